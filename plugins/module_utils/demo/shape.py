@@ -1,0 +1,182 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The shape of a demo file: which keys it may have, of what type, with which defaults.
+
+Options are said in Ansible's own argument specs, so a demo file is checked as a module's arguments are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+Options = dict[str, dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Shape:
+    """One mapping of a demo file.
+
+    `options` says its keys. A key of `nested` holds one mapping of that shape, a key of `entries` a mapping from
+    names, which the author chooses, to mappings of that shape.
+    """
+
+    options: Options
+    nested: Mapping[str, Shape] = field(default_factory=dict)
+    entries: Mapping[str, Shape] = field(default_factory=dict)
+
+
+def envoy_message() -> dict[str, Any]:
+    """Fields of an Envoy message, as Envoy documents them: checked by Envoy, not here."""
+    return {"type": "dict", "default": {}}
+
+
+TLS = Shape(
+    {
+        # listener: ask for a client's certificate; cluster: present one
+        "client_certificate": {"type": "bool", "default": False},
+        # cluster: the name to ask for and to find in the answer
+        "server_name": {"type": "str"},
+    }
+)
+
+LISTENER = Shape(
+    {
+        "port": {"type": "int", "required": True},
+        "publish": {"type": "int"},
+        "tls": {"type": "dict"},
+        # HTTP: routes of one virtual host for all domains, or whole virtual hosts (config.route.v3)
+        "routes": {"type": "list", "elements": "dict"},
+        "virtual_hosts": {"type": "list", "elements": "dict"},
+        "http_filters": {"type": "list", "elements": "dict", "default": []},
+        "http_connection_manager": envoy_message(),
+        # anything else: network filters (config.listener.v3.Filter)
+        "filters": {"type": "list", "elements": "dict"},
+        # config.listener.v3.Listener
+        "listener": envoy_message(),
+    },
+    nested={"tls": TLS},
+)
+
+CLUSTER = Shape(
+    {
+        "to": {"type": "str"},
+        "address": {"type": "str"},
+        "port": {"type": "int"},
+        "tls": {"type": "dict"},
+        # config.cluster.v3.Cluster
+        "cluster": envoy_message(),
+    },
+    nested={"tls": TLS},
+)
+
+ADMIN = Shape({"publish": {"type": "int"}})
+
+STATSD = Shape(
+    {
+        "address": {"type": "str", "required": True},
+        "port": {"type": "int", "default": 9125},
+        "style": {"type": "str", "choices": ["dog_statsd", "statsd"], "default": "statsd"},
+        "transport": {"type": "str", "choices": ["udp", "tcp"], "default": "udp"},
+        "prefix": {"type": "str", "default": "envoy"},
+    }
+)
+
+PROXY = Shape(
+    {
+        "listeners": {"type": "dict", "default": {}},
+        "clusters": {"type": "dict", "default": {}},
+        "concurrency": {"type": "int", "default": 1},
+        "log_level": {
+            "type": "str",
+            "choices": ["trace", "debug", "info", "warning", "error", "critical", "off"],
+            "default": "warning",
+        },
+        "access_log": {"type": "bool", "default": True},
+        "drain_seconds": {"type": "int", "default": 5},
+        # the read-only admin listener's port on the host
+        "admin": {"type": "dict"},
+        # where stats go, when it is not the demo's own statsd_exporter
+        "statsd": {"type": "dict"},
+        # config.metrics.v3.StatsConfig
+        "stats_config": envoy_message(),
+        # config.bootstrap.v3.Bootstrap
+        "bootstrap": envoy_message(),
+    },
+    nested={"admin": ADMIN, "statsd": STATSD},
+    entries={"listeners": LISTENER, "clusters": CLUSTER},
+)
+
+APP = Shape(
+    {
+        "service": {"type": "str", "default": ""},
+        "version": {"type": "str", "default": ""},
+        "hops": {"type": "list", "elements": "str", "default": []},
+        "environment": {"type": "dict", "default": {}},
+    }
+)
+
+SERVER = Shape(
+    {
+        "image": {"type": "str", "required": True},
+        "command": {"type": "list", "elements": "str", "required": True},
+        "environment": {"type": "dict", "default": {}},
+        "files": {"type": "dict", "default": {}},
+    }
+)
+
+SERVICE = Shape(
+    {
+        "app": {"type": "dict"},
+        "server": {"type": "dict"},
+        "port": {"type": "int", "default": 8080},
+        "protocol": {"type": "str", "choices": ["http", "tcp"], "default": "http"},
+        "publish": {"type": "int"},
+        "replicas": {"type": "int", "default": 1},
+        "sidecar": {"type": "dict"},
+    },
+    nested={"app": APP, "server": SERVER, "sidecar": PROXY},
+)
+
+STATSD_EXPORTER = Shape(
+    {
+        "style": {"type": "str", "choices": ["dog_statsd", "statsd"], "default": "dog_statsd"},
+        "beside": {"type": "str"},
+        "publish": {"type": "int"},
+        "prefix": {"type": "str", "default": "envoy"},
+        "mapping": {"type": "dict"},
+        "arguments": {"type": "list", "elements": "str", "default": []},
+    }
+)
+
+CHANGE = Shape(
+    {
+        "summary": {"type": "str", "required": True},
+        # merged over the topology: the same keys as the demo's own
+        "set": {"type": "dict", "default": {}},
+        # traffic that flows while the change is made
+        "during": {"type": "list", "elements": "dict", "default": []},
+        "traffic": {"type": "list", "elements": "dict"},
+        "expectations": {"type": "list", "elements": "dict"},
+    }
+)
+
+DEMO = Shape(
+    {
+        "summary": {"type": "str", "required": True},
+        "notes": {"type": "list", "elements": "str", "default": []},
+        # the first port of the demo's own block
+        "ports": {"type": "int", "required": True},
+        "services": {"type": "dict", "default": {}},
+        "proxies": {"type": "dict", "default": {}},
+        "statsd_exporter": {"type": "dict"},
+        "traffic": {"type": "list", "elements": "dict", "default": []},
+        "expectations": {"type": "list", "elements": "dict", "default": []},
+        "changes": {"type": "dict", "default": {}},
+    },
+    nested={"statsd_exporter": STATSD_EXPORTER},
+    entries={"services": SERVICE, "proxies": PROXY, "changes": CHANGE},
+)

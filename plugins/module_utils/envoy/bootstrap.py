@@ -1,0 +1,121 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""bootstrap.yaml: what is fixed while an Envoy runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.clusters import Address, cluster, pipe_cluster
+from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.filters import Message, http_connection_manager, typed
+from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.listeners import socket_address
+
+# GETs that show and change nothing ("Administration interface", Envoy 1.40).
+ADMIN_READ_ONLY = ("/stats", "/stats/prometheus", "/ready", "/server_info", "/clusters", "/listeners", "/certs")
+ADMIN_CLUSTER = "admin"
+STATSD_CLUSTER = "statsd"
+
+
+@dataclass(frozen=True)
+class Sink:
+    """Where and how stats are sent: `style` statsd or dog_statsd, over udp (an IP address) or tcp (any host)."""
+
+    style: str
+    transport: str
+    address: Address
+    prefix: str
+
+
+def bootstrap(
+    node_id: str,
+    node_cluster: str,
+    folder: str,
+    socket_mode: int,
+    admin_listener: Address,
+    sink: Sink | None = None,
+    stats_config: Mapping[str, Any] | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> Message:
+    """Return the Bootstrap of one Envoy whose files are in `folder`; `options` are Envoy's own and win."""
+    clusters = [pipe_cluster(ADMIN_CLUSTER, admin_socket(folder))]
+    message: Message = {
+        "node": {"id": node_id, "cluster": node_cluster},
+        "admin": {"address": {"pipe": {"path": admin_socket(folder), "mode": socket_mode}}},
+        "dynamic_resources": {
+            "lds_config": _watched(f"{folder}/listeners.yaml"),
+            "cds_config": _watched(f"{folder}/clusters.yaml"),
+        },
+        "static_resources": {"listeners": [read_only_admin(*admin_listener)], "clusters": clusters},
+        # Histograms and sinks lag by up to this much; Envoy's own default is 5 s.
+        "stats_flush_interval": "1s",
+    }
+    if sink:
+        message["stats_sinks"] = [_stats_sink(sink)]
+        if sink.transport == "tcp":
+            clusters.append(cluster(STATSD_CLUSTER, [sink.address]))
+            clusters[-1].pop("@type")
+    if stats_config:
+        message["stats_config"] = dict(stats_config)
+    return {**message, **(options or {})}
+
+
+def candidate(
+    bootstrap_message: Mapping[str, Any], listeners: Sequence[Message], clusters: Sequence[Message]
+) -> Message:
+    """Return the bootstrap with listeners and clusters written in, for `envoy --mode validate`.
+
+    Validation does not read the files that Envoy watches (seen with 1.36 to 1.40).
+    """
+    static = bootstrap_message.get("static_resources", {})
+    return {
+        **{key: value for key, value in bootstrap_message.items() if key != "dynamic_resources"},
+        "static_resources": {
+            **static,
+            "listeners": [*static.get("listeners", ()), *map(_untyped, listeners)],
+            "clusters": [*static.get("clusters", ()), *map(_untyped, clusters)],
+        },
+    }
+
+
+def admin_socket(folder: str) -> str:
+    return f"{folder}/run/admin.sock"
+
+
+def read_only_admin(address: str, port: int) -> Message:
+    """Return the listener that lets people look at the admin interface and change nothing."""
+    get = [{"name": ":method", "string_match": {"exact": "GET"}}]
+    routes: list[Message] = [
+        {"match": {"path": path, "headers": get}, "route": {"cluster": ADMIN_CLUSTER}} for path in ADMIN_READ_ONLY
+    ]
+    refusal = f"Read only: GET of {', '.join(ADMIN_READ_ONLY)}.\n"
+    routes.append({"match": {"prefix": "/"}, "direct_response": {"status": 403, "body": {"inline_string": refusal}}})
+    hosts = [{"name": "admin", "domains": ["*"], "routes": routes}]
+    return {
+        "name": "admin",
+        "address": socket_address(address, port),
+        "filter_chains": [{"filters": [http_connection_manager("admin", hosts, access_log=False)]}],
+    }
+
+
+def _watched(path: str) -> Message:
+    return {"resource_api_version": "V3", "path_config_source": {"path": path}}
+
+
+def _stats_sink(sink: Sink) -> Message:
+    name = "envoy.stat_sinks." + sink.style
+    kind = {"statsd": "StatsdSink", "dog_statsd": "DogStatsdSink"}[sink.style]
+    config = typed(f"envoy.config.metrics.v3.{kind}", prefix=sink.prefix)
+    if sink.transport == "tcp":
+        config["tcp_cluster_name"] = STATSD_CLUSTER
+    else:
+        config["address"] = socket_address(*sink.address)
+    return {"name": name, "typed_config": config}
+
+
+def _untyped(resource: Message) -> Message:
+    """A resource of a watched file names its type; the same one in static_resources must not."""
+    return {key: value for key, value in resource.items() if key != "@type"}

@@ -1,0 +1,77 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""clusters.yaml: whom a proxy talks to."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ansible_collections.meshlab.envoy.plugins.module_utils.envoy import tls as tls_context
+from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.filters import Message, typed
+from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.listeners import socket_address
+
+Address = tuple[str, int]
+
+
+def cluster(
+    name: str,
+    addresses: Sequence[Address],
+    options: Mapping[str, Any] | None = None,
+    tls: Mapping[str, Any] | None = None,
+    secrets_path: str = "",
+    server_name: str = "",
+) -> Message:
+    """Return the Cluster `name` over `addresses` (host or IP, port); `options` are Envoy's own and win."""
+    message = typed("envoy.config.cluster.v3.Cluster", name=name, connect_timeout="1s", **_discovery(addresses))
+    message["load_assignment"] = {
+        "cluster_name": name,
+        "endpoints": [
+            {"lb_endpoints": [{"endpoint": {"address": socket_address(host, port)}} for host, port in addresses]}
+        ],
+    }
+    if tls:
+        message["transport_socket"] = tls_context.upstream(secrets_path, tls, tls.get("server_name") or server_name)
+    return {**message, **(options or {})}
+
+
+def pipe_cluster(name: str, path: str) -> Message:
+    """Return the Cluster `name` that is the Unix socket `path`."""
+    return {
+        "name": name,
+        "connect_timeout": "1s",
+        "type": "STATIC",
+        "load_assignment": {
+            "cluster_name": name,
+            "endpoints": [{"lb_endpoints": [{"endpoint": {"address": {"pipe": {"path": path}}}}]}],
+        },
+    }
+
+
+def _discovery(addresses: Sequence[Address]) -> Message:
+    """IP addresses need no discovery; names are resolved by Envoy.
+
+    DnsCluster took the place of the cluster's own DNS fields in 1.33 (changelog of that version).
+    """
+    if all(is_ip(host) for host, _port in addresses):
+        return {"type": "STATIC"}
+    return {
+        "cluster_type": {
+            "name": "envoy.clusters.dns",
+            "typed_config": typed(
+                "envoy.extensions.clusters.dns.v3.DnsCluster", dns_lookup_family="V4_PREFERRED", dns_refresh_rate="5s"
+            ),
+        }
+    }
+
+
+def is_ip(host: str) -> bool:
+    """Whether `host` is an IP address rather than a name."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,85 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""TLS in Envoy's words: certificates come from files through SDS, so a renewed one goes live without a restart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.filters import Message, typed
+
+IDENTITY = "identity"  # the proxy's own certificate and key
+TRUST = "trust"  # the certificate authority that it believes
+
+
+def secrets(certificates: str) -> dict[str, Any]:
+    """Return the SDS file for the folder `certificates`, which holds tls.crt, tls.key and ca.crt.
+
+    Envoy reads the files again when the folder sees a rename (`watched_directory`).
+    """
+    watched = {"path": certificates}
+    return {
+        "resources": [
+            typed(
+                "envoy.extensions.transport_sockets.tls.v3.Secret",
+                name=IDENTITY,
+                tls_certificate={
+                    "certificate_chain": {"filename": f"{certificates}/tls.crt"},
+                    "private_key": {"filename": f"{certificates}/tls.key"},
+                    "watched_directory": watched,
+                },
+            ),
+            typed(
+                "envoy.extensions.transport_sockets.tls.v3.Secret",
+                name=TRUST,
+                validation_context={
+                    "trusted_ca": {"filename": f"{certificates}/ca.crt"},
+                    "watched_directory": watched,
+                },
+            ),
+        ]
+    }
+
+
+def downstream(secrets_path: str, tls: Mapping[str, Any], alpn: tuple[str, ...]) -> Message:
+    """Return the transport socket of a listener; with `client_certificate` only clients of the same authority get in."""
+    common: Message = {"tls_certificate_sds_secret_configs": [_sds(IDENTITY, secrets_path)]}
+    if alpn:
+        common["alpn_protocols"] = list(alpn)
+    if tls["client_certificate"]:
+        common["validation_context_sds_secret_config"] = _sds(TRUST, secrets_path)
+    return {
+        "name": "envoy.transport_sockets.tls",
+        "typed_config": typed(
+            "envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
+            common_tls_context=common,
+            require_client_certificate=bool(tls["client_certificate"]),
+        ),
+    }
+
+
+def upstream(secrets_path: str, tls: Mapping[str, Any], server_name: str) -> Message:
+    """Return the transport socket of a cluster: the server must show a certificate of the authority for `server_name`."""
+    common: Message = {
+        "combined_validation_context": {
+            "default_validation_context": {
+                "match_typed_subject_alt_names": [{"san_type": "DNS", "matcher": {"exact": server_name}}]
+            },
+            "validation_context_sds_secret_config": _sds(TRUST, secrets_path),
+        }
+    }
+    if tls["client_certificate"]:
+        common["tls_certificate_sds_secret_configs"] = [_sds(IDENTITY, secrets_path)]
+    return {
+        "name": "envoy.transport_sockets.tls",
+        "typed_config": typed(
+            "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext", common_tls_context=common, sni=server_name
+        ),
+    }
+
+
+def _sds(name: str, path: str) -> Message:
+    return {"name": name, "sds_config": {"resource_api_version": "V3", "path_config_source": {"path": path}}}

@@ -1,0 +1,80 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""demo + context → plan: pure, so that the same demo on the same host is the same plan."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ansible_collections.meshlab.envoy.plugins.module_utils.demo.read import Demo, read
+from ansible_collections.meshlab.envoy.plugins.module_utils.documents.compose import compose
+from ansible_collections.meshlab.envoy.plugins.module_utils.documents.supervisord import supervisord_conf
+from ansible_collections.meshlab.envoy.plugins.module_utils.documents.workload import Workload
+from ansible_collections.meshlab.envoy.plugins.module_utils.plan import questions
+from ansible_collections.meshlab.envoy.plugins.module_utils.plan.context import Context, read_context
+from ansible_collections.meshlab.envoy.plugins.module_utils.plan.exporter import plan_exporter
+from ansible_collections.meshlab.envoy.plugins.module_utils.plan.files import File, to_yaml
+from ansible_collections.meshlab.envoy.plugins.module_utils.plan.layout import EXPORTER, Layout
+from ansible_collections.meshlab.envoy.plugins.module_utils.plan.proxy import plan_proxy
+from ansible_collections.meshlab.envoy.plugins.module_utils.plan.service import app_files, plan_service
+
+
+def make_plan(name: str, data: Any, context: Mapping[str, Any], file: str = "") -> dict[str, Any]:
+    """Return the plan of the demo `name`; see "The plan" in docs/architecture.md for its shape.
+
+    `data` is the demo file's content, `file` what errors call it. Raises DemoError.
+    """
+    known = read_context(context)
+    demo = read(name, data, known.change, known.replicas, file)
+    return plan(demo, known)
+
+
+def plan(demo: Demo, context: Context) -> dict[str, Any]:
+    """Return the plan of a demo that was read."""
+    layout = Layout(demo, context)
+    proxies = [plan_proxy(proxy, layout) for proxy in layout.proxies()]
+    workloads = [proxy.workload for proxy in proxies]
+    files = [*app_files(layout), *(file for proxy in proxies for file in proxy.files)]
+    checks = [proxy.check for proxy in proxies]
+    for service in demo["services"]:
+        added, only_its_own = plan_service(service, layout)
+        workloads += added
+        files += only_its_own
+    if demo[EXPORTER]:
+        exporter, mapping, check = plan_exporter(layout)
+        workloads.append(exporter)
+        files.append(mapping)
+        checks.append(check)
+    files.append(_document(demo, workloads, context))
+    change = demo["changes"].get(context.change)
+    return {
+        "name": demo["name"],
+        "summary": change["summary"] if change else demo["summary"],
+        "notes": demo["notes"],
+        "runtime": context.runtime,
+        "folder": context.folder,
+        "files": [file.to_dict() for file in files],
+        "directories": [directory for proxy in proxies for directory in proxy.directories],
+        "certificates": [certificate for proxy in proxies for certificate in proxy.certificates],
+        "checks": checks,
+        "workloads": [workload.to_dict() for workload in workloads],
+        "admins": [
+            {"proxy": one["proxy"], "url": one["url"]} for one in questions.endpoints(layout) if one["format"] == "envoy"
+        ],
+        "endpoints": questions.endpoints(layout),
+        "addresses": questions.addresses(layout),
+        "traffic": questions.traffic(demo["traffic"], layout),
+        "during": questions.traffic(change["during"], layout, f"changes.{context.change}.during") if change else [],
+        "assertions": questions.assertions(demo["expectations"], layout),
+    }
+
+
+def _document(demo: Demo, workloads: list[Workload], context: Context) -> File:
+    """Return what the runtime reads."""
+    if context.local:
+        return File("supervisord.conf", supervisord_conf(demo["name"], workloads))
+    text = to_yaml(compose(demo["name"], workloads, context.bind, context.network or None), f"{demo['name']}: docker compose up")
+    return File("compose.yaml", text)

@@ -1,0 +1,213 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One proxy of the layout → its files, what validates them, and the workload that runs it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.meshlab.envoy.plugins.module_utils.demo.read import DemoError
+from ansible_collections.meshlab.envoy.plugins.module_utils.documents.workload import Mount, Port, Probe, Workload
+from ansible_collections.meshlab.envoy.plugins.module_utils.envoy import bootstrap as boot
+from ansible_collections.meshlab.envoy.plugins.module_utils.envoy import tls
+from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.clusters import cluster
+from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.listeners import listener
+from ansible_collections.meshlab.envoy.plugins.module_utils.plan.files import File, digest, to_yaml
+from ansible_collections.meshlab.envoy.plugins.module_utils.plan.layout import ADMIN, APP, EXPORTER, LOOPBACK, Layout, Proxy
+
+ENVOY_USER = "101:101"  # of the official image since 1.15
+ENVOY_HOME = "/etc/envoy"
+ENVOY_IN_IMAGE = "/usr/local/bin/envoy"
+
+
+@dataclass(frozen=True)
+class ProxyPlan:
+    """What one proxy adds to the plan; shapes as in docs/architecture.md."""
+
+    workload: Workload
+    files: list[File]
+    directories: list[dict[str, str]]
+    certificates: list[dict[str, Any]]
+    check: dict[str, Any]
+
+
+def plan_proxy(proxy: Proxy, layout: Layout) -> ProxyPlan:
+    """Return everything that `proxy` needs. Raises DemoError."""
+    folder = proxy.name
+    local = layout.context.local
+    listeners = _listeners(proxy, layout)
+    clusters = _clusters(proxy, layout)
+    fixed = _bootstrap(proxy, layout)
+    secret = _needs_tls(proxy)
+    title = f"{proxy.place} {proxy.name} of {layout.demo['name']}"
+    at_start = [File(f"{folder}/bootstrap.yaml", to_yaml(fixed, f"{title}: what is fixed while it runs"))]
+    if secret:
+        at_start.append(File(_secrets(proxy), to_yaml(tls.secrets(f"{folder}/certs"), f"{title}: its certificate")))
+    live = [
+        File(f"{folder}/clusters.yaml", to_yaml({"resources": clusters}, f"{title}: whom it talks to; live"), live=proxy.name),
+        File(f"{folder}/listeners.yaml", to_yaml({"resources": listeners}, f"{title}: what it listens on; live"), live=proxy.name),
+    ]
+    return ProxyPlan(
+        workload=_workload(proxy, layout, digest(at_start)),
+        files=[*at_start, *live],
+        directories=[{"path": f"{folder}/run", "mode": "0700" if local else "0777"}],
+        certificates=[_certificate(proxy, layout)] if secret else [],
+        check=_check(proxy, layout, to_yaml(boot.candidate(fixed, listeners, clusters)), [*at_start, *live]),
+    )
+
+
+def _listeners(proxy: Proxy, layout: Layout) -> list[dict[str, Any]]:
+    return [
+        listener(
+            name,
+            spec,
+            layout.bind(proxy.group, name, proxy.replica),
+            layout.port(proxy.group, name, proxy.replica),
+            _secrets(proxy),
+            proxy.spec["access_log"],
+        )
+        for name, spec in proxy.spec["listeners"].items()
+    ]
+
+
+def _clusters(proxy: Proxy, layout: Layout) -> list[dict[str, Any]]:
+    """A sidecar has a cluster for its own app without being told; a demo may say more of it under the same name."""
+    specs = dict(proxy.spec["clusters"])
+    made = []
+    if proxy.place == "sidecar" and proxy.group not in specs:
+        made.append(cluster(proxy.group, [(LOOPBACK, layout.port(proxy.group, APP, proxy.replica))]))
+    for name, spec in specs.items():
+        where = f"{proxy.group}: clusters.{name}"
+        own = proxy.place == "sidecar" and spec["to"] in (proxy.group, f"{proxy.group}/{APP}")
+        if own:
+            addresses = [(LOOPBACK, layout.port(proxy.group, APP, proxy.replica))]
+        elif spec["to"]:
+            addresses = layout.reach(spec["to"], proxy.name, where)
+        else:
+            addresses = [(spec["address"], spec["port"])]
+        server_name = (spec["to"] or spec["address"]).partition("/")[0]
+        made.append(cluster(name, addresses, spec["cluster"], spec["tls"], _secrets(proxy), server_name))
+    return made
+
+
+def _bootstrap(proxy: Proxy, layout: Layout) -> dict[str, Any]:
+    group, replica = proxy.group, proxy.replica
+    return boot.bootstrap(
+        node_id=proxy.name,
+        node_cluster=group,
+        folder=proxy.name,
+        socket_mode=0o600 if layout.context.local else 0o666,
+        admin_listener=(layout.bind(group, ADMIN, replica), layout.port(group, ADMIN, replica)),
+        sink=_sink(proxy, layout),
+        stats_config=proxy.spec["stats_config"],
+        options=proxy.spec["bootstrap"],
+    )
+
+
+def _sink(proxy: Proxy, layout: Layout) -> boot.Sink | None:
+    stated = proxy.spec["statsd"]
+    if stated:
+        return boot.Sink(stated["style"], stated["transport"], (stated["address"], stated["port"]), stated["prefix"])
+    return _exporter_sink(proxy, layout)
+
+
+def _exporter_sink(proxy: Proxy, layout: Layout) -> boot.Sink | None:
+    """UDP where the exporter shares the proxy's network, else TCP through a cluster: Envoy's UDP sink takes IP addresses only."""
+    exporter = layout.demo[EXPORTER]
+    if not exporter:
+        return None
+    port = layout.port(EXPORTER, "statsd")
+    if layout.shares_exporter_network(proxy):
+        return boot.Sink(exporter["style"], "udp", (LOOPBACK, port), exporter["prefix"])
+    if exporter["style"] == "dog_statsd":
+        raise DemoError(
+            layout.demo["file"],
+            f"statsd_exporter.style: dog_statsd speaks UDP only, and {proxy.name} does not share the exporter's network;"
+            f" use 'style: statsd', or 'beside: {proxy.group}' when that is the only proxy",
+        )
+    host = layout.host(layout.exporter_network() or EXPORTER, proxy.name)
+    return boot.Sink(exporter["style"], "tcp", (host, port), exporter["prefix"])
+
+
+def _workload(proxy: Proxy, layout: Layout, files_digest: str) -> Workload:
+    context, spec = layout.context, proxy.spec
+    program = context.envoy.executable if context.local else ENVOY_IN_IMAGE
+    slots = [*spec["listeners"], ADMIN]
+    admin_port = layout.port(proxy.group, ADMIN, proxy.replica)
+    return Workload(
+        name=proxy.workload,
+        image=context.envoy.image,
+        command=(
+            program,
+            "--config-path",
+            f"{proxy.name}/bootstrap.yaml",
+            "--concurrency",
+            str(spec["concurrency"]),
+            "--log-level",
+            spec["log_level"],
+            "--drain-time-s",
+            str(spec["drain_seconds"]),
+            "--disable-hot-restart",
+        ),
+        directory="." if context.local else ENVOY_HOME,
+        mounts=(
+            Mount(proxy.name, f"{ENVOY_HOME}/{proxy.name}", writable=False),
+            Mount(f"{proxy.name}/run", f"{ENVOY_HOME}/{proxy.name}/run", writable=True),
+        ),
+        ports=tuple(
+            Port(
+                layout.port(proxy.group, slot, proxy.replica),
+                layout.published(proxy.group, slot, proxy.replica),
+                "tcp",
+            )
+            for slot in slots
+        ),
+        probe=Probe("http", port=admin_port, path="/ready", command=bash_probe(admin_port, "/ready")),
+        aliases=(proxy.name,),
+        hostname=proxy.name,
+        user=ENVOY_USER,
+        memory_mb=256,
+        cpus=1.0,
+        stop_seconds=10,
+        digest=files_digest,
+    )
+
+
+def bash_probe(port: int, path: str) -> tuple[str, ...]:
+    """Return a command that asks `path` with nothing but bash: Envoy's image has neither curl nor wget."""
+    request = f"GET {path} HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: close\\r\\n\\r\\n"
+    script = f"exec 3<>/dev/tcp/127.0.0.1/{port} && printf '{request}' >&3 && read -r _ code _ <&3 && [ \"$code\" = 200 ]"
+    return ("bash", "-c", script)
+
+
+def _check(proxy: Proxy, layout: Layout, candidate: str, files: list[File]) -> dict[str, Any]:
+    context = layout.context
+    path = f"{proxy.name}/candidate.yaml"
+    program = context.envoy.executable if context.local else ENVOY_IN_IMAGE
+    check = {
+        "name": proxy.name,
+        "image": None if context.local else context.envoy.image,
+        "command": [program, "--mode", "validate", "--config-path", path, "--log-level", "error"],
+        "files": [{"path": path, "content": candidate}],
+        "blames": [file.path for file in files],
+    }
+    return {**check, "version": context.envoy.version} if context.envoy.version else check
+
+
+def _needs_tls(proxy: Proxy) -> bool:
+    specs = [*proxy.spec["listeners"].values(), *proxy.spec["clusters"].values()]
+    return any(spec["tls"] is not None for spec in specs)
+
+
+def _certificate(proxy: Proxy, layout: Layout) -> dict[str, Any]:
+    names = list(dict.fromkeys([proxy.group, proxy.name, "localhost"]))
+    addresses = list(dict.fromkeys([LOOPBACK, *([layout.context.bind] if layout.context.bind != "0.0.0.0" else [])]))
+    # A container's user is not the one who owns the file; the folder above is private either way.
+    return {"path": f"{proxy.name}/certs", "names": names, "addresses": addresses, "mode": "0600" if layout.context.local else "0644"}
+
+
+def _secrets(proxy: Proxy) -> str:
+    return f"{proxy.name}/secrets.yaml"

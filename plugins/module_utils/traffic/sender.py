@@ -1,0 +1,104 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Sends a traffic: one thread and one connection for each request that may be under way at a time."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+from .connection import Client, RequestError, tls_context
+from .http import HttpClient
+from .judge import judge
+from .spec import MAX_REQUESTS, Traffic
+from .stream import DatagramClient, StreamClient
+from .tally import Result, Tally, summarise
+
+if TYPE_CHECKING:
+    import ssl
+
+
+def run(traffic: Traffic) -> dict[str, Any]:
+    """Sends a traffic and judges it: its result as plain data, verdicts included."""
+    result = send(traffic)
+    return {**result.as_dict(), "expect": judge(traffic, result)}
+
+
+def send(traffic: Traffic) -> Result:
+    """Sends a traffic to its end; what goes wrong with a request is counted, never raised."""
+    context = tls_context(traffic)
+    senders = min(traffic.concurrency, traffic.requests or traffic.concurrency)
+    clients = [client_for(traffic, context) for _ in range(senders)]
+    tallies = [Tally(traffic) for _ in range(senders)]
+    tickets = Tickets(traffic)
+    started = time.monotonic()
+    if senders == 1:
+        _work(traffic, clients[0], tickets, tallies[0])
+    else:
+        threads = [
+            threading.Thread(target=_work, args=(traffic, client, tickets, tally), daemon=True)
+            for client, tally in zip(clients, tallies, strict=True)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    elapsed = time.monotonic() - started
+    connections = sum(client.connections for client in clients)
+    retries = sum(client.retries for client in clients)
+    return summarise(traffic, tallies, elapsed, connections, retries)
+
+
+def client_for(traffic: Traffic, context: ssl.SSLContext | None) -> Client:
+    """The client for a traffic's protocol. A new one is a class, a line here, and a scheme in spec.py."""
+    scheme = traffic.target.scheme
+    if scheme in ("http", "https"):
+        looked_into = traffic.host_body is not None or any(
+            expectation.body is not None for expectation in traffic.expect
+        )
+        return HttpClient(traffic, context, keep_body=looked_into)
+    if scheme in ("tcp", "tls"):
+        return StreamClient(traffic, context)
+    return DatagramClient(traffic)
+
+
+class Tickets:
+    """Hands out the right to send one request, and when; shared by all senders of a traffic."""
+
+    def __init__(self, traffic: Traffic) -> None:
+        self._lock = threading.Lock()
+        self._left = traffic.requests or MAX_REQUESTS
+        self._interval = 1 / traffic.rate if traffic.rate else 0.0
+        self._due = time.monotonic()
+        self._end = self._due + traffic.duration if traffic.duration else None
+
+    def take(self) -> bool:
+        """Waits until the next request is due; False where no more are to be sent."""
+        with self._lock:
+            now = time.monotonic()
+            due = max(self._due, now)  # what a slow server held up is not made up for by a burst
+            if self._left == 0 or (self._end is not None and due >= self._end):
+                return False
+            self._left -= 1
+            self._due = due + self._interval
+        if due > now:
+            time.sleep(due - now)
+        return True
+
+
+def _work(traffic: Traffic, client: Client, tickets: Tickets, tally: Tally) -> None:
+    timeout = traffic.timeout
+    try:
+        while tickets.take():
+            started = time.monotonic()
+            try:
+                answer = client.exchange(started + timeout)
+            except RequestError as failure:
+                client.close()
+                tally.failure(failure)
+            else:
+                tally.answer(answer, time.monotonic() - started)
+    finally:
+        client.close()

@@ -39,7 +39,7 @@ class _Dumper(yaml.SafeDumper):
 
 def to_yaml(data: Any, title: str = "") -> str:
     """Return `data` as YAML, keys in their order, below a comment that says what it is and who wrote it."""
-    text = yaml.dump(_plain(data), Dumper=_Dumper, sort_keys=False, width=130, allow_unicode=True)
+    text = yaml.dump(_plain(data), Dumper=_Dumper, sort_keys=False, width=4096, allow_unicode=True)
     return f"# {title}\n# Written by meshlab.envoy: change the demo or the role's variables, not this file.\n{text}" if title else text
 
 

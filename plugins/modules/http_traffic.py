@@ -1,0 +1,320 @@
+#!/usr/bin/python
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Sends requests, counts their answers, and holds the counts against expectations."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: http_traffic
+short_description: Send requests and assert on the counts of their answers
+version_added: 0.1.0
+author:
+  - meshlab.envoy contributors (@meshlab)
+description:
+  - Sends a stated number of requests at a stated concurrency and counts the answers by status, by the host
+    that gave them and by the values of headers, with the quantiles of their latencies.
+  - Fails when a number is not what O(expect) says, with all results in the answer.
+  - Besides HTTP/1.1 with and without TLS it speaks plain TCP, TLS and UDP.
+  - Redirects are not followed, and answers are read completely.
+extends_documentation_fragment:
+  - meshlab.envoy.attributes
+  - meshlab.envoy.traffic
+  - meshlab.envoy.traffic.one
+attributes:
+  check_mode:
+    support: full
+    details:
+      - Sends nothing, checks the options only, and says so in RV(msg).
+  diff_mode:
+    support: none
+    details:
+      - There is nothing that it changes.
+options:
+  traffic:
+    description:
+      - Several traffics, sent one after the other.
+      - For a single one its options may be given directly instead.
+notes:
+  - Requests are sent from the managed host. It needs nothing but Python 3.11 or newer.
+  - A C(~) in paths is expanded on the managed host.
+  - Without expectations nothing but a file that cannot be used makes it fail, even if no request is answered.
+seealso:
+  - module: ansible.builtin.uri
+    description: For one request, when its answer is of interest and not a number.
+"""
+
+EXAMPLES = r"""
+- name: Send 20 requests and expect 20 answers through Envoy
+  meshlab.envoy.http_traffic:
+    url: http://127.0.0.1:8080/service/1
+    requests: 20
+    expect:
+      - status: "200"
+        op: eq
+        value: 20
+      - header: {name: server, value: envoy}
+        op: eq
+        value: 20
+
+- name: Expect three hosts to share the answers, and a tenth to come from the new version
+  meshlab.envoy.http_traffic:
+    traffic:
+      - name: balanced
+        url: http://127.0.0.1:8080/service/1
+        requests: 300
+        concurrency: 4
+        expect:
+          - hosts: count
+            op: eq
+            value: 3
+          - hosts: spread
+            op: le
+            value: 0.2
+      - name: canary
+        url: http://127.0.0.1:8080/service/2
+        requests: 1000
+        concurrency: 4
+        expect:
+          - name: new version
+            header: {name: x-app-version, value: v2}
+            of: share
+            op: between
+            value: [0.07, 0.13]
+          - latency: 0.99
+            op: lt
+            value: 50
+
+- name: Ask with a client certificate, by another name
+  meshlab.envoy.http_traffic:
+    url: https://127.0.0.1:8443/
+    server_name: shop.example.com
+    host: shop.example.com
+    ca: ~/certs/ca.pem
+    client_certificate:
+      certificate: ~/certs/client.pem
+      key: ~/certs/client.key
+    expect:
+      - status: "200"
+        op: eq
+        value: 1
+
+- name: Send to a TCP server and count the hosts that reply
+  meshlab.envoy.http_traffic:
+    url: tcp://127.0.0.1:9000
+    connections: new
+    requests: 10
+    payload: "ping\n"
+    reply: "^ping$"
+    expect:
+      - hosts: count
+        op: eq
+        value: 2
+"""
+
+RETURN = r"""
+msg:
+  description: What came of it, in a sentence; on failure with each expectation that does not hold.
+  returned: always
+  type: str
+  sample: "4 expectations held; 20 requests sent, 20 answered"
+traffic:
+  description:
+    - The results, one to one with the traffic that was sent, on success and on failure alike.
+    - Empty in check mode.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: Name of the traffic.
+      returned: always
+      type: str
+      sample: service 1
+    url:
+      description: Where it was sent to.
+      returned: always
+      type: str
+      sample: http://127.0.0.1:8080/service/1
+    sent:
+      description: Requests that were sent, or tried to; the sum of RV(traffic[].answered) and all RV(traffic[].errors).
+      returned: always
+      type: int
+      sample: 20
+    answered:
+      description: Requests with a complete answer, whichever its status.
+      returned: always
+      type: int
+      sample: 20
+    statuses:
+      description: Answers by status.
+      returned: always
+      type: dict
+      sample: {"200": 18, "503": 2}
+    errors:
+      description: Requests without a complete answer, by reason.
+      returned: always
+      type: dict
+      sample: {"timeout": 1}
+    headers:
+      description:
+        - Answers by value of a header, for C(server) and the headers that expectations name.
+        - At most 50 values of 200 characters each; all others are counted as C((others\)).
+      returned: always
+      type: dict
+      sample: {"server": {"envoy": 20}}
+    hosts:
+      description: Answers by the host that gave them.
+      returned: always
+      type: dict
+      sample: {"service1-1": 10, "service1-2": 10}
+    latency_ms:
+      description:
+        - Latencies of the answers in milliseconds, from sending (or connecting, where a connection had to be
+          opened) to the last byte. Null where nothing was answered.
+      returned: always
+      type: dict
+      contains:
+        min:
+          description: The shortest.
+          returned: always
+          type: float
+          sample: 0.4
+        mean:
+          description: The arithmetic mean.
+          returned: always
+          type: float
+          sample: 0.7
+        p50:
+          description: What half of the answers did not exceed.
+          returned: always
+          type: float
+          sample: 0.6
+        p90:
+          description: What 90 percent of the answers did not exceed.
+          returned: always
+          type: float
+          sample: 1.1
+        p99:
+          description: What 99 percent of the answers did not exceed.
+          returned: always
+          type: float
+          sample: 2.3
+        max:
+          description: The longest.
+          returned: always
+          type: float
+          sample: 2.3
+    bytes_received:
+      description: Bytes of all bodies, as they came.
+      returned: always
+      type: int
+      sample: 1740
+    connections:
+      description: Connections that were opened.
+      returned: always
+      type: int
+      sample: 1
+    retries:
+      description: Requests sent a second time, since the server had closed the kept connection.
+      returned: always
+      type: int
+      sample: 0
+    elapsed:
+      description: Seconds from the first request to the last answer.
+      returned: always
+      type: float
+      sample: 0.021
+    last_error:
+      description: Reason and words of one of the last errors; empty where there was none.
+      returned: always
+      type: str
+      sample: "connect: cannot connect to 127.0.0.1:8080: connection refused"
+    expect:
+      description: The expectations, one to one with those of the traffic.
+      returned: always
+      type: list
+      elements: dict
+      contains:
+        ok:
+          description: Whether it holds.
+          returned: always
+          type: bool
+          sample: false
+        name:
+          description: Its name, or nothing.
+          returned: always
+          type: str
+          sample: all answered
+        expected:
+          description: What was expected, in words.
+          returned: always
+          type: str
+          sample: at least 20
+        observed:
+          description: The number that was seen; null where there was no answer to take it from.
+          returned: always
+          type: float
+          sample: 18
+        message:
+          description: All of it in a sentence.
+          returned: always
+          type: str
+          sample: "service 1: expected 20 answers with status 200, saw 18 (2 × 503)"
+"""
+
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.meshlab.envoy.plugins.module_utils.traffic import (
+    TRAFFIC_ARGS,
+    TrafficError,
+    parse_traffic,
+    run,
+)
+
+
+def summary(results: list[dict[str, Any]]) -> tuple[bool, str]:
+    """Whether all expectations hold, and the sentence that says so."""
+    verdicts = [verdict for result in results for verdict in result["expect"]]
+    failed = [verdict["message"] for verdict in verdicts if not verdict["ok"]]
+    if failed:
+        return False, f"{len(failed)} of {len(verdicts)} expectations failed: {'; '.join(failed)}"
+    sent, answered = sum(result["sent"] for result in results), sum(result["answered"] for result in results)
+    held = f"{len(verdicts)} expectation{'' if len(verdicts) == 1 else 's'} held"
+    return True, f"{held}; {sent} requests sent, {answered} answered"
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "traffic": {"type": "list", "elements": "dict", "options": TRAFFIC_ARGS},
+            **TRAFFIC_ARGS,
+        },
+        mutually_exclusive=[("traffic", key) for key in TRAFFIC_ARGS],
+        required_one_of=[("traffic", "url")],
+        supports_check_mode=True,
+    )
+    entries = module.params["traffic"]
+    single = entries is None
+    if single:
+        entries = [{key: module.params[key] for key in TRAFFIC_ARGS}]
+    results: list[dict[str, Any]] = []
+    try:
+        traffics = parse_traffic(entries)
+        if module.check_mode:
+            module.exit_json(changed=False, msg="Check mode: nothing was sent.", traffic=results)
+        results.extend(run(traffic) for traffic in traffics)
+    except TrafficError as error:
+        message = str(error).removeprefix("traffic[0].") if single else str(error)
+        module.fail_json(changed=False, msg=message, traffic=results)
+    held, message = summary(results)
+    if not held:
+        module.fail_json(changed=False, msg=message, traffic=results)
+    module.exit_json(changed=False, msg=message, traffic=results)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the last run wrote: so that nothing else is ever removed, and what was found right is not checked again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.meshlab.envoy.plugins.module_utils.config import tree
+from ansible_collections.meshlab.envoy.plugins.module_utils.config.model import MANIFEST
+
+
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+@dataclass
+class Manifest:
+    """`files` has for each path the digests that are this collection's own: two while a change is under way."""
+
+    files: dict[str, list[str]] = field(default_factory=dict)
+    directories: list[str] = field(default_factory=list)
+    certificates: dict[str, dict[str, Any]] = field(default_factory=dict)
+    checks: dict[str, str] = field(default_factory=dict)
+
+    def to_bytes(self) -> bytes:
+        about = "Written by meshlab.envoy: which files here are its own. Without it nothing is ever removed."
+        data = {"about": about, "files": self.files, "directories": self.directories}
+        return (json.dumps({**data, "certificates": self.certificates, "checks": self.checks}, indent=1) + "\n").encode()
+
+    def with_pending(self, wanted: Manifest) -> Manifest:
+        """Return what holds while a change from this to `wanted` is under way, wherever it is interrupted."""
+        files = {
+            path: list(dict.fromkeys(self.files.get(path, []) + wanted.files.get(path, [])))
+            for path in [*self.files, *wanted.files]
+        }
+        folders = list(dict.fromkeys([*self.directories, *wanted.directories]))
+        # Records of certificates and checks name digests: they hold for those contents, whatever is written by now.
+        return Manifest(files, folders, wanted.certificates, wanted.checks)
+
+
+def load(folder: Path) -> Manifest:
+    """Return the folder's manifest; an empty one where there is none, or none that can be understood."""
+    found = tree.read(folder / MANIFEST)
+    try:
+        data = json.loads(found[0]) if found else {}
+        return Manifest(
+            {str(path): [str(one) for one in digests] for path, digests in data.get("files", {}).items()},
+            [str(path) for path in data.get("directories", ())],
+            dict(data.get("certificates", {})),
+            dict(data.get("checks", {})),
+        )
+    except (ValueError, AttributeError, TypeError):
+        return Manifest()
+
+
+def save(folder: Path, manifest: Manifest) -> None:
+    tree.write(folder / MANIFEST, manifest.to_bytes(), 0o600)

@@ -1,0 +1,63 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Action: reads a demo and plans it, on the controller; what is wrong is told in one sentence."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ansible.module_utils.common.text.converters import to_text
+from ansible.plugins.action import ActionBase
+from ansible_collections.meshlab.envoy.plugins.module_utils.demo.read import DemoError
+from ansible_collections.meshlab.envoy.plugins.module_utils.plan.plan import make_plan
+
+
+class ActionModule(ActionBase):
+    """Turns a demo into facts: `runtime_plan`."""
+
+    _requires_connection = False
+    _supports_check_mode = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        _checked, options = self.validate_argument_spec(
+            argument_spec={
+                "name": {"type": "str", "required": True},
+                "path": {"type": "str"},
+                "data": {"type": "dict"},
+                "source": {"type": "str"},
+                "context": {"type": "dict", "required": True},
+            },
+            required_one_of=[("path", "data")],
+            mutually_exclusive=[("path", "data")],
+        )
+        source = options["source"] or Path(options["path"] or options["name"]).name
+        try:
+            data = read_file(Path(options["path"])) if options["path"] else options["data"]
+            plan = make_plan(options["name"], data, options["context"], source)
+        except ValueError as error:
+            return {**result, "failed": True, "msg": to_text(error)}
+        return {**result, "changed": False, "ansible_facts": {"runtime_plan": plan}}
+
+
+def read_file(path: Path) -> Any:
+    """Return the content of a demo file. Raises DemoError when it is missing, or no YAML."""
+    try:
+        return yaml.safe_load(path.expanduser().read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        known = sorted(one.stem for one in path.parent.glob("*.yml"))
+        near = difflib.get_close_matches(path.stem, known, n=1)
+        hint = f"did you mean '{near[0]}'?" if near else f"there is: {', '.join(known) or 'none'}"
+        raise DemoError(str(path), f"there is no such demo file; {hint}") from None
+    except OSError as error:
+        raise DemoError(str(path), f"cannot be read: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{path.name}, line {mark.line + 1}" if mark else path.name
+        raise DemoError(where, f"is no YAML: {getattr(error, 'problem', None) or error}") from error

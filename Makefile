@@ -1,0 +1,205 @@
+# Copyright: meshlab.envoy contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Every target does its own set-up: Python packages at pinned versions go into virtual environments in this folder, nothing goes elsewhere.
+# `make help` lists the targets: it is made from the `##` comments below. Works with GNU make 3.81 and newer.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+# --- What can be set ------------------------------------------------------------------------------------------------------------------
+
+## PYTHON: the Python to make the virtual environments with, 3.11 or newer
+PYTHON ?= python3
+## DEMO: a demo of playbooks/demos, by its file's name
+DEMO ?= front_proxy
+## RUNTIME: where it runs: a folder of inventories/
+RUNTIME ?= local
+## ARGS: more arguments for ansible-playbook, for instance ARGS='--check --diff'
+ARGS ?=
+## PYTEST_ARGS: more arguments for pytest, for instance PYTEST_ARGS='-k plan'
+PYTEST_ARGS ?=
+## SANITY_ARGS: more arguments for ansible-test sanity, for instance SANITY_ARGS='--test pylint'
+SANITY_ARGS ?=
+## FILES: what `make format` puts into format, so that work in progress elsewhere is left alone
+FILES ?=
+
+RUNTIMES := $(notdir $(patsubst %/,%,$(wildcard inventories/*/)))
+ifeq ($(filter $(RUNTIME),$(RUNTIMES)),)
+$(error RUNTIME=$(RUNTIME): there is no such runtime; choose one of: $(sort $(RUNTIMES)))
+endif
+
+# Said aloud because Ansible ignores an ansible.cfg that it finds by itself in a folder that everybody may write to.
+export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
+
+# --- Virtual environments -------------------------------------------------------------------------------------------------------------
+#
+# Two, so that neither gets into the other's way. .venv holds what a user of the demos needs and nothing else, and is there in seconds; when a
+# test calls `make demo`, a requirement that is missing from the user's list is missing there too, instead of being lent by a test tool.
+
+VENV := .venv
+TEST_VENV := .venv-test
+LINK := $(VENV)/collections/ansible_collections/meshlab/envoy
+CONSTRAINTS := requirements/constraints.txt
+BIN := $(TEST_VENV)/bin
+
+# Which requirements/*.txt a runtime needs on the controller.
+REQUIREMENTS_local := demo
+REQUIREMENTS_openshift := kubernetes
+REQUIREMENTS = $(or $(REQUIREMENTS_$(RUNTIME)),$(RUNTIME))
+DEMO_READY = $(VENV)/.has-$(REQUIREMENTS) $(LINK)
+TEST_READY = $(TEST_VENV)/.has-test $(LINK)
+
+PIP_INSTALL = python -m pip install --quiet --disable-pip-version-check --constraint $(CONSTRAINTS)
+
+# Says what is wrong with a Python that will not do, before anything is made with it.
+define check_python
+@command -v "$(PYTHON)" >/dev/null || { \
+  echo "make: there is no '$(PYTHON)' here: install Python 3.11 or newer, or name one: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
+@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+  echo "make: '$(PYTHON)' is $$("$(PYTHON)" --version 2>&1), but 3.11 or newer is needed: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
+@"$(PYTHON)" -c 'import venv, ensurepip' 2>/dev/null || { \
+  echo "make: '$(PYTHON)' has no venv module: install it (Debian, Ubuntu: apt-get install python3-venv), or name another Python: PYTHON=..." >&2; exit 1; }
+endef
+
+$(VENV)/bin/python $(TEST_VENV)/bin/python:
+	$(check_python)
+	@echo "making $(patsubst %/bin/python,%,$@) with $$("$(PYTHON)" --version)"
+	@"$(PYTHON)" -m venv $(patsubst %/bin/python,%,$@)
+
+$(VENV)/.has-%: requirements/%.txt requirements/demo.txt $(CONSTRAINTS) | $(VENV)/bin/python
+	@echo "installing $< into $(VENV)"
+	@$(VENV)/bin/$(PIP_INSTALL) --requirement $<
+	@touch $@
+
+$(TEST_VENV)/.has-%: requirements/%.txt $(wildcard requirements/*.txt) | $(TEST_VENV)/bin/python
+	@echo "installing $< into $(TEST_VENV) (the first time takes a minute)"
+	@$(TEST_VENV)/bin/$(PIP_INSTALL) --requirement $<
+	@touch $@
+
+# The checkout under the name that Ansible knows the collection by. Relative, so that the checkout can be moved.
+$(LINK):
+	@mkdir -p $(@D)
+	@ln -sfn ../../../.. $@
+
+# --- Demos ----------------------------------------------------------------------------------------------------------------------------
+
+##@ Demos
+PLAYBOOK = $(VENV)/bin/ansible-playbook -i inventories/$(RUNTIME) playbooks/$(1).yml -e demo=$(DEMO) $(ARGS)
+
+.PHONY: demo verify down render
+demo: $(DEMO_READY) ## Deploy DEMO on RUNTIME, send its traffic, assert its numbers, say where to look
+	@$(call PLAYBOOK,site)
+
+verify: $(DEMO_READY) ## Send the traffic and assert the numbers again
+	@$(call PLAYBOOK,verify)
+
+down: $(DEMO_READY) ## Take the demo down, and leave nothing behind
+	@$(call PLAYBOOK,teardown)
+
+render: $(DEMO_READY) ## Write the demo's documents to a folder, and deploy nothing
+	@$(call PLAYBOOK,render)
+
+# --- Checks ---------------------------------------------------------------------------------------------------------------------------
+
+##@ Checks
+.PHONY: check lint lint-yaml lint-python lint-types lint-shell lint-ansible lint-docs lint-changelog sanity units package format
+check: lint sanity units ## Everything that needs no real parts: lint, sanity, units (under two minutes, once set up)
+
+lint: lint-yaml lint-python lint-types lint-shell lint-docs lint-changelog package lint-ansible ## All linters
+
+lint-yaml: $(TEST_READY)
+	@echo "yamllint"
+	@$(BIN)/yamllint --strict .
+
+lint-python: $(TEST_READY)
+	@echo "ruff"
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --check --quiet --diff .
+
+lint-types: $(TEST_READY)
+	@echo "mypy"
+	@$(BIN)/mypy --no-error-summary --package ansible_collections.meshlab.envoy.plugins.module_utils
+
+lint-shell: $(TEST_READY)
+	@echo "shellcheck"
+	@$(BIN)/python tests/lint/shell.py
+
+lint-ansible: $(TEST_READY)
+	@echo "ansible-lint"
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/ansible-lint --quiet
+
+lint-docs: $(TEST_READY)
+	@echo "antsibull-docs"
+	@$(BIN)/python tests/lint/docs.py
+	@$(BIN)/python tests/lint/role_readmes.py --check
+
+lint-changelog: $(TEST_READY)
+	@echo "antsibull-changelog"
+	@$(BIN)/antsibull-changelog lint
+
+sanity: $(TEST_READY) ## ansible-test sanity, without ignores
+	@$(BIN)/python tests/lint/sanity.py $(SANITY_ARGS)
+
+units: $(TEST_READY) ## Unit tests
+	@$(BIN)/pytest --numprocesses auto tests/unit $(PYTEST_ARGS)
+
+package: $(TEST_READY) ## Build the collection's tarball in build/package, and check what is in it and that it installs
+	@echo "ansible-galaxy collection build"
+	@$(BIN)/python tests/lint/package.py
+
+format: $(TEST_READY) ## Put the Python files that FILES names into the project's format (FILES=. is all of them)
+	@[ -n "$(FILES)" ] || { echo "make: name the files: make format FILES='plugins/filter tests/unit'" >&2; exit 1; }
+	@$(BIN)/ruff check --quiet --fix-only $(FILES)
+	@$(BIN)/ruff format --quiet $(FILES)
+
+# --- Tests on real parts --------------------------------------------------------------------------------------------------------------
+
+##@ Tests on real parts
+# Fails where CI=true, because there nothing may be left out; says so elsewhere.
+absent = echo "$(1)"; test "$$CI" != true
+MOLECULE := $(firstword $(wildcard extensions/molecule molecule))
+
+.PHONY: test integration molecule bench
+test: check ## Everything: check, then integration and molecule in the lab, which is taken down afterwards, failure or not
+	@tests/lab/with $(MAKE) --no-print-directory integration molecule
+
+integration: $(TEST_READY) $(VENV)/.has-docker ## Integration tests: real Envoys, real daemons (`tests/lab/up` brings them up)
+	@if [ -n "$$(find tests/integration -name 'test_*.py')" ]; then $(BIN)/pytest tests/integration $(PYTEST_ARGS); \
+	else $(call absent,there are no integration tests in tests/integration); fi
+
+molecule: $(TEST_READY) ## All Molecule scenarios, each of whose steps is then seen to have run
+	@if [ -n "$(wildcard $(MOLECULE)/*/molecule.yml)" ]; then tests/lint/molecule; \
+	else $(call absent,there are no Molecule scenarios); fi
+
+bench: $(TEST_READY) $(VENV)/.has-docker ## Measure: ratios in one run, printed as a table and written to build/bench.json
+	@tests/lab/with $(BIN)/python tests/bench/bench.py
+
+# --- Other ----------------------------------------------------------------------------------------------------------------------------
+
+##@ Other
+.PHONY: docs lock clean help
+docs: $(TEST_READY) ## Write the roles' option tables into their READMEs, from their argument specs
+	@$(BIN)/python tests/lint/role_readmes.py
+
+lock: ## Write requirements/constraints.txt anew, from requirements/test.txt (with the oldest supported Python)
+	$(check_python)
+	@"$(PYTHON)" -m venv --clear build/lock
+	@build/lock/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements/test.txt
+	@{ sed -n '/^#/p' $(CONSTRAINTS); build/lock/bin/python -m pip freeze | grep -vixFf <(cat requirements/{demo,docker,kubernetes,test}.txt); } \
+	  > build/lock/constraints.txt
+	@mv build/lock/constraints.txt $(CONSTRAINTS)
+
+clean: ## Remove what make made; demos that run stay up (`make down` takes them down)
+	rm -rf build $(VENV) $(TEST_VENV) .ansible
+
+help: ## This list
+	@awk 'BEGIN { FS = ":.*## " } \
+	  /^##@ / { printf "\n%s\n", substr($$0, 5) } \
+	  /^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@printf '\nSettings\n'
+	@awk '/^## [A-Z_]+: / { name = substr($$2, 1, length($$2) - 1); text = $$0; sub(/^## [A-Z_]+: /, "", text) } \
+	  /^[A-Z_]+ \?=/ { value = $$0; sub(/^[A-Z_]+ \?= ?/, "", value); \
+	    printf "  %-12s %s%s\n", name, text, (value == "" ? "" : " [" value "]") }' $(firstword $(MAKEFILE_LIST))
+	@printf '\nDemos: %s\nRuntimes: %s\n' "$(basename $(notdir $(wildcard playbooks/demos/*.yml)))" "$(sort $(RUNTIMES))"

@@ -1,0 +1,89 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What holds for the whole repository: headers, the action group, the versions that must agree."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+LICENSED = (".cfg", ".go", ".j2", ".py", ".sh", ".toml", ".yaml", ".yml")
+# Written by a tool that keeps no comments.
+GENERATED = ("changelogs/changelog.yaml",)
+
+
+def files() -> list[str]:
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    return sorted(name for name in set(listed.split("\0")) if name and (ROOT / name).is_file())
+
+
+def test_source_files_say_their_license() -> None:
+    names = [
+        name
+        for name in files()
+        if name.endswith(LICENSED) and name not in GENERATED and (ROOT / name).stat().st_size
+    ]
+    without = [
+        name
+        for name in names
+        if "SPDX-License-Identifier: " not in (ROOT / name).read_text(encoding="utf-8")[:1000]
+    ]
+    assert not without
+
+
+def test_plugins_say_it_in_ansibles_words() -> None:
+    # Sanity looks for this line in modules; in what they share it tells the same to a reader.
+    names = [path for path in sorted((ROOT / "plugins").rglob("*.py")) if path.stat().st_size]
+    without = [
+        str(path.relative_to(ROOT))
+        for path in names
+        if "GNU General Public License v3.0+" not in path.read_text(encoding="utf-8")[:1000]
+    ]
+    assert not without
+
+
+def test_the_action_group_has_every_module() -> None:
+    groups = yaml.safe_load((ROOT / "meta" / "runtime.yml").read_text(encoding="utf-8"))["action_groups"]
+    modules = sorted(
+        path.stem for path in (ROOT / "plugins" / "modules").glob("*.py") if path.stem != "__init__"
+    )
+    assert groups["envoy"] == modules
+
+
+def test_modules_say_that_they_are_in_the_action_group() -> None:
+    # Users read it in the attributes of `ansible-doc`; a doc fragment is as good as the module itself.
+    for path in sorted((ROOT / "plugins" / "modules").glob("*.py")):
+        documentation = re.search(
+            r'^DOCUMENTATION = r?"""(.*?)^"""', path.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+        )
+        assert documentation, f"{path.name} has no DOCUMENTATION"
+        read = yaml.safe_load(documentation.group(1))
+        assert "action_group" in read.get("attributes", {}) or read.get("extends_documentation_fragment"), (
+            path.name
+        )
+
+
+@pytest.mark.parametrize("name", ["docker", "kubernetes", "test"])
+def test_requirements_build_on_those_of_the_demo(name: str) -> None:
+    # One version of ansible-core, whatever is installed.
+    lines = (ROOT / "requirements" / f"{name}.txt").read_text(encoding="utf-8").splitlines()
+    assert any(line.startswith("-r ") for line in lines)
+    assert not any(line.startswith("ansible-core") for line in lines)
+
+
+def test_requirements_are_pinned() -> None:
+    for path in sorted((ROOT / "requirements").glob("*.txt")):
+        for line in path.read_text(encoding="utf-8").splitlines():
+            if line and not line.startswith(("#", "-r ")):
+                assert re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.]+", line), f"{path.name}: {line}"
+
+
+def test_no_test_of_sanity_is_ignored() -> None:
+    assert not list((ROOT / "tests" / "sanity").glob("ignore*.txt"))

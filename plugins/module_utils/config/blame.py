@@ -41,7 +41,9 @@ def _resource(check: Check, what: Said) -> tuple[str, list[str | int]]:
     return "", steps
 
 
-def _by_path(files: Mapping[str, list[str]], name: str, rest: list[str | int], what: Said) -> tuple[str, int] | None:
+def _by_path(
+    files: Mapping[str, list[str]], name: str, rest: list[str | int], what: Said
+) -> tuple[str, int] | None:
     """Look in the block of that resource: down the path, then for the words."""
     for path, lines in files.items():
         span = _block(path, lines, locate.steps(what.path), name)

@@ -67,7 +67,7 @@ def compare(
     for file in files:
         tree.no_symlinks(folder, file.path)
         found = tree.read(folder / file.path)
-        if found != (file.content, file.mode):
+        if found != (file.content, file.mode) or (file.live and file.path in manifest.unconfirmed):
             differing.append(
                 Difference(file.path, found[0] if found else None, found[1] if found else None, file)
             )

@@ -52,7 +52,11 @@ def word(lines: Lines, token: str, span: Span | None = None, nth: int = 0) -> in
     numbers = range(span.start, span.end) if span else range(len(lines))
     quoted = re.escape(token)
     for pattern in (rf"""(^|[\s{{,"'-]){quoted}["']?\s*:(\s|$)""", rf"(?<![\w./-]){quoted}(?![\w/-]|\.\w)"):
-        found = [number for number in numbers if re.search(pattern, lines[number]) and not lines[number].lstrip().startswith("#")]
+        found = [
+            number
+            for number in numbers
+            if re.search(pattern, lines[number]) and not lines[number].lstrip().startswith("#")
+        ]
         if found:
             return found[min(nth, len(found) - 1)]
     return None
@@ -64,7 +68,11 @@ def _key(lines: Lines, span: Span, key: str) -> Span | None:
     for number in range(span.start, span.end):
         line = lines[number]
         # The first key of a list's item stands behind the dash.
-        if len(line) > span.column and not line[: span.column].strip(" -") and pattern.match(line[span.column :]):
+        if (
+            len(line) > span.column
+            and not line[: span.column].strip(" -")
+            and pattern.match(line[span.column :])
+        ):
             end = _end(lines, number + 1, span.end, span.column, True)
             child = next((one for one in range(number + 1, end) if _content(lines[one])), None)
             return Span(number, end, _indent(lines[child]) if child is not None else span.column)
@@ -73,11 +81,18 @@ def _key(lines: Lines, span: Span, key: str) -> Span | None:
 
 def _item(lines: Lines, span: Span, index: int) -> Span | None:
     """Return item `index` of the block sequence that the span's key holds."""
-    first = next((n for n in range(span.start, span.end) if lines[n].lstrip().startswith("- ") and _content(lines[n])), None)
+    first = next(
+        (n for n in range(span.start, span.end) if lines[n].lstrip().startswith("- ") and _content(lines[n])),
+        None,
+    )
     if first is None:
         return None
     column = _indent(lines[first])
-    starts = [n for n in range(first, span.end) if _indent(lines[n]) == column and lines[n].lstrip().startswith("- ")]
+    starts = [
+        n
+        for n in range(first, span.end)
+        if _indent(lines[n]) == column and lines[n].lstrip().startswith("- ")
+    ]
     if index >= len(starts):
         return None
     start = starts[index]

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +29,14 @@ class Manifest:
     directories: list[str] = field(default_factory=list)
     certificates: dict[str, dict[str, Any]] = field(default_factory=dict)
     checks: dict[str, str] = field(default_factory=dict)
+    # Watched files that were swapped, and whose proxy did not say yet that it took them.
+    unconfirmed: list[str] = field(default_factory=list)
 
     def to_bytes(self) -> bytes:
         about = "Written by meshlab.envoy: which files here are its own. Without it nothing is ever removed."
-        data = {"about": about, "files": self.files, "directories": self.directories}
-        return (json.dumps({**data, "certificates": self.certificates, "checks": self.checks}, indent=1) + "\n").encode()
+        return (json.dumps({"about": about, **asdict(self)}, indent=1) + "\n").encode()
 
-    def with_pending(self, wanted: Manifest) -> Manifest:
+    def with_pending(self, wanted: Manifest, unconfirmed: Iterable[str] = ()) -> Manifest:
         """Return what holds while a change from this to `wanted` is under way, wherever it is interrupted."""
         files = {
             path: list(dict.fromkeys(self.files.get(path, []) + wanted.files.get(path, [])))
@@ -42,7 +44,7 @@ class Manifest:
         }
         folders = list(dict.fromkeys([*self.directories, *wanted.directories]))
         # Records of certificates and checks name digests: they hold for those contents, whatever is written by now.
-        return Manifest(files, folders, wanted.certificates, wanted.checks)
+        return Manifest(files, folders, wanted.certificates, wanted.checks, sorted(unconfirmed))
 
 
 def load(folder: Path) -> Manifest:
@@ -55,6 +57,7 @@ def load(folder: Path) -> Manifest:
             [str(path) for path in data.get("directories", ())],
             dict(data.get("certificates", {})),
             dict(data.get("checks", {})),
+            [str(path) for path in data.get("unconfirmed", ())],
         )
     except (ValueError, AttributeError, TypeError):
         return Manifest()

@@ -43,7 +43,9 @@ def read(path: Path) -> tuple[bytes, int] | None:
     except IsADirectoryError:
         raise Refused("is a folder on this host and wanted as a file: remove it.", str(path)) from None
     except PermissionError:
-        raise Refused("cannot be read by the user of this task: use become, or make it theirs.", str(path)) from None
+        raise Refused(
+            "cannot be read by the user of this task: use become, or make it theirs.", str(path)
+        ) from None
 
 
 def make_folder(path: Path, mode: int = 0o755, exact: bool = False) -> None:
@@ -117,7 +119,9 @@ def locked(folder: Path) -> Iterator[None]:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             holder = os.read(descriptor, 32).decode(errors="replace").strip() or "unknown"
-            raise Refused(f"Another run (process {holder}) is changing {folder}: wait for its end and run again.") from None
+            raise Refused(
+                f"Another run (process {holder}) is changing {folder}: wait for its end and run again."
+            ) from None
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         yield

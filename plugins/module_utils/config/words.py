@@ -9,15 +9,20 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-LOG_LINE = re.compile(r"^\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[^\]]*\]\[\d+\]\[(?P<level>\w+)\]\[\w+\] (\[[^\]]*\] )?")
+LOG_LINE = re.compile(
+    r"^\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[^\]]*\]\[\d+\]\[(?P<level>\w+)\]\[\w+\] (\[[^\]]*\] )?"
+)
 ERROR = re.compile(r"error initializing configuration '[^']*': ", re.S)
 UNKNOWN = re.compile(r"Protobuf message \(type \S+ reason (?P<reason>.*)\) has unknown fields$", re.S)
 UNPARSABLE = re.compile(r"Unable to parse JSON as proto \((?P<reason>.*?)\): \{", re.S)
 CONSTRAINT = re.compile(r"Proto constraint validation failed \((?P<chain>.*)\)$", re.S)
 JSON_ERROR = re.compile(
-    r"(?:[A-Z_]+: )?invalid JSON in \S+ @ (?P<path>\S+): (?:(?P<kind>\S+ \S+|\S+), )?near \S+ \(offset \d+\): (?P<words>.*)", re.S
+    r"(?:[A-Z_]+: )?invalid JSON in \S+ @ (?P<path>\S+): (?:(?P<kind>\S+ \S+|\S+), )?near \S+ \(offset \d+\): (?P<words>.*)",
+    re.S,
 )
-CHAIN_LINK = re.compile(r"(?P<type>\w+)ValidationError\.(?P<field>\w+)(?P<index>\[\d+\])?: (?P<words>.*)", re.S)
+CHAIN_LINK = re.compile(
+    r"(?P<type>\w+)ValidationError\.(?P<field>\w+)(?P<index>\[\d+\])?: (?P<words>.*)", re.S
+)
 # What Envoy's text form of a message starts with in its errors.
 DEBUG = re.compile(r"goo\.gle/debug\w+\s*")
 
@@ -63,10 +68,16 @@ def _message(text: str) -> str:
     for line in text.strip().splitlines():
         start = LOG_LINE.match(line)
         if start or not entries:
-            entries.append((start.group("level") if start else "error", line[start.end() :] if start else line))
+            entries.append(
+                (start.group("level") if start else "error", line[start.end() :] if start else line)
+            )
         else:
             entries[-1] = (entries[-1][0], f"{entries[-1][1]}\n{line}")
-    worst = [words for level, words in entries if level in ("critical", "error")] or [words for _level, words in entries] or [""]
+    worst = (
+        [words for level, words in entries if level in ("critical", "error")]
+        or [words for _level, words in entries]
+        or [""]
+    )
     telling = [words for words in worst if ERROR.search(words)]
     if telling:
         return ERROR.split(telling[-1], maxsplit=1)[1].strip()
@@ -82,8 +93,16 @@ def _constraint(chain: str) -> Said:
             words = link
             continue
         name, words = parts.group("type"), parts.group("words")
-        path.append(re.sub(r"(?<!^)(?=[A-Z])", "_", parts.group("field")).lower() + (parts.group("index") or ""))
+        path.append(
+            re.sub(r"(?<!^)(?=[A-Z])", "_", parts.group("field")).lower() + (parts.group("index") or "")
+        )
     # Only a chain that starts at the bootstrap names a place: others start somewhere inside.
-    whole = ".".join(path) if path and path[0].startswith(("static_resources", "admin", "node", "stats", "dynamic")) else ""
+    whole = (
+        ".".join(path)
+        if path and path[0].startswith(("static_resources", "admin", "node", "stats", "dynamic"))
+        else ""
+    )
     field = path[-1].partition("[")[0] if path else ""
-    return Said(f"{field}: {words} (in {name}{f' at {whole}' if whole else ''})" if field else words, whole or field)
+    return Said(
+        f"{field}: {words} (in {name}{f' at {whole}' if whole else ''})" if field else words, whole or field
+    )

@@ -1,0 +1,170 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The phases of a change after it was prepared: write, go live, finish."""
+
+from __future__ import annotations
+
+import contextlib
+import stat
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from ansible_collections.meshlab.envoy.plugins.module_utils.config import live, manifest, tree
+from ansible_collections.meshlab.envoy.plugins.module_utils.config.admin import AdminClient
+from ansible_collections.meshlab.envoy.plugins.module_utils.config.compare import Differences, shown
+from ansible_collections.meshlab.envoy.plugins.module_utils.config.manifest import Manifest
+from ansible_collections.meshlab.envoy.plugins.module_utils.config.model import Finding, Refused, Wanted
+from ansible_collections.meshlab.envoy.plugins.module_utils.config.watch import Watch
+
+AT_ONCE = 16
+
+
+class Change:
+    """What `prepare` found to do. Its phases are called in order; what is not called is done by the next run."""
+
+    def __init__(self, folder: Path, wanted: Wanted, check_mode: bool = False) -> None:
+        self.folder = folder
+        self.wanted = wanted
+        self.check_mode = check_mode
+        self.before = Manifest()
+        self.after = Manifest()
+        self.differences = Differences((), (), (), (), ())
+        self.remarks: list[str] = []
+        self.outcomes: list[live.Outcome] = []
+        self.running: set[str] = set()
+        self.held = contextlib.ExitStack()
+
+    def __enter__(self) -> Change:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let the folder go, so that another run may change it."""
+        self.held.close()
+
+    @property
+    def changed(self) -> bool:
+        return bool(self.differences)
+
+    @property
+    def diff(self) -> list[dict[str, Any]]:
+        return shown(self.differences)
+
+    def files_changed(self, below: str = "") -> list[str]:
+        """Return the paths that differ, of `below` (a path or a folder) when it is given; certificates and removals too."""
+        paths = [one.path for one in (*self.differences.files, *self.differences.gone)]
+        return [path for path in paths if not below or path == below or path.startswith(f"{below}/")]
+
+    def write(self, restarting: Collection[str] = ()) -> None:
+        """Write everything except what running proxies watch; those in `restarting` count as not running."""
+        watched = {one.wanted.live for one in self.differences.files if one.wanted and one.wanted.live}
+        asked = [
+            admin for admin in self.wanted.admins if admin.proxy in watched and admin.proxy not in restarting
+        ]
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            alive = list(pool.map(lambda admin: AdminClient(admin.url).running(), asked))
+        self.running = {admin.proxy for admin, runs in zip(asked, alive, strict=True) if runs}
+        with permitted(self.folder):
+            swapped = [
+                one.path for one in self.differences.files if one.wanted and one.wanted.live in self.running
+            ]
+            manifest.save(self.folder, self.before.with_pending(self.after, swapped))
+            for folder in self.wanted.directories:
+                tree.make_folder(self.folder / folder.path, folder.mode, exact=True)
+            for one in self.differences.files:
+                if one.wanted and one.wanted.live not in self.running:
+                    tree.make_folder((self.folder / one.path).parent)
+                    tree.write(self.folder / one.path, one.wanted.content, one.wanted.mode)
+
+    def go_live(self, timeout: float = 10, drain_timeout: float = 10) -> list[live.Outcome]:
+        """Bring running proxies to their new files, side by side. Raises Refused, when all are done, for those that refused.
+
+        A cluster that goes is kept until no connection of before needs it; when that takes longer than `drain_timeout`
+        it stays (`Outcome.kept`, and a remark), and the next run removes it.
+        """
+        urls = {admin.proxy: admin.url for admin in self.wanted.admins}
+        work = {proxy: self._live_files(proxy) for proxy in sorted(self.running)}
+
+        def one(proxy: str) -> live.Outcome:
+            return live.go_live(
+                proxy, Watch(AdminClient(urls[proxy])), self.folder, work[proxy], timeout, drain_timeout
+            )
+
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            self.outcomes = list(pool.map(one, work))
+        for outcome in self.outcomes:
+            self.remarks += [f"{outcome.proxy}: {remark}" for remark in outcome.remarks]
+            if outcome.kept:
+                self.remarks.append(
+                    f"{outcome.proxy}: connections of before the change are still open after {drain_timeout:g} s;"
+                    f" {', '.join(outcome.kept)} stays for them, and the next run removes it."
+                )
+        refused = [one for one in self.outcomes if one.words]
+        if refused:
+            unsure = [file.path for one in refused if not one.rolled_back for file in work[one.proxy]]
+            manifest.save(self.folder, self.before.with_pending(self.after, unsure))
+            raise Refused(
+                [Finding(f"the running Envoy says: {one.words}.", one.proxy, one.file) for one in refused],
+                stays=_stays(refused),
+            )
+        return self.outcomes
+
+    def undo(self, proxies: Iterable[str]) -> None:
+        """Put back what `write` wrote for these proxies and they do not watch: for an Envoy that refused its live files."""
+        blamed = {path for check in self.wanted.checks if check.name in set(proxies) for path in check.blames}
+        for one in self.differences.files:
+            if one.path in blamed and one.wanted and not one.wanted.live:
+                if one.old is None or one.old_mode is None:
+                    tree.remove(self.folder, one.path)
+                else:
+                    tree.write(self.folder / one.path, one.old, one.old_mode)
+
+    def finish(self) -> None:
+        """Remove what an earlier run wrote and nobody wants any more, and remember what is there now."""
+        with permitted(self.folder):
+            for gone in self.differences.gone:
+                tree.remove(self.folder, gone.path)
+            for path in sorted(self.differences.gone_directories, reverse=True):
+                for left in (self.folder / path).glob("*"):
+                    # An Envoy that is gone leaves its admin's socket.
+                    if stat.S_ISSOCK(left.lstat().st_mode):
+                        left.unlink()
+                tree.remove_folder(self.folder / path)
+            manifest.save(self.folder, self.after)
+
+    def _live_files(self, proxy: str) -> list[live.LiveFile]:
+        mine = [one for one in self.differences.files if one.wanted and one.wanted.live == proxy]
+        kinds = live.kinds({one.path: (one.old, one.wanted.content) for one in mine if one.wanted})
+        return [
+            live.LiveFile(one.path, one.old, one.wanted.content, one.wanted.mode, kinds[one.path])
+            for one in mine
+            if one.wanted
+        ]
+
+
+def _stays(refused: Sequence[live.Outcome]) -> str:
+    names = ", ".join(one.proxy for one in refused)
+    if all(one.rolled_back for one in refused):
+        return f"The files of {names} were put back, and it confirmed them: it goes on as before."
+    return f"The files of {names} were put back, which it did not confirm: look at its log."
+
+
+@contextlib.contextmanager
+def permitted(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except PermissionError as error:
+        raise Refused(
+            f"{error.filename or folder} may not be written by the user of this task: use become, or make it theirs."
+        ) from None
+    except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
+        raise Refused(f"{error.filename or folder} is in the way: {error.strerror}.") from None

@@ -170,11 +170,12 @@ integration: $(TEST_READY) $(VENV)/.has-docker ## Integration tests: real Envoys
 	else $(call absent,there are no integration tests in tests/integration); fi
 
 molecule: $(TEST_READY) ## All Molecule scenarios, each of whose steps is then seen to have run
-	@if [ -n "$(wildcard $(MOLECULE)/*/molecule.yml)" ]; then tests/lint/molecule; \
+	@if [ -n "$(wildcard $(MOLECULE)/*/molecule.yml)" ]; then $(BIN)/python tests/lint/run_molecule.py $(MOLECULE); \
 	else $(call absent,there are no Molecule scenarios); fi
 
 bench: $(TEST_READY) $(VENV)/.has-docker ## Measure: ratios in one run, printed as a table and written to build/bench.json
-	@tests/lab/with $(BIN)/python tests/bench/bench.py
+	@if [ -f tests/bench/bench.py ]; then tests/lab/with $(BIN)/python tests/bench/bench.py; \
+	else $(call absent,there is no tests/bench/bench.py); fi
 
 # --- Other ----------------------------------------------------------------------------------------------------------------------------
 

@@ -119,8 +119,9 @@ host_from:
 expect:
   description:
     - What has to be true of the counts in the end.
-    - Each expectation has an operator, a number, and exactly one of O(expect[].status), O(expect[].header), O(expect[].hosts), O(expect[].latency),
-      O(expect[].error), O(expect[].bytes) and O(expect[].body), which says what the number is.
+    - Each expectation has an operator, a number, and exactly one of O(expect[].status), O(expect[].header),
+      O(expect[].hosts), O(expect[].latency), O(expect[].error), O(expect[].bytes) and O(expect[].body), which says
+      what the number is.
   type: list
   elements: dict
   suboptions:

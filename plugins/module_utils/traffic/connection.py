@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import socket
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from .reading import TrafficError
 from .spec import Traffic
@@ -21,12 +20,11 @@ CHUNK = 65_536
 KEPT = 1_048_576  # bytes of an answer's body that are kept to look into
 
 
-@dataclass
-class Answer:
+class Answer(NamedTuple):
     """A complete answer to one request."""
 
-    status: int | None = None  # None where the protocol has none
-    headers: dict[str, str] = field(default_factory=dict)  # names in lower case
+    status: int | None  # None where the protocol has none
+    headers: dict[str, str]  # names in lower case
     body: bytes = b""  # its first KEPT bytes, where somebody wants to look into it
     size: int = 0  # all of its bytes
     host: str | None = None  # who answered, where the connection knows

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from .reading import TrafficError, as_number, choice, dictionary, header_name, number, pattern, plain, text
 
@@ -19,8 +18,7 @@ SUBJECTS = ("status", "header", "hosts", "latency", "error", "bytes", "body")
 _STATUS = re.compile(r"[1-9][0-9]{2}|[1-9]xx|any")
 
 
-@dataclass(frozen=True)
-class HeaderMatch:
+class HeaderMatch(NamedTuple):
     """A header of an answer: that it is there, that it has a value, or that its value matches."""
 
     name: str
@@ -35,8 +33,7 @@ class HeaderMatch:
         return self.matches is None or self.matches.search(seen) is not None
 
 
-@dataclass(frozen=True)
-class Expectation:
+class Expectation(NamedTuple):
     """One number of a result, and what it has to be."""
 
     subject: str  # one of SUBJECTS

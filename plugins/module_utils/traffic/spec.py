@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from .expectation import Expectation, parse_expectations
@@ -61,8 +60,7 @@ DEFAULT_HOST_HEADER = "x-served-by"
 DEFAULT_HOST_LINE = r"served-by (\S+)\s"
 
 
-@dataclass(frozen=True)
-class Target:
+class Target(NamedTuple):
     """Where a traffic goes to."""
 
     scheme: str
@@ -79,16 +77,14 @@ class Target:
         return self.scheme in ("http", "https")
 
 
-@dataclass(frozen=True)
-class Certificate:
+class Certificate(NamedTuple):
     """The certificate that a client shows, and its key: paths."""
 
     certificate: str
     key: str
 
 
-@dataclass(frozen=True)
-class Traffic:
+class Traffic(NamedTuple):
     """One traffic: where to, how much, how, and what is expected of it."""
 
     name: str

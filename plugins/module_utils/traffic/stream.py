@@ -80,7 +80,7 @@ class StreamClient:
             found = traffic.host_body.search(data.decode("utf-8", "replace"))
             if found is not None:
                 self._host = found[1] if traffic.host_body.groups else found[0]
-        return Answer(body=data[:KEPT], size=len(data), host=self._host)
+        return Answer(None, {}, data[:KEPT], len(data), self._host)
 
 
 class DatagramClient:
@@ -102,7 +102,7 @@ class DatagramClient:
             raise RequestError("reply", wrong(self._traffic, data))
         if not self._traffic.reuse:
             self.close()
-        return Answer(body=data, size=len(data))
+        return Answer(None, {}, data, len(data))
 
     def close(self) -> None:
         if self._socket is not None:

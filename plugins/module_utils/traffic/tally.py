@@ -15,7 +15,8 @@ from typing import Any
 from .connection import Answer, RequestError
 from .spec import Traffic
 
-MAX_VALUES = 50  # different values of a header, and different hosts, that a result lists
+MAX_VALUES = 50  # different values of a header that a result lists
+MAX_HOSTS = 1000
 MAX_LENGTH = 200  # characters of each
 OTHER = "(others)"
 
@@ -55,7 +56,7 @@ class Tally:
         for name, values in self.headers.items():
             value = answer.headers.get(name)
             if value is not None:
-                _count(values, value)
+                _count(values, value, MAX_VALUES)
         host = answer.host
         if host is None and traffic.host_header is not None:
             host = answer.headers.get(traffic.host_header)
@@ -66,7 +67,7 @@ class Tally:
             if found is not None:
                 host = found[1] if traffic.host_body.groups else found[0]
         if host is not None:
-            _count(self.hosts, host)
+            _count(self.hosts, host, MAX_HOSTS)
         for position, header, body in self._matchers:
             if header is not None:
                 self.matched[position] += header.holds(answer.headers.get(header.name))
@@ -160,8 +161,8 @@ def summarise(
         sent=total.sent,
         statuses={str(status): number for status, number in sorted(total.statuses.items())},
         errors=dict(sorted(total.errors.items())),
-        headers={name: _capped(values) for name, values in total.headers.items() if values},
-        hosts=dict(sorted(_capped(total.hosts).items())),
+        headers={name: _capped(values, MAX_VALUES) for name, values in total.headers.items() if values},
+        hosts=dict(sorted(_capped(total.hosts, MAX_HOSTS).items())),
         latencies=sorted(seconds * 1000 for seconds in total.latencies),
         bytes_received=total.bytes_received,
         matched=total.matched,
@@ -172,15 +173,15 @@ def summarise(
     )
 
 
-def _count(values: Counter[str], value: str) -> None:
+def _count(values: Counter[str], value: str, most: int) -> None:
     """Counts a value, in bounds: beyond them it is one of the others."""
     value = value[:MAX_LENGTH]
-    values[value if value in values or len(values) < MAX_VALUES else OTHER] += 1
+    values[value if value in values or len(values) < most else OTHER] += 1
 
 
-def _capped(values: Counter[str]) -> dict[str, int]:
+def _capped(values: Counter[str], most: int) -> dict[str, int]:
     """The most frequent values, all others under one name."""
     listed = {value: number for value, number in values.most_common() if value != OTHER}
-    kept = dict(list(listed.items())[:MAX_VALUES])
+    kept = dict(list(listed.items())[:most])
     others = sum(values.values()) - sum(kept.values())
     return {**kept, OTHER: others} if others else kept

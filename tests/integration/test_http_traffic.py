@@ -1,0 +1,478 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Traffic against real servers: well-behaved ones, ones that hang, drip, reset or close, with TLS and without."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import ssl
+import struct
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.meshlab.envoy.plugins.module_utils.traffic import parse_traffic, run
+
+ROOT = Path(__file__).resolve().parents[2]
+OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nx-served-by: a\r\n\r\nok"
+Behaviour = Callable[[socket.socket, int], None]
+
+
+@contextmanager
+def server(behaviour: Behaviour, context: ssl.SSLContext | None = None) -> Iterator[int]:
+    """A server that treats its connections, counted from 0, as it is told; gives its port."""
+    listener = socket.create_server(("127.0.0.1", 0), backlog=512)
+    ended = threading.Event()
+
+    def treat(connection: socket.socket, number: int) -> None:
+        with suppress(OSError), connection:
+            if context is None:
+                behaviour(connection, number)
+            else:
+                with context.wrap_socket(connection, server_side=True) as wrapped:
+                    behaviour(wrapped, number)
+
+    def accept() -> None:
+        number = 0
+        while not ended.is_set():
+            try:
+                connection, _address = listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=treat, args=(connection, number), daemon=True).start()
+            number += 1
+
+    threading.Thread(target=accept, daemon=True).start()
+    try:
+        yield listener.getsockname()[1]
+    finally:
+        ended.set()
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+
+
+def request(connection: socket.socket) -> bytes:
+    """The next request without a body, or nothing at the end."""
+    data = b""
+    while not data.endswith(b"\r\n\r\n"):
+        part = connection.recv(1)
+        if not part:
+            return b""
+        data += part
+    return data
+
+
+def well_behaved(connection: socket.socket, number: int) -> None:
+    while request(connection):
+        connection.sendall(OK)
+
+
+def sent(port: int, scheme: str = "http", **keys: Any) -> dict[str, Any]:
+    return run(
+        parse_traffic([{"url": f"{scheme}://127.0.0.1:{port}" + ("/" if "http" in scheme else ""), **keys}])[
+            0
+        ]
+    )
+
+
+def test_connections_are_reused_or_new() -> None:
+    with server(well_behaved) as port:
+        kept, new = sent(port, requests=20), sent(port, requests=20, connections="new")
+    assert (kept["statuses"], kept["connections"], kept["hosts"]) == ({"200": 20}, 1, {"a": 20})
+    assert (new["statuses"], new["connections"]) == ({"200": 20}, 20)
+
+
+def test_as_many_requests_at_a_time_as_stated_and_no_more() -> None:
+    lock, gauge, highest = threading.Lock(), [0], [0]
+
+    def counting(connection: socket.socket, number: int) -> None:
+        while request(connection):
+            with lock:
+                gauge[0] += 1
+                highest[0] = max(highest[0], gauge[0])
+            time.sleep(0.01)
+            with lock:
+                gauge[0] -= 1
+            connection.sendall(OK)
+
+    with server(counting) as port:
+        result = sent(port, requests=63, concurrency=7)
+    assert (result["statuses"], result["connections"], highest[0]) == ({"200": 63}, 7, 7)
+
+
+def test_a_rate_is_held_and_a_duration_ends() -> None:
+    with server(well_behaved) as port:
+        result = sent(port, requests=11, rate=100, concurrency=4)
+        lasting = sent(port, duration=0.3, rate=100)
+    assert result["elapsed"] >= 0.1
+    assert 0.25 <= lasting["elapsed"] < 2
+    assert 1 <= lasting["sent"] == lasting["answered"] <= 31
+
+
+def test_a_server_that_hangs_is_a_timeout() -> None:
+    def hanging(connection: socket.socket, number: int) -> None:
+        while request(connection):
+            time.sleep(5)
+
+    with server(hanging) as port:
+        result = sent(port, requests=2, timeout=0.1)
+    assert (result["errors"], result["answered"]) == ({"timeout": 2}, 0)
+    assert 0.2 <= result["elapsed"] < 3
+
+
+def test_a_server_that_drips_is_a_timeout_though_each_byte_is_in_time() -> None:
+    def dripping(connection: socket.socket, number: int) -> None:
+        request(connection)
+        for byte in OK:
+            connection.sendall(bytes([byte]))
+            time.sleep(0.05)
+
+    with server(dripping) as port:
+        assert sent(port, timeout=0.3)["errors"] == {"timeout": 1}
+        assert sent(port, timeout=30)["statuses"] == {"200": 1}
+
+
+def reset(connection: socket.socket) -> None:
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()
+
+
+def test_a_connection_that_is_reset_or_closed_on_its_first_request_is_not_tried_again() -> None:
+    served: list[int] = []
+
+    def resetting(connection: socket.socket, number: int) -> None:
+        served.append(number)
+        request(connection)
+        reset(connection)
+
+    def closing(connection: socket.socket, number: int) -> None:
+        served.append(number)
+        request(connection)
+
+    for behaviour in (resetting, closing):
+        served.clear()
+        with server(behaviour) as port:
+            result = sent(port, requests=3)
+        assert (result["errors"], result["retries"], served) == ({"reset": 3}, 0, [0, 1, 2])
+
+
+def test_a_kept_connection_that_the_server_closed_meanwhile_is_tried_again_once() -> None:
+    def twice(connection: socket.socket, number: int) -> None:
+        for _ in range(2):
+            request(connection)
+            connection.sendall(OK)
+
+    with server(twice) as port:
+        result = sent(port, requests=10)
+    assert (result["statuses"], result["errors"]) == ({"200": 10}, {})
+    assert (result["connections"], result["retries"]) == (5, 4)
+
+
+def test_it_is_tried_again_only_once() -> None:
+    served: list[int] = []
+
+    def first_only(connection: socket.socket, number: int) -> None:
+        served.append(number)
+        if number == 0 and request(connection):
+            connection.sendall(OK)
+            request(connection)
+        else:
+            request(connection)
+
+    with server(first_only) as port:
+        result = sent(port, requests=2)
+    assert (result["statuses"], result["errors"], served) == ({"200": 1}, {"reset": 1}, [0, 1])
+
+
+def test_an_answer_that_breaks_off_is_never_asked_for_again() -> None:
+    served: list[bytes] = []
+
+    def breaking_off(connection: socket.socket, number: int) -> None:
+        while data := request(connection):
+            served.append(data)
+            if len(served) == 2:
+                connection.sendall(OK[:-1])
+                return
+            connection.sendall(OK)
+
+    with server(breaking_off) as port:
+        result = sent(port, requests=3)
+    assert (result["statuses"], result["errors"], result["retries"], len(served)) == (
+        {"200": 2},
+        {"reset": 1},
+        0,
+        3,
+    )
+
+
+def test_connection_close_is_heeded_without_a_retry() -> None:
+    def closing(connection: socket.socket, number: int) -> None:
+        request(connection)
+        connection.sendall(OK.replace(b"\r\n\r\n", b"\r\nconnection: close\r\n\r\n"))
+
+    with server(closing) as port:
+        result = sent(port, requests=5)
+    assert (result["statuses"], result["connections"], result["retries"]) == ({"200": 5}, 5, 0)
+
+
+def test_a_redirect_is_an_answer_and_is_not_followed() -> None:
+    def redirecting(connection: socket.socket, number: int) -> None:
+        while request(connection):
+            connection.sendall(
+                b"HTTP/1.1 302 Found\r\nlocation: http://192.0.2.1/\r\ncontent-length: 0\r\n\r\n"
+            )
+
+    with server(redirecting) as port:
+        assert sent(port, requests=2)["statuses"] == {"302": 2}
+
+
+def test_a_large_answer_is_read_to_its_end() -> None:
+    def large(connection: socket.socket, number: int) -> None:
+        while request(connection):
+            connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 20000000\r\n\r\n" + bytes(20_000_000))
+
+    with server(large) as port:
+        result = sent(port, requests=2, expect=[{"body": "x", "op": "eq", "value": 0}])
+    assert (result["bytes_received"], result["connections"]) == (40_000_000, 1)
+    assert result["expect"][0]["ok"]
+
+
+def test_nobody_listens_and_no_such_host() -> None:
+    refused = sent(1, requests=2)
+    assert (refused["errors"], refused["last_error"]) == (
+        {"connect": 2},
+        "connect: cannot connect to 127.0.0.1:1: connection refused",
+    )
+    assert run(parse_traffic([{"url": "http://nowhere.invalid/"}])[0])["errors"] == {"connect": 1}
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A CA, and what it has signed for a server and for a client; and another CA."""
+    folder = tmp_path_factory.mktemp("certificates")
+
+    def openssl(*arguments: str) -> None:
+        subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
+
+    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+    for ca in ("ca", "other"):
+        openssl(
+            "req",
+            "-x509",
+            *key,
+            "-keyout",
+            f"{ca}.key",
+            "-out",
+            f"{ca}.pem",
+            "-subj",
+            f"/CN={ca}",
+            "-days",
+            "2",
+        )
+    for name, names in (("server", "DNS:shop.example.com,IP:127.0.0.1"), ("client", "DNS:client")):
+        openssl("req", *key, "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", f"/CN={name}")
+        (folder / "names").write_text(f"subjectAltName={names}")
+        signed = ["-CA", "ca.pem", "-CAkey", "ca.key", "-days", "2", "-extfile", "names"]
+        openssl("x509", "-req", "-in", f"{name}.csr", *signed, "-out", f"{name}.pem")
+    openssl("ec", "-in", "client.key", "-aes128", "-passout", "pass:secret", "-out", "encrypted.key")
+    return folder
+
+
+def tls(folder: Path, client_ca: str | None = None) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "server.pem", folder / "server.key")
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    if client_ca:
+        context.load_verify_locations(folder / client_ca)
+        context.verify_mode = ssl.CERT_REQUIRED
+    return context
+
+
+def test_tls_with_a_ca_and_by_another_name(certificates: Path) -> None:
+    asked: list[str | None] = []
+    context = tls(certificates)
+    context.sni_callback = lambda connection, name, _context: asked.append(name)
+    ca = str(certificates / "ca.pem")
+    with server(well_behaved, context) as port:
+        plain = sent(port, "https", requests=5, ca=ca)
+        named = sent(port, "https", server_name="shop.example.com", ca=ca)
+        wrong_name = sent(port, "https", server_name="www.example.com", ca=ca)
+        wrong_ca = sent(port, "https", requests=2, ca=str(certificates / "other.pem"))
+        no_ca = sent(port, "https")
+    assert (plain["statuses"], plain["connections"]) == ({"200": 5}, 1)
+    assert named["statuses"] == {"200": 1}
+    assert asked[1:3] == ["shop.example.com", "www.example.com"]
+    assert (wrong_name["errors"], wrong_ca["errors"], no_ca["errors"]) == ({"tls": 1}, {"tls": 2}, {"tls": 1})
+    assert "www.example.com" in wrong_name["last_error"]
+
+
+def test_plain_where_tls_is_spoken_and_tls_where_it_is_not(certificates: Path) -> None:
+    with server(well_behaved, tls(certificates)) as port:
+        assert set(sent(port)["errors"]) <= {"reset", "protocol"}
+        assert sent(port)["answered"] == 0
+
+    def wordy(connection: socket.socket, number: int) -> None:
+        connection.recv(10)
+        connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+    with server(wordy) as port:
+        assert sent(port, "https", ca=str(certificates / "ca.pem"))["errors"] == {"tls": 1}
+
+
+def test_a_client_certificate_opens_the_door_and_nothing_else_does(certificates: Path) -> None:
+    pair = {"certificate": str(certificates / "client.pem"), "key": str(certificates / "client.key")}
+    ca = str(certificates / "ca.pem")
+    with server(well_behaved, tls(certificates, client_ca="ca.pem")) as port:
+        welcome = sent(
+            port, "https", requests=3, concurrency=2, connections="new", ca=ca, client_certificate=pair
+        )
+        without = sent(port, "https", requests=2, ca=ca)
+    with server(well_behaved, tls(certificates, client_ca="other.pem")) as port:
+        stranger = sent(port, "https", ca=ca, client_certificate=pair)
+    assert welcome["statuses"] == {"200": 3}
+    # TLS 1.3: the refusal comes after the client's part of the handshake, as an alert or as a closed connection.
+    assert sum(without["errors"].values()) == 2
+    assert set(without["errors"]) | set(stranger["errors"]) <= {"tls", "reset"}
+
+
+@pytest.mark.parametrize("key", ["encrypted.key", "server.key", "missing.key"])
+def test_a_key_of_no_use_is_told_before_anything_is_sent(certificates: Path, key: str) -> None:
+    pair = {"certificate": str(certificates / "client.pem"), "key": str(certificates / key)}
+    with pytest.raises(
+        ValueError, match=rf"client_certificate .*client\.pem and its key .*{key} cannot be used"
+    ):
+        sent(1, "https", client_certificate=pair)
+
+
+def test_a_tilde_is_expanded(certificates: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(certificates))
+    with server(well_behaved, tls(certificates)) as port:
+        assert sent(port, "https", ca="~/ca.pem")["statuses"] == {"200": 1}
+
+
+def echoing(connection: socket.socket, number: int) -> None:
+    told = f"served-by host-{number % 2}\n".encode()
+    while data := connection.recv(1000):
+        connection.sendall(told + data)
+        told = b""
+
+
+def test_tcp_counts_replies_and_hosts(certificates: Path) -> None:
+    with server(echoing) as port:
+        new = sent(port, "tcp", requests=6, payload="ping\n", reply="^ping$", connections="new")
+        kept = sent(port, "tcp", requests=6, payload="ping\n", reply="^ping$")
+    assert (new["answered"], new["hosts"], new["connections"]) == (6, {"host-0": 3, "host-1": 3}, 6)
+    assert (kept["answered"], kept["connections"], len(kept["hosts"])) == (6, 1, 1)
+    with server(echoing, tls(certificates)) as port:
+        assert sent(port, "tls", payload="ping\n", reply="^ping$", ca=str(certificates / "ca.pem"))[
+            "hosts"
+        ] == {"host-0": 1}
+
+
+def test_tcp_replies_that_are_wrong_late_or_none() -> None:
+    def silent(connection: socket.socket, number: int) -> None:
+        connection.recv(1000)
+        time.sleep(3)
+
+    def in_pieces(connection: socket.socket, number: int) -> None:
+        while connection.recv(1000):
+            for piece in (b"po", b"ng", b"\n"):
+                connection.sendall(piece)
+                time.sleep(0.02)
+
+    def greeting(connection: socket.socket, number: int) -> None:
+        connection.sendall(b"220 ready\r\n")
+        connection.recv(1)
+
+    with server(silent) as port:
+        assert sent(port, "tcp", payload="x", timeout=0.1)["errors"] == {"timeout": 1}
+    with server(in_pieces) as port:
+        assert sent(port, "tcp", payload="x", reply="^pong\n", requests=3)["answered"] == 3
+        wrong = sent(port, "tcp", payload="x", reply="^ping", timeout=0.3)
+        assert wrong["errors"] == {"reply": 1}
+        assert wrong["last_error"] == r"reply: the reply b'pong\n' does not match '^ping'"
+    with server(greeting) as port:
+        assert sent(port, "tcp", reply="^220 ")["answered"] == 1
+        assert sent(port, "tcp")["answered"] == 1, "without payload and reply it is a connection that counts"
+
+
+def test_udp_counts_datagrams_and_what_was_lost() -> None:
+    listener = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    listener.bind(("127.0.0.1", 0))
+    port = listener.getsockname()[1]
+
+    def answer() -> None:
+        for number in range(10):
+            data, address = listener.recvfrom(1000)
+            if number != 4:
+                listener.sendto(b"served-by u\n" + data, address)
+
+    with listener:
+        thread = threading.Thread(target=answer, daemon=True)
+        thread.start()
+        result = sent(port, "udp", payload="x", requests=10, timeout=0.2)
+        thread.join()
+    assert (result["answered"], result["errors"], result["hosts"]) == (9, {"timeout": 1}, {"u": 9})
+    assert sent(1, "udp", payload="x")["errors"] == {"reset": 1}
+
+
+def test_the_module_as_ansible_runs_it(tmp_path: Path) -> None:
+    """Packed and sent to the host by Ansible, against the demo application."""
+    environment = {
+        "DEMO_APP_PORT": "0",
+        "DEMO_APP_BIND": "127.0.0.1",
+        "DEMO_APP_SERVICE": "1",
+        "DEMO_APP_HOSTNAME": "app-1",
+    }
+    application = ROOT / "roles" / "demo_app" / "files" / "demo_app.py"
+    with subprocess.Popen(
+        [sys.executable, str(application)],
+        env={"PATH": "/usr/bin:/bin", **environment},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            assert process.stdout is not None
+            port = process.stdout.readline().split()[-1]
+            expect = [{"status": 200, "op": "eq", "value": 20}, {"hosts": "app-1", "op": "eq", "value": "20"}]
+            arguments = {
+                "url": f"http://127.0.0.1:{port}/service/1",
+                "requests": 20,
+                "concurrency": 2,
+                "expect": expect,
+            }
+            held = ansible(arguments)
+            failed = ansible({**arguments, "url": f"http://127.0.0.1:{port}/service/2", "name": "service 2"})
+        finally:
+            process.terminate()
+    assert held.returncode == 0, held.stdout + held.stderr
+    assert json.loads(held.stdout)["traffic"][0]["statuses"] == {"200": 20}
+    assert failed.returncode != 0
+    assert "service 2: expected 20 answers with status 200, saw 0 (20 × 404)" in failed.stdout
+
+
+def ansible(arguments: dict[str, Any]) -> subprocess.CompletedProcess[str]:
+    """Runs the module on this host, and leaves its answer on standard output as JSON."""
+    command = [str(Path(sys.executable).with_name("ansible")), "localhost", "-c", "local"]
+    command += [
+        "-e",
+        f"ansible_python_interpreter={sys.executable}",
+        "-m",
+        "meshlab.envoy.http_traffic",
+        "-a",
+        json.dumps(arguments),
+    ]
+    environment = {**os.environ, "ANSIBLE_CALLBACK_RESULT_FORMAT": "json"}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment)
+    done.stdout = done.stdout.partition("=> ")[2] if done.returncode == 0 else done.stdout
+    return done

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from ansible_collections.meshlab.envoy.plugins.module_utils.config import locate
 from ansible_collections.meshlab.envoy.plugins.module_utils.config.blocks import kind
@@ -19,63 +19,87 @@ def finding(check: Check, output: str, texts: Mapping[str, str]) -> Finding:
     what = said(output)
     files = {path: texts[path].splitlines() for path in check.blames if path in texts}
     name, rest = _resource(check, what)
-    words = what.words or "it failed without a word"
+    words = what.words.rstrip(".") or "it failed without a word"
     if name:
-        words += f", which is {name!r}" if what.path else ""
+        words += f" (in {str(locate.steps(what.path)[1])[:-1]} {name!r}{_at(rest)})"
+    elif "." in what.path:
+        words += f" (at {what.path})"
     place = _by_path(files, name, rest, what) or _by_word(files, what, name)
     if not place and len(files) == 1:
         return Finding(f"{words}.", check.name, next(iter(files)))
     return Finding(f"{words}.", check.name, *(place or (None, None)))
 
 
+def _at(rest: list[str | int]) -> str:
+    """Return the path within a resource, as Envoy writes it."""
+    path = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in rest).lstrip(".")
+    return f" at {path}" if path else ""
+
+
 def _resource(check: Check, what: Said) -> tuple[str, list[str | int]]:
     """Return the name of the listener or cluster that the path leads to in the candidate, and the path within it."""
     steps = locate.steps(what.path)
     if len(steps) < 3 or steps[0] != "static_resources" or not isinstance(steps[2], int):
-        return "", steps
+        return "", []
     for file in check.files:
         lines = file.content.decode(errors="replace").splitlines()
         span, followed = locate.walk(lines, steps[:3])
         if followed == 3:
             return locate.resource_name(lines, span), steps[3:]
-    return "", steps
+    return "", steps[3:]
 
 
 def _by_path(
     files: Mapping[str, list[str]], name: str, rest: list[str | int], what: Said
 ) -> tuple[str, int] | None:
     """Look in the block of that resource: down the path, then for the words."""
+    found = _block(files, locate.steps(what.path), name)
+    if not found:
+        return None
+    path, span, whole = found
+    deeper, _count = locate.walk(files[path], rest if whole else [], span)
+    for token in what.tokens:
+        number = locate.word(files[path], token, deeper)
+        if number is not None:
+            return path, number + 1
+    return path, deeper.start + 1
+
+
+def _block(
+    files: Mapping[str, list[str]], steps: list[str | int], name: str
+) -> tuple[str, locate.Span, bool] | None:
+    """Return the file and the place of a resource, in the bootstrap or in a watched file; without one, of a path.
+
+    The last part says whether the place is that of a whole resource.
+    """
+    if len(steps) < 3 or steps[0] != "static_resources" or not isinstance(steps[2], int):
+        for path, lines in files.items():
+            span, followed = locate.walk(lines, steps)
+            if followed:
+                return path, span, False
+        return None
+    index = steps[2]
+    # The candidate has the bootstrap's own resources first, then those of the watched file.
     for path, lines in files.items():
-        span = _block(path, lines, locate.steps(what.path), name)
-        if not span:
-            continue
-        deeper, _count = locate.walk(lines, rest, span)
-        for token in what.tokens:
-            number = locate.word(lines, token, deeper)
-            if number is not None:
-                return path, number + 1
-        return path, deeper.start + 1
+        watched = kind(path, "\n".join(lines)) == steps[1]
+        roots: list[list[str | int]] = [["static_resources", steps[1]], *([["resources"]] if watched else [])]
+        for root in roots:
+            spans = _items(lines, root)
+            named = [span for span in spans if name and locate.resource_name(lines, span) == name]
+            if named or (not name and index < len(spans)):
+                return path, named[0] if named else spans[index], True
+            index -= len(spans)
     return None
 
 
-def _block(path: str, lines: list[str], steps: list[str | int], name: str) -> locate.Span | None:
-    """Return the place of the resource `name`, in a watched file or in the bootstrap; without one, of a path there."""
-    if not name:
-        span, followed = locate.walk(lines, steps)
-        return span if followed else None
-    roots: list[list[str | int]] = [["static_resources", steps[1]]]
-    if kind(path, "\n".join(lines)) == steps[1]:
-        roots.append(["resources"])
-    for root in roots:
-        index = 0
-        while True:
-            span, followed = locate.walk(lines, [*root, index])
-            if followed <= len(root):
-                break
-            if locate.resource_name(lines, span) == name:
-                return span
-            index += 1
-    return None
+def _items(lines: list[str], root: list[str | int]) -> list[locate.Span]:
+    """Return the places of all items of the list at `root`."""
+    spans: list[locate.Span] = []
+    while True:
+        span, followed = locate.walk(lines, [*root, len(spans)])
+        if followed <= len(root):
+            return spans
+        spans.append(span)
 
 
 def _by_word(files: Mapping[str, list[str]], what: Said, name: str) -> tuple[str, int] | None:
@@ -87,3 +111,19 @@ def _by_word(files: Mapping[str, list[str]], what: Said, name: str) -> tuple[str
             if number is not None:
                 return path, number + 1
     return None
+
+
+def doubled(
+    checks: Sequence[Check], texts: Mapping[str, str], names: Mapping[str, Sequence[str]]
+) -> list[Finding]:
+    """Return what `--mode validate` lets pass and a running Envoy refuses: two resources of one name in a watched file."""
+    owners = {path: check.name for check in checks for path in check.blames}
+    findings = []
+    for path, every in names.items():
+        spans = _items(texts[path].splitlines(), ["resources"])
+        for number, name in enumerate(every):
+            if name in every[:number]:
+                words = f"there is a {name!r} already; a running Envoy refuses the whole file."
+                line = spans[number].start + 1 if number < len(spans) else None
+                findings.append(Finding(words, owners.get(path), path, line))
+    return findings

@@ -262,15 +262,26 @@ def _digest(contents: Mapping[str, bytes]) -> str:
 
 def _authority_files(contents: Mapping[str, bytes]) -> list[File]:
     return [
-        File(f"{AUTHORITY}/ca.key", contents["ca.key"], 0o600, secret=True),
-        File(f"{AUTHORITY}/ca.crt", contents["ca.crt"], 0o644),
+        File(f"{AUTHORITY}/ca.key", contents["ca.key"], 0o600, shown="(a private key)"),
+        File(
+            f"{AUTHORITY}/ca.crt",
+            contents["ca.crt"],
+            0o644,
+            shown="(the certificate of this folder's authority)",
+        ),
     ]
 
 
 def _leaf_files(one: Certificate, contents: Mapping[str, bytes]) -> list[File]:
     """The key comes before the certificate that needs it."""
+    names = ", ".join([*one.names, *one.addresses])
     return [
-        File(f"{one.path}/tls.key", contents["tls.key"], one.mode, secret=True),
-        File(f"{one.path}/tls.crt", contents["tls.crt"], 0o644),
-        File(f"{one.path}/ca.crt", contents["ca.crt"], 0o644),
+        File(f"{one.path}/tls.key", contents["tls.key"], one.mode, shown="(a private key)"),
+        File(f"{one.path}/tls.crt", contents["tls.crt"], 0o644, shown=f"(a certificate for {names})"),
+        File(
+            f"{one.path}/ca.crt",
+            contents["ca.crt"],
+            0o644,
+            shown="(the certificate of this folder's authority)",
+        ),
     ]

@@ -29,6 +29,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.config import (
     stage,
     tree,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils.config.blame import doubled
 from ansible_collections.meshlab.envoy.plugins.module_utils.config.compare import compare
 from ansible_collections.meshlab.envoy.plugins.module_utils.config.manifest import Manifest, sha256
 from ansible_collections.meshlab.envoy.plugins.module_utils.config.model import (
@@ -106,7 +107,8 @@ def _prepare_held(change: Change, runner: Runner, moment: float) -> None:
         f"{path} is not wanted any more, and was edited since; it stays."
         for path in change.differences.edited
     ]
-    findings = checks.doubled_names(wanted.checks, _names(wanted.files))
+    texts = {file.path: file.content.decode(errors="replace") for file in wanted.files}
+    findings = doubled(wanted.checks, texts, _names(wanted.files))
     if findings:
         raise Refused(findings, stays=checks.UNCHANGED)
     if not (due or to_run):
@@ -119,7 +121,6 @@ def _prepare_held(change: Change, runner: Runner, moment: float) -> None:
         if to_run:
             extra = [file for check in to_run for file in check.files]
             stage.fill(place.tree, [*files, *extra], wanted.directories)
-            texts = {file.path: file.content.decode(errors="replace") for file in wanted.files}
             writable = [one.path for one in wanted.directories]
             checks.run_checks(to_run, place.tree, texts, writable, not change.check_mode, runner)
 

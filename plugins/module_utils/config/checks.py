@@ -18,7 +18,6 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.config.blame import 
 from ansible_collections.meshlab.envoy.plugins.module_utils.config.manifest import sha256
 from ansible_collections.meshlab.envoy.plugins.module_utils.config.model import (
     Check,
-    Finding,
     Ran,
     Refused,
     Runner,
@@ -42,8 +41,17 @@ class Job:
 
 def digest(check: Check, contents: Mapping[str, bytes]) -> str:
     """Return what changes when `check` has to be run again: itself, its program, what it may read."""
-    tops = {path.partition("/")[0] for path in [*check.blames, *(file.path for file in check.files)]}
-    read = {path: sha256(content) for path, content in contents.items() if path.partition("/")[0] in tops}
+    # A proxy's files lie in a folder of its own. Where one does not, it may read anything.
+    tops = (
+        {path.partition("/")[0] for path in check.blames}
+        if all("/" in path for path in check.blames)
+        else set()
+    )
+    read = {
+        path: sha256(content)
+        for path, content in contents.items()
+        if not tops or path.partition("/")[0] in tops
+    }
     own = {file.path: sha256(file.content) for file in check.files}
     program = check.image or identity(check.command[0])
     return sha256(
@@ -130,16 +138,3 @@ def _runs_at_all(job: Job, ran: Ran) -> None:
 def _short(output: str) -> str:
     words = " ".join(output.split())
     return repr(words[:80] + "…" if len(words) > 80 else words) if words else "nothing"
-
-
-def doubled_names(checks: Sequence[Check], names: Mapping[str, Sequence[str]]) -> list[Finding]:
-    """Return what `--mode validate` lets pass and a running Envoy refuses: two resources of one name in a watched file."""
-    owners = {path: check.name for check in checks for path in check.blames}
-    return [
-        Finding(
-            f"two resources have the name {name!r}; a running Envoy refuses the file.", owners.get(path), path
-        )
-        for path, all_names in names.items()
-        for name in dict.fromkeys(all_names)
-        if all_names.count(name) > 1
-    ]

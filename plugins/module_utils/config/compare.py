@@ -15,7 +15,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.config import tree
 from ansible_collections.meshlab.envoy.plugins.module_utils.config.manifest import Manifest, sha256
 from ansible_collections.meshlab.envoy.plugins.module_utils.config.model import Directory, File
 
-HIDDEN = "(a private key, not shown)\n"
+HIDDEN = "(not shown)"
 
 
 @dataclass(frozen=True)
@@ -34,10 +34,10 @@ class Difference:
     @property
     def shown(self) -> dict[str, Any]:
         """One entry of Ansible's diff."""
-        secret = self.path.endswith(".key") or (self.wanted is not None and self.wanted.secret)
-        old, new = _text(self.old, secret), _text(self.wanted.content if self.wanted else None, secret)
-        if secret and old and new and self.content_differs:
-            new = new.replace("not shown", "another one, not shown")
+        stands = self.wanted.shown if self.wanted else HIDDEN if self.path.endswith((".key", ".crt")) else ""
+        old, new = _text(self.old, stands), _text(self.wanted.content if self.wanted else None, stands)
+        if stands and old and new and self.content_differs:
+            new += "(another one than before)\n"
         return {
             "before": old,
             "after": new,
@@ -117,10 +117,10 @@ def _mode(path: Path) -> int | None:
         return None
 
 
-def _text(content: bytes | None, secret: bool) -> str:
+def _text(content: bytes | None, stands: str) -> str:
     if content is None:
         return ""
-    return HIDDEN if secret else content.decode(errors="replace")
+    return f"{stands}\n" if stands else content.decode(errors="replace")
 
 
 def _header(path: str, mode: int | None) -> str:

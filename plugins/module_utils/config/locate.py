@@ -82,7 +82,11 @@ def _key(lines: Lines, span: Span, key: str) -> Span | None:
 def _item(lines: Lines, span: Span, index: int) -> Span | None:
     """Return item `index` of the block sequence that the span's key holds."""
     first = next(
-        (n for n in range(span.start, span.end) if lines[n].lstrip().startswith("- ") and _content(lines[n])),
+        (
+            n
+            for n in range(span.start + 1, span.end)
+            if lines[n].lstrip().startswith("- ") and _content(lines[n])
+        ),
         None,
     )
     if first is None:

@@ -82,13 +82,13 @@ class Runner(Protocol):
 
 @dataclass(frozen=True)
 class File:
-    """A file below the folder; `live` names the proxy that watches it. `secret` contents are never shown."""
+    """A file below the folder; `live` names the proxy that watches it; `shown` stands for the content in a diff."""
 
     path: str
     content: bytes
     mode: int = 0o644
     live: str | None = None
-    secret: bool = False
+    shown: str = ""
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ class Said:
     @property
     def tokens(self) -> list[str]:
         """The words to look for in the files, most telling first."""
-        found = [token for token in re.findall(r"'([^'\n]+)'", self.words) if token.strip()]
+        found = [token for token in re.findall(r"(?<!\w)'([^'\n]+)'", self.words) if token.strip()]
         tail = self.words.rpartition(": ")[2].strip()
         if tail and tail != self.words and " " not in tail:
             found.append(tail.strip("'"))
@@ -57,8 +57,7 @@ def said(text: str) -> Said:
     message = " ".join(DEBUG.sub("", message).split())
     if error := JSON_ERROR.fullmatch(message):
         path = error.group("path").replace(".<any>", "")
-        kind = (error.group("kind") or "").removeprefix("message ")
-        return Said(f"{error.group('words')} (in {kind or 'the value'} at {path})", path)
+        return Said(error.group("words"), path)
     return Said(re.sub(r"^[A-Z]+(_[A-Z]+)+: ", "", message))
 
 
@@ -86,7 +85,7 @@ def _message(text: str) -> str:
 
 def _constraint(chain: str) -> Said:
     """`A.B: embedded message failed validation | caused by B.C: …` → the last words, and the path that the links make."""
-    path, words, name = [], "", ""
+    path, words, name = [], "", ""  # of the message in which the last link is
     for link in " ".join(chain.split()).split(" | caused by "):
         parts = CHAIN_LINK.fullmatch(link)
         if not parts:
@@ -103,6 +102,6 @@ def _constraint(chain: str) -> Said:
         else ""
     )
     field = path[-1].partition("[")[0] if path else ""
-    return Said(
-        f"{field}: {words} (in {name}{f' at {whole}' if whole else ''})" if field else words, whole or field
-    )
+    if not field:
+        return Said(words)
+    return Said(f"{field}: {words}", whole) if whole else Said(f"{field} of a {name}: {words}", field)

@@ -1,0 +1,355 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The demo application as it runs: a process, asked over its socket, stopped by signals."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import platform
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+FILE = Path(__file__).resolve().parents[2] / "roles" / "demo_app" / "files" / "demo_app.py"
+
+
+class Running(NamedTuple):
+    process: subprocess.Popen[str]
+    port: int
+
+    def get(
+        self, path: str, method: str = "GET", body: bytes | None = None, **headers: str
+    ) -> http.client.HTTPResponse:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection.request(
+            method, path, body, {name.replace("_", "-"): value for name, value in headers.items()}
+        )
+        answer = connection.getresponse()
+        answer.text = answer.read().decode()  # type: ignore[attr-defined]
+        connection.close()
+        return answer
+
+    def text(self, path: str, **headers: str) -> str:
+        return str(self.get(path, **headers).text)  # type: ignore[attr-defined]
+
+    def raw(self, data: bytes) -> bytes:
+        with socket.create_connection(("127.0.0.1", self.port), 10) as connection:
+            connection.sendall(data)
+            connection.shutdown(socket.SHUT_WR)
+            answer = b""
+            while part := connection.recv(65536):
+                answer += part
+        return answer
+
+
+@contextmanager
+def running(**settings: str) -> Iterator[Running]:
+    environment = {"PORT": "0", "BIND": "127.0.0.1", "HOSTNAME": "app-1", **settings}
+    process = subprocess.Popen(
+        [sys.executable, "-S", "-E", str(FILE)],
+        env={f"DEMO_APP_{name}": value for name, value in environment.items()},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        try:
+            assert process.stdout is not None
+            yield Running(process, int(process.stdout.readline().split()[-1]))
+        finally:
+            process.kill()
+
+
+@pytest.fixture(scope="module")
+def app() -> Iterator[Running]:
+    with running(SERVICE="1", VERSION="v2", LIMIT_BODY="1000") as one:
+        yield one
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "words"),
+    [
+        ("/", 200, "X-Forwarded-For"),
+        ("/service/1", 200, "Hello from behind Envoy (service 1)! hostname: app-1 resolved hostname: "),
+        ("/service/2", 404, "This is service 1"),
+        ("/workload?value=2", 200, "Worked and waited 2 ms"),
+        ("/cpuwork?cpu=2", 200, "Used 2 ms of CPU"),
+        ("/memwork?value=2&memory=2", 200, "Held 2 MB for 2 ms"),
+        ("/delay?ms=2", 200, "Waited 2 ms"),
+        ("/delay", 400, "needs ?ms="),
+        ("/cpuwork?cpu=99999", 400, "at most 2000"),
+        ("/status/418", 418, "as asked"),
+        ("/status/599", 599, "as asked"),
+        ("/status/100", 400, "from 200 to 599"),
+        ("/bytes?n=200", 200, "Every request is counted once"),
+        ("/hop?url=http://127.0.0.1/", 403, "DEMO_APP_HOPS"),
+        ("/healthz", 200, "Healthy."),
+        ("/nothing", 404, "/ lists what there is"),
+        ("/?" + "a=1&" * 60, 400, "The query cannot be read."),
+    ],
+)
+def test_paths(app: Running, path: str, status: int, words: str) -> None:
+    answer = app.get(path)
+    assert (answer.status, answer.headers["x-served-by"], answer.headers["x-app-version"]) == (
+        status,
+        "app-1",
+        "v2",
+    )
+    assert words in answer.text  # type: ignore[attr-defined]
+    assert "envoy" not in answer.headers["server"]
+
+
+def test_methods_and_bodies(app: Running) -> None:
+    assert app.get("/bytes?n=200", "HEAD").headers["content-length"] == "200"
+    assert app.get("/echo", "POST", b"x" * 1000).text == "x" * 1000  # type: ignore[attr-defined]
+    assert app.get("/echo", "POST", b"x" * 1001).status == 413
+    chunked = b"POST /echo HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n2;x\r\nhe\r\n3\r\nllo\r\n0\r\nt: 1\r\n\r\n"
+    assert app.raw(chunked + b"GET /healthz HTTP/1.1\r\n\r\n").count(b"HTTP/1.1 200 OK") == 2
+    assert b"\r\n\r\nhello" in app.raw(chunked)
+    assert b" 413 " in app.raw(chunked.replace(b"2;x", b"fffff"))
+
+
+@pytest.mark.parametrize(
+    ("data", "status"),
+    [
+        (b"nonsense\r\n\r\n", b"400"),
+        (b"GET / HTTP/1.1\r\n" + b"x: y\r\n" * 200 + b"\r\n", b"431"),
+        (b"GET /" + b"x" * 70_000 + b" HTTP/1.1\r\n\r\n", b"414"),
+        (b"BREW / HTTP/1.1\r\n\r\n", b"501"),
+        (b"POST /echo HTTP/1.1\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n", b"400"),
+        (b"POST /echo HTTP/1.1\r\ncontent-length: +1\r\n\r\nx", b"400"),
+        (b"POST /echo HTTP/1.1\r\ncontent-length: 9\r\n\r\nx", b"400"),
+        (b"POST /echo HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n", b"400"),
+    ],
+)
+def test_a_request_of_no_use_is_answered_and_its_connection_closed(
+    app: Running, data: bytes, status: bytes
+) -> None:
+    answer = app.raw(data)
+    assert answer.startswith(b"HTTP/1.1 " + status)
+    assert b"\r\nx-served-by: app-1\r\n" in answer
+    assert b"\r\nconnection: close\r\n" in answer
+    assert answer.count(b"HTTP/1.1 ") == 1
+
+
+def test_headers_are_shown(app: Running) -> None:
+    seen = json.loads(app.text("/headers", X_Request_Id="r1"))
+    assert seen["headers"]["x-request-id"] == "r1"
+    assert (seen["method"], seen["client"]) == ("GET", "127.0.0.1")
+
+
+def test_a_connection_is_kept(app: Running) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", app.port, timeout=10)
+    connection.connect()
+    kept = connection.sock
+    for path in ("/service/1", "/status/503", "/status/204", "/status/304", "/nothing"):
+        connection.request("GET", path)
+        connection.getresponse().read()
+        assert connection.sock is kept
+    connection.close()
+
+
+def test_metrics_grow_by_what_was_asked(app: Running) -> None:
+    def counted() -> int:
+        lines = [
+            line for line in app.text("/metrics").splitlines() if line.startswith("demo_app_requests_total{")
+        ]
+        values = dict(line.rsplit(" ", 1) for line in lines)
+        return int(values.get('demo_app_requests_total{method="GET",path="/status/{code}",status="207"}', 0))
+
+    before = counted()
+    for _ in range(3):
+        app.get("/status/207")
+    assert counted() - before == 3
+    assert app.get("/metrics").headers["content-type"].startswith("text/plain; version=0.0.4")
+
+
+def test_cpu_work_uses_cpu_and_lets_others_be_answered() -> None:
+    with running() as app:
+        status = Path(f"/proc/{app.process.pid}/stat")
+        before = cpu(status)
+        slow = threading.Thread(target=app.get, args=("/cpuwork?cpu=400",))
+        slow.start()
+        time.sleep(0.1)
+        started = time.monotonic()
+        app.get("/healthz")
+        assert time.monotonic() - started < 0.3
+        slow.join()
+        if before is not None:
+            used = cpu(status)
+            assert used is not None
+            assert used - before >= 0.35
+
+
+def cpu(status: Path) -> float | None:
+    """Seconds of CPU that a process has used, where the system tells."""
+    if not status.exists():
+        return None
+    fields = status.read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_hops_pass_a_trace_on_and_end() -> None:
+    with ExitStack() as stack:
+        last = stack.enter_context(running(HOSTNAME="last"))
+        first = stack.enter_context(running(HOPS=f"127.0.0.1:{last.port}", LIMIT_HOP_MS="300"))
+        there = f"http://127.0.0.1:{last.port}"
+        trace = {
+            "x-request-id": "r",
+            "traceparent": "t",
+            "x-b3-traceid": "b",
+            "x-ot-span-context": "o",
+            "baggage": "g",
+        }
+        answer = first.get(f"/hop?url={there}/headers", **trace, authorization="secret")
+        told = json.loads(answer.text)  # type: ignore[attr-defined]
+        assert (answer.status, told["status"], told["served_by"]) == (200, 200, "last")
+        seen = json.loads(told["body"])["headers"]
+        assert {name: seen.get(name) for name in trace} == trace
+        assert seen["x-demo-app-hops"] == "1"
+        assert "authorization" not in seen
+        assert first.get(f"/hop?url={there}/status/503").status == 503
+        started = time.monotonic()
+        assert first.get(f"/hop?url={there}/delay?ms=5000").status == 504
+        assert time.monotonic() - started < 3
+        last.process.kill()
+        last.process.wait()
+        assert first.get(f"/hop?url={there}/").status == 502
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stop_finishes_what_is_under_way_and_turns_unhealthy_at_once(number: signal.Signals) -> None:
+    with running() as app:
+        answers: list[http.client.HTTPResponse] = []
+        slow = threading.Thread(target=lambda: answers.append(app.get("/delay?ms=1000")))
+        slow.start()
+        time.sleep(0.3)
+        app.process.send_signal(number)
+        time.sleep(0.1)
+        health = app.get("/healthz")
+        assert (health.status, health.headers["connection"]) == (503, "close")
+        slow.join()
+        assert [answer.status for answer in answers] == [200]
+        assert app.process.wait(5) == 0
+
+
+def test_an_idle_one_stops_at_once_though_connections_are_kept() -> None:
+    with running() as app:
+        connection = http.client.HTTPConnection("127.0.0.1", app.port, timeout=10)
+        connection.request("GET", "/healthz")
+        connection.getresponse().read()
+        started = time.monotonic()
+        app.process.terminate()
+        assert app.process.wait(5) == 0
+        assert time.monotonic() - started < 1
+        connection.close()
+
+
+def test_a_stop_has_a_deadline_and_may_be_drawn_out() -> None:
+    with running(DEADLINE="1") as app:
+
+        def cut_off() -> None:
+            with pytest.raises(OSError, match=r""):
+                app.get("/delay?ms=9000")
+
+        slow = threading.Thread(target=cut_off)
+        slow.start()
+        time.sleep(0.3)
+        app.process.terminate()
+        assert app.process.wait(5) == 0
+        assert app.process.stderr is not None
+        assert "stopped after 1 s with requests under way" in app.process.stderr.read()
+        slow.join()
+    with running(DRAIN="1") as app:
+        app.process.terminate()
+        time.sleep(0.3)
+        assert app.get("/service/1").status == 404
+        assert app.get("/healthz").status == 503
+        assert app.process.wait(5) == 0
+
+
+@pytest.mark.parametrize(
+    ("settings", "code", "words"),
+    [
+        ({"PORT": "x"}, 2, "demo_app: DEMO_APP_PORT is 'x': it has to be a whole number from 0 to 65535.\n"),
+        ({"BIND": "192.0.2.1"}, 1, "demo_app: cannot listen on 192.0.2.1 port 0: "),
+    ],
+)
+def test_bad_settings_end_it_with_a_sentence(settings: dict[str, str], code: int, words: str) -> None:
+    environment = {f"DEMO_APP_{name}": value for name, value in {"PORT": "0", **settings}.items()}
+    done = subprocess.run(
+        [sys.executable, str(FILE)], env=environment, capture_output=True, text=True, timeout=10
+    )
+    assert done.returncode == code
+    assert done.stderr.startswith(words)
+    assert done.stderr.count("\n") == 1
+
+
+def test_nothing_is_logged_unless_asked() -> None:
+    for log, lines in (("none", 0), ("requests", 1)):
+        with running(LOG=log) as app:
+            app.get("/status/204", X_Request_Id="r1")
+            app.process.terminate()
+            assert app.process.stdout is not None
+            logged = app.process.stdout.read().splitlines()
+        assert len(logged) == lines
+    line = json.loads(logged[0])
+    assert (line["path"], line["status"], line["request_id"]) == ("/status/204", 204, "r1")
+
+
+def test_tcp_says_who_it_is_once_for_each_connection() -> None:
+    with running(PROTOCOL="tcp") as app, socket.create_connection(("127.0.0.1", app.port), 5) as connection:
+        connection.sendall(b"ping\n")
+        assert connection.recv(1000) == b"served-by app-1\nping\n"
+        connection.sendall(b"ping\n")
+        assert connection.recv(1000) == b"ping\n"
+
+
+def test_udp_says_who_it_is_each_time() -> None:
+    with running(PROTOCOL="udp") as app, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as connection:
+        connection.settimeout(5)
+        for _ in range(2):
+            connection.sendto(b"ping", ("127.0.0.1", app.port))
+            assert connection.recv(1000) == b"served-by app-1\nping"
+
+
+@pytest.mark.skipif(
+    platform.system() != "Linux" or os.getuid() != 0, reason="needs Linux's namespaces, and root"
+)
+def test_an_unprivileged_random_uid_on_a_read_only_root_will_do() -> None:
+    python = next((python for python in (sys.executable, "/usr/bin/python3") if usable(python)), None)
+    assert python is not None, "no Python here that another user may run"
+    read_only = "mount -o remount,ro,bind / && if touch /demo-app-test 2>&-; then exit 9; fi"
+    script = f'{read_only}; exec {" ".join(AS_ANYBODY)} "{python}" -I -'
+    code = FILE.read_text()
+    with subprocess.Popen(
+        ["unshare", "--mount", "sh", "-c", script],
+        env={"PATH": os.environ["PATH"], "DEMO_APP_PORT": "0", "DEMO_APP_BIND": "127.0.0.1"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            process.stdin.write(code)
+            process.stdin.close()
+            line = process.stdout.readline()
+            assert line, process.stderr.read() if process.stderr else ""
+            assert Running(process, int(line.split()[-1])).get("/").status == 200
+            assert "Uid:\t1234567" in Path(f"/proc/{process.pid}/status").read_text()
+        finally:
+            process.kill()

@@ -1,0 +1,224 @@
+# Copyright (c) 2026 meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The options of the modules that ask endpoints: where, what is expected, how long."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    # Where to ask: ENDPOINT_ARGS in module_utils/stats/specs.py.
+    DOCUMENTATION = r"""
+options:
+  endpoints:
+    description:
+      - Where to ask, side by side.
+      - Either this or O(url) has to be given.
+    type: list
+    elements: dict
+    suboptions:
+      name:
+        description:
+          - What the endpoint is called in assertions, results and messages. Has to differ from all others.
+          - By default the container's name, or O(endpoints[].url) without its scheme.
+        type: str
+      proxy:
+        description: Which proxy this is the endpoint of, as a plan says it. For the reader only.
+        type: str
+      url:
+        description:
+          - The admin's address, V(http://host:port), V(https://host:port), V(unix:///run/envoy/admin.sock) or V(unix://~/admin.sock).
+            V(unix://@name) is an abstract socket. A socket's path may be longer than the 107 bytes that the kernel takes.
+          - For O(endpoints[].format=prometheus) the page itself, V(/metrics) where the address names none. Of a Unix socket the page
+            comes after a colon, as in V(unix:///run/app.sock:/metrics).
+          - With O(endpoints[].container), the address as it is inside that container, V(http://127.0.0.1:9901) by default.
+        type: str
+      container:
+        description:
+          - A Docker container that the admin is asked in, by its name or id. For an admin that listens on the container's own loopback.
+          - Goes through C(docker exec) and what the image offers to open a connection with (C(bash), C(nc), C(socat) or C(python3)).
+            C(DOCKER_HOST) decides which daemon.
+        type: str
+      format:
+        description:
+          - V(envoy) is an admin interface, V(prometheus) any page in Prometheus' text format.
+        type: str
+        choices: [envoy, prometheus]
+        default: envoy
+      headers:
+        description: Headers to send along, such as C(authorization). Not shown in any result.
+        type: dict
+      ca_path:
+        description: The certificates that V(https) is checked with. By default those of the system.
+        type: path
+      client_cert:
+        description: The certificate to show to a server that asks for one.
+        type: path
+      client_key:
+        description: The key of O(endpoints[].client_cert), where it is in a file of its own.
+        type: path
+      validate_certs:
+        description: Whether a server's certificate has to be right.
+        type: bool
+        default: true
+  url:
+    description:
+      - The address of one Envoy's admin, in place of O(endpoints). The endpoint's name is then V(envoy).
+    type: str
+  concurrency:
+    description: How many endpoints are asked at the same time.
+    type: int
+    default: 64
+  request_timeout:
+    description: How many seconds one endpoint may take for all that it is asked at one look.
+    type: float
+    default: 5.0
+  max_bytes:
+    description: How long one answer may be, in bytes, after it was unpacked.
+    type: int
+    default: 67108864
+"""
+
+    # What is expected: ASSERTION_ARGS.
+    ASSERTIONS = r"""
+options:
+  assertions:
+    description:
+      - What the numbers have to be. Every one is evaluated; the module fails where at least one does not hold.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      name:
+        description: Why this is expected, or what it is called. Comes first in messages.
+        type: str
+      endpoint:
+        description:
+          - The endpoints that it is about, by name or by shell pattern such as V(web-*).
+          - By default all whose format is V(envoy), or all if there is none of that.
+        type: list
+        elements: str
+      source:
+        description:
+          - What to look at. Besides stats, the admin's other pages are read as names with a number or a text each, which
+            O(assertions[].stat) and O(assertions[].match) select in the same way.
+          - V(server_info) has C(state), C(version), C(build), C(uptime), C(uptime_all_epochs), C(epoch), C(concurrency), C(node.id) and
+            C(node.cluster).
+          - V(ready) has C(state) and C(status).
+          - V(clusters) has for each cluster C(<cluster>.hosts), C(.healthy), C(.degraded), C(.ejected), C(.draining), C(.weight) and
+            C(.added_via_api), and for each of its hosts C(<cluster>.<address>.healthy), C(.ejected), C(.weight), C(.priority),
+            C(.eds_health) and the host's own stats such as C(.rq_total).
+          - V(listeners) has C(<listener>.address) and C(<listener>.port) as bound.
+          - V(certs) has C(chain.<name>.days_left), C(.valid_from), C(.expires), C(.serial) and C(.names), and the same below C(ca.). The
+            name is the certificate's path, or its first alternative name where it was given inline.
+          - V(config) has for each of C(lds), C(cds), C(rds), C(sds) and C(eds) C(<kind>.version_info), C(.resources) and C(.rejected),
+            and for each dynamic resource C(<kind>.<name>.version_info), C(.last_updated), C(.rejected) and, where an update was
+            refused, C(.error). Nothing else of the configuration is read into a result.
+          - V(runtime) has each runtime key with its final value.
+        type: str
+        choices: [stats, server_info, ready, clusters, listeners, certs, config, runtime]
+        default: stats
+      stat:
+        description:
+          - The whole name of a stat. With O(endpoints[].format=prometheus) or O(assertions[].labels), the metric's name, and every one
+            of its series that has the labels is meant.
+          - Either this or O(assertions[].match) has to be given.
+        type: str
+      match:
+        description:
+          - A regular expression for whole names, as RE2 reads it (which is what Envoy uses).
+          - What Python and RE2 read differently, such as look-around, C(\1) or C([[:alpha:]]), is refused with the reason. No pattern
+            takes longer than in proportion to the names' length.
+        type: str
+      labels:
+        description:
+          - The labels that a metric has to have, whatever others it has. On an Envoy, this looks at its Prometheus format, where its tags
+            are labels; O(assertions[].stat) is then the name in that format.
+        type: dict
+      over:
+        description:
+          - Another stat of the same endpoint. What is compared is the ratio of O(assertions[].stat) (or the sum of all that
+            O(assertions[].match) finds) to it.
+          - With O(assertions[].across=sum), the ratio of the sums of all endpoints.
+          - A ratio to 0 does not hold.
+        type: str
+      of:
+        description:
+          - V(value) is what is read now, V(delta) the difference to O(since), and V(rate) that difference per second.
+          - A difference across a restart, a hot restart or a reset of the counters says nothing, so it fails, with C(restarted).
+          - A stat that was looked for in O(since) and was not there yet counts as 0 there, since Envoy makes many when they first count.
+            So does everything of an Envoy that was started after O(since).
+        type: str
+        choices: [value, delta, rate]
+        default: value
+      across:
+        description:
+          - How several stats, of one endpoint or of many, make one number.
+          - V(each) compares every one of them, V(any) is content with one that fits. V(count) is how many there are.
+          - V(spread) is the difference of the largest and the smallest, as a share of the largest.
+          - V(sum) with O(assertions[].quantile) is the quantile of all samples together. The V(sum) and the V(count) of no stat at all
+            are 0; all others fail there, with C(absent).
+        type: str
+        choices: [each, sum, min, max, avg, any, count, spread]
+        default: each
+      quantile:
+        description:
+          - A share from V(0) to V(1). What is compared is the value of a histogram that this share of its samples does not exceed.
+          - It is read from the histogram's buckets; C(error) in the result is how far off it may be.
+          - With O(assertions[].of=delta), of the samples that came after O(since).
+        type: float
+      bucket:
+        description:
+          - A bound. What is compared is how many samples of a histogram are at most that, V(inf) for all of them.
+        type: float
+      window:
+        description: Of a histogram, all samples, or those of Envoy's last flush interval.
+        type: str
+        choices: [cumulative, interval]
+        default: cumulative
+      op:
+        description:
+          - The comparison. V(matches) is a regular expression for a whole text.
+          - V(present) and V(absent) take no O(assertions[].value). They fail where an endpoint cannot be asked.
+        type: str
+        required: true
+        choices: [eq, ne, lt, le, gt, ge, between, in, matches, present, absent]
+      value:
+        description:
+          - What to compare with, a number or a text. For V(between) the list of the lowest and the highest, for V(in) a list.
+        type: raw
+      tolerance:
+        description:
+          - How far off a number may be, as a number or as a share of the expected, such as V(5%).
+        type: str
+      default:
+        description:
+          - What an absent stat counts as, for those that Envoy makes when they first count, such as C(upstream_rq_5xx).
+          - Without it, an absent stat fails with C(absent), and the nearest names are said.
+        type: float
+  since:
+    description:
+      - An earlier C(snapshot), registered from a task of this module or of M(meshlab.envoy.envoy_stats_info), or the whole result
+        of that task. Needed for O(assertions[].of=delta) and O(assertions[].of=rate).
+    type: raw
+"""
+
+    # How long: WAIT_ARGS.
+    WAIT = r"""
+options:
+  wait:
+    description:
+      - Whether to look again until everything holds. An assertion that can no longer come true, such as a counter that is already above
+        what it has to be equal to, ends the waiting at once.
+    type: bool
+    default: false
+  timeout:
+    description:
+      - For how many seconds to wait. One look is finished in any case, within a second or O(request_timeout), whichever is less.
+    type: float
+    default: 30.0
+  sleep:
+    description: How many seconds to sleep between two looks.
+    type: float
+    default: 0.5
+"""

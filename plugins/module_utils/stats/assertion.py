@@ -1,0 +1,213 @@
+# Copyright (c) 2026 meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Assertions: what is expected of which number, read from plain data into a type."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .compare import EXACT, NUMERIC, OPERATORS, Tolerance, in_words, parse_tolerance
+from .errors import SpecError
+from .pattern import Pattern, compile_pattern
+from .reading import Scalar, choice, dictionary, names, number, text
+
+OF = ("value", "delta", "rate")
+ACROSS = ("each", "sum", "min", "max", "avg", "any", "count", "spread")
+WINDOWS = ("cumulative", "interval")
+# What can be asked besides stats. `prometheus` is chosen by an endpoint's format, or by labels.
+ASKABLE = ("stats", "server_info", "ready", "clusters", "listeners", "certs", "config", "runtime")
+KEYS = (
+    "name",
+    "endpoint",
+    "source",
+    "stat",
+    "match",
+    "labels",
+    "over",
+    "of",
+    "across",
+    "quantile",
+    "bucket",
+    "window",
+    "op",
+    "value",
+    "tolerance",
+    "default",
+)
+
+
+@dataclass(frozen=True)
+class Assertion:
+    """One expectation. Exactly one of `stat` and `match` is set."""
+
+    op: str
+    value: Scalar | tuple[Scalar, ...] | Pattern | None = None
+    name: str = ""
+    endpoint: tuple[str, ...] = ()  # names or fnmatch patterns; empty: all whose format is envoy
+    source: str = "stats"
+    stat: str = ""
+    match: Pattern | None = None
+    labels: tuple[tuple[str, str], ...] | None = None
+    over: str = ""  # the ratio to another stat
+    of: str = "value"
+    across: str = "each"
+    quantile: float | None = None
+    bucket: float | None = None
+    window: str = "cumulative"
+    tolerance: Tolerance = EXACT
+    default: int | float | None = None  # what an absent stat counts as
+
+    @property
+    def about_histogram(self) -> bool:
+        return self.quantile is not None or self.bucket is not None
+
+    @property
+    def since(self) -> bool:
+        """Whether it needs an earlier snapshot."""
+        return self.of != "value"
+
+    @property
+    def what(self) -> str:
+        """The subject, for a message."""
+        subject = self.stat or (f"match {self.match.source}" if self.match else "")
+        if self.labels:
+            subject += "{" + ",".join(f'{key}="{value}"' for key, value in self.labels) + "}"
+        if self.over:
+            subject += f" / {self.over}"
+        return subject if self.source == "stats" else f"{self.source} {subject}"
+
+    @property
+    def expected(self) -> str:
+        """What is expected, for a message: `delta eq 20`, `sum ge 5`, `p99 lt 50`."""
+        words = [self.across] if self.across != "each" else []
+        if self.quantile is not None:
+            words.append(f"p{self.quantile * 100:g}")
+        if self.bucket is not None:
+            words.append(f"samples up to {self.bucket:g}")
+        if self.window != "cumulative":
+            words.append(f"of the last {self.window}")
+        if self.of != "value":
+            words.append(self.of)
+        return " ".join([*words, in_words(self.op, self.value, self.tolerance)])
+
+
+def parse_assertions(entries: Sequence[Mapping[str, Any]] | None) -> list[Assertion]:
+    """Reads a list of assertions; a key whose value is None counts as not given. Raises SpecError."""
+    if entries is None:
+        return []
+    if isinstance(entries, (str, bytes, Mapping)) or not isinstance(entries, Sequence):
+        raise SpecError("assertions has to be a list of dictionaries, one for each assertion")
+    return [_assertion(entry, f"assertions[{position}]") for position, entry in enumerate(entries)]
+
+
+def _assertion(entry: Any, where: str) -> Assertion:
+    data = dictionary(entry, where, KEYS)
+    stat, match = text(data, "stat", where), text(data, "match", where)
+    if bool(stat) == bool(match):
+        raise SpecError(
+            f"{where} needs either stat, a whole name, or match, a pattern of names{', not both' if stat else ''}"
+        )
+    op = choice(data, "op", where, OPERATORS, "")
+    labels = data.get("labels")
+    if labels is not None and not isinstance(labels, Mapping):
+        raise SpecError(f"{where}.labels has to be a dictionary of names and values, not {labels!r}")
+    if labels is not None and match:
+        raise SpecError(
+            f"{where}.labels goes with stat, the metric's name in Prometheus' format, not with match"
+        )
+    assertion = Assertion(
+        op=op,
+        value=_expected(data, op, f"{where}.value"),
+        name=text(data, "name", where),
+        endpoint=names(data.get("endpoint"), f"{where}.endpoint"),
+        source=choice(data, "source", where, ASKABLE, "stats"),
+        stat=stat,
+        match=compile_pattern(match, f"{where}.match") if match else None,
+        labels=None
+        if labels is None
+        else tuple(sorted((str(key), str(value)) for key, value in labels.items())),
+        over=text(data, "over", where),
+        of=choice(data, "of", where, OF, "value"),
+        across=choice(data, "across", where, ACROSS, "each"),
+        quantile=None if "quantile" not in data else _share(data["quantile"], f"{where}.quantile"),
+        bucket=None if "bucket" not in data else float(number(data["bucket"], f"{where}.bucket")),
+        window=choice(data, "window", where, WINDOWS, "cumulative"),
+        tolerance=parse_tolerance(data["tolerance"], f"{where}.tolerance") if "tolerance" in data else EXACT,
+        default=number(data["default"], f"{where}.default") if "default" in data else None,
+    )
+    _sensible(assertion, where)
+    return assertion
+
+
+def _expected(data: Mapping[str, Any], op: str, where: str) -> Scalar | tuple[Scalar, ...] | Pattern | None:
+    if op in ("present", "absent"):
+        if "value" in data:
+            raise SpecError(f"{where} means nothing to {op}; leave it out")
+        return None
+    if "value" not in data:
+        raise SpecError(f"{where} is missing; say what {op} compares with")
+    value = data["value"]
+    if op == "matches":
+        return compile_pattern(str(value), where)
+    if op in ("between", "in"):
+        if isinstance(value, str):  # `1,2`, as it comes from a command line
+            value = [one.strip() for one in value.strip("[] ").split(",")]
+        if not isinstance(value, (list, tuple)) or not value:
+            raise SpecError(f"{where} has to be a list, since op is {op}, not {value!r}")
+        if op == "in":
+            return tuple(_scalar(one, where) for one in value)
+        bounds = tuple(number(one, where) for one in value)
+        if len(bounds) != 2 or bounds[0] > bounds[1]:
+            raise SpecError(f"{where} has to be [lowest, highest], since op is between, not {value!r}")
+        return bounds
+    return number(value, where) if op in NUMERIC else _scalar(value, where)
+
+
+def _scalar(value: Any, where: str) -> Scalar:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise SpecError(f"{where} has to be a number or text, not {value!r}")
+    return number(value, where)
+
+
+def _share(value: Any, where: str) -> float:
+    share = number(value, where)
+    if 1 < share <= 100:
+        raise SpecError(f"{where} is a share from 0 to 1: write {share / 100:g}, not {share:g}")
+    if not 0 <= share <= 1:
+        raise SpecError(f"{where} is a share from 0 to 1, not {value!r}")
+    return float(share)
+
+
+def _sensible(one: Assertion, where: str) -> None:
+    """Refuses what cannot be meant."""
+    if one.quantile is not None and one.bucket is not None:
+        raise SpecError(f"{where}: give either quantile or bucket, not both")
+    if one.quantile is not None and one.of == "rate":
+        raise SpecError(f"{where}.of: a quantile has no rate; use delta for the quantile of what came since")
+    if one.window == "interval" and (not one.about_histogram or one.since):
+        raise SpecError(
+            f"{where}.window: interval is Envoy's last flush of a histogram; it goes with quantile or bucket and of: value"
+        )
+    if one.source != "stats" and (one.labels is not None or one.about_histogram or one.over or one.since):
+        raise SpecError(
+            f"{where}: labels, quantile, bucket, over and of: delta or rate are for stats, and source is {one.source}"
+        )
+    if one.over and (one.about_histogram or one.across in ("any", "count") or one.labels is not None):
+        raise SpecError(
+            f"{where}.over is a ratio of two stats by name; it goes with each, sum, min, max, avg and spread, without a histogram"
+        )
+    if one.op in ("present", "absent") and (
+        one.since or one.about_histogram or one.over or one.across not in ("each", "any")
+    ):
+        raise SpecError(
+            f"{where}: {one.op} asks whether a stat is there; leave of, over, quantile, bucket and across out"
+        )
+    if one.op in ("present", "absent") and one.default is not None:
+        raise SpecError(f"{where}.default would make a stat present that is not; leave it out")
+    if one.op == "matches" and one.across not in ("each", "any"):
+        raise SpecError(f"{where}: matches is for text, which has no {one.across}")

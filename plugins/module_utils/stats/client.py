@@ -1,0 +1,176 @@
+# Copyright (c) 2026 meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Asks one endpoint for all that is wanted of it, over one connection that is kept between looks."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from . import wanted as asking
+from .container import explain
+from .endpoint import Endpoint
+from .envoy_json import glimpse, load, parse_stats
+from .errors import Failure, ScrapeError
+from .facts import PATHS, read_facts, read_identity, read_ready
+from .http import Answer, Enough, ask
+from .prometheus import parse_text, series
+from .snapshot import Identity, Page, Samples, Selection
+from .stream import Stream
+from .transport import Connector
+from .wanted import Wanted
+
+MAX_BYTES = 64 * 1024 * 1024
+
+
+@dataclass
+class Client:
+    """One endpoint, and the connection to it."""
+
+    endpoint: Endpoint
+    connector: Connector
+    max_bytes: int = MAX_BYTES
+    attempts: int = 0
+    _stream: Stream | None = field(default=None, repr=False)
+
+    async def page(self, wanted: Wanted, timeout: float) -> Page:
+        """What the endpoint shows, within `timeout` seconds; a failure is part of the page."""
+        self.attempts += 1
+        began = time.monotonic()
+        page = Page(self.endpoint.name, self.endpoint.format, time.time())
+        try:
+            async with asyncio.timeout(timeout):
+                await self._fill(page, asking.asked_anyway(wanted, self.endpoint.format))
+        except TimeoutError:
+            page.failure = Failure(
+                "timeout", f"no whole answer from {self.endpoint.where} within {timeout:.3g} s"
+            )
+        except ScrapeError as error:
+            page.failure = Failure(error.kind, f"{self.endpoint.where}: {error.message}")
+        except (OSError, EOFError) as error:
+            words = await self._last_words() or str(error) or "the connection was closed without an answer"
+            page.failure = Failure("unreachable", f"{self.endpoint.where}: {words}")
+        page.milliseconds = round((time.monotonic() - began) * 1000, 1)
+        if page.failure:
+            page.sources.clear()
+            self.close()
+        return page
+
+    async def kinds(self, names: Iterable[str], timeout: float) -> frozenset[str] | None:
+        """Which of these stats are counters; None where that cannot be found out."""
+        try:
+            async with asyncio.timeout(timeout):
+                wanted = Selection(frozenset(names))
+                body = (await self._get(asking.kinds_path(wanted.names))).body
+                return frozenset(parse_stats(body, wanted, histograms=False).values)
+        except (TimeoutError, ScrapeError, OSError, EOFError):
+            self.close()
+            return None
+
+    def close(self) -> None:
+        if self._stream is not None:
+            self._stream.close()
+            self._stream = None
+
+    async def _fill(self, page: Page, wanted: Wanted) -> None:
+        for source, selection in wanted.sources.items():
+            page.sources[source] = await self._source(page, source, selection, wanted.histograms)
+        page.time = time.time()
+        if self.endpoint.format == "envoy" and wanted.identity:
+            page.identity = await self._identity(page)
+        elif self.endpoint.format == "prometheus":
+            page.identity = _start_time(page)
+
+    async def _source(self, page: Page, source: str, selection: Selection, histograms: bool) -> Samples:
+        if source == "stats":
+            body = (await self._get(asking.stats_path(selection, histograms), page)).body
+            return parse_stats(body, selection, histograms)
+        if source == "prometheus":
+            path = asking.prometheus_path(selection) if self.endpoint.format == "envoy" else ""
+            return parse_text((await self._get(path, page)).body, selection)
+        answer = await self._get(PATHS[source], page, accept=(200, 503) if source == "ready" else (200,))
+        if source == "ready":
+            readings = read_ready(answer.status, answer.body)
+        else:
+            readings = read_facts(source, load(answer.body))
+        return Samples(selection, {name: value for name, value in readings.items() if selection.covers(name)})
+
+    async def _identity(self, page: Page) -> Identity | None:
+        sent = time.time()
+        try:
+            answer = await self._get(
+                "/server_info", page, enough=lambda head: b'"node"' in head or len(head) > 16_384
+            )
+        except ScrapeError as error:
+            if error.kind == "http_status":  # allow_paths may keep it back
+                return None
+            raise
+        received = time.time()
+        return read_identity(answer.body, received, received - sent)
+
+    async def _get(
+        self,
+        path: str,
+        page: Page | None = None,
+        accept: tuple[int, ...] = (200,),
+        enough: Enough | None = None,
+    ) -> Answer:
+        answer = await self._ask(self.endpoint.path + path, enough)
+        if page is not None:
+            page.bytes += answer.travelled
+        if not answer.reusable:
+            self.close()
+        if answer.status not in accept:
+            raise ScrapeError("http_status", _status_words(answer, path or self.endpoint.path))
+        return answer
+
+    async def _ask(self, path: str, enough: Enough | None) -> Answer:
+        """One question; where the kept connection has died meanwhile, on a new one."""
+        kept = self._stream is not None
+        try:
+            return await self._ask_once(path, enough)
+        except (OSError, EOFError):
+            if not kept:
+                raise
+            self.close()
+            return await self._ask_once(path, enough)
+
+    async def _ask_once(self, path: str, enough: Enough | None) -> Answer:
+        if self._stream is None:
+            self._stream = await self.connector.open(self.endpoint)
+        return await ask(
+            self._stream, path, self.endpoint.authority, self.endpoint.headers, self.max_bytes, enough
+        )
+
+    async def _last_words(self) -> str:
+        if self._stream is None or not self.endpoint.container:
+            return ""
+        try:
+            async with asyncio.timeout(1):
+                return explain(await self._stream.explain(), self.endpoint.container)
+        except TimeoutError:
+            return ""
+
+
+def _status_words(answer: Answer, path: str) -> str:
+    page = path.partition("?")[0]
+    if answer.status == 403:
+        return f"{page} answered 403; does admin.allow_paths leave it out? It needs a prefix, since a query counts as path"
+    if 300 <= answer.status < 400:
+        target = answer.headers.get("location", "nowhere")[:100]
+        return f"{page} answered {answer.status}, to {target!r}; a redirect is not followed, so give the address that it leads to"
+    if answer.status == 404:
+        return f"{page} answered 404; is this Envoy's admin, and not one of its listeners?"
+    said = f": {glimpse(answer.body)}" if answer.body and answer.status == 400 else ""
+    return f"{page} answered {answer.status}{said}"
+
+
+def _start_time(page: Page) -> Identity | None:
+    samples = page.sources.get("prometheus")
+    started = samples.values.get(series("process_start_time_seconds", {})) if samples else None
+    if not isinstance(started, (int, float)):
+        return None
+    return Identity(uptime=round(page.time - started, 3), started=float(started), slack=1.0)

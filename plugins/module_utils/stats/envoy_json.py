@@ -1,0 +1,147 @@
+# Copyright (c) 2026 meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Envoy's /stats?format=json: all four ways in which it writes histograms, and numbers only where there are numbers."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from .errors import ScrapeError
+from .histogram import Bucket, Histogram, HistogramError, from_bounds
+from .reading import Scalar
+from .snapshot import Samples, Selection
+
+# Envoy writes no blanks between these; whoever does is read by the general parser.
+_ENTRY = re.compile(rb'\{"name":"((?:[^"\\]|\\.)*)","value":(-?[0-9]{1,20}|"(?:[^"\\]|\\.)*")\}')
+_HEAD, _TAIL = b'{"stats":[', b"]}"
+# A long answer of which little is wanted is worth being searched instead of being built.
+_LONG = 4_096
+
+
+def parse_stats(body: bytes, selection: Selection, histograms: bool = True) -> Samples:
+    """Reads what is wanted out of an answer; the last of duplicate names counts."""
+    samples = Samples(selection)
+    if len(body) > _LONG and not histograms and _plain(body):
+        for raw, value in _ENTRY.findall(body):
+            name = _text(raw)
+            if selection.covers(name):
+                samples.values[name] = _text(value[1:-1]) if value[:1] == b'"' else int(value)
+        return samples
+    for entry in _entries(load(body)):
+        if "histograms" in entry:
+            for name, total, interval in _histograms(entry["histograms"]):
+                if selection.covers(name):
+                    samples.histograms[name] = total
+                    samples.intervals[name] = interval
+            continue
+        own, value = entry.get("name"), entry.get("value")
+        if not isinstance(own, str):
+            raise ScrapeError("unparsable", "a stat has no name")
+        name = (
+            own if own.isascii() else own.encode("utf-8", "replace").decode()
+        )  # half a surrogate pair is nothing to print
+        if selection.covers(name):
+            scalar = _scalar(value)
+            if scalar is not None:
+                samples.values[name] = scalar
+    return samples
+
+
+def load(body: bytes) -> Any:
+    """JSON, with what is wrong said in one sentence. Bytes that are no UTF-8 become U+FFFD."""
+    try:
+        return json.loads(body.decode("utf-8", "replace"), parse_int=_integer)
+    except RecursionError:
+        raise ScrapeError("unparsable", "the answer is no sensible JSON: it is nested too deeply") from None
+    except ValueError as error:
+        raise ScrapeError(
+            "unparsable", f"the answer is no JSON ({error}); it begins with {glimpse(body)}"
+        ) from None
+
+
+def glimpse(body: bytes) -> str:
+    """The beginning of an answer, fit for a message."""
+    return repr(body[:60].decode("ascii", "replace").strip()) if body else "nothing"
+
+
+def _integer(digits: str) -> int | float:
+    return int(digits) if len(digits) < 400 else math.inf
+
+
+def _plain(body: bytes) -> bool:
+    """Whether an answer is what Envoy writes, and whole."""
+    return body.startswith(_HEAD) and body.rstrip().endswith(_TAIL)
+
+
+def _text(raw: bytes) -> str:
+    if b"\\" in raw:
+        try:
+            decoded = json.loads(b'"' + raw + b'"')
+        except ValueError:
+            raise ScrapeError("unparsable", f"the answer is no JSON, near {glimpse(raw)}") from None
+        return str(decoded)
+    return raw.decode("utf-8", "replace")
+
+
+def _entries(data: Any) -> Iterator[Mapping[str, Any]]:
+    stats = data.get("stats") if isinstance(data, Mapping) else None
+    if not isinstance(stats, list):
+        raise ScrapeError("unparsable", "the answer is JSON, but not Envoy's: it has no list named stats")
+    for entry in stats:
+        if not isinstance(entry, Mapping):
+            raise ScrapeError("unparsable", "the answer is JSON, but not Envoy's: a stat is no object")
+        yield entry
+
+
+def _scalar(value: Any) -> Scalar | None:
+    """A number or a text; null, NaN and the infinite are no readings."""
+    if isinstance(value, bool):
+        return int(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value if isinstance(value, (int, float, str)) else None
+
+
+def _histograms(data: Any) -> Iterator[tuple[str, Histogram, Histogram]]:
+    try:
+        if isinstance(data, list):
+            for entry in data:
+                if "buckets" in entry:
+                    yield entry["name"], *_bounded(entry["buckets"])
+        elif isinstance(data, Mapping):
+            for entry in data.get("details", ()):
+                yield entry["name"], _detailed(entry["totals"]), _detailed(entry["intervals"])
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise ScrapeError(
+            "unparsable", f"a histogram cannot be read ({type(error).__name__}: {error})"
+        ) from None
+
+
+def _detailed(buckets: Any) -> Histogram:
+    read: list[Bucket] = []
+    for bucket in buckets:
+        lower, width, count = float(bucket["lower_bound"]), float(bucket["width"]), bucket["count"]
+        if (
+            isinstance(count, bool)
+            or not isinstance(count, (int, float))
+            or not math.isfinite(lower + width + count)
+            or count < 0
+        ):
+            raise HistogramError("a bucket is no number")
+        # Of negative numbers Envoy gives the bound nearer to zero; the rounding keeps 0.1 + 0.2 the same number each time.
+        other = float(f"{lower + width:.9g}")
+        read.append((min(lower, other), max(lower, other), count))
+    return Histogram(tuple(sorted(read)))
+
+
+def _bounded(buckets: Any) -> tuple[Histogram, Histogram]:
+    bounds = [(float(one["upper_bound"]), one["cumulative"] or 0, one["interval"] or 0) for one in buckets]
+    return (
+        from_bounds([(bound, total) for bound, total, _interval in bounds]),
+        from_bounds([(bound, interval) for bound, _total, interval in bounds]),
+    )

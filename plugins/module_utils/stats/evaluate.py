@@ -1,0 +1,169 @@
+# Copyright (c) 2026 meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Assertions held against a snapshot, and an earlier one: pure, no clock and no network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .assertion import Assertion
+from .compare import holds, show, too_far
+from .endpoint import Endpoint, pick
+from .errors import Failure
+from .histogram import together
+from .measure import Reading, look_at
+from .snapshot import Snapshot
+from .verdict import Verdict
+from .wanted import source_of
+
+
+def evaluate(
+    assertion: Assertion, endpoints: Sequence[Endpoint], now: Snapshot, since: Snapshot | None = None
+) -> Verdict:
+    """Whether one assertion holds."""
+    readings: list[Reading] = []
+    chosen = pick(endpoints, assertion.endpoint)
+    for endpoint in chosen:
+        readings += look_at(
+            assertion,
+            source_of(assertion, endpoint.format),
+            now.pages.get(endpoint.name),
+            endpoint.name,
+            since,
+        )
+    verdict = Verdict(assertion, tuple(one.name for one in chosen), tuple(readings))
+    if assertion.op in ("present", "absent"):
+        return _presence(verdict)
+    broken = [one for one in readings if one.failure is not None]
+    if broken and not (assertion.across == "any" and any(_fits(assertion, one) for one in readings)):
+        return _fail(verdict, broken[0].failure, broken)
+    measured = [one for one in readings if one.value is not None]
+    if assertion.across == "each":
+        return _each(verdict, measured)
+    if assertion.across == "any":
+        return _any(verdict, measured)
+    return _total(verdict, measured)
+
+
+def _presence(verdict: Verdict) -> Verdict:
+    readings, op = verdict.readings, verdict.assertion.op
+    broken = [one for one in readings if one.failure is not None and one.failure.kind != "absent"]
+    if broken:
+        return _fail(verdict, broken[0].failure, broken)
+    there = [one for one in readings if one.failure is None]
+    missing = [one for one in readings if one.failure is not None]
+    verdict.observed = len(there)
+    if op == "absent":
+        if there:
+            return _fail(verdict, Failure("comparison", f"it is there, with {show(there[0].value)}"), there)
+    elif missing and not (there and verdict.assertion.across == "any"):
+        return _fail(verdict, missing[0].failure, missing)
+    verdict.ok = True
+    return verdict
+
+
+def _each(verdict: Verdict, readings: list[Reading]) -> Verdict:
+    wrong = [one for one in readings if not _fits(verdict.assertion, one)]
+    shown = (wrong or readings)[0]
+    verdict.observed, verdict.estimate = shown.value, shown.estimate
+    if not wrong:
+        verdict.ok = True
+        return verdict
+    _fail(verdict, Failure("comparison", ""), wrong)
+    verdict.final = any(_past(verdict.assertion, one) for one in wrong)
+    return verdict
+
+
+def _any(verdict: Verdict, readings: list[Reading]) -> Verdict:
+    right = [one for one in readings if _fits(verdict.assertion, one)]
+    verdict.ok = bool(right)
+    shown = right or readings
+    if shown:
+        verdict.observed, verdict.estimate = shown[0].value, shown[0].estimate
+    return verdict if verdict.ok else _fail(verdict, Failure("comparison", ""), readings)
+
+
+def _total(verdict: Verdict, readings: list[Reading]) -> Verdict:
+    assertion = verdict.assertion
+    if assertion.across == "sum" and assertion.quantile is not None:
+        estimate = together(one.histogram for one in readings if one.histogram is not None).quantile(
+            assertion.quantile
+        )
+        if estimate is None:
+            return _fail(verdict, Failure("comparison", "no sample was counted"), readings)
+        verdict.observed, verdict.estimate = estimate.value, estimate
+    elif assertion.across == "count":
+        verdict.observed = len(readings)
+    else:
+        parts = (
+            _ratios(readings)
+            if assertion.over and assertion.across == "sum"
+            else [one.value for one in readings]
+        )
+        numbers = [one for one in parts if isinstance(one, (int, float))]
+        if len(numbers) < len(parts):
+            text = next(one for one in readings if isinstance(one.value, str))
+            return _fail(
+                verdict,
+                Failure("comparison", f"{show(text.value)} is text, which has no {assertion.across}"),
+                [text],
+            )
+        if not numbers and assertion.across != "sum":
+            return _fail(
+                verdict, Failure("absent", f"there is nothing to take the {assertion.across} of"), []
+            )
+        verdict.observed = _aggregate(assertion.across, numbers)
+    verdict.ok = verdict.observed is not None and holds(
+        assertion.op, verdict.observed, assertion.value, assertion.tolerance
+    )
+    if not verdict.ok:
+        _fail(verdict, Failure("comparison", ""), readings)
+        grows = assertion.across in ("sum", "max") and bool(readings) and all(one.grows for one in readings)
+        verdict.final = (
+            grows
+            and not assertion.over
+            and too_far(assertion.op, verdict.observed or 0, assertion.value, assertion.tolerance)
+        )
+    return verdict
+
+
+def _ratios(readings: list[Reading]) -> list[float | int | str | None]:
+    """The ratio of the sums, which is not the sum of the ratios."""
+    below = sum(one.below for one in readings)
+    return [sum(one.above for one in readings) / below] if below else []
+
+
+def _aggregate(across: str, numbers: list[int | float]) -> int | float:
+    if across == "sum":
+        return sum(numbers)
+    if across == "min":
+        return min(numbers)
+    if across == "max":
+        return max(numbers)
+    if across == "avg":
+        return sum(numbers) / len(numbers)
+    highest = max(numbers)
+    return (highest - min(numbers)) / highest if highest else 0.0
+
+
+def _fits(assertion: Assertion, reading: Reading) -> bool:
+    return reading.value is not None and holds(
+        assertion.op, reading.value, assertion.value, assertion.tolerance
+    )
+
+
+def _past(assertion: Assertion, reading: Reading) -> bool:
+    return (
+        reading.grows
+        and reading.value is not None
+        and too_far(assertion.op, reading.value, assertion.value, assertion.tolerance)
+    )
+
+
+def _fail(verdict: Verdict, failure: Failure | None, readings: Sequence[Reading]) -> Verdict:
+    verdict.ok = False
+    verdict.failure = failure
+    verdict.wrong = tuple(readings)
+    verdict.final = failure is not None and failure.kind == "restarted"
+    return verdict

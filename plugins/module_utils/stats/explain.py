@@ -1,0 +1,109 @@
+# Copyright (c) 2026 meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""For a stat that is not there: which names come near, and what may hide it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+
+from .scrape import Fleet
+from .snapshot import Page, Selection
+from .verdict import Verdict
+from .wanted import Wanted, source_of
+
+_MOST_ENDPOINTS = 3
+_MOST_NAMES = 3
+
+
+async def explain_absence(fleet: Fleet, verdicts: Sequence[Verdict]) -> None:
+    """Asks, of a few endpoints, for all names, and adds what comes near to the messages. The time that it takes is bounded."""
+    missing = [
+        one
+        for one in verdicts
+        if not one.ok and one.failure is not None and one.failure.kind == "absent" and one.wrong
+    ]
+    about = [one for one in missing if "earlier snapshot" not in (one.failure.message if one.failure else "")]
+    wanted: dict[str, Wanted] = {}
+    for verdict in about:
+        endpoint = verdict.wrong[0].endpoint
+        source = source_of(verdict.assertion, fleet.clients[endpoint].endpoint.format)
+        ask = Wanted({source: Selection(everything=True)}, True, identity=False)
+        if endpoint in wanted or len(wanted) < _MOST_ENDPOINTS:
+            wanted[endpoint] = wanted[endpoint].also(ask) if endpoint in wanted else ask
+    if not wanted:
+        return
+    snapshot = await fleet.look(wanted, time.monotonic() + min(2.0, fleet.limits.request_timeout))
+    for verdict in about:
+        reading = verdict.wrong[0]
+        source = source_of(verdict.assertion, fleet.clients[reading.endpoint].endpoint.format)
+        page = snapshot.pages.get(reading.endpoint)
+        if page is not None and source in page.sources:
+            verdict.hint = (
+                f"; {hint(_asked_for(verdict), _names(page, source), _histograms(page, source), source)}"
+            )
+
+
+def hint(stat: str, names: Iterable[str], histograms: Iterable[str] = (), source: str = "stats") -> str:
+    """What a person may look at next."""
+    known = sorted(set(names) | set(histograms))
+    if not known:
+        return (
+            f"there are no {source} at all; does a stats matcher hide them?"
+            if source == "stats"
+            else f"{source} is empty"
+        )
+    if not stat:
+        return f"there are {len(known)} names, e.g. {known[0]}"
+    if stat in set(histograms):
+        return "it is a histogram: say which quantile or bucket of it"
+    if stat in set(names):
+        return (
+            "it is no histogram: leave quantile and bucket out"
+            if source in ("stats", "prometheus")
+            else "it has come meanwhile"
+        )
+    near = get_close_matches(stat, known, _MOST_NAMES, 0.75)
+    # The same family with another last word is nearer than what only looks alike.
+    family, dot, last = stat.rpartition(".")
+    siblings = [name for name in known if dot and name.startswith(f"{family}.")]
+    if siblings:
+        near = get_close_matches(stat, siblings, _MOST_NAMES, 0.5) or siblings[:1]
+        if _by_status(last):
+            words = "Envoy makes it at the first such answer (`default: 0` counts it as 0 until then)"
+            return f"{words}; near it is {', '.join(near)}"
+    if near:
+        return f"near it is {', '.join(near)}"
+    first = stat.split(".", maxsplit=1)[0]
+    if not any(name.startswith(f"{first}.") for name in known):
+        return f"nothing begins with {first}; does a stats matcher hide it?"
+    prefix = ".".join(stat.split(".")[:2])
+    return f"nothing begins with {prefix}; is it named so, or does a stats matcher hide it?"
+
+
+def _by_status(word: str) -> bool:
+    """Whether a stat counts answers of one status, such as upstream_rq_5xx."""
+    stem, _underscore, status = word.rpartition("_")
+    return stem.endswith("_rq") and status[:1].isdigit()
+
+
+def _asked_for(verdict: Verdict) -> str:
+    return (
+        verdict.wrong[0].stat.partition("{")[0]
+        if verdict.wrong[0].stat != verdict.assertion.what
+        else verdict.assertion.stat
+    )
+
+
+def _names(page: Page, source: str) -> list[str]:
+    return [
+        name.partition("{")[0] if source == "prometheus" else name for name in page.sources[source].values
+    ]
+
+
+def _histograms(page: Page, source: str) -> list[str]:
+    return [
+        name.partition("{")[0] if source == "prometheus" else name for name in page.sources[source].histograms
+    ]

@@ -1,0 +1,235 @@
+# Copyright (c) 2026 meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The admin's other pages as readings: a name and a number or text each, so that they are asserted in the same form as stats."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from .errors import ScrapeError
+from .reading import Scalar
+from .snapshot import Identity
+
+Readings = dict[str, Scalar]
+
+# Which page each source is read from.
+PATHS = {
+    "server_info": "/server_info",
+    "ready": "/ready",
+    "clusters": "/clusters?format=json",
+    "listeners": "/listeners?format=json",
+    "certs": "/certs",
+    "config": "/config_dump?include_eds",
+    "runtime": "/runtime",
+}
+_DUMPS = {
+    "ListenersConfigDump": ("lds", ("dynamic_listeners",), "listener"),
+    "ClustersConfigDump": ("cds", ("dynamic_active_clusters", "dynamic_warming_clusters"), "cluster"),
+    "RoutesConfigDump": ("rds", ("dynamic_route_configs",), "route_config"),
+    "SecretsConfigDump": ("sds", ("dynamic_active_secrets", "dynamic_warming_secrets"), "secret"),
+    "EndpointsConfigDump": ("eds", ("dynamic_endpoint_configs",), "endpoint_config"),
+}
+_FAILED = (
+    "failed_active_health_check",
+    "failed_outlier_check",
+    "failed_active_degraded_check",
+    "active_hc_timeout",
+    "pending_active_hc",
+)
+
+
+def read_facts(source: str, data: Any) -> Readings:
+    """Reads the JSON of one source."""
+    if not isinstance(data, Mapping):
+        raise ScrapeError("unparsable", f"the answer is JSON, but not Envoy's: {source} is no object")
+    try:
+        return _READERS[source](data)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise ScrapeError(
+            "unparsable", f"{source} cannot be read ({type(error).__name__}: {error})"
+        ) from None
+
+
+def read_ready(status: int, body: bytes) -> Readings:
+    """/ready says in words what its status says."""
+    return {"state": body.decode("ascii", "replace").strip()[:40], "status": status}
+
+
+_STATE = re.compile(
+    rb'"(version|state|uptime_current_epoch|uptime_all_epochs|restart_epoch)":\s*("(?:[^"\\]|\\.)*"|\d+)'
+)
+
+
+def read_identity(head: bytes, received: float, took: float) -> Identity:
+    """Who answers, from the beginning of /server_info: the rest, 120 kB of extensions, need not be waited for."""
+    found = {
+        key.decode(): value.decode("utf-8", "replace").strip('"')
+        for key, value in reversed(_STATE.findall(head))
+    }
+    if "state" not in found or "version" not in found:
+        raise ScrapeError("unparsable", "the answer of /server_info is not Envoy's")
+    uptime = _seconds(found.get("uptime_current_epoch", "0s"))
+    # Uptime is in whole seconds, cut off.
+    return Identity(
+        _version(found["version"]),
+        found["state"],
+        uptime,
+        received - uptime,
+        int(found.get("restart_epoch", 0)),
+        1 + took,
+    )
+
+
+def _server_info(data: Mapping[str, Any]) -> Readings:
+    options, node = data.get("command_line_options", {}), data.get("node", {})
+    return {
+        "state": data["state"],
+        "version": _version(data["version"]),
+        "build": data["version"],
+        "uptime": _seconds(data.get("uptime_current_epoch", "0s")),
+        "uptime_all_epochs": _seconds(data.get("uptime_all_epochs", "0s")),
+        "epoch": options.get("restart_epoch", 0),
+        "concurrency": options.get("concurrency", 0),
+        "node.id": node.get("id", ""),
+        "node.cluster": node.get("cluster", ""),
+    }
+
+
+def _clusters(data: Mapping[str, Any]) -> Readings:
+    readings: Readings = {}
+    for cluster in data.get("cluster_statuses", ()):
+        name, hosts = cluster["name"], cluster.get("host_statuses", ())
+        totals = {"hosts": len(hosts), "healthy": 0, "degraded": 0, "ejected": 0, "draining": 0, "weight": 0}
+        for host in hosts:
+            status = host.get("health_status", {})
+            ejected = bool(status.get("failed_outlier_check"))
+            eds = status.get("eds_health_status", "UNKNOWN")
+            healthy = not any(status.get(key) for key in _FAILED) and eds not in (
+                "UNHEALTHY",
+                "TIMEOUT",
+                "DRAINING",
+            )
+            place = f"{name}.{_address(host.get('address', {}))}"
+            readings[f"{place}.healthy"] = int(healthy)
+            readings[f"{place}.ejected"] = int(ejected)
+            readings[f"{place}.weight"] = weight = int(host.get("weight", 0))
+            readings[f"{place}.priority"] = int(host.get("priority", 0))
+            readings[f"{place}.eds_health"] = eds
+            for stat in host.get("stats", ()):
+                readings[f"{place}.{stat['name']}"] = int(stat.get("value", 0))
+            totals["healthy"] += healthy
+            totals["ejected"] += ejected
+            totals["draining"] += eds == "DRAINING"
+            totals["degraded"] += eds == "DEGRADED" or bool(status.get("failed_active_degraded_check"))
+            totals["weight"] += weight
+        readings.update((f"{name}.{key}", value) for key, value in totals.items())
+        readings[f"{name}.added_via_api"] = int(bool(cluster.get("added_via_api")))
+    return readings
+
+
+def _listeners(data: Mapping[str, Any]) -> Readings:
+    readings: Readings = {}
+    for listener in data.get("listener_statuses", ()):
+        name = listener["name"]
+        addresses = [listener["local_address"], *listener.get("additional_local_addresses", ())]
+        for position, address in enumerate(addresses):
+            prefix = name if position == 0 else f"{name}.{position}"
+            readings[f"{prefix}.address"] = _address(address)
+            port = address.get("socket_address", {}).get("port_value")
+            if port is not None:
+                readings[f"{prefix}.port"] = int(port)
+    return readings
+
+
+def _certs(data: Mapping[str, Any]) -> Readings:
+    readings: Readings = {}
+    for certificate in data.get("certificates", ()):
+        for role, key in (("ca", "ca_cert"), ("chain", "cert_chain")):
+            for entry in certificate.get(key, ()):
+                prefix = f"{role}.{_certificate_name(entry)}"
+                readings[f"{prefix}.days_left"] = int(entry.get("days_until_expiration", 0))
+                readings[f"{prefix}.valid_from"] = entry.get("valid_from", "")
+                readings[f"{prefix}.expires"] = entry.get("expiration_time", "")
+                readings[f"{prefix}.serial"] = entry.get("serial_number", "")
+                names = [str(next(iter(one.values()))) for one in entry.get("subject_alt_names", ()) if one]
+                readings[f"{prefix}.names"] = ",".join(names)
+    return readings
+
+
+def _config(data: Mapping[str, Any]) -> Readings:
+    """Versions and refusals only: the configuration itself, which may hold secrets, is left behind."""
+    readings: Readings = {}
+    for dump in data.get("configs", ()):
+        kind, lists, inner = _DUMPS.get(str(dump.get("@type", "")).rpartition(".")[2], ("", (), ""))
+        if not kind:
+            continue
+        entries = [entry for key in lists for entry in dump.get(key, ())]
+        readings[f"{kind}.version_info"] = dump.get("version_info", "")
+        readings[f"{kind}.resources"] = len(entries)
+        readings[f"{kind}.rejected"] = sum(1 for entry in entries if entry.get("error_state"))
+        for entry in entries:
+            readings.update((f"{kind}.{key}", value) for key, value in _resource(entry, inner))
+    return readings
+
+
+def _resource(entry: Mapping[str, Any], inner: str) -> Iterator[tuple[str, Scalar]]:
+    state = entry.get("active_state") or entry.get("warming_state") or entry
+    body = state.get(inner, {})
+    name = entry.get("name") or body.get("name") or body.get("cluster_name") or "unnamed"
+    yield f"{name}.version_info", state.get("version_info", "")
+    yield f"{name}.last_updated", state.get("last_updated", "")
+    error = entry.get("error_state") or {}
+    yield f"{name}.rejected", int(bool(error))
+    if error:
+        yield f"{name}.error", str(error.get("details", ""))[:2_000]
+
+
+def _runtime(data: Mapping[str, Any]) -> Readings:
+    readings: Readings = {}
+    for name, entry in data.get("entries", {}).items():
+        value = str(entry.get("final_value", ""))
+        readings[name] = int(value) if re.fullmatch(r"-?\d{1,18}", value) else value
+    return readings
+
+
+_READERS = {
+    "server_info": _server_info,
+    "clusters": _clusters,
+    "listeners": _listeners,
+    "certs": _certs,
+    "config": _config,
+    "runtime": _runtime,
+}
+
+
+def _address(address: Mapping[str, Any]) -> str:
+    if "pipe" in address:
+        return f"unix://{address['pipe'].get('path', '')}"
+    if "envoy_internal_address" in address:
+        return f"internal:{address['envoy_internal_address'].get('server_listener_name', '')}"
+    socket = address.get("socket_address", {})
+    host = str(socket.get("address", ""))
+    return (
+        f"[{host}]:{socket.get('port_value', 0)}" if ":" in host else f"{host}:{socket.get('port_value', 0)}"
+    )
+
+
+def _certificate_name(entry: Mapping[str, Any]) -> str:
+    path = str(entry.get("path", ""))
+    if path and path != "<inline>":
+        return path
+    names = [str(next(iter(one.values()))) for one in entry.get("subject_alt_names", ()) if one]
+    return names[0] if names else str(entry.get("serial_number", "unnamed"))
+
+
+def _version(build: str) -> str:
+    """`1.40.0` out of `sha/1.40.0/Clean/RELEASE/BoringSSL`."""
+    parts = build.split("/")
+    return parts[1] if len(parts) > 1 else build
+
+
+def _seconds(duration: str) -> float:
+    return float(duration.removesuffix("s"))

@@ -1,0 +1,195 @@
+# Copyright (c) 2026 meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""As much of HTTP/1.1 as asking an admin takes, with a bound on everything that comes back."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from .errors import ScrapeError
+from .stream import Stream
+
+_LONGEST_HEAD = 65_536
+_PIECE = 262_144
+_STATUS = re.compile(rb"HTTP/1\.[01] ([1-5][0-9]{2})(?: |\r|\n|$)")
+
+
+@dataclass
+class Answer:
+    """A whole answer, or its beginning where that was enough."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+    whole: bool = True
+    reusable: bool = False
+    travelled: int = 0
+
+
+Enough = Callable[[bytes], bool]
+
+
+async def ask(
+    stream: Stream,
+    path: str,
+    host: str,
+    headers: tuple[tuple[str, str], ...],
+    limit: int,
+    enough: Enough | None = None,
+) -> Answer:
+    """Asks for a page on an open stream; the caller bounds the time."""
+    lines = [
+        f"GET {path} HTTP/1.1",
+        f"host: {host}",
+        "accept-encoding: gzip",
+        *(f"{name}: {value}" for name, value in headers),
+    ]
+    stream.used = True
+    stream.writer.write(("\r\n".join([*lines, "", ""])).encode("utf-8"))
+    await stream.writer.drain()
+    head = await _head(stream.reader)
+    status_line, *fields = head.split(b"\r\n") if b"\r\n" in head else head.split(b"\n")
+    status = _STATUS.match(status_line)
+    if status is None:
+        words = (
+            "it speaks TLS; use https://"
+            if status_line[:2] in (b"\x15\x03", b"\x16\x03")
+            else "the answer is no HTTP"
+        )
+        raise ScrapeError("unparsable", words)
+    answer = Answer(int(status.group(1)), _fields(fields), b"")
+    await _body(stream.reader, answer, limit, enough)
+    if (
+        not answer.whole
+        or answer.headers.get("connection", "").lower() == "close"
+        or status_line.startswith(b"HTTP/1.0")
+    ):
+        answer.reusable = False
+    return answer
+
+
+async def _head(reader: asyncio.StreamReader) -> bytes:
+    head = b""
+    while b"\r\n\r\n" not in head:
+        try:
+            line = await reader.readline()
+        except ValueError:
+            raise ScrapeError("too_large", "a line of the answer's head does not end") from None
+        if not line:
+            if head and not head.startswith(b"HTTP/"):
+                return head  # no HTTP: what it is, the caller says
+            raise EOFError
+        head += line
+        if len(head) > _LONGEST_HEAD:
+            raise ScrapeError("too_large", f"the answer's head is longer than {_LONGEST_HEAD} bytes")
+        if line in (b"\r\n", b"\n"):
+            break
+        if not head.startswith(b"HTTP/"):
+            return head
+    return head.rstrip(b"\r\n")
+
+
+def _fields(lines: list[bytes]) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    for line in lines:
+        name, _colon, value = line.partition(b":")
+        headers[name.strip().lower().decode("latin-1")] = value.strip().decode("latin-1")
+    return headers
+
+
+async def _body(reader: asyncio.StreamReader, answer: Answer, limit: int, enough: Enough | None) -> None:
+    sink = _Sink(answer, limit, enough)
+    length = answer.headers.get("content-length", "")
+    if answer.headers.get("transfer-encoding", "").lower() == "chunked":
+        while True:
+            line = await _line(reader)
+            try:
+                size = int(line.split(b";")[0].strip() or b"x", 16)
+            except ValueError:
+                raise ScrapeError("unparsable", "the answer's chunks cannot be read") from None
+            if size == 0:
+                while (await _line(reader)).strip():
+                    pass
+                break
+            if not await _pour(reader, size, sink):
+                return
+            await _line(reader)
+        answer.reusable = True
+    elif length:
+        if not length.isdigit():
+            raise ScrapeError("unparsable", f"the answer says that it is {length[:40]!r} bytes long")
+        if int(length) > limit:
+            raise ScrapeError("too_large", f"the answer is {length[:20]} bytes long; max_bytes is {limit}")
+        if not await _pour(reader, int(length), sink):
+            return
+        answer.reusable = True
+    else:
+        while piece := await reader.read(_PIECE):
+            if not sink.take(piece):
+                return
+    sink.finish()
+
+
+async def _line(reader: asyncio.StreamReader) -> bytes:
+    try:
+        line = await reader.readline()
+    except ValueError:
+        raise ScrapeError("unparsable", "the answer's chunks cannot be read") from None
+    if not line.endswith(b"\n"):
+        raise ScrapeError("unparsable", "the answer was cut off")
+    return line
+
+
+async def _pour(reader: asyncio.StreamReader, size: int, sink: _Sink) -> bool:
+    while size:
+        piece = await reader.read(min(size, _PIECE))
+        if not piece:
+            raise ScrapeError("unparsable", "the answer was cut off")
+        size -= len(piece)
+        if not sink.take(piece):
+            return False
+    return True
+
+
+class _Sink:
+    """Collects a body within its bound, unpacked."""
+
+    def __init__(self, answer: Answer, limit: int, enough: Enough | None) -> None:
+        encoding = answer.headers.get("content-encoding", "identity").lower()
+        if encoding not in ("identity", "gzip", "x-gzip"):
+            raise ScrapeError(
+                "unparsable", f"the answer is packed with {encoding[:40]!r}, which was not asked for"
+            )
+        self._unpack = zlib.decompressobj(31) if encoding != "identity" else None
+        self._answer, self._limit, self._enough = answer, limit, enough
+        self._pieces: list[bytes] = []
+        self._length = 0
+
+    def take(self, piece: bytes) -> bool:
+        """False when no more is needed."""
+        self._answer.travelled += len(piece)
+        if self._unpack is not None:
+            try:
+                # One byte more than allowed is as much as is ever unpacked.
+                piece = self._unpack.decompress(piece, self._limit - self._length + 1)
+            except zlib.error:
+                raise ScrapeError("unparsable", "the answer says that it is gzip, and is not") from None
+        self._length += len(piece)
+        if self._length > self._limit:
+            raise ScrapeError("too_large", f"the answer is longer than max_bytes, {self._limit} bytes")
+        self._pieces.append(piece)
+        if self._enough is not None and self._enough(b"".join(self._pieces)):
+            self._answer.whole = False
+            self._answer.body = b"".join(self._pieces)
+            return False
+        return True
+
+    def finish(self) -> None:
+        if self._unpack is not None and not self._unpack.eof:
+            raise ScrapeError("unparsable", "the answer's gzip was cut off")
+        self._answer.body = b"".join(self._pieces)

@@ -1,0 +1,67 @@
+# Copyright (c) 2026 meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The whole of envoy_stats_info without Ansible: look once, and say what is there."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from .endpoint import Endpoint
+from .histogram import Histogram
+from .pattern import compile_pattern
+from .scrape import DEFAULT_LIMITS, Limits, scrape
+from .snapshot import Page, Selection
+from .wanted import Wanted
+from .watch import endpoints_data
+
+QUANTILES = (0.5, 0.9, 0.95, 0.99, 0.999)
+
+
+def inspect(
+    endpoints: Sequence[Endpoint],
+    names: Sequence[str] = (),
+    patterns: Sequence[str] = (),
+    sources: Sequence[str] = ("stats",),
+    histograms: bool = True,
+    timeout: float = 30.0,
+    limits: Limits = DEFAULT_LIMITS,
+) -> dict[str, Any]:
+    """One look at endpoints, as the data that the module returns."""
+    compiled = tuple(compile_pattern(one, f"match[{position}]") for position, one in enumerate(patterns))
+    everything = Selection(everything=True)
+    selection = Selection(frozenset(names), compiled) if names or compiled else everything
+    wanted = Wanted({one: selection if one == "stats" else everything for one in sources}, histograms)
+    began = time.monotonic()
+    snapshot = scrape(endpoints, wanted, timeout, limits)
+    return {
+        "readings": {name: _values(page) for name, page in snapshot.pages.items()},
+        "histograms": {name: _histograms(page) for name, page in snapshot.pages.items()},
+        "endpoints": endpoints_data(snapshot, {}),
+        "snapshot": snapshot.as_data(),
+        "failure": next((page.failure.kind for page in snapshot.pages.values() if page.failure), ""),
+        "elapsed": round(time.monotonic() - began, 3),
+    }
+
+
+def summary(histogram: Histogram) -> dict[str, Any]:
+    """A histogram with the quantiles that people look at."""
+    quantiles: dict[str, Any] = {}
+    for share in QUANTILES:
+        estimate = histogram.quantile(share)
+        quantiles[f"{share:g}"] = (
+            None if estimate is None else {"value": estimate.value, "error": estimate.error}
+        )
+    return {**histogram.as_data(), "quantiles": quantiles}
+
+
+def _values(page: Page) -> dict[str, Any]:
+    return {source: samples.values for source, samples in page.sources.items()}
+
+
+def _histograms(page: Page) -> dict[str, Any]:
+    return {
+        name: summary(one) for samples in page.sources.values() for name, one in samples.histograms.items()
+    }

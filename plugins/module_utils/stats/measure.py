@@ -1,0 +1,264 @@
+# Copyright (c) 2026 meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One assertion on one endpoint: which of its stats it is about, and what each reads, since when."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from . import prometheus
+from .assertion import Assertion
+from .errors import Failure
+from .histogram import Estimate, Histogram, HistogramError
+from .reading import Scalar
+from .snapshot import Identity, Page, Samples, Selection, Snapshot
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What one stat of one endpoint reads, or why it reads nothing."""
+
+    endpoint: str
+    stat: str
+    value: Scalar | None = None
+    failure: Failure | None = None
+    estimate: Estimate | None = None
+    histogram: Histogram | None = None
+    counter: bool | None = None  # None: not known
+    grows: bool = False  # a counter's value or delta: it will not become less
+    doubtful: bool = False  # would be clear if it were known whether it is a counter
+    above: float = 0  # of a ratio
+    below: float = 0
+
+
+class _Nothing(Exception):
+    def __init__(self, kind: str, message: str, doubtful: bool = False) -> None:
+        super().__init__(message)
+        self.failure = Failure(kind, message)
+        self.doubtful = doubtful
+
+
+def look_at(
+    assertion: Assertion, source: str, page: Page | None, endpoint: str, since: Snapshot | None
+) -> list[Reading]:
+    """All readings of an assertion on one endpoint."""
+    if page is None:
+        return [Reading(endpoint, assertion.stat, failure=Failure("unreachable", "it was not asked"))]
+    if page.failure is not None:
+        return [Reading(endpoint, assertion.stat, failure=page.failure)]
+    samples = page.sources.get(source) or Samples(Selection())
+    baseline = _Baseline(page, source, since) if assertion.since else None
+    names = _names(assertion, source, samples)
+    if (
+        not names
+        and assertion.match is not None
+        and assertion.across in ("sum", "count")
+        and not assertion.over
+    ):
+        return []  # the sum and the number of nothing is 0
+    if assertion.over:
+        return [
+            _guarded(endpoint, assertion.what, partial(_ratio, assertion, samples, baseline, endpoint, names))
+        ]
+    if not names:
+        names = [assertion.stat]
+    return [
+        _guarded(
+            endpoint, name or assertion.what, partial(_read, assertion, samples, baseline, endpoint, name)
+        )
+        for name in names
+    ]
+
+
+def _names(assertion: Assertion, source: str, samples: Samples) -> list[str]:
+    pool: Mapping[str, object] = samples.histograms if assertion.about_histogram else samples.values
+    if assertion.op in ("present", "absent"):
+        pool = {**samples.values, **samples.histograms}
+    if assertion.match is not None:
+        if source == "prometheus":
+            return sorted(name for name in pool if assertion.match.matches(prometheus.parse_series(name)[0]))
+        return sorted(name for name in pool if assertion.match.matches(name))
+    if source == "prometheus":
+        return sorted(prometheus.select(pool, assertion.stat, dict(assertion.labels or ())))
+    return [assertion.stat]
+
+
+def _guarded(endpoint: str, stat: str, read: Callable[[], Reading]) -> Reading:
+    try:
+        return read()
+    except _Nothing as nothing:
+        return Reading(endpoint, stat, failure=nothing.failure, doubtful=nothing.doubtful)
+
+
+def _read(
+    assertion: Assertion, samples: Samples, baseline: _Baseline | None, endpoint: str, name: str
+) -> Reading:
+    if assertion.op in ("present", "absent") and name in samples.histograms:
+        return Reading(endpoint, name, samples.histograms[name].count)
+    if assertion.about_histogram:
+        return _histogram(assertion, samples, baseline, endpoint, name)
+    value, counter = _number(assertion, samples, baseline, name)
+    grows = counter is True and assertion.of != "rate"
+    return Reading(endpoint, name, value, counter=counter, grows=grows)
+
+
+def _number(
+    assertion: Assertion, samples: Samples, baseline: _Baseline | None, name: str
+) -> tuple[Scalar, bool | None]:
+    kind = samples.kinds.get(name)
+    counter = None if kind is None else kind == "counter"
+    value = samples.values.get(name)
+    if value is None:
+        if name in samples.histograms:
+            raise _Nothing("absent", f"{name} is a histogram; say which quantile or bucket of it")
+        if assertion.default is None:
+            raise _Nothing("absent", "it is not there" if name else "no name matches")
+        value, absent = assertion.default, True
+    else:
+        absent = False
+    if baseline is None:
+        return value, counter
+    if isinstance(value, str):
+        raise _Nothing("comparison", f"{value!r} is text, which has no {assertion.of}")
+    before = baseline.value(name, absent, assertion.default)
+    difference = value - before
+    if difference < 0 and counter is not False:
+        words = f"it went back from {before:g} to {value:g}: its counters were reset, so a {assertion.of} since then says nothing"
+        raise _Nothing("restarted", words, doubtful=counter is None)
+    if assertion.of == "delta":
+        return difference, counter
+    return difference / baseline.elapsed, counter
+
+
+def _ratio(
+    assertion: Assertion, samples: Samples, baseline: _Baseline | None, endpoint: str, names: list[str]
+) -> Reading:
+    above: float = 0
+    if not names and assertion.default is None:
+        raise _Nothing("absent", "it is not there")
+    for name in names:
+        value, _counter = _number(assertion, samples, baseline, name)
+        above += value if isinstance(value, (int, float)) else 0
+    below, _counter = _number(assertion, samples, baseline, assertion.over)
+    if isinstance(below, str):
+        raise _Nothing("comparison", f"{assertion.over} is text")
+    if not below:
+        raise _Nothing("comparison", f"{assertion.over} is 0, so there is no ratio to it")
+    return Reading(endpoint, assertion.what, above / below, above=above, below=below)
+
+
+def _histogram(
+    assertion: Assertion, samples: Samples, baseline: _Baseline | None, endpoint: str, name: str
+) -> Reading:
+    pool = samples.intervals if assertion.window == "interval" else samples.histograms
+    histogram = pool.get(name)
+    if histogram is None:
+        words = "it is no histogram" if name in samples.values else "it is not there"
+        raise _Nothing("absent", words)
+    if baseline is not None:
+        try:
+            histogram = histogram.minus(baseline.histogram(name))
+        except HistogramError as error:
+            raise _Nothing("restarted", f"{error}: it was reset, so what came since cannot be told") from None
+    if assertion.quantile is not None:
+        estimate = histogram.quantile(assertion.quantile)
+        if estimate is None:
+            since = " since then" if baseline else ""
+            raise _Nothing("comparison", f"no sample was counted{since}")
+        return Reading(endpoint, name, estimate.value, estimate=estimate, histogram=histogram)
+    estimate = histogram.at_most(assertion.bucket or 0.0)
+    value = estimate.value / baseline.elapsed if baseline and assertion.of == "rate" else estimate.value
+    count = int(value) if float(value).is_integer() else value
+    return Reading(
+        endpoint, name, count, estimate=estimate, histogram=histogram, grows=assertion.of != "rate"
+    )
+
+
+class _Baseline:
+    """The earlier page of the same endpoint, if what it says still counts."""
+
+    def __init__(self, page: Page, source: str, since: Snapshot | None) -> None:
+        self._page, self._source = page, source
+        self._since = since
+        self._earlier = since.pages.get(page.name) if since else None
+
+    @property
+    def elapsed(self) -> float:
+        earlier = self._checked()
+        elapsed = self._page.time - (earlier.time if earlier else self._start())
+        if elapsed <= 0:
+            raise _Nothing("comparison", "no time has passed since the earlier snapshot, so there is no rate")
+        return elapsed
+
+    def value(self, name: str, absent: bool, default: int | float | None) -> int | float:
+        samples = self._samples(name)
+        value = samples.values.get(name) if samples else 0
+        if isinstance(value, str):
+            raise _Nothing("comparison", f"it was text, {value!r}, in the earlier snapshot")
+        if value is None:
+            # Envoy makes many counters when they first count: what was not there was 0.
+            return default if absent and default is not None else 0
+        return value
+
+    def histogram(self, name: str) -> Histogram:
+        samples = self._samples(name)
+        return (samples.histograms.get(name) if samples else None) or Histogram(())
+
+    def _samples(self, name: str) -> Samples | None:
+        """What the earlier page showed; None where there was no such process yet."""
+        earlier = self._checked()
+        if earlier is None:
+            return None
+        samples = earlier.sources.get(self._source)
+        selected = prometheus.parse_series(name)[0] if self._source == "prometheus" else name
+        if samples is None or not samples.selection.covers(selected):
+            raise _Nothing(
+                "absent", f"the earlier snapshot did not look for {name}; take it with this stat selected"
+            )
+        return samples
+
+    def _checked(self) -> Page | None:
+        earlier, identity = self._earlier, self._page.identity
+        if earlier is None:
+            if (
+                self._since
+                and identity
+                and identity.started is not None
+                and identity.started - identity.slack > self._since.time
+            ):
+                return None  # it was started since: all that it counted is new
+            raise _Nothing(
+                "absent",
+                f"the earlier snapshot knows no endpoint {self._page.name}; take it with this endpoint",
+            )
+        if earlier.failure is not None:
+            raise _Nothing("absent", f"the earlier snapshot has no numbers of it: {earlier.failure.message}")
+        words = restarted(earlier.identity, identity)
+        if words:
+            raise _Nothing(
+                "restarted", f"{words}, so its counters began anew and a difference across that says nothing"
+            )
+        return earlier
+
+    def _start(self) -> float:
+        identity = self._page.identity
+        return identity.started if identity and identity.started is not None else self._page.time
+
+
+def restarted(before: Identity | None, after: Identity | None) -> str:
+    """In words, if another process answers than before; empty if not, or if nobody can tell."""
+    if before is None or after is None:
+        return ""
+    if before.epoch is not None and after.epoch is not None and before.epoch != after.epoch:
+        return f"it was restarted hot since (epoch {before.epoch}, now {after.epoch})"
+    if (
+        before.started is not None
+        and after.started is not None
+        and after.started - before.started > after.slack + 0.25
+    ):
+        later = after.started - before.started
+        return f"it was restarted since (it started {later:.0f} s later than the one before)"
+    return ""

@@ -1,0 +1,121 @@
+# Copyright (c) 2026 meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Asks many endpoints side by side, within bounds."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from .client import MAX_BYTES, Client
+from .endpoint import Endpoint
+from .errors import Failure, SpecError
+from .reading import positive
+from .snapshot import Page, Snapshot
+from .transport import Connector
+from .wanted import EVERYTHING, Wanted
+
+CONCURRENCY = 64
+REQUEST_TIMEOUT = 5.0
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much at once, how long, how large."""
+
+    concurrency: int = CONCURRENCY
+    request_timeout: float = REQUEST_TIMEOUT
+    max_bytes: int = MAX_BYTES
+
+
+DEFAULT_LIMITS = Limits()
+
+
+def limits_from(given: Mapping[str, Any]) -> Limits:
+    """From a module's arguments (those of ENDPOINT_ARGS)."""
+    if given["concurrency"] < 1:
+        raise SpecError(f"concurrency has to be 1 or more, not {given['concurrency']}")
+    if given["max_bytes"] < 1:
+        raise SpecError(f"max_bytes has to be 1 or more, not {given['max_bytes']}")
+    return Limits(
+        given["concurrency"], positive(given["request_timeout"], "request_timeout"), given["max_bytes"]
+    )
+
+
+@dataclass
+class Fleet:
+    """Endpoints with their connections; to be closed at the end."""
+
+    endpoints: Sequence[Endpoint]
+    limits: Limits = DEFAULT_LIMITS
+    clients: dict[str, Client] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        connector = Connector()
+        for endpoint in self.endpoints:
+            self.clients[endpoint.name] = Client(endpoint, connector, self.limits.max_bytes)
+
+    async def look(self, wanted: Mapping[str, Wanted], deadline: float) -> Snapshot:
+        """One look at those endpoints of which something is wanted; `deadline` is on the monotonic clock."""
+        snapshot = Snapshot(time.time())
+        waiting = [name for name in self.clients if name in wanted]
+        position = iter(waiting)
+
+        async def worker() -> None:
+            for name in position:
+                snapshot.pages[name] = await self._one(self.clients[name], wanted[name], deadline)
+
+        await asyncio.gather(*[worker() for _number in range(min(self.limits.concurrency, len(waiting)))])
+        # In the order in which they were given, whoever answered first.
+        snapshot.pages = {name: snapshot.pages[name] for name in waiting}
+        return snapshot
+
+    async def _one(self, client: Client, wanted: Wanted, deadline: float) -> Page:
+        left = min(self.limits.request_timeout, deadline - time.monotonic())
+        if left <= 0:
+            where = client.endpoint.where
+            failure = Failure("timeout", f"{where} was not asked: the time was over before its turn came")
+            return Page(client.endpoint.name, client.endpoint.format, time.time(), failure=failure)
+        page = await client.page(wanted, left)
+        if len(self.clients) > self.limits.concurrency:
+            client.close()  # a fleet would otherwise hold a descriptor for each
+        return page
+
+    def close(self) -> None:
+        for client in self.clients.values():
+            client.close()
+
+
+def scrape(
+    endpoints: Sequence[Endpoint],
+    wanted: Mapping[str, Wanted] | Wanted = EVERYTHING,
+    timeout: float = 30.0,
+    limits: Limits = DEFAULT_LIMITS,
+) -> Snapshot:
+    """One look at endpoints. `wanted` is for all of them, or by endpoint's name; an endpoint that fails has a page that says so."""
+
+    async def run() -> Snapshot:
+        fleet = Fleet(endpoints, limits)
+        try:
+            each = (
+                {one.name: _for_format(wanted, one) for one in endpoints}
+                if isinstance(wanted, Wanted)
+                else wanted
+            )
+            return await fleet.look(each, time.monotonic() + timeout)
+        finally:
+            fleet.close()
+
+    return asyncio.run(run())
+
+
+def _for_format(wanted: Wanted, endpoint: Endpoint) -> Wanted:
+    """The same wish for an endpoint that has no other page than Prometheus'."""
+    if endpoint.format == "envoy":
+        return wanted
+    selection = wanted.sources.get("stats") or wanted.sources.get("prometheus")
+    return Wanted({"prometheus": selection} if selection else {}, wanted.histograms, wanted.identity)

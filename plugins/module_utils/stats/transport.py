@@ -1,0 +1,169 @@
+# Copyright (c) 2026 meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How an endpoint is reached: each kind gives a stream to its admin, and the rest does not know which it was.
+
+Another kind of endpoint (a pod, a host behind SSH) is one more function here
+that ends in a `Stream`, and one more line in `Connector.open`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import ssl
+import threading
+from dataclasses import dataclass, field
+
+from .container import open_in_container
+from .endpoint import Endpoint, Tls
+from .errors import ScrapeError
+from .stream import Stream
+
+_LONGEST_SOCKET_PATH = 107  # sun_path, less the byte that ends it
+
+
+@dataclass
+class Connector:
+    """What may be used again by later connections."""
+
+    addresses: dict[tuple[str, int], tuple[int, tuple[object, ...]]] = field(default_factory=dict)
+    contexts: dict[Tls, ssl.SSLContext] = field(default_factory=dict)
+
+    async def open(self, endpoint: Endpoint) -> Stream:
+        """A stream to an endpoint; the caller bounds the time."""
+        try:
+            if endpoint.container:
+                return await open_in_container(endpoint)
+            if endpoint.scheme == "unix":
+                return await _open_unix(endpoint.socket)
+            return await self._open_tcp(endpoint)
+        except ssl.SSLError as error:
+            raise ScrapeError("unreachable", f"TLS failed: {_ssl_words(error)}") from None
+        except OSError as error:
+            raise ScrapeError("unreachable", _os_words(error)) from None
+
+    async def _open_tcp(self, endpoint: Endpoint) -> Stream:
+        family, address = await self._address(endpoint.host, endpoint.port)
+        connection = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            connection.setblocking(False)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            await asyncio.get_running_loop().sock_connect(connection, address)
+            if endpoint.scheme == "https":
+                context = self._context(endpoint.tls)
+                reader, writer = await asyncio.open_connection(
+                    sock=connection, ssl=context, server_hostname=endpoint.host
+                )
+            else:
+                reader, writer = await asyncio.open_connection(sock=connection)
+        except BaseException:
+            connection.close()
+            raise
+        return Stream(reader, writer)
+
+    async def _address(self, host: str, port: int) -> tuple[int, tuple[object, ...]]:
+        """Looks a name up beside the loop, in a thread that nobody waits for at the end: a resolver may take longer than the deadline."""
+        known = self.addresses.get((host, port))
+        if known is not None:
+            return known
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[tuple[int, tuple[object, ...]]] = loop.create_future()
+
+        def done(result: tuple[int, tuple[object, ...]] | OSError) -> None:
+            if answer.done():
+                return
+            if isinstance(result, OSError):
+                answer.set_exception(result)
+            else:
+                answer.set_result(result)
+
+        def look_up() -> None:
+            result: tuple[int, tuple[object, ...]] | OSError
+            try:
+                family, _kind, _protocol, _name, address = socket.getaddrinfo(
+                    host, port, type=socket.SOCK_STREAM
+                )[0]
+                result = family, address
+            except OSError as error:
+                result = error
+            except UnicodeError:
+                result = OSError(f"{host!r} is no name of a host")
+            with contextlib.suppress(RuntimeError):  # the loop may have ended meanwhile
+                loop.call_soon_threadsafe(done, result)
+
+        if _numeric(host):
+            look_up()
+        else:
+            threading.Thread(target=look_up, daemon=True).start()
+        found = await answer
+        self.addresses[host, port] = found
+        return found
+
+    def _context(self, tls: Tls) -> ssl.SSLContext:
+        context = self.contexts.get(tls)
+        if context is None:
+            context = ssl.create_default_context(
+                cafile=os.path.expanduser(tls.ca_path) if tls.ca_path else None
+            )
+            if not tls.validate:
+                context.check_hostname = False
+                context.verify_mode = ssl.CERT_NONE
+            if tls.client_cert:
+                key = os.path.expanduser(tls.client_key) if tls.client_key else None
+                context.load_cert_chain(os.path.expanduser(tls.client_cert), key)
+            self.contexts[tls] = context
+        return context
+
+
+async def _open_unix(path: str) -> Stream:
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    folder = -1
+    try:
+        connection.setblocking(False)
+        address = "\0" + path[1:] if path.startswith("@") else path
+        if len(os.fsencode(address)) > _LONGEST_SOCKET_PATH and not path.startswith("@"):
+            # The kernel takes 107 bytes; its folder's descriptor is a shorter way to the same socket.
+            folder = os.open(os.path.dirname(path), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+            address = f"/proc/self/fd/{folder}/{os.path.basename(path)}"
+        await asyncio.get_running_loop().sock_connect(connection, address)
+        reader, writer = await asyncio.open_unix_connection(sock=connection)
+    except BaseException:
+        connection.close()
+        raise
+    finally:
+        if folder >= 0:
+            os.close(folder)
+    return Stream(reader, writer)
+
+
+def _numeric(host: str) -> bool:
+    for family in (socket.AF_INET, socket.AF_INET6):
+        try:
+            socket.inet_pton(family, host)
+            return True
+        except OSError:
+            continue
+    return False
+
+
+def _ssl_words(error: ssl.SSLError) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return (
+            f"its certificate is not trusted ({error.verify_message}); give ca_path, or validate_certs: false"
+        )
+    if "WRONG_VERSION_NUMBER" in str(error):
+        return "it does not speak TLS; use http:// instead of https://"
+    return error.reason or str(error)
+
+
+def _os_words(error: OSError) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "there is no such socket; is Envoy running?"
+    if isinstance(error, PermissionError):
+        return "no permission to use its socket; become the user that Envoy runs as"
+    if isinstance(error, ConnectionRefusedError):
+        return "connection refused; is Envoy running?"
+    return error.strerror or str(error)

@@ -1,0 +1,132 @@
+# Copyright (c) 2026 meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What came out of one assertion, as data and as one sentence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from .assertion import Assertion
+from .compare import show
+from .errors import Failure
+from .histogram import Estimate
+from .measure import Reading
+from .pattern import Pattern
+from .reading import Scalar
+
+MOST_READINGS = 20
+
+
+@dataclass
+class Verdict:
+    """One assertion, held against what was seen."""
+
+    assertion: Assertion
+    endpoints: tuple[str, ...]
+    readings: tuple[Reading, ...]
+    ok: bool = False
+    observed: Scalar | None = None
+    estimate: Estimate | None = None
+    failure: Failure | None = None
+    wrong: tuple[Reading, ...] = ()
+    final: bool = False  # it can no longer come true
+    hint: str = ""
+
+    def message(self, elapsed: float) -> str:
+        """One sentence: what, where, expected, seen, after how long."""
+        assertion = self.assertion
+        name = f"{assertion.name}: " if assertion.name else ""
+        subject = f"{name}{self._what()} at {self._where()}"
+        if self.ok:
+            return f"{subject}: {assertion.expected}, as expected{self._seen_in_passing()}"
+        more = f" ({len(self.wrong) - 1} more like this)" if len(self.wrong) > 1 and self._single() else ""
+        return f"{subject}: expected {assertion.expected}, {self._saw()} after {elapsed:.1f} s{more}{self._certainty()}{self.hint}"
+
+    def as_data(self, elapsed: float) -> dict[str, Any]:
+        """One entry of the result; the same keys whether it holds or not."""
+        assertion = self.assertion
+        value = assertion.value
+        expected = (
+            value.source if isinstance(value, Pattern) else list(value) if isinstance(value, tuple) else value
+        )
+        return {
+            "ok": self.ok,
+            "name": assertion.name,
+            "source": assertion.source,
+            "stat": assertion.stat or (assertion.match.source if assertion.match else ""),
+            "endpoint": self._where(),
+            "endpoints": list(self.endpoints),
+            "of": assertion.of,
+            "across": assertion.across,
+            "op": assertion.op,
+            "expected": expected,
+            "observed": self.observed,
+            "error": self.estimate.error if self.estimate else None,
+            "failure": self.failure.kind if self.failure else "",
+            "message": self.message(elapsed),
+            "readings": [_reading(one) for one in (self.wrong or self.readings)[:MOST_READINGS]],
+        }
+
+    def _single(self) -> bool:
+        return self.assertion.across == "each"
+
+    def _first(self) -> Reading | None:
+        return self.wrong[0] if self.wrong and (self._single() or self._broken()) else None
+
+    def _broken(self) -> bool:
+        return bool(self.wrong) and self.wrong[0].failure is not None
+
+    def _what(self) -> str:
+        first = self._first()
+        if first is None or not first.stat or self.assertion.over or self.assertion.source != "stats":
+            return self.assertion.what
+        return first.stat
+
+    def _where(self) -> str:
+        first = self._first()
+        if first is not None:
+            return first.endpoint
+        if len(self.endpoints) <= 3:
+            return ", ".join(self.endpoints)
+        return f"{len(self.endpoints)} endpoints"
+
+    def _saw(self) -> str:
+        if self.failure is not None and self.failure.message:
+            return (
+                f"but {self.failure.message}"
+                if self.failure.kind != "absent"
+                else f"but {self.failure.message},"
+            )
+        error = self._error()
+        return f"saw {show(self.observed)}{error}"
+
+    def _seen_in_passing(self) -> str:
+        if self.observed is None or self.assertion.op in ("present", "absent"):
+            return ""
+        return f" (saw {show(self.observed)}{self._error()})"
+
+    def _error(self) -> str:
+        if self.estimate is None or self.estimate.low == self.estimate.high:
+            return ""
+        return (
+            f" (between {show(self.estimate.low)} and {show(self.estimate.high)}, as far as its buckets tell)"
+        )
+
+    def _certainty(self) -> str:
+        if self.failure is not None and self.failure.message.startswith("no sample was counted"):
+            return "; Envoy fills histograms at its flush, every 5 s unless stats_flush_on_admin is set"
+        if not self.final or (self.failure is not None and self.failure.kind == "restarted"):
+            return ""
+        return "; a counter does not come back, so waiting ended"
+
+
+def _reading(one: Reading) -> dict[str, Any]:
+    return {
+        "endpoint": one.endpoint,
+        "stat": one.stat,
+        "observed": one.value,
+        "error": one.estimate.error if one.estimate else None,
+        "failure": one.failure.kind if one.failure else "",
+    }

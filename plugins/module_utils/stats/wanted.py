@@ -1,0 +1,116 @@
+# Copyright (c) 2026 meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What to ask of an endpoint, so that no more travels than is looked at."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from urllib.parse import quote
+
+from .assertion import Assertion
+from .endpoint import Endpoint, pick
+from .pattern import Pattern
+from .snapshot import Selection
+
+# Longer filters are not sent: the whole answer travels instead, and is searched here.
+_LONGEST_FILTER = 8_000
+_START_TIME = "process_start_time_seconds"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The sources to ask of one endpoint, and what is looked for in each."""
+
+    sources: dict[str, Selection] = field(default_factory=dict)
+    histograms: bool = False
+    identity: bool = True  # ask which process answers: its version, state, start time and epoch
+
+    def also(self, other: Wanted) -> Wanted:
+        sources = dict(self.sources)
+        for source, selection in other.sources.items():
+            sources[source] = sources[source].also(selection) if source in sources else selection
+        return Wanted(sources, self.histograms or other.histograms, self.identity or other.identity)
+
+
+EVERYTHING = Wanted({"stats": Selection(everything=True)}, histograms=True)
+
+
+def source_of(assertion: Assertion, form: str) -> str:
+    """Where an assertion looks on an endpoint of a format."""
+    if assertion.source == "stats" and (form == "prometheus" or assertion.labels is not None):
+        return "prometheus"
+    return assertion.source
+
+
+def wanted_by(
+    assertions: Iterable[Assertion], endpoints: Sequence[Endpoint], identity: bool = True
+) -> dict[str, Wanted]:
+    """What each endpoint has to be asked for, by its name."""
+    answer: dict[str, Wanted] = {}
+    for assertion in assertions:
+        stats = frozenset(name for name in (assertion.stat, assertion.over) if name)
+        selection = Selection(stats, (assertion.match,) if assertion.match else ())
+        for endpoint in pick(endpoints, assertion.endpoint, assertion.name or "assertion"):
+            wanted = Wanted(
+                {source_of(assertion, endpoint.format): selection},
+                assertion.about_histogram or assertion.op in ("present", "absent"),
+                identity or assertion.since,
+            )
+            before = answer.get(endpoint.name)
+            answer[endpoint.name] = before.also(wanted) if before else wanted
+    return answer
+
+
+def asked_anyway(wanted: Wanted, form: str) -> Wanted:
+    """For Prometheus' format the start time is one of the metrics."""
+    if form != "prometheus" or not wanted.identity:
+        return wanted
+    return wanted.also(Wanted({"prometheus": Selection(frozenset([_START_TIME]))}))
+
+
+def stats_path(selection: Selection, histograms: bool) -> str:
+    """Envoy's /stats with a filter that lets through what is wanted."""
+    options = ["format=json"]
+    if histograms:
+        options.append("histogram_buckets=detailed")
+    return "/stats?" + "&".join([*options, *_filter(_names_and_patterns(selection))])
+
+
+def prometheus_path(selection: Selection) -> str:
+    """Envoy's stats in Prometheus' format. Its filter is about Envoy's own names, so it is of no use here."""
+    del selection
+    return "/stats?format=prometheus"
+
+
+def kinds_path(names: Iterable[str]) -> str:
+    """Which of these stats are counters."""
+    return "/stats?" + "&".join(
+        ["format=json", "type=Counters", *_filter([re2_escape(name) for name in sorted(names)])]
+    )
+
+
+def re2_escape(name: str) -> str:
+    """A name as a pattern; what is no letter, digit or underscore is escaped, and RE2 takes that."""
+    return re.sub(r"([^A-Za-z0-9_\x80-\U0010ffff])", r"\\\1", name)
+
+
+def _names_and_patterns(selection: Selection) -> list[str]:
+    if selection.everything:
+        return []
+    return [re2_escape(name) for name in sorted(selection.names)] + [
+        _group(pattern) for pattern in selection.patterns
+    ]
+
+
+def _group(pattern: Pattern) -> str:
+    return f"(?:{pattern.source})"
+
+
+def _filter(alternatives: Sequence[str]) -> list[str]:
+    if not alternatives or any("\n" in one or "\0" in one for one in alternatives):
+        return []
+    expression = quote(f"^(?:{'|'.join(alternatives)})$", safe="")
+    return [f"filter={expression}"] if len(expression) <= _LONGEST_FILTER else []

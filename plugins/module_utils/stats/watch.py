@@ -1,0 +1,235 @@
+# Copyright (c) 2026 meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The whole of envoy_stats without Ansible: look, judge, and look again until all holds, cannot hold, or the time is over."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from .assertion import Assertion
+from .compare import too_far
+from .endpoint import Endpoint
+from .errors import SpecError
+from .evaluate import evaluate
+from .explain import explain_absence
+from .scrape import DEFAULT_LIMITS, Fleet, Limits
+from .snapshot import Snapshot
+from .verdict import Verdict
+from .wanted import Wanted, wanted_by
+
+# However short the timeout, one look is finished.
+FIRST_LOOK = 1.0
+
+
+@dataclass
+class Outcome:
+    """What came out of all assertions; the same shape whether they hold or not."""
+
+    verdicts: list[Verdict]
+    snapshot: Snapshot
+    elapsed: float
+    attempts: int
+    tries: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def ok(self) -> bool:
+        return all(verdict.ok for verdict in self.verdicts)
+
+    @property
+    def failed(self) -> list[Verdict]:
+        return [verdict for verdict in self.verdicts if not verdict.ok]
+
+    @property
+    def failure(self) -> str:
+        """The kind of the first failure; empty where all holds."""
+        return next(
+            (verdict.failure.kind for verdict in self.failed if verdict.failure),
+            "comparison" if self.failed else "",
+        )
+
+    @property
+    def message(self) -> str:
+        """One sentence for each assertion that does not hold."""
+        if self.ok:
+            return f"All {len(self.verdicts)} assertions hold after {self.elapsed:.1f} s."
+        lines = [verdict.message(self.elapsed) for verdict in self.failed]
+        if len(self.verdicts) == 1:
+            return lines[0]
+        count = (
+            f"{len(lines)} of {len(self.verdicts)} assertions {'does' if len(lines) == 1 else 'do'} not hold:"
+        )
+        more = [f"and {len(lines) - 20} more"] if len(lines) > 20 else []
+        return "\n".join([count, *lines[:20], *more])
+
+    def as_data(self) -> dict[str, Any]:
+        """What the module returns."""
+        return {
+            "assertions": [verdict.as_data(self.elapsed) for verdict in self.verdicts],
+            "endpoints": endpoints_data(self.snapshot, self.tries),
+            "snapshot": self.snapshot.as_data(),
+            "failure": self.failure,
+            "elapsed": round(self.elapsed, 3),
+            "attempts": self.attempts,
+        }
+
+
+def endpoints_data(snapshot: Snapshot, tries: Mapping[str, int]) -> list[dict[str, Any]]:
+    """One entry for each endpoint that was asked."""
+    return [
+        {
+            "name": page.name,
+            "format": page.format,
+            "ok": page.failure is None,
+            "state": page.identity.state if page.identity else "",
+            "version": page.identity.version if page.identity else "",
+            "uptime": page.identity.uptime if page.identity else None,
+            "epoch": page.identity.epoch if page.identity else None,
+            "bytes": page.bytes,
+            "milliseconds": page.milliseconds,
+            "attempts": tries.get(page.name, 1),
+            "failure": page.failure.kind if page.failure else "",
+            "message": page.failure.message if page.failure else "",
+        }
+        for page in snapshot.pages.values()
+    ]
+
+
+def watch(
+    endpoints: Sequence[Endpoint],
+    assertions: Sequence[Assertion],
+    since: Snapshot | None = None,
+    wait: bool = True,
+    timeout: float = 30.0,
+    sleep: float = 0.5,
+    limits: Limits = DEFAULT_LIMITS,
+    identity: bool = True,
+) -> Outcome:
+    """Evaluates at least once, and with `wait` until everything holds or `timeout` seconds are over.
+
+    An assertion that can no longer come true ends the waiting at once. Raises SpecError for what cannot be meant.
+    """
+    if since is None:
+        for position, assertion in enumerate(assertions):
+            if assertion.since:
+                raise SpecError(
+                    f"assertions[{position}] is about a {assertion.of}; give since, the snapshot to count from"
+                )
+    wanted = wanted_by(assertions, endpoints, identity)
+    return asyncio.run(
+        _watch(endpoints, assertions, wanted, since, timeout if wait else 0.0, wait, sleep, limits)
+    )
+
+
+async def _watch(
+    endpoints: Sequence[Endpoint],
+    assertions: Sequence[Assertion],
+    wanted: Mapping[str, Wanted],
+    since: Snapshot | None,
+    timeout: float,
+    wait: bool,
+    sleep: float,
+    limits: Limits,
+) -> Outcome:
+    fleet = Fleet(endpoints, limits)
+    began = time.monotonic()
+    # Without wait the one look takes as long as a question may take.
+    deadline = began + (
+        max(timeout, FIRST_LOOK) if wait else limits.request_timeout * _rounds(len(wanted), limits)
+    )
+    kinds: dict[tuple[str, str], str] = {}
+    attempts = 0
+    seen: tuple[Snapshot, list[Verdict]] | None = None
+    try:
+        while True:
+            attempts += 1
+            started = time.monotonic()
+            snapshot = await fleet.look(wanted, deadline)
+            verdicts = await _judge(fleet, assertions, snapshot, since, kinds)
+            if seen is not None and _cut_off(snapshot, deadline):
+                snapshot, verdicts = seen  # a look that the deadline cut off says less than the one before
+                break
+            seen = snapshot, verdicts
+            now = time.monotonic()
+            left = began + timeout - now
+            # The last look is to end at the deadline, and not to begin there.
+            needed = 1.5 * (now - started) + 0.005
+            if (
+                not wait
+                or left <= needed
+                or all(one.ok for one in verdicts)
+                or any(one.final for one in verdicts)
+            ):
+                break
+            await asyncio.sleep(min(sleep, left - needed))
+        await explain_absence(fleet, verdicts)
+        tries = {name: client.attempts for name, client in fleet.clients.items()}
+        return Outcome(verdicts, snapshot, time.monotonic() - began, attempts, tries)
+    finally:
+        fleet.close()
+
+
+def _cut_off(snapshot: Snapshot, deadline: float) -> bool:
+    failures = [page.failure for page in snapshot.pages.values() if page.failure is not None]
+    return time.monotonic() >= deadline - 0.001 and any(failure.kind == "timeout" for failure in failures)
+
+
+def _rounds(count: int, limits: Limits) -> int:
+    """How often the bounded number of questions has to be asked until all were."""
+    return max(1, -(-count // limits.concurrency))
+
+
+async def _judge(
+    fleet: Fleet,
+    assertions: Sequence[Assertion],
+    snapshot: Snapshot,
+    since: Snapshot | None,
+    kinds: dict[tuple[str, str], str],
+) -> list[Verdict]:
+    """Evaluates; and where it matters whether a stat is a counter, which Envoy's JSON does not say, asks for that and evaluates again."""
+    _tell(snapshot, kinds)
+    verdicts = [evaluate(assertion, fleet.endpoints, snapshot, since) for assertion in assertions]
+    unknown = {pair for verdict in verdicts if not verdict.ok for pair in _doubts(verdict)} - kinds.keys()
+    if not unknown:
+        return verdicts
+    by_endpoint: dict[str, set[str]] = {}
+    for endpoint, stat in unknown:
+        by_endpoint.setdefault(endpoint, set()).add(stat)
+    for endpoint, stats in by_endpoint.items():
+        counters = await fleet.clients[endpoint].kinds(stats, fleet.limits.request_timeout)
+        if counters is not None:
+            kinds.update(((endpoint, stat), "counter" if stat in counters else "gauge") for stat in stats)
+    _tell(snapshot, kinds)
+    return [evaluate(assertion, fleet.endpoints, snapshot, since) for assertion in assertions]
+
+
+def _tell(snapshot: Snapshot, kinds: Mapping[tuple[str, str], str]) -> None:
+    for (endpoint, stat), kind in kinds.items():
+        page = snapshot.pages.get(endpoint)
+        if page is not None and "stats" in page.sources and stat in page.sources["stats"].values:
+            page.sources["stats"].kinds[stat] = kind
+
+
+def _doubts(verdict: Verdict) -> list[tuple[str, str]]:
+    """The readings that would be judged otherwise if they were known to be of a counter, or not."""
+    assertion = verdict.assertion
+    if (
+        assertion.source != "stats"
+        or assertion.about_histogram
+        or assertion.over
+        or assertion.labels is not None
+    ):
+        return []
+    doubtful = [one for one in verdict.readings if one.counter is None and one.doubtful]
+    if assertion.of != "rate" and assertion.across in ("each", "sum", "max"):
+        seen = [one.value for one in verdict.readings] if assertion.across == "each" else [verdict.observed]
+        if any(
+            value is not None and too_far(assertion.op, value, assertion.value, assertion.tolerance)
+            for value in seen
+        ):
+            doubtful += [one for one in verdict.readings if one.counter is None and one.value is not None]
+    return [(one.endpoint, one.stat) for one in doubtful if one.stat][:1_000]

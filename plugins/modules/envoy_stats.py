@@ -1,0 +1,276 @@
+#!/usr/bin/python
+# Copyright (c) 2026 meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: envoy_stats
+version_added: 0.1.0
+short_description: Assert on the numbers that Envoys show
+description:
+  - Asks any number of Envoy's admin interfaces, or of pages in Prometheus' format, side by side, and holds typed expectations against
+    what they show.
+  - Counts, differences to an earlier snapshot, rates, sums and spreads across endpoints, ratios, quantiles of histograms, and what else
+    the admin tells (its state, the health of clusters, the days that certificates have left) are expected in the same form.
+  - Fails where an expectation does not hold, with one sentence for each that says which stat, where, what was expected, what was seen
+    last and after how long.
+  - Needs nothing but Python's standard library on the host that it runs on.
+extends_documentation_fragment:
+  - meshlab.envoy.attributes
+  - meshlab.envoy.attributes.assertion_module
+  - meshlab.envoy.attributes.action_group
+  - meshlab.envoy.endpoints
+  - meshlab.envoy.endpoints.assertions
+  - meshlab.envoy.endpoints.wait
+options:
+  identify:
+    description:
+      - Whether to ask each Envoy which process it is, for RV(endpoints[].version) and RV(endpoints[].state). Costs a second question
+        per endpoint and look. Asked in any case for what counts from O(since).
+    type: bool
+    default: true
+seealso:
+  - module: meshlab.envoy.envoy_stats_info
+  - plugin: meshlab.envoy.delta
+    plugin_type: filter
+author:
+  - meshlab.envoy contributors (@meshlab)
+"""
+
+EXAMPLES = r"""
+- name: Remember the numbers
+  meshlab.envoy.envoy_stats_info:
+    url: http://127.0.0.1:8001
+  register: before
+
+- name: Send 20 requests
+  ansible.builtin.uri:
+    url: http://127.0.0.1:8080/service/1
+  loop: "{{ range(20) }}"
+
+- name: 20 were sent, 20 were counted
+  meshlab.envoy.envoy_stats:
+    url: http://127.0.0.1:8001
+    since: "{{ before.snapshot }}"
+    assertions:
+      - {stat: cluster.service1.upstream_rq_2xx, of: delta, op: eq, value: 20}
+      - {match: 'cluster\..*\.upstream_rq_5xx', of: delta, across: sum, op: eq, value: 0}
+      - {stat: http.ingress_http.downstream_rq_time, of: delta, quantile: 0.99, op: lt, value: 50}
+    wait: true
+    timeout: 10
+
+- name: Two sidecars, one of them in a container, and an exporter
+  meshlab.envoy.envoy_stats:
+    endpoints:
+      - {name: s1, url: "unix:///run/envoy/s1.sock"}
+      - {name: s2, container: front_proxy-service2-1, url: "http://127.0.0.1:8001"}
+      - {name: exporter, url: "http://127.0.0.1:9102/metrics", format: prometheus}
+    assertions:
+      - name: both sidecars share the work
+        stat: cluster.app.upstream_rq_total
+        across: spread
+        op: le
+        value: 0.2
+      - {source: server_info, stat: state, op: eq, value: LIVE}
+      - {source: clusters, stat: app.healthy, op: eq, value: 1}
+      - {source: certs, match: 'chain\..*\.days_left', op: ge, value: 14}
+      - {stat: cluster.app.upstream_rq_5xx, over: cluster.app.upstream_rq_total, default: 0, op: lt, value: 0.01}
+      - {endpoint: exporter, stat: statsd_exporter_events_unmapped_total, op: eq, value: 0}
+    wait: true
+"""
+
+RETURN = r"""
+assertions:
+  description: What came out of each of O(assertions), in their order. Returned whether they hold or not.
+  returned: when endpoints were asked
+  type: list
+  elements: dict
+  contains:
+    ok:
+      description: Whether it holds.
+      type: bool
+      returned: success
+    name:
+      description: Its O(assertions[].name).
+      type: str
+      returned: success
+    source:
+      description: What was looked at.
+      type: str
+      returned: success
+    stat:
+      description: The stat, or the pattern.
+      type: str
+      returned: success
+    endpoint:
+      description: Where it was seen first that it does not hold; otherwise where was looked.
+      type: str
+      returned: success
+    endpoints:
+      description: All endpoints that it is about.
+      type: list
+      elements: str
+      returned: success
+    of:
+      description: Its O(assertions[].of).
+      type: str
+      returned: success
+    across:
+      description: Its O(assertions[].across).
+      type: str
+      returned: success
+    op:
+      description: Its O(assertions[].op).
+      type: str
+      returned: success
+    expected:
+      description: Its O(assertions[].value).
+      type: raw
+      returned: success
+    observed:
+      description: What was seen last; of several that are compared one by one, the first that does not fit. Null where nothing was.
+      type: raw
+      returned: success
+    error:
+      description: How far off RV(assertions[].observed) may be, as it was read from a histogram's buckets. Null for other numbers.
+      type: float
+      returned: success
+    failure:
+      description:
+        - Which kind of failure it was, empty where it holds. One of V(unreachable), V(timeout), V(http_status), V(unparsable),
+          V(too_large), V(absent), V(restarted) and V(comparison).
+      type: str
+      returned: success
+    message:
+      description: All of it in one sentence.
+      type: str
+      returned: success
+      sample: "cluster.service1.upstream_rq_2xx at edge: expected delta eq 20, saw 19 after 5.0 s"
+    readings:
+      description: The single readings, those that do not fit first, at most 20.
+      type: list
+      elements: dict
+      returned: success
+endpoints:
+  description: What was asked, and how it went at the last look.
+  returned: when endpoints were asked
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: Its name.
+      type: str
+      returned: success
+    format:
+      description: Its format.
+      type: str
+      returned: success
+    ok:
+      description: Whether it could be asked and its answers be read.
+      type: bool
+      returned: success
+    state:
+      description: Envoy's state, such as V(LIVE).
+      type: str
+      returned: success
+    version:
+      description: Envoy's version, such as V(1.40.0).
+      type: str
+      returned: success
+    uptime:
+      description: For how many seconds it has been running.
+      type: float
+      returned: success
+    epoch:
+      description: Envoy's hot restart epoch.
+      type: int
+      returned: success
+    bytes:
+      description: How much came back.
+      type: int
+      returned: success
+    milliseconds:
+      description: How long it took.
+      type: float
+      returned: success
+    attempts:
+      description: How often it was asked.
+      type: int
+      returned: success
+    failure:
+      description: The kind of failure, empty where there was none.
+      type: str
+      returned: success
+    message:
+      description: The failure in one sentence.
+      type: str
+      returned: success
+snapshot:
+  description: What was seen last of the selected stats, to be given to a later task as O(since).
+  returned: when endpoints were asked
+  type: dict
+failure:
+  description: The kind of the first failure, empty where all holds.
+  returned: when endpoints were asked
+  type: str
+elapsed:
+  description: How many seconds it took.
+  returned: when endpoints were asked
+  type: float
+attempts:
+  description: How often was looked.
+  returned: when endpoints were asked
+  type: int
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.api import (
+    ASSERTION_ARGS,
+    ENDPOINT_ARGS,
+    WAIT_ARGS,
+    SpecError,
+    limits_from,
+    parse_assertions,
+    parse_endpoints,
+    read_snapshot,
+    watch,
+)
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            **ENDPOINT_ARGS,
+            **ASSERTION_ARGS,
+            **WAIT_ARGS,
+            "identify": {"type": "bool", "default": True},
+        },
+        mutually_exclusive=[("endpoints", "url")],
+        required_one_of=[("endpoints", "url")],
+        supports_check_mode=True,
+    )
+    given = module.params
+    try:
+        outcome = watch(
+            parse_endpoints(given["endpoints"], given["url"]),
+            parse_assertions(given["assertions"]),
+            since=read_snapshot(given["since"]) if given["since"] is not None else None,
+            wait=given["wait"],
+            timeout=given["timeout"],
+            sleep=given["sleep"],
+            limits=limits_from(given),
+            identity=given["identify"],
+        )
+    except SpecError as error:
+        module.fail_json(msg=str(error))
+    result = {"changed": False, "msg": outcome.message, **outcome.as_data()}
+    if outcome.ok:
+        module.exit_json(**result)
+    module.fail_json(**result)
+
+
+if __name__ == "__main__":
+    main()

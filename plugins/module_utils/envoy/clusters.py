@@ -22,7 +22,7 @@ def cluster(
     addresses: Sequence[Address],
     options: Mapping[str, Any] | None = None,
     tls: Mapping[str, Any] | None = None,
-    secrets_path: str = "",
+    secrets: str = "",
     server_name: str = "",
 ) -> Message:
     """Return the Cluster `name` over `addresses` (host or IP, port); `options` are Envoy's own and win."""
@@ -34,7 +34,7 @@ def cluster(
         ],
     }
     if tls:
-        message["transport_socket"] = tls_context.upstream(secrets_path, tls, tls.get("server_name") or server_name)
+        message["transport_socket"] = tls_context.upstream(secrets, tls, tls.get("server_name") or server_name)
     return {**message, **(options or {})}
 
 

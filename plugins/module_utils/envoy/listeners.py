@@ -18,14 +18,14 @@ def listener(
     spec: Mapping[str, Any],
     address: str,
     port: int,
-    secrets_path: str,
+    secrets: str,
     access_log: bool = True,
 ) -> Message:
     """Return the Listener `name` of a demo's `spec`, bound to `address` and `port`."""
     chain: Message = {"filters": _filters(name, spec, access_log)}
     if spec["tls"]:
         alpn = () if is_tcp(spec) else ("h2", "http/1.1")
-        chain["transport_socket"] = tls_context.downstream(secrets_path, spec["tls"], alpn)
+        chain["transport_socket"] = tls_context.downstream(secrets, spec["tls"], alpn)
     message = typed(
         "envoy.config.listener.v3.Listener",
         name=name,

@@ -15,42 +15,39 @@ IDENTITY = "identity"  # the proxy's own certificate and key
 TRUST = "trust"  # the certificate authority that it believes
 
 
-def secrets(certificates: str) -> dict[str, Any]:
-    """Return the SDS file for the folder `certificates`, which holds tls.crt, tls.key and ca.crt.
+def identity(certificates: str) -> dict[str, Any]:
+    """Return the SDS file that gives a proxy its certificate and key, from the folder `certificates`.
 
-    Envoy reads the files again when the folder sees a rename (`watched_directory`).
+    Envoy reads them again when that folder sees a rename (`watched_directory`), and takes one secret per SDS file.
     """
-    watched = {"path": certificates}
-    return {
-        "resources": [
-            typed(
-                "envoy.extensions.transport_sockets.tls.v3.Secret",
-                name=IDENTITY,
-                tls_certificate={
-                    "certificate_chain": {"filename": f"{certificates}/tls.crt"},
-                    "private_key": {"filename": f"{certificates}/tls.key"},
-                    "watched_directory": watched,
-                },
-            ),
-            typed(
-                "envoy.extensions.transport_sockets.tls.v3.Secret",
-                name=TRUST,
-                validation_context={
-                    "trusted_ca": {"filename": f"{certificates}/ca.crt"},
-                    "watched_directory": watched,
-                },
-            ),
-        ]
-    }
+    return _secret(
+        IDENTITY,
+        tls_certificate={
+            "certificate_chain": {"filename": f"{certificates}/tls.crt"},
+            "private_key": {"filename": f"{certificates}/tls.key"},
+            "watched_directory": {"path": certificates},
+        },
+    )
 
 
-def downstream(secrets_path: str, tls: Mapping[str, Any], alpn: tuple[str, ...]) -> Message:
+def trust(certificates: str) -> dict[str, Any]:
+    """Return the SDS file that says whom a proxy believes: ca.crt in the folder `certificates`."""
+    return _secret(
+        TRUST,
+        validation_context={
+            "trusted_ca": {"filename": f"{certificates}/ca.crt"},
+            "watched_directory": {"path": certificates},
+        },
+    )
+
+
+def downstream(secrets: str, tls: Mapping[str, Any], alpn: tuple[str, ...]) -> Message:
     """Return the transport socket of a listener; with `client_certificate` only clients of the same authority get in."""
-    common: Message = {"tls_certificate_sds_secret_configs": [_sds(IDENTITY, secrets_path)]}
+    common: Message = {"tls_certificate_sds_secret_configs": [_sds(IDENTITY, secrets)]}
     if alpn:
         common["alpn_protocols"] = list(alpn)
     if tls["client_certificate"]:
-        common["validation_context_sds_secret_config"] = _sds(TRUST, secrets_path)
+        common["validation_context_sds_secret_config"] = _sds(TRUST, secrets)
     return {
         "name": "envoy.transport_sockets.tls",
         "typed_config": typed(
@@ -61,18 +58,18 @@ def downstream(secrets_path: str, tls: Mapping[str, Any], alpn: tuple[str, ...])
     }
 
 
-def upstream(secrets_path: str, tls: Mapping[str, Any], server_name: str) -> Message:
+def upstream(secrets: str, tls: Mapping[str, Any], server_name: str) -> Message:
     """Return the transport socket of a cluster: the server must show a certificate of the authority for `server_name`."""
     common: Message = {
         "combined_validation_context": {
             "default_validation_context": {
                 "match_typed_subject_alt_names": [{"san_type": "DNS", "matcher": {"exact": server_name}}]
             },
-            "validation_context_sds_secret_config": _sds(TRUST, secrets_path),
+            "validation_context_sds_secret_config": _sds(TRUST, secrets),
         }
     }
     if tls["client_certificate"]:
-        common["tls_certificate_sds_secret_configs"] = [_sds(IDENTITY, secrets_path)]
+        common["tls_certificate_sds_secret_configs"] = [_sds(IDENTITY, secrets)]
     return {
         "name": "envoy.transport_sockets.tls",
         "typed_config": typed(
@@ -81,5 +78,10 @@ def upstream(secrets_path: str, tls: Mapping[str, Any], server_name: str) -> Mes
     }
 
 
-def _sds(name: str, path: str) -> Message:
-    return {"name": name, "sds_config": {"resource_api_version": "V3", "path_config_source": {"path": path}}}
+def _secret(name: str, **content: Message) -> dict[str, Any]:
+    return {"resources": [typed("envoy.extensions.transport_sockets.tls.v3.Secret", name=name, **content)]}
+
+
+def _sds(name: str, secrets: str) -> Message:
+    source = {"path": f"{secrets}/{name}.yaml"}
+    return {"name": name, "sds_config": {"resource_api_version": "V3", "path_config_source": source}}

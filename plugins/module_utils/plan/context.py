@@ -37,7 +37,7 @@ class Context:
     supervisord: Program = Program()
     app: str = ""  # the demo app's source text; empty where the image holds it
     app_image: str = ""  # an image of one's own that holds the demo app
-    mapping: Mapping[str, Any] = field(default_factory=dict)  # statsd_exporter's default mapping
+    mappings: Mapping[str, Any] = field(default_factory=dict)  # statsd_exporter's default mapping, by style
     network: str = ""  # docker: an existing network to join
     replicas: Mapping[str, int] = field(default_factory=dict)
     change: str = ""

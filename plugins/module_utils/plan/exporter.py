@@ -21,7 +21,7 @@ MAPPING = f"{EXPORTER}/mapping.yaml"
 def plan_exporter(layout: Layout) -> tuple[Workload, File, dict[str, Any]]:
     """Return the exporter's workload, its mapping file and the check of that file."""
     spec, context = layout.demo[EXPORTER], layout.context
-    mapping = File(MAPPING, to_yaml(spec["mapping"] or context.mapping, "statsd_exporter's mapping of Envoy's stats"))
+    mapping = File(MAPPING, to_yaml(spec["mapping"] or context.mappings.get(spec["style"], {}), "statsd_exporter's mapping of Envoy's stats"))
     program = context.statsd_exporter.executable if context.local else EXPORTER_IN_IMAGE
     http, statsd = layout.port(EXPORTER, "http"), layout.port(EXPORTER, "statsd")
     beside = None if context.local else spec["beside"]

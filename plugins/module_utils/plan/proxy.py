@@ -45,7 +45,11 @@ def plan_proxy(proxy: Proxy, layout: Layout) -> ProxyPlan:
     title = f"{proxy.place} {proxy.name} of {layout.demo['name']}"
     at_start = [File(f"{folder}/bootstrap.yaml", to_yaml(fixed, f"{title}: what is fixed while it runs"))]
     if secret:
-        at_start.append(File(_secrets(proxy), to_yaml(tls.secrets(f"{folder}/certs"), f"{title}: its certificate")))
+        certificates = f"{folder}/certs"
+        at_start += [
+            File(f"{_secrets(proxy)}/identity.yaml", to_yaml(tls.identity(certificates), f"{title}: who it is")),
+            File(f"{_secrets(proxy)}/trust.yaml", to_yaml(tls.trust(certificates), f"{title}: whom it believes")),
+        ]
     live = [
         File(f"{folder}/clusters.yaml", to_yaml({"resources": clusters}, f"{title}: whom it talks to; live"), live=proxy.name),
         File(f"{folder}/listeners.yaml", to_yaml({"resources": listeners}, f"{title}: what it listens on; live"), live=proxy.name),
@@ -210,4 +214,5 @@ def _certificate(proxy: Proxy, layout: Layout) -> dict[str, Any]:
 
 
 def _secrets(proxy: Proxy) -> str:
-    return f"{proxy.name}/secrets.yaml"
+    """The folder of the proxy's SDS files."""
+    return f"{proxy.name}/secrets"

@@ -62,7 +62,7 @@ def traffic(entries: list[Mapping[str, Any]], layout: Layout, where: str = "traf
 
 
 def assertions(entries: list[Mapping[str, Any]], layout: Layout) -> list[Entry]:
-    """Return `entries` with `on` turned into the names of endpoints, and values that refer to the topology into numbers."""
+    """Return `entries` with `at` turned into the names of endpoints, and values that refer to the topology into numbers."""
     return [_assertion(dict(entry), layout, f"expectations[{position}]") for position, entry in enumerate(entries)]
 
 
@@ -97,14 +97,14 @@ def _traffic(entry: Entry, layout: Layout, where: str) -> Entry:
 
 def _assertion(entry: Entry, layout: Layout, where: str) -> Entry:
     names = [endpoint["name"] for endpoint in endpoints(layout)]
-    wanted = entry.pop("on", None)
+    wanted = entry.pop("at", None)
     if wanted is not None:
         found = []
         for one in [wanted] if isinstance(wanted, str) else wanted:
             group = [name for _replica, name in layout.instances(one)] if one in layout.demo["services"] else [one]
             matched = [name for name in names if any(fnmatch.fnmatchcase(name, pattern) for pattern in group)]
             if not matched:
-                raise DemoError(layout.demo["file"], f"{where}.on: nothing is called '{one}'; there is: {', '.join(names)}")
+                raise DemoError(layout.demo["file"], f"{where}.at: nothing is called '{one}'; there is: {', '.join(names)}")
             found += matched
         entry["endpoint"] = found
     return _value(entry, layout, where)

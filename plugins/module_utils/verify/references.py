@@ -1,0 +1,56 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Expectations may refer to what was sent: `value: {traffic: NAME, status: "503"}` is how many 503 that traffic saw."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+KEYS = ("traffic", "status")
+
+
+class UnknownTraffic(ValueError):
+    """A reference to traffic that there is not."""
+
+
+def check(assertions: Sequence[Mapping[str, Any]], traffic: Sequence[Mapping[str, Any]]) -> None:
+    """Raise UnknownTraffic where an assertion refers to traffic that is not there."""
+    names = [one["name"] for one in traffic]
+    for position, assertion in enumerate(assertions):
+        value = assertion.get("value")
+        if not is_reference(value):
+            continue
+        assert isinstance(value, Mapping)
+        where = f"expectations[{position}].value"
+        if not set(value) <= set(KEYS) or "traffic" not in value:
+            raise UnknownTraffic(f"{where}: a reference has the keys {' and '.join(KEYS)}, not {', '.join(value)}")
+        if value["traffic"] not in names:
+            raise UnknownTraffic(f"{where}.traffic: there is no traffic '{value['traffic']}'; there is: {', '.join(names)}")
+
+
+def is_reference(value: Any) -> bool:
+    return isinstance(value, Mapping)
+
+
+def placeholder(assertion: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `assertion` with a number in place of a reference, so that it can be checked before anything is sent."""
+    return {**assertion, "value": 0} if is_reference(assertion.get("value")) else dict(assertion)
+
+
+def resolve(assertions: Sequence[Mapping[str, Any]], results: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return `assertions` with the numbers of the traffic `results` in place of references."""
+    by_name = {one["name"]: one for one in results}
+    return [
+        {**one, "value": _number(one["value"], by_name)} if is_reference(one.get("value")) else dict(one)
+        for one in assertions
+    ]
+
+
+def _number(reference: Mapping[str, Any], by_name: Mapping[str, Mapping[str, Any]]) -> int:
+    result = by_name[reference["traffic"]]
+    if "status" in reference:
+        return int(result["statuses"].get(str(reference["status"]), 0))
+    return int(result["answered"])

@@ -1,0 +1,78 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Snapshot, traffic and assertions in one go: what demo_verify does, without Ansible."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.api import (
+    Outcome,
+    Snapshot,
+    parse_assertions,
+    parse_endpoints,
+    scrape,
+    wanted_by,
+    watch,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils.traffic import Traffic, parse_traffic, run
+from ansible_collections.meshlab.envoy.plugins.module_utils.verify import references
+
+Entry = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What is sent and what is expected of it; read and checked before anything is sent."""
+
+    endpoints: Sequence[Entry]
+    traffic: Sequence[Entry]
+    assertions: Sequence[Entry]
+
+    def parsed(self) -> list[Traffic]:
+        """Return the traffic to send. Raises ValueError for anything in the experiment that cannot be meant."""
+        references.check(self.assertions, self.traffic)
+        parse_assertions([references.placeholder(one) for one in self.assertions])
+        parse_endpoints(self.endpoints)
+        return parse_traffic(self.traffic)
+
+
+def verify(experiment: Experiment, timeout: float, sleep: float) -> dict[str, Any]:
+    """Return what was sent, what was expected and seen; raise ValueError for an experiment that cannot be meant.
+
+    The assertions are looked at until they hold, or no longer can, or `timeout` seconds are over.
+    """
+    began = time.monotonic()
+    traffic = experiment.parsed()
+    before = _before(experiment)
+    sent = [run(one) for one in traffic]
+    outcome = _after(experiment, sent, before, timeout, sleep)
+    seen = outcome.as_data() if outcome else {"assertions": [], "endpoints": []}
+    return {
+        "traffic": sent,
+        "assertions": seen["assertions"],
+        "endpoints": seen["endpoints"],
+        "elapsed": round(time.monotonic() - began, 3),
+    }
+
+
+def _before(experiment: Experiment) -> Snapshot | None:
+    if not experiment.assertions:
+        return None
+    endpoints = parse_endpoints(experiment.endpoints)
+    assertions = parse_assertions([references.placeholder(one) for one in experiment.assertions])
+    return scrape(endpoints, wanted_by(assertions, endpoints))
+
+
+def _after(
+    experiment: Experiment, sent: Sequence[Entry], before: Snapshot | None, timeout: float, sleep: float
+) -> Outcome | None:
+    if before is None:
+        return None
+    assertions = parse_assertions(references.resolve(experiment.assertions, sent))
+    return watch(parse_endpoints(experiment.endpoints), assertions, since=before, timeout=timeout, sleep=sleep)

@@ -1,0 +1,126 @@
+#!/usr/bin/python
+
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: demo_verify
+short_description: Send a demo's traffic and hold its expectations
+version_added: 0.1.0
+description:
+  - Takes a snapshot of the stats, sends the traffic, and asserts what the stats must show since then, in one task,
+    so that nothing happens in between.
+  - The parts are M(meshlab.envoy.envoy_stats) and M(meshlab.envoy.http_traffic); use those in playbooks of your own.
+  - Prints a report of what runs, what was sent, and each expectation with its number.
+author:
+  - meshlab.envoy contributors (@meshlab)
+extends_documentation_fragment:
+  - meshlab.envoy.attributes
+attributes:
+  check_mode:
+    support: full
+    details:
+      - Sends nothing, and says so.
+  diff_mode:
+    support: none
+    details:
+      - It changes nothing.
+options:
+  plan:
+    description:
+      - The plan of M(meshlab.envoy.demo_plan). Its C(endpoints), C(traffic) and C(assertions) are what is verified.
+    type: dict
+    required: true
+  timeout:
+    description:
+      - How many seconds the assertions may take to hold, once the traffic was sent.
+    type: float
+    default: 15.0
+  sleep:
+    description:
+      - How many seconds to wait between two looks.
+    type: float
+    default: 0.1
+seealso:
+  - module: meshlab.envoy.envoy_stats
+  - module: meshlab.envoy.http_traffic
+"""
+
+EXAMPLES = r"""
+- name: Plan the demo that runs
+  meshlab.envoy.demo_plan:
+    name: front_proxy
+    path: demos/front_proxy.yml
+    context:
+      runtime: local
+      folder: ~/.local/state/meshlab.envoy/front_proxy
+
+- name: Send its traffic and hold its expectations
+  meshlab.envoy.demo_verify:
+    plan: "{{ runtime_plan }}"
+"""
+
+RETURN = r"""
+traffic:
+  description: What was sent and answered, as M(meshlab.envoy.http_traffic) says it; the same on failure.
+  returned: always
+  type: list
+  elements: dict
+assertions:
+  description: One entry for each assertion, as M(meshlab.envoy.envoy_stats) says it; the same on failure.
+  returned: always
+  type: list
+  elements: dict
+endpoints:
+  description: One entry for each endpoint that was asked, as M(meshlab.envoy.envoy_stats) says it.
+  returned: always
+  type: list
+  elements: dict
+elapsed:
+  description: How many seconds it took.
+  returned: always
+  type: float
+  sample: 0.214
+msg:
+  description: How many expectations hold, or a sentence for each that does not.
+  returned: always
+  type: str
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.meshlab.envoy.plugins.module_utils.verify.report import failures, summary
+from ansible_collections.meshlab.envoy.plugins.module_utils.verify.run import Experiment, verify
+
+NOTHING: dict[str, object] = {"traffic": [], "assertions": [], "endpoints": [], "elapsed": 0.0}
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "plan": {"type": "dict", "required": True},
+            "timeout": {"type": "float", "default": 15.0},
+            "sleep": {"type": "float", "default": 0.1},
+        },
+        supports_check_mode=True,
+    )
+    plan = module.params["plan"]
+    experiment = Experiment(plan["endpoints"], plan["traffic"], plan["assertions"])
+    try:
+        if module.check_mode:
+            experiment.parsed()
+            module.exit_json(changed=False, msg="Check mode: nothing was sent.", **NOTHING)
+        result = verify(experiment, module.params["timeout"], module.params["sleep"])
+    except ValueError as error:
+        module.fail_json(msg=str(error), **NOTHING)
+    failed = failures(result)
+    if failed:
+        module.fail_json(msg="\n".join([summary(result), *failed]), **result)
+    module.exit_json(changed=False, msg=summary(result), **result)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,217 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The order of a change: preflight → prepare → write → start → ready → live → retire; and its opposite."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.meshlab.envoy.plugins.module_utils.config import manifest
+from ansible_collections.meshlab.envoy.plugins.module_utils.config.change import prepare
+from ansible_collections.meshlab.envoy.plugins.module_utils.config.model import (
+    AUTHORITY,
+    LOCK,
+    MANIFEST,
+    STAGING,
+    Wanted,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils.config.phases import Change
+from ansible_collections.meshlab.envoy.plugins.module_utils.documents import compose, supervisord
+from ansible_collections.meshlab.envoy.plugins.module_utils.documents.workload import Workload
+from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.base import (
+    Applied,
+    Runtime,
+    RuntimeRefused,
+    RuntimeUnavailable,
+    names,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.docker import Compose
+from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.local import Local
+
+DOCUMENTS = {"local": supervisord.FILE, "docker": compose.FILE}
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked of a host. `runs` says which workload runs a proxy that is asked through its admin."""
+
+    name: str
+    runtime: str
+    folder: Path
+    wanted: Wanted = field(default_factory=Wanted)
+    workloads: tuple[Workload, ...] = ()
+    runs: Mapping[str, str] = field(default_factory=dict)
+    bind: str = "127.0.0.1"
+    supervisord: str = "supervisord"
+    timeout: float = 60
+    confirm_timeout: float = 10
+    drain_timeout: float = 10
+    check_mode: bool = False
+
+
+@dataclass
+class Done:
+    """What was done, or in check mode would be; filled while it is, so that a failure can tell it too."""
+
+    changed: bool = False
+    started: tuple[str, ...] = ()
+    restarted: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    files: list[str] = field(default_factory=list)
+    diff: list[dict[str, Any]] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def add(self, applied: Applied) -> None:
+        self.started = names((*self.started, *applied.started))
+        self.restarted = names((*self.restarted, *applied.restarted))
+        self.removed = names((*self.removed, *applied.removed))
+        self.changed = self.changed or applied.changed
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Count the seconds that a phase takes."""
+        start = time.monotonic()
+        try:
+            yield
+        finally:
+            self.seconds[name] = round(self.seconds.get(name, 0) + time.monotonic() - start, 3)
+
+
+def runtime_of(request: Request) -> Runtime:
+    """Return the runtime that was asked for. Raises RuntimeRefused for a folder that cannot be one's own."""
+    folder = Path(os.path.realpath(request.folder))
+    if folder in (Path("/"), Path.home().resolve()):
+        raise RuntimeRefused(f"{folder} cannot be the folder of a demo: choose one of its own")
+    if request.runtime == "docker":
+        return Compose(request.name, folder, request.workloads, request.bind)
+    return Local(folder, request.workloads, request.bind, request.supervisord)
+
+
+def present(request: Request, done: Done) -> None:
+    """Make the host run what is asked. Raises Refused, RuntimeRefused, RuntimeFailed."""
+    runtime = runtime_of(request)
+    document = _document(request)
+    with done.phase("preflight"):
+        _preflight(runtime, request.check_mode, done)
+    with done.phase("prepare"):
+        change = prepare(request.folder, request.wanted, check_mode=request.check_mode)
+    with change:
+        done.changed, done.files, done.diff = change.changed, change.files_changed(), change.diff
+        try:
+            _carry_out(request, runtime, change, document, done)
+        finally:
+            done.remarks += change.remarks
+
+
+def _carry_out(request: Request, runtime: Runtime, change: Change, document: str, done: Done) -> None:
+    if request.check_mode:
+        with done.phase("predict"):
+            done.add(_predicted(runtime, document, done))
+        return
+    if change.changed:
+        with done.phase("write"):
+            restarting = (
+                _restarting(request, runtime, document) if DOCUMENTS[request.runtime] in done.files else ()
+            )
+            change.write(restarting)
+    with done.phase("start"):
+        done.add(runtime.apply())
+    with done.phase("ready"):
+        runtime.ready(request.timeout)
+    if change.changed:
+        with done.phase("live"):
+            change.go_live(request.confirm_timeout, request.drain_timeout)
+    with done.phase("retire"):
+        done.add(Applied(removed=runtime.retire()))
+        if change.changed:
+            change.finish()
+
+
+def _preflight(runtime: Runtime, check_mode: bool, done: Done) -> None:
+    try:
+        runtime.preflight()
+        if lacking := runtime.lacking():
+            if check_mode:
+                done.remarks.append(f"Images that are not here yet would be pulled: {', '.join(lacking)}.")
+                return
+            runtime.fetch(lacking)
+    except RuntimeUnavailable as error:
+        if not check_mode:
+            raise
+        done.remarks.append(f"{error}.")
+
+
+def _predicted(runtime: Runtime, document: str, done: Done) -> Applied:
+    try:
+        return runtime.predict(document)
+    except RuntimeUnavailable as error:
+        done.remarks.append(f"{error}.")
+        return Applied()
+
+
+def _restarting(request: Request, runtime: Runtime, document: str) -> Sequence[str]:
+    """Return the proxies whose process ends in this change: nobody has to confirm their files."""
+    try:
+        restarted = runtime.predict(document).restarted
+    except RuntimeUnavailable:
+        return ()
+    return [proxy for proxy, workload in request.runs.items() if workload in restarted]
+
+
+def _document(request: Request) -> str:
+    path = DOCUMENTS[request.runtime]
+    for file in request.wanted.files:
+        if file.path == path:
+            return file.content.decode()
+    raise RuntimeRefused(
+        f"files: there is no {path}, which says what runs on {request.runtime}; the plan makes one"
+    )
+
+
+def absent(request: Request, done: Done) -> None:
+    """Stop everything and remove what was written. Raises RuntimeRefused, RuntimeFailed."""
+    runtime = runtime_of(request)
+    folder = Path(os.path.realpath(request.folder))
+    with done.phase("prepare"):
+        written = manifest.load(folder)
+        ours = [path for path in written.files if (folder / path).exists()]
+        done.files = sorted(ours)
+        done.diff = prepare(folder, Wanted(), check_mode=True).diff if ours else []
+        left = runtime.leftovers()
+        done.changed = left or bool(ours) or (folder / MANIFEST).exists()
+    if request.check_mode:
+        if left:
+            done.removed = runtime.running()
+        return
+    with done.phase("stop"):
+        if left:
+            done.removed = runtime.absent()
+    with done.phase("remove"):
+        if (folder / MANIFEST).exists():
+            _remove(folder, written)
+            if folder.exists():
+                strange = ", ".join(sorted(one.name for one in folder.iterdir()))
+                done.remarks.append(f"{folder} stays, because somebody else's files are in it: {strange}.")
+
+
+def _remove(folder: Path, written: manifest.Manifest) -> None:
+    """Remove what this collection made in `folder`, and the folder itself where nothing else is in it."""
+    for path in written.files:
+        (folder / path).unlink(missing_ok=True)
+    for path in (*written.directories, AUTHORITY, STAGING):
+        shutil.rmtree(folder / path, ignore_errors=True)
+    for path in (LOCK, MANIFEST):
+        (folder / path).unlink(missing_ok=True)
+    for here, _folders, _files in os.walk(folder, topdown=False):
+        if not os.listdir(here):
+            Path(here).rmdir()

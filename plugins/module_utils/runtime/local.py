@@ -1,0 +1,250 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Workloads as processes under supervisord, as the current user, below one folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from ansible_collections.meshlab.envoy.plugins.module_utils.documents.supervisord import LOGS, log_path
+from ansible_collections.meshlab.envoy.plugins.module_utils.documents.workload import Workload, ranks
+from ansible_collections.meshlab.envoy.plugins.module_utils.runtime import (
+    executables,
+    ports,
+    processes,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.base import (
+    Applied,
+    RuntimeFailed,
+    RuntimeRefused,
+    RuntimeUnavailable,
+    names,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.daemon import LONGEST_SOCKET, Daemon, wait
+from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.readiness import Readiness
+from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.supervisor import (
+    RUNNING,
+    Program,
+    Supervisor,
+    SupervisorError,
+)
+
+
+class Local:
+    """See `base.Runtime`."""
+
+    def __init__(self, folder: Path, workloads: Sequence[Workload], bind: str, supervisord: str) -> None:
+        self.folder = folder
+        self.bind = bind
+        self.workloads = {one.name: one for one in workloads}
+        self.daemon = Daemon(folder, supervisord)
+        self._readiness = Readiness(folder, self.workloads)
+
+    def preflight(self) -> None:
+        length = len(os.fsencode(self.daemon.socket))
+        if length > LONGEST_SOCKET:
+            raise RuntimeRefused(
+                f"The state folder's path is too long for a Unix socket: {self.daemon.socket} has {length} bytes,"
+                f" {LONGEST_SOCKET} are possible; choose a shorter folder"
+            )
+        self._preflight_ports()
+        self._preflight_programs()
+
+    def lacking(self) -> tuple[str, ...]:
+        return ()
+
+    def fetch(self, lacking: Iterable[str]) -> None:
+        """Programs are provided by roles, before."""
+
+    def predict(self, document: str) -> Applied:
+        new = sections(document)
+        programs = self._programs()
+        if programs is None:
+            return Applied(started=names(new))
+        try:
+            old = sections(self.daemon.document.read_text(encoding="utf-8"))
+        except OSError:
+            old = {}
+        stopped = (name for name in old if name not in programs or programs[name].state not in RUNNING)
+        changed = {name for name in old if name in new and old[name] != new[name]}
+        return Applied(
+            started=names(({*new} - {*old}) | ({*new} & {*stopped} - changed)),
+            restarted=names(changed),
+            removed=names({*old} - {*new}),
+        )
+
+    def apply(self) -> Applied:
+        self._readiness = Readiness(self.folder, self.workloads)
+        if not self.daemon.is_alive():
+            self.daemon.clear(self._patience())
+            self.daemon.start()
+            return Applied(started=names(self.workloads))
+        try:
+            with self.daemon.supervisor() as supervisor:
+                return self._converge(supervisor)
+        except SupervisorError as error:
+            raise RuntimeFailed(str(error)) from None
+
+    def ready(self, timeout: float) -> None:
+        with self.daemon.supervisor() as supervisor:
+            self._readiness.wait(supervisor, timeout)
+
+    def retire(self) -> tuple[str, ...]:
+        try:
+            with self.daemon.supervisor() as supervisor:
+                _added, _changed, removed = supervisor.reload()
+                self._end(supervisor, removed)
+                return names(removed)
+        except SupervisorError as error:
+            raise RuntimeFailed(str(error)) from None
+
+    def running(self) -> tuple[str, ...]:
+        programs = self._programs() or {}
+        return names(one.name for one in programs.values() if one.state in RUNNING)
+
+    def leftovers(self) -> bool:
+        left = (self.daemon.socket, self.daemon.pidfile, self.folder / LOGS)
+        return any(path.exists() for path in left) or bool(self.daemon.masters() or self.daemon.members())
+
+    def absent(self) -> tuple[str, ...]:
+        ran = self.running()
+        if self.daemon.is_alive():
+            self.daemon.stop(self._patience())
+        self.daemon.clear(self._patience())
+        self.daemon.forget()
+        return ran
+
+    # Preflight
+
+    def _preflight_programs(self) -> None:
+        wanted = {"supervisord": (self.daemon.executable, Path("/"))}
+        for one in self.workloads.values():
+            wanted[one.name] = (one.command[0], self.folder / one.directory)
+        # A program of the folder itself may be among the files that are yet to be written.
+        told: dict[str, str] = {}
+        for name, (program, folder) in wanted.items():
+            inside = "/" in program and (folder / program).is_relative_to(self.folder)
+            if not inside and program not in told and (why := executables.trouble(program, folder)):
+                told[program] = f"{name} cannot be started: {why}"
+        if told:
+            raise RuntimeUnavailable("; ".join(told.values()))
+
+    def _preflight_ports(self) -> None:
+        wanted = [
+            ports.Wanted(one.name, port.number, self.bind, port.protocol)
+            for one in self.workloads.values()
+            for port in one.ports
+        ]
+        taken = ports.taken(wanted)
+        foreign = self._not_ours(taken) if taken else []
+        if foreign:
+            said = dict.fromkeys(
+                f"port {one.port} of {one.workload} is taken by {ports.describe(found)}"
+                for one, found in foreign
+            )
+            raise RuntimeRefused("; ".join(said) + ": stop it, or choose another port")
+
+    def _not_ours(
+        self, taken: Iterable[tuple[ports.Wanted, ports.Listener]]
+    ) -> list[tuple[ports.Wanted, ports.Listener]]:
+        """Leave out what our own programs hold: those of supervisord first, then all that ever came from it."""
+        programs = self._programs() or {}
+        running = {one.name: one.pid for one in programs.values() if one.pid}
+        own = {inode for pid in running.values() for inode in ports.inodes(pid)}
+        left = [(one, found) for one, found in taken if found.inode not in own]
+        if any(not found.inode for _one, found in left):  # no /proc here
+            left = [(one, found) for one, found in left if found.inode or one.workload not in running]
+        if left:
+            own = {inode for pid in self.daemon.members() for inode in ports.inodes(pid)}
+        return [(one, found) for one, found in left if found.inode not in own]
+
+    # Change
+
+    def _converge(self, supervisor: Supervisor) -> Applied:
+        added, changed, removed = supervisor.reload()
+        self._end(supervisor, changed)
+        in_the_way = self._in_the_way(removed, {*added, *changed})
+        self._end(supervisor, in_the_way)
+        rank = ranks(self.workloads.values())
+        for name in sorted({*added, *changed}, key=lambda name: (rank.get(name, 0), name)):
+            supervisor.add(name)
+        programs = supervisor.programs()
+        woken = []
+        for name in sorted(self.workloads, key=lambda name: (rank[name], name)):
+            program = programs.get(name)
+            if program and program.state in RUNNING and processes.is_stopped(program.pid):
+                processes.resume(program.pid)
+                woken.append(name)
+            elif program and program.state not in RUNNING:
+                self._start(supervisor, program)
+                woken.append(name)
+        return Applied(names({*added, *woken} - {*changed}), names(changed), names(in_the_way))
+
+    def _start(self, supervisor: Supervisor, program: Program) -> None:
+        if program.state in ("BACKOFF", "STOPPING"):
+            supervisor.stop(program.name)
+            self._wait_for_end(supervisor, [program.name])
+        supervisor.start(program.name)
+
+    def _end(self, supervisor: Supervisor, programs: Sequence[str]) -> None:
+        """Stop programs side by side, with all their descendants, and forget them."""
+        for name in programs:
+            supervisor.stop(name)
+        self._wait_for_end(supervisor, programs)
+        for name in programs:
+            supervisor.remove(name)
+        for name in programs:
+            processes.end(self.daemon.members(name), 1)
+            for log in self.folder.glob(f"{log_path(name)}*") if name not in self.workloads else ():
+                log.unlink(missing_ok=True)
+
+    def _wait_for_end(self, supervisor: Supervisor, programs: Sequence[str]) -> None:
+        def ended() -> bool:
+            states = supervisor.programs()
+            return all(
+                name not in states or states[name].state not in (*RUNNING, "STOPPING") for name in programs
+            )
+
+        if not wait(ended, self._patience()):
+            raise RuntimeFailed(f"{', '.join(programs)} cannot be stopped, not even by SIGKILL")
+
+    def _in_the_way(self, removed: Sequence[str], starting: set[str]) -> list[str]:
+        """Return which of `removed` have a port that something of `starting` is to get."""
+        if not removed:
+            return []
+        wanted = [
+            ports.Wanted(name, port.number, self.bind, port.protocol)
+            for name in starting
+            if name in self.workloads
+            for port in self.workloads[name].ports
+        ]
+        inodes = {found.inode for _one, found in ports.taken(wanted)}
+        return [
+            name for name in removed if any(inodes & ports.inodes(pid) for pid in self.daemon.members(name))
+        ]
+
+    # What is the case
+
+    def _programs(self) -> dict[str, Program] | None:
+        """Return what supervisord runs, None where there is none."""
+        with self.daemon.supervisor() as supervisor:
+            try:
+                return supervisor.programs()
+            except SupervisorError:
+                return None
+
+    def _patience(self) -> float:
+        return max((one.stop_seconds for one in self.workloads.values()), default=10) + 5
+
+
+def sections(document: str) -> dict[str, str]:
+    """Return the text of each program of a supervisord.conf by its name."""
+    found: dict[str, str] = {}
+    for section in document.split("\n[program:")[1:]:
+        name, _bracket, text = section.partition("]")
+        found[name] = text.strip()
+    return found

@@ -82,7 +82,9 @@ def _block(
     # The candidate has the bootstrap's own resources first, then those of the watched file.
     for path, lines in files.items():
         watched = kind(path, "\n".join(lines)) == steps[1]
-        roots: list[list[str | int]] = [["static_resources", steps[1]], *([["resources"]] if watched else [])]
+        roots: list[list[str | int]] = [["static_resources", steps[1]]]
+        if watched:
+            roots.append(["resources"])
         for root in roots:
             spans = _items(lines, root)
             named = [span for span in spans if name and locate.resource_name(lines, span) == name]

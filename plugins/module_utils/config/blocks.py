@@ -97,7 +97,9 @@ def kind(path: str, *texts: str) -> str:
     for text in texts:
         for type_url, name in KINDS.items():
             if re.search(
-                r"""["']?@type["']?\s*:\s*["']?""" + re.escape(type_url) + r"""["']?\s*(,|#|$)""", text, re.M
+                r"""["']?@type["']?\s*:\s*["']?""" + re.escape(type_url) + r"""["']?\s*([,}#]|$)""",
+                text,
+                re.M,
             ):
                 return name
         if "@type" in text:

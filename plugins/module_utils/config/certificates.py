@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import secrets
+import ssl
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,12 +23,16 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.config.model import 
     AUTHORITY,
     Certificate,
     File,
+    Ran,
     Refused,
     Runner,
     Unavailable,
 )
 
 DAY = 86400
+NEW_HERE = "the one there is new here"
+# Somebody else's authority is used until this many days before its end.
+ADOPTED_RENEW_DAYS = 30
 AUTHORITY_DAYS = 3650
 # The authority must outlive what it signs, so it is renewed well before the last leaf could outlive it.
 AUTHORITY_RENEW_DAYS = 400
@@ -72,10 +77,10 @@ def keep(
     if not found:
         due[AUTHORITY] = "there is none"
     elif record.get("digest") == _digest(found):
-        if now > record.get("ends", 0) - AUTHORITY_RENEW_DAYS * DAY:
+        if now > record.get("ends", 0) - record.get("renew_days", AUTHORITY_RENEW_DAYS) * DAY:
             due[AUTHORITY] = "the one there ends soon"
     else:
-        due[AUTHORITY] = "the one there is new here"
+        due[AUTHORITY] = NEW_HERE
     if AUTHORITY not in due:
         files += _authority_files(found)
         kept[AUTHORITY] = dict(record)
@@ -105,10 +110,10 @@ def make(
     files = list(kept.files)
     records = dict(kept.records or {})
     if AUTHORITY in due:
-        there = _found(folder, AUTHORITY, ("ca.crt", "ca.key"))
-        authority, ends = _adopt(there, private, runner, now) or _new_authority(private, runner, now)
-        files += _authority_files(authority)
-        records[AUTHORITY] = {"digest": _digest(authority), "ends": ends}
+        there = _found(folder, AUTHORITY, ("ca.crt", "ca.key")) if due[AUTHORITY] == NEW_HERE else {}
+        contents, record = _adopt(there, private, runner, now) or _new_authority(private, runner, now)
+        files += _authority_files(contents)
+        records[AUTHORITY] = {"digest": _digest(contents), **record}
     authority = {
         file.path.rpartition("/")[2]: file.content for file in files if file.path.startswith(f"{AUTHORITY}/")
     }
@@ -149,20 +154,21 @@ def _due(one: Certificate, leaf: Mapping[str, bytes], record: Record, new_author
 
 def _adopt(
     there: Mapping[str, bytes], private: Path, runner: Runner, now: float
-) -> tuple[dict[str, bytes], int] | None:
-    """An authority that somebody put there is used, while it lasts; the end that is noted makes it looked at again."""
+) -> tuple[dict[str, bytes], Record] | None:
+    """An authority that somebody put there is used, while it lasts."""
     if not there:
         return None
-    tree.write(private / "there.crt", there["ca.crt"], 0o600)
-    seconds = AUTHORITY_RENEW_DAYS * DAY
-    command = ["openssl", "x509", "-in", str(private / "there.crt"), "-noout", "-checkend", str(seconds)]
-    try:
-        return (dict(there), int(now) + seconds + DAY) if runner(command).code == 0 else None
-    except OSError as error:
-        raise _no_openssl(error) from None
+    path = private / "there.crt"
+    tree.write(path, there["ca.crt"], 0o600)
+    ran = _asked(runner, ["x509", "-in", str(path), "-noout", "-enddate"])
+    end = re.search(r"notAfter=(.*)", ran.out)
+    ends = ssl.cert_time_to_seconds(end.group(1).strip()) if ran.code == 0 and end else 0
+    if now > ends - ADOPTED_RENEW_DAYS * DAY:
+        return None
+    return dict(there), {"ends": ends, "renew_days": ADOPTED_RENEW_DAYS}
 
 
-def _new_authority(private: Path, runner: Runner, now: float) -> tuple[dict[str, bytes], int]:
+def _new_authority(private: Path, runner: Runner, now: float) -> tuple[dict[str, bytes], Record]:
     config = private / "ca.cnf"
     # Two authorities of the same subject confuse clients that trust both: the name has something of its own.
     name = f"meshlab.envoy {secrets.token_hex(4)}"
@@ -173,7 +179,7 @@ def _new_authority(private: Path, runner: Runner, now: float) -> tuple[dict[str,
         runner,
         ["req", "-x509", *NEW_KEY, "-config", str(config), *options, "-keyout", str(key), "-out", str(crt)],
     )
-    return {"ca.crt": crt.read_bytes(), "ca.key": key.read_bytes()}, int(now) + AUTHORITY_DAYS * DAY
+    return {"ca.crt": crt.read_bytes(), "ca.key": key.read_bytes()}, {"ends": int(now) + AUTHORITY_DAYS * DAY}
 
 
 def _leaf(one: Certificate, base: Path, private: Path, runner: Runner) -> dict[str, bytes]:
@@ -230,20 +236,19 @@ def _alternative_names(one: Certificate) -> list[str]:
 
 
 def _openssl(runner: Runner, arguments: Sequence[str]) -> None:
-    try:
-        ran = runner(["openssl", *arguments])
-    except OSError as error:
-        raise _no_openssl(error) from None
+    ran = _asked(runner, arguments)
     if ran.code != 0:
-        raise Refused(
-            f"openssl could not make a certificate ({' '.join(arguments[:2])}): {' '.join(ran.err.split()[-60:])}."
-        )
+        words = " ".join(ran.err.split()[-60:])
+        raise Refused(f"openssl could not make a certificate ({' '.join(arguments[:2])}): {words}.")
 
 
-def _no_openssl(error: OSError) -> Unavailable:
-    return Unavailable(
-        f"Certificates are made by openssl, which this host lacks ({error.strerror}): install openssl."
-    )
+def _asked(runner: Runner, arguments: Sequence[str]) -> Ran:
+    try:
+        return runner(["openssl", *arguments])
+    except OSError as error:
+        raise Unavailable(
+            f"Certificates are made by openssl, which this host lacks ({error.strerror}): install openssl."
+        ) from None
 
 
 def _serial() -> str:

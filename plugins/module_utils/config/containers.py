@@ -51,12 +51,12 @@ SENTENCES: tuple[tuple[type[Refused], str, str], ...] = (
      "{image} cannot be pulled: it does not exist, or needs a `docker login` on this host."),
     (Refused, r"invalid reference format",
      "{image} is not an image's name: correct it."),
-    (Unavailable, r"no such image|unable to find image",
-     "{image} is not on this host yet."),
     (Refused, r"dial tcp|no such host|i/o timeout|connection refused|tls handshake|deadline exceeded|server misbehaving",
      "{image} cannot be pulled because its registry cannot be reached: check the network, or `docker load` it on this host."),
     (Refused, r"exec format error",
      "{image} is built for another architecture than this machine's: choose the image for this one."),
+    (Unavailable, r"no such image|unable to find image",
+     "{image} is not on this host yet."),
 )  # fmt: skip
 
 

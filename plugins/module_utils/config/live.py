@@ -97,8 +97,8 @@ def go_live(
             if step.after_drain and not watch.drained(time.monotonic() + drain_timeout):
                 outcome.kept += step.after_drain
                 continue
-            outcome.words = _swap(step, watch, folder, current, time.monotonic() + timeout)
             done.append(step)
+            outcome.words = _swap(step, watch, folder, current, time.monotonic() + timeout)
             if outcome.words:
                 break
             outcome.swaps += 1
@@ -108,6 +108,8 @@ def go_live(
             outcome.words = watch.refusal(late[0]) if late else ""
     except Silent as error:
         outcome.words = f"its admin stopped answering ({error})"
+    except OSError as error:
+        outcome.words = f"nothing, because a file could not be written ({error})"
     if outcome.words:
         outcome.file = done[-1].file.path if done else files[0].path
         outcome.rolled_back = _back(done, watch, folder, current, timeout)

@@ -27,7 +27,7 @@ def no_symlinks(folder: Path, path: str) -> None:
         try:
             if stat.S_ISLNK(here.lstat().st_mode):
                 raise Refused(f"is, or lies behind, the symlink {here}: put a real one in its place.", path)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return
 
 

@@ -261,7 +261,7 @@ def test_a_stop_has_a_deadline_and_may_be_drawn_out() -> None:
     with running(DEADLINE="1") as app:
 
         def cut_off() -> None:
-            with pytest.raises(OSError, match=r""):
+            with pytest.raises(ConnectionResetError):
                 app.get("/delay?ms=9000")
 
         slow = threading.Thread(target=cut_off)
@@ -290,7 +290,7 @@ def test_a_stop_has_a_deadline_and_may_be_drawn_out() -> None:
 def test_bad_settings_end_it_with_a_sentence(settings: dict[str, str], code: int, words: str) -> None:
     environment = {f"DEMO_APP_{name}": value for name, value in {"PORT": "0", **settings}.items()}
     done = subprocess.run(
-        [sys.executable, str(FILE)], env=environment, capture_output=True, text=True, timeout=10
+        [sys.executable, str(FILE)], env=environment, capture_output=True, text=True, timeout=10, check=False
     )
     assert done.returncode == code
     assert done.stderr.startswith(words)
@@ -323,6 +323,17 @@ def test_udp_says_who_it_is_each_time() -> None:
         for _ in range(2):
             connection.sendto(b"ping", ("127.0.0.1", app.port))
             assert connection.recv(1000) == b"served-by app-1\nping"
+
+
+AS_ANYBODY = ("setpriv", "--reuid", "1234567", "--regid", "0", "--clear-groups", "--no-new-privs")
+
+
+def usable(python: str) -> bool:
+    """Whether a user of no name may run this Python: one in root's home may be out of reach."""
+    return (
+        subprocess.run([*AS_ANYBODY, python, "-I", "-c", ""], capture_output=True, check=False).returncode
+        == 0
+    )
 
 
 @pytest.mark.skipif(

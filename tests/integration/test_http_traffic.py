@@ -473,6 +473,6 @@ def ansible(arguments: dict[str, Any]) -> subprocess.CompletedProcess[str]:
         json.dumps(arguments),
     ]
     environment = {**os.environ, "ANSIBLE_CALLBACK_RESULT_FORMAT": "json"}
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment, check=False)
     done.stdout = done.stdout.partition("=> ")[2] if done.returncode == 0 else done.stdout
     return done

@@ -129,6 +129,52 @@ def reason(error: Exception) -> str:
     return str(words).replace("_", " ").lower()
 
 
+class KeptConnection:
+    """A client over a stream: its connection is kept, and opened anew where the server has closed it meanwhile."""
+
+    def __init__(self, traffic: Traffic, context: ssl.SSLContext | None) -> None:
+        self.connections = 0
+        self.retries = 0
+        self.traffic = traffic
+        self._context = context
+        self._socket: socket.socket | None = None
+
+    def attempt(self, connection: socket.socket, deadline: float) -> Answer | None:
+        """One request on one connection; None where that broke before the first byte of an answer."""
+        raise NotImplementedError
+
+    def exchange(self, deadline: float) -> Answer:
+        if self._socket is not None:
+            answer = self.attempt(self._socket, deadline)
+            if answer is not None:
+                return answer
+            self.close()
+            self.retries += 1
+        self._socket = connect(self.traffic, deadline, self._context)
+        self.connections += 1
+        answer = self.attempt(self._socket, deadline)
+        if answer is None:
+            raise RequestError("reset", "the server closed the connection before it answered")
+        return answer
+
+    def close(self) -> None:
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+
+def first_bytes(connection: socket.socket, request: bytes, deadline: float) -> bytes:
+    """Sends a request; the first bytes that come back, or none where the connection broke before."""
+    try:
+        if request:
+            send_all(connection, request, deadline)
+        return receive(connection, deadline)
+    except RequestError as error:
+        if error.kind == "reset":
+            return b""
+        raise
+
+
 def tls_context(traffic: Traffic) -> ssl.SSLContext | None:
     """The TLS settings of a traffic, None where it needs none; raises TrafficError for a file of no use."""
     if not traffic.target.tls:

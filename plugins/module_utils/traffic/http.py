@@ -9,7 +9,7 @@ import re
 import socket
 from typing import TYPE_CHECKING
 
-from .connection import KEPT, Answer, RequestError, connect, receive, send_all
+from .connection import KEPT, Answer, KeptConnection, RequestError, first_bytes, receive
 from .spec import Traffic
 
 if TYPE_CHECKING:
@@ -22,51 +22,21 @@ _DIGITS = re.compile(r"[0-9]{1,18}")
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;.*)?")
 
 
-class HttpClient:
+class HttpClient(KeptConnection):
     """One connection's worth of a traffic over http:// or https://."""
 
     def __init__(self, traffic: Traffic, context: ssl.SSLContext | None, keep_body: bool) -> None:
-        self.connections = 0
-        self.retries = 0
-        self._traffic = traffic
-        self._context = context
+        super().__init__(traffic, context)
         self._kept = KEPT if keep_body else 0
         self._request = request_bytes(traffic)
-        self._socket: socket.socket | None = None
 
-    def exchange(self, deadline: float) -> Answer:
-        if self._socket is not None:
-            answer = self._attempt(self._socket, deadline, reused=True)
-            if answer is not None:
-                return answer
-            self.close()
-            self.retries += 1
-        self._socket = connect(self._traffic, deadline, self._context)
-        self.connections += 1
-        answer = self._attempt(self._socket, deadline, reused=False)
-        if answer is None:
-            raise RequestError("reset", "the server closed the connection before it answered")
-        return answer
-
-    def close(self) -> None:
-        if self._socket is not None:
-            self._socket.close()
-            self._socket = None
-
-    def _attempt(self, connection: socket.socket, deadline: float, reused: bool) -> Answer | None:
-        """One request on one connection; None where that was closed before the first byte of an answer."""
-        try:
-            send_all(connection, self._request, deadline)
-            first = receive(connection, deadline)
-        except RequestError as failure:
-            if reused and failure.kind == "reset":
-                return None
-            raise
+    def attempt(self, connection: socket.socket, deadline: float) -> Answer | None:
+        first = first_bytes(connection, self._request, deadline)
         if not first:
             return None
         reader = AnswerReader(connection, deadline, first, self._kept)
-        answer = reader.read(self._traffic.method)
-        if not reader.keep_alive or not self._traffic.reuse:
+        answer = reader.read(self.traffic.method)
+        if not reader.keep_alive or not self.traffic.reuse:
             self.close()
         return answer
 
@@ -111,9 +81,8 @@ class AnswerReader:
         wishes = headers.get("connection", "").lower()
         self.keep_alive = "close" not in wishes and (version == 1 or "keep-alive" in wishes)
         self._read_body(method, status, headers)
-        if (
-            self._buffer or status == 101
-        ):  # more than was asked for: what comes next would be taken for another's answer
+        if self._buffer or status == 101:
+            # More than was asked for: what comes next would be taken for another's answer.
             self.keep_alive = False
         return Answer(status, headers, bytes(self._body), self._size)
 

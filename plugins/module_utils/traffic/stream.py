@@ -9,70 +9,29 @@ import re
 import socket
 from typing import TYPE_CHECKING
 
-from .connection import KEPT, Answer, RequestError, connect, reason, receive, send_all
+from .connection import KEPT, Answer, KeptConnection, RequestError, first_bytes, reason, receive, send_all
 from .spec import Traffic
 
 if TYPE_CHECKING:
     import ssl
 
 
-class StreamClient:
+class StreamClient(KeptConnection):
     """One connection's worth of a traffic over tcp:// or tls://."""
 
     def __init__(self, traffic: Traffic, context: ssl.SSLContext | None) -> None:
-        self.connections = 0
-        self.retries = 0
-        self._traffic = traffic
-        self._context = context
-        self._socket: socket.socket | None = None
+        super().__init__(traffic, context)
         self._host: str | None = None  # a server tells its name once for each connection
 
-    def exchange(self, deadline: float) -> Answer:
-        if self._socket is not None:
-            answer = self._attempt(self._socket, deadline, reused=True)
-            if answer is not None:
-                return answer
-            self.close()
-            self.retries += 1
-        self._socket = connect(self._traffic, deadline, self._context)
-        self.connections += 1
-        answer = self._attempt(self._socket, deadline, reused=False)
-        if answer is None:
-            raise RequestError("reset", "the server closed the connection before it replied")
-        if not self._traffic.reuse:
-            self.close()
-        return answer
-
-    def close(self) -> None:
-        self._host = None
-        if self._socket is not None:
-            self._socket.close()
-            self._socket = None
-
-    def _attempt(self, connection: socket.socket, deadline: float, reused: bool) -> Answer | None:
-        """One payload and its reply; None where the connection was closed before the reply's first byte."""
-        traffic = self._traffic
+    def attempt(self, connection: socket.socket, deadline: float) -> Answer | None:
+        traffic = self.traffic
         data = b""
-        try:
-            if traffic.payload:
-                send_all(connection, traffic.payload, deadline)
-            if traffic.payload or traffic.reply is not None:
-                data = receive(connection, deadline)
-                if not data:
-                    return None
-        except RequestError as failure:
-            if reused and failure.kind == "reset":
+        if traffic.payload or traffic.reply is not None:
+            data = first_bytes(connection, traffic.payload, deadline)
+            if not data:
                 return None
-            raise
         while not matches(traffic.reply, data):
-            more = b""
-            if len(data) < KEPT:
-                try:
-                    more = receive(connection, deadline)
-                except RequestError as failure:
-                    if failure.kind == "timeout":
-                        raise RequestError("reply", wrong(traffic, data)) from None
-                    raise
+            more = self._more(connection, data, deadline) if len(data) < KEPT else b""
             if not more:
                 raise RequestError("reply", wrong(traffic, data))
             data += more
@@ -80,7 +39,23 @@ class StreamClient:
             found = traffic.host_body.search(data.decode("utf-8", "replace"))
             if found is not None:
                 self._host = found[1] if traffic.host_body.groups else found[0]
-        return Answer(None, {}, data[:KEPT], len(data), self._host)
+        answer = Answer(None, {}, data[:KEPT], len(data), self._host)
+        if not traffic.reuse:
+            self.close()
+        return answer
+
+    def _more(self, connection: socket.socket, data: bytes, deadline: float) -> bytes:
+        """What comes after `data`, which was not the reply; where nothing does in time, it is a wrong one."""
+        try:
+            return receive(connection, deadline)
+        except RequestError as error:
+            if error.kind == "timeout":
+                raise RequestError("reply", wrong(self.traffic, data)) from None
+            raise
+
+    def close(self) -> None:
+        self._host = None
+        super().close()
 
 
 class DatagramClient:

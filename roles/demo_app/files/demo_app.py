@@ -743,10 +743,9 @@ def serve(settings: Settings) -> int:
     app.stopping.wait()
     started = time.monotonic()
     time.sleep(min(settings.drain, settings.deadline))
+    left = max(0.0, started + settings.deadline - time.monotonic())
     with app.changed:
-        finished = app.changed.wait_for(
-            lambda: app.under_way == 0, max(0.0, started + settings.deadline - time.monotonic())
-        )
+        finished = app.changed.wait_for(lambda: app.under_way == 0, left)
     if not finished:
         print(
             f"demo_app: stopped after {settings.deadline} s with requests under way",

@@ -6,10 +6,6 @@
 
 from __future__ import annotations
 
-import ipaddress
-import re
-import secrets
-import ssl
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,16 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.meshlab.envoy.plugins.module_utils.config import tree
+from ansible_collections.meshlab.envoy.plugins.module_utils.config import openssl, tree
 from ansible_collections.meshlab.envoy.plugins.module_utils.config.manifest import sha256
 from ansible_collections.meshlab.envoy.plugins.module_utils.config.model import (
     AUTHORITY,
     Certificate,
     File,
-    Ran,
-    Refused,
     Runner,
-    Unavailable,
 )
 
 DAY = 86400
@@ -36,21 +29,6 @@ ADOPTED_RENEW_DAYS = 30
 AUTHORITY_DAYS = 3650
 # The authority must outlive what it signs, so it is renewed well before the last leaf could outlive it.
 AUTHORITY_RENEW_DAYS = 400
-NAME = re.compile(r"[A-Za-z0-9*_]([A-Za-z0-9._-]*[A-Za-z0-9])?|[a-z][a-z0-9+.-]*://[A-Za-z0-9._~/:@-]+")
-NEW_KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
-REQUEST = "[req]\ndistinguished_name = subject\nprompt = no\n[subject]\nCN = {name}\n"
-AUTHORITY_EXTENSIONS = """[extensions]
-basicConstraints = critical, CA:TRUE
-keyUsage = critical, keyCertSign, cRLSign
-subjectKeyIdentifier = hash
-"""
-LEAF_EXTENSIONS = """basicConstraints = critical, CA:FALSE
-keyUsage = critical, digitalSignature
-extendedKeyUsage = serverAuth, clientAuth
-subjectKeyIdentifier = hash
-authorityKeyIdentifier = keyid
-subjectAltName = {names}
-"""
 Record = dict[str, Any]
 
 
@@ -111,7 +89,13 @@ def make(
     records = dict(kept.records or {})
     if AUTHORITY in due:
         there = _found(folder, AUTHORITY, ("ca.crt", "ca.key")) if due[AUTHORITY] == NEW_HERE else {}
-        contents, record = _adopt(there, private, runner, now) or _new_authority(private, runner, now)
+        end = openssl.ends(there["ca.crt"], private, runner) if there else 0
+        if now < end - ADOPTED_RENEW_DAYS * DAY:
+            # An authority that somebody put there is used, while it lasts.
+            contents, record = there, {"ends": end, "renew_days": ADOPTED_RENEW_DAYS}
+        else:
+            contents = openssl.new_authority(private, AUTHORITY_DAYS, runner)
+            record = {"ends": int(now) + AUTHORITY_DAYS * DAY}
         files += _authority_files(contents)
         records[AUTHORITY] = {"digest": _digest(contents), **record}
     authority = {
@@ -123,7 +107,8 @@ def make(
     with ThreadPoolExecutor(4) as pool:
         leaves = list(
             pool.map(
-                lambda pair: _leaf(pair[1], private / f"leaf{pair[0]}", private, runner), enumerate(todo)
+                lambda pair: openssl.new_leaf(pair[1], private / f"leaf{pair[0]}", private, runner),
+                enumerate(todo),
             )
         )
     for one, leaf in zip(todo, leaves, strict=True):
@@ -150,109 +135,6 @@ def _due(one: Certificate, leaf: Mapping[str, bytes], record: Record, new_author
     if now > record.get("ends", 0) - one.renew_days * DAY:
         return "it ends soon"
     return "its authority changed" if new_authority else ""
-
-
-def _adopt(
-    there: Mapping[str, bytes], private: Path, runner: Runner, now: float
-) -> tuple[dict[str, bytes], Record] | None:
-    """An authority that somebody put there is used, while it lasts."""
-    if not there:
-        return None
-    path = private / "there.crt"
-    tree.write(path, there["ca.crt"], 0o600)
-    ran = _asked(runner, ["x509", "-in", str(path), "-noout", "-enddate"])
-    end = re.search(r"notAfter=(.*)", ran.out)
-    ends = ssl.cert_time_to_seconds(end.group(1).strip()) if ran.code == 0 and end else 0
-    if now > ends - ADOPTED_RENEW_DAYS * DAY:
-        return None
-    return dict(there), {"ends": ends, "renew_days": ADOPTED_RENEW_DAYS}
-
-
-def _new_authority(private: Path, runner: Runner, now: float) -> tuple[dict[str, bytes], Record]:
-    config = private / "ca.cnf"
-    # Two authorities of the same subject confuse clients that trust both: the name has something of its own.
-    name = f"meshlab.envoy {secrets.token_hex(4)}"
-    tree.write(config, (REQUEST.format(name=name) + AUTHORITY_EXTENSIONS).encode(), 0o600)
-    key, crt = private / "ca.key", private / "ca.crt"
-    options = ["-extensions", "extensions", "-days", str(AUTHORITY_DAYS), "-sha256", "-set_serial", _serial()]
-    _openssl(
-        runner,
-        ["req", "-x509", *NEW_KEY, "-config", str(config), *options, "-keyout", str(key), "-out", str(crt)],
-    )
-    return {"ca.crt": crt.read_bytes(), "ca.key": key.read_bytes()}, {"ends": int(now) + AUTHORITY_DAYS * DAY}
-
-
-def _leaf(one: Certificate, base: Path, private: Path, runner: Runner) -> dict[str, bytes]:
-    names = _alternative_names(one)
-    config, extensions = base.with_suffix(".cnf"), base.with_suffix(".ext")
-    key, request, crt = base.with_suffix(".key"), base.with_suffix(".csr"), base.with_suffix(".crt")
-    tree.write(config, REQUEST.format(name=[*one.names, *one.addresses][0][:64]).encode(), 0o600)
-    tree.write(extensions, LEAF_EXTENSIONS.format(names=", ".join(names)).encode(), 0o600)
-    _openssl(
-        runner, ["req", "-new", *NEW_KEY, "-config", str(config), "-keyout", str(key), "-out", str(request)]
-    )
-    signer = [
-        "-CA",
-        str(private / "ca.crt"),
-        "-CAkey",
-        str(private / "ca.key"),
-        "-set_serial",
-        _serial(),
-        "-sha256",
-    ]
-    _openssl(
-        runner,
-        [
-            "x509",
-            "-req",
-            "-in",
-            str(request),
-            *signer,
-            "-days",
-            str(one.days),
-            "-extfile",
-            str(extensions),
-            "-out",
-            str(crt),
-        ],
-    )
-    return {"tls.crt": crt.read_bytes(), "tls.key": key.read_bytes()}
-
-
-def _alternative_names(one: Certificate) -> list[str]:
-    for name in one.names:
-        if not NAME.fullmatch(name):
-            raise Refused(
-                f"{name!r} cannot be a certificate's name: a host name or a URI is.", f"{one.path}/tls.crt"
-            )
-    try:
-        addresses = [f"IP:{ipaddress.ip_address(address)}" for address in one.addresses]
-    except ValueError as error:
-        raise Refused(f"{error}.", f"{one.path}/tls.crt") from None
-    names = [f"URI:{name}" if "://" in name else f"DNS:{name}" for name in one.names]
-    if not names + addresses:
-        raise Refused("has neither names nor addresses.", f"{one.path}/tls.crt")
-    return names + addresses
-
-
-def _openssl(runner: Runner, arguments: Sequence[str]) -> None:
-    ran = _asked(runner, arguments)
-    if ran.code != 0:
-        words = " ".join(ran.err.split()[-60:])
-        raise Refused(f"openssl could not make a certificate ({' '.join(arguments[:2])}): {words}.")
-
-
-def _asked(runner: Runner, arguments: Sequence[str]) -> Ran:
-    try:
-        return runner(["openssl", *arguments])
-    except OSError as error:
-        raise Unavailable(
-            f"Certificates are made by openssl, which this host lacks ({error.strerror}): install openssl."
-        ) from None
-
-
-def _serial() -> str:
-    return str(secrets.randbits(126) + 1)
 
 
 def _found(folder: Path, path: str, names: Sequence[str]) -> dict[str, bytes]:

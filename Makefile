@@ -128,7 +128,7 @@ lint-shell: $(TEST_READY)
 
 lint-ansible: $(TEST_READY)
 	@echo "ansible-lint"
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/ansible-lint --quiet
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/ansible-lint -q --nocolor
 
 lint-docs: $(TEST_READY)
 	@echo "antsibull-docs"

@@ -20,6 +20,7 @@ description:
   - Redirects are not followed, and answers are read completely.
 extends_documentation_fragment:
   - meshlab.envoy.attributes
+  - meshlab.envoy.attributes.action_group
   - meshlab.envoy.traffic
   - meshlab.envoy.traffic.one
 attributes:
@@ -28,9 +29,13 @@ attributes:
     details:
       - Sends nothing, checks the options only, and says so in RV(msg).
   diff_mode:
-    support: none
+    support: N/A
     details:
       - There is nothing that it changes.
+  idempotent:
+    support: N/A
+    details:
+      - It changes nothing itself, and sends its requests each time.
 options:
   traffic:
     description:

@@ -6,178 +6,159 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any
 
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.meshlab.envoy.plugins.module_utils.demo.shape import DEMO, LISTENER, Shape
+from ansible_collections.meshlab.envoy.plugins.module_utils.demo.error import DemoError, check_known
+from ansible_collections.meshlab.envoy.plugins.module_utils.demo.sense import LISTENER_KINDS, check_sense
+from ansible_collections.meshlab.envoy.plugins.module_utils.demo.shape import (
+    DEMO,
+    LISTENER,
+    SERVICE,
+    Option,
+    Shape,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils.demo.value import typed
 from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.filters import tcp_proxy
-from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.clusters import is_ip
 
-# A DNS label: the names become host names, container names and stat prefixes. `_` is let through because Envoy's own
-# examples and stat names use it.
+# The names become host names, container names and stat prefixes: a DNS label with room for what a plan appends to it.
+# `_` is let through because Envoy's own examples and stat names use it; Docker's DNS and Envoy resolve such names.
 NAME = re.compile(r"[a-z0-9]([a-z0-9_-]{0,40}[a-z0-9])?")
-LISTENER_KINDS = ("routes", "virtual_hosts", "filters")
+NAME_RULE = "lower case letters, digits, '-' and '_', at most 42 of them, a letter or digit first and last"
 # The port on which Envoy's stock configuration answers, and so what people expect of an Envoy beside a service.
 SIDECAR_PORT = 10000
+# The keys of a demo that one of its changes may set.
+CHANGEABLE = ("services", "proxies", "statsd_exporter")
 Demo = dict[str, Any]
 
 
-class DemoError(ValueError):
-    """A demo that cannot be what its author meant: where (file and key), what, and what to do."""
-
-    def __init__(self, where: str, problem: str) -> None:
-        super().__init__(f"{where}: {problem}")
-
-
-def read(name: str, data: Any, change: str = "", replicas: Mapping[str, int] | None = None, file: str = "") -> Demo:
+def read(
+    name: str,
+    data: Any,
+    change: str = "",
+    replicas: Mapping[str, Any] | None = None,
+    file: str = "",
+) -> Demo:
     """Return the demo `name` with all defaults, `change` merged over its topology and `replicas` over its services.
 
-    `file` is what errors call it. Raises DemoError.
+    The answer has every key of `shape.DEMO`, down to the last default, and besides them `name` and `file`, which is
+    what errors call it. All of the demo's changes are checked, whichever is asked for. Raises DemoError.
     """
     file = file or name
     if not NAME.fullmatch(name):
-        raise DemoError(file, f"the name '{name}' must be lower case letters, digits, '-' and '_', at most 42 of them")
+        raise DemoError(file, f"the demo's name '{name}' has to be {NAME_RULE}")
     if not isinstance(data, Mapping):
         raise DemoError(file, "is not a mapping; a demo starts with 'summary:', 'ports:' and 'services:'")
-    data = deepcopy(dict(data))
-    # Types are checked before anything is merged, so that an error names the key as it stands in the file.
-    checked = _check(data, DEMO, file, "")
+    # Before anything is merged, so that an error names a key as it stands in the file.
+    demo = _complete(data, file)
     if change:
-        data = _changed(data, checked, change, file)
+        check_known(change, demo["changes"], file, "changes", "change")
+    changed = {
+        one: _complete(_changed(data, one, spec, file), f"{file} with change '{one}'")
+        for one, spec in demo["changes"].items()
+    }
+    if change:
+        demo, file = changed[change], f"{file} with change '{change}'"
     for service, count in (replicas or {}).items():
-        _known(service, checked["services"], file, "replicas", "service")
-        data["services"][service] = {**(data["services"][service] or {}), "replicas": count}
-    demo = _check(data, DEMO, file, "")
-    for service, spec in demo["services"].items():
-        if spec["sidecar"] is not None:
-            _fill_sidecar(service, spec)
-    _check_sense(demo, file)
+        check_known(service, demo["services"], file, "replicas", "service")
+        option = SERVICE.options["replicas"]
+        demo["services"][service]["replicas"] = typed(count, option, file, f"replicas.{service}")
+    check_sense(demo, file)
     return {**demo, "name": name, "file": file}
 
 
 def merge(base: Any, over: Any) -> Any:
     """Return `over` merged into `base`: mappings key by key, anything else replaced; a null removes the key."""
-    if not (isinstance(base, Mapping) and isinstance(over, Mapping)):
+    if not isinstance(over, Mapping):
         return deepcopy(over)
-    merged = {key: value for key, value in base.items() if over.get(key, ...) is not None}
+    merged = dict(base) if isinstance(base, Mapping) else {}
     for key, value in over.items():
-        if value is not None:
+        if value is None:
+            merged.pop(key, None)
+        else:
             merged[key] = merge(merged.get(key), value)
-    return merged
+    return deepcopy(merged)
 
 
-def _changed(data: dict[str, Any], checked: Demo, change: str, file: str) -> dict[str, Any]:
-    _known(change, checked["changes"], file, "changes", "change")
-    wanted = checked["changes"][change]
-    for key in wanted["set"]:
-        if key not in ("services", "proxies", "statsd_exporter"):
-            raise DemoError(file, f"changes.{change}.set.{key}: only services, proxies and statsd_exporter can be changed")
-    data = merge(data, wanted["set"])
+def _complete(data: Mapping[str, Any], file: str) -> Demo:
+    """Return `data` checked and with all defaults."""
+    demo = _check(data, DEMO, file, "")
+    for name, service in demo["services"].items():
+        if service["sidecar"] is not None:
+            _fill_sidecar(name, service, file)
+    check_sense(demo, file)
+    return demo
+
+
+def _changed(data: Mapping[str, Any], change: str, spec: Mapping[str, Any], file: str) -> dict[str, Any]:
+    """Return `data` as it is after the change of that name."""
+    for key in spec["set"]:
+        if key not in CHANGEABLE:
+            raise DemoError(file, f"changes.{change}.set.{key}: only {', '.join(CHANGEABLE)} can be changed")
+    changed: dict[str, Any] = merge(data, spec["set"])
     for key in ("traffic", "expectations"):
-        if wanted[key] is not None:
-            data[key] = wanted[key]
-    return data
+        if spec[key] is not None:
+            changed[key] = spec[key]
+    return changed
 
 
 def _check(data: Any, shape: Shape, file: str, path: str) -> dict[str, Any]:
     """Check one mapping and what it holds; return it with defaults."""
-    data = {} if data is None else data
     if not isinstance(data, Mapping):
-        raise DemoError(file, f"{path}: must be a mapping of {', '.join(shape.options)}, not {type(data).__name__} '{data}'")
+        keys = ", ".join(f"'{key}'" for key in list(shape.options)[:3])
+        raise DemoError(file, f"{path}: has to be a mapping with keys such as {keys}, not '{data}'")
     for key in data:
-        _known(str(key), shape.options, file, path, "key")
-    result = ArgumentSpecValidator(shape.options).validate(dict(data))
-    if result.error_messages:
-        raise DemoError(file, f"{path or 'at the top'}: {result.error_messages[0]}")
-    checked: dict[str, Any] = dict(result.validated_parameters)
-    for key, nested in shape.nested.items():
-        if key in data and (checked[key] is not None or data[key] is None):
-            checked[key] = _check(checked[key], nested, file, _join(path, key))
-    for key, entry in shape.entries.items():
-        for name in checked[key]:
-            if not NAME.fullmatch(str(name)):
-                raise DemoError(file, f"{_join(path, key)}.{name}: a name is lower case letters, digits, '-' and '_'")
-        checked[key] = {
-            str(name): _check(value, entry, file, f"{_join(path, key)}.{name}") for name, value in checked[key].items()
+        check_known(str(key), shape.options, file, path, "key")
+    return {
+        key: _check_key(key, option, data.get(key), key in data, shape, file, _join(path, key))
+        for key, option in shape.options.items()
+    }
+
+
+def _check_key(
+    key: str, option: Option, value: Any, is_there: bool, shape: Shape, file: str, path: str
+) -> Any:
+    """Return the checked value of one key, its default where it has none."""
+    if value == "" and option["type"] in ("dict", "list"):
+        value = None  # what ansible-core 2.18 makes of a template whose value is null
+    if value is None and is_there and key in shape.nested and not shape.nested[key].required:
+        value = {}  # `sidecar:` with nothing after it is one with all defaults
+    if value is None:
+        if option.get("required"):
+            raise DemoError(file, f"{path}: is missing")
+        return deepcopy(option.get("default"))
+    value = typed(value, option, file, path)
+    if key in shape.nested:
+        return _check(value, shape.nested[key], file, path)
+    if key in shape.entries:
+        return {
+            _check_name(str(name), file, path): _check(
+                {} if one is None else one, shape.entries[key], file, f"{path}.{name}"
+            )
+            for name, one in value.items()
         }
-    return checked
+    return value
 
 
-def _fill_sidecar(name: str, service: dict[str, Any]) -> None:
-    """A sidecar's listener that says nothing else forwards everything to its service."""
+def _check_name(name: str, file: str, path: str) -> str:
+    if not NAME.fullmatch(name):
+        raise DemoError(file, f"{path}.{name}: a name has to be {NAME_RULE}")
+    return name
+
+
+def _fill_sidecar(name: str, service: Mapping[str, Any], file: str) -> None:
+    """Give a sidecar a listener where it has none; one that says nothing else forwards everything to its service."""
     listeners = service["sidecar"]["listeners"]
     if not listeners:
-        listeners["ingress"] = _check({"port": SIDECAR_PORT}, LISTENER, name, "")
+        listeners["ingress"] = _check({"port": SIDECAR_PORT}, LISTENER, file, "")
     for listener in listeners.values():
         if all(listener[kind] is None for kind in LISTENER_KINDS):
             if service["protocol"] == "http":
                 listener["routes"] = [{"match": {"prefix": "/"}, "route": {"cluster": name}}]
             else:
                 listener["filters"] = [tcp_proxy(name, name)]
-
-
-def _check_sense(demo: Demo, file: str) -> None:
-    """What types cannot say."""
-    for name, service in demo["services"].items():
-        where = f"services.{name}"
-        if service["app"] and service["server"]:
-            raise DemoError(file, f"{where}: has both 'app' (the demo app) and 'server' (another program); choose one")
-        if not 0 <= service["replicas"] <= 10:
-            raise DemoError(file, f"{where}.replicas: {service['replicas']} is not between 0 and 10")
-    for name in set(demo["services"]) & set(demo["proxies"]):
-        raise DemoError(file, f"proxies.{name}: a service has that name already; names are unique in a demo")
-    for where, proxy in proxies(demo):
-        for listener, spec in proxy["listeners"].items():
-            _check_listener(spec, file, f"{where}.listeners.{listener}")
-        for cluster, spec in proxy["clusters"].items():
-            if bool(spec["to"]) == bool(spec["address"]):
-                raise DemoError(file, f"{where}.clusters.{cluster}: needs either 'to' (a service or proxy of this demo) or 'address' and 'port'")
-            if spec["address"] and not spec["port"]:
-                raise DemoError(file, f"{where}.clusters.{cluster}: has an 'address' and no 'port'")
-        _check_statsd(proxy["statsd"], file, where)
-    beside = (demo["statsd_exporter"] or {}).get("beside")
-    if beside:
-        _known(beside, {**demo["services"], **demo["proxies"]}, file, "statsd_exporter.beside", "service or proxy")
-
-
-def _check_statsd(statsd: Mapping[str, Any] | None, file: str, where: str) -> None:
-    if statsd is None:
-        return
-    if statsd["transport"] == "udp" and not is_ip(statsd["address"]):
-        raise DemoError(
-            file,
-            f"{where}.statsd.address: Envoy's UDP sink takes an IP address, not the name '{statsd['address']}';"
-            " give its address, or use 'transport: tcp', which resolves names",
-        )
-    if statsd["transport"] == "tcp" and statsd["style"] == "dog_statsd":
-        raise DemoError(file, f"{where}.statsd: dog_statsd speaks UDP only; use 'style: statsd' or 'transport: udp'")
-
-
-def _check_listener(listener: Mapping[str, Any], file: str, where: str) -> None:
-    kinds = [key for key in LISTENER_KINDS if listener[key] is not None]
-    if len(kinds) != 1:
-        raise DemoError(file, f"{where}: needs exactly one of 'routes', 'virtual_hosts' (HTTP) and 'filters' (anything else)")
-    for key in ("port", "publish"):
-        if listener[key] is not None and not 1024 <= listener[key] <= 65535:
-            raise DemoError(file, f"{where}.{key}: {listener[key]} is not between 1024 and 65535 (below that it needs root)")
-
-
-def proxies(demo: Demo) -> list[tuple[str, dict[str, Any]]]:
-    """Return (where in the file, proxy) for each proxy, sidecars included."""
-    found = [(f"services.{name}.sidecar", service["sidecar"]) for name, service in demo["services"].items() if service["sidecar"]]
-    return found + [(f"proxies.{name}", proxy) for name, proxy in demo["proxies"].items()]
-
-
-def _known(name: str, known: Any, file: str, where: str, what: str) -> None:
-    if name in known:
-        return
-    near = difflib.get_close_matches(name, [str(one) for one in known], n=1)
-    hint = f"did you mean '{near[0]}'?" if near else f"there is: {', '.join(sorted(map(str, known))) or 'none'}"
-    raise DemoError(file, f"{where + ': ' if where else ''}there is no {what} '{name}'; {hint}")
 
 
 def _join(path: str, key: str) -> str:

@@ -4,16 +4,27 @@
 
 """The shape of a demo file: which keys it may have, of what type, with which defaults.
 
-Options are said in Ansible's own argument specs, so a demo file is checked as a module's arguments are.
+Options are said in the words of Ansible's argument specs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal, NotRequired, TypedDict
 
-Options = dict[str, dict[str, Any]]
+Kind = Literal["str", "int", "bool", "dict", "list"]
+
+
+class Option(TypedDict):
+    """One key. `between` are the lowest and the highest number that it may be."""
+
+    type: Kind
+    required: NotRequired[bool]
+    default: NotRequired[Any]
+    choices: NotRequired[list[str]]
+    elements: NotRequired[Kind]
+    between: NotRequired[tuple[int, int]]
 
 
 @dataclass(frozen=True)
@@ -24,14 +35,21 @@ class Shape:
     names, which the author chooses, to mappings of that shape.
     """
 
-    options: Options
+    options: Mapping[str, Option]
     nested: Mapping[str, Shape] = field(default_factory=dict)
     entries: Mapping[str, Shape] = field(default_factory=dict)
 
+    @property
+    def required(self) -> bool:
+        """Whether defaults alone do not make one."""
+        return any(option.get("required") for option in self.options.values())
 
-def envoy_message() -> dict[str, Any]:
-    """Fields of an Envoy message, as Envoy documents them: checked by Envoy, not here."""
-    return {"type": "dict", "default": {}}
+
+# Fields of an Envoy message, as Envoy documents them: checked by Envoy, not here.
+ENVOY_MESSAGE: Option = {"type": "dict", "default": {}}
+# A port of this demo: one that needs no root. And a port of something that runs elsewhere.
+PORT: Option = {"type": "int", "between": (1024, 65535)}
+REMOTE_PORT: Option = {"type": "int", "between": (1, 65535)}
 
 
 TLS = Shape(
@@ -45,18 +63,18 @@ TLS = Shape(
 
 LISTENER = Shape(
     {
-        "port": {"type": "int", "required": True},
-        "publish": {"type": "int"},
+        "port": {**PORT, "required": True},
+        "publish": PORT,
         "tls": {"type": "dict"},
         # HTTP: routes of one virtual host for all domains, or whole virtual hosts (config.route.v3)
         "routes": {"type": "list", "elements": "dict"},
         "virtual_hosts": {"type": "list", "elements": "dict"},
         "http_filters": {"type": "list", "elements": "dict", "default": []},
-        "http_connection_manager": envoy_message(),
+        "http_connection_manager": ENVOY_MESSAGE,
         # anything else: network filters (config.listener.v3.Filter)
         "filters": {"type": "list", "elements": "dict"},
         # config.listener.v3.Listener
-        "listener": envoy_message(),
+        "listener": ENVOY_MESSAGE,
     },
     nested={"tls": TLS},
 )
@@ -65,20 +83,20 @@ CLUSTER = Shape(
     {
         "to": {"type": "str"},
         "address": {"type": "str"},
-        "port": {"type": "int"},
+        "port": REMOTE_PORT,
         "tls": {"type": "dict"},
         # config.cluster.v3.Cluster
-        "cluster": envoy_message(),
+        "cluster": ENVOY_MESSAGE,
     },
     nested={"tls": TLS},
 )
 
-ADMIN = Shape({"publish": {"type": "int"}})
+ADMIN = Shape({"publish": PORT})
 
 STATSD = Shape(
     {
         "address": {"type": "str", "required": True},
-        "port": {"type": "int", "default": 9125},
+        "port": {**REMOTE_PORT, "default": 9125},
         "style": {"type": "str", "choices": ["dog_statsd", "statsd"], "default": "statsd"},
         "transport": {"type": "str", "choices": ["udp", "tcp"], "default": "udp"},
         "prefix": {"type": "str", "default": "envoy"},
@@ -89,22 +107,22 @@ PROXY = Shape(
     {
         "listeners": {"type": "dict", "default": {}},
         "clusters": {"type": "dict", "default": {}},
-        "concurrency": {"type": "int", "default": 1},
+        "concurrency": {"type": "int", "default": 1, "between": (1, 128)},
         "log_level": {
             "type": "str",
             "choices": ["trace", "debug", "info", "warning", "error", "critical", "off"],
             "default": "warning",
         },
         "access_log": {"type": "bool", "default": True},
-        "drain_seconds": {"type": "int", "default": 5},
+        "drain_seconds": {"type": "int", "default": 5, "between": (0, 3600)},
         # the read-only admin listener's port on the host
         "admin": {"type": "dict"},
         # where stats go, when it is not the demo's own statsd_exporter
         "statsd": {"type": "dict"},
         # config.metrics.v3.StatsConfig
-        "stats_config": envoy_message(),
+        "stats_config": ENVOY_MESSAGE,
         # config.bootstrap.v3.Bootstrap
-        "bootstrap": envoy_message(),
+        "bootstrap": ENVOY_MESSAGE,
     },
     nested={"admin": ADMIN, "statsd": STATSD},
     entries={"listeners": LISTENER, "clusters": CLUSTER},
@@ -132,10 +150,11 @@ SERVICE = Shape(
     {
         "app": {"type": "dict"},
         "server": {"type": "dict"},
-        "port": {"type": "int", "default": 8080},
+        "port": {**PORT, "default": 8080},
         "protocol": {"type": "str", "choices": ["http", "tcp"], "default": "http"},
-        "publish": {"type": "int"},
-        "replicas": {"type": "int", "default": 1},
+        "publish": PORT,
+        # 0 is a service that is away
+        "replicas": {"type": "int", "default": 1, "between": (0, 10)},
         "sidecar": {"type": "dict"},
     },
     nested={"app": APP, "server": SERVER, "sidecar": PROXY},
@@ -145,7 +164,7 @@ STATSD_EXPORTER = Shape(
     {
         "style": {"type": "str", "choices": ["dog_statsd", "statsd"], "default": "dog_statsd"},
         "beside": {"type": "str"},
-        "publish": {"type": "int"},
+        "publish": PORT,
         "prefix": {"type": "str", "default": "envoy"},
         "mapping": {"type": "dict"},
         "arguments": {"type": "list", "elements": "str", "default": []},
@@ -169,7 +188,7 @@ DEMO = Shape(
         "summary": {"type": "str", "required": True},
         "notes": {"type": "list", "elements": "str", "default": []},
         # the first port of the demo's own block
-        "ports": {"type": "int", "required": True},
+        "ports": {"type": "int", "required": True, "between": (1024, 65436)},
         "services": {"type": "dict", "default": {}},
         "proxies": {"type": "dict", "default": {}},
         "statsd_exporter": {"type": "dict"},

@@ -10,13 +10,32 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.clusters import Address, cluster, pipe_cluster
-from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.filters import Message, http_connection_manager, typed
-from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.listeners import socket_address
+from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.clusters import (
+    Address,
+    cluster,
+    pipe_cluster,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.filters import http_connection_manager
+from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.message import (
+    Message,
+    overlay,
+    socket_address,
+    typed,
+)
 
 # GETs that show and change nothing ("Administration interface", Envoy 1.40).
-ADMIN_READ_ONLY = ("/stats", "/stats/prometheus", "/ready", "/server_info", "/clusters", "/listeners", "/certs")
+ADMIN_READ_ONLY = (
+    "/stats",
+    "/stats/prometheus",
+    "/ready",
+    "/server_info",
+    "/clusters",
+    "/listeners",
+    "/certs",
+)
 ADMIN_CLUSTER = "admin"
+# Not `admin`: Envoy counts the requests to the admin interface itself as http.admin.
+ADMIN_STATS = "read_only_admin"
 STATSD_CLUSTER = "statsd"
 
 
@@ -40,7 +59,11 @@ def bootstrap(
     stats_config: Mapping[str, Any] | None = None,
     options: Mapping[str, Any] | None = None,
 ) -> Message:
-    """Return the Bootstrap of one Envoy whose files are in `folder`; `options` are Envoy's own and win."""
+    """Return the Bootstrap of one Envoy whose files are in `folder`.
+
+    `socket_mode` is that of the admin's socket, `admin_listener` where the read-only admin listens. `options` are fields
+    of Bootstrap, merged over these.
+    """
     clusters = [pipe_cluster(ADMIN_CLUSTER, admin_socket(folder))]
     message: Message = {
         "node": {"id": node_id, "cluster": node_cluster},
@@ -56,11 +79,10 @@ def bootstrap(
     if sink:
         message["stats_sinks"] = [_stats_sink(sink)]
         if sink.transport == "tcp":
-            clusters.append(cluster(STATSD_CLUSTER, [sink.address]))
-            clusters[-1].pop("@type")
+            clusters.append(_untyped(cluster(STATSD_CLUSTER, [sink.address])))
     if stats_config:
         message["stats_config"] = dict(stats_config)
-    return {**message, **(options or {})}
+    return overlay(message, options)
 
 
 def candidate(
@@ -82,22 +104,28 @@ def candidate(
 
 
 def admin_socket(folder: str) -> str:
+    """Return the path of the admin's Unix socket."""
     return f"{folder}/run/admin.sock"
 
 
 def read_only_admin(address: str, port: int) -> Message:
-    """Return the listener that lets people look at the admin interface and change nothing."""
+    """Return the listener that lets people look at the admin interface and change nothing.
+
+    A path is let through when it is one of ADMIN_READ_ONLY as a whole, after it was normalized; its query may be any.
+    """
     get = [{"name": ":method", "string_match": {"exact": "GET"}}]
     routes: list[Message] = [
-        {"match": {"path": path, "headers": get}, "route": {"cluster": ADMIN_CLUSTER}} for path in ADMIN_READ_ONLY
+        {"match": {"path": path, "headers": get}, "route": {"cluster": ADMIN_CLUSTER}}
+        for path in ADMIN_READ_ONLY
     ]
     refusal = f"Read only: GET of {', '.join(ADMIN_READ_ONLY)}.\n"
-    routes.append({"match": {"prefix": "/"}, "direct_response": {"status": 403, "body": {"inline_string": refusal}}})
+    refused = {"status": 403, "body": {"inline_string": refusal}}
+    routes.append({"match": {"prefix": "/"}, "direct_response": refused})
     hosts = [{"name": "admin", "domains": ["*"], "routes": routes}]
     return {
         "name": "admin",
         "address": socket_address(address, port),
-        "filter_chains": [{"filters": [http_connection_manager("admin", hosts, access_log=False)]}],
+        "filter_chains": [{"filters": [http_connection_manager(ADMIN_STATS, hosts, access_log=False)]}],
     }
 
 

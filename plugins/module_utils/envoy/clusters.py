@@ -11,8 +11,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils.envoy import tls as tls_context
-from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.filters import Message, typed
-from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.listeners import socket_address
+from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.message import (
+    Message,
+    overlay,
+    socket_address,
+    typed,
+)
 
 Address = tuple[str, int]
 
@@ -25,17 +29,22 @@ def cluster(
     secrets: str = "",
     server_name: str = "",
 ) -> Message:
-    """Return the Cluster `name` over `addresses` (host or IP, port); `options` are Envoy's own and win."""
-    message = typed("envoy.config.cluster.v3.Cluster", name=name, connect_timeout="1s", **_discovery(addresses))
-    message["load_assignment"] = {
-        "cluster_name": name,
-        "endpoints": [
-            {"lb_endpoints": [{"endpoint": {"address": socket_address(host, port)}} for host, port in addresses]}
-        ],
-    }
-    if tls:
-        message["transport_socket"] = tls_context.upstream(secrets, tls, tls.get("server_name") or server_name)
-    return {**message, **(options or {})}
+    """Return the Cluster `name` over `addresses` (host or IP, port).
+
+    `options` are fields of Cluster, merged over these. Where `tls` is given (see `demo.shape.TLS`), the server has to
+    be `server_name`, unless `tls` names another; `secrets` is the folder of the proxy's SDS files.
+    """
+    options = options or {}
+    endpoints = [{"endpoint": {"address": socket_address(host, port)}} for host, port in addresses]
+    message = typed("envoy.config.cluster.v3.Cluster", name=name, connect_timeout="1s")
+    # Both are one field in Envoy's eyes (a oneof): who states one of them wants no other.
+    if not {"type", "cluster_type"} & options.keys():
+        message.update(_discovery(addresses))
+    message["load_assignment"] = {"cluster_name": name, "endpoints": [{"lb_endpoints": endpoints}]}
+    if tls is not None:
+        wanted = tls.get("server_name") or server_name
+        message["transport_socket"] = tls_context.upstream(secrets, tls, wanted)
+    return overlay(message, options)
 
 
 def pipe_cluster(name: str, path: str) -> Message:
@@ -52,7 +61,7 @@ def pipe_cluster(name: str, path: str) -> Message:
 
 
 def _discovery(addresses: Sequence[Address]) -> Message:
-    """IP addresses need no discovery; names are resolved by Envoy.
+    """Return how endpoints are found: IP addresses need no discovery, names are resolved by Envoy.
 
     DnsCluster took the place of the cluster's own DNS fields in 1.33 (changelog of that version).
     """
@@ -62,7 +71,9 @@ def _discovery(addresses: Sequence[Address]) -> Message:
         "cluster_type": {
             "name": "envoy.clusters.dns",
             "typed_config": typed(
-                "envoy.extensions.clusters.dns.v3.DnsCluster", dns_lookup_family="V4_PREFERRED", dns_refresh_rate="5s"
+                "envoy.extensions.clusters.dns.v3.DnsCluster",
+                dns_lookup_family="V4_PREFERRED",
+                dns_refresh_rate="5s",
             ),
         }
     }

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-Message = dict[str, Any]
+from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.message import Message, overlay, typed
 
-# What one line of the access log says; JSON, on standard output. Operators: Envoy's "Access logging" page, 1.36 to 1.40.
+# What one line of the access log says; JSON, on standard output. Operators: Envoy's "Access logging" page.
 ACCESS_LOG_FIELDS = {
     "start_time": "%START_TIME%",
     "method": "%REQ(:METHOD)%",
@@ -30,11 +30,6 @@ ACCESS_LOG_FIELDS = {
 }
 
 
-def typed(url: str, **fields: Any) -> Message:
-    """Return a message packed as google.protobuf.Any: `url` is its type without the usual prefix."""
-    return {"@type": f"type.googleapis.com/{url}", **fields}
-
-
 def http_connection_manager(
     stat_prefix: str,
     virtual_hosts: Sequence[Mapping[str, Any]],
@@ -42,8 +37,14 @@ def http_connection_manager(
     options: Mapping[str, Any] | None = None,
     access_log: bool = True,
 ) -> Message:
-    """Return the network filter that makes a listener speak HTTP; `http_filters` run before the router."""
-    router = {"name": "envoy.filters.http.router", "typed_config": typed("envoy.extensions.filters.http.router.v3.Router")}
+    """Return the network filter that makes a listener speak HTTP.
+
+    `http_filters` run before the router; `options` are fields of HttpConnectionManager, merged over these.
+    """
+    router = {
+        "name": "envoy.filters.http.router",
+        "typed_config": typed("envoy.extensions.filters.http.router.v3.Router"),
+    }
     manager = typed(
         "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         stat_prefix=stat_prefix,
@@ -55,7 +56,10 @@ def http_connection_manager(
     )
     if access_log:
         manager["access_log"] = [stdout_access_log()]
-    return {"name": "envoy.filters.network.http_connection_manager", "typed_config": {**manager, **(options or {})}}
+    return {
+        "name": "envoy.filters.network.http_connection_manager",
+        "typed_config": overlay(manager, options),
+    }
 
 
 def stdout_access_log() -> Message:

@@ -10,7 +10,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils.envoy import tls as tls_context
-from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.filters import Message, http_connection_manager, typed
+from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.filters import http_connection_manager
+from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.message import (
+    Message,
+    overlay,
+    socket_address,
+    typed,
+)
 
 
 def listener(
@@ -21,9 +27,12 @@ def listener(
     secrets: str,
     access_log: bool = True,
 ) -> Message:
-    """Return the Listener `name` of a demo's `spec`, bound to `address` and `port`."""
+    """Return the Listener `name` of a demo's `spec` (see `demo.shape.LISTENER`), bound to `address` and `port`.
+
+    `secrets` is the folder of the proxy's SDS files, used where the listener speaks TLS.
+    """
     chain: Message = {"filters": _filters(name, spec, access_log)}
-    if spec["tls"]:
+    if spec["tls"] is not None:
         alpn = () if is_tcp(spec) else ("h2", "http/1.1")
         chain["transport_socket"] = tls_context.downstream(secrets, spec["tls"], alpn)
     message = typed(
@@ -32,16 +41,12 @@ def listener(
         address=socket_address(address, port),
         filter_chains=[chain],
     )
-    return {**message, **spec["listener"]}
+    return overlay(message, spec["listener"])
 
 
 def is_tcp(spec: Mapping[str, Any]) -> bool:
     """Whether a listener forwards something else than HTTP."""
     return spec["filters"] is not None
-
-
-def socket_address(address: str, port: int) -> Message:
-    return {"socket_address": {"address": address, "port_value": port}}
 
 
 def _filters(name: str, spec: Mapping[str, Any], access_log: bool) -> list[Message]:
@@ -50,4 +55,5 @@ def _filters(name: str, spec: Mapping[str, Any], access_log: bool) -> list[Messa
     hosts = spec["virtual_hosts"]
     if hosts is None:
         hosts = [{"name": name, "domains": ["*"], "routes": spec["routes"]}]
-    return [http_connection_manager(name, hosts, spec["http_filters"], spec["http_connection_manager"], access_log)]
+    options = spec["http_connection_manager"]
+    return [http_connection_manager(name, hosts, spec["http_filters"], options, access_log)]

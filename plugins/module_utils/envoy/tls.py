@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.filters import Message, typed
+from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.message import Message, typed
 
 IDENTITY = "identity"  # the proxy's own certificate and key
 TRUST = "trust"  # the certificate authority that it believes
@@ -42,7 +42,11 @@ def trust(certificates: str) -> dict[str, Any]:
 
 
 def downstream(secrets: str, tls: Mapping[str, Any], alpn: tuple[str, ...]) -> Message:
-    """Return the transport socket of a listener; with `client_certificate` only clients of the same authority get in."""
+    """Return the transport socket of a listener, whose certificate comes from the SDS files in `secrets`.
+
+    With `client_certificate` only clients with a certificate of the same authority get in. `alpn` are the protocols to
+    offer, the best first.
+    """
     common: Message = {"tls_certificate_sds_secret_configs": [_sds(IDENTITY, secrets)]}
     if alpn:
         common["alpn_protocols"] = list(alpn)
@@ -59,7 +63,7 @@ def downstream(secrets: str, tls: Mapping[str, Any], alpn: tuple[str, ...]) -> M
 
 
 def upstream(secrets: str, tls: Mapping[str, Any], server_name: str) -> Message:
-    """Return the transport socket of a cluster: the server must show a certificate of the authority for `server_name`."""
+    """Return the transport socket of a cluster: the server has to show the authority's certificate for `server_name`."""
     common: Message = {
         "combined_validation_context": {
             "default_validation_context": {
@@ -73,7 +77,9 @@ def upstream(secrets: str, tls: Mapping[str, Any], server_name: str) -> Message:
     return {
         "name": "envoy.transport_sockets.tls",
         "typed_config": typed(
-            "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext", common_tls_context=common, sni=server_name
+            "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
+            common_tls_context=common,
+            sni=server_name,
         ),
     }
 

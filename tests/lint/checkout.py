@@ -36,4 +36,7 @@ def export(folder: Path) -> Path:
     for name in files():
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / name, target / name, follow_symlinks=False)
+    # A repository of its own: the tools ask git which files there are, and the checkout's would say 'none', because build/ is ignored.
+    for command in (["git", "init", "--quiet"], ["git", "add", "--all", "--force"]):
+        subprocess.run(command, cwd=target, check=True)
     return target

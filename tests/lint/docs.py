@@ -21,7 +21,13 @@ import yaml
 from checkout import BUILD, export, stop
 
 FOLDER = BUILD / "docs-lint"
-COMMAND = ("lint-collection-docs", "--plugin-docs", "--validate-collection-refs", "all")
+COMMAND = (
+    "lint-collection-docs",
+    "--plugin-docs",
+    "--validate-collection-refs",
+    "all",
+    "--disallow-unknown-collection-refs",
+)
 
 
 def add_dependencies(folder: Path, collection: str, seen: set[str]) -> None:

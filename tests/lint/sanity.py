@@ -90,8 +90,6 @@ def main() -> int:
                 f"{path.relative_to(BUILD.parent)}: this collection has no ignores; mend what the test found"
             )
     collection = export(FOLDER)
-    # ansible-test asks git which files there are, and git would say 'none': build/ is ignored.
-    subprocess.run(["git", "init", "--quiet", "."], cwd=collection, check=True)
     cache = HOME / ".ansible" / "test" / "cache"
     cache.mkdir(parents=True, exist_ok=True)
     for version in pip_versions():

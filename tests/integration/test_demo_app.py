@@ -170,7 +170,7 @@ def test_metrics_grow_by_what_was_asked(app: Running) -> None:
         return int(values.get('demo_app_requests_total{method="GET",path="/status/{code}",status="207"}', 0))
 
     before = counted()
-    for _ in range(3):
+    for _time in range(3):
         app.get("/status/207")
     assert counted() - before == 3
     assert app.get("/metrics").headers["content-type"].startswith("text/plain; version=0.0.4")
@@ -320,7 +320,7 @@ def test_tcp_says_who_it_is_once_for_each_connection() -> None:
 def test_udp_says_who_it_is_each_time() -> None:
     with running(PROTOCOL="udp") as app, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as connection:
         connection.settimeout(5)
-        for _ in range(2):
+        for _time in range(2):
             connection.sendto(b"ping", ("127.0.0.1", app.port))
             assert connection.recv(1000) == b"served-by app-1\nping"
 

@@ -168,7 +168,7 @@ def test_a_connection_that_is_reset_or_closed_on_its_first_request_is_not_tried_
 
 def test_a_kept_connection_that_the_server_closed_meanwhile_is_tried_again_once() -> None:
     def twice(connection: socket.socket, number: int) -> None:
-        for _ in range(2):
+        for _request in range(2):
             request(connection)
             connection.sendall(OK)
 

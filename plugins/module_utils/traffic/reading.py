@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+MOST = 1e15  # beyond it a float is no longer exact; infinite and no numbers are beyond it too
 TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
@@ -60,12 +61,7 @@ def as_number(value: Any, where: str) -> float:
     if isinstance(value, str):
         with contextlib.suppress(ValueError):
             value = float(value) if re.search(r"[^0-9 +-]", value) else int(value)
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, (int, float))
-        or value != value
-        or value in (float("inf"), -float("inf"))
-    ):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) < MOST:
         raise TrafficError(f"{where}: {value!r} is no number")
     return value
 

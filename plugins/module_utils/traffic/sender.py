@@ -30,8 +30,8 @@ def send(traffic: Traffic) -> Result:
     """Sends a traffic to its end; what goes wrong with a request is counted, never raised."""
     context = tls_context(traffic)
     senders = min(traffic.concurrency, traffic.requests or traffic.concurrency)
-    clients = [client_for(traffic, context) for _ in range(senders)]
-    tallies = [Tally(traffic) for _ in range(senders)]
+    clients = [client_for(traffic, context) for _number in range(senders)]
+    tallies = [Tally(traffic) for _number in range(senders)]
     tickets = Tickets(traffic)
     started = time.monotonic()
     if senders == 1:

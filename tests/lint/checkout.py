@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import IO
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build"
@@ -27,6 +29,14 @@ def files() -> list[str]:
     except (OSError, subprocess.CalledProcessError) as error:
         stop(f"cannot list the checkout's files with git: {error}")
     return sorted(name for name in set(listed.split("\0")) if name and (ROOT / name).is_file())
+
+
+def alone(folder: Path) -> IO[str]:
+    """Wait until nobody else is at work in a folder; until the file that is returned is closed, others wait."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = (folder / "lock").open("w", encoding="utf-8")
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    return lock
 
 
 def export(folder: Path) -> Path:

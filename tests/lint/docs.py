@@ -18,7 +18,7 @@ import sysconfig
 from pathlib import Path
 
 import yaml
-from checkout import BUILD, export, stop
+from checkout import BUILD, alone, export, stop
 
 FOLDER = BUILD / "docs-lint"
 COMMAND = (
@@ -69,4 +69,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with alone(FOLDER):
+        sys.exit(main())

@@ -13,7 +13,7 @@ import sys
 import tarfile
 from pathlib import Path
 
-from checkout import BUILD, ROOT, files, stop
+from checkout import BUILD, ROOT, alone, files, stop
 
 FOLDER = BUILD / "package"
 # Galaxy's own limit, and what an installed collection must have to be of use.
@@ -114,4 +114,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with alone(BUILD / "locks" / "package"):
+        main()

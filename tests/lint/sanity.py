@@ -18,7 +18,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from checkout import BUILD, export, stop
+from checkout import BUILD, alone, export, stop
 
 # The tests that have nothing to do here, each with its reason. Any other that is skipped is an error where CI=true.
 MAY_BE_SKIPPED = {
@@ -135,4 +135,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with alone(FOLDER):
+        sys.exit(main())

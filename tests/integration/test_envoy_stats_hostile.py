@@ -1,0 +1,325 @@
+# Copyright (c) 2026 meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Servers that are slow, wrong or hostile, each on a real socket: a kind of failure and a sentence for each, in time and in little memory."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import json
+import resource
+import socket
+import ssl
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.api import (
+    Limits,
+    Outcome,
+    parse_assertions,
+    parse_endpoints,
+    watch,
+)
+
+Behaviour = Callable[[socket.socket], None]
+Server = Callable[[Behaviour], str]
+LIVE = {"stat": "server.live", "op": "eq", "value": 1}
+GOOD = b'{"stats":[{"name":"server.live","value":1}]}'
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """Starts servers that treat every connection with a function, after its request has come."""
+    listeners: list[socket.socket] = []
+    threads: list[threading.Thread] = []
+
+    def start(behaviour: Behaviour) -> str:
+        listener = socket.create_server(("127.0.0.1", 0))
+        listeners.append(listener)
+
+        def one(connection: socket.socket) -> None:
+            with connection, contextlib.suppress(OSError):
+                connection.settimeout(20)
+                connection.recv(65536)
+                behaviour(connection)
+
+        def accept() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    threads.append(threading.Thread(target=one, args=(listener.accept()[0],), daemon=True))
+                    threads[-1].start()
+
+        threads.append(threading.Thread(target=accept, daemon=True))
+        threads[-1].start()
+        return f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+    yield start
+    for listener in listeners:
+        with contextlib.suppress(OSError):
+            listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+    for thread in threads:
+        thread.join(25)
+
+
+def answer(body: bytes, *headers: str, status: str = "200 OK") -> bytes:
+    head = [f"HTTP/1.1 {status}", f"content-length: {len(body)}", *headers, "", ""]
+    return "\r\n".join(head).encode() + body
+
+
+def says(data: bytes) -> Behaviour:
+    return lambda connection: connection.sendall(data)
+
+
+def look(
+    url: str, *assertions: dict[str, Any], timeout: float = 1.0, max_bytes: int = 1_000_000, **endpoint: Any
+) -> Outcome:
+    endpoints = parse_endpoints([{"name": "odd", "url": url, **endpoint}])
+    limits = Limits(request_timeout=timeout, max_bytes=max_bytes)
+    return watch(endpoints, parse_assertions(assertions or [LIVE]), wait=False, limits=limits, identity=False)
+
+
+def test_a_good_answer_is_good(server: Server) -> None:
+    assert look(server(says(answer(GOOD)))).ok
+
+
+CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("data", "kind", "words"),
+    [
+        (b"", "unreachable", "closed without an answer"),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", "unparsable", "no HTTP"),
+        (b"\x15\x03\x01\x00\x02\x02\x46", "unparsable", "speaks TLS; use https://"),
+        (b"HTTP/1.1 2x0 OK\r\n\r\n", "unparsable", "no HTTP"),
+        (answer(b"<html><body>Hello</body></html>"), "unparsable", "begins with '<html>"),
+        (answer(GOOD[:-5]), "unparsable", "no JSON"),
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 500\r\n\r\n" + GOOD, "unparsable", "cut off"),
+        (CHUNKED + b'5\r\n{"sta', "unparsable", "cut off"),
+        (CHUNKED + b"nonsense\r\n", "unparsable", "chunks"),
+        (b"HTTP/1.1 200 OK\r\ncontent-length: many\r\n\r\n", "unparsable", "bytes long"),
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 10000000000\r\n\r\n", "too_large", "10000000000 bytes"),
+        (b"HTTP/1.1 200 OK\r\nx: " + b"a" * 200_000 + b"\r\n\r\n", "too_large", "head"),
+        (b"HTTP/1.1 200 OK\r\n" + b"x: y\r\n" * 50_000, "too_large", "head"),
+        (answer(b"no", status="403 Forbidden"), "http_status", "allow_paths"),
+        (answer(b"", status="404 Not Found"), "http_status", "is this Envoy's admin"),
+        (answer(b"", status="500 Oops"), "http_status", "answered 500"),
+        (
+            answer(b"", "location: http://127.0.0.2:1/", status="302 Found"),
+            "http_status",
+            "a redirect is not followed",
+        ),
+        (answer(GOOD, "content-encoding: gzip"), "unparsable", "is not"),
+        (answer(gzip.compress(GOOD)[:-9], "content-encoding: gzip"), "unparsable", "gzip was cut off"),
+        (answer(GOOD, "content-encoding: br"), "unparsable", "packed with 'br'"),
+        (answer(b"[]"), "unparsable", "not Envoy's"),
+        (answer(b"\xff\xfe\x00"), "unparsable", "no JSON"),
+        (answer(b'{"stats":[]}'), "absent", "it is not there"),
+        (answer(b'{"stats":[{"name":"server.live","value":null}]}'), "absent", "it is not there"),
+        (answer(b'{"stats":[{"name":"server.live","value":NaN}]}'), "absent", "it is not there"),
+        (
+            answer(b'{"stats":[{"name":"server.live","value":36893488147419103232}]}'),
+            "comparison",
+            "saw 36893488147419103232",
+        ),
+    ],
+)
+def test_what_is_wrong_is_said(server: Server, data: bytes, kind: str, words: str) -> None:
+    outcome = look(server(says(data)))
+    assert not outcome.ok
+    assert (outcome.failure, words in outcome.message) == (kind, True), outcome.message
+    assert "\n" not in outcome.message
+    assert len(outcome.message) < 500
+
+
+def test_a_byte_a_second(server: Server) -> None:
+    def drip(connection: socket.socket) -> None:
+        for byte in answer(GOOD):
+            connection.sendall(bytes([byte]))
+            time.sleep(0.5)
+
+    began = time.monotonic()
+    outcome = look(server(drip))
+    assert outcome.failure == "timeout"
+    assert "no whole answer" in outcome.message
+    assert time.monotonic() - began < 4
+
+
+def test_no_answer_and_no_acceptance() -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=1) as listener:
+        outcome = look(f"http://127.0.0.1:{listener.getsockname()[1]}")
+        assert outcome.failure == "timeout"
+    assert look("http://127.0.0.1:1").failure == "unreachable"
+    nowhere = look("http://no-such-host.invalid:1", timeout=20)
+    assert nowhere.failure == "unreachable"
+
+
+def peak() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_an_answer_without_end_costs_no_memory(server: Server, chunked: bool) -> None:
+    def pour(connection: socket.socket) -> None:
+        connection.sendall(CHUNKED if chunked else b"HTTP/1.1 200 OK\r\n\r\n")
+        piece = b" " * 65536
+        for _number in range(160_000):  # 10 GB, if anybody takes it
+            connection.sendall(b"10000\r\n" + piece + b"\r\n" if chunked else piece)
+
+    before = peak()
+    outcome = look(server(pour), timeout=20, max_bytes=20_000_000)
+    assert outcome.failure == "too_large"
+    assert "max_bytes" in outcome.message
+    assert peak() - before < 120_000  # kilobytes
+
+
+def test_a_gzip_bomb_costs_no_memory(server: Server) -> None:
+    bomb = gzip.compress(b" " * 300_000_000, 9)
+    before = peak()
+    outcome = look(server(says(answer(bomb, "content-encoding: gzip"))), timeout=20, max_bytes=5_000_000)
+    assert outcome.failure == "too_large"
+    assert peak() - before < 50_000
+
+
+def test_gzip_is_unpacked(server: Server) -> None:
+    assert look(server(says(answer(gzip.compress(GOOD), "content-encoding: gzip")))).ok
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a b.c",
+        'a"quote',
+        "new\nline",
+        "😀.x",
+        "x" * 10_000,
+        "back\\slash",
+        "{brace}",
+        "<html>&",
+        "täßt",
+        "\x00",
+        "a.*b(c)[d]|e",
+    ],
+)
+def test_names_that_are_odd(server: Server, name: str) -> None:
+    for ascii_only in (True, False):
+        body = json.dumps({"stats": [{"name": name, "value": 3}]}, ensure_ascii=ascii_only).encode()
+        url = server(says(answer(body)))
+        assert look(url, {"stat": name, "op": "eq", "value": 3}).ok
+        wrong = look(url, {"stat": name, "op": "eq", "value": 4})
+        assert wrong.failure == "comparison"
+        json.dumps(wrong.as_data())
+
+
+def test_bytes_that_are_no_utf8(server: Server) -> None:
+    outcome = look(
+        server(says(answer(b'{"stats":[{"name":"a\xff","value":1},{"name":"server.live","value":1}]}')))
+    )
+    assert outcome.ok
+    everything = look(
+        server(says(answer(b'{"stats":[{"name":"a\xff\\ud800","value":1}]}'))),
+        {"match": ".*", "op": "eq", "value": 1},
+    )
+    json.dumps(everything.as_data()).encode("utf-8")
+    everything.message.encode("utf-8")
+
+
+def test_plain_where_tls_was_expected(server: Server) -> None:
+    url = server(says(answer(GOOD)))
+    outcome = look(url.replace("http:", "https:"))
+    assert outcome.failure == "unreachable"
+    assert "TLS" in outcome.message
+
+
+def test_tls_is_checked(tmp_path: Path) -> None:
+    """A certificate of nobody that is trusted; the same with its own authority."""
+    trustme = tmp_path / "cert.pem"
+    command = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:prime256v1",
+        "-nodes",
+        "-days",
+        "2",
+    ]
+    command += ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
+    command += ["-keyout", str(tmp_path / "key.pem"), "-out", str(trustme)]
+    try:
+        subprocess.run(command, check=True, capture_output=True)
+    except FileNotFoundError:
+        pytest.skip("no openssl")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(trustme, tmp_path / "key.pem")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"https://127.0.0.1:{listener.getsockname()[1]}"
+
+        def serve() -> None:
+            for _number in range(3):
+                raw = listener.accept()[0]
+                with contextlib.suppress(OSError), context.wrap_socket(raw, server_side=True) as connection:
+                    connection.recv(65536)
+                    connection.sendall(answer(GOOD))
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        untrusted = look(url, timeout=10)
+        assert untrusted.failure == "unreachable"
+        assert "certificate is not trusted" in untrusted.message
+        assert look(url, timeout=10, ca_path=str(trustme)).ok
+        assert look(url, timeout=10, validate_certs=False).ok
+        thread.join(10)
+
+
+def test_one_that_is_slow_does_not_hold_up_the_others_and_all_ends_in_time(server: Server) -> None:
+    good, dead = server(says(answer(GOOD))), server(lambda connection: time.sleep(3))
+    endpoints = parse_endpoints([{"name": f"e{n}", "url": dead if n % 10 == 0 else good} for n in range(60)])
+    assertions = parse_assertions(
+        [{**LIVE, "endpoint": "e*"}, {**LIVE, "endpoint": "e1"}, {**LIVE, "endpoint": "e0"}]
+    )
+    outcome = watch(
+        endpoints,
+        assertions,
+        wait=True,
+        timeout=1.5,
+        limits=Limits(concurrency=10, request_timeout=5),
+        identity=False,
+    )
+    assert [one.ok for one in outcome.verdicts] == [False, True, False]
+    assert outcome.elapsed < 2.5
+    failed = [page.name for page in outcome.snapshot.pages.values() if page.failure]
+    assert failed == [f"e{n}" for n in range(0, 60, 10)]
+
+
+def test_headers_are_sent_and_not_shown(server: Server) -> None:
+    seen: list[bytes] = []
+
+    def check(connection: socket.socket) -> None:
+        connection.sendall(answer(b"", status="401 Unauthorized"))
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            with listener.accept()[0] as connection:
+                seen.append(connection.recv(65536))
+                check(connection)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        outcome = look(
+            f"http://127.0.0.1:{listener.getsockname()[1]}", headers={"authorization": "Bearer hidden"}
+        )
+        thread.join(10)
+    assert b"authorization: Bearer hidden\r\n" in seen[0]
+    assert "hidden" not in json.dumps(outcome.as_data()) + outcome.message

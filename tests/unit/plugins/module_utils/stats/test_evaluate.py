@@ -1,0 +1,276 @@
+# Copyright (c) 2026 meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Assertions against snapshots: what holds, what does not, and what is said about it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.api import (
+    Endpoint,
+    Page,
+    Selection,
+    Snapshot,
+    SpecError,
+    Verdict,
+    parse_assertions,
+    parse_endpoints,
+    read_snapshot,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.errors import Failure
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.evaluate import evaluate
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.explain import hint
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.histogram import Histogram
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.snapshot import Identity, Samples
+
+ALL = Selection(everything=True)
+
+
+def ends(*names: str) -> list[Endpoint]:
+    return parse_endpoints([{"name": name, "url": f"http://{name}"} for name in names])
+
+
+def page(name: str, time: float = 100.0, started: float = 0.0, epoch: int = 0, **values: Any) -> Page:
+    histograms = {key: values.pop(key) for key in list(values) if isinstance(values[key], Histogram)}
+    samples = Samples(ALL, values, histograms)
+    return Page(
+        name, "envoy", time, {"stats": samples}, Identity("1.40.0", "LIVE", time - started, started, epoch)
+    )
+
+
+def snap(*pages: Page) -> Snapshot:
+    return Snapshot(pages[0].time if pages else 0.0, {one.name: one for one in pages})
+
+
+def judge(entry: dict[str, Any], now: Snapshot, since: Snapshot | None = None) -> Verdict:
+    return evaluate(parse_assertions([entry])[0], ends(*now.pages), now, since)
+
+
+FLEET = snap(page("a", x=10, y=1), page("b", x=20, y=0), page("c", x=30))
+
+
+@pytest.mark.parametrize(
+    ("across", "op", "value", "ok", "observed"),
+    [
+        ("each", "ge", 10, True, 10),
+        ("each", "ge", 15, False, 10),
+        ("any", "eq", 20, True, 20),
+        ("any", "eq", 21, False, 10),
+        ("sum", "eq", 60, True, 60),
+        ("min", "eq", 10, True, 10),
+        ("max", "eq", 30, True, 30),
+        ("avg", "eq", 20, True, 20),
+        ("count", "eq", 3, True, 3),
+        ("spread", "le", 0.6, False, 2 / 3),
+    ],
+)
+def test_across(across: str, op: str, value: float, ok: bool, observed: float) -> None:
+    verdict = judge({"stat": "x", "across": across, "op": op, "value": value}, FLEET)
+    assert (verdict.ok, verdict.observed) == (ok, observed)
+    assert (verdict.failure is None) is ok
+
+
+def test_a_stat_that_is_missing_somewhere_fails() -> None:
+    for across in ("each", "sum", "min", "spread"):
+        verdict = judge({"stat": "y", "across": across, "op": "ge", "value": 0}, FLEET)
+        assert verdict.failure is not None
+        assert (verdict.failure.kind, verdict.wrong[0].endpoint) == ("absent", "c")
+    assert judge({"stat": "y", "across": "sum", "default": 0, "op": "eq", "value": 1}, FLEET).ok
+    assert judge({"stat": "y", "across": "any", "op": "eq", "value": 1}, FLEET).ok
+
+
+def test_the_sum_of_nothing_that_matches_is_0_and_nothing_else_is() -> None:
+    assert judge({"match": "z.*", "across": "sum", "op": "eq", "value": 0}, FLEET).ok
+    assert judge({"match": "z.*", "across": "count", "op": "eq", "value": 0}, FLEET).ok
+    for across in ("each", "any", "max", "avg"):
+        verdict = judge({"match": "z.*", "across": across, "op": "eq", "value": 0}, FLEET)
+        assert verdict.failure is not None
+        assert verdict.failure.kind == "absent"
+
+
+def test_presence() -> None:
+    assert judge({"stat": "x", "op": "present"}, FLEET).ok
+    assert judge({"stat": "z", "op": "absent"}, FLEET).ok
+    assert judge({"match": "z.*", "op": "absent"}, FLEET).ok
+    assert not judge({"stat": "y", "op": "present"}, FLEET).ok
+    assert judge({"stat": "y", "op": "present", "across": "any"}, FLEET).ok
+    verdict = judge({"stat": "y", "op": "absent"}, FLEET)
+    assert (
+        verdict.message(1)
+        == "y at a: expected absent, but it is there, with 1 after 1.0 s (1 more like this)"
+    )
+
+
+def test_what_could_not_be_asked_is_neither_absent_nor_0() -> None:
+    broken = Page("b", "envoy", 1.0, failure=Failure("unreachable", "http://b: connection refused"))
+    now = snap(page("a", x=1), broken)
+    for entry in (
+        {"op": "absent", "stat": "z"},
+        {"op": "eq", "value": 0, "match": "z", "across": "sum"},
+        {"op": "eq", "value": 1, "stat": "x"},
+    ):
+        verdict = judge(entry, now)
+        assert verdict.failure is not None
+        assert verdict.failure.kind == "unreachable"
+    message = judge({"stat": "x", "op": "eq", "value": 1}, now).message(5)
+    assert message == "x at b: expected eq 1, but http://b: connection refused after 5.0 s"
+
+
+def test_delta_and_its_sentence() -> None:
+    before, now = snap(page("edge", 100, x=1)), snap(page("edge", 105, x=20, new=3))
+    verdict = judge({"stat": "x", "of": "delta", "op": "eq", "value": 20}, now, before)
+    assert verdict.message(5.0) == "x at edge: expected delta eq 20, saw 19 after 5.0 s"
+    assert judge({"stat": "x", "of": "rate", "op": "eq", "value": 3.8}, now, before).ok
+    assert judge(
+        {"stat": "new", "of": "delta", "op": "eq", "value": 3}, now, before
+    ).ok  # Envoy makes counters when they first count
+    again = read_snapshot(json.loads(json.dumps(before.as_data())))
+    assert judge({"stat": "x", "of": "delta", "op": "eq", "value": 19}, now, again).ok
+
+
+def test_a_stat_that_the_earlier_snapshot_did_not_look_for_is_no_0() -> None:
+    before = snap(page("edge", x=1))
+    before.pages["edge"].sources["stats"].selection = Selection(frozenset(["x"]))
+    verdict = judge({"stat": "new", "of": "delta", "op": "eq", "value": 3}, snap(page("edge", new=3)), before)
+    assert verdict.failure is not None
+    assert verdict.failure.kind == "absent"
+    assert "did not look for new" in verdict.failure.message
+
+
+@pytest.mark.parametrize(
+    ("then", "now"),
+    [
+        (
+            page("e", 100, started=50, x=5),
+            page("e", 200, started=150, x=9),
+        ),  # another process, although the number grew
+        (page("e", 100, started=50, epoch=0, x=5), page("e", 200, started=50, epoch=1, x=9)),
+        (page("e", 100, x=5), page("e", 200, x=4)),  # reset_counters: the same process
+    ],
+)
+def test_a_difference_across_a_restart_says_nothing(then: Page, now: Page) -> None:
+    for of in ("delta", "rate"):
+        verdict = judge({"stat": "x", "of": of, "op": "ge", "value": -1000}, snap(now), snap(then))
+        assert verdict.failure is not None
+        assert (verdict.ok, verdict.failure.kind, verdict.final) == (False, "restarted", True)
+
+
+def test_uptime_in_whole_seconds_is_no_restart() -> None:
+    then, now = snap(page("e", 100.9, started=50.9, x=1)), snap(page("e", 101.0, started=51.8, x=2))
+    assert judge({"stat": "x", "of": "delta", "op": "eq", "value": 1}, now, then).ok
+
+
+def test_a_gauge_may_go_back() -> None:
+    then, now = snap(page("e", x=5)), snap(page("e", 200, x=4))
+    now.pages["e"].sources["stats"].kinds["x"] = "gauge"
+    assert judge({"stat": "x", "of": "delta", "op": "eq", "value": -1}, now, then).ok
+
+
+def test_an_endpoint_that_came_later() -> None:
+    then = snap(page("old", 100, x=5))
+    fresh = snap(page("new", 200, started=150, x=9))
+    assert judge({"stat": "x", "of": "delta", "op": "eq", "value": 9}, fresh, then).ok
+    known = snap(page("new", 200, started=50, x=9))
+    verdict = judge({"stat": "x", "of": "delta", "op": "eq", "value": 9}, known, then)
+    assert verdict.failure is not None
+    assert "knows no endpoint new" in verdict.failure.message
+
+
+def test_a_counter_that_is_past_ends_the_waiting() -> None:
+    now = snap(page("e", x=21))
+    assert not judge({"stat": "x", "op": "eq", "value": 20}, now).final  # it might be a gauge
+    now.pages["e"].sources["stats"].kinds["x"] = "counter"
+    assert judge({"stat": "x", "op": "eq", "value": 20}, now).final
+    assert judge({"stat": "x", "op": "lt", "value": 20, "across": "sum"}, now).final
+    assert not judge({"stat": "x", "op": "eq", "value": 22}, now).final
+    assert not judge({"stat": "x", "op": "eq", "value": 20, "across": "min"}, now).final
+
+
+def test_ratio() -> None:
+    now = snap(page("a", bad=1, all=10), page("b", bad=3, all=10), page("c", all=20))
+    ratio = {"stat": "bad", "over": "all", "op": "le", "value": 0.1}
+    assert judge({**ratio, "default": 0, "across": "sum"}, now).ok  # 4 of 40
+    verdict = judge({**ratio, "default": 0}, now)
+    assert (verdict.ok, verdict.observed) == (False, 0.3)
+    assert judge(ratio, now).failure == Failure("absent", "it is not there")
+    idle = judge(ratio, snap(page("a", bad=0, all=0)))
+    assert idle.failure is not None
+    assert "all is 0" in idle.failure.message
+
+
+def test_quantiles_of_what_came_since() -> None:
+    slow, fast = (100.0, 110.0, 50), (1.0, 1.1, 10)
+    then, now = snap(page("e", h=Histogram((slow,)))), snap(page("e", 200, h=Histogram((fast, slow))))
+    assert not judge({"stat": "h", "quantile": 0.99, "op": "lt", "value": 50}, now).ok
+    verdict = judge({"stat": "h", "quantile": 0.99, "of": "delta", "op": "lt", "value": 50}, now, then)
+    assert verdict.ok
+    assert verdict.as_data(0)["error"] == pytest.approx(0.1, abs=0.01)
+    assert judge({"stat": "h", "bucket": 1.1, "of": "delta", "op": "eq", "value": 10}, now, then).ok
+    assert judge({"match": "h", "bucket": "inf", "across": "sum", "op": "eq", "value": 60}, now).ok
+    reset = judge({"stat": "h", "quantile": 0.5, "of": "delta", "op": "lt", "value": 50}, then, now)
+    assert reset.failure is not None
+    assert reset.failure.kind == "restarted"
+
+
+def test_a_quantile_of_a_fleet_is_of_all_samples() -> None:
+    now = snap(page("a", h=Histogram(((0, 1, 99),))), page("b", h=Histogram(((10, 11, 1),))))
+    assert (
+        judge({"stat": "h", "quantile": 0.5, "across": "max", "op": "lt", "value": 2}, now).observed == 10.5
+    )
+    assert judge({"stat": "h", "quantile": 0.5, "across": "sum", "op": "lt", "value": 2}, now).ok
+
+
+def test_labels() -> None:
+    one = page("e")
+    one.sources["prometheus"] = Samples(
+        ALL, {'m{a="1",b="2"}': 3, 'm{a="1",b="3"}': 4, 'm{a="2"}': 9, "mm": 1}
+    )
+    assert judge({"stat": "m", "labels": {"a": "1"}, "across": "sum", "op": "eq", "value": 7}, snap(one)).ok
+    assert judge({"stat": "m", "labels": {"a": "1", "b": "3"}, "op": "eq", "value": 4}, snap(one)).ok
+    assert not judge({"stat": "m", "labels": {"a": "3"}, "op": "ge", "value": 0}, snap(one)).ok
+
+
+def test_the_result_has_one_shape() -> None:
+    good = judge({"stat": "x", "op": "ge", "value": 1, "name": "why"}, FLEET).as_data(1)
+    bad = judge({"stat": "x", "op": "ge", "value": 99, "name": "why"}, FLEET).as_data(1)
+    assert good.keys() == bad.keys()
+    assert bad["message"] == "why: x at a: expected ge 99, saw 10 after 1.0 s (2 more like this)"
+    assert json.loads(json.dumps(bad)) == bad
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        None,
+        {},
+        5,
+        {"endpoints": {}},
+        {"version": 1, "endpoints": {"a": {}}, "time": 1},
+        {"version": 9, "endpoints": {}},
+    ],
+)
+def test_a_snapshot_that_is_none(data: Any) -> None:
+    with pytest.raises(SpecError, match="since"):
+        read_snapshot(data)
+
+
+@pytest.mark.parametrize(
+    ("stat", "words"),
+    [
+        ("cluster.web.upstream_rq_totl", "near it is cluster.web.upstream_rq_total"),
+        ("cluster.wob.upstream_rq_total", "near it is cluster.web.upstream_rq_total"),
+        ("cluster.web.upstream_rq_5xx", "default: 0"),
+        ("http.ingress.rq", "nothing begins with http; does a stats matcher hide it?"),
+        ("cluster.other-name-altogether.cx", "is it named so"),
+        ("cluster.web.time", "it is a histogram"),
+    ],
+)
+def test_nearest_names(stat: str, words: str) -> None:
+    assert words in hint(
+        stat, ["cluster.web.upstream_rq_total", "cluster.web.upstream_cx_total"], ["cluster.web.time"]
+    )
+    assert "no stats at all" in hint(stat, [])

@@ -1,0 +1,182 @@
+# Copyright (c) 2026 meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The admin's other pages, as Envoy 1.36 to 1.40 write them, and what of them is not kept."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.errors import ScrapeError
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.facts import (
+    read_facts,
+    read_identity,
+    read_ready,
+)
+
+ADDRESS = {"socket_address": {"address": "10.0.0.1", "port_value": 80}}
+
+
+def test_clusters() -> None:
+    # Zeros and empty things are left out by Envoy.
+    data = {
+        "cluster_statuses": [
+            {
+                "name": "web",
+                "added_via_api": True,
+                "host_statuses": [
+                    {
+                        "address": ADDRESS,
+                        "health_status": {"eds_health_status": "HEALTHY"},
+                        "weight": 3,
+                        "stats": [{"name": "rq_total", "value": "7"}],
+                    },
+                    {
+                        "address": {"pipe": {"path": "/x"}},
+                        "health_status": {"eds_health_status": "HEALTHY", "failed_outlier_check": True},
+                        "priority": 1,
+                    },
+                    {
+                        "address": {"socket_address": {"address": "::1", "port_value": 1}},
+                        "health_status": {"eds_health_status": "DRAINING"},
+                    },
+                ],
+            },
+            {"name": "empty"},
+        ]
+    }
+    seen = read_facts("clusters", data)
+    assert (
+        seen["web.hosts"],
+        seen["web.healthy"],
+        seen["web.ejected"],
+        seen["web.draining"],
+        seen["web.weight"],
+    ) == (3, 1, 1, 1, 3)
+    assert seen["web.10.0.0.1:80.rq_total"] == 7
+    assert seen["web.unix:///x.priority"] == 1
+    assert seen["web.[::1]:1.healthy"] == 0
+    assert (seen["empty.hosts"], seen["empty.healthy"]) == (0, 0)
+
+
+def test_listeners() -> None:
+    seen = read_facts(
+        "listeners",
+        {
+            "listener_statuses": [
+                {"name": "main", "local_address": ADDRESS, "additional_local_addresses": [ADDRESS]}
+            ]
+        },
+    )
+    assert seen == {
+        "main.address": "10.0.0.1:80",
+        "main.port": 80,
+        "main.1.address": "10.0.0.1:80",
+        "main.1.port": 80,
+    }
+
+
+def test_certificates() -> None:
+    entry = {
+        "path": "<inline>",
+        "serial_number": "5",
+        "subject_alt_names": [{"dns": "edge"}],
+        "days_until_expiration": "89",
+        "valid_from": "a",
+    }
+    seen = read_facts("certs", {"certificates": [{"cert_chain": [entry], "ca_cert": [{"path": "/ca.pem"}]}]})
+    assert seen["chain.edge.days_left"] == 89
+    assert seen["ca./ca.pem.days_left"] == 0
+
+
+def test_configuration_is_versions_and_refusals_and_nothing_secret() -> None:
+    kind = "type.googleapis.com/envoy.admin.v3."
+    secret = {
+        "name": "key",
+        "secret": {"tls_certificate": {"private_key": {"inline_string": "hidden"}}},
+        "version_info": "3",
+        "last_updated": "t",
+    }
+    data = {
+        "configs": [
+            {"@type": f"{kind}BootstrapConfigDump", "bootstrap": {"node": {"id": "hidden"}}},
+            {
+                "@type": f"{kind}ListenersConfigDump",
+                "version_info": "v7",
+                "dynamic_listeners": [
+                    {
+                        "name": "main",
+                        "active_state": {
+                            "version_info": "7",
+                            "listener": {"name": "main"},
+                            "last_updated": "t",
+                        },
+                    },
+                    {
+                        "name": "bad",
+                        "error_state": {"details": "no such filter", "failed_configuration": {"x": "hidden"}},
+                    },
+                ],
+            },
+            {
+                "@type": f"{kind}ClustersConfigDump",
+                "dynamic_active_clusters": [
+                    {"version_info": "2", "cluster": {"name": "web"}, "last_updated": "t"}
+                ],
+            },
+            {"@type": f"{kind}SecretsConfigDump", "dynamic_active_secrets": [secret]},
+        ]
+    }
+    seen = read_facts("config", data)
+    assert (seen["lds.version_info"], seen["lds.rejected"], seen["lds.bad.error"]) == (
+        "v7",
+        1,
+        "no such filter",
+    )
+    assert (seen["lds.main.version_info"], seen["cds.web.version_info"], seen["sds.key.version_info"]) == (
+        "7",
+        "2",
+        "3",
+    )
+    assert seen["cds.rejected"] == 0
+    assert "hidden" not in json.dumps(seen)
+
+
+def test_runtime_and_ready() -> None:
+    assert read_facts("runtime", {"entries": {"a": {"final_value": "5"}, "b": {"final_value": "x"}}}) == {
+        "a": 5,
+        "b": "x",
+    }
+    assert read_ready(503, b"DRAINING\n") == {"state": "DRAINING", "status": 503}
+
+
+@pytest.mark.parametrize("source", ["server_info", "clusters", "listeners", "certs", "config", "runtime"])
+@pytest.mark.parametrize(
+    "data",
+    [
+        [],
+        None,
+        {"cluster_statuses": 1, "listener_statuses": [1], "certificates": [1], "configs": [1], "entries": 1},
+    ],
+)
+def test_what_is_not_envoys(source: str, data: object) -> None:
+    with pytest.raises(ScrapeError) as caught:
+        read_facts(source, data)
+    assert caught.value.kind == "unparsable"
+
+
+def test_identity_from_the_beginning_of_an_answer() -> None:
+    head = b'{\n "version": "abc/1.40.0/Clean/RELEASE/BoringSSL",\n "state": "LIVE",\n "uptime_current_epoch": "61s",\n'
+    head += b' "command_line_options": {\n  "restart_epoch": 2,\n "node": {"id": "x'
+    seen = read_identity(head, received=1000.0, took=0.5)
+    assert (seen.version, seen.state, seen.started, seen.epoch, seen.slack) == (
+        "1.40.0",
+        "LIVE",
+        939.0,
+        2,
+        1.5,
+    )
+    with pytest.raises(ScrapeError):
+        read_identity(b"{}", 1, 1)

@@ -100,6 +100,7 @@ options:
       duration:
         description:
           - Send for that many seconds, instead of a number of requests.
+          - After a connection that could not be opened the next one is tried 10 ms later.
         type: float
       ca:
         description:

@@ -256,6 +256,11 @@ def test_nobody_listens_and_no_such_host() -> None:
     assert run(parse_traffic([{"url": "http://nowhere.invalid/"}])[0])["errors"] == {"connect": 1}
 
 
+def test_a_server_that_is_away_is_not_stormed_until_the_time_is_over() -> None:
+    result = sent(1, duration=0.3)
+    assert 2 <= result["errors"]["connect"] <= 31
+
+
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A CA, and what it has signed for a server and for a client; and another CA."""

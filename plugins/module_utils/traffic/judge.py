@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 from .expectation import Expectation
@@ -27,13 +28,15 @@ def _verdict(expectation: Expectation, position: int, result: Result) -> dict[st
     where = f"{result.name}: {expectation.name}: " if expectation.name else f"{result.name}: "
     unit = _unit(expectation)
     if observed is None:
-        message = f"expected {unit.format(expected)}, saw no answer{_errors(result)}"
+        message = f"expected {_numbered(unit, expected)}, saw no answer{_errors(result)}"
     elif ok:
-        message = unit.format(_shown(observed)) + (
+        message = _numbered(unit, _shown(observed)) + (
             "" if expected == _shown(observed) else f" (expected {expected})"
         )
     else:
-        message = f"expected {unit.format(expected)}, saw {_shown(observed)}{_others(expectation, result)}"
+        message = (
+            f"expected {_numbered(unit, expected)}, saw {_shown(observed)}{_others(expectation, result)}"
+        )
     return {
         "ok": ok,
         "name": expectation.name,
@@ -141,6 +144,14 @@ def _unit(expectation: Expectation) -> str:
         what = f"answers with a body matching {pattern!r}"
     what = what.replace("{", "{{").replace("}", "}}")
     return f"a share of {{}} of {what}" if expectation.of == "share" else f"{{}} {what}"
+
+
+def _numbered(unit: str, number: str) -> str:
+    """What is counted, with its number, which may be one."""
+    text = unit.format(number)
+    if not re.search(r"(?<![\d.])1$", number):
+        return text
+    return re.sub(r"\b1 (\w+ )?(answer|error|host|byte)s\b", r"1 \1\2", text, count=1)
 
 
 def _others(expectation: Expectation, result: Result) -> str:

@@ -19,6 +19,8 @@ from .tally import Result, Tally, summarise
 if TYPE_CHECKING:
     import ssl
 
+BREATH = 0.01  # seconds to wait for a server that is not there, where time and not a number ends the traffic
+
 
 def run(traffic: Traffic) -> dict[str, Any]:
     """Sends a traffic and judges it: its result as plain data, verdicts included."""
@@ -98,6 +100,8 @@ def _work(traffic: Traffic, client: Client, tickets: Tickets, tally: Tally) -> N
             except RequestError as failure:
                 client.close()
                 tally.failure(failure)
+                if failure.kind == "connect" and traffic.duration:
+                    time.sleep(BREATH)
             else:
                 tally.answer(answer, time.monotonic() - started)
     finally:

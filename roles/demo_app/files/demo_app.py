@@ -203,7 +203,8 @@ class Metrics:
         ]
         for template, counts in buckets.items():
             below = 0
-            for bound, number in zip((*map(str, BUCKETS), "+Inf"), counts, strict=False):
+            for position, number in enumerate(counts):
+                bound = BUCKETS[position] if position < len(BUCKETS) else "+Inf"
                 below += number
                 lines.append(
                     f'demo_app_request_duration_seconds_bucket{{path="{template}",le="{bound}"}} {below}'

@@ -167,11 +167,11 @@ REFUSED = RequestError("connect", "cannot connect to a:80: connection refused")
             {"status": "200", "op": "eq", "value": 1},
             [REFUSED],
             False,
-            "expected 1 answers with status 200, saw 0 (1 × connect; last error: connect: cannot connect to a:80: connection refused)",
+            "expected 1 answer with status 200, saw 0 (1 × connect; last error: connect: cannot connect to a:80: connection refused)",
         ),
         ({"error": "any", "op": "eq", "value": 0}, MIXED, True, "0 errors"),
         ({"error": "timeout", "op": "eq", "value": 0}, [REFUSED], True, "0 timeout errors"),
-        ({"error": "connect", "op": "eq", "value": 1}, [REFUSED], True, "1 connect errors"),
+        ({"error": "connect", "op": "eq", "value": 1}, [REFUSED], True, "1 connect error"),
         (
             {"header": {"name": "Server", "value": "envoy"}, "op": "eq", "value": 20},
             MIXED,
@@ -194,7 +194,7 @@ REFUSED = RequestError("connect", "cannot connect to a:80: connection refused")
             {"header": {"name": "x-v", "matches": "^v[{]?1"}, "op": "eq", "value": 1},
             [answer(**{"x-v": "v1.2"}), answer(**{"x-v": "rev1"})],
             True,
-            "1 answers with header x-v matching '^v[{]?1'",
+            "1 answer with header x-v matching '^v[{]?1'",
         ),
         (
             {"hosts": "count", "op": "eq", "value": 3},
@@ -207,7 +207,7 @@ REFUSED = RequestError("connect", "cannot connect to a:80: connection refused")
             {"hosts": "c", "op": "ge", "value": 1},
             MIXED,
             False,
-            "expected at least 1 answers from c, saw 0 (18 × a, 2 × b)",
+            "expected at least 1 answer from c, saw 0 (18 × a, 2 × b)",
         ),
         ({"hosts": "spread", "op": "eq", "value": 1.6}, MIXED, True, "a spread over the hosts of 1.6"),
         (
@@ -252,7 +252,7 @@ REFUSED = RequestError("connect", "cannot connect to a:80: connection refused")
             {"body": "^hel+o$", "op": "eq", "value": 1},
             [answer(), answer(body=b"bye")],
             True,
-            "1 answers with a body matching '^hel+o$'",
+            "1 answer with a body matching '^hel+o$'",
         ),
     ],
 )

@@ -39,10 +39,10 @@ def trouble(program: str, folder: Path) -> str:
         return f"{program} may not be executed by {_user()}: `chmod +x {path}`, or choose another"
     try:
         with path.open("rb") as file:
-            start = file.read(20)
+            start = file.read(128)
     except PermissionError:
         return ""  # what may be executed need not be readable
-    kind = _wrong_kind(start)
+    kind = "" if _is_emulated(path, start) else _wrong_kind(start)
     return (
         f"{program} {kind}: choose one that is for this machine ({platform.system()} {platform.machine()})"
         if kind
@@ -64,7 +64,7 @@ def _unexecutable(program: str) -> str | None:
 
 
 def _wrong_kind(start: bytes) -> str:
-    if start[:2] == b"#!" or _emulated():
+    if start[:2] == b"#!":
         return ""
     linux = sys.platform.startswith("linux")
     if start[:4] == b"\x7fELF" and len(start) >= 20:
@@ -80,12 +80,28 @@ def _wrong_kind(start: bytes) -> str:
     return "is not a program (Exec format error)"
 
 
-def _emulated() -> bool:
-    """Whether the kernel was told how to run other kinds of programs."""
+def _is_emulated(path: Path, start: bytes) -> bool:
+    """Whether the kernel was told what to run such a file with, as qemu or Rosetta do."""
     try:
-        return any(one.name not in ("register", "status") for one in _FOREIGN.iterdir())
+        entries = [one.read_text() for one in _FOREIGN.iterdir() if one.name not in ("register", "status")]
     except OSError:
         return False
+    for entry in entries:
+        said = dict(line.split(" ", 1) for line in entry.splitlines() if " " in line)
+        if not entry.startswith("enabled"):
+            continue
+        if said.get("extension") == path.suffix and path.suffix:
+            return True
+        magic = bytes.fromhex(said.get("magic", ""))
+        mask = bytes.fromhex(said.get("mask", "")) or b"\xff" * len(magic)
+        found = start[int(said.get("offset", "0")) :][: len(magic)]
+        if (
+            magic
+            and len(found) == len(magic)
+            and all(a & m == b & m for a, b, m in zip(found, magic, mask, strict=True))
+        ):
+            return True
+    return False
 
 
 def _user() -> str:

@@ -172,7 +172,7 @@ class Local:
         rank = ranks(self.workloads.values())
         for name in sorted({*added, *changed}, key=lambda name: (rank.get(name, 0), name)):
             supervisor.add(name)
-        programs = supervisor.programs()
+        programs = self._noticed(supervisor)
         woken = []
         for name in sorted(self.workloads, key=lambda name: (rank[name], name)):
             program = programs.get(name)
@@ -183,6 +183,16 @@ class Local:
                 self._start(supervisor, program)
                 woken.append(name)
         return Applied(names({*added, *woken} - {*changed}), names(changed), names(in_the_way))
+
+    def _noticed(self, supervisor: Supervisor) -> dict[str, Program]:
+        """Return all programs when supervisord knows of each that has just ended."""
+
+        def is_known() -> bool:
+            running = (one for one in supervisor.programs().values() if one.state in RUNNING)
+            return all(processes.is_alive(one.pid) for one in running if one.pid)
+
+        wait(is_known, 5)
+        return supervisor.programs()
 
     def _start(self, supervisor: Supervisor, program: Program) -> None:
         if program.state in ("BACKOFF", "STOPPING"):

@@ -1,0 +1,370 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Workloads as containers of a real Docker: converged from every half state, and nothing left behind."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible.module_utils.testing import patch_module_args
+
+from ansible_collections.meshlab.envoy.plugins.module_utils.documents.compose import compose
+from ansible_collections.meshlab.envoy.plugins.module_utils.documents.workload import (
+    Mount,
+    Port,
+    Probe,
+    Workload,
+)
+from ansible_collections.meshlab.envoy.plugins.modules import workloads as module
+
+IMAGE = "python:3.11-slim-bookworm"
+SERVER = """
+import http.server, os, sys
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200); self.end_headers(); self.wfile.write(os.environ["NAME"].encode())
+    def log_message(self, *_): pass
+http.server.ThreadingHTTPServer((sys.argv[1], int(sys.argv[2])), Handler).serve_forever()
+"""
+
+
+def docker(*arguments: str, check: bool = True, stdin: str = "") -> str:
+    ran = subprocess.run(
+        ["docker", *arguments], capture_output=True, text=True, timeout=120, input=stdin, check=False
+    )
+    assert ran.returncode == 0 or not check, ran.stderr
+    return ran.stdout.strip()
+
+
+def _usable() -> bool:
+    return bool(shutil.which("docker")) and bool(
+        docker("version", "--format", "{{.Server.Version}}", check=False)
+    )
+
+
+pytestmark = pytest.mark.skipif(not _usable(), reason="there is no Docker here")
+
+
+class Demo:
+    """A compose project of one test, and the module's answers."""
+
+    def __init__(self, name: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.name = name
+        self.folder = folder
+        self._capsys = capsys
+
+    def run(self, *workloads: Workload, check: bool = False, **options: Any) -> dict[str, Any]:
+        """Run the module; return its result, with `failed` in it either way."""
+        files = [
+            # JSON is YAML too.
+            {"path": "compose.yaml", "content": json.dumps(compose(self.name, workloads, "127.0.0.1"))},
+            {"path": "app/server.py", "content": SERVER},
+        ]
+        arguments = {
+            "name": self.name,
+            "runtime": "docker",
+            "folder": str(self.folder),
+            "files": files,
+            "workloads": [one.to_dict() for one in workloads],
+            "timeout": 30,
+            "_ansible_check_mode": check,
+            "_ansible_diff": True,
+            **options,
+        }
+        with patch_module_args(arguments), pytest.raises(SystemExit):
+            module.main()
+        result: dict[str, Any] = json.loads(self._capsys.readouterr().out)
+        return {"failed": False, **result}
+
+    def absent(self, **options: Any) -> dict[str, Any]:
+        return self.run(state="absent", files=[], workloads=[], **options)
+
+    def container(self, service: str) -> str:
+        return f"{self.name}-{service}-1"
+
+    def ids(self) -> dict[str, str]:
+        """The container of each service, and when it was started: what a restart changes."""
+        names = docker("ps", "--all", "--quiet", "--filter", f"label=com.docker.compose.project={self.name}")
+        template = '{{index .Config.Labels "com.docker.compose.service"}} {{.Id}} {{.State.StartedAt}}'
+        lines = docker("inspect", "--format", template, *names.split()).splitlines() if names else []
+        return {line.split()[0]: line.split(maxsplit=1)[1] for line in lines}
+
+
+@pytest.fixture
+def demo(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest
+) -> Iterator[Demo]:
+    one = Demo(f"workloads-test-{abs(hash(request.node.name)) % 100000}", tmp_path / "state", capsys)
+    yield one
+    one.absent()
+    assert one.ids() == {}
+    assert not docker("network", "ls", "--quiet", "--filter", f"label=com.docker.compose.project={one.name}")
+    assert not one.folder.exists()
+
+
+@pytest.fixture
+def ports() -> list[int]:
+    """Ports that were free a moment ago."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
+    numbers = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return numbers
+
+
+def server(
+    name: str, port: int = 8080, published: int | None = None, address: str = "0.0.0.0", **more: Any
+) -> Workload:
+    ask = f"import socket; socket.create_connection(('127.0.0.1', {port}), 2).close()"
+    settings: dict[str, Any] = {
+        "name": name,
+        "image": IMAGE,
+        "command": ("python3", "-IS", "server.py", address, str(port)),
+        "environment": {"NAME": name},
+        "mounts": (Mount("app", "/app"),),
+        "directory": "/app",
+        "ports": (Port(port, published),),
+        "probe": Probe("http", port, "/", ("python3", "-ISc", ask)),
+        "user": "65534:65534",
+        "init": True,
+        "memory_mb": 64,
+        "stop_seconds": 2,
+    }
+    return Workload(**{**settings, **more})
+
+
+def answer(port: int) -> str:
+    with socket.create_connection(("127.0.0.1", port), 5) as connection:
+        connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        return connection.makefile().read().split("\n\n")[-1]
+
+
+def test_a_run_starts_everything_and_another_changes_nothing(demo: Demo, ports: list[int]) -> None:
+    # The app listens on its own loopback only, and is reached through the network that it shares.
+    wanted = [
+        server("proxy", 8080, ports[0]),
+        server("app", 8081, ports[1], address="127.0.0.1", network="proxy"),
+        Workload(name="plain", image=IMAGE, command=("sleep", "infinity"), init=True, stop_seconds=1),
+    ]
+    predicted = demo.run(*wanted, check=True)
+    assert (predicted["changed"], predicted["started"]) == (True, ["app", "plain", "proxy"])
+    assert not demo.folder.exists()
+    first = demo.run(*wanted)
+    assert (first["failed"], first["changed"], first["started"]) == (False, True, ["app", "plain", "proxy"])
+    assert answer(ports[0]) == "proxy"
+    before = demo.ids()
+    again = demo.run(*wanted)
+    assert (again["changed"], again["started"], again["restarted"], again["files"]) == (False, [], [], [])
+    assert demo.ids() == before
+    checked = demo.run(*wanted, check=True)
+    assert (checked["changed"], checked["files"]) == (False, [])
+
+
+def test_only_what_differs_is_restarted_and_what_shares_its_network(demo: Demo) -> None:
+    def wanted(owner: str, lone: str) -> list[Workload]:
+        return [
+            server("owner", digest=owner),
+            server("sharer", 8081, network="owner"),
+            server("lone", digest=lone),
+        ]
+
+    demo.run(*wanted("1", "1"))
+    before = demo.ids()
+    predicted = demo.run(*wanted("1", "2"), check=True)
+    assert predicted["restarted"] == ["lone"]
+    result = demo.run(*wanted("1", "2"))
+    assert (result["started"], result["restarted"], result["removed"]) == ([], ["lone"], [])
+    after = demo.ids()
+    assert {name for name in after if after[name] != before[name]} == {"lone"}
+    result = demo.run(*wanted("2", "2"))
+    assert result["restarted"] == ["owner", "sharer"]
+    assert demo.ids()["lone"] == after["lone"]
+
+
+def test_what_is_gone_is_stopped_and_its_port_can_be_had_at_once(demo: Demo, ports: list[int]) -> None:
+    demo.run(server("kept"), server("old", 8080, ports[0]), server("older"))
+    kept = demo.ids()["kept"]
+    predicted = demo.run(server("kept"), server("new", 8080, ports[0]), check=True)
+    assert (predicted["started"], predicted["removed"]) == (["new"], ["old", "older"])
+    result = demo.run(server("kept"), server("new", 8080, ports[0]))
+    assert (result["started"], result["removed"]) == (["new"], ["old", "older"])
+    assert sorted(demo.ids()) == ["kept", "new"]
+    assert demo.ids()["kept"] == kept
+    assert answer(ports[0]) == "new"
+
+
+def test_every_half_state_is_converged(demo: Demo) -> None:
+    wanted = [server("owner"), server("sharer", 8081, network="owner"), server("lone")]
+    demo.run(*wanted)
+    owner, sharer, lone = (demo.container(name) for name in ("owner", "sharer", "lone"))
+    docker("pause", lone)
+    assert demo.run(*wanted)["started"] == ["lone"]
+    docker("stop", "--time", "1", lone)
+    assert demo.run(*wanted)["started"] == ["lone"]
+    docker("rm", "--force", sharer)
+    assert demo.run(*wanted)["started"] == ["sharer"]
+    # The network of the sharer went away with its owner's earlier life.
+    docker("restart", "--time", "1", owner)
+    assert demo.run(*wanted)["restarted"] == ["sharer"]
+    assert (
+        docker("exec", sharer, "python3", "-c", "import socket; socket.create_connection(('lone', 8080), 5)")
+        == ""
+    )
+    # Interrupted: made, and not started.
+    docker("rm", "--force", lone)
+    docker("compose", "--project-name", demo.name, "--file", str(demo.folder / "compose.yaml"), "create")
+    assert demo.run(*wanted)["started"] == ["lone"]
+    assert demo.run(*wanted)["changed"] is False
+
+
+def test_one_that_ends_is_told_at_once_with_its_last_words(demo: Demo) -> None:
+    script = 'echo "no such key: x" >&2; exit 3'
+    failing = Workload(name="app", image=IMAGE, command=("sh", "-c", script), probe=Probe("tcp", 80))
+    start = time.monotonic()
+    result = demo.run(failing, server("other"))
+    assert time.monotonic() - start < 15
+    assert result["failed"]
+    assert result["msg"].startswith("app ended with exit code 3")
+    assert f"its last lines (docker logs {demo.container('app')}):\n  no such key: x" in result["msg"]
+    corrected = demo.run(server("app"), server("other"))
+    assert (corrected["failed"], corrected["restarted"] + corrected["started"]) == (False, ["app"])
+
+
+def test_one_that_does_not_serve_in_time_is_told_with_what_was_seen(demo: Demo) -> None:
+    mute = Workload(
+        name="mute",
+        image=IMAGE,
+        command=("sleep", "60"),
+        init=True,
+        probe=Probe("http", 80, "/ready", ("false",)),
+    )
+    result = demo.run(mute, timeout=1)
+    assert result["msg"].startswith(
+        "mute does not serve after 1 s (its probe says: exit code 1); it said nothing"
+    )
+
+
+def test_a_taken_port_is_told_with_who_has_it(demo: Demo, ports: list[int]) -> None:
+    other = docker("run", "--detach", "--publish", f"127.0.0.1:{ports[0]}:80", "--init", IMAGE, "sleep", "60")
+    try:
+        name = docker("inspect", "--format", "{{.Name}}", other).removeprefix("/")
+        with socket.create_server(("127.0.0.1", ports[1])):
+            result = demo.run(server("a", 8080, ports[0]), server("b", 8080, ports[1]))
+    finally:
+        docker("rm", "--force", other)
+    assert (
+        f"port {ports[0]} of a is taken by container {name}; port {ports[1]} of b is taken by process"
+        in result["msg"]
+    )
+    assert result["msg"].endswith(": stop it, or choose another port. Nothing was changed.")
+    assert (result["changed"], demo.folder.exists()) == (False, False)
+
+
+def test_an_image_that_cannot_be_pulled_is_told_before_anything_is_started(demo: Demo) -> None:
+    missing = "localhost:1/no/such:1"
+    result = demo.run(server("a"), server("b", image=missing))
+    assert result["failed"]
+    assert missing in result["msg"]
+    assert "Docker says: " in result["msg"]
+    assert demo.ids() == {}
+    assert not demo.folder.exists()
+    predicted = demo.run(server("a"), server("b", image=missing), check=True)
+    assert (predicted["failed"], predicted["started"]) == (False, ["a", "b"])
+    assert f"would be pulled: {missing}" in json.dumps(predicted["warnings"])
+
+
+def test_absent_needs_no_folder_and_is_idempotent(demo: Demo) -> None:
+    demo.run(server("a"))
+    assert demo.absent(check=True)["removed"] == ["a"]
+    assert "a" in demo.ids()
+    shutil.rmtree(demo.folder)
+    result = demo.absent()
+    assert (result["changed"], result["removed"], demo.ids()) == (True, ["a"], {})
+    assert demo.absent()["changed"] is False
+
+
+def test_a_container_is_confined(demo: Demo) -> None:
+    demo.run(server("a"))
+    container = demo.container("a")
+    status = docker("exec", container, "cat", "/proc/1/status")
+    assert "CapEff:\t0000000000000000" in status
+    assert "NoNewPrivs:\t1" in status
+    assert "Uid:\t65534" in status
+    for path in ("/x", "/app/x"):
+        assert docker(
+            "exec", container, "sh", "-c", f"touch {path} 2>&1 || echo refused", check=False
+        ).endswith("refused")
+    assert docker("exec", container, "sh", "-c", "touch /tmp/x && echo done") == "done"
+
+
+@pytest.mark.parametrize(
+    ("host", "words"),
+    [
+        ("unix:///nonexistent/docker.sock", "The Docker daemon does not answer"),
+        ("tcp://127.0.0.1:1", "The Docker daemon does not answer"),
+    ],
+)
+def test_no_daemon_is_told_and_predicted_around(
+    demo: Demo, monkeypatch: pytest.MonkeyPatch, host: str, words: str
+) -> None:
+    with monkeypatch.context() as changed:
+        changed.setenv("DOCKER_HOST", host)
+        result = demo.run(server("a"))
+        predicted = demo.run(server("a"), check=True)
+    assert words in result["msg"]
+    assert result["msg"].endswith("Nothing was changed.")
+    assert (predicted["failed"], predicted["started"]) == (False, ["a"])
+    assert words in json.dumps(predicted["warnings"])
+
+
+def test_without_docker_it_is_told_and_absent_is_content(demo: Demo, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as changed:
+        changed.setenv("PATH", "/nonexistent")
+        assert "The docker command is not on this host" in demo.run(server("a"))["msg"]
+        assert demo.absent()["changed"] is False
+
+
+# The document, as compose itself understands it
+
+
+def test_compose_understands_everything_as_it_was_said(demo: Demo) -> None:
+    hard = 'both " and \' $HOME ${X:-y} $$ %s ; # \\ {"json": [1]}'
+    workload = replace(
+        server("app", 8080, 18080),
+        command=("python3", hard),
+        environment={"HARD": hard},
+        hostname="app-host",
+        cpus=0.5,
+        aliases=("alias",),
+        probe=Probe("http", 8080, "/", ("sh", "-c", hard)),
+        digest="abc",
+    )
+    sharer = server("sharer", 9000, 19000, network="app", aliases=("shared",))
+    document = json.dumps(compose("lab", [workload, sharer], "127.0.0.1"))
+    where = ["--project-directory", str(demo.folder), "--file", "-"]
+    services = json.loads(docker("compose", *where, "config", "--format", "json", stdin=document))["services"]
+    app = services["app"]
+    unescaped = hard.replace("$", "$$")  # config says it as a file would
+    assert app["command"] == [unescaped]
+    assert app["environment"] == {"HARD": unescaped, "MESHLAB_ENVOY_DIGEST": "abc"}
+    assert app["healthcheck"]["test"] == ["CMD", "sh", "-c", unescaped]
+    assert (app["entrypoint"], app["hostname"], float(app["cpus"])) == (["python3"], "app-host", 0.5)
+    assert int(app["mem_limit"]) == 64 << 20
+    assert app["networks"]["default"]["aliases"] == ["alias", "shared"]
+    assert {(one["host_ip"], one["published"], one["target"]) for one in app["ports"]} == {
+        ("127.0.0.1", "18080", 8080),
+        ("127.0.0.1", "19000", 9000),
+    }
+    assert app["volumes"][0]["source"] == str(demo.folder / "app")
+    assert services["sharer"]["network_mode"] == "service:app"
+    assert services["sharer"]["depends_on"]["app"]["restart"] is True

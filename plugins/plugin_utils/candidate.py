@@ -26,13 +26,25 @@ class Wrong(ValueError):
         super().__init__(f"{path} line {line}: {problem}" if line else f"{path}: {problem}")
 
 
+class _Dumper(yaml.SafeDumper):
+    """Quotes what Envoy's YAML takes for a boolean and Python's does not."""
+
+
+def _text_node(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+    style = "'" if value in ("y", "Y", "n", "N") else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
+
+
+_Dumper.add_representer(str, _text_node)
+
+
 def as_text(path: str, content: Any) -> str:
     """Return `content` as it is when it is text; data becomes JSON for a path that says so, else YAML."""
     if isinstance(content, str):
         return str(content)
     if path.endswith(".json"):
         return json.dumps(content, indent=2) + "\n"
-    return yaml.dump(_plain(content), Dumper=yaml.SafeDumper, sort_keys=False, width=130, allow_unicode=True)
+    return str(yaml.dump(_plain(content), Dumper=_Dumper, sort_keys=False, width=130, allow_unicode=True))
 
 
 def candidate(proxy: Mapping[str, Any], texts: Mapping[str, str]) -> str:
@@ -41,7 +53,8 @@ def candidate(proxy: Mapping[str, Any], texts: Mapping[str, str]) -> str:
     Nodes are moved as they were written, so that what Envoy takes for a number or a boolean stays just that.
     Raises Wrong.
     """
-    root = _mapping(proxy.get("bootstrap") or "the bootstrap", _text(proxy, "bootstrap", texts) or MINIMAL)
+    bootstrap = proxy.get("bootstrap")
+    root = _mapping(bootstrap, _text(proxy, "bootstrap", texts)) if bootstrap else _mapping("", MINIMAL)
     for kind, (source, type_url) in WATCHED.items():
         path = proxy.get(kind)
         if not path:
@@ -81,7 +94,9 @@ def _resources(path: str, text: str, type_url: str) -> list[yaml.Node]:
         if kind is None:
             raise Wrong(path, f"a resource has no '@type': {type_url} is what belongs here", line)
         if kind.value != type_url:
-            raise Wrong(path, f"'@type' is {kind.value}, and here it must be {type_url}", kind.start_mark.line + 1)
+            raise Wrong(
+                path, f"'@type' is {kind.value}, and here it must be {type_url}", kind.start_mark.line + 1
+            )
         _drop(one, "@type")
     return list(found.value)
 

@@ -10,8 +10,6 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.meshlab.envoy.plugins.module_utils.demo.read import DemoError
-from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.versions import UnsupportedVersion
 from ansible_collections.meshlab.envoy.plugins.module_utils.plan.plan import make_plan
 
 
@@ -19,7 +17,7 @@ def plan(data: Any, name: str, context: dict[str, Any], file: str = "") -> dict[
     """Return the plan of demo `name`, or end with one sentence that says what is wrong and where."""
     try:
         return make_plan(name, data, context, file)
-    except (DemoError, UnsupportedVersion) as error:
+    except ValueError as error:  # DemoError, UnsupportedVersion, WorkloadError
         raise AnsibleFilterError(str(error)) from error
 
 

@@ -6,13 +6,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
 from typing import Any
 
-from ansible_collections.meshlab.envoy.plugins.module_utils.demo.read import DemoError
+from ansible_collections.meshlab.envoy.plugins.module_utils.demo.error import DemoError, check_known
+from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.clusters import is_ip
 
 RUNTIMES = ("local", "docker")
+# What errors call the context, which is not in the demo file.
+CONTEXT = "context"
 
 
 @dataclass(frozen=True)
@@ -39,29 +42,53 @@ class Context:
     app_image: str = ""  # an image of one's own that holds the demo app
     mappings: Mapping[str, Any] = field(default_factory=dict)  # statsd_exporter's default mapping, by style
     network: str = ""  # docker: an existing network to join
-    replicas: Mapping[str, int] = field(default_factory=dict)
+    replicas: Mapping[str, Any] = field(default_factory=dict)  # checked with the demo
     change: str = ""
 
     @property
     def local(self) -> bool:
+        """Whether the runtime is processes on the host rather than containers."""
         return self.runtime == "local"
 
-    def program(self, program: Program) -> str:
-        """Return how a command line of this runtime names `program`."""
-        return program.executable if self.local else ""
+
+PROGRAMS = tuple(one.name for one in fields(Context) if one.type == "Program")
+MAPPINGS = ("mappings", "replicas")
 
 
 def read_context(data: Mapping[str, Any]) -> Context:
-    """Return the context that `data` describes. Raises DemoError."""
-    known = Context.__dataclass_fields__
+    """Return the context that `data` describes; what is missing or null has its default. Raises DemoError."""
+    known = [one.name for one in fields(Context)]
+    _check_keys(data, known, CONTEXT)
+    values = {key: value for key, value in data.items() if value is not None}
+    for key in ("runtime", "folder"):
+        if not values.get(key):
+            raise DemoError(CONTEXT, f"{key}: is missing")
+    check_known(values["runtime"], RUNTIMES, CONTEXT, "runtime", "runtime")
+    for key, value in values.items():
+        where = f"{CONTEXT}.{key}"
+        if key in PROGRAMS:
+            values[key] = _program(value, where)
+        elif key in MAPPINGS:
+            _check_mapping(value, where)
+        elif not isinstance(value, str):
+            raise DemoError(where, f"has to be text, not '{value}'")
+    context = Context(**values)
+    if not is_ip(context.bind):
+        raise DemoError(f"{CONTEXT}.bind", f"'{context.bind}' is no IP address, such as 127.0.0.1 or 0.0.0.0")
+    return context
+
+
+def _program(data: Any, where: str) -> Program:
+    _check_mapping(data, where)
+    _check_keys(data, [one.name for one in fields(Program)], where)
+    return Program(**{key: str(value) for key, value in data.items() if value is not None})
+
+
+def _check_mapping(value: Any, where: str) -> None:
+    if not isinstance(value, Mapping):
+        raise DemoError(where, f"has to be a mapping, not '{value}'")
+
+
+def _check_keys(data: Mapping[str, Any], known: Iterable[str], where: str) -> None:
     for key in data:
-        if key not in known:
-            raise DemoError("context", f"there is no key '{key}'; there is: {', '.join(known)}")
-    if data.get("runtime") not in RUNTIMES:
-        raise DemoError("context.runtime", f"'{data.get('runtime')}' is not one of {', '.join(RUNTIMES)}")
-    values = dict(data)
-    for key in ("envoy", "python", "statsd_exporter", "supervisord"):
-        if key in values:
-            values[key] = Program(**values[key])
-    values["replicas"] = {str(name): int(count) for name, count in (values.get("replicas") or {}).items()}
-    return Context(**values)
+        check_known(str(key), known, where, "", "key")

@@ -7,11 +7,14 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import yaml
+
+WRITTEN_BY = "# Written by meshlab.envoy: change the demo or the role's variables, not this file."
 
 
 @dataclass(frozen=True)
@@ -24,40 +27,50 @@ class File:
     live: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
+        """Return plain data, as a module takes it."""
         return asdict(self)
 
 
 class _Dumper(yaml.SafeDumper):
     """Block style, lists indented, no aliases: as people write it."""
 
-    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
-        return super().increase_indent(flow, False)
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002
+        return super().increase_indent(flow, indentless=False)
 
-    def ignore_aliases(self, data: Any) -> bool:
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002
         return True
+
+
+# Envoy's parser (yaml-cpp) takes these for true and false; PyYAML does not, and so would not quote them.
+_Dumper.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("[yYnN]$"), list("yYnN"))
 
 
 def to_yaml(data: Any, title: str = "") -> str:
     """Return `data` as YAML, keys in their order, below a comment that says what it is and who wrote it."""
-    text = yaml.dump(_plain(data), Dumper=_Dumper, sort_keys=False, width=4096, allow_unicode=True)
-    return f"# {title}\n# Written by meshlab.envoy: change the demo or the role's variables, not this file.\n{text}" if title else text
+    text = yaml.dump(plain(data), Dumper=_Dumper, sort_keys=False, width=4096, allow_unicode=True)
+    return f"# {title}\n{WRITTEN_BY}\n{text}" if title else text
 
 
-def digest(files: Iterable[File], *more: str) -> str:
-    """Return what changes when a file that is read only at start changes."""
+def digest(files: Iterable[File]) -> str:
+    """Return what changes when one of `files`, which are read only at start, changes."""
     total = hashlib.sha256()
-    for text in [*(part for file in files for part in (file.path, file.content)), *more]:
-        total.update(text.encode() + b"\0")
+    for file in files:
+        total.update(f"{file.path}\0{file.content}\0".encode())
     return total.hexdigest()[:12]
 
 
-def _plain(value: Any) -> Any:
-    """Ansible hands over subclasses of str, dict and list that YAML's representers do not know."""
+def plain(value: Any) -> Any:
+    """Return a copy of `value` in the types of JSON, and of no others.
+
+    Ansible hands over subclasses of str, dict and list that YAML's representers do not know, YAML dates.
+    """
+    if value is None:
+        return None
     if isinstance(value, Mapping):
-        return {str(key): _plain(one) for key, one in value.items()}
+        return {str(key): plain(one) for key, one in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(one) for one in value]
-    for kind in (bool, int, float, str):
+        return [plain(one) for one in value]
+    for kind in (bool, int, float):
         if isinstance(value, kind):
             return kind(value)
-    return value
+    return str(value)

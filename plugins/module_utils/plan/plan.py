@@ -13,27 +13,34 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.demo.read import Dem
 from ansible_collections.meshlab.envoy.plugins.module_utils.documents.compose import compose
 from ansible_collections.meshlab.envoy.plugins.module_utils.documents.supervisord import supervisord_conf
 from ansible_collections.meshlab.envoy.plugins.module_utils.documents.workload import Workload
+from ansible_collections.meshlab.envoy.plugins.module_utils.envoy import versions
 from ansible_collections.meshlab.envoy.plugins.module_utils.plan import questions
 from ansible_collections.meshlab.envoy.plugins.module_utils.plan.context import Context, read_context
 from ansible_collections.meshlab.envoy.plugins.module_utils.plan.exporter import plan_exporter
-from ansible_collections.meshlab.envoy.plugins.module_utils.plan.files import File, to_yaml
-from ansible_collections.meshlab.envoy.plugins.module_utils.plan.layout import EXPORTER, Layout
+from ansible_collections.meshlab.envoy.plugins.module_utils.plan.files import File, plain, to_yaml
+from ansible_collections.meshlab.envoy.plugins.module_utils.plan.layout import Layout
 from ansible_collections.meshlab.envoy.plugins.module_utils.plan.proxy import plan_proxy
 from ansible_collections.meshlab.envoy.plugins.module_utils.plan.service import app_files, plan_service
+from ansible_collections.meshlab.envoy.plugins.module_utils.plan.topology import EXPORTER
 
 
 def make_plan(name: str, data: Any, context: Mapping[str, Any], file: str = "") -> dict[str, Any]:
     """Return the plan of the demo `name`; see "The plan" in docs/architecture.md for its shape.
 
-    `data` is the demo file's content, `file` what errors call it. Raises DemoError.
+    `data` is the demo file's content, `file` what errors call it. The answer is plain data, which JSON takes as it is.
+    Raises DemoError, UnsupportedVersion where the demo runs an Envoy that this collection was not tested with, and
+    WorkloadError where the context lacks what a workload needs.
     """
-    known = read_context(context)
-    demo = read(name, data, known.change, known.replicas, file)
+    known = read_context(plain(context))
+    demo = read(plain(name), plain(data), known.change, known.replicas, file)
     return plan(demo, known)
 
 
 def plan(demo: Demo, context: Context) -> dict[str, Any]:
-    """Return the plan of a demo that was read."""
+    """Return the plan of a demo that was read, without its defaults left to fill in."""
+    programs = _programs(demo)
+    if "envoy" in programs and context.envoy.version:
+        versions.check(context.envoy.version)
     layout = Layout(demo, context)
     proxies = [plan_proxy(proxy, layout) for proxy in layout.proxies()]
     workloads = [proxy.workload for proxy in proxies]
@@ -43,42 +50,46 @@ def plan(demo: Demo, context: Context) -> dict[str, Any]:
         added, only_its_own = plan_service(service, layout)
         workloads += added
         files += only_its_own
-    if demo[EXPORTER]:
+    if demo[EXPORTER] is not None:
         exporter, mapping, check = plan_exporter(layout)
         workloads.append(exporter)
         files.append(mapping)
         checks.append(check)
     files.append(_document(demo, workloads, context))
+    endpoints = questions.endpoints(layout)
     change = demo["changes"].get(context.change)
+    during = questions.traffic(change["during"], layout, f"changes.{context.change}.during") if change else []
+    traffic = questions.traffic(demo["traffic"], layout, "traffic")
     return {
         "name": demo["name"],
         "summary": change["summary"] if change else demo["summary"],
         "notes": demo["notes"],
         "runtime": context.runtime,
         "folder": context.folder,
-        "programs": _programs(demo),
+        "programs": programs,
         "files": [file.to_dict() for file in files],
         "directories": [directory for proxy in proxies for directory in proxy.directories],
         "certificates": [certificate for proxy in proxies for certificate in proxy.certificates],
         "checks": checks,
         "workloads": [workload.to_dict() for workload in workloads],
         "admins": [
-            {"proxy": one["proxy"], "url": one["url"]} for one in questions.endpoints(layout) if one["format"] == "envoy"
+            {"proxy": one["proxy"], "url": one["url"]} for one in endpoints if one["format"] == "envoy"
         ],
-        "endpoints": questions.endpoints(layout),
+        "endpoints": endpoints,
         "addresses": questions.addresses(layout),
-        "traffic": questions.traffic(demo["traffic"], layout),
-        "during": questions.traffic(change["during"], layout, f"changes.{context.change}.during") if change else [],
-        "assertions": questions.assertions(demo["expectations"], layout),
+        "traffic": traffic,
+        "during": during,
+        "assertions": questions.assertions(demo["expectations"], traffic, layout),
     }
 
 
 def _programs(demo: Demo) -> list[str]:
     """Return what must be provided, by the names of the roles that do."""
+    services = demo["services"].values()
     wanted = {
-        "envoy": bool(demo["proxies"]) or any(service["sidecar"] for service in demo["services"].values()),
-        "demo_app": any(not service["server"] for service in demo["services"].values()),
-        EXPORTER: bool(demo[EXPORTER]),
+        "envoy": bool(demo["proxies"]) or any(one["sidecar"] is not None for one in services),
+        "demo_app": any(one["server"] is None for one in services),
+        EXPORTER: demo[EXPORTER] is not None,
     }
     return [program for program, is_wanted in wanted.items() if is_wanted]
 
@@ -87,5 +98,5 @@ def _document(demo: Demo, workloads: list[Workload], context: Context) -> File:
     """Return what the runtime reads."""
     if context.local:
         return File("supervisord.conf", supervisord_conf(demo["name"], workloads))
-    text = to_yaml(compose(demo["name"], workloads, context.bind, context.network or None), f"{demo['name']}: docker compose up")
-    return File("compose.yaml", text)
+    document = compose(demo["name"], workloads, context.bind, context.network or None)
+    return File("compose.yaml", to_yaml(document, f"{demo['name']}: docker compose up"))

@@ -6,17 +6,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.meshlab.envoy.plugins.module_utils.demo.read import DemoError
-from ansible_collections.meshlab.envoy.plugins.module_utils.documents.workload import Mount, Port, Probe, Workload
+from ansible_collections.meshlab.envoy.plugins.module_utils.demo.error import DemoError
+from ansible_collections.meshlab.envoy.plugins.module_utils.documents.workload import (
+    Mount,
+    Port,
+    Probe,
+    Workload,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils.envoy import bootstrap as boot
 from ansible_collections.meshlab.envoy.plugins.module_utils.envoy import tls
-from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.clusters import cluster
+from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.clusters import Address, cluster
 from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.listeners import listener
 from ansible_collections.meshlab.envoy.plugins.module_utils.plan.files import File, digest, to_yaml
-from ansible_collections.meshlab.envoy.plugins.module_utils.plan.layout import ADMIN, APP, EXPORTER, LOOPBACK, Layout, Proxy
+from ansible_collections.meshlab.envoy.plugins.module_utils.plan.layout import LOOPBACK, WILDCARDS, Layout
+from ansible_collections.meshlab.envoy.plugins.module_utils.plan.topology import (
+    ADMIN,
+    APP,
+    EXPORTER,
+    EXPORTER_STATSD,
+    Proxy,
+)
 
 ENVOY_USER = "101:101"  # of the official image since 1.15
 ENVOY_HOME = "/etc/envoy"
@@ -47,12 +60,25 @@ def plan_proxy(proxy: Proxy, layout: Layout) -> ProxyPlan:
     if secret:
         certificates = f"{folder}/certs"
         at_start += [
-            File(f"{_secrets(proxy)}/identity.yaml", to_yaml(tls.identity(certificates), f"{title}: who it is")),
-            File(f"{_secrets(proxy)}/trust.yaml", to_yaml(tls.trust(certificates), f"{title}: whom it believes")),
+            File(
+                f"{_secrets(proxy)}/identity.yaml", to_yaml(tls.identity(certificates), f"{title}: who it is")
+            ),
+            File(
+                f"{_secrets(proxy)}/trust.yaml",
+                to_yaml(tls.trust(certificates), f"{title}: whom it believes"),
+            ),
         ]
     live = [
-        File(f"{folder}/clusters.yaml", to_yaml({"resources": clusters}, f"{title}: whom it talks to; live"), live=proxy.name),
-        File(f"{folder}/listeners.yaml", to_yaml({"resources": listeners}, f"{title}: what it listens on; live"), live=proxy.name),
+        File(
+            f"{folder}/clusters.yaml",
+            to_yaml({"resources": clusters}, f"{title}: whom it talks to; live"),
+            live=proxy.name,
+        ),
+        File(
+            f"{folder}/listeners.yaml",
+            to_yaml({"resources": listeners}, f"{title}: what it listens on; live"),
+            live=proxy.name,
+        ),
     ]
     return ProxyPlan(
         workload=_workload(proxy, layout, digest(at_start)),
@@ -79,22 +105,28 @@ def _listeners(proxy: Proxy, layout: Layout) -> list[dict[str, Any]]:
 
 def _clusters(proxy: Proxy, layout: Layout) -> list[dict[str, Any]]:
     """A sidecar has a cluster for its own app without being told; a demo may say more of it under the same name."""
-    specs = dict(proxy.spec["clusters"])
+    specs = proxy.spec["clusters"]
     made = []
     if proxy.place == "sidecar" and proxy.group not in specs:
-        made.append(cluster(proxy.group, [(LOOPBACK, layout.port(proxy.group, APP, proxy.replica))]))
+        made.append(cluster(proxy.group, _own_app(proxy, layout)))
     for name, spec in specs.items():
-        where = f"{proxy.group}: clusters.{name}"
-        own = proxy.place == "sidecar" and spec["to"] in (proxy.group, f"{proxy.group}/{APP}")
-        if own:
-            addresses = [(LOOPBACK, layout.port(proxy.group, APP, proxy.replica))]
-        elif spec["to"]:
-            addresses = layout.reach(spec["to"], proxy.name, where)
-        else:
-            addresses = [(spec["address"], spec["port"])]
         server_name = (spec["to"] or spec["address"]).partition("/")[0]
+        addresses = _addresses(spec, f"{proxy.where}.clusters.{name}", proxy, layout)
         made.append(cluster(name, addresses, spec["cluster"], spec["tls"], _secrets(proxy), server_name))
     return made
+
+
+def _addresses(spec: Mapping[str, Any], where: str, proxy: Proxy, layout: Layout) -> list[Address]:
+    """Return whom a cluster talks to. A sidecar that names its own service means the app beside it."""
+    if not spec["to"]:
+        return [(spec["address"], spec["port"])]
+    if proxy.place == "sidecar" and spec["to"] in (proxy.group, f"{proxy.group}/{APP}"):
+        return _own_app(proxy, layout)
+    return layout.reach(spec["to"], proxy.name, where)
+
+
+def _own_app(proxy: Proxy, layout: Layout) -> list[Address]:
+    return [(layout.inside(proxy.group, APP, proxy.replica), layout.port(proxy.group, APP, proxy.replica))]
 
 
 def _bootstrap(proxy: Proxy, layout: Layout) -> dict[str, Any]:
@@ -112,18 +144,20 @@ def _bootstrap(proxy: Proxy, layout: Layout) -> dict[str, Any]:
 
 
 def _sink(proxy: Proxy, layout: Layout) -> boot.Sink | None:
+    """Return where the proxy says that its stats go, or else the demo's own exporter."""
     stated = proxy.spec["statsd"]
-    if stated:
-        return boot.Sink(stated["style"], stated["transport"], (stated["address"], stated["port"]), stated["prefix"])
+    if stated is not None:
+        address = (stated["address"], stated["port"])
+        return boot.Sink(stated["style"], stated["transport"], address, stated["prefix"])
     return _exporter_sink(proxy, layout)
 
 
 def _exporter_sink(proxy: Proxy, layout: Layout) -> boot.Sink | None:
     """UDP where the exporter shares the proxy's network, else TCP through a cluster: Envoy's UDP sink takes IP addresses only."""
     exporter = layout.demo[EXPORTER]
-    if not exporter:
+    if exporter is None:
         return None
-    port = layout.port(EXPORTER, "statsd")
+    port = layout.port(EXPORTER, EXPORTER_STATSD)
     if layout.shares_exporter_network(proxy):
         return boot.Sink(exporter["style"], "udp", (LOOPBACK, port), exporter["prefix"])
     if exporter["style"] == "dog_statsd":
@@ -132,8 +166,7 @@ def _exporter_sink(proxy: Proxy, layout: Layout) -> boot.Sink | None:
             f"statsd_exporter.style: dog_statsd speaks UDP only, and {proxy.name} does not share the exporter's network;"
             f" use 'style: statsd', or 'beside: {proxy.group}' when that is the only proxy",
         )
-    host = layout.host(layout.exporter_network() or EXPORTER, proxy.name)
-    return boot.Sink(exporter["style"], "tcp", (host, port), exporter["prefix"])
+    return boot.Sink(exporter["style"], "tcp", (layout.exporter_host(), port), exporter["prefix"])
 
 
 def _workload(proxy: Proxy, layout: Layout, files_digest: str) -> Workload:
@@ -169,7 +202,13 @@ def _workload(proxy: Proxy, layout: Layout, files_digest: str) -> Workload:
             )
             for slot in slots
         ),
-        probe=Probe("http", port=admin_port, path="/ready", command=bash_probe(admin_port, "/ready")),
+        probe=Probe(
+            "http",
+            host=layout.inside(proxy.group, ADMIN, proxy.replica),
+            port=admin_port,
+            path="/ready",
+            command=bash_probe(admin_port, "/ready"),
+        ),
         aliases=(proxy.name,),
         hostname=proxy.name,
         user=ENVOY_USER,
@@ -207,10 +246,15 @@ def _needs_tls(proxy: Proxy) -> bool:
 
 
 def _certificate(proxy: Proxy, layout: Layout) -> dict[str, Any]:
-    names = list(dict.fromkeys([proxy.group, proxy.name, "localhost"]))
-    addresses = list(dict.fromkeys([LOOPBACK, *([layout.context.bind] if layout.context.bind != "0.0.0.0" else [])]))
-    # A container's user is not the one who owns the file; the folder above is private either way.
-    return {"path": f"{proxy.name}/certs", "names": names, "addresses": addresses, "mode": "0600" if layout.context.local else "0644"}
+    """Return what the proxy's certificate is for: its names, and the addresses by which people reach it."""
+    bind = layout.context.bind
+    return {
+        "path": f"{proxy.name}/certs",
+        "names": list(dict.fromkeys([proxy.group, proxy.name, "localhost"])),
+        "addresses": list(dict.fromkeys([LOOPBACK, WILDCARDS.get(bind, bind)])),
+        # A container's user is not the one who owns the file; the folder above is private either way.
+        "mode": "0600" if layout.context.local else "0644",
+    }
 
 
 def _secrets(proxy: Proxy) -> str:

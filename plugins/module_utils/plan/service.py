@@ -9,58 +9,72 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.meshlab.envoy.plugins.module_utils.documents.workload import Mount, Port, Probe, Workload
+from ansible_collections.meshlab.envoy.plugins.module_utils.documents.workload import (
+    Mount,
+    Port,
+    Probe,
+    Workload,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils.plan import topology
 from ansible_collections.meshlab.envoy.plugins.module_utils.plan.files import File, digest
-from ansible_collections.meshlab.envoy.plugins.module_utils.plan.layout import APP, LOOPBACK, Layout
+from ansible_collections.meshlab.envoy.plugins.module_utils.plan.layout import Layout, netloc
+from ansible_collections.meshlab.envoy.plugins.module_utils.plan.topology import APP
 
 APP_FILE = "app/demo_app.py"
 APP_HOME = "/app"
 APP_USER = "65534:65534"  # nobody
+HEALTH = "/healthz"
+SERVER_FILES = "files"  # folder of what servers read, each in one of its own
+SERVER_HOME = "/etc/demo"
 
 
 def app_files(layout: Layout) -> list[File]:
     """Return the demo app's one file where a service runs it and no image of one's own holds it."""
-    wanted = any(not service["server"] for service in layout.demo["services"].values())
+    wanted = any(service["server"] is None for service in layout.demo["services"].values())
     mounted = layout.context.local or not layout.context.app_image
     return [File(APP_FILE, layout.context.app)] if wanted and mounted else []
 
 
 def plan_service(name: str, layout: Layout) -> tuple[list[Workload], list[File]]:
-    """Return a workload for each replica of service `name`, and the files that only it needs."""
+    """Return a workload for each replica of service `name`, and the files that only it needs. Raises DemoError."""
     service = layout.demo["services"][name]
-    files = _server_files(name, service["server"]) if service["server"] else []
-    return [_workload(name, replica, instance, layout, files) for replica, instance in layout.instances(name)], files
+    files = _server_files(name, service["server"]) if service["server"] is not None else []
+    replicas = topology.instances(layout.demo, name)
+    return [_workload(name, replica, instance, layout, files) for replica, instance in replicas], files
 
 
 def _workload(name: str, replica: int, instance: str, layout: Layout, files: list[File]) -> Workload:
     service = layout.demo["services"][name]
     port = layout.port(name, APP, replica)
-    bind = layout.bind(name, APP, replica)
+    has_sidecar = service["sidecar"] is not None
     common: dict[str, Any] = {
         "name": instance,
         "ports": (Port(port, layout.published(name, APP, replica), "tcp"),),
-        "network": f"{instance}-envoy" if service["sidecar"] else None,
-        "aliases": () if service["sidecar"] else (instance,),
+        "network": topology.sidecar_workload(instance) if has_sidecar else None,
+        "aliases": () if has_sidecar else (instance,),
         "hostname": instance,
         "memory_mb": 256,
         "cpus": 1.0,
         "stop_seconds": 10,
     }
-    if service["server"]:
-        return Workload(**common, **_server(name, service, port, files))
-    return Workload(**common, **_app(service, instance, bind, port, layout))
+    host = layout.inside(name, APP, replica)
+    if service["server"] is not None:
+        return Workload(**common, **_server(name, service["server"], host, port, files))
+    return Workload(**common, **_app(name, replica, instance, host, port, layout))
 
 
-def _app(service: Mapping[str, Any], instance: str, bind: str, port: int, layout: Layout) -> dict[str, Any]:
-    context, app = layout.context, service["app"] or {}
+def _app(name: str, replica: int, instance: str, host: str, port: int, layout: Layout) -> dict[str, Any]:
+    """Return what a workload of the demo app has besides what all have; `host` and `port` are where to probe it."""
+    context, service = layout.context, layout.demo["services"][name]
+    app = service["app"] or {}
     environment = {
-        "DEMO_APP_BIND": bind,
+        "DEMO_APP_BIND": layout.bind(name, APP, replica),
         "DEMO_APP_PORT": str(port),
         "DEMO_APP_HOSTNAME": instance,
         "DEMO_APP_PROTOCOL": service["protocol"],
         "DEMO_APP_SERVICE": app.get("service", ""),
         "DEMO_APP_VERSION": app.get("version", ""),
-        "DEMO_APP_HOPS": ",".join(_hops(app.get("hops", []), instance, layout)),
+        "DEMO_APP_HOPS": ",".join(_hops(name, instance, layout)),
         **app.get("environment", {}),
     }
     script = APP_FILE if context.local else f"{APP_HOME}/demo_app.py"
@@ -72,42 +86,49 @@ def _app(service: Mapping[str, Any], instance: str, bind: str, port: int, layout
         "environment": {key: str(value) for key, value in environment.items() if value != ""},
         "mounts": (Mount("app", APP_HOME, writable=False),) if mounted and not context.local else (),
         "directory": "." if context.local else APP_HOME,
-        "probe": Probe("tcp" if tcp else "http", port=port, path="/healthz", command=_python_probe(port, "" if tcp else "/healthz")),
+        "probe": Probe(
+            "tcp" if tcp else "http",
+            host=host,
+            port=port,
+            path=HEALTH,
+            command=_python_probe(port, None if tcp else HEALTH),
+        ),
         "user": APP_USER,
         "digest": digest(app_files(layout)),
     }
 
 
-def _hops(services: list[str], instance: str, layout: Layout) -> list[str]:
-    """Return the host:port pairs that the app may call."""
-    addresses = (layout.reach(one, instance, "app.hops") for one in services)
-    return [f"{host}:{port}" for found in addresses for host, port in found]
+def _hops(name: str, instance: str, layout: Layout) -> list[str]:
+    """Return the host:port pairs that the app of service `name` may call."""
+    targets = (layout.demo["services"][name]["app"] or {}).get("hops", [])
+    found = (layout.reach(one, instance, f"services.{name}.app.hops") for one in targets)
+    return [netloc(host, port) for one in found for host, port in one]
 
 
-def _python_probe(port: int, path: str) -> tuple[str, ...]:
-    if path:
+def _python_probe(port: int, path: str | None) -> tuple[str, ...]:
+    """Return a command for a container to ask itself: GET of `path`, or a mere connection."""
+    if path is not None:
         script = (
-            f"import http.client as h; c = h.HTTPConnection('{LOOPBACK}', {port}, timeout=3); "
+            f"import http.client as h; c = h.HTTPConnection('127.0.0.1', {port}, timeout=3); "
             f"c.request('GET', '{path}'); raise SystemExit(c.getresponse().status != 200)"
         )
     else:
-        script = f"import socket; socket.create_connection(('{LOOPBACK}', {port}), 3).close()"
+        script = f"import socket; socket.create_connection(('127.0.0.1', {port}), 3).close()"
     return ("python3", "-ISc", script)
 
 
-def _server(name: str, service: Mapping[str, Any], port: int, files: list[File]) -> dict[str, Any]:
-    server = service["server"]
+def _server(name: str, server: Mapping[str, Any], host: str, port: int, files: list[File]) -> dict[str, Any]:
     return {
         "image": server["image"],
         "command": tuple(server["command"]),
         "environment": {key: str(value) for key, value in server["environment"].items()},
-        "mounts": (Mount(f"{name}/files", "/etc/demo", writable=False),) if files else (),
+        "mounts": (Mount(f"{SERVER_FILES}/{name}", SERVER_HOME, writable=False),) if files else (),
         "directory": ".",
-        "probe": Probe("tcp", port=port, path="", command=None),
+        "probe": Probe("tcp", host=host, port=port, path="", command=None),
         "user": "",
         "digest": digest(files),
     }
 
 
 def _server_files(name: str, server: Mapping[str, Any]) -> list[File]:
-    return [File(f"{name}/files/{path}", content) for path, content in server["files"].items()]
+    return [File(f"{SERVER_FILES}/{name}/{path}", content) for path, content in server["files"].items()]

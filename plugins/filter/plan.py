@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
+
 from ansible_collections.meshlab.envoy.plugins.module_utils.plan.plan import make_plan
 
 

@@ -92,34 +92,15 @@ msg:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.meshlab.envoy.plugins.module_utils.verify.report import failures, summary
-from ansible_collections.meshlab.envoy.plugins.module_utils.verify.run import Experiment, verify
-
-NOTHING: dict[str, object] = {"traffic": [], "assertions": [], "endpoints": [], "elapsed": 0.0}
+from ansible_collections.meshlab.envoy.plugins.module_utils.verify.task import ARGUMENTS, perform
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            "plan": {"type": "dict", "required": True},
-            "timeout": {"type": "float", "default": 15.0},
-            "sleep": {"type": "float", "default": 0.1},
-        },
-        supports_check_mode=True,
-    )
-    plan = module.params["plan"]
-    experiment = Experiment(plan["endpoints"], plan["traffic"], plan["assertions"])
-    try:
-        if module.check_mode:
-            experiment.parsed()
-            module.exit_json(changed=False, msg="Check mode: nothing was sent.", **NOTHING)
-        result = verify(experiment, module.params["timeout"], module.params["sleep"])
-    except ValueError as error:
-        module.fail_json(msg=str(error), **NOTHING)
-    failed = failures(result)
-    if failed:
-        module.fail_json(msg="\n".join([summary(result), *failed]), **result)
-    module.exit_json(changed=False, msg=summary(result), **result)
+    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+    result = perform(module.params, module.check_mode)
+    if result.pop("failed", False):
+        module.fail_json(**result)
+    module.exit_json(**result)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,40 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""demo_verify as a function: its options in, its result out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.meshlab.envoy.plugins.module_utils.verify.report import failures, summary
+from ansible_collections.meshlab.envoy.plugins.module_utils.verify.run import Experiment, verify
+
+ARGUMENTS: dict[str, dict[str, Any]] = {
+    "plan": {"type": "dict", "required": True},
+    "timeout": {"type": "float", "default": 15.0},
+    "sleep": {"type": "float", "default": 0.1},
+}
+# What of a plan is verified.
+NEEDED = ("endpoints", "traffic", "assertions")
+NOTHING: dict[str, Any] = {"changed": False, "traffic": [], "assertions": [], "endpoints": [], "elapsed": 0.0}
+
+
+def perform(options: dict[str, Any], check_mode: bool) -> dict[str, Any]:
+    """Return the result; `failed` is in it where an expectation does not hold or the plan cannot be meant."""
+    plan = options["plan"]
+    missing = [key for key in NEEDED if key not in plan]
+    if missing:
+        return {**NOTHING, "failed": True, "msg": f"plan: has no {missing[0]}; give what meshlab.envoy.demo_plan answered"}
+    experiment = Experiment(*(plan[key] for key in NEEDED))
+    try:
+        if check_mode:
+            experiment.parsed()
+            return {**NOTHING, "msg": "Check mode: nothing was sent."}
+        result = {"changed": False, **verify(experiment, options["timeout"], options["sleep"])}
+    except ValueError as error:
+        return {**NOTHING, "failed": True, "msg": str(error)}
+    failed = failures(result)
+    message = "\n".join([summary(result), *failed])
+    return {**result, "msg": message, "failed": True} if failed else {**result, "msg": message}

@@ -36,7 +36,7 @@ options:
       container:
         description:
           - A Docker container that the admin is asked in, by its name or id. For an admin that listens on the container's own loopback.
-          - Goes through C(docker exec) and what the image offers to open a connection with (C(bash), C(nc), C(socat) or C(python3)).
+          - Goes through C(docker exec) and what the image offers to open a connection with (C(bash), C(python3) or C(nc)).
             C(DOCKER_HOST) decides which daemon.
         type: str
       format:

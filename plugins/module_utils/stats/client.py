@@ -51,7 +51,7 @@ class Client:
         except ScrapeError as error:
             page.failure = Failure(error.kind, f"{self.endpoint.where}: {error.message}")
         except (OSError, EOFError) as error:
-            words = await self._last_words() or str(error) or "the connection was closed without an answer"
+            words = self._last_words() or str(error) or "the connection was closed without an answer"
             page.failure = Failure("unreachable", f"{self.endpoint.where}: {words}")
         page.milliseconds = round((time.monotonic() - began) * 1000, 1)
         if page.failure:
@@ -145,14 +145,10 @@ class Client:
             self._stream, path, self.endpoint.authority, self.endpoint.headers, self.max_bytes, enough
         )
 
-    async def _last_words(self) -> str:
+    def _last_words(self) -> str:
         if self._stream is None or not self.endpoint.container:
             return ""
-        try:
-            async with asyncio.timeout(1):
-                return explain(await self._stream.explain(), self.endpoint.container)
-        except TimeoutError:
-            return ""
+        return explain(self._stream.explain(), self.endpoint.container)
 
 
 def _status_words(answer: Answer, path: str) -> str:

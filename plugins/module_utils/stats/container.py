@@ -5,43 +5,40 @@
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 
 from .endpoint import Endpoint
 from .errors import ScrapeError
-from .stream import Stream
+from .stream import Stream, stream_through
 
-# Tried in this order inside the container: each carries bytes between its own standard streams and a TCP port.
-# bash's /dev/tcp needs a `cat` for the answer; the shell's own `cat <&0` would be given /dev/null, hence descriptor 4.
+# Tried in this order inside the container: each carries bytes between its own standard streams and a TCP port, ends when the port is
+# closed, and ends when its input does, so that nothing stays behind in the container.
 _SCRIPT = """
 h=$1 p=$2
-if command -v bash >/dev/null 2>&1 && command -v cat >/dev/null 2>&1; then
-  exec bash -c 'exec 3<>"/dev/tcp/$0/$1" || exit 97; exec 4<&0; cat <&4 >&3 & cat <&3; kill $! 2>/dev/null' "$h" "$p"
+has() { command -v "$1" >/dev/null 2>&1; }
+if has bash && has cat; then
+  exec bash -c 'exec 3<>"/dev/tcp/$0/$1" || exit 97; exec 4<&0; cat <&3 & cat <&4 >&3 & wait -n; kill $(jobs -p) 2>/dev/null' "$h" "$p"
 fi
-for n in nc ncat; do
-  if command -v $n >/dev/null 2>&1; then exec $n "$h" "$p"; fi
-done
-if command -v busybox >/dev/null 2>&1 && busybox nc --help 2>&1 | grep -q HOST; then exec busybox nc "$h" "$p"; fi
-if command -v socat >/dev/null 2>&1; then exec socat - "TCP:$h:$p"; fi
 for n in python3 python; do
-  if command -v $n >/dev/null 2>&1; then
+  if has $n; then
     exec $n -c '
 import os, socket, sys, threading
 s = socket.create_connection((sys.argv[1], int(sys.argv[2])))
 def up():
     while True:
         d = os.read(0, 65536)
-        if not d: break
+        if not d: os._exit(0)
         s.sendall(d)
 threading.Thread(target=up, daemon=True).start()
 while True:
     d = s.recv(65536)
-    if not d: break
+    if not d: os._exit(0)
     while d: d = d[os.write(1, d):]
 ' "$h" "$p"
   fi
 done
+has nc && exec nc "$h" "$p"
+has busybox && busybox nc 2>&1 | grep -q BusyBox && exec busybox nc "$h" "$p"
 echo meshlab-no-tool >&2
 exit 96
 """
@@ -55,42 +52,38 @@ async def open_in_container(endpoint: Endpoint) -> Stream:
             "unreachable",
             "the docker command is not installed on this host; it is what reaches into a container",
         )
-    process = await asyncio.create_subprocess_exec(
-        *[
-            docker,
-            "exec",
-            "-i",
-            endpoint.container,
-            "sh",
-            "-c",
-            _SCRIPT,
-            "sh",
-            endpoint.host,
-            str(endpoint.port),
-        ],
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    if process.stdin is None or process.stdout is None:
-        raise ScrapeError("unreachable", "docker exec has no streams")
-    return Stream(process.stdout, process.stdin, process)
+    command = [
+        docker,
+        "exec",
+        "-i",
+        endpoint.container,
+        "sh",
+        "-c",
+        _SCRIPT,
+        "sh",
+        endpoint.host,
+        str(endpoint.port),
+    ]
+    return await stream_through(command)
 
 
 def explain(words: str, container: str) -> str:
     """What `docker exec` said, as a person needs it."""
+    instead = "give Envoy's admin a Unix socket on a mounted folder and ask that"
+    if "permission denied" in words and "daemon" in words:
+        return "no permission to talk to the Docker daemon; become a user of its group"
+    if "Cannot connect to the Docker daemon" in words:
+        return "there is no Docker daemon to talk to; is it running, and is DOCKER_HOST right?"
     if "meshlab-no-tool" in words:
-        return (
-            f"nothing in container {container} can open a connection (looked for bash, nc, socat and python3); "
-            "give Envoy's admin a Unix socket on a mounted folder and ask that"
-        )
-    if "executable file not found" in words or "no such file or directory" in words.lower():
-        return f"container {container} has no shell; give Envoy's admin a Unix socket on a mounted folder and ask that"
+        return f"nothing in container {container} can open a connection (looked for bash, python3 and nc); {instead}"
     if "No such container" in words:
         return f"there is no container named {container}"
     if "is not running" in words:
         return f"container {container} is not running"
-    if "Connection refused" in words or "refused" in words:
-        return f"inside container {container}, the connection is refused; is the admin on that port? (url says which)"
+    if "refused" in words:
+        return f"inside container {container} the connection is refused; is the admin on that port? (url says which)"
+    # bash says of a refused connection that there is no such file, too: so this comes last.
+    if "executable file not found" in words or "no such file or directory" in words.lower():
+        return f"container {container} has no shell; {instead}"
     last = words.splitlines()[-1].strip() if words else "docker exec ended without an answer"
     return f"container {container}: {last[:300]}"

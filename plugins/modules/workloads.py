@@ -478,153 +478,17 @@ seconds:
     retire: 0.0
 """
 
-from dataclasses import asdict
-from pathlib import Path
-from typing import Any
-
 from ansible.module_utils.basic import AnsibleModule
-
-from ansible_collections.meshlab.envoy.plugins.module_utils.config.model import Refused, Wanted
-from ansible_collections.meshlab.envoy.plugins.module_utils.documents.workload import Workload, WorkloadError
-from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.base import RuntimeFailed, RuntimeRefused
-from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.deployment import (
-    Done,
-    Request,
-    absent,
-    present,
-)
-
-TEXT = {"type": "str"}
-NEEDED = {"type": "str", "required": True}
-STRINGS = {"type": "list", "elements": "str"}
-
-
-def _list(**options: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "list", "elements": "dict", "options": options}
-
-
-WORKLOAD: dict[str, dict[str, Any]] = {
-    "name": NEEDED,
-    "command": {**STRINGS, "required": True},
-    "image": TEXT,
-    "environment": {"type": "dict"},
-    "mounts": _list(source=NEEDED, target=NEEDED, writable={"type": "bool", "default": False}),
-    "ports": _list(
-        number={"type": "int", "required": True},
-        published={"type": "int"},
-        protocol={"type": "str", "choices": ["tcp", "udp"], "default": "tcp"},
-    ),
-    "probe": {
-        "type": "dict",
-        "options": {
-            "kind": {"type": "str", "choices": ["http", "tcp", "none"], "default": "none"},
-            "host": {"type": "str", "default": "127.0.0.1"},
-            "port": {"type": "int", "default": 0},
-            "path": {"type": "str", "default": "/"},
-            "command": STRINGS,
-        },
-    },
-    "network": TEXT,
-    "directory": TEXT,
-    "aliases": STRINGS,
-    "hostname": TEXT,
-    "user": TEXT,
-    "memory_mb": {"type": "int"},
-    "cpus": {"type": "float"},
-    "init": {"type": "bool"},
-    "stop_signal": TEXT,
-    "stop_seconds": {"type": "int"},
-    "after": STRINGS,
-    "digest": TEXT,
-}
-CERTIFICATE: dict[str, dict[str, Any]] = {
-    "path": NEEDED,
-    "names": {**STRINGS, "required": True},
-    "addresses": {**STRINGS, "default": []},
-    "mode": {"type": "str", "default": "0600"},
-    "days": {"type": "int", "default": 365},
-    "renew_days": {"type": "int", "default": 30},
-}
-CHECK: dict[str, dict[str, Any]] = {
-    "name": NEEDED,
-    "command": {**STRINGS, "required": True},
-    "image": TEXT,
-    "version": TEXT,
-    "files": {**_list(path=NEEDED, content=NEEDED), "default": []},
-    "blames": {**STRINGS, "default": []},
-}
-ARGUMENTS: dict[str, dict[str, Any]] = {
-    "name": NEEDED,
-    "runtime": {"type": "str", "choices": ["local", "docker"], "default": "local"},
-    "folder": {"type": "path", "required": True},
-    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-    "bind": {"type": "str", "default": "127.0.0.1"},
-    "files": {
-        **_list(path=NEEDED, content=NEEDED, mode={"type": "str", "default": "0644"}, live=TEXT),
-        "default": [],
-    },
-    "directories": {**_list(path=NEEDED, mode={"type": "str", "default": "0755"}), "default": []},
-    "certificates": {**_list(**CERTIFICATE), "default": []},
-    "checks": {**_list(**CHECK), "default": []},
-    "workloads": {**_list(**WORKLOAD), "default": []},
-    "admins": {**_list(proxy=NEEDED, url=NEEDED, workload=TEXT), "default": []},
-    "supervisord": {
-        "type": "dict",
-        "default": {},
-        "options": {"executable": {"type": "str", "default": "supervisord"}},
-    },
-    "timeout": {"type": "float", "default": 60},
-    "confirm_timeout": {"type": "float", "default": 10},
-    "drain_timeout": {"type": "float", "default": 10},
-}
-
-
-def request_of(options: dict[str, Any], check_mode: bool) -> Request:
-    """Return what `options` ask for. Raises Refused, WorkloadError."""
-    return Request(
-        name=options["name"],
-        runtime=options["runtime"],
-        folder=Path(options["folder"]),
-        wanted=Wanted.from_plan(options),
-        workloads=tuple(Workload.from_dict(one) for one in options["workloads"]),
-        runs={one["proxy"]: one["workload"] or one["proxy"] for one in options["admins"]},
-        bind=options["bind"],
-        supervisord=(options["supervisord"] or {}).get("executable") or "supervisord",
-        timeout=options["timeout"],
-        confirm_timeout=options["confirm_timeout"],
-        drain_timeout=options["drain_timeout"],
-        check_mode=check_mode,
-    )
+from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.task import ARGUMENTS, perform
 
 
 def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
-    done = Done()
-    failed = ""
-    try:
-        request = request_of(module.params, module.check_mode)
-        if module.params["state"] == "absent":
-            absent(request, done)
-        else:
-            present(request, done)
-    except RuntimeRefused as error:
-        failed = f"{error}. Nothing was changed."
-    except (Refused, RuntimeFailed, WorkloadError) as error:
-        failed = str(error)
-    except OSError as error:
-        failed = f"{error.filename or 'The host'}: {error.strerror or error}; correct that and run again."
-    except Exception as error:
-        failed = f"A mistake in meshlab.envoy, please report it: {type(error).__name__}: {error}"
-    result = asdict(done)
-    for remark in result.pop("remarks"):
-        module.warn(remark)
-    diff = result.pop("diff")
-    if module._diff:
-        result["diff"] = diff
-    if failed:
-        # What was written and started until then stays to be looked at; a run that is not refused goes on from there.
-        result["changed"] = done.changed and bool({"write", "start"} & {*done.seconds})
-        module.fail_json(msg=failed, **result)
+    result = perform(module.params, module.check_mode)
+    if not module._diff:
+        result.pop("diff")
+    if result.pop("failed", False):
+        module.fail_json(**result)
     module.exit_json(**result)
 
 

@@ -22,6 +22,7 @@ description:
   - Only files that this module wrote are ever removed. It remembers them in C(.files.json) in the folder.
 extends_documentation_fragment:
   - meshlab.envoy.attributes
+  - meshlab.envoy.attributes.action_group
 attributes:
   check_mode:
     support: full
@@ -32,6 +33,10 @@ attributes:
     support: full
     details:
       - Private keys and O(files[].sensitive) files are not shown.
+  idempotent:
+    support: full
+    details:
+      - With the exception of clusters that had to stay for old connections, see O(drain_timeout).
 options:
   folder:
     description:
@@ -215,6 +220,8 @@ notes:
     there is an O(envoy.image).
   - A changed bootstrap is only read by an Envoy that starts. RV(restart) has the proxies that have to be restarted.
   - One run at a time changes a folder. A second one is refused.
+  - Connections that are open when the drain time of an Envoy ends are closed, in the middle of a request too. With
+    C(--drain-strategy immediate) each kept-alive connection of before ends with its next answer, long before that.
 seealso:
   - module: meshlab.envoy.envoy_stats
     description: Assert on what the proxies count after the change.

@@ -164,6 +164,9 @@ class Edge:
         }
 
     def wanted(self) -> Wanted:
+        return Wanted.from_plan(self.plan())
+
+    def plan(self) -> Data:
         texts = self.texts
         path = "edge/candidate.yaml"
         command = [
@@ -176,25 +179,23 @@ class Edge:
             "error",
         ]
         made = {"path": path, "content": candidate(PROXY, texts)}
-        return Wanted.from_plan(
-            {
-                "files": [
-                    {"path": one, "content": text, "live": None if "bootstrap" in one else "edge"}
-                    for one, text in texts.items()
-                ],
-                "directories": [{"path": "edge/run", "mode": "0777" if self.image else "0755"}],
-                "checks": [
-                    {
-                        "name": "edge",
-                        "command": command,
-                        "image": self.image,
-                        "files": [made],
-                        "blames": list(BLAMES),
-                    }
-                ],
-                "admins": [{"proxy": "edge", "url": self.admin.url}],
-            }
-        )
+        return {
+            "files": [
+                {"path": one, "content": text, "live": None if "bootstrap" in one else "edge"}
+                for one, text in texts.items()
+            ],
+            "directories": [{"path": "edge/run", "mode": "0777" if self.image else "0755"}],
+            "checks": [
+                {
+                    "name": "edge",
+                    "command": command,
+                    "image": self.image,
+                    "files": [made],
+                    "blames": list(BLAMES),
+                }
+            ],
+            "admins": [{"proxy": "edge", "url": self.admin.url}],
+        }
 
     def deploy(self, timeout: float = 10, drain_timeout: float = 10) -> list[Outcome]:
         with prepare(self.folder, self.wanted()) as change:
@@ -387,6 +388,44 @@ def test_a_cluster_that_does_not_get_ready_in_time_is_taken_back(edge: Edge) -> 
         with pytest.raises(Refused, match="slow did not get ready in time"):
             edge.deploy(timeout=0.5)
         assert edge.files() == before
+
+
+SCRIPT = """
+import json, os, sys
+sys.path[:0] = os.environ["PLACES"].split(os.pathsep)
+from ansible_collections.meshlab.envoy.plugins.module_utils.config.change import prepare
+from ansible_collections.meshlab.envoy.plugins.module_utils.config.model import Wanted
+with prepare(sys.argv[1], Wanted.from_plan(json.load(open(sys.argv[2])))) as change:
+    print("prepared", flush=True)
+    change.write(); change.go_live(); change.finish()
+"""
+
+
+def test_killed_at_any_moment_of_going_live_the_next_run_converges_and_no_request_is_lost(
+    edge: Edge, tmp_path: Path
+) -> None:
+    from ansible.utils.collection_loader import AnsibleCollectionConfig
+
+    environment = {**os.environ, "PLACES": os.pathsep.join(AnsibleCollectionConfig.collection_paths)}
+    killed = 0
+    with edge.running(), load(edge.port) as counts:
+        for turn in range(10):
+            edge.rename(f"turn{turn % 3}")
+            (tmp_path / "plan.json").write_text(json.dumps(edge.plan()))
+            command = [sys.executable, "-c", SCRIPT, str(edge.folder), str(tmp_path / "plan.json")]
+            process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE)
+            with process:
+                assert process.stdout
+                process.stdout.readline()
+                time.sleep(0.004 * turn)
+                process.kill()
+            killed += process.wait() < 0
+        edge.rename("last")
+        edge.deploy()
+        assert edge.counter("cluster_manager.active_clusters") == 1
+        assert edge.deploy() == []
+    assert killed > 5
+    assert set(counts) == {"200"}, counts
 
 
 def test_an_envoy_that_does_not_run_gets_its_files_all_the_same(edge: Edge) -> None:

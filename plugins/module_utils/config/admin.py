@@ -29,7 +29,7 @@ class Silent(Exception):
 
 @dataclass(frozen=True)
 class AdminClient:
-    """`url` is `http://host:port` or `unix://<absolute path>` (`~` is the home of the user of this task)."""
+    """`url` is `http://host:port`, `unix://<path>` (`~` is the home of the user of this task) or `unix://@<abstract name>`."""
 
     url: str
 
@@ -95,6 +95,9 @@ class _UnixConnection(http.client.HTTPConnection):
 @contextlib.contextmanager
 def _short(path: str) -> Iterator[str]:
     """A socket's address holds about a hundred bytes: a longer path is reached through its open folder."""
+    if path.startswith("@"):
+        yield f"\0{path[1:]}"
+        return
     if len(os.fsencode(path)) <= LONGEST_SOCKET:
         yield path
         return

@@ -1,0 +1,141 @@
+# Copyright (c) 2026 meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What plays ask of snapshots that they hold: differences, quantiles, and a page in Prometheus' format."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from . import prometheus
+from .errors import SpecError
+from .histogram import Histogram, HistogramError, together
+from .measure import restarted
+from .reading import number
+from .snapshot import Page, Snapshot, read_snapshot
+
+
+def differences(later: Any, earlier: Any) -> dict[str, dict[str, int | float]]:
+    """By endpoint and by name, how much each number changed. What the earlier one looked for and did not find was 0 there."""
+    after, before = read_snapshot(later, "the later snapshot"), read_snapshot(earlier, "the earlier snapshot")
+    return {
+        name: _difference(page, _page(before, name, "the earlier snapshot"))
+        for name, page in after.pages.items()
+    }
+
+
+def quantile(
+    data: Any, share: Any, stat: str, endpoint: str | None = None, since: Any = None
+) -> float | None:
+    """A quantile of a histogram, of all endpoints' samples together or of one's; None where no sample was counted."""
+    wanted = number(share, "quantile")
+    if not 0 <= wanted <= 1:
+        raise SpecError(f"quantile is a share from 0 to 1, not {share!r}")
+    snapshot = read_snapshot(data, "the snapshot")
+    before = None if since is None else read_snapshot(since, "since")
+    names = list(snapshot.pages) if endpoint is None else [endpoint]
+    found: list[Histogram] = []
+    for name in names:
+        page = _page(snapshot, name, "the snapshot")
+        earlier = _page(before, name, "since") if before else None
+        _same_process(page, earlier)
+        for key, histogram in _histograms(page, stat).items():
+            old = _histograms(earlier, stat).get(key) if earlier else None
+            try:
+                found.append(histogram.minus(old) if old else histogram)
+            except HistogramError as error:
+                raise SpecError(f"{stat} at {name}: {error}: it was reset since") from None
+    if not found:
+        raise SpecError(
+            f"there is no histogram {stat} in the snapshot; take it with histograms, and with this stat selected"
+        )
+    estimate = together(found).quantile(wanted)
+    return None if estimate is None else estimate.value
+
+
+def page_in_prometheus(data: Any) -> str:
+    """All numbers in Prometheus' text format, with the endpoint as a label."""
+    families: dict[str, list[str]] = {}
+    types: dict[str, str] = {}
+    for page in read_snapshot(data, "the snapshot").pages.values():
+        for source in ("stats", "prometheus"):
+            samples = page.sources.get(source)
+            if samples is None:
+                continue
+            for key, value in samples.values.items():
+                if not isinstance(value, str):
+                    name, labels = _named(key, source, page.name)
+                    types.setdefault(name, samples.kinds.get(key, "untyped"))
+                    families.setdefault(name, []).append(f"{prometheus.series(name, labels)} {value}")
+            for key, histogram in samples.histograms.items():
+                name, labels = _named(key, source, page.name)
+                types[name] = "histogram"
+                families.setdefault(name, []).extend(_buckets(name, labels, histogram))
+    lines: list[str] = []
+    for name in sorted(families):
+        lines += [f"# TYPE {name} {types[name]}", *families[name]]
+    return "\n".join([*lines, ""])
+
+
+def _difference(after: Page, before: Page) -> dict[str, int | float]:
+    _same_process(after, before)
+    answer: dict[str, int | float] = {}
+    for source, samples in after.sources.items():
+        earlier = before.sources.get(source)
+        if source not in ("stats", "prometheus") or earlier is None:
+            continue
+        for name, value in samples.values.items():
+            then = earlier.values.get(name, 0)
+            selected = prometheus.parse_series(name)[0] if source == "prometheus" else name
+            if isinstance(value, str) or isinstance(then, str) or not earlier.selection.covers(selected):
+                continue
+            answer[name] = value - then
+    return answer
+
+
+def _page(snapshot: Snapshot, name: str, where: str) -> Page:
+    page = snapshot.pages.get(name)
+    if page is None:
+        raise SpecError(f"{where} knows no endpoint {name}; it has {', '.join(list(snapshot.pages)[:20])}")
+    if page.failure is not None:
+        raise SpecError(f"{where} has no numbers of {name}: {page.failure.message}")
+    return page
+
+
+def _same_process(after: Page, before: Page | None) -> None:
+    words = restarted(before.identity, after.identity) if before else ""
+    if words:
+        raise SpecError(
+            f"{after.name}: {words}, so its counters began anew and a difference across that says nothing"
+        )
+
+
+def _histograms(page: Page, stat: str) -> dict[str, Histogram]:
+    return {
+        key: histogram
+        for samples in page.sources.values()
+        for key, histogram in samples.histograms.items()
+        if key == stat or prometheus.parse_series(key)[0] == stat
+    }
+
+
+def _named(key: str, source: str, endpoint: str) -> tuple[str, dict[str, str]]:
+    if source == "prometheus":
+        name, labels = prometheus.parse_series(key)
+    else:
+        name, labels = f"envoy_{re.sub(r'[^a-zA-Z0-9_]', '_', key)}", {}
+    return name, {**labels, "endpoint": endpoint}
+
+
+def _buckets(name: str, labels: dict[str, str], histogram: Histogram) -> list[str]:
+    lines: list[str] = []
+    total = 0.0
+    for _lower, upper, count in histogram.buckets:
+        total += count
+        if upper != float("inf"):
+            lines.append(f"{prometheus.series(f'{name}_bucket', {**labels, 'le': f'{upper:g}'})} {total:g}")
+    lines.append(f"{prometheus.series(f'{name}_bucket', {**labels, 'le': '+Inf'})} {total:g}")
+    if histogram.total is not None:
+        lines.append(f"{prometheus.series(f'{name}_sum', labels)} {histogram.total:g}")
+    return [*lines, f"{prometheus.series(f'{name}_count', labels)} {total:g}"]

@@ -1,0 +1,176 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""`make bench`: what a demo costs beside the same by hand, as ratios in one run; a table, and build/bench.json."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import by_hand
+from measure import ROOT, Figure, in_turn, median, run, said
+
+BIN = ROOT / ".venv/bin"
+ROUNDS = 5
+FEW, MANY = 2, 30
+
+
+def ping() -> float:
+    return run([str(BIN / "ansible"), "localhost", "-m", "ping"])
+
+
+def playbook(name: str, demo: Path) -> float:
+    return run([str(BIN / "ansible-playbook"), "-i", "inventories/docker", f"playbooks/{name}.yml", "-e", f"demo={demo}"])
+
+
+def compose(folder: Path, *arguments: str) -> float:
+    return run(["docker", "compose", *arguments], folder)
+
+
+def curl() -> float:
+    """The requests of the demo: 24 and 12 and 6, and 3 straight to an app, which by hand is not published."""
+    base = f"http://127.0.0.1:{by_hand.EDGE_PORT}/service"
+    return run(["curl", "--silent", "--fail", "--output", "/dev/null", f"{base}/1?[1-33]", f"{base}/2?[1-12]"])
+
+
+def demo_file(folder: Path, services: int) -> Path:
+    """Write a front proxy for as many services, with ports of its own, and return its path."""
+    numbers = range(1, services + 1)
+    names = {f"service{number}": str(number) for number in numbers}
+    demo = {
+        "summary": f"A front proxy for {services} services",
+        "ports": 17000,
+        "services": {name: {"app": {"service": number}, "sidecar": {}} for name, number in names.items()},
+        "proxies": {
+            "edge": {
+                "listeners": {
+                    "http": {
+                        "port": 8080,
+                        "publish": 17980,
+                        "routes": [
+                            {"match": {"prefix": f"/service/{number}"}, "route": {"cluster": name}}
+                            for name, number in reversed(names.items())
+                        ],
+                    }
+                },
+                "clusters": {name: {"to": name} for name in names},
+            }
+        },
+        "traffic": [
+            {
+                "name": "service 1",
+                "to": "edge",
+                "path": "/service/1",
+                "requests": 33,
+                "expect": [{"status": "200", "op": "eq", "value": 33}],
+            },
+            {
+                "name": "service 2",
+                "to": "edge",
+                "path": "/service/2",
+                "requests": 12,
+                "expect": [{"status": "200", "op": "eq", "value": 12}],
+            },
+        ],
+        "expectations": [
+            {"at": "edge", "stat": "cluster.service1.upstream_rq_200", "of": "delta", "op": "eq", "value": 33},
+            {"at": "edge", "stat": "cluster.service2.upstream_rq_200", "of": "delta", "op": "eq", "value": 12},
+        ],
+    }
+    path = folder / f"bench{services}.yml"
+    path.write_text(json.dumps(demo))
+    return path
+
+
+def cold(demo: Path) -> Callable[[], float]:
+    """A step that deploys `demo` where nothing is, and takes it down again, which is not counted."""
+
+    def step() -> float:
+        try:
+            return playbook("site", demo)
+        finally:
+            playbook("teardown", demo)
+
+    return step
+
+
+def cold_by_hand(folder: Path) -> Callable[[], float]:
+    def step() -> float:
+        try:
+            return compose(folder, "up", "--detach", "--wait") + curl()
+        finally:
+            compose(folder, "down", "--timeout", "1")
+
+    return step
+
+
+def speed_of_a_deployment(folder: Path) -> list[Figure]:
+    demo = ROOT / "playbooks/demos/front_proxy.yml"
+    ours, theirs, pings = in_turn(ROUNDS, cold(demo), cold_by_hand(folder / f"hand{FEW}"), ping)
+    parts = [one + other for one, other in zip(theirs, pings, strict=True)]
+    playbook("site", demo)
+    try:
+        reruns, more_pings = in_turn(ROUNDS, lambda: playbook("site", demo), ping)
+    finally:
+        playbook("teardown", demo)
+    return [
+        Figure(
+            "front_proxy on docker, cold",
+            median(ours) / median(parts),
+            1.5,
+            "× (ping + compose up --wait + curl)",
+            f"site.yml {said(ours)}, ping {said(pings)}, compose and curl {said(theirs)}",
+        ),
+        Figure(
+            "front_proxy on docker, unchanged",
+            median(reruns) / median(more_pings),
+            2.5,
+            "× ping",
+            f"site.yml {said(reruns)}, ping {said(more_pings)}",
+        ),
+    ]
+
+
+def speed_of_a_service(folder: Path) -> Figure:
+    """What a further service costs, from FEW to MANY."""
+    steps = [cold(demo_file(folder, FEW)), cold(demo_file(folder, MANY))]
+    hands = [cold_by_hand(folder / f"hand{FEW}"), cold_by_hand(folder / f"hand{MANY}")]
+    few, many, few_by_hand, many_by_hand = in_turn(2, *steps, *hands)
+    added = MANY - FEW
+    ours = (median(many) - median(few)) / added
+    theirs = (median(many_by_hand) - median(few_by_hand)) / added
+    return Figure(
+        f"a further service, from {FEW} to {MANY}",
+        ours / theirs,
+        1.3,
+        "× the same by compose",
+        f"{ours:.2f} s a service and its sidecar, by hand {theirs:.2f} s; {MANY} in {said(many)}, by hand {said(many_by_hand)}",
+    )
+
+
+def main() -> None:
+    folder = Path(tempfile.mkdtemp(prefix="meshlab-bench-"))
+    try:
+        for services in (FEW, MANY):
+            by_hand.write(folder / f"hand{services}", services)
+        figures = [*speed_of_a_deployment(folder), speed_of_a_service(folder)]
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    for one in figures:
+        mark = "kept" if one.ratio <= one.bound else "MISSED"
+        print(f"{one.name:<36} {one.ratio:5.2f} {one.unit:<38} bound {one.bound:<4} {mark}")
+        print(f"{'':<36} {one.detail}")
+    target = ROOT / "build/bench.json"
+    target.parent.mkdir(exist_ok=True)
+    target.write_text(json.dumps([one.to_dict() for one in figures], indent=2) + "\n")
+    print(f"written to {target.relative_to(ROOT)}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

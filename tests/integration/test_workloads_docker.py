@@ -115,7 +115,7 @@ def demo(
 @pytest.fixture
 def ports() -> list[int]:
     """Ports that were free a moment ago."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _number in range(2)]
     numbers = [one.getsockname()[1] for one in sockets]
     for one in sockets:
         one.close()
@@ -250,8 +250,14 @@ def test_one_that_does_not_serve_in_time_is_told_with_what_was_seen(demo: Demo) 
     )
     result = demo.run(mute, timeout=1)
     assert result["msg"].startswith(
-        "mute does not serve after 1 s (its probe says: exit code 1); it said nothing"
+        "mute does not serve after 1 s (nothing listens on its port 80); it said nothing"
     )
+
+
+def test_one_that_listens_and_does_not_serve_is_told_with_what_its_probe_said(demo: Demo) -> None:
+    probe = Probe("http", 8080, "/", ("sh", "-c", "echo not yet; exit 1"))
+    result = demo.run(server("a", address="127.0.0.1", probe=probe), timeout=1)
+    assert "a does not serve after 1 s (its probe says: not yet)" in result["msg"]
 
 
 def test_a_taken_port_is_told_with_who_has_it(demo: Demo, ports: list[int]) -> None:

@@ -98,7 +98,7 @@ def demo(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Demo]:
 @pytest.fixture
 def ports() -> list[int]:
     """Ports that were free a moment ago."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(3)]
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _number in range(3)]
     numbers = [one.getsockname()[1] for one in sockets]
     for one in sockets:
         one.close()

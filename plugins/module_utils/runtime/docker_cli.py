@@ -67,7 +67,7 @@ class Docker:
 
     project: str
     folder: Path
-    run: Callable[..., Ran] = field(default_factory=lambda: run)
+    run: Callable[..., Ran] = field(default_factory=lambda: execute)
 
     def ask(self, *arguments: str, timeout: float = 60, stdin: str = "") -> Ran:
         """Run `docker` with `arguments`."""
@@ -155,7 +155,7 @@ def together(function: Callable[[_T], _R], items: Iterable[_T]) -> list[tuple[_T
         return list(zip(listed, pool.map(function, listed), strict=True))
 
 
-def run(command: Sequence[str], timeout: float, stdin: str = "") -> Ran:
+def execute(command: Sequence[str], timeout: float, stdin: str = "") -> Ran:
     """Run a command; nothing that the user has set for other projects reaches compose."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith("COMPOSE_")}
     done = subprocess.run(

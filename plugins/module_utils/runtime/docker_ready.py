@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from functools import partial
 
 from ansible_collections.meshlab.envoy.plugins.module_utils.documents.workload import Workload, network_owner
-from ansible_collections.meshlab.envoy.plugins.module_utils.runtime import probe
+from ansible_collections.meshlab.envoy.plugins.module_utils.runtime import ports, probe
 from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.base import (
     LAST_LINES,
     RuntimeUnavailable,
@@ -26,7 +26,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.docker_cli i
 from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.docker_words import Details
 
 STEADY = 1  # seconds that a workload without a probe has to keep running
-FIRST = 0.15  # seconds until a container is asked from inside
+FIRST = 0.1  # seconds until a container is asked from inside again
 
 
 class Readiness:
@@ -96,22 +96,26 @@ class Readiness:
             return "" if _age(details.started) >= STEADY else "it has only just started"
         owner = all_details.get(network_owner(workload, self._workloads.values()).name, details)
         host = self._host(owner, wanted.port)
-        why = probe.answer(replace(wanted, host=host), min(timeout, 3)) if host else "nobody asked it yet"
-        if why and wanted.command:
-            if self._is_due(name):
-                return self._asked_inside(name, details.id, wanted.command, timeout)
-            return self._said.get(name, why)
-        return why if host else self._asked_outside(workload, timeout)
-
-    def _is_due(self, name: str) -> bool:
-        """Whether to start a process in the container: that costs a hundred times what a question from here does."""
-        now = time.monotonic()
-        due, pause = self._due.get(name, (now + FIRST, FIRST))
-        self._due[name] = (due, pause) if now < due else (now + pause * 2, min(pause * 2, 1.0))
-        return now >= due
+        # Where the container's network is this host's to see, most questions need no process in the container.
+        listens = ports.listens(details.pid, wanted.port) if host else None
+        if listens is False:
+            return f"nothing listens on its port {wanted.port}"
+        if listens and wanted.kind == "tcp":
+            return ""
+        why = probe.answer(replace(wanted, host=host), min(timeout, 3)) if host else ""
+        if host and not why:
+            return ""
+        if wanted.command:
+            return self._asked_inside(name, details.id, wanted.command, timeout)
+        return why or self._asked_outside(workload, timeout)
 
     def _asked_inside(self, name: str, container: str, command: Sequence[str], timeout: float) -> str:
-        """A listener on the container's own loopback can be asked nowhere else."""
+        """Ask where a listener on the container's own loopback can be asked; that takes a process, so not too often."""
+        now = time.monotonic()
+        due, pause = self._due.get(name, (now, FIRST))
+        if now < due:
+            return self._said[name]
+        self._due[name] = (now + pause, min(pause * 2, 1.0))
         ran = self._docker.ask("exec", container, *command, timeout=min(timeout, 10) + 5)
         self._said[name] = "" if ran.code == 0 else f"its probe says: {ran.complaint}"
         return self._said[name]

@@ -58,6 +58,7 @@ class Details:
     restarts: int
     started: str
     shares: str  # id of the container whose network it uses
+    pid: int
     addresses: tuple[tuple[str, str], ...]  # (its address, its gateway)
     compose: str
     image: str
@@ -92,6 +93,7 @@ def parse_details(data: dict[str, Any]) -> Details:
         restarts=data["RestartCount"],
         started=state["StartedAt"],
         shares=mode.removeprefix("container:") if mode.startswith("container:") else "",
+        pid=state.get("Pid", 0),
         addresses=tuple((one["IPAddress"], one["Gateway"]) for one in networks if one.get("IPAddress")),
         compose=labels.get(VERSION, ""),
         image=data["Config"]["Image"],

@@ -91,6 +91,15 @@ def parse(table: str, protocol: str) -> list[Listener]:
     return found
 
 
+def listens(pid: int, port: int, proc: Path = PROC) -> bool | None:
+    """Return whether somebody listens on a TCP port in the network of a process; None where it cannot be known."""
+    try:
+        tables = [(proc / str(pid) / "net" / name).read_text() for name in ("tcp", "tcp6")]
+    except OSError:
+        return None
+    return any(one.port == port for table in tables for one in parse(table, "tcp"))
+
+
 def holder(inode: int, proc: Path = PROC) -> int | None:
     """Return the process that has the socket `inode` open, where this user may know."""
     for folder in proc.iterdir():

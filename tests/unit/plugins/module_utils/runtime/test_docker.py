@@ -20,7 +20,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.base import 
     RuntimeUnavailable,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.docker import Compose
-from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.docker_cli import Ran, run
+from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.docker_cli import Ran, execute
 from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.docker_words import (
     parse_container,
     parse_details,
@@ -238,4 +238,4 @@ def test_a_failed_up_is_told_in_dockers_words() -> None:
 
 def test_what_a_user_set_for_other_projects_does_not_reach_compose(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COMPOSE_PROJECT_NAME", "other")
-    assert "COMPOSE" not in run(["env"], 10).out
+    assert "COMPOSE" not in execute(["env"], 10).out

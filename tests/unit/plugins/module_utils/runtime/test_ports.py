@@ -16,6 +16,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.ports import
     Wanted,
     describe,
     in_the_way,
+    listens,
     parse,
     taken,
 )
@@ -87,6 +88,14 @@ def test_without_proc_a_port_is_tried(tmp_path: Path) -> None:
         ((found, listener),) = taken([wanted], tmp_path)
         assert (found, listener.inode, describe(listener)) == (wanted, 0, "another process")
     assert taken([wanted], tmp_path) == []
+
+
+def test_a_port_of_a_network_is_seen_through_a_process_in_it(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as mine:
+        port = mine.getsockname()[1]
+        assert listens(os.getpid(), port) is True
+    assert listens(os.getpid(), port) is False
+    assert listens(os.getpid(), port, tmp_path) is None
 
 
 def test_who_has_a_port_may_be_unknown() -> None:

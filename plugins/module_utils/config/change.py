@@ -34,6 +34,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.config.compare impor
 from ansible_collections.meshlab.envoy.plugins.module_utils.config.manifest import Manifest, sha256
 from ansible_collections.meshlab.envoy.plugins.module_utils.config.model import (
     AUTHORITY,
+    MANIFEST,
     STAGING,
     Check,
     File,
@@ -70,7 +71,12 @@ def prepare(
                 if not change.folder.is_dir():
                     tree.make_folder(change.folder, 0o700)
                 change.held.enter_context(tree.locked(change.folder))
-                tree.sweep(change.folder, {str(Path(one.path).parent) for one in wanted.files})
+                known = [
+                    *manifest.load(change.folder).files,
+                    *(file.path for file in wanted.files),
+                    MANIFEST,
+                ]
+                tree.sweep(change.folder, {str(Path(path).parent) for path in known})
         _prepare_held(change, runner, moment)
         if not change.changed and not check_mode:
             # Nothing to write: only what was found out is new, or what an earlier run left over.
@@ -93,7 +99,7 @@ def _look(change: Change, moment: float) -> tuple[bool, certificates.Certified, 
     before = replace(change.before, files=kept_files)
     change.differences = compare(folder, files, wanted.directories, before)
     stale = (
-        bool(change.differences.gone_directories)
+        bool(change.differences.gone_directories or change.before.files.keys() - change.after.files.keys())
         or (folder / STAGING).is_symlink()
         or (folder / STAGING).exists()
     )

@@ -133,6 +133,10 @@ class Change:
         with permitted(self.folder):
             for gone in self.differences.gone:
                 tree.remove(self.folder, gone.path)
+            for path in self.before.files.keys() - self.after.files.keys():
+                if not (self.folder / path).exists():
+                    # A run that was interrupted may have made its folder, and not yet the file.
+                    tree.remove(self.folder, path)
             for path in sorted(self.differences.gone_directories, reverse=True):
                 for left in (self.folder / path).glob("*"):
                     # An Envoy that is gone leaves its admin's socket.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pytest
 
+from ansible_collections.meshlab.envoy.plugins.module_utils.config import locate
 from ansible_collections.meshlab.envoy.plugins.module_utils.config.blame import doubled, finding
 from ansible_collections.meshlab.envoy.plugins.module_utils.config.model import Check, File
 from ansible_collections.meshlab.envoy.plugins.module_utils.config.words import said
@@ -136,6 +137,15 @@ def test_the_candidate_of_this_test_is_what_it_should_be() -> None:
             "duration must end with a single 's' (in cluster 'edge' at connect_timeout).",
             ("edge/clusters.yaml", 4),
         ),
+        (
+            (
+                "Proto constraint validation failed (BootstrapValidationError.StaticResources: embedded message failed validation |"
+                " caused by StaticResourcesValidationError.Listeners[1]: embedded message failed validation | caused by"
+                " ListenerValidationError.Name: value length must be at least 1 characters)"
+            ),
+            "name: value length must be at least 1 characters (in listener 'first' at name).",
+            ("edge/listeners.yaml", 3),
+        ),
         ("something that names nothing", "something that names nothing.", (None, None)),
     ],
 )
@@ -144,6 +154,22 @@ def test_envoys_words_lead_to_the_line(
 ) -> None:
     found = finding(CHECK, LOG.replace("{}", message), TEXTS)
     assert (found.words, (found.file, found.line), found.check) == (words, place, "edge")
+
+
+@pytest.mark.parametrize(
+    ("path", "line"),
+    [
+        ("a[0].b[1].c", "c: 3"),
+        ("a[1]", "- b: []"),
+        ("a[0].d.e", "e: 4"),
+        ("a[0].b[0]", "- c: 1"),
+        ("a[0].nowhere.c", "- b:"),
+    ],
+)
+def test_a_path_is_followed_as_far_as_it_goes(path: str, line: str) -> None:
+    text = "# a:\na:\n- b:\n  - c: 1\n    # c: 2\n  - x: 2\n    c: 3\n  d:\n    e: 4\n- b: []\n".splitlines()
+    span, _followed = locate.walk(text, locate.steps(path))
+    assert text[span.start].strip() == line
 
 
 def test_of_another_program_the_last_line_counts() -> None:

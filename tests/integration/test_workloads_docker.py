@@ -303,9 +303,12 @@ def test_a_container_is_confined(demo: Demo) -> None:
     demo.run(server("a"))
     container = demo.container("a")
     status = docker("exec", container, "cat", "/proc/1/status")
-    assert "CapEff:\t0000000000000000" in status
+    assert "CapBnd:\t0000000000000000" in status
     assert "NoNewPrivs:\t1" in status
     assert "Uid:\t65534" in status
+    mounts = docker("exec", container, "cat", "/proc/mounts").splitlines()
+    flags = {line.split()[1]: line.split()[3].split(",") for line in mounts}
+    assert ("ro" in flags["/"], "ro" in flags["/app"]) == (True, True)
     for path in ("/x", "/app/x"):
         assert docker(
             "exec", container, "sh", "-c", f"touch {path} 2>&1 || echo refused", check=False

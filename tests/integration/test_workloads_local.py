@@ -339,6 +339,14 @@ def test_check_mode_of_absent_changes_nothing(demo: Demo, ports: list[int]) -> N
     assert answer(ports[0]) == "a"
 
 
+def test_absent_removes_what_programs_wrote_where_they_may(demo: Demo, ports: list[int]) -> None:
+    writer = Workload(name="w", command=("sh", "-c", "echo x > run/deep; exec sleep 60"), probe=Probe("none"))
+    demo.run(writer, directories=[{"path": "run", "mode": "0700"}])
+    assert (demo.folder / "run" / "deep").exists()
+    demo.absent()
+    assert not demo.folder.exists()
+
+
 def test_absent_leaves_what_is_not_its_own(demo: Demo, ports: list[int]) -> None:
     demo.run(server("a", ports[0]))
     mine = demo.folder / "notes.txt"

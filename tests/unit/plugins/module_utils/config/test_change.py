@@ -18,6 +18,7 @@ import pytest
 
 from ansible_collections.meshlab.envoy.plugins.module_utils.config.change import Change, prepare
 from ansible_collections.meshlab.envoy.plugins.module_utils.config.model import (
+    Certificate,
     Check,
     Directory,
     File,
@@ -161,12 +162,13 @@ def check(script: str, *files: File, name: str = "edge", blames: tuple[str, ...]
 LOOK = (
     "import os; assert open('edge/a').read() == 'x\\n'; assert open('edge/candidate').read() == 'c\\n';"
     "assert os.stat('.').st_mode & 0o777 == 0o755; assert os.stat('..').st_mode & 0o777 == 0o700;"
-    "assert not os.path.exists('ca/ca.key')"
+    "assert os.path.exists('edge/certs/tls.key'); assert not os.path.exists('ca/ca.key')"
 )
 
 
 def test_checks_see_a_complete_private_copy_which_is_gone_afterwards(folder: Path) -> None:
-    wanted = Wanted((file("edge/a"),), checks=(check(LOOK, file("edge/candidate", "c\n")),))
+    looks = check(LOOK, file("edge/candidate", "c\n"))
+    wanted = Wanted((file("edge/a"),), certificates=(Certificate("edge/certs", ("edge",)),), checks=(looks,))
     deploy(folder, wanted)
     assert not (folder / ".staging").exists()
     assert not (folder / "edge/candidate").exists()

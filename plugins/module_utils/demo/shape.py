@@ -165,6 +165,8 @@ STATSD_EXPORTER = Shape(
         "style": {"type": "str", "choices": ["dog_statsd", "statsd"], "default": "dog_statsd"},
         "beside": {"type": "str"},
         "publish": PORT,
+        # the port on the host on which statsd is received from what is no part of this demo
+        "receive": PORT,
         "prefix": {"type": "str", "default": "envoy"},
         "mapping": {"type": "dict"},
         "arguments": {"type": "list", "elements": "str", "default": []},

@@ -35,7 +35,8 @@ def plan_exporter(layout: Layout) -> tuple[Workload, File, dict[str, Any]]:
     mapping = File(MAPPING, to_yaml(content, "statsd_exporter's mapping of Envoy's stats"))
     program = context.statsd_exporter.executable if context.local else EXPORTER_IN_IMAGE
     http = layout.port(EXPORTER, EXPORTER_HTTP)
-    statsd = f"{layout.bind(EXPORTER, EXPORTER_STATSD)}:{layout.port(EXPORTER, EXPORTER_STATSD)}"
+    received = layout.port(EXPORTER, EXPORTER_STATSD)
+    statsd = netloc(layout.bind(EXPORTER, EXPORTER_STATSD), received)
     network = layout.exporter_network()
     workload = Workload(
         name=EXPORTER,
@@ -50,7 +51,10 @@ def plan_exporter(layout: Layout) -> tuple[Workload, File, dict[str, Any]]:
         ),
         mounts=() if context.local else (Mount(EXPORTER, HOME, writable=False),),
         directory="." if context.local else "/",
-        ports=(Port(http, layout.published(EXPORTER, EXPORTER_HTTP), "tcp"),),
+        ports=(
+            Port(http, layout.published(EXPORTER, EXPORTER_HTTP), "tcp"),
+            *_received(received, spec["receive"]),
+        ),
         probe=Probe(
             "http",
             host=layout.inside(EXPORTER, EXPORTER_HTTP),
@@ -75,3 +79,8 @@ def plan_exporter(layout: Layout) -> tuple[Workload, File, dict[str, Any]]:
         "blames": [MAPPING],
     }
     return workload, mapping, check
+
+
+def _received(port: int, published: int | None) -> tuple[Port, ...]:
+    """Return the ports of senders that are no part of the demo: statsd goes over either."""
+    return (Port(port, published, "udp"), Port(port, published, "tcp")) if published else ()

@@ -42,6 +42,10 @@ class _Dumper(_Fastest):  # type: ignore[misc]
         return True
 
 
+# Envoy's parser (yaml-cpp) takes these for true and false; PyYAML does not, and so would not quote them.
+_Dumper.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("[yYnN]$"), list("yYnN"))
+
+
 def to_yaml(data: Any, title: str = "") -> str:
     """Return `data` as YAML, keys in their order, below a comment that says what it is and who wrote it."""
     text = yaml.dump(plain(data), Dumper=_Dumper, sort_keys=False, width=4096, allow_unicode=True)

@@ -78,7 +78,9 @@ class Layout:
         if self.context.local:
             return self.context.bind if one.publish and replica == 1 else LOOPBACK
         if slot == EXPORTER_STATSD and group == EXPORTER:
-            private = all(self.shares_exporter_network(proxy) for proxy in self.proxies())
+            proxies = list(self.proxies())
+            known = bool(proxies) and not one.publish  # otherwise senders are no part of the demo
+            private = known and all(self.shares_exporter_network(proxy) for proxy in proxies)
         else:
             private = slot == APP and not one.publish and self._only_its_sidecar_asks(group)
         return LOOPBACK if private else "0.0.0.0"

@@ -104,7 +104,7 @@ def slots(demo: Demo) -> Iterator[Slot]:
         yield from _proxy_slots(name, proxy)
     if demo[EXPORTER] is not None:
         yield Slot(EXPORTER, EXPORTER_HTTP, EXPORTER_HTTP_PORT, demo[EXPORTER]["publish"], browsed=True)
-        yield Slot(EXPORTER, EXPORTER_STATSD, EXPORTER_STATSD_PORT, None)
+        yield Slot(EXPORTER, EXPORTER_STATSD, EXPORTER_STATSD_PORT, demo[EXPORTER]["receive"])
 
 
 def target(demo: Demo, name: str, where: str) -> tuple[str, str]:

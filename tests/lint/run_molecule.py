@@ -25,7 +25,13 @@ DONE = re.compile(r"^INFO +\[(?P<scenario>[^\]>]+) > (?P<step>[a-z_]+)\] Execute
 
 def not_run(output: str, scenarios: Iterable[str]) -> list[str]:
     """The steps that Molecule's output does not say to have ended well."""
-    done = {(match["scenario"].strip(), match["step"]) for match in DONE.finditer(output)}
+    done: set[tuple[str, str]] = set()
+    for match in DONE.finditer(output):
+        scenario, step = match["scenario"].strip(), match["step"]
+        if step == "create":
+            # A destroy from before is that of leftovers.
+            done.discard((scenario, "destroy"))
+        done.add((scenario, step))
     missing = [
         f"{scenario} > {step}" for scenario in scenarios for step in OWN if (scenario, step) not in done
     ]

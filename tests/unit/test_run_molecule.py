@@ -31,6 +31,11 @@ def test_a_missing_playbook_is_no_success() -> None:
     assert not_run(ran, ["docker"]) == ["docker > verify"]
 
 
+def test_a_destroy_before_create_is_not_the_one_after_verify() -> None:
+    ran = output(*(f"docker > {step}" for step in ("destroy", *STEPS[:-1])))
+    assert not_run(ran, ["docker"]) == ["docker > destroy"]
+
+
 def test_create_and_destroy_may_be_those_of_default() -> None:
     ran = output(
         *(f"default > {step}" for step in STEPS), "local > converge", "local > idempotence", "local > verify"

@@ -266,7 +266,7 @@ def test_tls_is_checked(tmp_path: Path) -> None:
         url = f"https://127.0.0.1:{listener.getsockname()[1]}"
 
         def serve() -> None:
-            for _number in range(3):
+            for _number in range(4):
                 raw = listener.accept()[0]
                 with contextlib.suppress(OSError), context.wrap_socket(raw, server_side=True) as connection:
                     connection.recv(65536)
@@ -277,6 +277,7 @@ def test_tls_is_checked(tmp_path: Path) -> None:
         untrusted = look(url, timeout=10)
         assert untrusted.failure == "unreachable"
         assert "certificate is not trusted" in untrusted.message
+        assert "ca_path, client_cert or client_key cannot be used" in look(url, ca_path="/nowhere").message
         assert look(url, timeout=10, ca_path=str(trustme)).ok
         assert look(url, timeout=10, validate_certs=False).ok
         thread.join(10)

@@ -44,7 +44,7 @@ exit 96
 """
 
 
-async def open_in_container(endpoint: Endpoint) -> Stream:
+def open_in_container(endpoint: Endpoint) -> Stream:
     """A stream to a port inside a container; Docker's own settings (DOCKER_HOST, contexts) decide which daemon."""
     docker = shutil.which("docker")
     if docker is None:
@@ -64,7 +64,7 @@ async def open_in_container(endpoint: Endpoint) -> Stream:
         endpoint.host,
         str(endpoint.port),
     ]
-    return await stream_through(command)
+    return stream_through(command)
 
 
 def explain(words: str, container: str) -> str:

@@ -5,14 +5,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from .errors import ScrapeError
-from .stream import Stream
+from .stream import LineTooLong, Stream
 
 _LONGEST_HEAD = 65_536
 _PIECE = 262_144
@@ -49,10 +48,8 @@ async def ask(
         "accept-encoding: gzip",
         *(f"{name}: {value}" for name, value in headers),
     ]
-    stream.used = True
-    stream.writer.write(("\r\n".join([*lines, "", ""])).encode("utf-8"))
-    await stream.writer.drain()
-    head = await _head(stream.reader)
+    await stream.send("\r\n".join([*lines, "", ""]).encode("utf-8"))
+    head = await _head(stream)
     status_line, *fields = head.split(b"\r\n") if b"\r\n" in head else head.split(b"\n")
     status = _STATUS.match(status_line)
     if status is None:
@@ -63,7 +60,7 @@ async def ask(
         )
         raise ScrapeError("unparsable", words)
     answer = Answer(int(status.group(1)), _fields(fields), b"")
-    await _body(stream.reader, answer, limit, enough)
+    await _body(stream, answer, limit, enough)
     if (
         not answer.whole
         or answer.headers.get("connection", "").lower() == "close"
@@ -73,25 +70,29 @@ async def ask(
     return answer
 
 
-async def _head(reader: asyncio.StreamReader) -> bytes:
-    head = b""
-    while b"\r\n\r\n" not in head:
-        try:
-            line = await reader.readline()
-        except ValueError:
-            raise ScrapeError("too_large", "a line of the answer's head does not end") from None
+async def _head(stream: Stream) -> bytes:
+    # Something else than HTTP need not have an empty line: its first one tells.
+    line = await _line(stream, _LONGEST_HEAD, "too_large", "a line of the answer's head does not end")
+    if not line:
+        raise EOFError
+    if not line.startswith(b"HTTP/"):
+        return line
+    head = bytearray(line)
+    while line not in (b"\r\n", b"\n"):
+        line = await _line(stream, _LONGEST_HEAD, "too_large", "a line of the answer's head does not end")
         if not line:
-            if head and not head.startswith(b"HTTP/"):
-                return head  # no HTTP: what it is, the caller says
             raise EOFError
         head += line
         if len(head) > _LONGEST_HEAD:
             raise ScrapeError("too_large", f"the answer's head is longer than {_LONGEST_HEAD} bytes")
-        if line in (b"\r\n", b"\n"):
-            break
-        if not head.startswith(b"HTTP/"):
-            return head
-    return head.rstrip(b"\r\n")
+    return bytes(head).rstrip(b"\r\n")
+
+
+async def _line(stream: Stream, longest: int, kind: str, words: str) -> bytes:
+    try:
+        return await stream.until(b"\n", longest)
+    except LineTooLong:
+        raise ScrapeError(kind, words) from None
 
 
 def _fields(lines: list[bytes]) -> dict[str, str]:
@@ -102,52 +103,49 @@ def _fields(lines: list[bytes]) -> dict[str, str]:
     return headers
 
 
-async def _body(reader: asyncio.StreamReader, answer: Answer, limit: int, enough: Enough | None) -> None:
+async def _body(stream: Stream, answer: Answer, limit: int, enough: Enough | None) -> None:
     sink = _Sink(answer, limit, enough)
     length = answer.headers.get("content-length", "")
     if answer.headers.get("transfer-encoding", "").lower() == "chunked":
         while True:
-            line = await _line(reader)
+            line = await _chunk_line(stream)
             try:
                 size = int(line.split(b";")[0].strip() or b"x", 16)
             except ValueError:
                 raise ScrapeError("unparsable", "the answer's chunks cannot be read") from None
             if size == 0:
-                while (await _line(reader)).strip():
+                while (await _chunk_line(stream)).strip():
                     pass
                 break
-            if not await _pour(reader, size, sink):
+            if not await _pour(stream, size, sink):
                 return
-            await _line(reader)
+            await _chunk_line(stream)
         answer.reusable = True
     elif length:
         if not length.isdigit():
             raise ScrapeError("unparsable", f"the answer says that it is {length[:40]!r} bytes long")
         if int(length) > limit:
             raise ScrapeError("too_large", f"the answer is {length[:20]} bytes long; max_bytes is {limit}")
-        if not await _pour(reader, int(length), sink):
+        if not await _pour(stream, int(length), sink):
             return
         answer.reusable = True
     else:
-        while piece := await reader.read(_PIECE):
+        while piece := await stream.read(_PIECE):
             if not sink.take(piece):
                 return
     sink.finish()
 
 
-async def _line(reader: asyncio.StreamReader) -> bytes:
-    try:
-        line = await reader.readline()
-    except ValueError:
-        raise ScrapeError("unparsable", "the answer's chunks cannot be read") from None
+async def _chunk_line(stream: Stream) -> bytes:
+    line = await _line(stream, 4_096, "unparsable", "the answer's chunks cannot be read")
     if not line.endswith(b"\n"):
         raise ScrapeError("unparsable", "the answer was cut off")
     return line
 
 
-async def _pour(reader: asyncio.StreamReader, size: int, sink: _Sink) -> bool:
+async def _pour(stream: Stream, size: int, sink: _Sink) -> bool:
     while size:
-        piece = await reader.read(min(size, _PIECE))
+        piece = await stream.read(min(size, _PIECE))
         if not piece:
             raise ScrapeError("unparsable", "the answer was cut off")
         size -= len(piece)

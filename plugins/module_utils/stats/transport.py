@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from .container import open_in_container
 from .endpoint import Endpoint, Tls
 from .errors import ScrapeError
-from .stream import Stream
+from .stream import Stream, TlsStream
 
 _LONGEST_SOCKET_PATH = 107  # sun_path, less the byte that ends it
 
@@ -36,7 +36,7 @@ class Connector:
         """A stream to an endpoint; the caller bounds the time."""
         try:
             if endpoint.container:
-                return await open_in_container(endpoint)
+                return open_in_container(endpoint)
             if endpoint.scheme == "unix":
                 return await _open_unix(endpoint.socket)
             return await self._open_tcp(endpoint)
@@ -57,16 +57,15 @@ class Connector:
                 reader, writer = await asyncio.open_connection(
                     sock=connection, ssl=context, server_hostname=endpoint.host
                 )
-            else:
-                reader, writer = await asyncio.open_connection(sock=connection)
+                return TlsStream(connection, reader, writer)
         except BaseException:
             connection.close()
             raise
-        return Stream(reader, writer)
+        return Stream(connection)
 
     async def _address(self, host: str, port: int) -> tuple[int, tuple[object, ...]]:
         """Looks a name up beside the loop, in a thread that nobody waits for at the end: a resolver may take longer than the deadline."""
-        known = self.addresses.get((host, port))
+        known = self.addresses.get((host, port)) or _numeric(host, port)
         if known is not None:
             return known
         loop = asyncio.get_running_loop()
@@ -94,10 +93,7 @@ class Connector:
             with contextlib.suppress(RuntimeError):  # the loop may have ended meanwhile
                 loop.call_soon_threadsafe(done, result)
 
-        if _numeric(host):
-            look_up()
-        else:
-            threading.Thread(target=look_up, daemon=True).start()
+        threading.Thread(target=look_up, daemon=True).start()
         found = await answer
         self.addresses[host, port] = found
         return found
@@ -105,17 +101,27 @@ class Connector:
     def _context(self, tls: Tls) -> ssl.SSLContext:
         context = self.contexts.get(tls)
         if context is None:
-            context = ssl.create_default_context(
-                cafile=os.path.expanduser(tls.ca_path) if tls.ca_path else None
-            )
-            if not tls.validate:
-                context.check_hostname = False
-                context.verify_mode = ssl.CERT_NONE
-            if tls.client_cert:
-                key = os.path.expanduser(tls.client_key) if tls.client_key else None
-                context.load_cert_chain(os.path.expanduser(tls.client_cert), key)
+            try:
+                context = _context(tls)
+            except (OSError, ValueError) as error:  # an SSLError is an OSError
+                raise ScrapeError(
+                    "unreachable", f"a file of ca_path, client_cert or client_key cannot be used: {error}"
+                ) from None
             self.contexts[tls] = context
         return context
+
+
+def _context(tls: Tls) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=os.path.expanduser(tls.ca_path) if tls.ca_path else None)
+    if not tls.validate:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    if tls.client_cert:
+        context.load_cert_chain(
+            os.path.expanduser(tls.client_cert),
+            os.path.expanduser(tls.client_key) if tls.client_key else None,
+        )
+    return context
 
 
 async def _open_unix(path: str) -> Stream:
@@ -129,24 +135,24 @@ async def _open_unix(path: str) -> Stream:
             folder = os.open(os.path.dirname(path), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
             address = f"/proc/self/fd/{folder}/{os.path.basename(path)}"
         await asyncio.get_running_loop().sock_connect(connection, address)
-        reader, writer = await asyncio.open_unix_connection(sock=connection)
     except BaseException:
         connection.close()
         raise
     finally:
         if folder >= 0:
             os.close(folder)
-    return Stream(reader, writer)
+    return Stream(connection)
 
 
-def _numeric(host: str) -> bool:
-    for family in (socket.AF_INET, socket.AF_INET6):
+def _numeric(host: str, port: int) -> tuple[int, tuple[object, ...]] | None:
+    """An address that needs no looking up."""
+    for family, rest in ((socket.AF_INET, ()), (socket.AF_INET6, (0, 0))):
         try:
             socket.inet_pton(family, host)
-            return True
         except OSError:
             continue
-    return False
+        return family, (host, port, *rest)
+    return None
 
 
 def _ssl_words(error: ssl.SSLError) -> str:

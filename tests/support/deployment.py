@@ -1,0 +1,102 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A demo deployed without Ansible, by the modules that the playbooks run: for many runs in little time."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+from contextlib import redirect_stdout, suppress
+from types import ModuleType
+from typing import Any
+
+import yaml
+from ansible.module_utils.testing import patch_module_args
+from live import CACHE, ROOT, Home, demo_data, merged
+
+from ansible_collections.meshlab.envoy.plugins.module_utils.plan.plan import make_plan
+from ansible_collections.meshlab.envoy.plugins.modules import demo_verify, workloads
+
+
+class Deployment:
+    """One demo of the gallery in a home, as it is or altered."""
+
+    def __init__(self, home: Home, demo: str) -> None:
+        self.home = home
+        self.demo = demo
+
+    def plan(self, changes: dict[str, Any] | None = None, replicas: dict[str, int] | None = None) -> Any:
+        roles = ROOT / "roles"
+        context = {
+            "runtime": self.home.runtime,
+            "folder": str(self.home.state(self.demo)),
+            "envoy": {
+                "image": "envoyproxy/envoy:v1.40.0",
+                "executable": f"{CACHE}/envoy-1.40.0/bin/envoy",
+                "version": "1.40.0",
+            },
+            "python": {"image": "python:3.11-slim-bookworm", "executable": "python3"},
+            "statsd_exporter": {
+                "image": "prom/statsd-exporter:v0.30.0",
+                "executable": f"{CACHE}/statsd_exporter-0.30.0/statsd_exporter",
+            },
+            "supervisord": {"executable": f"{CACHE}/supervisor-4.3.0/bin/supervisord"},
+            "app": (roles / "demo_app" / "files" / "demo_app.py").read_text(encoding="utf-8"),
+            "mappings": {
+                style: yaml.safe_load(
+                    (roles / "statsd_exporter" / "files" / f"{style}.yaml").read_text(encoding="utf-8")
+                )
+                for style in ("dog_statsd", "statsd")
+            },
+            "replicas": replicas or {},
+        }
+        data = merged(demo_data(self.demo, self.home.shift), changes or {})
+        return make_plan(self.home.name(self.demo), data, context)
+
+    def run(self, plan: Any, **options: Any) -> dict[str, Any]:
+        keys = (
+            "name",
+            "runtime",
+            "folder",
+            "files",
+            "directories",
+            "certificates",
+            "checks",
+            "workloads",
+            "admins",
+        )
+        supervisord = {"executable": f"{CACHE}/supervisor-4.3.0/bin/supervisord"}
+        return module_answer(
+            workloads, {**{key: plan[key] for key in keys}, "supervisord": supervisord, **options}
+        )
+
+    def tell(self, proxy: str, path: str) -> None:
+        """POST to a proxy's whole admin interface."""
+        socket = self.home.state(self.demo) / proxy / "run" / "admin.sock"
+        command = [
+            "curl",
+            "--silent",
+            "--fail",
+            "--max-time",
+            "10",
+            "--request",
+            "POST",
+            "--unix-socket",
+            str(socket),
+            f"http://admin{path}",
+        ]
+        subprocess.run(command, check=True, capture_output=True)
+
+    def verify(self, plan: Any, timeout: float = 0.5) -> dict[str, Any]:
+        needed = {key: plan[key] for key in ("endpoints", "traffic", "assertions")}
+        return module_answer(demo_verify, {"plan": needed, "timeout": timeout})
+
+
+def module_answer(module: ModuleType, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Run a module in this process; return what it printed, with `failed` in it either way."""
+    printed = io.StringIO()
+    with patch_module_args(arguments), redirect_stdout(printed), suppress(SystemExit):
+        module.main()
+    return {"failed": False, **json.loads(printed.getvalue())}

@@ -1,0 +1,208 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Playbooks run as a person runs them, in a home and on ports of a test's own, so that nobody's demos are disturbed."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import tempfile
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+GALLERY = ROOT / "playbooks" / "demos"
+DEMOS = sorted(path.stem for path in GALLERY.glob("*.yml"))
+RUNTIMES = ("local", "docker")
+PLAYBOOK = ROOT / ".venv" / "bin" / "ansible-playbook"
+# Programs that the local runtime installs are kept between runs, apart from what a person's own demos use.
+CACHE = ROOT / "build" / "cache" / "integration"
+# The gallery's ports are in 7000 … 10499. Moved up by these they are out of each other's way, and below those that systems give to clients.
+SHIFTS = (10600, 14200, 18000, 21600)
+PORTS = re.compile(r"\b((?:publish|ports?): |127\.0\.0\.1:)(\d+)")
+
+
+def free_shift(used: set[int]) -> int:
+    """Return a shift that is not used, and with which nobody has any of the gallery's ports."""
+    numbers = {
+        int(found[2]) for name in DEMOS for found in PORTS.finditer((GALLERY / f"{name}.yml").read_text())
+    }
+    wanted = {number + place for number in numbers for place in (range(100) if number % 100 == 0 else [0])}
+    for shift in SHIFTS:
+        if shift not in used and all(is_free(port + shift) for port in wanted):
+            return shift
+    raise AssertionError(f"somebody listens in each of the ranges of ports that start at {SHIFTS}")
+
+
+def is_free(port: int) -> bool:
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError:
+        return False
+    return True
+
+
+def demo_data(name: str, shift: int) -> Any:
+    """Return a demo of the gallery with all of its ports moved up by `shift`."""
+
+    def moved(found: re.Match[str]) -> str:
+        return f"{found[1]}{int(found[2]) + shift}"
+
+    text = (GALLERY / f"{name}.yml").read_text(encoding="utf-8")
+    text = PORTS.sub(moved, text)
+    return yaml.safe_load(re.sub(r"(_)(\d{4})(?=\\\.)", moved, text))
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run of ansible-playbook said."""
+
+    code: int
+    output: str
+
+    @property
+    def words(self) -> str:
+        """The output without line breaks and quotes, which depend on where the callback folds."""
+        return re.sub(r"\s+", " ", self.output).replace("''", "'")
+
+    @property
+    def recap(self) -> dict[str, int]:
+        line = self.output.partition("PLAY RECAP")[2].strip().splitlines()[1]
+        return {key: int(value) for key, value in re.findall(r"(\w+)=(\d+)", line)}
+
+
+class Home:
+    """A home folder of a test's own, with what was deployed from there; `close` leaves nothing."""
+
+    _shifts: ClassVar[set[int]] = set()
+    _lock = threading.Lock()
+
+    def __init__(self, runtime: str) -> None:
+        self.runtime = runtime
+        with self._lock:
+            self.shift = free_shift(self._shifts)
+            self._shifts.add(self.shift)
+        self.prefix = f"test{os.getpid()}"
+        # Not pytest's own folder: the path of a Unix socket has at most 107 bytes.
+        self.folder = Path(tempfile.mkdtemp(prefix="meshlab-"))
+        self.variables: dict[str, Any] = {"runtime_cache": str(CACHE)}
+        exporter = os.environ.get("MESHLAB_STATSD_EXPORTER")
+        if exporter and runtime == "local":
+            self.variables |= {"statsd_exporter_source": "path", "statsd_exporter_path": exporter}
+        self.inventory = str(ROOT / "inventories" / runtime)
+        self.environment = {**os.environ, "HOME": str(self.folder)}
+
+    def close(self) -> None:
+        self._shifts.remove(self.shift)
+        shutil.rmtree(self.folder)
+
+    def name(self, demo: str) -> str:
+        """Return what a demo of the gallery is called here."""
+        return f"{self.prefix}_{demo}"
+
+    def demo(self, name: str, **changes: Any) -> Path:
+        """Return the path of a demo file: the gallery's, on ports and under a name of the test's own, with keys changed."""
+        path = self.folder / "demos" / f"{self.name(name)}.yml"
+        path.parent.mkdir(exist_ok=True)
+        data = demo_data(name, self.shift)
+        path.write_text(yaml.safe_dump(merged(data, changes), sort_keys=False), encoding="utf-8")
+        return path
+
+    def state(self, demo: str) -> Path:
+        return self.folder / ".local" / "state" / "meshlab.envoy" / self.name(demo)
+
+    def play(self, playbook: str, *arguments: str, ok: bool = True, **variables: Any) -> Run:
+        """Run a playbook of playbooks/, or one by its path; fail the test where it fails, unless told otherwise."""
+        path = playbook if "/" in playbook or "." in playbook else str(ROOT / "playbooks" / f"{playbook}.yml")
+        extra = json.dumps(self.variables | variables, default=str)
+        command = [str(PLAYBOOK), "-i", self.inventory, path, "-e", extra, *arguments]
+        ran = subprocess.run(
+            command,
+            cwd=ROOT,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        assert (ran.returncode == 0) == ok, ran.stdout
+        return Run(ran.returncode, ran.stdout)
+
+    def provide(self) -> None:
+        """Install what the local runtime runs, where it is not there yet."""
+        wanted = (
+            "envoy-1.40.0/bin/envoy",
+            "statsd_exporter-0.30.0/statsd_exporter",
+            "supervisor-4.3.0/bin/supervisord",
+        )
+        if not all((CACHE / program).exists() for program in wanted):
+            demo = self.demo("service_envoy")
+            self.play("site", demo=demo)
+            self.play("teardown", demo=demo)
+
+    def left(self, demo: str) -> list[str]:
+        """Return what there is of a demo, or of anything local: files, processes, containers, networks."""
+        files = [str(path) for path in (self.folder / ".local").rglob("*") if not path.is_dir()]
+        return (
+            files
+            + processes_of(self.folder)
+            + (containers(self.name(demo)) if self.runtime == "docker" else [])
+        )
+
+
+def processes_of(folder: Path) -> list[str]:
+    """Return the command lines of processes that run in `folder` or were told of it."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+            if str(folder) in command or str(folder) in os.readlink(process / "cwd"):
+                found.append(f"process {process.name}: {command}")
+        except OSError:
+            continue
+    return found
+
+
+def docker(*arguments: str) -> list[str]:
+    ran = subprocess.run(["docker", *arguments], capture_output=True, text=True, timeout=60, check=False)
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout.splitlines()
+
+
+def containers(project: str) -> list[str]:
+    """Return the containers and networks of a compose project."""
+    label = f"label=com.docker.compose.project={project}"
+    return sorted(
+        [
+            *docker(
+                "ps", "--all", "--no-trunc", "--filter", label, "--format", "container {{.Names}} {{.ID}}"
+            ),
+            *docker(
+                "network", "ls", "--no-trunc", "--filter", label, "--format", "network {{.Name}} {{.ID}}"
+            ),
+        ]
+    )
+
+
+def merged(data: Any, changes: Any) -> Any:
+    """Return `data` with `changes` in it: mappings by key, lists of things with a name by name, everything else replaced."""
+    if isinstance(data, dict) and isinstance(changes, dict):
+        return {
+            **data,
+            **{key: merged(data[key], value) if key in data else value for key, value in changes.items()},
+        }
+    if isinstance(data, list) and isinstance(changes, dict):
+        return [merged(one, changes.get(one["name"], {})) for one in data]
+    return copy.deepcopy(changes)

@@ -58,6 +58,7 @@ MAPPINGS = ("mappings", "replicas")
 def read_context(data: Mapping[str, Any]) -> Context:
     """Return the context that `data` describes; what is missing or null has its default. Raises DemoError."""
     known = [one.name for one in fields(Context)]
+    _check_mapping(data, CONTEXT)
     _check_keys(data, known, CONTEXT)
     values = {key: value for key, value in data.items() if value is not None}
     for key in ("runtime", "folder"):

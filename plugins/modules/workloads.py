@@ -479,6 +479,7 @@ seconds:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.task import ARGUMENTS, perform
 
 

@@ -74,6 +74,15 @@ def log_path(name: str) -> str:
     return f"{LOGS}/{name}.log"
 
 
+def sections(document: str) -> dict[str, str]:
+    """Return the text of each program of a supervisord.conf by its name."""
+    found: dict[str, str] = {}
+    for section in document.split("\n[program:")[1:]:
+        name, _bracket, text = section.partition("]")
+        found[name] = text.strip()
+    return found
+
+
 def _program(workload: Workload, rank: int) -> str:
     name = _plain_name(workload.name)
     environment = {**workload.environment, **({DIGEST: workload.digest} if workload.digest else {})}

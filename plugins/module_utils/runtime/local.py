@@ -10,7 +10,11 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from ansible_collections.meshlab.envoy.plugins.module_utils.documents.supervisord import LOGS, log_path
+from ansible_collections.meshlab.envoy.plugins.module_utils.documents.supervisord import (
+    LOGS,
+    log_path,
+    sections,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils.documents.workload import Workload, ranks
 from ansible_collections.meshlab.envoy.plugins.module_utils.runtime import (
     executables,
@@ -249,12 +253,3 @@ class Local:
 
     def _patience(self) -> float:
         return max((one.stop_seconds for one in self.workloads.values()), default=10) + 5
-
-
-def sections(document: str) -> dict[str, str]:
-    """Return the text of each program of a supervisord.conf by its name."""
-    found: dict[str, str] = {}
-    for section in document.split("\n[program:")[1:]:
-        name, _bracket, text = section.partition("]")
-        found[name] = text.strip()
-    return found

@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.meshlab.envoy.plugins.module_utils.config.model import File, Wanted
-from ansible_collections.meshlab.envoy.plugins.module_utils.documents.supervisord import supervisord_conf
+from ansible_collections.meshlab.envoy.plugins.module_utils.documents.supervisord import (
+    sections,
+    supervisord_conf,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils.documents.workload import Workload
 from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.base import (
     Applied,
@@ -18,7 +21,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.base import 
     last_words,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.deployment import Done, Request, present
-from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.local import Local, sections
+from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.local import Local
 from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.readiness import endings
 
 A, B = (Workload(name=name, command=("sleep", "9")) for name in "ab")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible.utils.display import Display
+
 from ansible_collections.meshlab.envoy.plugins.module_utils.verify.report import report
 from ansible_collections.meshlab.envoy.plugins.module_utils.verify.task import ARGUMENTS, NEEDED, perform
 from ansible_collections.meshlab.envoy.plugins.plugin_utils.here import HereOrThereAction

@@ -12,6 +12,8 @@ from typing import Any
 
 import yaml
 
+from ansible_collections.meshlab.envoy.plugins.module_utils.documents.yaml_text import to_yaml
+
 CLUSTER = "type.googleapis.com/envoy.config.cluster.v3.Cluster"
 LISTENER = "type.googleapis.com/envoy.config.listener.v3.Listener"
 WATCHED = {"listeners": ("lds_config", LISTENER), "clusters": ("cds_config", CLUSTER)}
@@ -26,25 +28,13 @@ class Wrong(ValueError):
         super().__init__(f"{path} line {line}: {problem}" if line else f"{path}: {problem}")
 
 
-class _Dumper(yaml.SafeDumper):
-    """Quotes what Envoy's YAML takes for a boolean and Python's does not."""
-
-
-def _text_node(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
-    style = "'" if value in ("y", "Y", "n", "N") else None
-    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
-
-
-_Dumper.add_representer(str, _text_node)
-
-
 def as_text(path: str, content: Any) -> str:
     """Return `content` as it is when it is text; data becomes JSON for a path that says so, else YAML."""
     if isinstance(content, str):
         return str(content)
     if path.endswith(".json"):
         return json.dumps(content, indent=2) + "\n"
-    return str(yaml.dump(_plain(content), Dumper=_Dumper, sort_keys=False, width=130, allow_unicode=True))
+    return to_yaml(content)
 
 
 def candidate(proxy: Mapping[str, Any], texts: Mapping[str, str]) -> str:
@@ -144,12 +134,3 @@ def _child(node: yaml.MappingNode, key: str, empty: Any) -> Any:
         _drop(node, key)
     node.value = [*node.value, (yaml.ScalarNode("tag:yaml.org,2002:str", key), empty)]
     return empty
-
-
-def _plain(value: Any) -> Any:
-    """Ansible hands over subclasses of str, dict and list that YAML's representers do not know."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(one) for key, one in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(one) for one in value]
-    return next((kind(value) for kind in (bool, int, float, str) if isinstance(value, kind)), value)

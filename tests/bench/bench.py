@@ -26,7 +26,16 @@ def ping() -> float:
 
 
 def playbook(name: str, demo: Path) -> float:
-    return run([str(BIN / "ansible-playbook"), "-i", "inventories/docker", f"playbooks/{name}.yml", "-e", f"demo={demo}"])
+    return run(
+        [
+            str(BIN / "ansible-playbook"),
+            "-i",
+            "inventories/docker",
+            f"playbooks/{name}.yml",
+            "-e",
+            f"demo={demo}",
+        ]
+    )
 
 
 def compose(folder: Path, *arguments: str) -> float:
@@ -36,7 +45,9 @@ def compose(folder: Path, *arguments: str) -> float:
 def curl() -> float:
     """The requests of the demo: 24 and 12 and 6, and 3 straight to an app, which by hand is not published."""
     base = f"http://127.0.0.1:{by_hand.EDGE_PORT}/service"
-    return run(["curl", "--silent", "--fail", "--output", "/dev/null", f"{base}/1?[1-33]", f"{base}/2?[1-12]"])
+    return run(
+        ["curl", "--silent", "--fail", "--output", "/dev/null", f"{base}/1?[1-33]", f"{base}/2?[1-12]"]
+    )
 
 
 def demo_file(folder: Path, services: int) -> Path:
@@ -79,8 +90,20 @@ def demo_file(folder: Path, services: int) -> Path:
             },
         ],
         "expectations": [
-            {"at": "edge", "stat": "cluster.service1.upstream_rq_200", "of": "delta", "op": "eq", "value": 33},
-            {"at": "edge", "stat": "cluster.service2.upstream_rq_200", "of": "delta", "op": "eq", "value": 12},
+            {
+                "at": "edge",
+                "stat": "cluster.service1.upstream_rq_200",
+                "of": "delta",
+                "op": "eq",
+                "value": 33,
+            },
+            {
+                "at": "edge",
+                "stat": "cluster.service2.upstream_rq_200",
+                "of": "delta",
+                "op": "eq",
+                "value": 12,
+            },
         ],
     }
     path = folder / f"bench{services}.yml"

@@ -27,7 +27,10 @@ def write(folder: Path, services: int) -> None:
     folder.mkdir(parents=True)
     containers: dict[str, Any] = {"edge": _envoy("edge", [f"127.0.0.1:{EDGE_PORT}:8080"])}
     names = [f"service{number}" for number in range(1, services + 1)]
-    _write(folder / "edge.json", _config({f"/service/{n}": (name, f"{name}-envoy", 8080) for n, name in enumerate(names, 1)}))
+    _write(
+        folder / "edge.json",
+        _config({f"/service/{n}": (name, f"{name}-envoy", 8080) for n, name in enumerate(names, 1)}),
+    )
     for number, name in enumerate(names, 1):
         containers[name] = {
             "image": PYTHON,
@@ -75,14 +78,20 @@ def _config(routes: dict[str, tuple[str, str, int]]) -> dict[str, Any]:
                                                     "name": "all",
                                                     "domains": ["*"],
                                                     "routes": [
-                                                        {"match": {"prefix": prefix}, "route": {"cluster": cluster}}
+                                                        {
+                                                            "match": {"prefix": prefix},
+                                                            "route": {"cluster": cluster},
+                                                        }
                                                         for prefix, (cluster, _host, _port) in routes.items()
                                                     ],
                                                 }
                                             ]
                                         },
                                         "http_filters": [
-                                            {"name": "router", "typed_config": {"@type": f"type.googleapis.com/{router}"}}
+                                            {
+                                                "name": "router",
+                                                "typed_config": {"@type": f"type.googleapis.com/{router}"},
+                                            }
                                         ],
                                     },
                                 }

@@ -36,7 +36,13 @@ def run(command: Sequence[str], folder: Path = ROOT) -> float:
     """Return the seconds that `command` took; end with its output when it failed."""
     start = time.monotonic()
     done = subprocess.run(
-        command, cwd=folder, env=os.environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+        command,
+        cwd=folder,
+        env=os.environ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
     )
     if done.returncode:
         sys.exit(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout[-3000:]}")

@@ -14,7 +14,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.documents.workload i
     Probe,
     Workload,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils.plan.files import File, digest, to_yaml
+from ansible_collections.meshlab.envoy.plugins.module_utils.plan.files import File, digest, titled
 from ansible_collections.meshlab.envoy.plugins.module_utils.plan.layout import Layout, netloc
 from ansible_collections.meshlab.envoy.plugins.module_utils.plan.topology import (
     EXPORTER,
@@ -32,7 +32,7 @@ def plan_exporter(layout: Layout) -> tuple[Workload, File, dict[str, Any]]:
     """Return the exporter's workload, its mapping file and the check of that file."""
     spec, context = layout.demo[EXPORTER], layout.context
     content = spec["mapping"] or context.mappings.get(spec["style"], {})
-    mapping = File(MAPPING, to_yaml(content, "statsd_exporter's mapping of Envoy's stats"))
+    mapping = File(MAPPING, titled("statsd_exporter's mapping of Envoy's stats", content))
     program = context.statsd_exporter.executable if context.local else EXPORTER_IN_IMAGE
     http = layout.port(EXPORTER, EXPORTER_HTTP)
     received = layout.port(EXPORTER, EXPORTER_STATSD)

@@ -7,12 +7,11 @@
 from __future__ import annotations
 
 import hashlib
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import yaml
+from ansible_collections.meshlab.envoy.plugins.module_utils.documents.yaml_text import to_yaml
 
 WRITTEN_BY = "# Written by meshlab.envoy: change the demo or the role's variables, not this file."
 
@@ -31,25 +30,9 @@ class File:
         return asdict(self)
 
 
-# libyaml's emitter, where PyYAML was built with it, is ten times as fast and writes the same text.
-_Fastest: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-
-
-class _Dumper(_Fastest):  # type: ignore[misc]
-    """Block style, no aliases: as people write it."""
-
-    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002
-        return True
-
-
-# Envoy's parser (yaml-cpp) takes these for true and false; PyYAML does not, and so would not quote them.
-_Dumper.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("[yYnN]$"), list("yYnN"))
-
-
-def to_yaml(data: Any, title: str = "") -> str:
-    """Return `data` as YAML, keys in their order, below a comment that says what it is and who wrote it."""
-    text = yaml.dump(plain(data), Dumper=_Dumper, sort_keys=False, width=4096, allow_unicode=True)
-    return f"# {title}\n{WRITTEN_BY}\n{text}" if title else text
+def titled(title: str, data: Any) -> str:
+    """Return `data` as YAML, below a comment that says what it is and who wrote it."""
+    return f"# {title}\n{WRITTEN_BY}\n{to_yaml(data)}"
 
 
 def digest(files: Iterable[File]) -> str:
@@ -58,20 +41,3 @@ def digest(files: Iterable[File]) -> str:
     for file in files:
         total.update(f"{file.path}\0{file.content}\0".encode())
     return total.hexdigest()[:12]
-
-
-def plain(value: Any) -> Any:
-    """Return a copy of `value` in the types of JSON, and of no others.
-
-    Ansible hands over subclasses of str, dict and list that YAML's representers do not know, YAML dates.
-    """
-    if value is None:
-        return None
-    if isinstance(value, Mapping):
-        return {str(key): plain(one) for key, one in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(one) for one in value]
-    for kind in (bool, int, float):
-        if isinstance(value, kind):
-            return kind(value)
-    return str(value)

@@ -13,11 +13,12 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.demo.read import Dem
 from ansible_collections.meshlab.envoy.plugins.module_utils.documents.compose import compose
 from ansible_collections.meshlab.envoy.plugins.module_utils.documents.supervisord import supervisord_conf
 from ansible_collections.meshlab.envoy.plugins.module_utils.documents.workload import Workload
+from ansible_collections.meshlab.envoy.plugins.module_utils.documents.yaml_text import plain
 from ansible_collections.meshlab.envoy.plugins.module_utils.envoy import versions
 from ansible_collections.meshlab.envoy.plugins.module_utils.plan import questions
 from ansible_collections.meshlab.envoy.plugins.module_utils.plan.context import Context, read_context
 from ansible_collections.meshlab.envoy.plugins.module_utils.plan.exporter import plan_exporter
-from ansible_collections.meshlab.envoy.plugins.module_utils.plan.files import File, plain, to_yaml
+from ansible_collections.meshlab.envoy.plugins.module_utils.plan.files import File, titled
 from ansible_collections.meshlab.envoy.plugins.module_utils.plan.layout import Layout
 from ansible_collections.meshlab.envoy.plugins.module_utils.plan.proxy import plan_proxy
 from ansible_collections.meshlab.envoy.plugins.module_utils.plan.service import app_files, plan_service
@@ -99,4 +100,4 @@ def _document(demo: Demo, workloads: list[Workload], context: Context) -> File:
     if context.local:
         return File("supervisord.conf", supervisord_conf(demo["name"], workloads))
     document = compose(demo["name"], workloads, context.bind, context.network or None)
-    return File("compose.yaml", to_yaml(document, f"{demo['name']}: docker compose up"))
+    return File("compose.yaml", titled(f"{demo['name']}: docker compose up", document))

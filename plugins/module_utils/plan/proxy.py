@@ -17,11 +17,12 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.documents.workload i
     Probe,
     Workload,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils.documents.yaml_text import to_yaml
 from ansible_collections.meshlab.envoy.plugins.module_utils.envoy import bootstrap as boot
 from ansible_collections.meshlab.envoy.plugins.module_utils.envoy import tls
 from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.clusters import Address, cluster
 from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.listeners import listener
-from ansible_collections.meshlab.envoy.plugins.module_utils.plan.files import File, digest, to_yaml
+from ansible_collections.meshlab.envoy.plugins.module_utils.plan.files import File, digest, titled
 from ansible_collections.meshlab.envoy.plugins.module_utils.plan.layout import LOOPBACK, WILDCARDS, Layout
 from ansible_collections.meshlab.envoy.plugins.module_utils.plan.topology import (
     ADMIN,
@@ -56,27 +57,27 @@ def plan_proxy(proxy: Proxy, layout: Layout) -> ProxyPlan:
     fixed = _bootstrap(proxy, layout)
     secret = _needs_tls(proxy)
     title = f"{proxy.place} {proxy.name} of {layout.demo['name']}"
-    at_start = [File(f"{folder}/bootstrap.yaml", to_yaml(fixed, f"{title}: what is fixed while it runs"))]
+    at_start = [File(f"{folder}/bootstrap.yaml", titled(f"{title}: what is fixed while it runs", fixed))]
     if secret:
         certificates = f"{folder}/certs"
         at_start += [
             File(
-                f"{_secrets(proxy)}/identity.yaml", to_yaml(tls.identity(certificates), f"{title}: who it is")
+                f"{_secrets(proxy)}/identity.yaml", titled(f"{title}: who it is", tls.identity(certificates))
             ),
             File(
                 f"{_secrets(proxy)}/trust.yaml",
-                to_yaml(tls.trust(certificates), f"{title}: whom it believes"),
+                titled(f"{title}: whom it believes", tls.trust(certificates)),
             ),
         ]
     live = [
         File(
             f"{folder}/clusters.yaml",
-            to_yaml({"resources": clusters}, f"{title}: whom it talks to; live"),
+            titled(f"{title}: whom it talks to; live", {"resources": clusters}),
             live=proxy.name,
         ),
         File(
             f"{folder}/listeners.yaml",
-            to_yaml({"resources": listeners}, f"{title}: what it listens on; live"),
+            titled(f"{title}: what it listens on; live", {"resources": listeners}),
             live=proxy.name,
         ),
     ]
@@ -187,6 +188,9 @@ def _workload(proxy: Proxy, layout: Layout, files_digest: str) -> Workload:
             spec["log_level"],
             "--drain-time-s",
             str(spec["drain_seconds"]),
+            # Each connection ends with its next answer; gradual draining cuts what is left when the time is over.
+            "--drain-strategy",
+            "immediate",
             "--disable-hot-restart",
         ),
         directory="." if context.local else ENVOY_HOME,

@@ -26,9 +26,13 @@ def check(assertions: Sequence[Mapping[str, Any]], traffic: Sequence[Mapping[str
         assert isinstance(value, Mapping)
         where = f"expectations[{position}].value"
         if not set(value) <= set(KEYS) or "traffic" not in value:
-            raise UnknownTraffic(f"{where}: a reference has the keys {' and '.join(KEYS)}, not {', '.join(value)}")
+            raise UnknownTraffic(
+                f"{where}: a reference has the keys {' and '.join(KEYS)}, not {', '.join(value)}"
+            )
         if value["traffic"] not in names:
-            raise UnknownTraffic(f"{where}.traffic: there is no traffic '{value['traffic']}'; there is: {', '.join(names)}")
+            raise UnknownTraffic(
+                f"{where}.traffic: there is no traffic '{value['traffic']}'; there is: {', '.join(names)}"
+            )
 
 
 def is_reference(value: Any) -> bool:
@@ -40,7 +44,9 @@ def placeholder(assertion: Mapping[str, Any]) -> dict[str, Any]:
     return {**assertion, "value": 0} if is_reference(assertion.get("value")) else dict(assertion)
 
 
-def resolve(assertions: Sequence[Mapping[str, Any]], results: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def resolve(
+    assertions: Sequence[Mapping[str, Any]], results: Sequence[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
     """Return `assertions` with the numbers of the traffic `results` in place of references."""
     by_name = {one["name"]: one for one in results}
     return [

@@ -73,11 +73,19 @@ def _sent(traffic: Entry) -> list[str]:
     hosts = ", ".join(f"{host} {count}" for host, count in sorted(traffic["hosts"].items()))
     latency = traffic["latency_ms"]
     quantiles = f"p50 {latency['p50']:.1f} ms, p99 {latency['p99']:.1f} ms" if traffic["answered"] else ""
-    return [traffic["name"], str(traffic["sent"]), "; ".join(filter(None, (answers, errors))) or "-", hosts, quantiles]
+    return [
+        traffic["name"],
+        str(traffic["sent"]),
+        "; ".join(filter(None, (answers, errors))) or "-",
+        hosts,
+        quantiles,
+    ]
 
 
 def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
     if not rows:
         return []
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    ]

@@ -75,4 +75,6 @@ def _after(
     if before is None:
         return None
     assertions = parse_assertions(references.resolve(experiment.assertions, sent))
-    return watch(parse_endpoints(experiment.endpoints), assertions, since=before, timeout=timeout, sleep=sleep)
+    return watch(
+        parse_endpoints(experiment.endpoints), assertions, since=before, timeout=timeout, sleep=sleep
+    )

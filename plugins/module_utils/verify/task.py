@@ -26,7 +26,11 @@ def perform(options: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     plan = options["plan"]
     missing = [key for key in NEEDED if key not in plan]
     if missing:
-        return {**NOTHING, "failed": True, "msg": f"plan: has no {missing[0]}; give what meshlab.envoy.demo_plan answered"}
+        return {
+            **NOTHING,
+            "failed": True,
+            "msg": f"plan: has no {missing[0]}; give what meshlab.envoy.demo_plan answered",
+        }
     experiment = Experiment(*(plan[key] for key in NEEDED))
     try:
         if check_mode:

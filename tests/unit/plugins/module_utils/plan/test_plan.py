@@ -17,7 +17,8 @@ import yaml
 from ansible_collections.meshlab.envoy.plugins.module_utils.demo.error import DemoError
 from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.versions import UnsupportedVersion
 from ansible_collections.meshlab.envoy.plugins.module_utils.plan.context import read_context
-from ansible_collections.meshlab.envoy.plugins.module_utils.plan.files import File, digest, plain, to_yaml
+from ansible_collections.meshlab.envoy.plugins.module_utils.documents.yaml_text import plain, to_yaml
+from ansible_collections.meshlab.envoy.plugins.module_utils.plan.files import File, digest, titled
 
 Planner = Callable[..., dict[str, Any]]
 SHOP: dict[str, Any] = {
@@ -345,7 +346,7 @@ def test_text_stays_text_in_yaml(text: str) -> None:
 
 def test_yaml_is_as_people_write_it() -> None:
     routes = [{"a": 1}]
-    text = to_yaml({"b": routes, "a": routes}, "what it is")
+    text = titled("what it is", {"b": routes, "a": routes})
     assert text.startswith("# what it is\n# Written by meshlab.envoy")
     assert "&" not in text
     assert list(yaml.safe_load(text)) == ["b", "a"]

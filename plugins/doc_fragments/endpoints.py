@@ -46,7 +46,9 @@ options:
         choices: [envoy, prometheus]
         default: envoy
       headers:
-        description: Headers to send along, such as C(authorization). Not shown in any result.
+        description:
+          - Headers to send along, such as C(authorization).
+          - Their values are secret: Ansible strikes them out of the result wherever they appear.
         type: dict
       ca_path:
         description: The certificates that V(https) is checked with. By default those of the system.

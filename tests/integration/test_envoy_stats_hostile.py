@@ -162,6 +162,28 @@ def test_no_answer_and_no_acceptance() -> None:
     assert nowhere.failure == "unreachable"
 
 
+def test_a_unix_socket_whose_queue_is_full_is_waited_for(tmp_path: Path) -> None:
+    path = str(tmp_path / "full.sock")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        listener.listen(0)
+        first = socket.socket(socket.AF_UNIX)
+        first.connect(path)  # takes the only place
+
+        def serve() -> None:
+            time.sleep(0.4)
+            for _number in range(2):
+                with listener.accept()[0] as connection:
+                    if connection.recv(65536):
+                        connection.sendall(answer(GOOD))
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        threading.Timer(0.5, first.close).start()
+        assert look(f"unix://{path}", timeout=10).ok
+        thread.join(10)
+
+
 def peak() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
@@ -301,6 +323,21 @@ def test_one_that_is_slow_does_not_hold_up_the_others_and_all_ends_in_time(serve
     assert outcome.elapsed < 2.5
     failed = [page.name for page in outcome.snapshot.pages.values() if page.failure]
     assert failed == [f"e{n}" for n in range(0, 60, 10)]
+
+
+def test_what_was_seen_last_is_said_when_the_last_look_is_cut_off(server: Server) -> None:
+    began = time.monotonic()
+
+    def tires(connection: socket.socket) -> None:
+        if time.monotonic() - began > 0.4:
+            time.sleep(3)
+        connection.sendall(answer(GOOD.replace(b"1}", b"0}")))
+
+    endpoints = parse_endpoints([{"name": "odd", "url": server(tires)}])
+    outcome = watch(endpoints, parse_assertions([LIVE]), wait=True, timeout=1.5, sleep=0.1, identity=False)
+    assert outcome.failure == "comparison"
+    assert "saw 0 after 1.5 s" in outcome.message
+    assert outcome.attempts > 2
 
 
 def test_headers_are_sent_and_not_shown(server: Server) -> None:

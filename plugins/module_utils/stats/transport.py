@@ -22,6 +22,7 @@ from .endpoint import Endpoint, Tls
 from .errors import ScrapeError
 from .stream import Stream, TlsStream
 
+_QUEUE_FULL = 0.01  # seconds
 _LONGEST_SOCKET_PATH = 107  # sun_path, less the byte that ends it
 
 
@@ -134,7 +135,13 @@ async def _open_unix(path: str) -> Stream:
             # The kernel takes 107 bytes; its folder's descriptor is a shorter way to the same socket.
             folder = os.open(os.path.dirname(path), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
             address = f"/proc/self/fd/{folder}/{os.path.basename(path)}"
-        await asyncio.get_running_loop().sock_connect(connection, address)
+        # Such a socket connects at once, or says that its queue is full: then waiting for it to become writable tells nothing.
+        while True:
+            try:
+                connection.connect(address)
+                break
+            except BlockingIOError:
+                await asyncio.sleep(_QUEUE_FULL)
     except BaseException:
         connection.close()
         raise

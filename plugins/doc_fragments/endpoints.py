@@ -48,7 +48,7 @@ options:
       headers:
         description:
           - Headers to send along, such as C(authorization).
-          - Their values are secret: Ansible strikes them out of the result wherever they appear.
+          - Their values are secret. Ansible strikes them out of the result wherever they appear.
         type: dict
       ca_path:
         description: The certificates that V(https) is checked with. By default those of the system.

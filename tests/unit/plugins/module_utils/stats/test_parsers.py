@@ -81,6 +81,20 @@ def test_a_long_answer_cut_off_is_unparsable_however_it_is_read() -> None:
     assert parse_stats(whole, selection, histograms=False).values == {"wanted": 7}
     with pytest.raises(ScrapeError):
         parse_stats(whole[:-10], selection, histograms=False)
+    early = body({"name": "wanted", "value": 7}, *FILLER)
+    for wanted in (selection, Selection(patterns=(compile_pattern("wanted", "match"),))):
+        with pytest.raises(ScrapeError):
+            parse_stats(early[:-10], wanted, histograms=False)
+
+
+def test_the_last_of_two_with_one_name_counts_however_it_is_read() -> None:
+    twice = body({"name": "wanted", "value": 7}, *FILLER, {"name": "wanted", "value": 8})
+    for selection in (
+        Selection(frozenset(["wanted"])),
+        Selection(patterns=(compile_pattern("want.*", "match"),)),
+    ):
+        for histograms in (True, False):
+            assert parse_stats(twice, selection, histograms).values == {"wanted": 8}
 
 
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40)

@@ -86,17 +86,20 @@ $(LINK):
 # --- Demos ----------------------------------------------------------------------------------------------------------------------------
 
 ##@ Demos
+# What changed and what failed, and the report: the steps that changed nothing are many. They are there with ARGS=-v, and with plain ansible-playbook.
+QUIETLY = $(if $(filter -v%,$(ARGS)),,ANSIBLE_DISPLAY_OK_HOSTS=false ANSIBLE_DISPLAY_SKIPPED_HOSTS=false)
 PLAYBOOK = $(VENV)/bin/ansible-playbook -i inventories/$(RUNTIME) playbooks/$(1).yml -e demo=$(DEMO) $(ARGS)
 
 .PHONY: demo verify down render
 demo: $(DEMO_READY) ## Deploy DEMO on RUNTIME, send its traffic, assert its numbers, say where to look
-	@$(call PLAYBOOK,site)
+	@echo "deploying $(DEMO) on $(RUNTIME) (the first time takes about a minute: what it runs is fetched)"
+	@$(QUIETLY) $(call PLAYBOOK,site)
 
 verify: $(DEMO_READY) ## Send the traffic and assert the numbers again
-	@$(call PLAYBOOK,verify)
+	@$(QUIETLY) $(call PLAYBOOK,verify)
 
 down: $(DEMO_READY) ## Take the demo down, and leave nothing behind
-	@$(call PLAYBOOK,teardown)
+	@$(QUIETLY) $(call PLAYBOOK,teardown)
 
 render: $(DEMO_READY) ## Write the demo's documents to a folder, and deploy nothing
 	@$(call PLAYBOOK,render)

@@ -74,7 +74,8 @@ def plan(demo: Demo, context: Context) -> dict[str, Any]:
         "checks": checks,
         "workloads": [workload.to_dict() for workload in workloads],
         "admins": [
-            {"proxy": one["proxy"], "url": one["url"]} for one in endpoints if one["format"] == "envoy"
+            {"proxy": proxy.name, "url": questions.admin_url(proxy, layout), "workload": proxy.workload}
+            for proxy in layout.proxies()
         ],
         "endpoints": endpoints,
         "addresses": questions.addresses(layout),

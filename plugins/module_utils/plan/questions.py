@@ -20,6 +20,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.plan.topology import
     APP,
     EXPORTER,
     EXPORTER_HTTP,
+    Proxy,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.assertion import KEYS as ASSERTION_KEYS
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.assertion import parse_assertions
@@ -32,15 +33,16 @@ Entry = dict[str, Any]
 
 def endpoints(layout: Layout) -> list[Entry]:
     """Return where stats can be asked, as `{name, proxy, url, format}`: each proxy's admin socket, the exporter's page."""
-    folder = layout.context.folder
-    found = [
-        _endpoint(proxy.name, proxy.name, f"unix://{folder}/{admin_socket(proxy.name)}", "envoy")
-        for proxy in layout.proxies()
-    ]
+    found = [_endpoint(one.name, one.name, admin_url(one, layout), "envoy") for one in layout.proxies()]
     if layout.demo[EXPORTER] is not None:
         url = f"http://{layout.outside(EXPORTER, EXPORTER_HTTP)}/metrics"
         found.append(_endpoint(EXPORTER, None, url, "prometheus"))
     return found
+
+
+def admin_url(proxy: Proxy, layout: Layout) -> str:
+    """Return where the host reaches the proxy's own admin interface."""
+    return f"unix://{layout.context.folder}/{admin_socket(proxy.name)}"
 
 
 def addresses(layout: Layout) -> list[Entry]:

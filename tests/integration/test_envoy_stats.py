@@ -27,6 +27,7 @@ from ansible.module_utils.testing import patch_module_args
 from ansible_collections.meshlab.envoy.plugins.modules import envoy_stats, envoy_stats_info
 
 TYPE = "type.googleapis.com/envoy.extensions.filters"
+ODD = 'odd+(x)|[1]{2} "q" $^*? ä 😀'
 NOBODY = {"address": {"socket_address": {"address": "127.0.0.1", "port_value": 1}}}
 CONFIG: dict[str, Any] = {
     "node": {"id": "tested", "cluster": "tests"},
@@ -77,6 +78,7 @@ CONFIG: dict[str, Any] = {
             }
         ],
         "clusters": [
+            {"name": ODD, "type": "STATIC"},
             {
                 "name": "web",
                 "type": "STATIC",
@@ -84,7 +86,7 @@ CONFIG: dict[str, Any] = {
                     "cluster_name": "web",
                     "endpoints": [{"lb_endpoints": [{"endpoint": NOBODY}]}],
                 },
-            }
+            },
         ],
     },
 }
@@ -320,7 +322,17 @@ def test_an_absent_stat_has_neighbours(shared: Envoy) -> None:
 def test_what_travels_is_what_is_looked_at(shared: Envoy) -> None:
     few = stats(shared, {"stat": "server.live", "op": "eq", "value": 1}, identify=False)
     assert few["endpoints"][0]["bytes"] < 200
+    known = stats(shared, {"stat": "server.live", "op": "eq", "value": 1})
+    assert known["endpoints"][0]["epoch"] == 0
     assert set(few["snapshot"]["endpoints"]["envoy"]["sources"]["stats"]["values"]) == {"server.live"}
+
+
+@pytest.mark.parametrize("how", ["stat", "match"])
+def test_names_with_what_means_something_in_a_pattern(shared: Envoy, how: str) -> None:
+    name = {"stat": f"cluster.{ODD}.upstream_cx_total", "match": r"cluster\.odd\+.*\.upstream_cx_total"}[how]
+    result = stats(shared, {how: name, "op": "eq", "value": 0}, identify=False)
+    assert not result.get("failed"), result["msg"]
+    assert result["endpoints"][0]["bytes"] < 500
 
 
 def test_a_restart_is_no_negative_number(own: Envoy) -> None:

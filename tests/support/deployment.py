@@ -40,7 +40,7 @@ class Deployment:
             "python": {"image": "python:3.11-slim-bookworm", "executable": "python3"},
             "statsd_exporter": {
                 "image": "prom/statsd-exporter:v0.30.0",
-                "executable": f"{CACHE}/statsd_exporter-0.30.0/statsd_exporter",
+                "executable": self.home.exporter,
             },
             "supervisord": {"executable": f"{CACHE}/supervisor-4.3.0/bin/supervisord"},
             "app": (roles / "demo_app" / "files" / "demo_app.py").read_text(encoding="utf-8"),

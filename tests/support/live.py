@@ -76,6 +76,11 @@ class Run:
         return re.sub(r"\s+", " ", self.output).replace("''", "'")
 
     @property
+    def error(self) -> str:
+        """What ansible-playbook said of the task that failed, on one line."""
+        return self.words.partition("[ERROR]: ")[2].partition(" Origin: ")[0] or self.words
+
+    @property
     def recap(self) -> dict[str, int]:
         line = self.output.partition("PLAY RECAP")[2].strip().splitlines()[1]
         return {key: int(value) for key, value in re.findall(r"(\w+)=(\d+)", line)}
@@ -96,9 +101,11 @@ class Home:
         # Not pytest's own folder: the path of a Unix socket has at most 107 bytes.
         self.folder = Path(tempfile.mkdtemp(prefix="meshlab-"))
         self.variables: dict[str, Any] = {"runtime_cache": str(CACHE)}
+        # The lab has one; without it the role gets one.
         exporter = os.environ.get("MESHLAB_STATSD_EXPORTER")
-        if exporter and runtime == "local":
+        if exporter:
             self.variables |= {"statsd_exporter_source": "path", "statsd_exporter_path": exporter}
+        self.exporter = exporter or f"{CACHE}/statsd_exporter-0.30.0/statsd_exporter"
         self.inventory = str(ROOT / "inventories" / runtime)
         self.environment = {**os.environ, "HOME": str(self.folder)}
 

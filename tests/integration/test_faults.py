@@ -1,0 +1,174 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What can stand in the way is told before anything is changed, in one sentence that says what to do."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from live import RUNTIMES, Home, docker
+
+Data = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Something wrong, by a demo that was changed or by variables, and a pattern of what must be said."""
+
+    what: str
+    sentence: str
+    demo: Data = field(default_factory=dict)
+    variables: Data = field(default_factory=dict)
+    runtimes: tuple[str, ...] = RUNTIMES
+
+
+BAD_FILTER = {
+    "name": "envoy.filters.http.fault",
+    "typed_config": {"@type": "type.googleapis.com/envoy.NoSuchFilter"},
+}
+
+FAULTS = [
+    Fault(
+        "a misspelt key",
+        r"front_proxy\.yml.*: proxies\.edge\.listeners\.http: there is no key 'rotes'; did you mean 'routes'\?",
+        demo={"proxies": {"edge": {"listeners": {"http": {"rotes": []}}}}},
+    ),
+    Fault(
+        "a demo that does not exist",
+        r"there is no such demo file; did you mean 'front_proxy'\?",
+        variables={"demo": "front_porxy"},
+    ),
+    Fault(
+        "an Envoy that is not supported",
+        r"Envoy 1\.30\.0 is not supported; choose one of 1\.36\.\d+, .* 1\.40\.\d+, or another patch of these",
+        variables={"envoy_image_version": "1.30.0"},
+    ),
+    Fault(
+        "a filter that Envoy does not know",
+        r"edge: edge/listeners\.yaml line \d+: could not find @type .*NoSuchFilter'\. Nothing was changed; what runs goes on",
+        demo={"proxies": {"edge": {"listeners": {"http": {"http_filters": [BAD_FILTER]}}}}},
+    ),
+    Fault(
+        "an image that cannot be pulled",
+        r"meshlab/no-such-envoy:v1\.40\.0 (does not exist in its registry: correct|cannot be pulled .*:) .* Nothing was changed",
+        variables={"envoy_image_repository": "localhost:5000/meshlab/no-such-envoy"},
+        runtimes=("docker",),
+    ),
+    *(
+        Fault(
+            f"a binary that is {what}",
+            rf"{path} is not Envoy 1\.40\.0 \(.*{says}.*\): choose another, or set envoy_image_version to what it is\. "
+            "Nothing was changed",
+            variables={"envoy_image_source": "path", "envoy_image_path": path},
+            runtimes=("local",),
+        )
+        for what, path, says in [
+            ("another program", "/bin/true", "coreutils"),
+            ("a text file", "{folder}/text", "it is no program for this machine"),
+            ("not to be executed", "{folder}/plain", "it may not be executed"),
+            ("not there", "{folder}/nothing", "it is not there"),
+        ]
+    ),
+]
+
+
+@pytest.fixture(scope="module", params=RUNTIMES)
+def home(request: pytest.FixtureRequest) -> Iterator[Home]:
+    """A home where front_proxy runs."""
+    one = Home(request.param)
+    demo = one.demo("front_proxy")
+    (one.folder / "text").write_text("hello\n")
+    (one.folder / "text").chmod(0o755)
+    (one.folder / "plain").write_text("hello\n")
+    one.play("site", demo=demo)
+    yield one
+    one.play("teardown", demo=demo)
+    one.close()
+
+
+@contextmanager
+def nothing_changes(home: Home) -> Iterator[None]:
+    """See that state folder, processes and containers are the same afterwards, and that the demo answers."""
+    before = everything(home)
+    yield
+    after = everything(home)
+    assert {key for key in {*before, *after} if before.get(key) != after.get(key)} == set()
+    with urllib.request.urlopen(f"http://127.0.0.1:{8080 + home.shift}/service/1", timeout=5) as answer:
+        assert answer.status == 200
+
+
+def everything(home: Home) -> dict[str, Any]:
+    files = {
+        str(path): (path.stat().st_mtime_ns, path.read_bytes())
+        for path in home.state("front_proxy").rglob("*")
+        if path.is_file() and path.name != ".lock" and path.suffix != ".log"
+    }
+    return {"left": home.left("front_proxy"), **files}
+
+
+def test_a_fault_is_told_before_anything_is_changed(home: Home, subtests: pytest.Subtests) -> None:
+    for fault in FAULTS:
+        if home.runtime not in fault.runtimes:
+            continue
+        with subtests.test(fault.what), nothing_changes(home):
+            variables = {key: value.format(folder=home.folder) for key, value in fault.variables.items()}
+            demo = home.demo("front_proxy", **fault.demo)
+            said = home.play("site", ok=False, **{"demo": demo, **variables}).error
+            sentence = fault.sentence.replace("{folder}", str(home.folder))
+            assert re.search(sentence, said), said
+
+
+def refused_for_port(home: Home, port: int, by: str) -> None:
+    listener = {
+        "port": port,
+        "publish": port,
+        "routes": [{"match": {"prefix": "/"}, "route": {"cluster": "service1"}}],
+    }
+    demo = home.demo("front_proxy", proxies={"edge": {"listeners": {"more": listener}}})
+    with nothing_changes(home):
+        said = home.play("site", ok=False, demo=demo).error
+        sentence = (
+            rf"port {port} of edge is taken by {by}: stop it, or choose another port\. Nothing was changed\."
+        )
+        assert re.search(sentence, said), said
+
+
+def test_a_port_that_a_process_has(home: Home) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        refused_for_port(home, taken.getsockname()[1], rf"process {os.getpid()} \(.*\)")
+
+
+def test_a_port_that_a_container_has(home: Home) -> None:
+    image = "python:3.11-slim-bookworm"
+    name = f"{home.prefix}-taken"
+    server = ["python3", "-m", "http.server", "8000"]
+    docker("run", "--detach", "--rm", "--name", name, "--publish", "127.0.0.1::8000", image, *server)
+    try:
+        port = int(docker("port", name, "8000/tcp")[0].rpartition(":")[2])
+        # What listens for a container is Docker's own affair: a process of it, or the kernel.
+        refused_for_port(home, port, f"container {name}" if home.runtime == "docker" else ".*process.*")
+    finally:
+        docker("rm", "--force", name)
+
+
+def test_no_docker_daemon(tmp_path: Path) -> None:
+    home = Home("docker")
+    home.environment["DOCKER_HOST"] = f"unix://{tmp_path}/dead.sock"
+    try:
+        said = home.play("site", ok=False, demo=home.demo("fault_injection")).error
+        assert "The Docker daemon does not answer: start it, or say where it is with DOCKER_HOST" in said, (
+            said
+        )
+        assert home.left("fault_injection") == []
+    finally:
+        home.close()

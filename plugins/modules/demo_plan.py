@@ -20,6 +20,10 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
+  idempotent:
+    support: full
+    details:
+      - It changes nothing.
   diff_mode:
     support: none
     details:

@@ -25,6 +25,10 @@ attributes:
     support: full
     details:
       - Sends nothing, and says so.
+  idempotent:
+    support: full
+    details:
+      - It changes nothing but the counters of what it asks.
   diff_mode:
     support: none
     details:
@@ -92,6 +96,7 @@ msg:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.meshlab.envoy.plugins.module_utils.verify.task import ARGUMENTS, perform
 
 

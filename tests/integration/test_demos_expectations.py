@@ -303,9 +303,9 @@ def told(deployment: Deployment, admin: tuple[str, str, str] | None) -> Iterator
         yield
         return
     proxy, path, undone_by = admin
-    deployment.tell(proxy, path)
+    deployment.home.admin(deployment.demo, proxy, path, "POST")
     yield
-    deployment.tell(proxy, undone_by)
+    deployment.home.admin(deployment.demo, proxy, undone_by, "POST")
 
 
 @pytest.fixture(scope="module")

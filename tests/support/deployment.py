@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 import json
-import subprocess
 from contextlib import redirect_stdout, suppress
 from types import ModuleType
 from typing import Any
@@ -71,23 +70,6 @@ class Deployment:
         return module_answer(
             workloads, {**{key: plan[key] for key in keys}, "supervisord": supervisord, **options}
         )
-
-    def tell(self, proxy: str, path: str) -> None:
-        """POST to a proxy's whole admin interface."""
-        socket = self.home.state(self.demo) / proxy / "run" / "admin.sock"
-        command = [
-            "curl",
-            "--silent",
-            "--fail",
-            "--max-time",
-            "10",
-            "--request",
-            "POST",
-            "--unix-socket",
-            str(socket),
-            f"http://admin{path}",
-        ]
-        subprocess.run(command, check=True, capture_output=True)
 
     def verify(self, plan: Any, timeout: float = 0.5) -> dict[str, Any]:
         needed = {key: plan[key] for key in ("endpoints", "traffic", "assertions")}

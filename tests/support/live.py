@@ -97,7 +97,7 @@ class Home:
         with self._lock:
             self.shift = free_shift(self._shifts)
             self._shifts.add(self.shift)
-        self.prefix = f"test{os.getpid()}"
+        self.prefix = f"t{os.getpid()}"
         # Not pytest's own folder: the path of a Unix socket has at most 107 bytes.
         self.folder = Path(tempfile.mkdtemp(prefix="meshlab-"))
         self.variables: dict[str, Any] = {"runtime_cache": str(CACHE)}
@@ -107,7 +107,14 @@ class Home:
             self.variables |= {"statsd_exporter_source": "path", "statsd_exporter_path": exporter}
         self.exporter = exporter or f"{CACHE}/statsd_exporter-0.30.0/statsd_exporter"
         self.inventory = str(ROOT / "inventories" / runtime)
-        self.environment = {**os.environ, "HOME": str(self.folder)}
+        # Ansible takes the folder of asynchronous jobs from the user's entry in passwd, its modules from HOME.
+        self.environment = {
+            **os.environ,
+            "HOME": str(self.folder),
+            "ANSIBLE_ASYNC_DIR": f"{self.folder}/.ansible_async",
+        }
+        if wheels := os.environ.get("MESHLAB_LAB_WHEELS"):
+            self.environment["PIP_FIND_LINKS"] = wheels
 
     def close(self) -> None:
         self._shifts.remove(self.shift)
@@ -158,6 +165,25 @@ class Home:
             demo = self.demo("service_envoy")
             self.play("site", demo=demo)
             self.play("teardown", demo=demo)
+
+    def admin(self, demo: str, proxy: str, path: str, method: str = "GET") -> str:
+        """Return what a proxy's whole admin interface answers."""
+        socket = str(self.state(demo) / proxy / "run" / "admin.sock")
+        command = ["curl", "--silent", "--show-error", "--fail", "--max-time", "10", "--request", method]
+        ran = subprocess.run(
+            [*command, "--unix-socket", socket, f"http://admin{path}"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return ran.stdout
+
+    def running(self, demo: str) -> set[str]:
+        """Return a line for each process or container of a demo, another one after a restart."""
+        if self.runtime == "local":
+            return set(processes_of(self.state(demo)))
+        ids = docker("ps", "--quiet", "--filter", f"label=com.docker.compose.project={self.name(demo)}")
+        return set(docker("inspect", "--format", "{{.Name}} {{.Id}} {{.State.StartedAt}}", *ids))
 
     def left(self, demo: str) -> list[str]:
         """Return what there is of a demo, or of anything local: files, processes, containers, networks."""

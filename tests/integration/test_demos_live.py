@@ -1,0 +1,111 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What changes while a demo runs: the oldest Envoy becomes the newest, and a service is scaled without a lost request."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+from live import RUNTIMES, Home
+
+from ansible_collections.meshlab.envoy.plugins.module_utils.traffic import parse_traffic, run
+
+OLDEST, NEWEST = "1.36.4", "1.40.0"
+DEMO = "front_proxy"
+HOLD = "16 of 16 expectations hold"
+
+
+def test_a_demo_is_upgraded_and_scaled_live() -> None:
+    # One runtime beside the other: that halves the time.
+    with ThreadPoolExecutor(len(RUNTIMES)) as pool:
+        for story in [pool.submit(live, runtime) for runtime in RUNTIMES]:
+            story.result()
+
+
+def live(runtime: str) -> None:
+    home = Home(runtime)
+    # Shorter traffic than the gallery's, which is made for people who watch.
+    during = {"service 1 while it is scaled": {"duration": 8}}
+    demo = home.demo(DEMO, changes={"scaled": {"during": during}})
+    try:
+        upgrade(home, demo)
+        scale(home, demo)
+        change(home, demo)
+    finally:
+        home.play("teardown", demo=demo)
+        home.close()
+
+
+def upgrade(home: Home, demo: Path) -> None:
+    for version in (OLDEST, NEWEST):
+        assert HOLD in home.play("site", demo=demo, envoy_image_version=version).words
+        assert versions(home) == {version}
+
+
+def versions(home: Home) -> set[str]:
+    answers = [home.admin(DEMO, proxy, "/server_info") for proxy in ("edge", "service1-1", "service2-1")]
+    return {json.loads(answer)["version"].split("/")[1] for answer in answers}
+
+
+def scale(home: Home, demo: Path) -> None:
+    before = home.running(DEMO)
+    three = {"runtime_replicas": {"service1": 3}}
+
+    with asking(home) as hosts:
+        # The expectations are exact numbers, so they come afterwards, when nobody else asks.
+        home.play("site", "--skip-tags", "verify", demo=demo, **three)
+    assert set(hosts) == {"service1-1", "service1-2", "service1-3"}
+    assert before < home.running(DEMO), "what ran before was restarted"
+    # With three replicas, three hosts are expected, each with a third of the answers.
+    verified = home.play("verify", demo=demo, **three).words
+    assert HOLD in verified
+    assert "answers from 3 hosts" in verified
+
+    with asking(home) as hosts:
+        home.play("site", "--skip-tags", "verify", demo=demo)
+    assert set(hosts) == {"service1-1", "service1-2", "service1-3"}
+    assert home.running(DEMO) == before
+
+
+def change(home: Home, demo: Path) -> None:
+    before = home.running(DEMO)
+    changed = home.play("change", demo=demo, change="scaled")
+    assert HOLD in changed.words
+    assert "answers from 3 hosts" in changed.words
+    assert not list((home.folder / ".ansible_async").iterdir())
+    assert before < home.running(DEMO)
+
+
+@contextmanager
+def asking(home: Home) -> Iterator[Counter[str]]:
+    """Ask the edge for service 1 all the time, and see that not one answer is lost; count who answered."""
+    [batch] = parse_traffic(
+        [{"url": f"http://127.0.0.1:{8080 + home.shift}/service/1", "requests": 20, "concurrency": 2}]
+    )
+    hosts: Counter[str] = Counter()
+    wrong: list[object] = []
+    stopped = threading.Event()
+
+    def ask() -> None:
+        while not stopped.wait(0.05):
+            result = run(batch)
+            hosts.update(result["hosts"])
+            if result["statuses"] != {"200": 20}:
+                wrong.append((result["statuses"], result["errors"]))
+
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(ask)
+        try:
+            yield hosts
+        finally:
+            stopped.set()
+        asked.result()
+    assert wrong == []
+    assert sum(hosts.values()) > 200

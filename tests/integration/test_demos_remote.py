@@ -1,0 +1,115 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Hosts that are reached over a real SSH: a plain machine without root, a Docker host; nothing is done on the controller."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from live import ROOT, Home, containers, processes_of
+
+SSHD = str(ROOT / "tests" / "lab" / "sshd")
+DEMO = "front_proxy"
+HOLD = "16 of 16 expectations hold"
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can make the user without rights")
+
+
+@pytest.fixture(scope="module")
+def sshd() -> Iterator[dict[str, str]]:
+    """The lab's SSH server, with its user who has no rights."""
+
+    def variables(*arguments: str) -> dict[str, str]:
+        ran = subprocess.run([SSHD, *arguments], stdout=subprocess.PIPE, text=True, check=True, timeout=120)
+        return dict(re.findall(r"^export (\w+)=(.*)$", ran.stdout, re.MULTILINE))
+
+    was_up = "MESHLAB_SSHD_UNPRIVILEGED_USER" in variables("env")
+    yield variables("up", "--unprivileged")
+    if not was_up:
+        subprocess.run([SSHD, "down"], check=True, timeout=120)
+
+
+def remote(runtime: str, host: str, sshd: dict[str, str]) -> Home:
+    """Return a home whose playbooks reach their host over SSH, and where Docker is out of reach."""
+    home = Home(runtime)
+    inventory = home.folder / "inventory" / "hosts.yml"
+    inventory.parent.mkdir()
+    connection = {
+        "ansible_host": host,
+        "ansible_ssh_common_args": f"-F {sshd['MESHLAB_SSHD_CONFIG']}",
+        "ansible_python_interpreter": "/usr/bin/python3",
+        "runtime_type": runtime,
+    }
+    inventory.write_text(yaml.safe_dump({"envoy_hosts": {"hosts": {"remote": connection}}}), encoding="utf-8")
+    home.inventory = str(inventory)
+    home.variables = {}
+    home.environment |= {
+        "DOCKER_HOST": f"unix://{home.folder}/nowhere.sock",
+        # No connection outlives the test.
+        "ANSIBLE_SSH_ARGS": "-o ControlMaster=auto -o ControlPersist=5s",
+    }
+    return home
+
+
+def test_a_plain_machine_as_a_user_without_rights(sshd: dict[str, str]) -> None:
+    user = pwd.getpwnam(sshd["MESHLAB_SSHD_UNPRIVILEGED_USER"])
+    home = remote("local", "unprivileged", sshd)
+    demo = home.demo(DEMO)
+    state = Path(user.pw_dir, ".local", "state", "meshlab.envoy", home.name(DEMO))
+    their_home = Path(user.pw_dir)
+    before = sorted(their_home.glob(".[cl]*/**/meshlab.envoy/*"))
+    try:
+        home.play("site", "--check", "--diff", demo=demo)
+        assert sorted(their_home.glob(".[cl]*/**/meshlab.envoy/*")) == before
+
+        assert HOLD in home.play("site", demo=demo).words
+        assert (state.stat().st_uid, state.stat().st_mode & 0o777) == (user.pw_uid, 0o700)
+        owners = {Path("/proc", line.split()[1].rstrip(":")).stat().st_uid for line in processes_of(state)}
+        assert owners == {user.pw_uid}
+        assert not (home.folder / ".local").exists(), "something was done on the controller"
+
+        again = home.play("site", demo=demo)
+        assert again.recap["changed"] == 0, again.output
+    finally:
+        home.play("teardown", demo=demo)
+        home.close()
+    assert not state.exists()
+    assert processes_of(state) == []
+
+
+def test_a_docker_host(sshd: dict[str, str]) -> None:
+    home = remote("docker", "lab", sshd)
+    demo = home.demo(DEMO)
+    state = home.folder / "remote"
+    home.variables["runtime_folder"] = str(state)
+    try:
+        assert HOLD in home.play("site", demo=demo).words
+        assert state.is_dir()
+        again = home.play("site", demo=demo)
+        assert again.recap["changed"] == 0, again.output
+    finally:
+        home.play("teardown", demo=demo)
+        home.close()
+    assert containers(home.name(DEMO)) == []
+    assert not state.exists()
+
+
+def test_a_user_who_may_not_use_docker(sshd: dict[str, str]) -> None:
+    home = remote("docker", "unprivileged", sshd)
+    user = pwd.getpwnam(sshd["MESHLAB_SSHD_UNPRIVILEGED_USER"])
+    try:
+        said = home.play("site", ok=False, demo=home.demo(DEMO)).error
+        sentence = "This user may not use the Docker daemon: add them to the group 'docker' and log in again, or use become"
+        assert sentence in said
+        assert said.endswith("Nothing was changed.")
+        assert not Path(user.pw_dir, ".local", "state", "meshlab.envoy", home.name(DEMO)).exists()
+    finally:
+        home.close()

@@ -163,8 +163,7 @@ class Compose:
         for one, listener in ports.taken(free) if free else ():
             said.setdefault(one, ports.describe(listener))
         if said:
-            told = (f"port {one.port} of {one.workload} is taken by {who}" for one, who in said.items())
-            raise RuntimeRefused("; ".join(told) + ": stop it, or choose another port")
+            raise RuntimeRefused(ports.complaint(said))
 
     def _published(self) -> list[ports.Wanted]:
         return [

@@ -146,11 +146,7 @@ class Local:
         taken = ports.taken(wanted)
         foreign = self._not_ours(taken) if taken else []
         if foreign:
-            said = dict.fromkeys(
-                f"port {one.port} of {one.workload} is taken by {ports.describe(found)}"
-                for one, found in foreign
-            )
-            raise RuntimeRefused("; ".join(said) + ": stop it, or choose another port")
+            raise RuntimeRefused(ports.complaint({one: ports.describe(found) for one, found in foreign}))
 
     def _not_ours(
         self, taken: Iterable[tuple[ports.Wanted, ports.Listener]]

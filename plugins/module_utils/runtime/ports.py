@@ -12,7 +12,7 @@ import ipaddress
 import os
 import re
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,10 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.processes im
 
 _LISTEN = "0A"
 _SOCKET = re.compile(r"socket:\[(\d+)\]")
+
+
+# Of how many workloads a complaint names the ports.
+MOST_TOLD = 3
 
 
 @dataclass(frozen=True)
@@ -125,6 +129,21 @@ def describe(listener: Listener) -> str:
     if pid:
         return f"process {pid} ({name_of(pid) or 'name unknown'})"
     return f"a process of user {listener.uid}" if listener.inode else "another process"
+
+
+def complaint(holders: Mapping[Wanted, str]) -> str:
+    """Say which ports are taken and by whom, in one sentence; of many the first few."""
+    grouped: dict[tuple[str, str], list[str]] = {}
+    for one, who in holders.items():
+        grouped.setdefault((one.workload, who), []).append(str(one.port))
+    told = [
+        f"{'ports' if len(numbers) > 1 else 'port'} {', '.join(numbers)} of {workload}"
+        f" {'are' if len(numbers) > 1 else 'is'} taken by {who}"
+        for (workload, who), numbers in grouped.items()
+    ]
+    if len(told) > MOST_TOLD:
+        told = [*told[:MOST_TOLD], f"so are those of {len(told) - MOST_TOLD} more workloads"]
+    return "; ".join(told) + ": stop it, or choose another port"
 
 
 def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

@@ -14,6 +14,7 @@ import pytest
 from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.ports import (
     Listener,
     Wanted,
+    complaint,
     describe,
     in_the_way,
     listens,
@@ -100,3 +101,13 @@ def test_a_port_of_a_network_is_seen_through_a_process_in_it(tmp_path: Path) -> 
 
 def test_who_has_a_port_may_be_unknown() -> None:
     assert describe(Listener(80, "0.0.0.0", uid=33, inode=2**62)) == "a process of user 33"
+
+
+def test_a_complaint_is_one_sentence_however_many_ports_are_taken() -> None:
+    edge = {Wanted("edge", port, "127.0.0.1", "tcp"): "process 12 (envoy)" for port in (8080, 8443)}
+    assert complaint(edge) == (
+        "ports 8080, 8443 of edge are taken by process 12 (envoy): stop it, or choose another port"
+    )
+    many = {Wanted(f"web-{port}", port, "127.0.0.1", "tcp"): "another process" for port in range(1, 6)}
+    assert complaint(many).startswith("port 1 of web-1 is taken by another process; port 2 of web-2")
+    assert "; so are those of 2 more workloads: stop it" in complaint(many)

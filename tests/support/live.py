@@ -107,12 +107,7 @@ class Home:
             self.variables |= {"statsd_exporter_source": "path", "statsd_exporter_path": exporter}
         self.exporter = exporter or f"{CACHE}/statsd_exporter-0.30.0/statsd_exporter"
         self.inventory = str(ROOT / "inventories" / runtime)
-        # Ansible takes the folder of asynchronous jobs from the user's entry in passwd, its modules from HOME.
-        self.environment = {
-            **os.environ,
-            "HOME": str(self.folder),
-            "ANSIBLE_ASYNC_DIR": f"{self.folder}/.ansible_async",
-        }
+        self.environment = {**os.environ, "HOME": str(self.folder)}
         if wheels := os.environ.get("MESHLAB_LAB_WHEELS"):
             self.environment["PIP_FIND_LINKS"] = wheels
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 from dataclasses import dataclass, field
 
 from . import wanted as asking
@@ -41,23 +41,40 @@ class Client:
         self.attempts += 1
         began = time.monotonic()
         page = Page(self.endpoint.name, self.endpoint.format, time.time())
-        try:
-            async with asyncio.timeout(timeout):
-                await self._fill(page, asking.asked_anyway(wanted, self.endpoint.format))
-        except TimeoutError:
-            page.failure = Failure(
-                "timeout", f"no whole answer from {self.endpoint.where} within {timeout:.3g} s"
-            )
-        except ScrapeError as error:
-            page.failure = Failure(error.kind, f"{self.endpoint.where}: {error.message}")
-        except (OSError, EOFError) as error:
-            words = self._last_words() or str(error) or "the connection was closed without an answer"
-            page.failure = Failure("unreachable", f"{self.endpoint.where}: {words}")
+        page.failure = await self.within(
+            timeout, self._fill(page, asking.asked_anyway(wanted, self.endpoint.format))
+        )
         page.milliseconds = round((time.monotonic() - began) * 1000, 1)
         if page.failure:
             page.sources.clear()
-            self.close()
         return page
+
+    async def within(self, timeout: float, work: Awaitable[None]) -> Failure | None:
+        """Does what asks the endpoint, within `timeout` seconds; returns what went wrong, with the connection closed."""
+        try:
+            async with asyncio.timeout(timeout):
+                await work
+            return None
+        except TimeoutError:
+            failure = Failure("timeout", f"no whole answer from {self.endpoint.where} within {timeout:.3g} s")
+        except ScrapeError as error:
+            failure = Failure(error.kind, f"{self.endpoint.where}: {error.message}")
+        except (OSError, EOFError) as error:
+            words = self._last_words() or str(error) or "the connection was closed without an answer"
+            failure = Failure("unreachable", f"{self.endpoint.where}: {words}")
+        self.close()
+        return failure
+
+    async def get(self, path: str) -> Answer:
+        """A page of the admin. Raises ScrapeError where it is not given."""
+        return await self._get(path)
+
+    async def send(self, path: str, method: str = "POST") -> Answer:
+        """A question of which every status is an answer."""
+        answer = await self._ask(self.endpoint.path + path, None, method)
+        if not answer.reusable:
+            self.close()
+        return answer
 
     async def kinds(self, names: Iterable[str], timeout: float) -> frozenset[str] | None:
         """Which of these stats are counters; None where that cannot be found out."""
@@ -127,22 +144,22 @@ class Client:
             raise ScrapeError("http_status", _status_words(answer, path or self.endpoint.path))
         return answer
 
-    async def _ask(self, path: str, enough: Enough | None) -> Answer:
+    async def _ask(self, path: str, enough: Enough | None, method: str = "GET") -> Answer:
         """One question; where the kept connection has died meanwhile, on a new one."""
         kept = self._stream is not None
         try:
-            return await self._ask_once(path, enough)
+            return await self._ask_once(path, enough, method)
         except (OSError, EOFError):
             if not kept:
                 raise
             self.close()
-            return await self._ask_once(path, enough)
+            return await self._ask_once(path, enough, method)
 
-    async def _ask_once(self, path: str, enough: Enough | None) -> Answer:
+    async def _ask_once(self, path: str, enough: Enough | None, method: str) -> Answer:
         if self._stream is None:
             self._stream = await self.connector.open(self.endpoint)
         return await ask(
-            self._stream, path, self.endpoint.authority, self.endpoint.headers, self.max_bytes, enough
+            self._stream, path, self.endpoint.authority, self.endpoint.headers, self.max_bytes, enough, method
         )
 
     def _last_words(self) -> str:

@@ -40,12 +40,14 @@ async def ask(
     headers: tuple[tuple[str, str], ...],
     limit: int,
     enough: Enough | None = None,
+    method: str = "GET",
 ) -> Answer:
     """Asks for a page on an open stream; the caller bounds the time."""
     lines = [
-        f"GET {path} HTTP/1.1",
+        f"{method} {path} HTTP/1.1",
         f"host: {host}",
         "accept-encoding: gzip",
+        *(["content-length: 0"] if method == "POST" else []),
         *(f"{name}: {value}" for name, value in headers),
     ]
     await stream.send("\r\n".join([*lines, "", ""]).encode("utf-8"))

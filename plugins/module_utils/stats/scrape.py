@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -63,16 +63,26 @@ class Fleet:
         """One look at those endpoints of which something is wanted; `deadline` is on the monotonic clock."""
         snapshot = Snapshot(time.time())
         waiting = [name for name in self.clients if name in wanted]
+
+        async def one(client: Client) -> None:
+            name = client.endpoint.name
+            snapshot.pages[name] = await self._one(client, wanted[name], deadline)
+
+        await self.each(one, waiting)
+        # In the order in which they were given, whoever answered first.
+        snapshot.pages = {name: snapshot.pages[name] for name in waiting}
+        return snapshot
+
+    async def each(self, job: Callable[[Client], Awaitable[None]], names: Iterable[str]) -> None:
+        """Does a job with endpoints side by side, no more of them at once than the limits say."""
+        waiting = list(names)
         position = iter(waiting)
 
         async def worker() -> None:
             for name in position:
-                snapshot.pages[name] = await self._one(self.clients[name], wanted[name], deadline)
+                await job(self.clients[name])
 
         await asyncio.gather(*[worker() for _number in range(min(self.limits.concurrency, len(waiting)))])
-        # In the order in which they were given, whoever answered first.
-        snapshot.pages = {name: snapshot.pages[name] for name in waiting}
-        return snapshot
 
     async def _one(self, client: Client, wanted: Wanted, deadline: float) -> Page:
         left = min(self.limits.request_timeout, deadline - time.monotonic())

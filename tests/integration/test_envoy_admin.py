@@ -1,0 +1,233 @@
+# Copyright (c) 2026 meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""envoy_admin on the oldest and the newest Envoy: what it changes, what it leaves alone, and what it says where it may not."""
+
+from __future__ import annotations
+
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from real_envoy import Envoy, answering, run
+
+from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.versions import NEWEST, OLDEST
+from ansible_collections.meshlab.envoy.plugins.modules import envoy_admin
+
+LAYERS = [
+    {"name": "fixed", "static_layer": {"fixed.key": 5}},
+    {"name": "ours", "admin_layer": {}},
+    {"name": "above", "static_layer": {"above.key": 1}},
+]
+READ_ONLY = {
+    "routes": [
+        {
+            "match": {"prefix": "/", "headers": [{"name": ":method", "string_match": {"exact": "GET"}}]},
+            "route": {"cluster": "admin"},
+        },
+        {"match": {"prefix": "/"}, "direct_response": {"status": 403}},
+    ]
+}
+ADMIN = {
+    "name": "admin",
+    "type": "STATIC",
+    "load_assignment": {
+        "cluster_name": "admin",
+        "endpoints": [{"lb_endpoints": [{"endpoint": {"address": {"pipe": {"path": "admin.sock"}}}}]}],
+    },
+}
+
+
+def config() -> dict[str, Any]:
+    return {
+        "layered_runtime": {"layers": LAYERS},
+        "static_resources": {
+            "listeners": [answering(), answering(name="read_only", **READ_ONLY)],
+            "clusters": [ADMIN],
+        },
+    }
+
+
+@pytest.fixture(scope="module", params=[OLDEST, NEWEST])
+def envoy(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Envoy]:
+    one = Envoy(tmp_path_factory.mktemp("envoy"), config(), request.param)
+    yield one.start()
+    one.stop()
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[Envoy]:
+    one = Envoy(tmp_path, config())
+    yield one.start()
+    one.stop()
+
+
+def admin(envoy: Envoy, **arguments: Any) -> dict[str, Any]:
+    return run(envoy_admin, url=envoy.url, **arguments)
+
+
+def only(result: dict[str, Any]) -> dict[str, Any]:
+    """The one change of the one endpoint."""
+    [change] = result["endpoints"][0]["changes"]
+    assert change["changed"] == result["changed"] == result["endpoints"][0]["changed"]
+    return change
+
+
+def test_health_is_failed_once_and_restored_once(envoy: Envoy) -> None:
+    predicted = admin(envoy, healthcheck="fail", _ansible_check_mode=True, _ansible_diff=True)
+    assert only(predicted) == {
+        "action": "healthcheck",
+        "changed": True,
+        "before": "LIVE",
+        "after": "DRAINING",
+    }
+    assert predicted["diff"][0]["after"] == {"healthcheck": "DRAINING"}
+    assert b"LIVE" in envoy.asked("/ready")
+    assert only(admin(envoy, healthcheck="fail")) == only(predicted)
+    assert b"DRAINING" in envoy.asked("/ready")
+    assert admin(envoy, healthcheck="fail", _ansible_check_mode=True)["changed"] is False
+    assert admin(envoy, healthcheck="fail")["changed"] is False
+    assert only(admin(envoy, healthcheck="ok"))["after"] == "LIVE"
+    assert admin(envoy, healthcheck="ok")["changed"] is False
+
+
+def test_levels_of_all_loggers_and_of_some(envoy: Envoy) -> None:
+    wanted = {"level": "warning", "loggers": {"upstream": "debug", "http": "off"}}
+    predicted = only(admin(envoy, logging=wanted, _ansible_check_mode=True))
+    assert predicted["before"]["upstream"] == "error"
+    assert (predicted["after"]["upstream"], predicted["after"]["http"], predicted["after"]["admin"]) == (
+        "debug",
+        "off",
+        "warning",
+    )
+    assert b"upstream: error" in envoy.asked("/logging", "POST")
+    assert only(admin(envoy, logging=wanted)) == predicted
+    levels = envoy.asked("/logging", "POST")
+    assert all(one in levels for one in (b"upstream: debug", b"http: off", b"admin: warning"))
+    assert admin(envoy, logging=wanted)["changed"] is False
+    # One logger alone leaves the others as they are.
+    assert only(admin(envoy, logging={"loggers": {"http": "warning"}}))["before"] == {"http": "off"}
+    assert only(admin(envoy, logging={"level": "error"}))["after"]["upstream"] == "error"
+    assert admin(envoy, logging={"level": "error", "loggers": {"http": "error"}})["changed"] is False
+
+
+def test_a_logger_that_is_not_there_has_neighbours(envoy: Envoy) -> None:
+    result = admin(envoy, logging={"level": "debug", "loggers": {"upstrem": "debug"}})
+    assert (result["failed"], result["changed"], result["failure"]) == (True, False, "absent")
+    assert "this Envoy has no logger 'upstrem'; did you mean upstream?" in result["msg"]
+    assert b"admin: debug" not in envoy.asked("/logging", "POST")
+
+
+def test_runtime_keys_are_set_and_taken_away(envoy: Envoy) -> None:
+    odd = "a key & more=%"
+    wanted = {"fixed.key": 7, odd: "v&w=x", "flag": True, "above.key": 9, "never.there": ""}
+    predicted = only(admin(envoy, runtime_modify=wanted, _ansible_check_mode=True))
+    assert predicted["after"] == {"fixed.key": "7", odd: "v&w=x", "flag": "true", "above.key": "9"}
+    assert only(admin(envoy, runtime_modify=wanted)) == predicted
+    # A key on which another layer wins is set all the same, and then no more.
+    assert admin(envoy, runtime_modify=wanted)["changed"] is False
+    gone = only(admin(envoy, runtime_modify=dict.fromkeys(wanted)))
+    assert gone["before"]["fixed.key"] == "7"
+    assert set(gone["after"].values()) == {""}
+    assert admin(envoy, runtime_modify=dict.fromkeys(wanted))["changed"] is False
+    # The same value below is another layer's: ours is set on top of it.
+    assert admin(envoy, runtime_modify={"fixed.key": 5})["changed"] is True
+    assert admin(envoy, runtime_modify={"fixed.key": ""})["changed"] is True
+
+
+def test_counters_are_reset_where_something_was_counted(envoy: Envoy) -> None:
+    urllib.request.urlopen(f"http://127.0.0.1:{envoy.port()}/", timeout=10).close()
+    assert only(admin(envoy, reset_counters=True, _ansible_check_mode=True))["before"] > 0
+    assert b"downstream_rq_2xx: 0" not in envoy.asked("/stats?filter=^http.main.downstream_rq_2xx$")
+    assert only(admin(envoy, reset_counters=True))["after"] == 0
+    assert b"downstream_rq_2xx: 0" in envoy.asked("/stats?filter=^http.main.downstream_rq_2xx$")
+    assert admin(envoy, reset_counters=True)["changed"] is False
+
+
+def test_a_read_only_listener_is_told_from_the_admin(envoy: Envoy) -> None:
+    url = f"http://127.0.0.1:{envoy.port('read_only')}"
+    for wanted in (
+        {"healthcheck": "fail"},
+        {"logging": {"level": "debug"}},
+        {"runtime_modify": {"a": 1}},
+        {"drain_listeners": {}},
+        {"quitquitquit": True},
+    ):
+        result = run(envoy_admin, url=url, **wanted)
+        assert (result["failed"], result["changed"], result["failure"]) == (True, False, "http_status")
+        assert "answered 403: this address lets nothing through that changes Envoy" in result["msg"]
+    result = run(envoy_admin, url=f"http://127.0.0.1:{envoy.port()}", healthcheck="ok")
+    assert result["failure"] == "unparsable"
+    assert "is this an admin, and not a listener?" in result["msg"]
+
+
+def test_several_at_once_and_one_that_is_gone(envoy: Envoy) -> None:
+    gone = {"name": "gone", "url": "unix:///nowhere/admin.sock"}
+    result = run(
+        envoy_admin,
+        endpoints=[gone, {"name": "there", "url": envoy.url}],
+        healthcheck="fail",
+        logging={"level": "error"},
+    )
+    assert result["failed"] is True
+    assert result["msg"] == "gone: unix:///nowhere/admin.sock: there is no such socket; is Envoy running?"
+    assert result["changed"] is True  # there
+    assert [(one["name"], one["ok"], one["changed"]) for one in result["endpoints"]] == [
+        ("gone", False, False),
+        ("there", True, True),
+    ]
+    assert [one["action"] for one in result["endpoints"][1]["changes"]] == ["logging", "healthcheck"]
+    admin(envoy, healthcheck="ok")
+
+
+def test_what_cannot_be_meant_is_said_before_anything_is_asked(tmp_path: Path) -> None:
+    nobody = "unix:///nowhere/admin.sock"
+    for arguments, words in (
+        ({}, "nothing is wanted: name at least one change"),
+        (
+            {"drain_listeners": {"skip_exit": True}},
+            "drain_listeners.skip_exit goes with drain_listeners.graceful",
+        ),
+        ({"logging": {"loggers": {"http": "loud"}}}, "'loud' is no level"),
+        ({"runtime_modify": {"a": [1]}}, "runtime_modify.a has to be text"),
+    ):
+        assert words in run(envoy_admin, url=nobody, **arguments)["msg"]
+    page = {"url": "http://127.0.0.1:1/metrics", "format": "prometheus"}
+    assert "no admin of Envoy" in run(envoy_admin, endpoints=[page], healthcheck="ok")["msg"]
+
+
+def test_a_bootstrap_without_admin_layer(tmp_path: Path) -> None:
+    envoy = Envoy(tmp_path, {})
+    try:
+        result = admin(envoy.start(), runtime_modify={"a": 1})
+        assert result["failure"] == "absent"
+        assert "add {name: admin, admin_layer: {}} to layered_runtime.layers" in result["msg"]
+    finally:
+        envoy.stop()
+
+
+def test_listeners_are_drained_and_envoy_quits(own: Envoy) -> None:
+    port = own.port()
+    assert only(admin(own, drain_listeners={}, _ansible_check_mode=True))["changed"] is True
+    urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=10).close()
+    options = {"graceful": True, "skip_exit": True, "inboundonly": True}
+    assert (
+        only(admin(own, drain_listeners=options))["after"]
+        == "/drain_listeners?graceful&inboundonly&skip_exit"
+    )
+    urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=10).close()
+    assert only(admin(own, drain_listeners={}))["changed"] is True
+    until = time.monotonic() + 10
+    with pytest.raises(OSError, match="refused|reset"):  # workers close theirs a moment later
+        while time.monotonic() < until:
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=10).close()
+    assert admin(own, quitquitquit=True, _ansible_check_mode=True)["changed"] is True
+    assert b"LIVE" in own.asked("/ready")
+    assert admin(own, healthcheck="fail", quitquitquit=True)["changed"] is True
+    assert own.process is not None
+    assert own.process.wait(30) == 0
+    again = admin(own, quitquitquit=True)
+    assert (again["failed"], again["failure"], again["changed"]) == (True, "unreachable", False)

@@ -1,0 +1,106 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A real Envoy of any supported version with a configuration of a test's own; and modules run as Ansible runs them."""
+
+from __future__ import annotations
+
+import io
+import json
+import socket
+import subprocess
+import time
+from contextlib import redirect_stdout, suppress
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from ansible.module_utils.testing import patch_module_args
+from envoys import binary
+
+from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.versions import NEWEST
+
+TYPES = "type.googleapis.com/envoy.extensions"
+
+
+def answering(route: dict[str, Any] | None = None, name: str = "main", **more: Any) -> dict[str, Any]:
+    """A listener on a free port that answers 200 to everything, 503 below /bad."""
+    routes = [
+        {"match": {"prefix": "/bad"}, "direct_response": {"status": 503}},
+        {"match": {"prefix": "/"}, **(route or {"direct_response": {"status": 200}})},
+    ]
+    router = {"@type": f"{TYPES}.filters.http.router.v3.Router"}
+    manager = {
+        "@type": f"{TYPES}.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        "stat_prefix": name,
+        "route_config": {
+            "name": name,
+            "virtual_hosts": [{"name": "all", "domains": ["*"], "routes": routes, **more}],
+        },
+        "http_filters": [{"name": "envoy.filters.http.router", "typed_config": router}],
+    }
+    filters = [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]
+    return {
+        "name": name,
+        "traffic_direction": "INBOUND",
+        "address": {"socket_address": {"address": "127.0.0.1", "port_value": 0}},
+        "filter_chains": [{"filters": filters}],
+    }
+
+
+class Envoy:
+    """A real Envoy whose admin is a Unix socket."""
+
+    def __init__(self, folder: Path, config: dict[str, Any], version: str = NEWEST) -> None:
+        self.folder, self.version = folder, version
+        admin = {"address": {"pipe": {"path": "admin.sock", "mode": 0o600}}}
+        (folder / "envoy.json").write_text(
+            json.dumps({"node": {"id": "tested", "cluster": "tests"}, "admin": admin, **config})
+        )
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"unix://{self.folder}/admin.sock"
+
+    def start(self) -> Envoy:
+        command = [str(binary(self.version)), "-c", "envoy.json", "--concurrency", "1"]
+        command += ["--disable-hot-restart", "-l", "error", "--log-path", "envoy.log"]
+        self.process = subprocess.Popen(command, cwd=self.folder)
+        until = time.monotonic() + 60
+        while b"LIVE\n" not in self.asked("/ready"):
+            assert self.process.poll() is None, (self.folder / "envoy.log").read_text()
+            assert time.monotonic() < until, "not ready after a minute"
+            time.sleep(0.05)
+        return self
+
+    def stop(self) -> None:
+        if self.process is not None:
+            self.process.terminate()
+            self.process.wait(30)
+            self.process = None
+
+    def asked(self, path: str, method: str = "GET") -> bytes:
+        """What the admin answers, head and all; nothing where nobody does."""
+        with suppress(FileNotFoundError, ConnectionError), socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(10)
+            connection.connect(f"{self.folder}/admin.sock")
+            connection.sendall(f"{method} {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n".encode())
+            return b"".join(iter(lambda: connection.recv(65536), b""))
+        return b""
+
+    def port(self, name: str = "main") -> int:
+        for line in self.asked("/listeners").decode().splitlines():
+            if line.startswith(f"{name}::"):
+                return int(line.rpartition(":")[2])
+        raise AssertionError(f"no listener {name}")
+
+
+def run(module: ModuleType, **arguments: Any) -> dict[str, Any]:
+    """Runs a module as Ansible does, and returns what it printed."""
+    printed = io.StringIO()
+    with patch_module_args(arguments), redirect_stdout(printed), pytest.raises(SystemExit):
+        module.main()
+    result: dict[str, Any] = json.loads(printed.getvalue())
+    return result

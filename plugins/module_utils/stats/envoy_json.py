@@ -22,6 +22,8 @@ _ENTRY = re.compile(rb'\{"name":"((?:[^"\\]|\\.)*)","value":(-?[0-9]{1,20}|"(?:[
 _HEAD, _TAIL = b'{"stats":[', b"]}"
 # A long answer of which little is wanted is worth being searched instead of being built.
 _LONG = 4_096
+_BEGIN = b'{"name":"'
+_MOST_NAMES = 50_000
 
 
 def parse_stats(body: bytes, selection: Selection, histograms: bool = True) -> Samples:
@@ -51,30 +53,60 @@ def parse_stats(body: bytes, selection: Selection, histograms: bool = True) -> S
 
 def _picked(body: bytes, selection: Selection, values: dict[str, Scalar]) -> bool:
     """Finds what is wanted without building the rest; False where only reading all of it tells."""
-    if selection.everything or selection.patterns:
+    literals = [pattern.literal.encode() for pattern in selection.patterns]
+    if selection.everything or not all(literals) or (literals and b"\\" in body):
+        names = _chosen(selection)
         for raw, value in _ENTRY.findall(body):
-            name = _remembered(raw)
-            if selection.covers(name):
-                values[name] = _text(value[1:-1]) if value[:1] == b'"' else int(value)
+            name = names.get(raw)
+            if name is None and raw not in names:
+                name = _text(raw)
+                name = name if selection.covers(name) else None
+                if len(names) < _MOST_NAMES:
+                    names[raw] = name
+            if name is not None:
+                values[name] = _value(value)
         return True
     for name in selection.names:
         if not (name.isascii() and name.isprintable()) or '"' in name or "\\" in name:
             values.clear()
             return False  # more than one way to write it
         # In JSON a quote inside a text is escaped, so this is found nowhere but where a stat begins.
-        place = body.rfind(b'{"name":"' + name.encode() + b'","value":')
+        place = body.rfind(_BEGIN + name.encode() + b'","value":')
         entry = _ENTRY.match(body, place) if place >= 0 else None
         if entry is None:
             values.clear()
             return False
-        value = entry.group(2)
-        values[name] = _text(value[1:-1]) if value[:1] == b'"' else int(value)
+        values[name] = _value(entry.group(2))
+    for literal in literals:
+        _with_literal(body, literal, selection, values)
     return True
+
+
+def _with_literal(body: bytes, literal: bytes, selection: Selection, values: dict[str, Scalar]) -> None:
+    """Reads only those stats that hold what a pattern cannot do without: most of an answer is so never taken apart."""
+    place = body.find(literal)
+    while place >= 0:
+        entry = _ENTRY.match(body, max(0, body.rfind(_BEGIN, 0, place)))
+        if entry is not None:
+            name = _remembered(entry.group(1))
+            if selection.covers(name):
+                values[name] = _value(entry.group(2))
+        place = body.find(literal, max(entry.end() if entry else 0, place + 1))
+
+
+def _value(raw: bytes) -> Scalar:
+    return _text(raw[1:-1]) if raw[:1] == b'"' else int(raw)
+
+
+@lru_cache(maxsize=16)
+def _chosen(selection: Selection) -> dict[bytes, str | None]:
+    """A fleet's endpoints have the same names: one text each, and one look at the selection; None for what is not wanted."""
+    del selection
+    return {}
 
 
 @lru_cache(maxsize=50_000)
 def _remembered(raw: bytes) -> str:
-    """A fleet's endpoints have the same names: one text each."""
     return _text(raw)
 
 

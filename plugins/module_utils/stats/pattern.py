@@ -27,6 +27,8 @@ class Pattern:
         self._compiled = re.compile(source, re.ASCII)
         self._automaton = None if _harmless(source) else Automaton(source)
         self._seen: dict[str, bool] = {}
+        #: what is in every name that matches, as it is written; empty where nothing is known to be
+        self.literal = _literal(source)
 
     def matches(self, name: str) -> bool:
         answer = self._seen.get(name)
@@ -102,6 +104,39 @@ def difference(source: str) -> str:
                 return f"RE2 repeats at most {_MOST_REPEATS} times"
         position += 1
     return ""
+
+
+def _literal(source: str) -> str:
+    """The longest text that a match cannot do without. Where that would take thought (alternatives, flags), none."""
+    if "|" in source or "(?" in source:
+        return ""
+    runs = [""]
+    depth = position = 0
+    while position < len(source):
+        character = source[position]
+        position += 1
+        plain = character.isalnum() or character in "_-,:/ "
+        if character == "\\":
+            character = source[position : position + 1]
+            plain = character in set(".-/_:, ")
+            position += 1
+        elif character == "[":
+            # A ']' that comes first is a character of the class.
+            first = position + source.startswith("^", position)
+            position = first + source.startswith("]", first)
+            while position < len(source) and source[position] != "]":
+                position += 2 if source[position] == "\\" else 1
+            position += 1
+        elif character in "()":
+            depth += 1 if character == "(" else -1
+        if character == "{":
+            position = max(position, source.find("}", position) + 1)
+        repeated = source[position : position + 1] in ("*", "?", "+", "{")
+        if plain and character.isascii() and not depth and not repeated:
+            runs[-1] += character
+        else:
+            runs.append("")
+    return max(runs, key=len)
 
 
 def _harmless(source: str) -> bool:

@@ -113,6 +113,40 @@ def test_picking_out_of_the_bytes_is_the_same_as_reading_all(
     assert {name: picked.values[name] for name in stats} == stats
 
 
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        r"cluster\..*\.upstream_rq_5xx",
+        r"cluster\.a\..*",
+        ".*",
+        r"cluster\.[ab]\.u.*",
+        r".*5xx",
+        "|cluster.*",
+        "text",
+    ],
+)
+def test_a_pattern_finds_the_same_in_the_bytes(pattern: str) -> None:
+    entries = [
+        {"name": "cluster.a.upstream_rq_5xx", "value": 1},
+        {"name": "cluster.b.upstream_rq_5xx", "value": 2},
+        {"name": "text", "value": "no cluster.c.upstream_rq_5xx"},
+        {"name": "cluster.a.upstream_rq_5xx.upstream_rq_5xx", "value": 3},
+        *FILLER,
+        {"histograms": [{"name": "cluster.d.upstream_rq_5xx", "buckets": []}]},
+    ]
+    selection = Selection(patterns=(compile_pattern(pattern, "match"),))
+    for more in (
+        [],
+        [{"name": 'odd"\\ cluster.a.x', "value": 4}],
+        [{"name": "cluster.b.upstream_rq_5xx", "value": 9}],
+    ):
+        raw = body(*entries, *more)
+        assert (
+            parse_stats(raw, selection, histograms=False).values
+            == parse_stats(raw, selection, histograms=True).values
+        )
+
+
 @given(st.binary(max_size=300))
 def test_bytes_are_read_or_refused_and_nothing_else(raw: bytes) -> None:
     for read in (parse_stats, parse_text):

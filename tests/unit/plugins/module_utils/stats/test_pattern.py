@@ -106,3 +106,27 @@ PATTERNS = st.lists(
 @given(PATTERNS, st.text(alphabet="abc.1 \n", max_size=12))
 def test_the_automaton_agrees_with_python(source: str, name: str) -> None:
     assert Automaton(source).fullmatch(name) is (re.fullmatch(source, name, re.ASCII) is not None)
+
+
+@pytest.mark.parametrize(
+    ("source", "literal"),
+    [
+        (r"cluster\..*\.upstream_rq_5xx", ".upstream_rq_5xx"),
+        (r"http\.[^.]+\.downstream_cx_active", ".downstream_cx_active"),
+        (r"ab?cd+ef{2}", "a"),
+        (r"(long_text)?ab", "ab"),
+        (r"[]long_text]ab[\]more]", "ab"),
+        (r"one|another", ""),
+        (r"(?i)live", ""),
+        (r".*", ""),
+    ],
+)
+def test_what_a_match_cannot_do_without(source: str, literal: str) -> None:
+    assert compile_pattern(source, "match").literal == literal
+
+
+@given(PATTERNS, st.text(alphabet="abc.1 \n", max_size=12))
+def test_what_matches_has_it(source: str, name: str) -> None:
+    pattern = compile_pattern(source, "match")
+    if pattern.matches(name):
+        assert pattern.literal in name

@@ -107,6 +107,7 @@ class Home:
             self.variables |= {"statsd_exporter_source": "path", "statsd_exporter_path": exporter}
         self.exporter = exporter or f"{CACHE}/statsd_exporter-0.30.0/statsd_exporter"
         self.inventory = str(ROOT / "inventories" / runtime)
+        self.cwd = ROOT
         self.environment = {**os.environ, "HOME": str(self.folder)}
         if wheels := os.environ.get("MESHLAB_LAB_WHEELS"):
             self.environment["PIP_FIND_LINKS"] = wheels
@@ -137,7 +138,7 @@ class Home:
         command = [str(PLAYBOOK), "-i", self.inventory, path, "-e", extra, *arguments]
         ran = subprocess.run(
             command,
-            cwd=ROOT,
+            cwd=self.cwd,
             env=self.environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

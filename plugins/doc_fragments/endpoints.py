@@ -202,7 +202,14 @@ options:
     description:
       - An earlier C(snapshot), registered from a task of this module or of M(meshlab.envoy.envoy_stats_info), or the whole result
         of that task. Needed for O(assertions[].of=delta) and O(assertions[].of=rate).
+      - Or the path of a file that O(snapshot_file) made. What nobody looks at is left in the file.
     type: raw
+  snapshot_file:
+    description:
+      - A file on the managed host to write the C(snapshot) to, in place of returning it. For fleets, whose numbers would be carried
+        to the controller and back again. It is replaced as a whole, and only its owner can read it.
+      - The C(snapshot) that is returned then names the file, and is taken as O(since) like any other, on the same host.
+    type: path
 """
 
     # How long: WAIT_ARGS.

@@ -208,7 +208,9 @@ endpoints:
       type: str
       returned: success
 snapshot:
-  description: What was seen last of the selected stats, to be given to a later task as O(since).
+  description:
+    - What was seen last of the selected stats, to be given to a later task as O(since).
+    - With O(snapshot_file), its C(file) is where that was written.
   returned: when endpoints were asked
   type: dict
 failure:
@@ -233,10 +235,12 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.stats.api import (
     WAIT_ARGS,
     SpecError,
     limits_from,
+    load_snapshot,
     parse_assertions,
     parse_endpoints,
-    read_snapshot,
+    wanted_by,
     watch,
+    write_snapshot,
 )
 
 
@@ -254,19 +258,25 @@ def main() -> None:
     )
     given = module.params
     try:
+        endpoints = parse_endpoints(given["endpoints"], given["url"])
+        assertions = parse_assertions(given["assertions"])
+        since = given["since"]
+        if since is not None:
+            since = load_snapshot(since, wanted_by(assertions, endpoints))
         outcome = watch(
-            parse_endpoints(given["endpoints"], given["url"]),
-            parse_assertions(given["assertions"]),
-            since=read_snapshot(given["since"]) if given["since"] is not None else None,
+            endpoints,
+            assertions,
+            since=since,
             wait=given["wait"],
             timeout=given["timeout"],
             sleep=given["sleep"],
             limits=limits_from(given),
             identity=given["identify"],
         )
+        written = write_snapshot(given["snapshot_file"], outcome.snapshot) if given["snapshot_file"] else None
     except SpecError as error:
         module.fail_json(msg=str(error))
-    result = {"changed": False, "msg": outcome.message, **outcome.as_data()}
+    result = {"changed": False, "msg": outcome.message, **outcome.as_data(written)}
     if outcome.ok:
         module.exit_json(**result)
     module.fail_json(**result)

@@ -48,6 +48,13 @@ options:
     description: Whether to fail where an endpoint cannot be asked. Otherwise its entry in RV(endpoints) says why.
     type: bool
     default: true
+  snapshot_file:
+    description:
+      - A file on the managed host to write what was read to, in place of returning it. For fleets, whose numbers would be carried to
+        the controller and back again. It is replaced as a whole, and only its owner can read it.
+      - RV(snapshot) then names the file, and is taken as O(meshlab.envoy.envoy_stats#module:since) like any other, on the same host.
+        RV(readings) and RV(histograms) are empty.
+    type: path
 seealso:
   - module: meshlab.envoy.envoy_stats
 author:
@@ -192,6 +199,7 @@ def main() -> None:
             histograms=given["histograms"],
             timeout=given["timeout"],
             limits=limits_from(given),
+            snapshot_file=given["snapshot_file"],
         )
     except SpecError as error:
         module.fail_json(msg=str(error))

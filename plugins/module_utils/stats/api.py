@@ -23,6 +23,8 @@ from .errors import KINDS, Failure, SpecError
 from .inspect import inspect
 from .scrape import Limits, limits_from, scrape
 from .snapshot import Page, Selection, Snapshot, read_snapshot
+from .snapshot_file import load_snapshot
+from .snapshot_file import write as write_snapshot
 from .specs import ASSERTION_ARGS, ASSERTION_OPTIONS, ENDPOINT_ARGS, ENDPOINT_OPTIONS, INFO_ARGS, WAIT_ARGS
 from .verdict import Verdict
 from .wanted import EVERYTHING, Wanted, wanted_by
@@ -51,6 +53,7 @@ __all__ = [
     "endpoints_data",
     "inspect",
     "limits_from",
+    "load_snapshot",
     "parse_assertions",
     "parse_endpoints",
     "pick",
@@ -58,4 +61,5 @@ __all__ = [
     "scrape",
     "wanted_by",
     "watch",
+    "write_snapshot",
 ]

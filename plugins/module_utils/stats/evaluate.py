@@ -17,21 +17,20 @@ from .snapshot import Snapshot
 from .verdict import Verdict
 from .wanted import source_of
 
+# Of readings that only add to a number; more than ever are shown, or asked after.
+_MOST_KEPT = 1_000
+
 
 def evaluate(
     assertion: Assertion, endpoints: Sequence[Endpoint], now: Snapshot, since: Snapshot | None = None
 ) -> Verdict:
     """Whether one assertion holds."""
-    readings: list[Reading] = []
     chosen = pick(endpoints, assertion.endpoint)
+    seen = _Seen(assertion)
     for endpoint in chosen:
-        readings += look_at(
-            assertion,
-            source_of(assertion, endpoint.format),
-            now.pages.get(endpoint.name),
-            endpoint.name,
-            since,
-        )
+        source = source_of(assertion, endpoint.format)
+        seen.add(look_at(assertion, source, now.pages.get(endpoint.name), endpoint.name, since))
+    readings = seen.kept
     verdict = Verdict(assertion, tuple(one.name for one in chosen), tuple(readings))
     if assertion.op in ("present", "absent"):
         return _presence(verdict)
@@ -43,7 +42,36 @@ def evaluate(
         return _each(verdict, measured)
     if assertion.across == "any":
         return _any(verdict, measured)
-    return _total(verdict, measured)
+    return _total(verdict, measured, seen)
+
+
+class _Seen:
+    """What was read of all endpoints. A fleet's readings are millions: of those that only add to a number, that is kept, and the first few."""
+
+    def __init__(self, assertion: Assertion) -> None:
+        self.kept: list[Reading] = []
+        self.numbers: list[int | float] = []
+        self.grow = True
+        self._assertion = assertion
+        self._all = (
+            assertion.op in ("present", "absent")
+            or assertion.across == "any"
+            or assertion.about_histogram
+            or bool(assertion.over)
+        )
+
+    def add(self, readings: Sequence[Reading]) -> None:
+        self.numbers += [one.value for one in readings if isinstance(one.value, (int, float))]
+        self.grow = self.grow and all(one.grows for one in readings)
+        room = _MOST_KEPT - len(self.kept)
+        self.kept += readings if self._all else readings[: max(0, room)]
+        if not self._all:
+            self.kept += [one for one in readings[max(0, room) :] if self._matters(one)]
+
+    def _matters(self, one: Reading) -> bool:
+        if self._assertion.across == "each":
+            return not _fits(self._assertion, one)
+        return not isinstance(one.value, (int, float))
 
 
 def _presence(verdict: Verdict) -> Verdict:
@@ -84,7 +112,7 @@ def _any(verdict: Verdict, readings: list[Reading]) -> Verdict:
     return verdict if verdict.ok else _fail(verdict, Failure("comparison", ""), readings)
 
 
-def _total(verdict: Verdict, readings: list[Reading]) -> Verdict:
+def _total(verdict: Verdict, readings: list[Reading], seen: _Seen) -> Verdict:
     assertion = verdict.assertion
     if assertion.across == "sum" and assertion.quantile is not None:
         estimate = together(one.histogram for one in readings if one.histogram is not None).quantile(
@@ -94,16 +122,12 @@ def _total(verdict: Verdict, readings: list[Reading]) -> Verdict:
             return _fail(verdict, Failure("comparison", "no sample was counted"), readings)
         verdict.observed, verdict.estimate = estimate.value, estimate
     elif assertion.across == "count":
-        verdict.observed = len(readings)
+        texts = sum(isinstance(one.value, str) for one in readings)
+        verdict.observed = len(seen.numbers) + texts
     else:
-        parts = (
-            _ratios(readings)
-            if assertion.over and assertion.across == "sum"
-            else [one.value for one in readings]
-        )
-        numbers = [one for one in parts if isinstance(one, (int, float))]
-        if len(numbers) < len(parts):
-            text = next(one for one in readings if isinstance(one.value, str))
+        numbers = _ratios(readings) if assertion.over and assertion.across == "sum" else seen.numbers
+        text = next((one for one in readings if isinstance(one.value, str)), None)
+        if text is not None:
             return _fail(
                 verdict,
                 Failure("comparison", f"{show(text.value)} is text, which has no {assertion.across}"),
@@ -119,7 +143,7 @@ def _total(verdict: Verdict, readings: list[Reading]) -> Verdict:
     )
     if not verdict.ok:
         _fail(verdict, Failure("comparison", ""), readings)
-        grows = assertion.across in ("sum", "max") and bool(readings) and all(one.grows for one in readings)
+        grows = assertion.across in ("sum", "max") and bool(readings) and seen.grow
         verdict.final = (
             grows
             and not assertion.over
@@ -128,7 +152,7 @@ def _total(verdict: Verdict, readings: list[Reading]) -> Verdict:
     return verdict
 
 
-def _ratios(readings: list[Reading]) -> list[float | int | str | None]:
+def _ratios(readings: list[Reading]) -> list[int | float]:
     """The ratio of the sums, which is not the sum of the ratios."""
     below = sum(one.below for one in readings)
     return [sum(one.above for one in readings) / below] if below else []

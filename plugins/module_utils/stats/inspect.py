@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from .endpoint import Endpoint
@@ -14,6 +15,7 @@ from .histogram import Histogram
 from .pattern import compile_pattern
 from .scrape import DEFAULT_LIMITS, Limits, scrape
 from .snapshot import Page, Selection
+from .snapshot_file import SnapshotFile, stands_for
 from .wanted import Wanted
 from .watch import endpoints_data
 
@@ -28,22 +30,36 @@ def inspect(
     histograms: bool = True,
     timeout: float = 30.0,
     limits: Limits = DEFAULT_LIMITS,
+    snapshot_file: str | None = None,
 ) -> dict[str, Any]:
-    """One look at endpoints, as the data that the module returns."""
+    """One look at endpoints, as the data that the module returns. What goes to a file is not in it, and not kept in memory."""
     compiled = tuple(compile_pattern(one, f"match[{position}]") for position, one in enumerate(patterns))
     everything = Selection(everything=True)
     selection = Selection(frozenset(names), compiled) if names or compiled else everything
     wanted = Wanted({one: selection if one == "stats" else everything for one in sources}, histograms)
     began = time.monotonic()
-    snapshot = scrape(endpoints, wanted, timeout, limits)
+    file = SnapshotFile(snapshot_file, time.time()) if snapshot_file else None
+    try:
+        snapshot = scrape(endpoints, wanted, timeout, limits, partial(_put_away, file) if file else None)
+        if file:
+            file.finish()
+    except BaseException:
+        if file:
+            file.give_up()
+        raise
     return {
-        "readings": {name: _values(page) for name, page in snapshot.pages.items()},
-        "histograms": {name: _histograms(page) for name, page in snapshot.pages.items()},
+        "readings": {} if file else {name: _values(page) for name, page in snapshot.pages.items()},
+        "histograms": {} if file else {name: _histograms(page) for name, page in snapshot.pages.items()},
         "endpoints": endpoints_data(snapshot, {}),
-        "snapshot": snapshot.as_data(),
+        "snapshot": stands_for(file.path) if file else snapshot.as_data(),
         "failure": next((page.failure.kind for page in snapshot.pages.values() if page.failure), ""),
         "elapsed": round(time.monotonic() - began, 3),
     }
+
+
+def _put_away(file: SnapshotFile, page: Page) -> None:
+    file.add(page)
+    page.sources.clear()
 
 
 def summary(histogram: Histogram) -> dict[str, Any]:

@@ -59,14 +59,18 @@ class Fleet:
         for endpoint in self.endpoints:
             self.clients[endpoint.name] = Client(endpoint, connector, self.limits.max_bytes)
 
-    async def look(self, wanted: Mapping[str, Wanted], deadline: float) -> Snapshot:
+    async def look(
+        self, wanted: Mapping[str, Wanted], deadline: float, seen: Callable[[Page], None] | None = None
+    ) -> Snapshot:
         """One look at those endpoints of which something is wanted; `deadline` is on the monotonic clock."""
         snapshot = Snapshot(time.time())
         waiting = [name for name in self.clients if name in wanted]
 
         async def one(client: Client) -> None:
             name = client.endpoint.name
-            snapshot.pages[name] = await self._one(client, wanted[name], deadline)
+            page = snapshot.pages[name] = await self._one(client, wanted[name], deadline)
+            if seen is not None:
+                seen(page)
 
         await self.each(one, waiting)
         # In the order in which they were given, whoever answered first.
@@ -105,8 +109,12 @@ def scrape(
     wanted: Mapping[str, Wanted] | Wanted = EVERYTHING,
     timeout: float = 30.0,
     limits: Limits = DEFAULT_LIMITS,
+    seen: Callable[[Page], None] | None = None,
 ) -> Snapshot:
-    """One look at endpoints. `wanted` is for all of them, or by endpoint's name; an endpoint that fails has a page that says so."""
+    """One look at endpoints. `wanted` is for all of them, or by endpoint's name; an endpoint that fails has a page that says so.
+
+    `seen` is called with each page as soon as it is there.
+    """
 
     async def run() -> Snapshot:
         fleet = Fleet(endpoints, limits)
@@ -116,7 +124,7 @@ def scrape(
                 if isinstance(wanted, Wanted)
                 else wanted
             )
-            return await fleet.look(each, time.monotonic() + timeout)
+            return await fleet.look(each, time.monotonic() + timeout, seen)
         finally:
             fleet.close()
 

@@ -132,6 +132,10 @@ def read_snapshot(data: Any, where: str = "since") -> Snapshot:
     """Reads a snapshot that an earlier task returned, or the whole result of that task."""
     if isinstance(data, Mapping) and isinstance(data.get("snapshot"), Mapping):
         data = data["snapshot"]
+    if isinstance(data, Mapping) and isinstance(data.get("file"), str):
+        raise SpecError(
+            f"{where} is in the file {data['file']} of its host; only envoy_stats there reads it, as since"
+        )
     if not isinstance(data, Mapping) or not isinstance(data.get("endpoints"), Mapping):
         raise SpecError(f"{where} is no snapshot; give it the `snapshot` that an earlier task registered")
     if data.get("version") != VERSION:

@@ -56,6 +56,7 @@ ASSERTION_OPTIONS: ArgumentSpec = {
 ASSERTION_ARGS: ArgumentSpec = {
     "assertions": {"type": "list", "elements": "dict", "required": True, "options": ASSERTION_OPTIONS},
     "since": {"type": "raw"},
+    "snapshot_file": {"type": "path"},
 }
 
 INFO_ARGS: ArgumentSpec = {
@@ -65,6 +66,7 @@ INFO_ARGS: ArgumentSpec = {
     "histograms": {"type": "bool", "default": True},
     "timeout": {"type": "float", "default": 30.0},
     "strict": {"type": "bool", "default": True},
+    "snapshot_file": {"type": "path"},
 }
 
 WAIT_ARGS: ArgumentSpec = {

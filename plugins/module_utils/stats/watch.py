@@ -66,12 +66,12 @@ class Outcome:
         more = [f"and {len(lines) - 20} more"] if len(lines) > 20 else []
         return "\n".join([count, *lines[:20], *more])
 
-    def as_data(self) -> dict[str, Any]:
-        """What the module returns."""
+    def as_data(self, written: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """What the module returns; `written` is what stands for a snapshot that went to a file."""
         return {
             "assertions": [verdict.as_data(self.elapsed) for verdict in self.verdicts],
             "endpoints": endpoints_data(self.snapshot, self.tries),
-            "snapshot": self.snapshot.as_data(),
+            "snapshot": self.snapshot.as_data() if written is None else dict(written),
             "failure": self.failure,
             "elapsed": round(self.elapsed, 3),
             "attempts": self.attempts,

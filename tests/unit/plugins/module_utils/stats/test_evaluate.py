@@ -274,3 +274,29 @@ def test_nearest_names(stat: str, words: str) -> None:
         stat, ["cluster.web.upstream_rq_total", "cluster.web.upstream_cx_total"], ["cluster.web.time"]
     )
     assert "no stats at all" in hint(stat, [])
+
+
+@pytest.mark.parametrize(
+    ("entry", "ok", "observed"),
+    [
+        ({"across": "sum", "op": "eq", "value": 3_002}, True, 3_002),
+        ({"across": "count", "op": "eq", "value": 3_000}, True, 3_000),
+        ({"across": "max", "op": "lt", "value": 3}, False, 3),
+        ({"op": "eq", "value": 1}, False, 3),
+    ],
+)
+def test_of_more_readings_than_are_kept_all_count(entry: dict[str, Any], ok: bool, observed: int) -> None:
+    ones = {f"x{number}": 1 for number in range(1_500)}
+    verdict = judge({"match": "x.*", **entry}, snap(page("a", **ones), page("b", **{**ones, "x1499": 3})))
+    assert (verdict.ok, verdict.observed) == (ok, observed)
+    assert len(verdict.readings) <= 1_001
+
+
+def test_a_text_among_more_readings_than_are_kept_is_noticed() -> None:
+    ones = {f"x{number}": 1 for number in range(1_500)}
+    verdict = judge(
+        {"match": "x.*", "across": "sum", "op": "eq", "value": 3_000},
+        snap(page("a", **ones), page("b", **ones, xt="text")),
+    )
+    assert verdict.failure is not None
+    assert "'text' is text, which has no sum" in verdict.failure.message

@@ -1,4 +1,7 @@
 #!/bin/sh
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 # Does what the official image's entrypoint does for its users: flags alone mean `envoy FLAGS`; $loglevel sets
 # Envoy's log level; started as root, it runs as the envoy user, or as $ENVOY_UID and $ENVOY_GID (uid 0 stays root).
 set -eu

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""`make bench`: what a demo costs beside the same by hand, as ratios in one run; a table, and build/bench.json."""
+"""`make bench`: a demo beside the same by hand, a fleet beside curl; ratios in one run, as a table and in build/bench.json."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import by_hand
+import fleet
 from measure import ROOT, Figure, in_turn, median, run, said
 
 BIN = ROOT / ".venv/bin"
@@ -45,9 +46,7 @@ def compose(folder: Path, *arguments: str) -> float:
 def curl() -> float:
     """The requests of the demo: 24 and 12 and 6, and 3 straight to an app, which by hand is not published."""
     base = f"http://127.0.0.1:{by_hand.EDGE_PORT}/service"
-    return run(
-        ["curl", "--silent", "--fail", f"{base}/1?[1-33]", f"{base}/2?[1-12]"]
-    )
+    return run(["curl", "--silent", "--fail", f"{base}/1?[1-33]", f"{base}/2?[1-12]"])
 
 
 def demo_file(folder: Path, services: int) -> Path:
@@ -182,13 +181,13 @@ def main() -> None:
     try:
         for services in (FEW, MANY):
             by_hand.write(folder / f"hand{services}", services)
-        figures = [*speed_of_a_deployment(folder), speed_of_a_service(folder)]
+        figures = [*speed_of_a_deployment(folder), speed_of_a_service(folder), *fleet.figures(folder)]
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     for one in figures:
         mark = "kept" if one.ratio <= one.bound else "MISSED"
-        print(f"{one.name:<36} {one.ratio:5.2f} {one.unit:<38} bound {one.bound:<4} {mark}")
-        print(f"{'':<36} {one.detail}")
+        print(f"{one.name:<44} {one.ratio:6.2f} {one.unit:<38} bound {one.bound:<4} {mark}")
+        print(f"{'':<44} {one.detail}")
     target = ROOT / "build/bench.json"
     target.parent.mkdir(exist_ok=True)
     target.write_text(json.dumps([one.to_dict() for one in figures], indent=2) + "\n")

@@ -23,14 +23,17 @@ _HEAD, _TAIL = b'{"stats":[', b"]}"
 # A long answer of which little is wanted is worth being searched instead of being built.
 _LONG = 4_096
 _BEGIN = b'{"name":"'
+_AROUND = len(b'{"name":"","value":},')
 _MOST_NAMES = 50_000
 
 
 def parse_stats(body: bytes, selection: Selection, histograms: bool = True) -> Samples:
     """Reads what is wanted out of an answer; the last of duplicate names counts."""
     samples = Samples(selection)
-    if len(body) > _LONG and not histograms and _plain(body) and _picked(body, selection, samples.values):
-        return samples
+    if not histograms and _plain(body):
+        pick = _picked if len(body) > _LONG else _short
+        if pick(body, selection, samples.values):
+            return samples
     for entry in _entries(load(body)):
         if "histograms" in entry:
             for name, total, interval in _histograms(entry["histograms"]):
@@ -55,16 +58,7 @@ def _picked(body: bytes, selection: Selection, values: dict[str, Scalar]) -> boo
     """Finds what is wanted without building the rest; False where only reading all of it tells."""
     literals = [pattern.literal.encode() for pattern in selection.patterns]
     if selection.everything or not all(literals) or (literals and b"\\" in body):
-        names = _chosen(selection)
-        for raw, value in _ENTRY.findall(body):
-            name = names.get(raw)
-            if name is None and raw not in names:
-                name = _text(raw)
-                name = name if selection.covers(name) else None
-                if len(names) < _MOST_NAMES:
-                    names[raw] = name
-            if name is not None:
-                values[name] = _value(value)
+        _sort(_ENTRY.findall(body), selection, values)
         return True
     for name in selection.names:
         if not (name.isascii() and name.isprintable()) or '"' in name or "\\" in name:
@@ -80,6 +74,29 @@ def _picked(body: bytes, selection: Selection, values: dict[str, Scalar]) -> boo
     for literal in literals:
         _with_literal(body, literal, selection, values)
     return True
+
+
+def _short(body: bytes, selection: Selection, values: dict[str, Scalar]) -> bool:
+    """Reads an answer that holds stats and nothing else, which every byte of it has to bear out."""
+    entries = _ENTRY.findall(body)
+    lengths = sum(len(raw) + len(value) for raw, value in entries)
+    if lengths + _AROUND * len(entries) + len(_HEAD) + len(_TAIL) - bool(entries) != len(body.rstrip()):
+        return False
+    _sort(entries, selection, values)
+    return True
+
+
+def _sort(entries: list[tuple[bytes, bytes]], selection: Selection, values: dict[str, Scalar]) -> None:
+    names = _chosen(selection)
+    for raw, value in entries:
+        name = names.get(raw)
+        if name is None and raw not in names:
+            name = _text(raw)
+            name = name if selection.covers(name) else None
+            if len(names) < _MOST_NAMES:
+                names[raw] = name
+        if name is not None:
+            values[name] = _value(value)
 
 
 def _with_literal(body: bytes, literal: bytes, selection: Selection, values: dict[str, Scalar]) -> None:

@@ -13,6 +13,7 @@ from . import prometheus
 from .assertion import Assertion
 from .errors import Failure
 from .histogram import Estimate, Histogram, HistogramError
+from .promql import SOURCE
 from .reading import Scalar
 from .snapshot import Identity, Page, Samples, Selection, Snapshot
 
@@ -54,7 +55,7 @@ def look_at(
     names = _names(assertion, source, samples)
     if (
         not names
-        and assertion.match is not None
+        and (assertion.match is not None or assertion.source == SOURCE)
         and assertion.across in ("sum", "count")
         and not assertion.over
     ):
@@ -65,6 +66,18 @@ def look_at(
         ]
     if not names:
         names = [assertion.stat]
+    if baseline is None and not assertion.about_histogram and all(name in samples.values for name in names):
+        kinds = samples.kinds  # most readings of a fleet are of this kind
+        return [
+            Reading(
+                endpoint,
+                name,
+                samples.values[name],
+                counter=None if name not in kinds else kinds[name] == "counter",
+                grows=assertion.of != "rate" and kinds.get(name) == "counter",
+            )
+            for name in names
+        ]
     return [
         _guarded(
             endpoint, name or assertion.what, partial(_read, assertion, samples, baseline, endpoint, name)
@@ -81,6 +94,8 @@ def _names(assertion: Assertion, source: str, samples: Samples) -> list[str]:
         if source == "prometheus":
             return sorted(name for name in pool if assertion.match.matches(prometheus.parse_series(name)[0]))
         return sorted(name for name in pool if assertion.match.matches(name))
+    if assertion.source == SOURCE:
+        return sorted(pool)
     if source == "prometheus":
         return sorted(prometheus.select(pool, assertion.stat, dict(assertion.labels or ())))
     return [assertion.stat]
@@ -115,7 +130,8 @@ def _number(
         if name in samples.histograms:
             raise _Nothing("absent", f"{name} is a histogram; say which quantile or bucket of it")
         if assertion.default is None:
-            raise _Nothing("absent", "it is not there" if name else "no name matches")
+            words = "the query gives nothing" if assertion.source == SOURCE else "it is not there"
+            raise _Nothing("absent", words if name else "no name matches")
         value, absent = assertion.default, True
     else:
         absent = False

@@ -76,6 +76,17 @@ def only(result: dict[str, Any]) -> dict[str, Any]:
     return change
 
 
+def closes(port: int) -> bool:
+    """Whether a listener goes: workers close theirs a moment after the answer."""
+    until = time.monotonic() + 10
+    while time.monotonic() < until:
+        try:
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=10).close()
+        except OSError:
+            return True
+    return False
+
+
 def test_health_is_failed_once_and_restored_once(envoy: Envoy) -> None:
     predicted = admin(envoy, healthcheck="fail", _ansible_check_mode=True, _ansible_diff=True)
     assert only(predicted) == {
@@ -220,10 +231,7 @@ def test_listeners_are_drained_and_envoy_quits(own: Envoy) -> None:
     )
     urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=10).close()
     assert only(admin(own, drain_listeners={}))["changed"] is True
-    until = time.monotonic() + 10
-    with pytest.raises(OSError, match="refused|reset"):  # workers close theirs a moment later
-        while time.monotonic() < until:
-            urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=10).close()
+    assert closes(port)
     assert admin(own, quitquitquit=True, _ansible_check_mode=True)["changed"] is True
     assert b"LIVE" in own.asked("/ready")
     assert admin(own, healthcheck="fail", quitquitquit=True)["changed"] is True

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from .errors import ScrapeError
+from .hosts import address_of, read_host, totals
 from .reading import Scalar
 from .snapshot import Identity
 
@@ -32,13 +33,6 @@ _DUMPS = {
     "SecretsConfigDump": ("sds", ("dynamic_active_secrets", "dynamic_warming_secrets"), "secret"),
     "EndpointsConfigDump": ("eds", ("dynamic_endpoint_configs",), "endpoint_config"),
 }
-_FAILED = (
-    "failed_active_health_check",
-    "failed_outlier_check",
-    "failed_active_degraded_check",
-    "active_hc_timeout",
-    "pending_active_hc",
-)
 
 
 def read_facts(source: str, data: Any) -> Readings:
@@ -101,31 +95,16 @@ def _server_info(data: Mapping[str, Any]) -> Readings:
 def _clusters(data: Mapping[str, Any]) -> Readings:
     readings: Readings = {}
     for cluster in data.get("cluster_statuses", ()):
-        name, hosts = cluster["name"], cluster.get("host_statuses", ())
-        totals = {"hosts": len(hosts), "healthy": 0, "degraded": 0, "ejected": 0, "draining": 0, "weight": 0}
+        name, hosts = cluster["name"], [read_host(host) for host in cluster.get("host_statuses", ())]
         for host in hosts:
-            status = host.get("health_status", {})
-            ejected = bool(status.get("failed_outlier_check"))
-            eds = status.get("eds_health_status", "UNKNOWN")
-            healthy = not any(status.get(key) for key in _FAILED) and eds not in (
-                "UNHEALTHY",
-                "TIMEOUT",
-                "DRAINING",
-            )
-            place = f"{name}.{_address(host.get('address', {}))}"
-            readings[f"{place}.healthy"] = int(healthy)
-            readings[f"{place}.ejected"] = int(ejected)
-            readings[f"{place}.weight"] = weight = int(host.get("weight", 0))
-            readings[f"{place}.priority"] = int(host.get("priority", 0))
-            readings[f"{place}.eds_health"] = eds
-            for stat in host.get("stats", ()):
-                readings[f"{place}.{stat['name']}"] = int(stat.get("value", 0))
-            totals["healthy"] += healthy
-            totals["ejected"] += ejected
-            totals["draining"] += eds == "DRAINING"
-            totals["degraded"] += eds == "DEGRADED" or bool(status.get("failed_active_degraded_check"))
-            totals["weight"] += weight
-        readings.update((f"{name}.{key}", value) for key, value in totals.items())
+            place = f"{name}.{host.address}"
+            readings[f"{place}.healthy"] = int(host.healthy)
+            readings[f"{place}.ejected"] = int(host.ejected)
+            readings[f"{place}.weight"] = host.weight
+            readings[f"{place}.priority"] = host.priority
+            readings[f"{place}.eds_health"] = host.eds_health
+            readings.update((f"{place}.{stat}", value) for stat, value in host.stats.items())
+        readings.update((f"{name}.{key}", value) for key, value in totals(hosts).items())
         readings[f"{name}.added_via_api"] = int(bool(cluster.get("added_via_api")))
     return readings
 
@@ -137,7 +116,7 @@ def _listeners(data: Mapping[str, Any]) -> Readings:
         addresses = [listener["local_address"], *listener.get("additional_local_addresses", ())]
         for position, address in enumerate(addresses):
             prefix = name if position == 0 else f"{name}.{position}"
-            readings[f"{prefix}.address"] = _address(address)
+            readings[f"{prefix}.address"] = address_of(address)
             port = address.get("socket_address", {}).get("port_value")
             if port is not None:
                 readings[f"{prefix}.port"] = int(port)
@@ -203,18 +182,6 @@ _READERS = {
     "config": _config,
     "runtime": _runtime,
 }
-
-
-def _address(address: Mapping[str, Any]) -> str:
-    if "pipe" in address:
-        return f"unix://{address['pipe'].get('path', '')}"
-    if "envoy_internal_address" in address:
-        return f"internal:{address['envoy_internal_address'].get('server_listener_name', '')}"
-    socket = address.get("socket_address", {})
-    host = str(socket.get("address", ""))
-    return (
-        f"[{host}]:{socket.get('port_value', 0)}" if ":" in host else f"{host}:{socket.get('port_value', 0)}"
-    )
 
 
 def _certificate_name(entry: Mapping[str, Any]) -> str:

@@ -49,7 +49,7 @@ def put(
     for endpoint in endpoints:
         if endpoint.format != "envoy":
             raise SpecError(
-                f"endpoint {endpoint.name!r} is a page in Prometheus' format, and no admin of Envoy"
+                f"endpoint {endpoint.name!r} is no admin of Envoy, but has format {endpoint.format}"
             )
     replies = {one.name: Reply(one.name, empty()) for one in endpoints}
     deadline = time.monotonic() + timeout

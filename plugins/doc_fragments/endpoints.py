@@ -42,8 +42,10 @@ options:
       format:
         description:
           - V(envoy) is an admin interface, V(prometheus) any page in Prometheus' text format.
+          - V(promql) is a Prometheus server, for O(meshlab.envoy.envoy_stats#module:assertions[].promql). What comes before
+            C(/api/v1) belongs to its address.
         type: str
-        choices: [envoy, prometheus]
+        choices: [envoy, prometheus, promql]
         default: envoy
       headers:
         description:
@@ -124,13 +126,20 @@ options:
         description:
           - The whole name of a stat. With O(endpoints[].format=prometheus) or O(assertions[].labels), the metric's name, and every one
             of its series that has the labels is meant.
-          - Either this or O(assertions[].match) has to be given.
+          - Either this, O(assertions[].match) or O(assertions[].promql) has to be given.
         type: str
       match:
         description:
           - A regular expression for whole names, as RE2 reads it (which is what Envoy uses).
           - What Python and RE2 read differently, such as look-around, C(\1) or C([[:alpha:]]), is refused with the reason. No pattern
             takes longer than in proportion to the names' length.
+        type: str
+      promql:
+        description:
+          - A query for a Prometheus server (O(endpoints[].format=promql)), such as one that is there anyway. By default all of
+            these are asked.
+          - A scalar is one number, and of a vector every series is one. What is not a number, as C(0/0), is absent.
+          - Differences, rates, quantiles and labels are said in the query.
         type: str
       labels:
         description:

@@ -79,6 +79,15 @@ EXAMPLES = r"""
       - {stat: cluster.app.upstream_rq_5xx, over: cluster.app.upstream_rq_total, default: 0, op: lt, value: 0.01}
       - {endpoint: exporter, stat: statsd_exporter_events_unmapped_total, op: eq, value: 0}
     wait: true
+
+- name: What the monitoring that is there anyway makes of it
+  meshlab.envoy.envoy_stats:
+    endpoints:
+      - {name: prometheus, url: "http://127.0.0.1:9090", format: promql}
+    assertions:
+      - {promql: 'sum(rate(envoy_cluster_upstream_rq_total[1m]))', op: ge, value: 100}
+      - {promql: 'up{job="envoy"}', op: eq, value: 1}
+    wait: true
 """
 
 RETURN = r"""

@@ -25,6 +25,7 @@ KEYS = (
     "source",
     "stat",
     "match",
+    "promql",
     "labels",
     "over",
     "of",
@@ -41,7 +42,7 @@ KEYS = (
 
 @dataclass(frozen=True)
 class Assertion:
-    """One expectation. Exactly one of `stat` and `match` is set."""
+    """One expectation. Exactly one of `stat` and `match` is set; a PromQL query is a stat whose source is promql."""
 
     op: str
     value: Scalar | tuple[Scalar, ...] | Pattern | None = None
@@ -105,11 +106,14 @@ def parse_assertions(entries: Sequence[Mapping[str, Any]] | None) -> list[Assert
 
 def _assertion(entry: Any, where: str) -> Assertion:
     data = dictionary(entry, where, KEYS)
-    stat, match = text(data, "stat", where), text(data, "match", where)
-    if bool(stat) == bool(match):
+    stat, match, promql = (text(data, key, where) for key in ("stat", "match", "promql"))
+    if sum(map(bool, (stat, match, promql))) != 1:
         raise SpecError(
-            f"{where} needs either stat, a whole name, or match, a pattern of names{', not both' if stat else ''}"
+            f"{where} needs either stat, a whole name, or match, a pattern of names"
+            f"{', not both' if stat and match else ''}; or promql, a query for a Prometheus server"
         )
+    if promql and data.get("source", "stats") != "stats":
+        raise SpecError(f"{where}: promql says what to ask a Prometheus server; leave source out")
     op = choice(data, "op", where, OPERATORS, "")
     labels = data.get("labels")
     if labels is not None and not isinstance(labels, Mapping):
@@ -123,8 +127,8 @@ def _assertion(entry: Any, where: str) -> Assertion:
         value=_expected(data, op, f"{where}.value"),
         name=text(data, "name", where),
         endpoint=names(data.get("endpoint"), f"{where}.endpoint"),
-        source=choice(data, "source", where, ASKABLE, "stats"),
-        stat=stat,
+        source="promql" if promql else choice(data, "source", where, ASKABLE, "stats"),
+        stat=stat or promql,
         match=compile_pattern(match, f"{where}.match") if match else None,
         labels=None
         if labels is None
@@ -194,6 +198,10 @@ def _sensible(one: Assertion, where: str) -> None:
             f"{where}.window: interval is Envoy's last flush of a histogram; it goes with quantile or bucket and of: value"
         )
     if one.source != "stats" and (one.labels is not None or one.about_histogram or one.over or one.since):
+        if one.source == "promql":
+            raise SpecError(
+                f"{where}: labels, quantile, bucket, over and of are said in the query itself, e.g. increase(…[1m])"
+            )
         raise SpecError(
             f"{where}: labels, quantile, bucket, over and of: delta or rate are for stats, and source is {one.source}"
         )

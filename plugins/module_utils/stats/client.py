@@ -10,6 +10,7 @@ import time
 from collections.abc import Awaitable, Iterable
 from dataclasses import dataclass, field
 
+from . import promql
 from . import wanted as asking
 from .container import explain
 from .endpoint import Endpoint
@@ -108,6 +109,10 @@ class Client:
         if source == "prometheus":
             path = asking.prometheus_path(selection) if self.endpoint.format == "envoy" else ""
             return parse_text((await self._get(path, page)).body, selection)
+        query = promql.query_of(source)
+        if query is not None:
+            said = await self._get(promql.query_path(query), page, accept=promql.TOLD)
+            return promql.parse_answer(said.body, query)
         answer = await self._get(PATHS[source], page, accept=(200, 503) if source == "ready" else (200,))
         if source == "ready":
             readings = read_ready(answer.status, answer.body)

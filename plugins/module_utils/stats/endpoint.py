@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from .errors import SpecError
 from .reading import choice, dictionary, text
 
-FORMATS = ("envoy", "prometheus")
+FORMATS = ("envoy", "prometheus", "promql")
 KEYS = (
     "name",
     "url",
@@ -176,7 +176,7 @@ def _address(url: str, where: str, form: str, contained: bool) -> tuple[str, str
         raise SpecError(
             f"{where}: the address of {parts.hostname!r} holds a user; send it in headers, as authorization"
         )
-    if parts.fragment or (parts.query and form == "envoy"):
+    if parts.fragment or (parts.query and form != "prometheus"):
         raise SpecError(
             f"{where}: {url!r} has to end before ? and #; what to ask for is decided by the assertions"
         )
@@ -185,7 +185,7 @@ def _address(url: str, where: str, form: str, contained: bool) -> tuple[str, str
 
 
 def _page(path: str, form: str) -> str:
-    if form == "envoy":
+    if form != "prometheus":
         return path.rstrip("/")
     return path if path not in ("", "/") else "/metrics"
 

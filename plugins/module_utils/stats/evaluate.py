@@ -9,13 +9,13 @@ from collections.abc import Sequence
 
 from .assertion import Assertion
 from .compare import holds, show, too_far
-from .endpoint import Endpoint, pick
+from .endpoint import Endpoint
 from .errors import Failure
 from .histogram import together
 from .measure import Reading, look_at
 from .snapshot import Snapshot
 from .verdict import Verdict
-from .wanted import source_of
+from .wanted import asked, source_of
 
 # Of readings that only add to a number; more than ever are shown, or asked after.
 _MOST_KEPT = 1_000
@@ -25,7 +25,7 @@ def evaluate(
     assertion: Assertion, endpoints: Sequence[Endpoint], now: Snapshot, since: Snapshot | None = None
 ) -> Verdict:
     """Whether one assertion holds."""
-    chosen = pick(endpoints, assertion.endpoint)
+    chosen = asked(assertion, endpoints)
     seen = _Seen(assertion)
     for endpoint in chosen:
         source = source_of(assertion, endpoint.format)
@@ -46,7 +46,7 @@ def evaluate(
 
 
 class _Seen:
-    """What was read of all endpoints. A fleet's readings are millions: of those that only add to a number, that is kept, and the first few."""
+    """What was read of all endpoints. Millions, of a fleet: of those that only add to a number, that is kept, and the first few."""
 
     def __init__(self, assertion: Assertion) -> None:
         self.kept: list[Reading] = []

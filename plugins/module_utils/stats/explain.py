@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
+from .promql import SOURCE
 from .scrape import Fleet
 from .snapshot import Page, Selection
 from .verdict import Verdict
@@ -25,7 +26,15 @@ async def explain_absence(fleet: Fleet, verdicts: Sequence[Verdict]) -> None:
         for one in verdicts
         if not one.ok and one.failure is not None and one.failure.kind == "absent" and one.wrong
     ]
-    about = [one for one in missing if "earlier snapshot" not in (one.failure.message if one.failure else "")]
+    for verdict in missing:
+        if verdict.assertion.source == SOURCE:
+            verdict.hint = "; is it scraped, under these labels, and was it within the last five minutes?"
+    about = [
+        one
+        for one in missing
+        if one.assertion.source != SOURCE
+        and "earlier snapshot" not in (one.failure.message if one.failure else "")
+    ]
     wanted: dict[str, Wanted] = {}
     for verdict in about:
         endpoint = verdict.wrong[0].endpoint

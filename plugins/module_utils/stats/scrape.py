@@ -135,5 +135,9 @@ def _for_format(wanted: Wanted, endpoint: Endpoint) -> Wanted:
     """The same wish for an endpoint that has no other page than Prometheus'."""
     if endpoint.format == "envoy":
         return wanted
+    if endpoint.format == "promql":
+        raise SpecError(
+            f"endpoint {endpoint.name} is a Prometheus server, which has no page to read; ask it with promql"
+        )
     selection = wanted.sources.get("stats") or wanted.sources.get("prometheus")
     return Wanted({"prometheus": selection} if selection else {}, wanted.histograms, wanted.identity)

@@ -40,6 +40,7 @@ ASSERTION_OPTIONS: ArgumentSpec = {
     "source": {"type": "str", "choices": list(ASKABLE), "default": "stats"},
     "stat": {"type": "str"},
     "match": {"type": "str"},
+    "promql": {"type": "str"},
     "labels": {"type": "dict"},
     "over": {"type": "str"},
     "of": {"type": "str", "choices": list(OF), "default": "value"},

@@ -80,6 +80,8 @@ class Verdict:
 
     def _what(self) -> str:
         first = self._first()
+        if first is not None and self.assertion.source == "promql" and first.stat != self.assertion.stat:
+            return f"{self.assertion.what} ({first.stat})" if first.stat else self.assertion.what
         if first is None or not first.stat or self.assertion.over or self.assertion.source != "stats":
             return self.assertion.what
         return first.stat

@@ -10,8 +10,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
+from . import promql
 from .assertion import Assertion
 from .endpoint import Endpoint, pick
+from .errors import SpecError
 from .pattern import Pattern
 from .snapshot import Selection
 
@@ -40,9 +42,37 @@ EVERYTHING = Wanted({"stats": Selection(everything=True)}, histograms=True)
 
 def source_of(assertion: Assertion, form: str) -> str:
     """Where an assertion looks on an endpoint of a format."""
+    if assertion.source == promql.SOURCE:
+        return promql.source_for(assertion.stat)
     if assertion.source == "stats" and (form == "prometheus" or assertion.labels is not None):
         return "prometheus"
     return assertion.source
+
+
+def asked(assertion: Assertion, endpoints: Iterable[Endpoint]) -> list[Endpoint]:
+    """The endpoints that an assertion is about. A query is for Prometheus servers, and everything else is not."""
+    everyone = list(endpoints)
+    where = assertion.name or "assertion"
+    servers = [one for one in everyone if one.format == promql.SOURCE]
+    if assertion.source == promql.SOURCE and not assertion.endpoint:
+        if not servers:
+            raise SpecError(f"{where}: promql needs an endpoint whose format is promql: a Prometheus server")
+        return servers
+    if assertion.endpoint:
+        chosen = pick(everyone, assertion.endpoint, where)
+    else:
+        chosen = pick([one for one in everyone if one.format != promql.SOURCE], ())
+        if not chosen:
+            raise SpecError(f"{where}: all endpoints are Prometheus servers; ask them with promql")
+    for endpoint in chosen:
+        if (endpoint.format == promql.SOURCE) != (assertion.source == promql.SOURCE):
+            words = (
+                "is no Prometheus server"
+                if assertion.source == promql.SOURCE
+                else "is a Prometheus server: ask it with promql"
+            )
+            raise SpecError(f"{where}: endpoint {endpoint.name} {words} (its format is {endpoint.format})")
+    return chosen
 
 
 def wanted_by(
@@ -53,7 +83,7 @@ def wanted_by(
     for assertion in assertions:
         stats = frozenset(name for name in (assertion.stat, assertion.over) if name)
         selection = Selection(stats, (assertion.match,) if assertion.match else ())
-        for endpoint in pick(endpoints, assertion.endpoint, assertion.name or "assertion"):
+        for endpoint in asked(assertion, endpoints):
             wanted = Wanted(
                 {source_of(assertion, endpoint.format): selection},
                 assertion.about_histogram or assertion.op in ("present", "absent"),

@@ -53,6 +53,7 @@ class Compose:
         self._look()
         if not any(version(one.compose) >= OLDEST_COMPOSE for one in self._before.values()):
             self._check_compose()
+        self._check_folder()
         self._preflight_ports()
 
     def lacking(self) -> tuple[str, ...]:
@@ -122,6 +123,7 @@ class Compose:
 
     def absent(self) -> tuple[str, ...]:
         self._look()
+        self._check_folder()
         ran = self.docker.project_command("down", "--volumes", "--remove-orphans")
         if ran.code:
             raise RuntimeFailed(f"`docker compose down` says: {ran.complaint}")
@@ -148,6 +150,16 @@ class Compose:
             )
         if version(found) < OLDEST_COMPOSE:
             raise RuntimeUnavailable(f"docker compose is {found}: install {wanted} or newer")
+
+    def _check_folder(self) -> None:
+        """The daemon tells projects apart by name alone: one of the same name that was started elsewhere is somebody else's."""
+        folder = str(self.docker.folder)
+        others = {one.folder for one in self._mine()} - {folder, ""}
+        if others:
+            raise RuntimeRefused(
+                f"Docker runs a project {self.name} already, of the folder {min(others)} and not of {folder}:"
+                " take that one down, or give this one another name"
+            )
 
     def _preflight_ports(self) -> None:
         wanted = self._published()

@@ -16,6 +16,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.ports import
 PROJECT = "com.docker.compose.project"
 SERVICE = "com.docker.compose.service"
 VERSION = "com.docker.compose.version"
+FOLDER = "com.docker.compose.project.working_dir"
 
 COLUMNS = (
     "{{.ID}}",
@@ -25,6 +26,7 @@ COLUMNS = (
     "{{.Image}}",
     "{{.Ports}}",
     "{{.Names}}",
+    f'{{{{.Label "{FOLDER}"}}}}',
 )
 _PUBLISHED = re.compile(r"(?P<address>\S+):(?P<first>\d+)(?:-(?P<last>\d+))?->[\d-]+/(?P<protocol>\w+)")
 _STEP = re.compile(
@@ -43,6 +45,7 @@ class Container:
     image: str
     listeners: tuple[Listener, ...]
     name: str
+    folder: str = ""  # where its project was started, if it is one of compose's
 
 
 @dataclass(frozen=True)
@@ -66,8 +69,8 @@ class Details:
 
 def parse_container(line: str) -> Container:
     """Read a line of `docker ps` in our format."""
-    identity, project, service, state, image, ports, name = line.split("\t")
-    return Container(identity, project, service, state, image, tuple(parse_ports(ports)), name)
+    identity, project, service, state, image, ports, name, folder = line.split("\t")
+    return Container(identity, project, service, state, image, tuple(parse_ports(ports)), name, folder)
 
 
 def parse_ports(text: str) -> Iterable[Listener]:

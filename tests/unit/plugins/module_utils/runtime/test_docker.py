@@ -68,9 +68,13 @@ def _compose(docker: Docker, *workloads: Workload) -> Compose:
     return runtime
 
 
-def _line(project: str, service: str, state: str = "running", ports: str = "") -> str:
+def _line(
+    project: str, service: str, state: str = "running", ports: str = "", folder: str = "/nonexistent"
+) -> str:
     return (
-        "\t".join([f"id-of-{service}", project, service, state, "i:1", ports, f"{project}-{service}-1"])
+        "\t".join(
+            [f"id-of-{service}", project, service, state, "i:1", ports, f"{project}-{service}-1", folder]
+        )
         + "\n"
     )
 
@@ -103,7 +107,7 @@ def test_published_ports_are_read() -> None:
 
 
 def test_a_container_without_labels_is_nobodys() -> None:
-    container = parse_container("abc\t\t\trunning\timage\t0.0.0.0:80->80/tcp\tweb")
+    container = parse_container("abc\t\t\trunning\timage\t0.0.0.0:80->80/tcp\tweb\t")
     assert (container.project, container.service, container.name) == ("", "", "web")
     assert container.listeners[0].port == 80
 
@@ -129,6 +133,16 @@ def test_details_are_read() -> None:
 @pytest.mark.parametrize(("text", "expected"), [("v2.26.1-4", (2, 26)), ("5.0.0", (5, 0)), ("dev", ())])
 def test_versions_are_compared_by_their_numbers(text: str, expected: tuple[int, ...]) -> None:
     assert version(text) == expected
+
+
+def test_a_project_of_another_folder_is_left_alone() -> None:
+    inspected = Ran(0, json.dumps([_inspected("a")]), "")
+    docker = Docker(ps=Ran(0, _line("demo", "a", folder="/somewhere/else"), ""), container=inspected)
+    runtime = _compose(docker)
+    for step in (runtime.preflight, runtime.absent):
+        with pytest.raises(RuntimeRefused, match=r"a project demo already, of the folder /somewhere/else"):
+            step()
+    assert not [one for one in docker.asked if "down" in one or "up" in one]
 
 
 def test_what_compose_did_is_told_apart() -> None:

@@ -48,7 +48,7 @@ EXAMPLES = r"""
 - name: Send 20 requests
   ansible.builtin.uri:
     url: http://127.0.0.1:8080/service/1
-  loop: "{{ range(20) }}"
+  loop: "{{ range(20) | list }}"
 
 - name: 20 were sent, 20 were counted
   meshlab.envoy.envoy_stats:

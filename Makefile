@@ -22,6 +22,8 @@ ARGS ?=
 PYTEST_ARGS ?=
 ## SANITY_ARGS: more arguments for ansible-test sanity, for instance SANITY_ARGS='--test pylint'
 SANITY_ARGS ?=
+## FUZZ_SECONDS: for how many seconds `make fuzz` feeds each parser
+FUZZ_SECONDS ?= 30
 ## FILES: what `make format` puts into format, so that work in progress elsewhere is left alone
 FILES ?=
 
@@ -164,7 +166,7 @@ format: $(TEST_READY) ## Put the Python files that FILES names into the project'
 absent = echo "$(1)"; test "$$CI" != true
 MOLECULE := $(firstword $(wildcard extensions/molecule molecule))
 
-.PHONY: test integration molecule bench
+.PHONY: test integration molecule fuzz bench
 test: check ## Everything: check, then integration and molecule in the lab, which is taken down afterwards, failure or not
 	@tests/lab/with $(MAKE) --no-print-directory integration molecule
 
@@ -175,6 +177,9 @@ integration: $(TEST_READY) $(VENV)/.has-docker ## Integration tests: real Envoys
 molecule: $(TEST_READY) ## All Molecule scenarios, each of whose steps is then seen to have run
 	@if [ -n "$(wildcard $(MOLECULE)/*/molecule.yml)" ]; then $(BIN)/python tests/lint/run_molecule.py $(MOLECULE); \
 	else $(call absent,there are no Molecule scenarios); fi
+
+fuzz: $(TEST_READY) $(TEST_VENV)/.has-fuzz ## Feed the parsers what nobody thought of, FUZZ_SECONDS each, guided by what it covers (needs a Python that atheris has a wheel for)
+	@$(BIN)/python tests/fuzz/fuzz.py $(FUZZ_SECONDS)
 
 bench: $(TEST_READY) $(VENV)/.has-docker ## Measure: ratios in one run, printed as a table and written to build/bench.json
 	@if [ -f tests/bench/bench.py ]; then tests/lab/with $(BIN)/python tests/bench/bench.py; \

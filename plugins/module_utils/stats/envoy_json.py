@@ -44,9 +44,7 @@ def parse_stats(body: bytes, selection: Selection, histograms: bool = True) -> S
         own, value = entry.get("name"), entry.get("value")
         if not isinstance(own, str):
             raise ScrapeError("unparsable", "a stat has no name")
-        name = (
-            own if own.isascii() else own.encode("utf-8", "replace").decode()
-        )  # half a surrogate pair is nothing to print
+        name = _printable(own)
         if selection.covers(name):
             scalar = _scalar(value)
             if scalar is not None:
@@ -156,10 +154,10 @@ def _plain(body: bytes) -> bool:
 def _text(raw: bytes) -> str:
     if b"\\" in raw:
         try:
-            decoded = json.loads(b'"' + raw + b'"')
+            decoded = json.loads('"' + raw.decode("utf-8", "replace") + '"')
         except ValueError:
             raise ScrapeError("unparsable", f"the answer is no JSON, near {glimpse(raw)}") from None
-        return str(decoded)
+        return _printable(str(decoded))
     return raw.decode("utf-8", "replace")
 
 
@@ -179,7 +177,14 @@ def _scalar(value: Any) -> Scalar | None:
         return int(value)
     if isinstance(value, float) and not math.isfinite(value):
         return None
-    return value if isinstance(value, (int, float, str)) else None
+    if isinstance(value, str):
+        return _printable(value)
+    return value if isinstance(value, (int, float)) else None
+
+
+def _printable(text: str) -> str:
+    """Half a surrogate pair is nothing to print."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 def _histograms(data: Any) -> Iterator[tuple[str, Histogram, Histogram]]:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -65,14 +66,17 @@ def read_identity(head: bytes, received: float, took: float) -> Identity:
     }
     if "state" not in found or "version" not in found:
         raise ScrapeError("unparsable", "the answer of /server_info is not Envoy's")
-    uptime = _seconds(found.get("uptime_current_epoch", "0s"))
+    try:
+        uptime, epoch = _seconds(found.get("uptime_current_epoch", "0s")), int(found.get("restart_epoch", 0))
+    except ValueError:
+        raise ScrapeError("unparsable", "the answer of /server_info is not Envoy's") from None
     # Uptime is in whole seconds, cut off.
     return Identity(
         _version(found["version"]),
         found["state"],
         uptime,
         received - uptime,
-        int(found.get("restart_epoch", 0)),
+        epoch,
         1 + took,
     )
 
@@ -199,4 +203,7 @@ def _version(build: str) -> str:
 
 
 def _seconds(duration: str) -> float:
-    return float(duration.removesuffix("s"))
+    seconds = float(duration.removesuffix("s"))
+    if not math.isfinite(seconds):
+        raise ValueError(f"{duration!r} is no duration")
+    return seconds

@@ -144,4 +144,4 @@ def _harmless(source: str) -> bool:
     plain = re.sub(r"\\.", "x", source)
     plain = re.sub(r"\[\^?\]?[^\]]*\]", "x", plain)
     repeats = len(re.findall(r"[*+?{]", plain))
-    return repeats <= 2 and re.search(r"\)[*+?{]", plain) is None and "\\b" not in source
+    return repeats <= 2 and re.search(r"\)[*+?{]", plain) is None and "\\b" not in source.lower()

@@ -1,0 +1,23 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What `make fuzz` starts from and what it once found, replayed: that needs no atheris."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from targets import TARGETS
+
+CORPUS = Path(__file__).parents[1] / "fuzz" / "corpus"
+CASES = sorted(path for path in CORPUS.rglob("*") if path.is_file())
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.parent.name}/{case.name}")
+def test_a_case(case: Path) -> None:
+    TARGETS[case.parent.name](case.read_bytes())
+
+
+def test_each_target_has_a_corpus() -> None:
+    assert {case.parent.name for case in CASES} == set(TARGETS)

@@ -15,7 +15,7 @@ import sys
 import time
 from pathlib import Path
 
-from lablib import artefacts, docker, registry, sshd
+from lablib import artefacts, debian, docker, registry, sshd
 from lablib.base import CACHE, ENV_FILE, STATE, LabError, export_lines, locked, say, write_whole
 
 _MARK = STATE / "made-by-meshlab-lab"
@@ -41,6 +41,7 @@ def bring_up() -> dict:
             raise LabError(
                 "No Docker answers at DOCKER_HOST: start it, or unset DOCKER_HOST and let the lab start one."
             )
+        debian.need("prometheus")
         docker.up()
         statsd_exporter = artefacts.STATSD_EXPORTER.built()
         variables = {

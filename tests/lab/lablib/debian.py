@@ -24,6 +24,7 @@ PACKAGES = {
     "ip": "iproute2",
     "iptables": "iptables",
     "iptables-save": "iptables",
+    "prometheus": "prometheus",
 }
 #: Debian 12 has no compose v2; this suite's package is one static Go binary.
 COMPOSE_SUITE = "trixie"

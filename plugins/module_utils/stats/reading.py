@@ -8,12 +8,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, Union
 
 from .errors import SpecError
 
-Number = int | float
-Scalar = int | float | str
+# Aliases are evaluated, and ansible-test reads module_utils as the oldest Python that it knows.
+Number = Union[int, float]  # noqa: UP007
+Scalar = Union[int, float, str]  # noqa: UP007
 
 
 def dictionary(entry: Any, where: str, known: Iterable[str]) -> dict[str, Any]:

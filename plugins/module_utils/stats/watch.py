@@ -143,17 +143,19 @@ async def _watch(
     )
     kinds: dict[tuple[str, str], str] = {}
     attempts = 0
-    seen: tuple[Snapshot, list[Verdict]] | None = None
+    seen: list[tuple[Snapshot, list[Verdict]]] = []
     try:
         while True:
             attempts += 1
             started = time.monotonic()
             snapshot = await fleet.look(wanted, deadline)
             verdicts = await _judge(fleet, assertions, snapshot, since, kinds)
-            if seen is not None and _cut_off(snapshot, deadline):
-                snapshot, verdicts = seen  # a look that the deadline cut off says less than the one before
+            if seen and _cut_off(snapshot, deadline):
+                snapshot, verdicts = seen[
+                    -1
+                ]  # a look that the deadline cut off says less than the one before
                 break
-            seen = snapshot, verdicts
+            seen = [(snapshot, verdicts)]
             now = time.monotonic()
             left = began + timeout - now
             # The last look is to end at the deadline, and not to begin there.

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 KEYS = ("traffic", "status")
 
@@ -23,7 +23,6 @@ def check(assertions: Sequence[Mapping[str, Any]], traffic: Sequence[Mapping[str
         value = assertion.get("value")
         if not is_reference(value):
             continue
-        assert isinstance(value, Mapping)
         where = f"expectations[{position}].value"
         if not set(value) <= set(KEYS) or "traffic" not in value:
             raise UnknownTraffic(
@@ -35,7 +34,8 @@ def check(assertions: Sequence[Mapping[str, Any]], traffic: Sequence[Mapping[str
             )
 
 
-def is_reference(value: Any) -> bool:
+def is_reference(value: Any) -> TypeGuard[Mapping[str, Any]]:
+    """Whether an assertion's value stands for a number of some traffic."""
     return isinstance(value, Mapping)
 
 

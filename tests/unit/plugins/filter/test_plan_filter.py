@@ -65,4 +65,4 @@ def test_it_takes_what_ansibles_templates_hand_over() -> None:
     assert json.loads(json.dumps(made)) == made
     assert made["folder"] == "/state/20000"
     assert [workload["name"] for workload in made["workloads"]] == ["web-1", "web-2"]
-    assert type(made["folder"]) is str
+    assert made["folder"].__class__ is str

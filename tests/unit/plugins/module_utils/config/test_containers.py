@@ -131,9 +131,9 @@ def test_what_docker_complains_of_becomes_one_sentence_that_says_what_to_do(
 ) -> None:
     with pytest.raises(kind, match=words) as caught:
         run_all(IMAGE, COMMANDS, tmp_path, [], True, Docker(err=err))
-    assert type(caught.value) is kind
+    assert caught.value.__class__ is kind
     assert caught.value.words.count("\n") == 0
-    assert type(complaint(IMAGE, err)) is kind
+    assert complaint(IMAGE, err).__class__ is kind
 
 
 def test_a_host_without_docker_is_told_so(tmp_path: Path) -> None:

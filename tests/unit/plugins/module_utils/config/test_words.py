@@ -63,7 +63,7 @@ CLUSTERS = """resources:
   lb_policy: ROUND
 """
 CANDIDATE = BOOTSTRAP.replace("stats_sinks", "@@stats_sinks")
-CANDIDATE = CANDIDATE.split("@@")[0] + "\n".join(
+CANDIDATE = CANDIDATE.split("@@", maxsplit=1)[0] + "\n".join(
     f"  {line}" for line in LISTENERS.splitlines()[1:] if "@type" not in line or "Listener" not in line
 ).replace("    name: first", "  - name: first").replace("    name: edge", "  - name: edge")
 CANDIDATE += "\n  clusters:\n    - name: edge\n      connect_timeout: -1s\n"

@@ -77,7 +77,7 @@ def test_a_plan_is_json_and_nothing_else(plan: Planner, demo: str, runtime: str)
 @DEMOS
 @RUNTIMES
 def test_the_same_demo_is_the_same_plan(plan: Planner, demo: str, runtime: str) -> None:
-    first, second = (json.dumps(plan(GALLERY[demo], runtime, demo)) for _ in range(2))
+    first, second = (json.dumps(plan(GALLERY[demo], runtime, demo)) for _time in range(2))
     assert first == second
 
 

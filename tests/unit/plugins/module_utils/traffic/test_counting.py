@@ -50,7 +50,7 @@ MIXED = [answer()] * 18 + [answer(503, "b")] * 2
 
 def test_a_result_is_plain_data_and_adds_up() -> None:
     timeout = RequestError("timeout", "no complete answer within the timeout")
-    result, _ = counted(
+    result, _unused = counted(
         [{"header": {"name": "X-A"}, "op": "eq", "value": 0}], *MIXED, answer(**{"x-a": "1"}), timeout
     )
     data = result.as_dict()
@@ -73,7 +73,7 @@ def test_a_result_is_plain_data_and_adds_up() -> None:
 
 
 def test_nothing_answered_has_no_latency() -> None:
-    result, _ = counted([], RequestError("connect", "refused"))
+    result, _unused = counted([], RequestError("connect", "refused"))
     assert result.as_dict()["latency_ms"] == dict.fromkeys(["min", "mean", "p50", "p90", "p99", "max"])
 
 
@@ -272,7 +272,7 @@ def test_verdicts_are_one_to_one_with_the_expectations() -> None:
         {"status": "503", "op": "eq", "value": 2},
         {"latency": 0.5, "op": "lt", "value": 100},
     ]
-    _, verdicts = counted(expect, *MIXED)
+    _unused, verdicts = counted(expect, *MIXED)
     assert [verdict["ok"] for verdict in verdicts] == [False, True, True]
     assert verdicts[0] == {
         "ok": False,

@@ -5,8 +5,12 @@
 
 from __future__ import annotations
 
+import json
+import re
+import subprocess
 import time
 import urllib.request
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -239,3 +243,41 @@ def test_listeners_are_drained_and_envoy_quits(own: Envoy) -> None:
     assert own.process.wait(30) == 0
     again = admin(own, quitquitquit=True)
     assert (again["failed"], again["failure"], again["changed"]) == (True, "unreachable", False)
+
+
+@pytest.fixture
+def container() -> Iterator[str]:
+    """An Envoy in a container whose admin is on the container's own loopback."""
+    name = f"meshlab-test-{uuid.uuid4().hex[:12]}"
+    admin = {"address": {"socket_address": {"address": "127.0.0.1", "port_value": 9901}}}
+    command = ["docker", "run", "--detach", "--name", name, f"envoyproxy/envoy:v{NEWEST}", "envoy"]
+    command += ["--config-yaml", json.dumps({"admin": admin}), "--log-level", "error"]
+    try:
+        started = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    except FileNotFoundError:
+        pytest.skip("there is no docker command: tests/lab/with brings one up")
+    if started.returncode and re.search("connect to the Docker|find image", started.stderr):
+        pytest.skip("no Docker daemon, or it has no image: tests/lab/with brings one up")
+    try:
+        assert started.returncode == 0, started.stderr
+        yield name
+    finally:
+        subprocess.run(["docker", "rm", "--force", name], capture_output=True, timeout=60, check=False)
+
+
+def test_an_envoy_inside_a_container(container: str) -> None:
+    endpoints = [{"container": container}]
+    until = time.monotonic() + 60
+    while (done := run(envoy_admin, endpoints=endpoints, healthcheck="fail"))["failure"]:
+        assert time.monotonic() < until, done["msg"]
+        time.sleep(0.2)
+    # While it starts, it has no health to tell, and it is failed all the same.
+    assert done["changed"] is True
+    assert run(envoy_admin, endpoints=endpoints, healthcheck="fail")["changed"] is False
+    assert run(envoy_admin, endpoints=endpoints, logging={"level": "info"})["changed"] is True
+    assert run(envoy_admin, endpoints=endpoints, quitquitquit=True)["changed"] is True
+    ended = subprocess.run(
+        ["docker", "wait", container], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert ended.stdout.strip() == "0"
+    assert run(envoy_admin, endpoints=endpoints, quitquitquit=True)["failure"] == "unreachable"

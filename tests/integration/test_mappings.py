@@ -1,0 +1,182 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every stat that the demos' Envoys have goes through both default mappings, and comes out with a sane name and labels."""
+
+from __future__ import annotations
+
+import re
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+from deployment import Deployment
+from live import DEMOS, ROOT, Home
+
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.api import (
+    Page,
+    Selection,
+    Wanted,
+    parse_endpoints,
+    scrape,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.prometheus import parse_line, parse_series
+
+MAPPINGS = ROOT / "roles" / "statsd_exporter" / "files"
+EVERYTHING = Selection(everything=True)
+
+
+@pytest.fixture(scope="module")
+def read() -> Iterator[tuple[dict[str, Page], str]]:
+    """What all Envoys of all demos show after their traffic: their own names, and where an exporter is."""
+    home = Home("local")
+    seen: dict[str, Page] = {}
+    try:
+        home.provide()
+        for name in DEMOS:
+            demo = Deployment(home, name)
+            plan = demo.plan()
+            try:
+                started = demo.run(plan)
+                assert not started["failed"], started
+                demo.verify(plan, timeout=10)
+                envoys = [
+                    {"name": f"{name}/{one['name']}", "url": one["url"]}
+                    for one in plan["endpoints"]
+                    if one["format"] == "envoy"
+                ]
+                asked = Wanted({"stats": EVERYTHING, "prometheus": EVERYTHING}, histograms=True)
+                pages = scrape(parse_endpoints(envoys), asked).pages
+                assert [page.failure for page in pages.values()] == [None] * len(envoys)
+                seen |= pages
+            finally:
+                demo.run(plan, state="absent")
+        yield seen, home.exporter
+    finally:
+        home.close()
+
+
+@contextmanager
+def exporter(program: str, mapping: Path) -> Iterator[tuple[str, int]]:
+    """An exporter's page and its statsd port, which speaks TCP: nothing is lost."""
+    ports = []
+    for _number in range(2):
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            ports.append(taken.getsockname()[1])
+    command = [
+        program,
+        f"--statsd.mapping-config={mapping}",
+        f"--web.listen-address=127.0.0.1:{ports[0]}",
+        f"--statsd.listen-tcp=127.0.0.1:{ports[1]}",
+        "--statsd.listen-udp=",
+        "--log.level=error",
+    ]
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        page = f"http://127.0.0.1:{ports[0]}"
+        until = time.monotonic() + 10
+        while server.poll() is None and time.monotonic() < until:
+            with suppress(urllib.error.URLError, OSError):
+                fetch(f"{page}/-/ready")
+                break
+            time.sleep(0.05)
+        yield f"{page}/metrics", ports[1]
+    finally:
+        server.terminate()
+        server.wait(10)
+
+
+def fetch(url: str) -> str:
+    with urllib.request.urlopen(url, timeout=5) as answer:
+        return str(answer.read().decode())
+
+
+def sent(program: str, mapping: Path, lines: list[str]) -> list[tuple[str, dict[str, str], float]]:
+    """What a new exporter shows after these lines, its own numbers too."""
+    with exporter(program, mapping) as (page, port):
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+            connection.sendall("".join(f"{line}\n" for line in lines).encode())
+        until = time.monotonic() + 10
+        while True:
+            text = fetch(page)
+            shown = [parse_line(line) for line in text.splitlines() if line and not line.startswith("#")]
+            if value(shown, "statsd_exporter_lines_total") == len(lines) or time.monotonic() > until:
+                time.sleep(0.5)  # its event queue
+                text = fetch(page)
+                return [parse_line(line) for line in text.splitlines() if line and not line.startswith("#")]
+            time.sleep(0.05)
+
+
+def value(shown: list[tuple[str, dict[str, str], float]], name: str) -> float:
+    return sum(number for known, _labels, number in shown if known == name)
+
+
+def nothing_is_wrong(shown: list[tuple[str, dict[str, str], float]], lines: list[str]) -> None:
+    assert value(shown, "statsd_exporter_lines_total") == len(lines)
+    for name in ("events_unmapped_total", "sample_errors_total", "events_conflict_total", "tag_errors_total"):
+        assert value(shown, f"statsd_exporter_{name}") == 0, name
+
+
+def own(shown: list[tuple[str, dict[str, str], float]]) -> list[tuple[str, dict[str, str]]]:
+    return [(name, labels) for name, labels, _number in shown if name.startswith("envoy_")]
+
+
+def test_statsd_takes_names_apart(read: tuple[dict[str, Page], str]) -> None:
+    envoys, program = read
+    lines: dict[str, None] = {}
+    inner: set[str] = set()
+    for page in envoys.values():
+        values, histograms = page.sources["stats"].values, page.sources["stats"].histograms
+        for name, number in values.items():
+            if not isinstance(number, str):
+                lines[f"envoy.{name.replace(':', '_')}:1|g"] = None
+        lines |= {f"envoy.{name.replace(':', '_')}:5|ms": None for name in histograms}
+        for name in [*values, *histograms]:
+            # whose names must become labels
+            inner |= set(re.findall(r"^(?:cluster|http|tcp)\.([^.]+)\.", name))
+            inner |= set(re.findall(r"^listener\.(\d+\.\d+\.\d+\.\d+_\d+)\.", name))
+    assert len(lines) > 500
+    assert len(inner) > 5
+    shown = sent(program, MAPPINGS / "statsd.yaml", list(lines))
+    nothing_is_wrong(shown, list(lines))
+    labelled = {label for _name, labels in own(shown) for label in labels.values()}
+    assert inner <= labelled, inner - labelled
+    for name, labels in own(shown):
+        assert re.fullmatch(r"envoy_[a-zA-Z0-9_]+", name), name
+        inside = re.match(r"envoy_(?:cluster|tcp|listener_http|http|listener(?!_http_))_(.+)", name)
+        for one in inner if inside else ():
+            word = re.sub(r"[^a-zA-Z0-9_]", "_", one)
+            assert not inside[1].startswith(f"{word}_"), f"{name} {labels}: {one} is left in it"
+        assert all(re.fullmatch(r"[a-z_]+", label) for label in labels), labels
+
+
+def test_dog_statsd_keeps_names_and_tags(read: tuple[dict[str, Page], str]) -> None:
+    """What comes out is what Envoy itself shows Prometheus."""
+    envoys, program = read
+    assert {name.partition("/")[0] for name in envoys} == set(DEMOS)
+    wanted: dict[tuple[str, tuple[tuple[str, str], ...]], None] = {}
+    lines: dict[str, None] = {}
+    for page in envoys.values():
+        samples = page.sources["prometheus"]
+        parts = {f"{parse_series(key)[0]}_{part}" for key in samples.histograms for part in ("sum", "count")}
+        for key in [*samples.values, *samples.histograms]:
+            name, labels = parse_series(key)
+            if name in parts or not name.startswith("envoy_"):
+                continue
+            timer = key in samples.histograms
+            tags = ",".join(f"{label}:{text}" for label, text in labels.items())
+            lines[
+                f"envoy.{name.removeprefix('envoy_')}:{'5|ms' if timer else '1|g'}{'|#' if tags else ''}{tags}"
+            ] = None
+            wanted[f"{name}_count" if timer else name, tuple(sorted(labels.items()))] = None
+    assert len(lines) > 500
+    shown = sent(program, MAPPINGS / "dog_statsd.yaml", list(lines))
+    nothing_is_wrong(shown, list(lines))
+    there = {(name, tuple(sorted(labels.items()))) for name, labels in own(shown)}
+    assert set(wanted) <= there, sorted(set(wanted) - there)[:10]

@@ -101,14 +101,12 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Parts]:
                 ready.send(1)  # so that every series is there before it is counted from
                 one = {"op": "ge", "value": 1}
                 ready.hold(
-                    {
-                        "promql": 'envoy_cluster_upstream_rq_total{envoy_cluster_name="web",job="envoy"}',
-                        **one,
-                    },
-                    {
-                        "promql": 'envoy_cluster_upstream_rq_total{envoy_cluster_name="web",job="exporter"}',
-                        **one,
-                    },
+                    *(
+                        {"promql": f'envoy_cluster_{name}{{envoy_cluster_name="web",job="{job}"}}', **one}
+                        # Envoy's timers lag its counters by up to one flush.
+                        for name in ("upstream_rq_total", "upstream_rq_time_count")
+                        for job in ("envoy", "exporter")
+                    )
                 )
                 yield ready
         finally:

@@ -266,6 +266,23 @@ options:
             type: str
             choices: [tcp, udp]
             default: tcp
+          name:
+            description:
+              - What the demo calls it.
+            type: str
+          scheme:
+            description:
+              - What is spoken there.
+            type: str
+          peers:
+            description:
+              - The groups of the demo that connect to it.
+            type: list
+            elements: str
+          metrics:
+            description:
+              - Whether Prometheus may look at it.
+            type: bool
       probe:
         description:
           - What tells that it serves.
@@ -297,6 +314,10 @@ options:
               - How a container asks itself.
             type: list
             elements: str
+          private:
+            description:
+              - Whether only the container itself can ask.
+            type: bool
       network:
         description:
           - The workload whose network it shares.
@@ -347,6 +368,22 @@ options:
         description:
           - Of the files that it reads at start only. It is restarted where that differs.
         type: str
+      group:
+        description:
+          - What the demo calls what it is a replica of.
+        type: str
+      replicas:
+        description:
+          - The number of pods, where one workload stands for all of its group.
+        type: int
+      container:
+        description:
+          - What it is called among the containers of a pod.
+        type: str
+      sidecar:
+        description:
+          - Whether it serves those whose network it shares.
+        type: bool
   admins:
     description:
       - The admin interfaces of proxies, which confirm the files that they watch.

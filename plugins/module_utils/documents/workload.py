@@ -29,11 +29,17 @@ class Mount:
 
 @dataclass(frozen=True)
 class Port:
-    """A port that the workload listens on; `published` is the host's port for it in front of a container."""
+    """A port that the workload listens on; `published` is the port for it in front of a container: the host's, or a Service's."""
 
     number: int
     published: int | None = None
     protocol: Protocol = "tcp"
+    # What the demo calls it, and what is spoken there: http, https, tcp, tls or udp.
+    name: str = ""
+    scheme: str = "tcp"
+    # Who of the demo connects to it, by group; and whether it shows metrics. Where a network has policies, nobody else may.
+    peers: tuple[str, ...] = ()
+    metrics: bool = False
 
 
 @dataclass(frozen=True)
@@ -41,7 +47,8 @@ class Probe:
     """What tells that a workload serves.
 
     An answer below 400 to a GET (http), a connection (tcp), nothing but that it keeps running (none). `command` is
-    how a container asks itself; on `local` the module asks `host`.
+    how a container asks itself; on `local` the module asks `host`. `private` is a port on the container's own loopback,
+    which only the container itself can ask.
     """
 
     kind: ProbeKind = "none"
@@ -49,11 +56,12 @@ class Probe:
     path: str = "/"
     command: tuple[str, ...] | None = None
     host: str = "127.0.0.1"
+    private: bool = False
 
 
 @dataclass(frozen=True)
 class Workload:
-    """One process, or one container."""
+    """One process, or one container; in pods, one container of each of `replicas` pods."""
 
     name: str
     # The program and its arguments. On `local` the program may start with `~/`, or be a name to find in PATH.
@@ -81,6 +89,13 @@ class Workload:
     after: tuple[str, ...] = ()
     # Of the files that it reads at start only: where it differs, the workload is restarted.
     digest: str = ""
+    # What a demo file calls it; and, where one workload stands for all of a group's pods, their number.
+    group: str = ""
+    replicas: int = 1
+    # What it is to those whose network it shares: its name among a pod's containers …
+    container: str = ""
+    # … and whether it serves them: it starts before, and stops after them.
+    sidecar: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data, as a module takes it."""
@@ -170,7 +185,8 @@ def _known(kind: Any, data: Mapping[str, Any], where: str) -> dict[str, Any]:
 
 
 def _port(data: Mapping[str, Any], where: str) -> Port:
-    port = Port(**_known(Port, data, where))
+    known = _known(Port, data, where)
+    port = Port(**{**known, "peers": _strings(known.get("peers", ()))})
     if port.protocol not in get_args(Protocol):
         known = ", ".join(get_args(Protocol))
         raise WorkloadError(f"{where}: protocol '{port.protocol}' is not one of {known}")

@@ -12,8 +12,8 @@ from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.clusters import (
     Address,
+    address_cluster,
     cluster,
-    pipe_cluster,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.filters import http_connection_manager
 from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.message import (
@@ -53,24 +53,26 @@ def bootstrap(
     node_id: str,
     node_cluster: str,
     folder: str,
-    socket_mode: int,
+    admin: Message,
     admin_listener: Address,
     sink: Sink | None = None,
     stats_config: Mapping[str, Any] | None = None,
     options: Mapping[str, Any] | None = None,
+    watch_folder: bool = False,
 ) -> Message:
     """Return the Bootstrap of one Envoy whose files are in `folder`.
 
-    `socket_mode` is that of the admin's socket, `admin_listener` where the read-only admin listens. `options` are fields
-    of Bootstrap, merged over these.
+    `admin` is the admin's own address (config.core.v3.Address), `admin_listener` where the read-only admin listens.
+    `watch_folder` makes Envoy look at renames in the folder instead of renames of the files: a mounted ConfigMap changes
+    all its files by one rename of a link beside them. `options` are fields of Bootstrap, merged over these.
     """
-    clusters = [pipe_cluster(ADMIN_CLUSTER, admin_socket(folder))]
+    clusters = [address_cluster(ADMIN_CLUSTER, admin)]
     message: Message = {
         "node": {"id": node_id, "cluster": node_cluster},
-        "admin": {"address": {"pipe": {"path": admin_socket(folder), "mode": socket_mode}}},
+        "admin": {"address": admin},
         "dynamic_resources": {
-            "lds_config": _watched(f"{folder}/listeners.yaml"),
-            "cds_config": _watched(f"{folder}/clusters.yaml"),
+            "lds_config": _watched(folder, "listeners.yaml", watch_folder),
+            "cds_config": _watched(folder, "clusters.yaml", watch_folder),
         },
         "static_resources": {"listeners": [read_only_admin(*admin_listener)], "clusters": clusters},
     }
@@ -105,6 +107,11 @@ def candidate(
     }
 
 
+def admin_pipe(folder: str, mode: int) -> Message:
+    """Return the address of an admin on a Unix socket, which only those who may open it can reach."""
+    return {"pipe": {"path": admin_socket(folder), "mode": mode}}
+
+
 def admin_socket(folder: str) -> str:
     """Return the path of the admin's Unix socket."""
     return f"{folder}/run/admin.sock"
@@ -131,8 +138,11 @@ def read_only_admin(address: str, port: int) -> Message:
     }
 
 
-def _watched(path: str) -> Message:
-    return {"resource_api_version": "V3", "path_config_source": {"path": path}}
+def _watched(folder: str, name: str, whole: bool) -> Message:
+    source: Message = {"path": f"{folder}/{name}"}
+    if whole:
+        source["watched_directory"] = {"path": folder}
+    return {"resource_api_version": "V3", "path_config_source": source}
 
 
 def _stats_sink(sink: Sink) -> Message:

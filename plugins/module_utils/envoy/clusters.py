@@ -28,18 +28,20 @@ def cluster(
     tls: Mapping[str, Any] | None = None,
     secrets: str = "",
     server_name: str = "",
+    refresh: str = "5s",
 ) -> Message:
     """Return the Cluster `name` over `addresses` (host or IP, port).
 
     `options` are fields of Cluster, merged over these. Where `tls` is given (see `demo.shape.TLS`), the server has to
-    be `server_name`, unless `tls` names another; `secrets` is the folder of the proxy's SDS files.
+    be `server_name`, unless `tls` names another; `secrets` is the folder of the proxy's SDS files. Names are resolved
+    again every `refresh`.
     """
     options = options or {}
     endpoints = [{"endpoint": {"address": socket_address(host, port)}} for host, port in addresses]
     message = typed("envoy.config.cluster.v3.Cluster", name=name, connect_timeout="1s")
     # Both are one field in Envoy's eyes (a oneof): who states one of them wants no other.
     if not {"type", "cluster_type"} & options.keys():
-        message.update(_discovery(addresses))
+        message.update(_discovery(addresses, refresh))
     message["load_assignment"] = {"cluster_name": name, "endpoints": [{"lb_endpoints": endpoints}]}
     if tls is not None:
         wanted = tls.get("server_name") or server_name
@@ -47,20 +49,22 @@ def cluster(
     return overlay(message, options)
 
 
-def pipe_cluster(name: str, path: str) -> Message:
-    """Return the Cluster `name` that is the Unix socket `path`."""
+def address_cluster(name: str, address: Message) -> Message:
+    """Return the Cluster `name` of one `address` (config.core.v3.Address) that needs no name resolution."""
+    if "pipe" in address:
+        address = {"pipe": {"path": address["pipe"]["path"]}}  # its mode is the listening side's
     return {
         "name": name,
         "connect_timeout": "1s",
         "type": "STATIC",
         "load_assignment": {
             "cluster_name": name,
-            "endpoints": [{"lb_endpoints": [{"endpoint": {"address": {"pipe": {"path": path}}}}]}],
+            "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address}}]}],
         },
     }
 
 
-def _discovery(addresses: Sequence[Address]) -> Message:
+def _discovery(addresses: Sequence[Address], refresh: str) -> Message:
     """Return how endpoints are found: IP addresses need no discovery, names are resolved by Envoy.
 
     DnsCluster took the place of the cluster's own DNS fields in 1.33 (changelog of that version).
@@ -73,7 +77,7 @@ def _discovery(addresses: Sequence[Address]) -> Message:
             "typed_config": typed(
                 "envoy.extensions.clusters.dns.v3.DnsCluster",
                 dns_lookup_family="V4_PREFERRED",
-                dns_refresh_rate="5s",
+                dns_refresh_rate=refresh,
             ),
         }
     }

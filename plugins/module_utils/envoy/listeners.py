@@ -44,6 +44,12 @@ def listener(
     return overlay(message, spec["listener"])
 
 
+def scheme(spec: Mapping[str, Any]) -> str:
+    """Return what is spoken to a listener of a demo: http, https, tcp or tls."""
+    plain, encrypted = ("tcp", "tls") if is_tcp(spec) else ("http", "https")
+    return plain if spec["tls"] is None else encrypted
+
+
 def is_tcp(spec: Mapping[str, Any]) -> bool:
     """Whether a listener forwards something else than HTTP."""
     return spec["filters"] is not None

@@ -15,28 +15,28 @@ IDENTITY = "identity"  # the proxy's own certificate and key
 TRUST = "trust"  # the certificate authority that it believes
 
 
-def identity(certificates: str) -> dict[str, Any]:
+def identity(certificates: str, watched: str) -> dict[str, Any]:
     """Return the SDS file that gives a proxy its certificate and key, from the folder `certificates`.
 
-    Envoy reads them again when that folder sees a rename (`watched_directory`), and takes one secret per SDS file.
+    Envoy reads them again when the folder `watched` sees a rename (`watched_directory`), and takes one secret per SDS file.
     """
     return _secret(
         IDENTITY,
         tls_certificate={
             "certificate_chain": {"filename": f"{certificates}/tls.crt"},
             "private_key": {"filename": f"{certificates}/tls.key"},
-            "watched_directory": {"path": certificates},
+            "watched_directory": {"path": watched},
         },
     )
 
 
-def trust(certificates: str) -> dict[str, Any]:
+def trust(certificates: str, watched: str) -> dict[str, Any]:
     """Return the SDS file that says whom a proxy believes: ca.crt in the folder `certificates`."""
     return _secret(
         TRUST,
         validation_context={
             "trusted_ca": {"filename": f"{certificates}/ca.crt"},
-            "watched_directory": {"path": certificates},
+            "watched_directory": {"path": watched},
         },
     )
 

@@ -11,16 +11,21 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils.demo.error import DemoError, check_known
+from ansible_collections.meshlab.envoy.plugins.module_utils.documents.manifests.settings import (
+    Settings,
+    SettingsError,
+    read_settings,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.clusters import is_ip
 
-RUNTIMES = ("local", "docker")
+RUNTIMES = ("local", "docker", "kubernetes", "openshift")
 # What errors call the context, which is not in the demo file.
 CONTEXT = "context"
 
 
 @dataclass(frozen=True)
 class Program:
-    """A program as both runtimes know it; `version` only where it is asserted."""
+    """A program as all runtimes know it; `version` only where it is asserted."""
 
     image: str = ""
     executable: str = ""
@@ -42,6 +47,7 @@ class Context:
     app_image: str = ""  # an image of one's own that holds the demo app
     mappings: Mapping[str, Any] = field(default_factory=dict)  # statsd_exporter's default mapping, by style
     network: str = ""  # docker: an existing network to join
+    kubernetes: Mapping[str, Any] = field(default_factory=dict)  # see documents.manifests.settings
     replicas: Mapping[str, Any] = field(default_factory=dict)  # checked with the demo
     change: str = ""
 
@@ -50,9 +56,19 @@ class Context:
         """Whether the runtime is processes on the host rather than containers."""
         return self.runtime == "local"
 
+    @property
+    def pods(self) -> bool:
+        """Whether the runtime makes all replicas of a group from one description."""
+        return self.runtime in ("kubernetes", "openshift")
+
+    @property
+    def settings(self) -> Settings:
+        """What the cluster's users decided. Raises SettingsError."""
+        return read_settings(self.kubernetes, self.runtime == "openshift")
+
 
 PROGRAMS = tuple(one.name for one in fields(Context) if one.type == "Program")
-MAPPINGS = ("mappings", "replicas")
+MAPPINGS = ("mappings", "replicas", "kubernetes")
 
 
 def read_context(data: Mapping[str, Any]) -> Context:
@@ -74,6 +90,10 @@ def read_context(data: Mapping[str, Any]) -> Context:
         elif not isinstance(value, str):
             raise DemoError(where, f"has to be text, not '{value}'")
     context = Context(**values)
+    try:
+        read_settings(context.kubernetes, context.runtime == "openshift")
+    except SettingsError as error:
+        raise DemoError(f"{CONTEXT}.kubernetes", str(error)) from None
     if not is_ip(context.bind):
         raise DemoError(f"{CONTEXT}.bind", f"'{context.bind}' is no IP address, such as 127.0.0.1 or 0.0.0.0")
     return context

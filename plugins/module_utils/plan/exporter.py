@@ -28,8 +28,8 @@ HOME = "/etc/statsd_exporter"
 MAPPING = f"{EXPORTER}/mapping.yaml"
 
 
-def plan_exporter(layout: Layout) -> tuple[Workload, File, dict[str, Any]]:
-    """Return the exporter's workload, its mapping file and the check of that file."""
+def plan_exporter(layout: Layout) -> tuple[Workload, File, dict[str, Any] | None]:
+    """Return the exporter's workload, its mapping file and, where it can be made, the check of that file."""
     spec, context = layout.demo[EXPORTER], layout.context
     content = spec["mapping"] or context.mappings.get(spec["style"], {})
     mapping = File(MAPPING, titled("statsd_exporter's mapping of Envoy's stats", content))
@@ -52,8 +52,14 @@ def plan_exporter(layout: Layout) -> tuple[Workload, File, dict[str, Any]]:
         mounts=() if context.local else (Mount(EXPORTER, HOME, writable=False),),
         directory="." if context.local else "/",
         ports=(
-            Port(http, layout.published(EXPORTER, EXPORTER_HTTP), "tcp"),
-            *_received(received, spec["receive"]),
+            Port(
+                http,
+                layout.published(EXPORTER, EXPORTER_HTTP),
+                name=EXPORTER_HTTP,
+                scheme="http",
+                metrics=True,
+            ),
+            *_received(received, spec["receive"], layout.peers(EXPORTER, EXPORTER_STATSD)),
         ),
         probe=Probe(
             "http",
@@ -70,6 +76,9 @@ def plan_exporter(layout: Layout) -> tuple[Workload, File, dict[str, Any]]:
         cpus=1.0,
         stop_seconds=10,
         digest=digest([mapping]),
+        group=EXPORTER,
+        container="statsd-exporter",
+        sidecar=network is not None,
     )
     check = {
         "name": EXPORTER,
@@ -78,9 +87,13 @@ def plan_exporter(layout: Layout) -> tuple[Workload, File, dict[str, Any]]:
         "files": [],
         "blames": [MAPPING],
     }
-    return workload, mapping, check
+    # There is no exporter on the host that sends pods to a cluster: a mapping that it refuses ends the rollout instead.
+    return workload, mapping, None if context.pods else check
 
 
-def _received(port: int, published: int | None) -> tuple[Port, ...]:
-    """Return the ports of senders that are no part of the demo: statsd goes over either."""
-    return (Port(port, published, "udp"), Port(port, published, "tcp")) if published else ()
+def _received(port: int, published: int | None, peers: tuple[str, ...]) -> tuple[Port, ...]:
+    """Return the ports on which statsd comes: over either from senders that are no part of the demo, over TCP from its Envoys."""
+    tcp = Port(port, published, name=EXPORTER_STATSD, peers=peers)
+    if published:
+        return (Port(port, published, "udp", name=EXPORTER_STATSD, scheme="udp"), tcp)
+    return (tcp,) if peers else ()

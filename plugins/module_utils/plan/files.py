@@ -35,6 +35,11 @@ def titled(title: str, data: Any) -> str:
     return f"# {title}\n{WRITTEN_BY}\n{to_yaml(data)}"
 
 
+def titled_all(title: str, documents: Iterable[Any]) -> str:
+    """Return `documents` as one YAML stream, below the same comment."""
+    return f"# {title}\n{WRITTEN_BY}\n" + "".join(f"---\n{to_yaml(one)}" for one in documents)
+
+
 def digest(files: Iterable[File]) -> str:
     """Return what changes when one of `files`, which are read only at start, changes."""
     total = hashlib.sha256()

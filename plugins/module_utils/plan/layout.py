@@ -10,6 +10,10 @@ from collections.abc import Iterator
 
 from ansible_collections.meshlab.envoy.plugins.module_utils.demo.error import DemoError
 from ansible_collections.meshlab.envoy.plugins.module_utils.demo.read import Demo
+from ansible_collections.meshlab.envoy.plugins.module_utils.documents.manifests.names import (
+    object_name,
+    pods_name,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.clusters import Address
 from ansible_collections.meshlab.envoy.plugins.module_utils.plan import topology
 from ansible_collections.meshlab.envoy.plugins.module_utils.plan.context import Context
@@ -43,12 +47,24 @@ class Layout:
         self.context = context
         self._slots = {(slot.group, slot.name): slot for slot in topology.slots(demo)}
         self._positions = {key: position for position, key in enumerate(self._slots)}
-        topology.check_names(demo)
+        topology.check_names(demo, context.pods)
         self._check_ports()
 
     def proxies(self) -> Iterator[Proxy]:
         """Yield all Envoys: sidecars in the order of the file, then the others."""
-        return topology.proxies(self.demo)
+        return topology.proxies(self.demo, self.context.pods)
+
+    def instances(self, group: str) -> list[tuple[int, str]]:
+        """Return (replica, name) of what runs for `group`; pods are made of one instance, whatever their number."""
+        return topology.instances(self.demo, group, self.context.pods)
+
+    def pods(self, group: str) -> int:
+        """Return how many pods one workload of `group` stands for."""
+        return self.replicas(group) if self.context.pods else 1
+
+    def replicas(self, group: str) -> int:
+        """Return how many replicas `group` has."""
+        return topology.replicas(self.demo, group)
 
     # Where they listen
 
@@ -64,12 +80,14 @@ class Layout:
         return one.publish if one.publish and replica == 1 else self._block_port(one, replica)
 
     def published(self, group: str, slot: str, replica: int = 1) -> int | None:
-        """Return the host's port by which people reach `slot` of `group`, or None."""
+        """Return the port by which people reach `slot` of `group`, the host's or a Service's, or None."""
         one = self._slots[group, slot]
         if self.context.local:
             return self.port(group, slot, replica)
         if replica != 1:
             return None
+        if self.context.pods:
+            return one.publish
         return self._block_port(one, replica) if one.browsed and not one.publish else one.publish
 
     def bind(self, group: str, slot: str, replica: int = 1) -> str:
@@ -95,7 +113,7 @@ class Layout:
         group, slot = topology.target(self.demo, target, where)
         return [
             (self._host(group, slot, replica, instance, seen_from), self.port(group, slot, replica))
-            for replica, instance in topology.instances(self.demo, group)
+            for replica, instance in self.instances(group)
         ]
 
     def inside(self, group: str, slot: str, replica: int = 1) -> str:
@@ -105,9 +123,39 @@ class Layout:
 
     def outside(self, group: str, slot: str) -> str:
         """Return `host:port` by which people, and the host's own programs, reach a `slot` that is published."""
+        if self.context.pods:
+            return netloc(self.service_name(group), self.published(group, slot))
         address = self.bind(group, slot) if self.context.local else self.context.bind
         address = WILDCARDS.get(address, address)
         return netloc(address, self.published(group, slot))
+
+    def service_name(self, group: str) -> str:
+        """Return the name by which people find `group` in a cluster: that of the Service of its published ports."""
+        return object_name(self.demo["name"], group)
+
+    def is_elsewhere(self, target: str, proxy: Proxy) -> bool:
+        """Whether `target`, as a cluster of `proxy` names it, is something else than the app beside it."""
+        return not (proxy.place == "sidecar" and target in (proxy.group, f"{proxy.group}/{APP}"))
+
+    def peers(self, group: str, slot: str) -> tuple[str, ...]:
+        """Return the groups that connect to `slot` of `group`, besides those who share its network."""
+        found: list[str] = []
+        for asker, where, name in self._calls():
+            if asker != group and topology.target(self.demo, name, where) == (group, slot):
+                found.append(asker)
+        if (group, slot) == (EXPORTER, EXPORTER_STATSD):
+            found += [proxy.group for proxy in self.proxies() if not self.shares_exporter_network(proxy)]
+        return tuple(dict.fromkeys(found))
+
+    def _calls(self) -> Iterator[tuple[str, str, str]]:
+        """Yield (group, key, target) of everybody who calls somebody else of the demo."""
+        for proxy in self.proxies():
+            for name, cluster in proxy.spec["clusters"].items():
+                if cluster["to"]:
+                    yield proxy.group, f"{proxy.where}.clusters.{name}", cluster["to"]
+        for name, service in self.demo["services"].items():
+            for hop in (service["app"] or {}).get("hops", []):
+                yield name, f"services.{name}.app.hops", hop
 
     # Who is beside the exporter
 
@@ -118,7 +166,7 @@ class Layout:
     def exporter_host(self) -> str:
         """Return the name by which other containers reach the exporter: its own, or that of the instance beside it."""
         beside = self.demo[EXPORTER]["beside"]
-        return topology.instances(self.demo, beside)[0][1] if beside else EXPORTER
+        return self.instances(beside)[0][1] if beside else EXPORTER
 
     def exporter_network(self) -> str | None:
         """Return the workload whose network the exporter uses, or None where it has its own."""
@@ -132,8 +180,9 @@ class Layout:
     # Inside
 
     def _host(self, group: str, slot: str, replica: int, instance: str, seen_from: str) -> str:
-        shared = self.context.local or instance == seen_from
-        return self.inside(group, slot, replica) if shared else instance
+        if self.context.local or instance == seen_from:
+            return self.inside(group, slot, replica)
+        return pods_name(self.demo["name"], instance) if self.context.pods else instance
 
     def _block_port(self, slot: Slot, replica: int) -> int:
         first = int(self.demo["ports"])
@@ -155,21 +204,13 @@ class Layout:
         """Whether nobody goes past the service's sidecar to the app itself."""
         if topology.proxy_of(self.demo, service) is None:
             return False
-        asked = [
-            cluster["to"]
-            for proxy in self.proxies()
-            for cluster in proxy.spec["clusters"].values()
-            if proxy.group != service
-        ]
-        for other in self.demo["services"].values():
-            asked += (other["app"] or {}).get("hops", [])
-        return f"{service}/{APP}" not in asked
+        return f"{service}/{APP}" not in {name for group, _key, name in self._calls() if group != service}
 
     def _check_ports(self) -> None:
         """No two things that share a network, or the host, may listen on one port."""
         taken: dict[tuple[str, int], str] = {}
         for group, slot in self._slots:
-            for replica, instance in topology.instances(self.demo, group):
+            for replica, instance in self.instances(group):
                 who = f"{instance}/{slot}"
                 self._take(taken, self._network(instance), self.port(group, slot, replica), who)
                 published = self.published(group, slot, replica)

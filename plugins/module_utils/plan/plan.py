@@ -11,6 +11,10 @@ from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils.demo.read import Demo, read
 from ansible_collections.meshlab.envoy.plugins.module_utils.documents.compose import compose
+from ansible_collections.meshlab.envoy.plugins.module_utils.documents.manifests.manifests import (
+    FILE as MANIFESTS,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils.documents.manifests.manifests import manifests
 from ansible_collections.meshlab.envoy.plugins.module_utils.documents.supervisord import supervisord_conf
 from ansible_collections.meshlab.envoy.plugins.module_utils.documents.workload import Workload
 from ansible_collections.meshlab.envoy.plugins.module_utils.documents.yaml_text import plain
@@ -18,7 +22,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.envoy import version
 from ansible_collections.meshlab.envoy.plugins.module_utils.plan import questions
 from ansible_collections.meshlab.envoy.plugins.module_utils.plan.context import Context, read_context
 from ansible_collections.meshlab.envoy.plugins.module_utils.plan.exporter import plan_exporter
-from ansible_collections.meshlab.envoy.plugins.module_utils.plan.files import File, titled
+from ansible_collections.meshlab.envoy.plugins.module_utils.plan.files import File, titled, titled_all
 from ansible_collections.meshlab.envoy.plugins.module_utils.plan.layout import Layout
 from ansible_collections.meshlab.envoy.plugins.module_utils.plan.proxy import plan_proxy
 from ansible_collections.meshlab.envoy.plugins.module_utils.plan.service import app_files, plan_service
@@ -55,8 +59,10 @@ def plan(demo: Demo, context: Context) -> dict[str, Any]:
         exporter, mapping, check = plan_exporter(layout)
         workloads.append(exporter)
         files.append(mapping)
-        checks.append(check)
-    files.append(_document(demo, workloads, context))
+        checks += [check] if check else []
+    certificates = [certificate for proxy in proxies for certificate in proxy.certificates]
+    documents, objects = _documents(demo, workloads, files, certificates, context)
+    files += documents
     endpoints = questions.endpoints(layout)
     change = demo["changes"].get(context.change)
     during = questions.traffic(change["during"], layout, f"changes.{context.change}.during") if change else []
@@ -70,13 +76,11 @@ def plan(demo: Demo, context: Context) -> dict[str, Any]:
         "programs": programs,
         "files": [file.to_dict() for file in files],
         "directories": [directory for proxy in proxies for directory in proxy.directories],
-        "certificates": [certificate for proxy in proxies for certificate in proxy.certificates],
+        "certificates": certificates,
         "checks": checks,
         "workloads": [workload.to_dict() for workload in workloads],
-        "admins": [
-            {"proxy": proxy.name, "url": questions.admin_url(proxy, layout), "workload": proxy.workload}
-            for proxy in layout.proxies()
-        ],
+        "manifests": objects,
+        "admins": [questions.admin(proxy, layout) for proxy in layout.proxies()],
         "endpoints": endpoints,
         "addresses": questions.addresses(layout),
         "traffic": traffic,
@@ -96,9 +100,32 @@ def _programs(demo: Demo) -> list[str]:
     return [program for program, is_wanted in wanted.items() if is_wanted]
 
 
-def _document(demo: Demo, workloads: list[Workload], context: Context) -> File:
-    """Return what the runtime reads."""
+def _documents(
+    demo: Demo,
+    workloads: list[Workload],
+    files: list[File],
+    certificates: list[dict[str, Any]],
+    context: Context,
+) -> tuple[list[File], list[dict[str, Any]]]:
+    """Return what the runtime reads, and the same as objects where it is an API server that reads them."""
+    name = demo["name"]
     if context.local:
-        return File("supervisord.conf", supervisord_conf(demo["name"], workloads))
-    document = compose(demo["name"], workloads, context.bind, context.network or None)
-    return File("compose.yaml", titled(f"{demo['name']}: docker compose up", document))
+        return [File("supervisord.conf", supervisord_conf(name, workloads))], []
+    if context.pods:
+        return _manifests(name, workloads, files, certificates, context)
+    document = compose(name, workloads, context.bind, context.network or None)
+    return [File("compose.yaml", titled(f"{name}: docker compose up", document))], []
+
+
+def _manifests(
+    name: str,
+    workloads: list[Workload],
+    files: list[File],
+    certificates: list[dict[str, Any]],
+    context: Context,
+) -> tuple[list[File], list[dict[str, Any]]]:
+    contents = {file.path: file.content for file in files}
+    folders = [certificate["path"] for certificate in certificates]
+    objects = manifests(name, workloads, contents, folders, context.settings)
+    documents = [File(MANIFESTS, titled_all(f"{name}: kubectl apply --filename {MANIFESTS}", objects))]
+    return documents, objects

@@ -21,11 +21,13 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.documents.yaml_text 
 from ansible_collections.meshlab.envoy.plugins.module_utils.envoy import bootstrap as boot
 from ansible_collections.meshlab.envoy.plugins.module_utils.envoy import tls
 from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.clusters import Address, cluster
-from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.listeners import listener
+from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.listeners import listener, scheme
+from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.message import Message, socket_address
 from ansible_collections.meshlab.envoy.plugins.module_utils.plan.files import File, digest, titled
 from ansible_collections.meshlab.envoy.plugins.module_utils.plan.layout import LOOPBACK, WILDCARDS, Layout
 from ansible_collections.meshlab.envoy.plugins.module_utils.plan.topology import (
     ADMIN,
+    ADMIN_LOOPBACK_PORT,
     APP,
     EXPORTER,
     EXPORTER_STATSD,
@@ -51,7 +53,6 @@ class ProxyPlan:
 def plan_proxy(proxy: Proxy, layout: Layout) -> ProxyPlan:
     """Return everything that `proxy` needs. Raises DemoError."""
     folder = proxy.name
-    local = layout.context.local
     listeners = _listeners(proxy, layout)
     clusters = _clusters(proxy, layout)
     fixed = _bootstrap(proxy, layout)
@@ -60,13 +61,15 @@ def plan_proxy(proxy: Proxy, layout: Layout) -> ProxyPlan:
     at_start = [File(f"{folder}/bootstrap.yaml", titled(f"{title}: what is fixed while it runs", fixed))]
     if secret:
         certificates = f"{folder}/certs"
+        watched = folder if layout.context.pods else certificates
         at_start += [
             File(
-                f"{_secrets(proxy)}/identity.yaml", titled(f"{title}: who it is", tls.identity(certificates))
+                f"{_secrets(proxy)}/identity.yaml",
+                titled(f"{title}: who it is", tls.identity(certificates, watched)),
             ),
             File(
                 f"{_secrets(proxy)}/trust.yaml",
-                titled(f"{title}: whom it believes", tls.trust(certificates)),
+                titled(f"{title}: whom it believes", tls.trust(certificates, watched)),
             ),
         ]
     live = [
@@ -84,7 +87,7 @@ def plan_proxy(proxy: Proxy, layout: Layout) -> ProxyPlan:
     return ProxyPlan(
         workload=_workload(proxy, layout, digest(at_start)),
         files=[*at_start, *live],
-        directories=[{"path": f"{folder}/run", "mode": "0700" if local else "0777"}],
+        directories=_directories(proxy, layout),
         certificates=[_certificate(proxy, layout)] if secret else [],
         check=_check(proxy, layout, to_yaml(boot.candidate(fixed, listeners, clusters)), [*at_start, *live]),
     )
@@ -113,15 +116,42 @@ def _clusters(proxy: Proxy, layout: Layout) -> list[dict[str, Any]]:
     for name, spec in specs.items():
         server_name = (spec["to"] or spec["address"]).partition("/")[0]
         addresses = _addresses(spec, f"{proxy.where}.clusters.{name}", proxy, layout)
-        made.append(cluster(name, addresses, spec["cluster"], spec["tls"], _secrets(proxy), server_name))
+        made.append(
+            cluster(
+                name,
+                addresses,
+                spec["cluster"],
+                spec["tls"],
+                _secrets(proxy),
+                server_name,
+                # Pods come and go without anybody telling the proxy: a Service's name says who there is.
+                refresh="1s" if layout.context.pods else "5s",
+            )
+        )
     return made
+
+
+def members(proxy: Proxy, layout: Layout) -> dict[str, int]:
+    """Return how many hosts each cluster must find that learns from name resolution which pods there are.
+
+    A service that is away has none to find, and a cluster that says itself how it finds hosts is left alone.
+    """
+    if not layout.context.pods:
+        return {}
+    found = {}
+    for name, spec in proxy.spec["clusters"].items():
+        own = {"type", "cluster_type", "load_assignment"} & spec["cluster"].keys()
+        if spec["to"] and not own and layout.is_elsewhere(spec["to"], proxy):
+            count = layout.replicas(spec["to"].partition("/")[0])
+            found.update({name: count} if count else {})
+    return found
 
 
 def _addresses(spec: Mapping[str, Any], where: str, proxy: Proxy, layout: Layout) -> list[Address]:
     """Return whom a cluster talks to. A sidecar that names its own service means the app beside it."""
     if not spec["to"]:
         return [(spec["address"], spec["port"])]
-    if proxy.place == "sidecar" and spec["to"] in (proxy.group, f"{proxy.group}/{APP}"):
+    if not layout.is_elsewhere(spec["to"], proxy):
         return _own_app(proxy, layout)
     return layout.reach(spec["to"], proxy.name, where)
 
@@ -136,12 +166,27 @@ def _bootstrap(proxy: Proxy, layout: Layout) -> dict[str, Any]:
         node_id=proxy.name,
         node_cluster=group,
         folder=proxy.name,
-        socket_mode=0o600 if layout.context.local else 0o666,
+        admin=_admin(proxy, layout),
         admin_listener=(layout.bind(group, ADMIN, replica), layout.port(group, ADMIN, replica)),
         sink=_sink(proxy, layout),
         stats_config=proxy.spec["stats_config"],
         options=proxy.spec["bootstrap"],
+        watch_folder=layout.context.pods,
     )
+
+
+def _admin(proxy: Proxy, layout: Layout) -> Message:
+    """A Unix socket in the private folder; in a pod, whose loopback is private too, a port that a port-forward reaches."""
+    if layout.context.pods:
+        return socket_address(LOOPBACK, ADMIN_LOOPBACK_PORT)
+    return boot.admin_pipe(proxy.name, 0o600 if layout.context.local else 0o666)
+
+
+def _directories(proxy: Proxy, layout: Layout) -> list[dict[str, str]]:
+    """Return where the admin's socket is made."""
+    if layout.context.pods:
+        return []
+    return [{"path": f"{proxy.name}/run", "mode": "0700" if layout.context.local else "0777"}]
 
 
 def _sink(proxy: Proxy, layout: Layout) -> boot.Sink | None:
@@ -192,17 +237,25 @@ def _workload(proxy: Proxy, layout: Layout, files_digest: str) -> Workload:
             "--drain-strategy",
             "immediate",
             "--disable-hot-restart",
+            # One bootstrap serves all pods of a group; this is what Kubernetes puts the pod's name for.
+            *(("--service-node", "$(POD_NAME)") if context.pods else ()),
         ),
         directory="." if context.local else ENVOY_HOME,
         mounts=(
             Mount(proxy.name, f"{ENVOY_HOME}/{proxy.name}", writable=False),
-            Mount(f"{proxy.name}/run", f"{ENVOY_HOME}/{proxy.name}/run", writable=True),
+            *(
+                Mount(one["path"], f"{ENVOY_HOME}/{one['path']}", writable=True)
+                for one in _directories(proxy, layout)
+            ),
         ),
         ports=tuple(
             Port(
                 layout.port(proxy.group, slot, proxy.replica),
                 layout.published(proxy.group, slot, proxy.replica),
-                "tcp",
+                name=slot,
+                scheme="http" if slot == ADMIN else scheme(spec["listeners"][slot]),
+                peers=layout.peers(proxy.group, slot),
+                metrics=slot == ADMIN,
             )
             for slot in slots
         ),
@@ -220,6 +273,10 @@ def _workload(proxy: Proxy, layout: Layout, files_digest: str) -> Workload:
         cpus=1.0,
         stop_seconds=10,
         digest=files_digest,
+        group=proxy.group,
+        replicas=layout.pods(proxy.group),
+        container="envoy",
+        sidecar=proxy.place == "sidecar",
     )
 
 
@@ -233,10 +290,12 @@ def bash_probe(port: int, path: str) -> tuple[str, ...]:
 def _check(proxy: Proxy, layout: Layout, candidate: str, files: list[File]) -> dict[str, Any]:
     context = layout.context
     path = f"{proxy.name}/candidate.yaml"
-    program = context.envoy.executable if context.local else ENVOY_IN_IMAGE
+    # Pods run elsewhere: what goes to them is validated on the host that sends it.
+    here = context.local or context.pods
+    program = context.envoy.executable if here else ENVOY_IN_IMAGE
     check = {
         "name": proxy.name,
-        "image": None if context.local else context.envoy.image,
+        "image": None if here else context.envoy.image,
         "command": [program, "--mode", "validate", "--config-path", path, "--log-level", "error"],
         "files": [{"path": path, "content": candidate}],
         "blames": [file.path for file in files],
@@ -252,12 +311,15 @@ def _needs_tls(proxy: Proxy) -> bool:
 def _certificate(proxy: Proxy, layout: Layout) -> dict[str, Any]:
     """Return what the proxy's certificate is for: its names, and the addresses by which people reach it."""
     bind = layout.context.bind
+    names = [proxy.group, proxy.name, "localhost"]
+    if layout.context.pods:
+        names.append(layout.service_name(proxy.group))
     return {
         "path": f"{proxy.name}/certs",
-        "names": list(dict.fromkeys([proxy.group, proxy.name, "localhost"])),
+        "names": list(dict.fromkeys(names)),
         "addresses": list(dict.fromkeys([LOOPBACK, WILDCARDS.get(bind, bind)])),
         # A container's user is not the one who owns the file; the folder above is private either way.
-        "mode": "0600" if layout.context.local else "0644",
+        "mode": "0644" if layout.context.runtime == "docker" else "0600",
     }
 
 

@@ -11,12 +11,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils.demo.error import DemoError, check_known
+from ansible_collections.meshlab.envoy.plugins.module_utils.documents.manifests.names import selector
 from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.bootstrap import admin_socket
-from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.listeners import is_tcp
+from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.listeners import scheme
 from ansible_collections.meshlab.envoy.plugins.module_utils.plan import topology
-from ansible_collections.meshlab.envoy.plugins.module_utils.plan.layout import Layout
+from ansible_collections.meshlab.envoy.plugins.module_utils.plan.layout import LOOPBACK, Layout
+from ansible_collections.meshlab.envoy.plugins.module_utils.plan.proxy import members
 from ansible_collections.meshlab.envoy.plugins.module_utils.plan.topology import (
     ADMIN,
+    ADMIN_LOOPBACK_PORT,
     APP,
     EXPORTER,
     EXPORTER_HTTP,
@@ -32,12 +35,42 @@ Entry = dict[str, Any]
 
 
 def endpoints(layout: Layout) -> list[Entry]:
-    """Return where stats can be asked, as `{name, proxy, url, format}`: each proxy's admin socket, the exporter's page."""
-    found = [_endpoint(one.name, one.name, admin_url(one, layout), "envoy") for one in layout.proxies()]
+    """Return where stats can be asked, as envoy_stats takes it: each proxy's admin, the exporter's page.
+
+    `proxy` names the proxy. An entry that selects pods is as many endpoints as there are pods.
+    """
+    found = []
+    for one in layout.proxies():
+        if layout.context.pods:
+            asked: Entry = {**admin_pods(one, layout), "url": f"http://{LOOPBACK}:{ADMIN_LOOPBACK_PORT}"}
+        else:
+            asked = {"url": admin_url(one, layout)}
+        found.append({"name": one.name, "proxy": one.name, **asked, "format": "envoy"})
     if layout.demo[EXPORTER] is not None:
-        url = f"http://{layout.outside(EXPORTER, EXPORTER_HTTP)}/metrics"
-        found.append(_endpoint(EXPORTER, None, url, "prometheus"))
+        if layout.context.pods:
+            port = layout.port(EXPORTER, EXPORTER_HTTP)
+            asked = {
+                "selector": selector(layout.demo["name"], layout.exporter_host()),
+                "container": "statsd-exporter",
+                "url": f"http://{LOOPBACK}:{port}/metrics",
+            }
+        else:
+            asked = {"url": f"http://{layout.outside(EXPORTER, EXPORTER_HTTP)}/metrics"}
+        found.append({"name": EXPORTER, "proxy": None, **asked, "format": "prometheus"})
     return found
+
+
+def admin(proxy: Proxy, layout: Layout) -> Entry:
+    """Return where the module `workloads` has a change of the proxy's configuration confirmed."""
+    if not layout.context.pods:
+        return {"proxy": proxy.name, "url": admin_url(proxy, layout), "workload": proxy.workload}
+    return {
+        "proxy": proxy.name,
+        "url": f"http://{LOOPBACK}:{ADMIN_LOOPBACK_PORT}",
+        "workload": proxy.workload,
+        "pods": {**admin_pods(proxy, layout), "port": ADMIN_LOOPBACK_PORT},
+        "members": members(proxy, layout),
+    }
 
 
 def admin_url(proxy: Proxy, layout: Layout) -> str:
@@ -45,16 +78,21 @@ def admin_url(proxy: Proxy, layout: Layout) -> str:
     return f"unix://{layout.context.folder}/{admin_socket(proxy.name)}"
 
 
+def admin_pods(proxy: Proxy, layout: Layout) -> Entry:
+    """Return the pods in which the proxy runs."""
+    return {"selector": selector(layout.demo["name"], proxy.group), "container": "envoy"}
+
+
 def addresses(layout: Layout) -> list[Entry]:
     """Return what people can open, as `{name, url, what}`, in the order in which they would."""
     demo = layout.demo
     found: list[Entry] = []
     for group in [*demo["proxies"], *demo["services"]]:
-        if group in demo["services"] and not topology.instances(demo, group):
+        if not layout.replicas(group):
             continue  # it is away
         published = {name: one for name, one in topology.listeners(demo, group).items() if one["publish"]}
         for name, listener in published.items():
-            url = f"{_scheme(listener)}://{layout.outside(group, name)}"
+            url = f"{scheme(listener)}://{layout.outside(group, name)}"
             found.append({"name": f"{group}/{name}", "url": url, "what": "listener"})
         service = demo["services"].get(group)
         if service and service["publish"]:
@@ -105,10 +143,6 @@ def assertions(
     return found
 
 
-def _endpoint(name: str, proxy: str | None, url: str, form: str) -> Entry:
-    return {"name": name, "proxy": proxy, "url": url, "format": form}
-
-
 def _traffic(entry: Entry, layout: Layout, where: str) -> Entry:
     demo = layout.demo
     for key in entry:
@@ -124,6 +158,8 @@ def _traffic(entry: Entry, layout: Layout, where: str) -> Entry:
     group, slot = topology.target(demo, name, f"{where}.to")
     entry["url"] = _url(group, slot, entry.pop("path", None), layout, where)
     entry.setdefault("name", name)
+    if layout.context.pods:
+        entry["pod"] = {"selector": selector(demo["name"], group), "port": layout.port(group, slot)}
     listener = topology.listeners(demo, group).get(slot)
     if listener is not None and listener["tls"] is not None:
         entry.setdefault("ca", f"{layout.context.folder}/ca/ca.crt")
@@ -131,7 +167,9 @@ def _traffic(entry: Entry, layout: Layout, where: str) -> Entry:
     expected = entry.get("expect") or []
     if isinstance(expected, list):
         entry["expect"] = [
-            _expectation(one, layout, f"{where}.expect[{position}]") for position, one in enumerate(expected)
+            one
+            for position, given in enumerate(expected)
+            for one in _expectations(given, layout, f"{where}.expect[{position}]")
         ]
     return entry
 
@@ -141,29 +179,34 @@ def _url(group: str, slot: str, path: str | None, layout: Layout, where: str) ->
     demo = layout.demo
     listener = topology.listeners(demo, group).get(slot)
     spec = demo["services"][group] if listener is None else listener
-    scheme = spec["protocol"] if listener is None else _scheme(listener)
+    spoken = spec["protocol"] if listener is None else scheme(listener)
     if not spec["publish"]:
         key = f"services.{group}" if listener is None else f"listener '{slot}' of '{group}'"
         raise DemoError(
             demo["file"], f"{where}.to: {key} cannot be reached from outside; give it a 'publish:' port"
         )
-    if scheme in ("http", "https"):
-        return f"{scheme}://{layout.outside(group, slot)}{path or '/'}"
+    if spoken in ("http", "https"):
+        return f"{spoken}://{layout.outside(group, slot)}{path or '/'}"
     if path is not None:
-        raise DemoError(demo["file"], f"{where}.path: is for HTTP, and '{group}/{slot}' speaks {scheme}")
-    return f"{scheme}://{layout.outside(group, slot)}"
+        raise DemoError(demo["file"], f"{where}.path: is for HTTP, and '{group}/{slot}' speaks {spoken}")
+    return f"{spoken}://{layout.outside(group, slot)}"
 
 
-def _expectation(entry: Any, layout: Layout, where: str) -> Any:
-    """Return one expectation of traffic with names of instances in place of a service's."""
+def _expectations(entry: Any, layout: Layout, where: str) -> list[Any]:
+    """Return one expectation of traffic with names of instances in place of a service's.
+
+    Nobody knows the names of pods before they run: there, that all of them answered is an expectation of its own.
+    """
     if not isinstance(entry, Mapping):
-        return entry  # told by whoever reads expectations
+        return [entry]  # told by whoever reads expectations
     entry = _counted(dict(entry), layout, where)
-    if isinstance(entry.get("among"), str):
-        service = entry["among"]
-        check_known(service, layout.demo["services"], layout.demo["file"], f"{where}.among", "service")
-        entry["among"] = [instance for _replica, instance in topology.instances(layout.demo, service)]
-    return entry
+    if not isinstance(entry.get("among"), str):
+        return [entry]
+    service = entry.pop("among")
+    check_known(service, layout.demo["services"], layout.demo["file"], f"{where}.among", "service")
+    if layout.context.pods:
+        return [entry, {"hosts": "count", "op": "eq", "value": layout.replicas(service)}]
+    return [{**entry, "among": [instance for _replica, instance in layout.instances(service)]}]
 
 
 def _assertion(entry: Entry, layout: Layout, where: str) -> Entry:
@@ -183,7 +226,7 @@ def _assertion(entry: Entry, layout: Layout, where: str) -> Entry:
 def _matching(pattern: str, names: Sequence[str], layout: Layout, where: str) -> list[str]:
     """Return the endpoints that a service's name, or a pattern of names, means."""
     if pattern in layout.demo["services"]:
-        wanted = [name for _replica, name in topology.instances(layout.demo, pattern)]
+        wanted = [name for _replica, name in layout.instances(pattern)]
         found = [name for name in names if name in wanted]
     else:
         found = fnmatch.filter(names, pattern)
@@ -201,10 +244,5 @@ def _counted(entry: Entry, layout: Layout, where: str) -> Entry:
         service = str(value["replicas"])
         path = f"{where}.value.replicas"
         check_known(service, layout.demo["services"], layout.demo["file"], path, "service")
-        entry["value"] = len(topology.instances(layout.demo, service))
+        entry["value"] = layout.replicas(service)
     return entry
-
-
-def _scheme(listener: Mapping[str, Any]) -> str:
-    plain, encrypted = ("tcp", "tls") if is_tcp(listener) else ("http", "https")
-    return plain if listener["tls"] is None else encrypted

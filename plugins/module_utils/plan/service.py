@@ -17,7 +17,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.documents.workload i
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils.plan import topology
 from ansible_collections.meshlab.envoy.plugins.module_utils.plan.files import File, digest
-from ansible_collections.meshlab.envoy.plugins.module_utils.plan.layout import Layout, netloc
+from ansible_collections.meshlab.envoy.plugins.module_utils.plan.layout import LOOPBACK, Layout, netloc
 from ansible_collections.meshlab.envoy.plugins.module_utils.plan.topology import APP
 
 APP_FILE = "app/demo_app.py"
@@ -39,8 +39,9 @@ def plan_service(name: str, layout: Layout) -> tuple[list[Workload], list[File]]
     """Return a workload for each replica of service `name`, and the files that only it needs. Raises DemoError."""
     service = layout.demo["services"][name]
     files = _server_files(name, service["server"]) if service["server"] is not None else []
-    replicas = topology.instances(layout.demo, name)
-    return [_workload(name, replica, instance, layout, files) for replica, instance in replicas], files
+    return [
+        _workload(name, replica, instance, layout, files) for replica, instance in layout.instances(name)
+    ], files
 
 
 def _workload(name: str, replica: int, instance: str, layout: Layout, files: list[File]) -> Workload:
@@ -49,13 +50,24 @@ def _workload(name: str, replica: int, instance: str, layout: Layout, files: lis
     has_sidecar = service["sidecar"] is not None
     common: dict[str, Any] = {
         "name": instance,
-        "ports": (Port(port, layout.published(name, APP, replica), "tcp"),),
+        "ports": (
+            Port(
+                port,
+                layout.published(name, APP, replica),
+                name=APP,
+                scheme=service["protocol"],
+                peers=layout.peers(name, APP),
+            ),
+        ),
         "network": topology.sidecar_workload(instance) if has_sidecar else None,
         "aliases": () if has_sidecar else (instance,),
         "hostname": instance,
         "memory_mb": 256,
         "cpus": 1.0,
         "stop_seconds": 10,
+        "group": name,
+        "replicas": layout.pods(name),
+        "container": "app",
     }
     host = layout.inside(name, APP, replica)
     if service["server"] is not None:
@@ -70,7 +82,8 @@ def _app(name: str, replica: int, instance: str, host: str, port: int, layout: L
     environment = {
         "DEMO_APP_BIND": layout.bind(name, APP, replica),
         "DEMO_APP_PORT": str(port),
-        "DEMO_APP_HOSTNAME": instance,
+        # A pod's own name tells its replicas apart.
+        "DEMO_APP_HOSTNAME": "" if context.pods else instance,
         "DEMO_APP_PROTOCOL": service["protocol"],
         "DEMO_APP_SERVICE": app.get("service", ""),
         "DEMO_APP_VERSION": app.get("version", ""),
@@ -92,6 +105,7 @@ def _app(name: str, replica: int, instance: str, host: str, port: int, layout: L
             port=port,
             path=HEALTH,
             command=_python_probe(port, None if tcp else HEALTH),
+            private=layout.bind(name, APP, replica) == LOOPBACK,
         ),
         "user": APP_USER,
         "digest": digest(app_files(layout)),

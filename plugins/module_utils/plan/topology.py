@@ -4,8 +4,9 @@
 
 """Who there is in a demo: the names of everything that runs, and of everything that listens.
 
-A group is what a demo file names: a service, a proxy, the exporter. What runs for it are its instances. A slot is one
-thing of a group that listens.
+A group is what a demo file names: a service, a proxy, the exporter. What runs for it are its instances: one for each
+replica, or, where a runtime makes the replicas of one description (`pods`), one for all. A slot is one thing of a group
+that listens.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ EXPORTER = "statsd_exporter"  # group, and the name of its instance
 EXPORTER_HTTP, EXPORTER_STATSD = "http", "statsd"  # slots of the exporter
 # Ports that no demo states: the read-only admin's is next to Envoy's usual 9901, the exporter's are its own defaults.
 ADMIN_PORT = 9902
+ADMIN_LOOPBACK_PORT = 9901  # the admin's own, where it is no Unix socket
 EXPORTER_HTTP_PORT, EXPORTER_STATSD_PORT = 9102, 9125
 
 
@@ -58,22 +60,26 @@ class Slot:
     browsed: bool = False
 
 
-def proxies(demo: Demo) -> Iterator[Proxy]:
+def proxies(demo: Demo, pods: bool) -> Iterator[Proxy]:
     """Yield all Envoys: sidecars in the order of the file, then the others."""
     for name, service in demo["services"].items():
         if service["sidecar"] is not None:
-            for replica, instance in instances(demo, name):
+            for replica, instance in instances(demo, name, pods):
                 yield Proxy(instance, name, "sidecar", replica, service["sidecar"])
     for name, spec in demo["proxies"].items():
         yield Proxy(name, name, "edge", 1, spec)
 
 
-def instances(demo: Demo, group: str) -> list[tuple[int, str]]:
+def instances(demo: Demo, group: str, pods: bool) -> list[tuple[int, str]]:
     """Return (replica, name) of what runs for `group`."""
-    if group in demo["services"]:
-        count = demo["services"][group]["replicas"]
-        return [(replica, f"{group}-{replica}") for replica in range(1, count + 1)]
-    return [(1, group)]
+    if pods or group not in demo["services"]:
+        return [(1, group)]
+    return [(replica, f"{group}-{replica}") for replica in range(1, replicas(demo, group) + 1)]
+
+
+def replicas(demo: Demo, group: str) -> int:
+    """Return how many replicas `group` has; everything but a service has one."""
+    return int(demo["services"][group]["replicas"]) if group in demo["services"] else 1
 
 
 def sidecar_workload(instance: str) -> str:
@@ -122,11 +128,11 @@ def target(demo: Demo, name: str, where: str) -> tuple[str, str]:
     return group, slot or known[0]
 
 
-def check_names(demo: Demo) -> None:
+def check_names(demo: Demo, pods: bool) -> None:
     """Raise DemoError where two things that run would have one name, as proxy web-1 and the first of service web."""
     taken: dict[str, str] = {}
     for group, key in _groups(demo):
-        for _replica, instance in instances(demo, group):
+        for _replica, instance in instances(demo, group, pods):
             is_sidecar = group in demo["services"] and proxy_of(demo, group) is not None
             for name in [instance, *([sidecar_workload(instance)] if is_sidecar else [])]:
                 other = taken.setdefault(name, key)

@@ -39,6 +39,10 @@ WORKLOAD: dict[str, dict[str, Any]] = {
         number={"type": "int", "required": True},
         published={"type": "int"},
         protocol={"type": "str", "choices": ["tcp", "udp"], "default": "tcp"},
+        name=TEXT,
+        scheme=TEXT,
+        peers=STRINGS,
+        metrics={"type": "bool"},
     ),
     "probe": {
         "type": "dict",
@@ -48,6 +52,7 @@ WORKLOAD: dict[str, dict[str, Any]] = {
             "port": {"type": "int", "default": 0},
             "path": {"type": "str", "default": "/"},
             "command": STRINGS,
+            "private": {"type": "bool"},
         },
     },
     "network": TEXT,
@@ -62,6 +67,10 @@ WORKLOAD: dict[str, dict[str, Any]] = {
     "stop_seconds": {"type": "int"},
     "after": STRINGS,
     "digest": TEXT,
+    "group": TEXT,
+    "replicas": {"type": "int"},
+    "container": TEXT,
+    "sidecar": {"type": "bool"},
 }
 CERTIFICATE: dict[str, dict[str, Any]] = {
     "path": NEEDED,

@@ -12,7 +12,12 @@ import pytest
 
 from ansible_collections.meshlab.envoy.plugins.module_utils.demo.shape import LISTENER
 from ansible_collections.meshlab.envoy.plugins.module_utils.envoy import versions
-from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.bootstrap import Sink, bootstrap, candidate
+from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.bootstrap import (
+    Sink,
+    admin_pipe,
+    bootstrap,
+    candidate,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.clusters import cluster
 from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.filters import (
     http_connection_manager,
@@ -31,7 +36,7 @@ def spec(**keys: Any) -> dict[str, Any]:
 
 
 def boot(**keys: Any) -> dict[str, Any]:
-    return bootstrap("n-1", "n", "n-1", 0o600, ("127.0.0.1", 9902), **keys)
+    return bootstrap("n-1", "n", "n-1", admin_pipe("n-1", 0o600), ("127.0.0.1", 9902), **keys)
 
 
 # Merging, as Envoy's --config-yaml does
@@ -244,7 +249,7 @@ def test_without_tls_nothing_is_encrypted() -> None:
 
 @pytest.mark.parametrize("make", [identity, trust])
 def test_certificates_are_files_whose_folder_is_watched(make: Any) -> None:
-    (secret,) = make("n-1/certs")["resources"]
+    (secret,) = make("n-1/certs", "n-1/certs")["resources"]
     (content,) = [value for key, value in secret.items() if key not in ("@type", "name")]
     assert content["watched_directory"] == {"path": "n-1/certs"}
     files = [one["filename"] for one in content.values() if "filename" in one]

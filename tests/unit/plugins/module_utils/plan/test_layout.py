@@ -321,7 +321,8 @@ def test_a_server_listens_where_its_command_says(plan: Planner) -> None:
                 proxies={})  # fmt: skip
     for runtime in ("local", "docker"):
         made = plan(data, runtime)
-        assert workload(made, "db-1")["ports"] == [{"number": 5432, "published": 5432, "protocol": "tcp"}]
+        (port,) = workload(made, "db-1")["ports"]
+        assert port == {**port, "number": 5432, "published": 5432, "protocol": "tcp", "scheme": "tcp"}
         assert "files/db/a/b.conf" in [one["path"] for one in made["files"]]
         assert made["programs"] == []
     data["services"]["db"]["publish"] = 15432

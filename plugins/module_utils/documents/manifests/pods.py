@@ -1,0 +1,173 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Workloads that share a network → a Deployment of pods."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.meshlab.envoy.plugins.module_utils.documents.manifests import names
+from ansible_collections.meshlab.envoy.plugins.module_utils.documents.manifests.settings import Settings
+from ansible_collections.meshlab.envoy.plugins.module_utils.documents.workload import (
+    Probe,
+    Workload,
+    WorkloadError,
+)
+
+Object = dict[str, Any]
+# Seconds that a pod which goes still serves: until everybody who found it by name has asked again. CoreDNS tells a Service's
+# pods for 5 s (its plugin `kubernetes`), the demo's Envoys ask every second.
+LINGER = 10
+# What is read only below this in a pod; images differ in what else they let an arbitrary user write.
+SCRATCH = "/tmp"  # noqa: S108  (a container's own)
+
+
+@dataclass(frozen=True)
+class Pod:
+    """What runs in each pod of `group`; the first of `workloads` is the one whose network the others share."""
+
+    group: str
+    workloads: tuple[Workload, ...]
+
+    @property
+    def replicas(self) -> int:
+        return self.workloads[0].replicas
+
+
+def deployment(demo: str, pod: Pod, volumes: Mapping[str, Object], settings: Settings) -> Object:
+    """Return the Deployment of `pod`; `volumes` are those of the mounted folders, by folder."""
+    mounted = dict.fromkeys(mount.source for one in pod.workloads for mount in one.mounts)
+    serving = [one for one in pod.workloads if one.sidecar]
+    main = [one for one in pod.workloads if not one.sidecar]
+    if not main:
+        raise WorkloadError(f"group {pod.group}: has sidecars and nothing that they stand beside")
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": names.metadata(demo, names.object_name(demo, pod.group), pod.group),
+        "spec": {
+            "replicas": pod.replicas,
+            "selector": {"matchLabels": names.match(demo, pod.group)},
+            # A pod goes when the one in its place serves.
+            "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
+            # What pods of before read is removed with them, so there is nothing to go back to.
+            "revisionHistoryLimit": 0,
+            "template": {
+                "metadata": {"labels": names.labels(demo, pod.group)},
+                "spec": _pod_spec(demo, pod, main, serving, [volumes[one] for one in mounted], settings),
+            },
+        },
+    }
+
+
+def _pod_spec(
+    demo: str,
+    pod: Pod,
+    main: Sequence[Workload],
+    serving: Sequence[Workload],
+    volumes: Sequence[Object],
+    settings: Settings,
+) -> Object:
+    user = {"runAsUser": settings.uid, "fsGroup": settings.uid} if settings.uid else {}
+    spec: Object = {
+        "serviceAccountName": names.object_name(demo),
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "securityContext": {
+            "runAsNonRoot": True,
+            **user,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "terminationGracePeriodSeconds": LINGER + max(one.stop_seconds for one in pod.workloads),
+        "topologySpreadConstraints": [
+            {
+                "maxSkew": 1,
+                "topologyKey": "kubernetes.io/hostname",
+                "whenUnsatisfiable": "ScheduleAnyway",
+                "labelSelector": {"matchLabels": names.match(demo, pod.group)},
+            }
+        ],
+        # A native sidecar: it starts before the others and stops after them (Kubernetes 1.29 and newer).
+        "initContainers": [{**_container(one), "restartPolicy": "Always"} for one in serving],
+        "containers": [_container(one) for one in main],
+        "volumes": [{"name": "scratch", "emptyDir": {"sizeLimit": "64Mi"}}, *volumes],
+        "imagePullSecrets": [{"name": one} for one in settings.pull_secrets],
+    }
+    return {key: value for key, value in spec.items() if value not in ([], None)}
+
+
+def _container(workload: Workload) -> Object:
+    if not workload.image:
+        raise WorkloadError(f"workload {workload.name} needs an image to run in a pod")
+    program, *arguments = workload.command
+    environment: list[Object] = [
+        {"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
+        *({"name": key, "value": value} for key, value in workload.environment.items()),
+    ]
+    container: Object = {
+        "name": workload.container or names.dns(workload.name),
+        "image": workload.image,
+        "command": [program],
+        "args": arguments,
+        "workingDir": workload.directory if workload.directory.startswith("/") else None,
+        "env": environment,
+        "ports": [
+            {"containerPort": port.number, "protocol": port.protocol.upper()} for port in workload.ports
+        ],
+        **_probes(workload.probe),
+        # It goes on serving those who have not heard yet that it goes.
+        "lifecycle": {"preStop": {"exec": {"command": ["sleep", str(LINGER)]}}},
+        "resources": _resources(workload),
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+            "readOnlyRootFilesystem": True,
+        },
+        "volumeMounts": [
+            {"name": "scratch", "mountPath": SCRATCH, "subPath": workload.container or None},
+            *(
+                {"name": volume_name(mount.source), "mountPath": mount.target, "readOnly": not mount.writable}
+                for mount in workload.mounts
+            ),
+        ],
+    }
+    container["volumeMounts"] = [
+        {key: value for key, value in mount.items() if value not in (None, False)}
+        for mount in container["volumeMounts"]
+    ]
+    return {key: value for key, value in container.items() if value not in (None, [], {})}
+
+
+def volume_name(folder: str) -> str:
+    """Return the name of the volume that holds `folder`."""
+    return names.dns(folder.replace("/", "-"))
+
+
+def _probes(probe: Probe) -> Object:
+    """Return probes that notice a start at once, and then look now and then; the kubelet asks from outside the pod."""
+    if probe.kind == "none":
+        return {}
+    if probe.private and probe.command:
+        ask: Object = {"exec": {"command": list(probe.command)}}
+    elif probe.kind == "http":
+        ask = {"httpGet": {"path": probe.path, "port": probe.port}}
+    else:
+        ask = {"tcpSocket": {"port": probe.port}}
+    return {
+        "startupProbe": {**ask, "periodSeconds": 1, "timeoutSeconds": 3, "failureThreshold": 60},
+        "readinessProbe": {**ask, "periodSeconds": 10, "timeoutSeconds": 3, "failureThreshold": 2},
+    }
+
+
+def _resources(workload: Workload) -> Object:
+    """What a demo asks for is what it idles at, so that a small cluster takes many; what it may use is the workload's limit."""
+    limits: Object = {}
+    if workload.cpus:
+        limits["cpu"] = f"{workload.cpus:g}"
+    if workload.memory_mb:
+        limits["memory"] = f"{workload.memory_mb}Mi"
+    return {"requests": {"cpu": "10m", "memory": "32Mi"}, **({"limits": limits} if limits else {})}

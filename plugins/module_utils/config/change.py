@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -44,6 +44,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.config.model import 
     Wanted,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils.config.phases import Change, permitted
+from ansible_collections.meshlab.envoy.plugins.module_utils.config.place import Place
 from ansible_collections.meshlab.envoy.plugins.module_utils.config.run import run
 
 __all__ = ["Change", "prepare"]
@@ -55,13 +56,15 @@ def prepare(
     runner: Runner = run,
     check_mode: bool = False,
     now: float | None = None,
+    places: Mapping[str, Place] | None = None,
 ) -> Change:
     """Return what is to be done to make `folder` equal to `wanted`, checked. Nothing live is touched.
 
+    `places` say, by proxy, where watched files are put when that is not `folder`, which then gets a copy of them.
     Raises Refused, with all that is wrong. In check mode nothing is written below `folder`, and what the host lacks
     (openssl, docker, the Envoy) is a remark.
     """
-    change = Change(Path(folder).expanduser().absolute(), wanted, check_mode)
+    change = Change(Path(folder).expanduser().absolute(), wanted, check_mode, places)
     moment = time.time() if now is None else now
     if not _look(change, moment)[0]:
         return change
@@ -97,7 +100,7 @@ def _look(change: Change, moment: float) -> tuple[bool, certificates.Certified, 
     made_now = _paths_due(wanted, due)
     kept_files = {path: one for path, one in change.before.files.items() if path not in made_now}
     before = replace(change.before, files=kept_files)
-    change.differences = compare(folder, files, wanted.directories, before)
+    change.differences = compare(folder, files, wanted.directories, before, change.places)
     stale = (
         bool(change.differences.gone_directories or change.before.files.keys() - change.after.files.keys())
         or (folder / STAGING).is_symlink()
@@ -123,7 +126,7 @@ def _prepare_held(change: Change, runner: Runner, moment: float) -> None:
         certified = certificates.make(change.folder, kept, wanted.certificates, due, place.private, runner)
         files = [*wanted.files, *certified.files]
         to_run, change.after = _after(wanted, files, certified, change.before)
-        change.differences = compare(change.folder, files, wanted.directories, change.before)
+        change.differences = compare(change.folder, files, wanted.directories, change.before, change.places)
         if to_run:
             extra = [file for check in to_run for file in check.files]
             stage.fill(place.tree, [*files, *extra], wanted.directories)

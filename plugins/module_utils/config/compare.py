@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 from ansible_collections.meshlab.envoy.plugins.module_utils.config import tree
 from ansible_collections.meshlab.envoy.plugins.module_utils.config.manifest import Manifest, sha256
 from ansible_collections.meshlab.envoy.plugins.module_utils.config.model import Directory, File
+from ansible_collections.meshlab.envoy.plugins.module_utils.config.place import Place
 
 HIDDEN = "(not shown)"
 
@@ -60,17 +61,30 @@ class Differences:
 
 
 def compare(
-    folder: Path, files: Sequence[File], directories: Sequence[Directory], manifest: Manifest
+    folder: Path,
+    files: Sequence[File],
+    directories: Sequence[Directory],
+    manifest: Manifest,
+    places: Mapping[str, Place],
 ) -> Differences:
-    """Return what differs in `folder`. Raises Refused for symlinks and for what is in the way."""
+    """Return what differs in `folder`, and of watched files at their proxy's place, by proxy, where that is elsewhere.
+
+    Raises Refused for symlinks and for what is in the way.
+    """
     differing = []
     for file in files:
         tree.no_symlinks(folder, file.path)
         found = tree.read(folder / file.path)
-        if found != (file.content, file.mode) or (file.live and file.path in manifest.unconfirmed):
-            differing.append(
-                Difference(file.path, found[0] if found else None, found[1] if found else None, file)
-            )
+        given = places[file.live].read(file.path) if file.live and file.live in places else None
+        if (
+            found != (file.content, file.mode)
+            or given not in (None, file.content)
+            or (file.live and file.path in manifest.unconfirmed)
+        ):
+            old, old_mode = found or (None, None)
+            if given is not None:
+                old, old_mode = given, old_mode or file.mode
+            differing.append(Difference(file.path, old, old_mode, file))
     for one in directories:
         tree.no_symlinks(folder, one.path)
     folders = [one for one in directories if _mode(folder / one.path) != one.mode]

@@ -2,17 +2,18 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One running Envoy from old to new listeners and clusters, so that at no moment one refers to what is not there."""
+"""One running proxy from old to new listeners and clusters, so that at no moment one refers to what is not there."""
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from ansible_collections.meshlab.envoy.plugins.module_utils.config import blocks, tree
-from ansible_collections.meshlab.envoy.plugins.module_utils.config.watch import Silent, Watch
+from ansible_collections.meshlab.envoy.plugins.module_utils.config import blocks
+from ansible_collections.meshlab.envoy.plugins.module_utils.config.place import Place
+from ansible_collections.meshlab.envoy.plugins.module_utils.config.watch import Silent
 
 
 @dataclass(frozen=True)
@@ -83,55 +84,53 @@ def order(files: Sequence[LiveFile], draining: bool = False) -> tuple[list[Swap]
 
 
 def go_live(
-    proxy: str, watch: Watch, folder: Path, files: Sequence[LiveFile], timeout: float, drain_timeout: float
+    proxy: str, place: Place, files: Sequence[LiveFile], timeout: float, drain_timeout: float
 ) -> Outcome:
-    """Take the steps, each confirmed by the proxy's admin; at the first that is not, go back to where it was."""
+    """Take the steps, each confirmed by the proxy; at the first that is not, go back to where it was."""
     started = time.monotonic()
     outcome = Outcome(proxy)
     done: list[Swap] = []
     current: dict[str, bytes | None] = {file.path: file.old for file in files}
     try:
-        steps, outcome.remarks = order(files, not watch.drained(started))
-        before = {kind: watch.counts(kind) for kind in {step.file.kind for step in steps}}
+        steps, outcome.remarks = order(files, not place.drained(started))
+        before = {kind: place.counts(kind) for kind in {step.file.kind for step in steps}}
         for step in steps:
-            if step.after_drain and not watch.drained(time.monotonic() + drain_timeout):
+            if step.after_drain and not place.drained(time.monotonic() + drain_timeout):
                 outcome.kept += step.after_drain
                 continue
             done.append(step)
-            outcome.words = _swap(step, watch, folder, current, time.monotonic() + timeout)
+            outcome.words = _swap(step, place, current, time.monotonic() + timeout)
             if outcome.words:
                 break
             outcome.swaps += 1
         if not outcome.words:
             # An Envoy that reads a file twice may have refused it the second time.
-            late = [kind for kind, count in before.items() if watch.counts(kind).refused > count.refused]
-            outcome.words = watch.refusal(late[0]) if late else ""
+            late = (place.late(kind, count) for kind, count in before.items())
+            outcome.words = next(filter(None, late), "")
     except Silent as error:
         outcome.words = f"its admin stopped answering ({error})"
     except OSError as error:
         outcome.words = f"nothing, because a file could not be written ({error})"
     if outcome.words:
         outcome.file = done[-1].file.path if done else files[0].path
-        outcome.rolled_back = _back(done, watch, folder, current, timeout)
+        outcome.rolled_back = _back(done, place, current, timeout)
     outcome.seconds = round(time.monotonic() - started, 3)
     return outcome
 
 
-def _swap(step: Swap, watch: Watch, folder: Path, current: dict[str, bytes | None], deadline: float) -> str:
+def _swap(step: Swap, place: Place, current: dict[str, bytes | None], deadline: float) -> str:
     """Put a step's content in place; return '' when the proxy took it, else what it says."""
     file, old = step.file, current[step.file.path]
-    before = watch.counts(file.kind)
-    tree.write(folder / file.path, step.content, file.mode)
+    before = place.counts(file.kind)
+    place.put(file.path, step.content, file.mode)
     current[file.path] = step.content
     if old is None and file.kind == "other":
         # Nobody watches a file that was not there; what refers to it comes next and is confirmed itself.
         return ""
-    return watch.taken(file.kind, before, _names(old, step.content), deadline)
+    return place.taken(file.kind, before, _names(old, step.content), deadline)
 
 
-def _back(
-    done: Sequence[Swap], watch: Watch, folder: Path, current: dict[str, bytes | None], timeout: float
-) -> bool:
+def _back(done: Sequence[Swap], place: Place, current: dict[str, bytes | None], timeout: float) -> bool:
     """Undo: listeners first, while the clusters of both are there. Say whether all was confirmed."""
     confirmed = True
     files = {step.file.path: step.file for step in done}
@@ -141,14 +140,15 @@ def _back(
         if current[path] == file.old:
             continue
         if file.old is None:
-            tree.remove(folder, path)
+            place.remove(path)
             continue
         try:
             back = Swap(file, file.old)
-            confirmed = not _swap(back, watch, folder, current, time.monotonic() + timeout) and confirmed
+            confirmed = not _swap(back, place, current, time.monotonic() + timeout) and confirmed
         except Silent:
-            tree.write(folder / path, file.old, file.mode)
             confirmed = False
+            with contextlib.suppress(Silent):
+                place.put(path, file.old, file.mode)
     return confirmed
 
 

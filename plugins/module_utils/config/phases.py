@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import stat
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -18,7 +18,13 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.config import live, 
 from ansible_collections.meshlab.envoy.plugins.module_utils.config.admin import AdminClient
 from ansible_collections.meshlab.envoy.plugins.module_utils.config.compare import Differences, shown
 from ansible_collections.meshlab.envoy.plugins.module_utils.config.manifest import Manifest
-from ansible_collections.meshlab.envoy.plugins.module_utils.config.model import Finding, Refused, Wanted
+from ansible_collections.meshlab.envoy.plugins.module_utils.config.model import (
+    Admin,
+    Finding,
+    Refused,
+    Wanted,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils.config.place import Folder, Place
 from ansible_collections.meshlab.envoy.plugins.module_utils.config.watch import Watch
 
 AT_ONCE = 16
@@ -27,10 +33,18 @@ AT_ONCE = 16
 class Change:
     """What `prepare` found to do. Its phases are called in order; what is not called is done by the next run."""
 
-    def __init__(self, folder: Path, wanted: Wanted, check_mode: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        wanted: Wanted,
+        check_mode: bool = False,
+        places: Mapping[str, Place] | None = None,
+    ) -> None:
         self.folder = folder
         self.wanted = wanted
         self.check_mode = check_mode
+        # Where each proxy's watched files are when they are not in `folder`, by proxy.
+        self.places = places or {}
         self.before = Manifest()
         self.after = Manifest()
         self.differences = Differences((), (), (), (), ())
@@ -71,7 +85,7 @@ class Change:
             admin for admin in self.wanted.admins if admin.proxy in watched and admin.proxy not in restarting
         ]
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            alive = list(pool.map(lambda admin: AdminClient(admin.url).running(), asked))
+            alive = list(pool.map(lambda admin: self._place(admin).running(), asked))
         self.running = {admin.proxy for admin, runs in zip(asked, alive, strict=True) if runs}
         with permitted(self.folder):
             swapped = [
@@ -91,13 +105,11 @@ class Change:
         A cluster that goes is kept until no connection of before needs it; when that takes longer than `drain_timeout`
         it stays (`Outcome.kept`, and a remark), and the next run removes it.
         """
-        urls = {admin.proxy: admin.url for admin in self.wanted.admins}
+        places = {admin.proxy: self._place(admin) for admin in self.wanted.admins}
         work = {proxy: self._live_files(proxy) for proxy in sorted(self.running)}
 
         def one(proxy: str) -> live.Outcome:
-            return live.go_live(
-                proxy, Watch(AdminClient(urls[proxy])), self.folder, work[proxy], timeout, drain_timeout
-            )
+            return live.go_live(proxy, places[proxy], work[proxy], timeout, drain_timeout)
 
         with ThreadPoolExecutor(AT_ONCE) as pool:
             self.outcomes = list(pool.map(one, work))
@@ -144,6 +156,9 @@ class Change:
                         left.unlink()
                 tree.remove_folder(self.folder / path)
             manifest.save(self.folder, self.after)
+
+    def _place(self, admin: Admin) -> Place:
+        return self.places.get(admin.proxy) or Folder(self.folder, Watch(AdminClient(admin.url)))
 
     def _live_files(self, proxy: str) -> list[live.LiveFile]:
         mine = [one for one in self.differences.files if one.wanted and one.wanted.live == proxy]

@@ -77,6 +77,10 @@ class Watch:
         seen = [one for one in reasons if not any(one != other and one in other for other in reasons)]
         return "; ".join(dict.fromkeys(seen)) or f"it refused the {kind} and tells why in its log only"
 
+    def late(self, kind: str, before: Counts) -> str:
+        """Return why a file was refused since `before`, '' where none was."""
+        return self.refusal(kind) if self.counts(kind).refused > before.refused else ""
+
     def drained(self, deadline: float) -> bool:
         """Wait until no connection can use listeners of before any more; say whether that is so."""
         idle: dict[str, int] = {}

@@ -12,12 +12,15 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
 import pytest
 
+from ansible_collections.meshlab.envoy.plugins.module_utils.config.admin import AdminClient
 from ansible_collections.meshlab.envoy.plugins.module_utils.config.change import Change, prepare
 from ansible_collections.meshlab.envoy.plugins.module_utils.config.model import (
+    Admin,
     Certificate,
     Check,
     Directory,
@@ -27,6 +30,8 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.config.model import 
     Wanted,
     mode_of,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils.config.place import Folder
+from ansible_collections.meshlab.envoy.plugins.module_utils.config.watch import Counts, Watch
 
 
 def file(path: str, content: str = "x\n", mode: int = 0o644) -> File:
@@ -286,6 +291,67 @@ def test_a_change_that_its_proxy_did_not_confirm_is_made_again(folder: Path) -> 
     (folder / ".files.json").write_text(json.dumps({**data, "unconfirmed": ["edge/listeners.yaml"]}))
     assert deploy(folder, Wanted((live,))).files_changed() == ["edge/listeners.yaml"]
     assert not deploy(folder, Wanted((live,))).changed
+
+
+class Elsewhere(Folder):
+    """A place of which the folder has a copy only: what its Envoy reads is in `given`."""
+
+    def __init__(self, folder: Path, runs: bool, **given: bytes) -> None:
+        super().__init__(folder, Watch(AdminClient("unix:///nonexistent")))
+        self.runs, self.given = runs, given
+
+    def running(self) -> bool:
+        return self.runs
+
+    def read(self, path: str) -> bytes | None:
+        return self.given.get(Path(path).stem)
+
+    def put(self, path: str, content: bytes, mode: int) -> None:
+        super().put(path, content, mode)
+        self.given[Path(path).stem] = content
+
+    def counts(self, kind: str) -> Counts:
+        return Counts(0, 0)
+
+    def taken(self, kind: str, before: Counts, names: Collection[str], deadline: float) -> str:
+        return "no" if b"refused" in self.given["listeners"] else ""
+
+    def drained(self, deadline: float) -> bool:
+        return True
+
+
+LISTENERS = "edge/listeners.yaml"
+
+
+def at(folder: Path, place: Elsewhere, content: bytes) -> Change:
+    wanted = Wanted((File(LISTENERS, content, live="edge"),), admins=(Admin("edge", "http://nowhere"),))
+    with prepare(folder, wanted, places={"edge": place}) as change:
+        if change.changed:
+            change.write()
+            change.go_live()
+            change.finish()
+        return change
+
+
+def test_what_is_watched_elsewhere_is_compared_and_put_there_and_the_folder_has_a_copy(folder: Path) -> None:
+    place = Elsewhere(folder, True, listeners=b"resources: []\n")
+    new = b"resources:\n- name: new\n"
+    change = at(folder, place, new)
+    assert change.diff[0]["before"] == "resources: []\n"
+    assert (place.given["listeners"], (folder / LISTENERS).read_bytes()) == (new, new)
+    assert not at(folder, place, new).changed
+    place.given["listeners"] = b"by hand\n"
+    assert at(folder, place, new).files_changed() == [LISTENERS]
+    assert place.given["listeners"] == new
+    with pytest.raises(Refused, match="the running Envoy says: no"):
+        at(folder, place, b"resources:\n- name: refused\n")
+    assert (place.given["listeners"], (folder / LISTENERS).read_bytes()) == (new, new)
+
+
+def test_what_nobody_runs_elsewhere_is_only_written_for_whoever_starts_it(folder: Path) -> None:
+    place = Elsewhere(folder, False)
+    assert at(folder, place, b"resources: []\n").changed
+    assert (place.given, (folder / LISTENERS).read_bytes()) == ({}, b"resources: []\n")
 
 
 def version(text: str) -> Wanted:

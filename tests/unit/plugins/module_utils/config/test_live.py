@@ -13,6 +13,7 @@ import pytest
 
 from ansible_collections.meshlab.envoy.plugins.module_utils.config import live
 from ansible_collections.meshlab.envoy.plugins.module_utils.config.live import LiveFile, Swap, go_live, order
+from ansible_collections.meshlab.envoy.plugins.module_utils.config.place import Folder
 from ansible_collections.meshlab.envoy.plugins.module_utils.config.watch import Counts, Silent, Watch
 
 OLD = b"resources:\n- name: a\n- name: b\n"
@@ -67,7 +68,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def run(folder: Path, envoy: Envoy, *files: LiveFile) -> live.Outcome:
-    return go_live("edge", envoy, folder, files, 1, 1)
+    return go_live("edge", Folder(folder, envoy), files, 1, 1)
 
 
 def test_added_clusters_then_others_then_listeners_then_removed_clusters(folder: Path) -> None:

@@ -316,6 +316,9 @@ class Elsewhere(Folder):
     def taken(self, kind: str, before: Counts, names: Collection[str], deadline: float) -> str:
         return "no" if b"refused" in self.given["listeners"] else ""
 
+    def late(self, kind: str, before: Counts) -> str:
+        return ""
+
     def drained(self, deadline: float) -> bool:
         return True
 

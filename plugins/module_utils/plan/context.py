@@ -18,6 +18,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.documents.manifests.
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.clusters import is_ip
 
+EDGES = ("envoy", "service")
 RUNTIMES = ("local", "docker", "kubernetes", "openshift")
 # What errors call the context, which is not in the demo file.
 CONTEXT = "context"
@@ -48,6 +49,7 @@ class Context:
     mappings: Mapping[str, Any] = field(default_factory=dict)  # statsd_exporter's default mapping, by style
     network: str = ""  # docker: an existing network to join
     kubernetes: Mapping[str, Any] = field(default_factory=dict)  # see documents.manifests.settings
+    edge: str = "envoy"  # pods: what stands in front, the demo's edge proxies or Services
     replicas: Mapping[str, Any] = field(default_factory=dict)  # checked with the demo
     change: str = ""
 
@@ -81,6 +83,7 @@ def read_context(data: Mapping[str, Any]) -> Context:
         if not values.get(key):
             raise DemoError(CONTEXT, f"{key}: is missing")
     check_known(values["runtime"], RUNTIMES, CONTEXT, "runtime", "runtime")
+    check_known(values.get("edge") or "envoy", EDGES, CONTEXT, "edge", "kind of edge")
     for key, value in values.items():
         where = f"{CONTEXT}.{key}"
         if key in PROGRAMS:

@@ -215,7 +215,8 @@ class Layout:
                 self._take(taken, self._network(instance), self.port(group, slot, replica), who)
                 published = self.published(group, slot, replica)
                 if published and not self.context.local:
-                    self._take(taken, "the host", published, who)
+                    service = f"the Service of {group}"
+                    self._take(taken, service if self.context.pods else "the host", published, who)
         for one in self._slots.values():
             if self.context.local and self._decides_itself(one) and one.publish not in (None, one.stated):
                 raise DemoError(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.meshlab.envoy.plugins.module_utils.demo.edge import without_edges
 from ansible_collections.meshlab.envoy.plugins.module_utils.demo.read import Demo, read
 from ansible_collections.meshlab.envoy.plugins.module_utils.documents.compose import compose
 from ansible_collections.meshlab.envoy.plugins.module_utils.documents.manifests.manifests import (
@@ -38,6 +39,8 @@ def make_plan(name: str, data: Any, context: Mapping[str, Any], file: str = "") 
     """
     known = read_context(plain(context))
     demo = read(plain(name), plain(data), known.change, known.replicas, file)
+    if known.edge == "service" and known.pods:
+        demo = without_edges(demo)
     return plan(demo, known)
 
 

@@ -11,7 +11,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils.demo.error import DemoError, check_known
-from ansible_collections.meshlab.envoy.plugins.module_utils.documents.manifests.names import selector
+from ansible_collections.meshlab.envoy.plugins.module_utils.documents.manifests.names import (
+    object_name,
+    selector,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.bootstrap import admin_socket
 from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.listeners import scheme
 from ansible_collections.meshlab.envoy.plugins.module_utils.plan import topology
@@ -92,19 +95,43 @@ def addresses(layout: Layout) -> list[Entry]:
             continue  # it is away
         published = {name: one for name, one in topology.listeners(demo, group).items() if one["publish"]}
         for name, listener in published.items():
-            url = f"{scheme(listener)}://{layout.outside(group, name)}"
-            found.append({"name": f"{group}/{name}", "url": url, "what": "listener"})
+            found.append(_address(group, name, scheme(listener), "", "listener", layout))
         service = demo["services"].get(group)
         if service and service["publish"]:
-            url = f"{service['protocol']}://{layout.outside(group, APP)}"
-            found.append({"name": f"{group}/{APP}", "url": url, "what": "straight to the app"})
+            found.append(_address(group, APP, service["protocol"], "", "straight to the app", layout))
         if published:
-            url = f"http://{layout.outside(group, ADMIN)}/stats"
-            found.append({"name": f"{group}/{ADMIN}", "url": url, "what": "admin, read only"})
+            found.append(_address(group, ADMIN, "http", "/stats", "admin, read only", layout))
     if demo[EXPORTER] is not None:
-        url = f"http://{layout.outside(EXPORTER, EXPORTER_HTTP)}/metrics"
-        found.append({"name": EXPORTER, "url": url, "what": "Prometheus metrics"})
+        found.append(_address(EXPORTER, EXPORTER_HTTP, "http", "/metrics", "Prometheus metrics", layout))
+        found[-1]["name"] = EXPORTER
     return found
+
+
+def _address(group: str, slot: str, spoken: str, path: str, what: str, layout: Layout) -> Entry:
+    name = f"{group}/{slot}"
+    if not layout.context.pods:
+        return {"name": name, "url": f"{spoken}://{layout.outside(group, slot)}{path}", "what": what}
+    published = layout.published(group, slot)
+    domain = layout.context.settings.domain
+    if published and domain and layout.context.settings.routes and spoken in ("http", "https"):
+        host = f"{object_name(layout.demo['name'], group, slot)}.{domain}"
+        return {"name": name, "url": f"https://{host}{path}", "what": what}
+    # Services of a cluster are no addresses of this host until somebody forwards a port.
+    port = layout.port(group, slot)
+    forwarded = (
+        f"service/{layout.service_name(group)} {published}" if published else f"{_pods(group, layout)} {port}"
+    )
+    return {
+        "name": name,
+        "url": f"{spoken}://{LOOPBACK}:{published or port}{path}",
+        "what": f"{what}, after: kubectl port-forward {forwarded}",
+    }
+
+
+def _pods(group: str, layout: Layout) -> str:
+    """Return the Deployment in whose pods `group` runs, as kubectl names it."""
+    own = layout.exporter_host() if group == EXPORTER else group
+    return f"deployment/{object_name(layout.demo['name'], own)}"
 
 
 def traffic(entries: Sequence[Mapping[str, Any]], layout: Layout, where: str) -> list[Entry]:

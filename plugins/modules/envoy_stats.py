@@ -61,6 +61,18 @@ EXAMPLES = r"""
     wait: true
     timeout: 10
 
+- name: A tenth of what came since goes to the canary, as far as chance allows
+  meshlab.envoy.envoy_stats:
+    url: http://127.0.0.1:8001
+    since: "{{ before.snapshot }}"
+    assertions:
+      - stat: cluster.v2.upstream_rq_total
+        over: http.ingress_http.downstream_rq_total
+        of: delta
+        op: eq
+        value: 0.1
+        tolerance: binomial
+
 - name: Two sidecars, one of them in a container, and an exporter
   meshlab.envoy.envoy_stats:
     endpoints:
@@ -236,6 +248,8 @@ attempts:
   type: int
 """
 
+import gc
+
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.api import (
@@ -266,6 +280,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     given = module.params
+    gc.freeze()  # all that was imported stays: going through it again and again costs a fleet a fifth of its time
     try:
         endpoints = parse_endpoints(given["endpoints"], given["url"])
         assertions = parse_assertions(given["assertions"])

@@ -90,6 +90,26 @@ def test_a_good_answer_is_good(server: Server) -> None:
     assert look(server(says(answer(GOOD)))).ok
 
 
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"HTTP/1.1 200 OK\r\n\r\n" + GOOD + b"\r\n\r\n",
+        b"HTTP/1.1 200 OK\n\n" + GOOD + b"\n\n",
+        b"HTTP/1.1 200 OK\r\nx: y\n\r\n" + GOOD + b"\r\n\r\n",
+    ],
+)
+@pytest.mark.parametrize("pieces", [1, 7])
+def test_a_head_ends_where_it_ends(server: Server, data: bytes, pieces: int) -> None:
+    def in_pieces(connection: socket.socket) -> None:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        size = -(-len(data) // pieces)
+        for place in range(0, len(data), size):
+            connection.sendall(data[place : place + size])
+            time.sleep(0.01)  # mostly enough to come alone; the test holds if not
+
+    assert look(server(in_pieces)).ok
+
+
 CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
 
 

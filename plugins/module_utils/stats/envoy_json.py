@@ -18,7 +18,8 @@ from .reading import Scalar
 from .snapshot import Samples, Selection
 
 # Envoy writes no blanks between these; whoever does is read by the general parser.
-_ENTRY = re.compile(rb'\{"name":"((?:[^"\\]|\\.)*)","value":(-?[0-9]{1,20}|"(?:[^"\\]|\\.)*")\}')
+_TEXT = rb'[^"\\]*(?:\\.[^"\\]*)*'
+_ENTRY = re.compile(rb'\{"name":"(%b)","value":(-?[0-9]{1,20}|"%b")\}' % (_TEXT, _TEXT))
 _HEAD, _TAIL = b'{"stats":[', b"]}"
 # A long answer of which little is wanted is worth being searched instead of being built.
 _LONG = 4_096

@@ -79,6 +79,9 @@ async def _head(stream: Stream) -> bytes:
         raise EOFError
     if not line.startswith(b"HTTP/"):
         return line
+    rest = stream.paragraph(_LONGEST_HEAD)  # mostly all came at once
+    if rest:
+        return (line + rest).rstrip(b"\r\n")
     head = bytearray(line)
     while line not in (b"\r\n", b"\n"):
         line = await _line(stream, _LONGEST_HEAD, "too_large", "a line of the answer's head does not end")

@@ -86,6 +86,26 @@ def look_at(
     ]
 
 
+def plain_numbers(
+    assertion: Assertion, source: str, page: Page | None
+) -> tuple[list[int | float], bool] | None:
+    """What `look_at` would read for a pattern where that is numbers and nothing else, and whether all are of counters; else None.
+
+    A fleet has millions of them, and a Reading of each costs as much as asking for it.
+    """
+    if assertion.match is None or assertion.since or assertion.over or assertion.about_histogram:
+        return None
+    if page is None or source == "prometheus" or source not in page.sources:
+        return None
+    samples = page.sources[source]
+    matches = assertion.match.matches
+    chosen = {name: value for name, value in samples.values.items() if matches(name)}
+    numbers = [value for value in chosen.values() if isinstance(value, (int, float))]
+    if not numbers or len(numbers) < len(chosen):
+        return None
+    return numbers, all(samples.kinds.get(name) == "counter" for name in chosen)
+
+
 def _names(assertion: Assertion, source: str, samples: Samples) -> list[str]:
     pool: Mapping[str, object] = samples.histograms if assertion.about_histogram else samples.values
     if assertion.op in ("present", "absent"):
@@ -163,6 +183,11 @@ def _ratio(
         raise _Nothing("comparison", f"{assertion.over} is text")
     if not below:
         raise _Nothing("comparison", f"{assertion.over} is 0, so there is no ratio to it")
+    if assertion.tolerance.binomial:
+        try:
+            assertion.chance(below)
+        except ValueError as error:
+            raise _Nothing("comparison", f"of {assertion.over}, {error}") from None
     return Reading(endpoint, assertion.what, above / below, above=above, below=below)
 
 

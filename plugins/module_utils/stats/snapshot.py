@@ -112,7 +112,7 @@ class Page:
         return data
 
 
-@dataclass
+@dataclass(repr=False)  # as Outcome's
 class Snapshot:
     """All endpoints at one moment."""
 

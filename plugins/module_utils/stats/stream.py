@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
+import os
+import re
 import socket
 import subprocess
 import tempfile
@@ -16,6 +19,8 @@ from dataclasses import dataclass
 from typing import IO
 
 _PIECE = 262_144
+_FIRST_PIECE = 32_768  # Python makes room for all of a piece first, which costs most of a short answer's time
+_EMPTY_LINE = re.compile(rb"(?:\A|\n)\r?\n")
 
 
 class LineTooLong(Exception):
@@ -25,25 +30,51 @@ class LineTooLong(Exception):
 class Stream:
     """What a transport gives: something to send to and to read from, and a way to be done with it.
 
-    asyncio's own streams cost a third more of a fleet's time, so only TLS uses them.
+    asyncio's own streams would double what a fleet costs, and its sock_* functions add a third, so only TLS and what does not go at
+    once are left to them.
     """
 
     def __init__(self, connection: socket.socket) -> None:
         self._socket = connection
         self._buffer = b""
+        self._answering = False  # more of an answer may be there already
+        self._piece = _FIRST_PIECE
 
     async def send(self, data: bytes) -> None:
-        await asyncio.get_running_loop().sock_sendall(self._socket, data)
+        self._answering, self._piece = False, _FIRST_PIECE
+        try:
+            sent = self._socket.send(data)
+        except BlockingIOError:
+            sent = 0
+        if sent < len(data):
+            await asyncio.get_running_loop().sock_sendall(self._socket, data[sent:])
 
     async def receive(self) -> bytes:
         """What came; nothing at the end."""
-        return await asyncio.get_running_loop().sock_recv(self._socket, _PIECE)
+        while True:
+            # An answer takes its time: looking for it before it can be there is a system call for nothing.
+            if self._answering:
+                with contextlib.suppress(BlockingIOError):
+                    data = self._socket.recv(self._piece)
+                    if len(data) == self._piece:
+                        self._piece = _PIECE
+                    return data
+            await _readable(self._socket)
+            self._answering = True
 
     async def read(self, most: int) -> bytes:
         """At least a byte and at most so many; nothing at the end."""
         data = self._buffer or await self.receive()
         self._buffer = data[most:]
         return data if len(data) <= most else data[:most]
+
+    def paragraph(self, longest: int) -> bytes:
+        """All up to an empty line and with it, where that came already and is near; otherwise nothing, and all stays where it is."""
+        found = _EMPTY_LINE.search(self._buffer, 0, longest)
+        if found is None:
+            return b""
+        data, self._buffer = self._buffer[: found.end()], self._buffer[found.end() :]
+        return data
 
     async def until(self, mark: bytes, longest: int) -> bytes:
         """All up to a mark and with it; less than that where the stream ends before."""
@@ -67,6 +98,33 @@ class Stream:
     def explain(self) -> str:
         """What a command said when its stream ended early; empty for a socket."""
         return ""
+
+
+async def connect(connection: socket.socket, address: tuple[object, ...]) -> None:
+    """Connects. On this host that is done at once, although the first call does not say so."""
+    try:
+        connection.connect(address)
+    except BlockingIOError:
+        problem = connection.connect_ex(address)
+        if problem == errno.EALREADY:
+            await asyncio.get_running_loop().sock_connect(connection, address)
+        elif problem not in (0, errno.EISCONN):
+            raise OSError(problem, os.strerror(problem)) from None
+
+
+async def _readable(connection: socket.socket) -> None:
+    loop = asyncio.get_running_loop()
+    there: asyncio.Future[None] = loop.create_future()
+    loop.add_reader(connection.fileno(), _tell, there)
+    try:
+        await there
+    finally:
+        loop.remove_reader(connection.fileno())
+
+
+def _tell(there: asyncio.Future[None]) -> None:
+    if not there.done():
+        there.set_result(None)
 
 
 class TlsStream(Stream):

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from .container import open_in_container
 from .endpoint import Endpoint, Tls
 from .errors import ScrapeError
-from .stream import Stream, TlsStream
+from .stream import Stream, TlsStream, connect
 
 _QUEUE_FULL = 0.01  # seconds
 _LONGEST_SOCKET_PATH = 107  # sun_path, less the byte that ends it
@@ -52,7 +52,7 @@ class Connector:
         try:
             connection.setblocking(False)
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            await asyncio.get_running_loop().sock_connect(connection, address)
+            await connect(connection, address)
             if endpoint.scheme == "https":
                 context = self._context(endpoint.tls)
                 reader, writer = await asyncio.open_connection(

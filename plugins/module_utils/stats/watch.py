@@ -26,7 +26,7 @@ from .wanted import Wanted, wanted_by
 FIRST_LOOK = 1.0
 
 
-@dataclass
+@dataclass(repr=False)  # asyncio shows a task's result to itself, and a fleet's is long
 class Outcome:
     """What came out of all assertions; the same shape whether they hold or not."""
 

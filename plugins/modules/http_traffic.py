@@ -181,6 +181,16 @@ options:
               - Default is V(count).
             type: str
             choices: [count, share]
+          tolerance:
+            description:
+              - How far off the number may be, as a number or as a share of the expected, such as V(5%).
+              - V(binomial) is for a share (O(expect[].of=share)) that chance decides, such as the requests that a weighted route
+                picks. O(expect[].value) is the probability; how far off the share may be follows from the number of requests.
+                It goes with V(eq), V(le), V(ge) and V(between).
+              - That bound is exceeded by chance in one of a million runs at most. V({binomial: 1e-9}) says another number of
+                false alarms.
+              - A probability of exactly 0 or 1 leaves nothing to chance.
+            type: raw
           status:
             description:
               - The number of answers with this status, such as V(200), with one of a class, such as V(2xx), or with V(any).
@@ -281,8 +291,9 @@ EXAMPLES = r"""
           - name: new version
             header: {name: x-app-version, value: v2}
             of: share
-            op: between
-            value: [0.07, 0.13]
+            op: eq
+            value: 0.1
+            tolerance: binomial
           - latency: 0.99
             op: lt
             value: 50

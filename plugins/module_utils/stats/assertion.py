@@ -9,6 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.meshlab.envoy.plugins.module_utils.tolerance.tolerance import (
+    BINOMIAL,
+    Chance,
+    check_binomial,
+)
+
 from .compare import EXACT, NUMERIC, OPERATORS, Tolerance, in_words, parse_tolerance
 from .errors import SpecError
 from .pattern import Pattern, compile_pattern
@@ -70,6 +76,10 @@ class Assertion:
         """Whether it needs an earlier snapshot."""
         return self.of != "value"
 
+    def chance(self, trials: float) -> Chance:
+        """How many of `trials` chance may pick. Raises ValueError where that cannot be said of them."""
+        return Chance.of(self.op, self.value, self.tolerance, trials)
+
     @property
     def what(self) -> str:
         """The subject, for a message."""
@@ -83,6 +93,10 @@ class Assertion:
     @property
     def expected(self) -> str:
         """What is expected, for a message: `delta eq 20`, `sum ge 5`, `p99 lt 50`."""
+        return self.expecting(in_words(self.op, self.value, self.tolerance))
+
+    def expecting(self, comparison: str) -> str:
+        """What is expected, with these words for the comparison."""
         words = [self.across] if self.across != "each" else []
         if self.quantile is not None:
             words.append(f"p{self.quantile * 100:g}")
@@ -92,7 +106,7 @@ class Assertion:
             words.append(f"of the last {self.window}")
         if self.of != "value":
             words.append(self.of)
-        return " ".join([*words, in_words(self.op, self.value, self.tolerance)])
+        return " ".join([*words, comparison])
 
 
 def parse_assertions(entries: Sequence[Mapping[str, Any]] | None) -> list[Assertion]:
@@ -219,3 +233,19 @@ def _sensible(one: Assertion, where: str) -> None:
         raise SpecError(f"{where}.default would make a stat present that is not; leave it out")
     if one.op == "matches" and one.across not in ("each", "any"):
         raise SpecError(f"{where}: matches is for text, which has no {one.across}")
+    if one.tolerance.binomial:
+        _left_to_chance(one, where)
+
+
+def _left_to_chance(one: Assertion, where: str) -> None:
+    """Refuses `tolerance: binomial` where nothing says of how many."""
+    where = f"{where}.tolerance"
+    try:
+        check_binomial(one.op, one.value)
+    except ValueError as error:
+        raise SpecError(f"{where}: {error}") from None
+    if not one.over or one.of == "rate" or one.across not in ("each", "sum"):
+        raise SpecError(
+            f"{where}: {BINOMIAL} is about how many of how many; it goes with over, the stat that counts all of them, "
+            "of: value or delta, and each or sum"
+        )

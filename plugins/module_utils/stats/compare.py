@@ -5,9 +5,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from ansible_collections.meshlab.envoy.plugins.module_utils.tolerance import tolerance as tolerances
+from ansible_collections.meshlab.envoy.plugins.module_utils.tolerance.tolerance import (
+    EXACT,
+    Tolerance,
+)
 
 from .errors import SpecError
 from .pattern import Pattern
@@ -15,35 +19,25 @@ from .reading import Number, Scalar, number
 
 NUMERIC = ("lt", "le", "gt", "ge", "between")
 OPERATORS = ("eq", "ne", *NUMERIC, "in", "matches", "present", "absent")
-
-
-@dataclass(frozen=True)
-class Tolerance:
-    """How far off a number may be."""
-
-    amount: float = 0.0
-    relative: bool = False
-
-    def around(self, expected: Number) -> float:
-        return abs(expected) * self.amount if self.relative else self.amount
-
-    def __str__(self) -> str:
-        if not self.amount:
-            return ""
-        return f" ± {self.amount * 100:g} %" if self.relative else f" ± {self.amount:g}"
-
-
-EXACT = Tolerance()
+__all__ = [
+    "EXACT",
+    "NUMERIC",
+    "OPERATORS",
+    "Tolerance",
+    "holds",
+    "in_words",
+    "parse_tolerance",
+    "show",
+    "too_far",
+]
 
 
 def parse_tolerance(value: object, where: str) -> Tolerance:
-    """A number, or a share such as `5%`."""
-    text = str(value).strip()
-    relative = text.endswith("%")
-    amount = number(text.removesuffix("%").strip(), where)
-    if amount < 0 or math.isinf(amount):
-        raise SpecError(f"{where} has to be a number of 0 or more, or a share such as 5%, not {value!r}")
-    return Tolerance(amount / 100 if relative else float(amount), relative)
+    """A number, a share such as `5%`, or `binomial`."""
+    try:
+        return tolerances.parse_tolerance(value)
+    except ValueError as error:
+        raise SpecError(f"{where} {error}") from None
 
 
 def holds(

@@ -107,7 +107,7 @@ def _presence(verdict: Verdict) -> Verdict:
 def _each(verdict: Verdict, readings: list[Reading]) -> Verdict:
     wrong = [one for one in readings if not _fits(verdict.assertion, one)]
     shown = (wrong or readings)[0]
-    verdict.observed, verdict.estimate = shown.value, shown.estimate
+    _show(verdict, shown)
     if not wrong:
         verdict.ok = True
         return verdict
@@ -138,7 +138,7 @@ def _total(verdict: Verdict, readings: list[Reading], seen: _Seen) -> Verdict:
         texts = sum(isinstance(one.value, str) for one in readings)
         verdict.observed = len(seen.numbers) + texts
     else:
-        numbers = _ratios(readings) if assertion.over and assertion.across == "sum" else seen.numbers
+        numbers = _ratios(verdict, readings) if assertion.over and assertion.across == "sum" else seen.numbers
         text = next((one for one in readings if isinstance(one.value, str)), None)
         if text is not None:
             return _fail(
@@ -151,9 +151,11 @@ def _total(verdict: Verdict, readings: list[Reading], seen: _Seen) -> Verdict:
                 verdict, Failure("absent", f"there is nothing to take the {assertion.across} of"), []
             )
         verdict.observed = _aggregate(assertion.across, numbers)
-    verdict.ok = verdict.observed is not None and holds(
-        assertion.op, verdict.observed, assertion.value, assertion.tolerance
-    )
+    try:
+        verdict.ok = _total_fits(verdict)
+    except ValueError as error:
+        verdict.below = 0
+        return _fail(verdict, Failure("comparison", f"of {assertion.over} in all, {error}"), readings)
     if not verdict.ok:
         _fail(verdict, Failure("comparison", ""), readings)
         grows = assertion.across in ("sum", "max") and bool(readings) and seen.grow
@@ -165,10 +167,19 @@ def _total(verdict: Verdict, readings: list[Reading], seen: _Seen) -> Verdict:
     return verdict
 
 
-def _ratios(readings: list[Reading]) -> list[int | float]:
+def _ratios(verdict: Verdict, readings: list[Reading]) -> list[int | float]:
     """The ratio of the sums, which is not the sum of the ratios."""
-    below = sum(one.below for one in readings)
-    return [sum(one.above for one in readings) / below] if below else []
+    above, below = sum(one.above for one in readings), sum(one.below for one in readings)
+    if verdict.assertion.tolerance.binomial:
+        verdict.above, verdict.below = above, below
+    return [above / below] if below else []
+
+
+def _show(verdict: Verdict, reading: Reading) -> None:
+    """What a message says of a reading."""
+    verdict.observed, verdict.estimate = reading.value, reading.estimate
+    if verdict.assertion.tolerance.binomial:
+        verdict.above, verdict.below = reading.above, reading.below
 
 
 def _aggregate(across: str, numbers: list[int | float]) -> int | float:
@@ -185,8 +196,20 @@ def _aggregate(across: str, numbers: list[int | float]) -> int | float:
 
 
 def _fits(assertion: Assertion, reading: Reading) -> bool:
+    if assertion.tolerance.binomial:
+        return reading.below > 0 and assertion.chance(reading.below).explains(reading.above)
     return reading.value is not None and holds(
         assertion.op, reading.value, assertion.value, assertion.tolerance
+    )
+
+
+def _total_fits(verdict: Verdict) -> bool:
+    """Raises ValueError where chance cannot be reckoned with that many in all."""
+    assertion = verdict.assertion
+    if assertion.tolerance.binomial:
+        return verdict.below > 0 and assertion.chance(verdict.below).explains(verdict.above)
+    return verdict.observed is not None and holds(
+        assertion.op, verdict.observed, assertion.value, assertion.tolerance
     )
 
 

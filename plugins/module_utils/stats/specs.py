@@ -50,7 +50,7 @@ ASSERTION_OPTIONS: ArgumentSpec = {
     "window": {"type": "str", "choices": list(WINDOWS), "default": "cumulative"},
     "op": {"type": "str", "required": True, "choices": list(OPERATORS)},
     "value": {"type": "raw"},
-    "tolerance": {"type": "str"},
+    "tolerance": {"type": "raw"},
     "default": {"type": "float"},
 }
 

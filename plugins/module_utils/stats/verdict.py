@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.meshlab.envoy.plugins.module_utils.tolerance.tolerance import Chance
+
 from .assertion import Assertion
 from .compare import show
 from .errors import Failure
@@ -33,6 +35,9 @@ class Verdict:
     wrong: tuple[Reading, ...] = ()
     final: bool = False  # it can no longer come true
     hint: str = ""
+    # With `tolerance: binomial`, the share that was seen: how many, of how many.
+    above: float = 0
+    below: float = 0
 
     def message(self, elapsed: float) -> str:
         """One sentence: what, where, expected, seen, after how long."""
@@ -40,9 +45,9 @@ class Verdict:
         name = f"{assertion.name}: " if assertion.name else ""
         subject = f"{name}{self._what()} at {self._where()}"
         if self.ok:
-            return f"{subject}: {assertion.expected}, as expected{self._seen_in_passing()}"
+            return f"{subject}: {self._expected()}, as expected{self._seen_in_passing()}"
         more = f" ({len(self.wrong) - 1} more like this)" if len(self.wrong) > 1 and self._single() else ""
-        return f"{subject}: expected {assertion.expected}, {self._saw()} after {elapsed:.1f} s{more}{self._certainty()}{self.hint}"
+        return f"{subject}: expected {self._expected()}, {self._saw()} after {elapsed:.1f} s{more}{self._certainty()}{self.hint}"
 
     def as_data(self, elapsed: float) -> dict[str, Any]:
         """One entry of the result; the same keys whether it holds or not."""
@@ -94,6 +99,13 @@ class Verdict:
             return ", ".join(self.endpoints)
         return f"{len(self.endpoints)} endpoints"
 
+    def _chance(self) -> Chance | None:
+        return self.assertion.chance(self.below) if self.below else None
+
+    def _expected(self) -> str:
+        chance = self._chance()
+        return self.assertion.expecting(chance.expected) if chance else self.assertion.expected
+
     def _saw(self) -> str:
         if self.failure is not None and self.failure.message:
             return (
@@ -101,12 +113,16 @@ class Verdict:
                 if self.failure.kind != "absent"
                 else f"but {self.failure.message},"
             )
+        if chance := self._chance():
+            return f"saw {chance.seen(self.above)}"
         error = self._error()
         return f"saw {show(self.observed)}{error}"
 
     def _seen_in_passing(self) -> str:
         if self.observed is None or self.assertion.op in ("present", "absent"):
             return ""
+        if self.below:
+            return f" (saw {show(self.above)})"
         return f" (saw {show(self.observed)}{self._error()})"
 
     def _error(self) -> str:

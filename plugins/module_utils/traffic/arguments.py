@@ -18,6 +18,7 @@ EXPECT_ARGS: dict[str, Any] = {
     "op": {"type": "str", "required": True, "choices": list(OPERATORS)},
     "value": {"type": "raw", "required": True},
     "of": {"type": "str", "choices": ["count", "share"]},
+    "tolerance": {"type": "raw"},
     "status": {"type": "str"},
     "header": {
         "type": "dict",

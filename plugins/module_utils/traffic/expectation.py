@@ -9,6 +9,14 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from ansible_collections.meshlab.envoy.plugins.module_utils.tolerance.tolerance import (
+    BINOMIAL,
+    EXACT,
+    Tolerance,
+    check_binomial,
+    parse_tolerance,
+)
+
 from .reading import TrafficError, as_number, choice, dictionary, header_name, number, pattern, plain, text
 
 OPERATORS = ("eq", "ne", "lt", "le", "gt", "ge", "between", "in")
@@ -46,6 +54,7 @@ class Expectation(NamedTuple):
     header: HeaderMatch | None = None
     body: re.Pattern[str] | None = None
     among: tuple[str, ...] = ()
+    tolerance: Tolerance = EXACT
 
 
 def parse_expectations(data: Mapping[str, Any], where: str) -> tuple[Expectation, ...]:
@@ -56,7 +65,7 @@ def parse_expectations(data: Mapping[str, Any], where: str) -> tuple[Expectation
 
 
 def _expectation(entry: Any, where: str) -> Expectation:
-    data = dictionary(entry, where, ("name", "op", "value", "of", "among", *SUBJECTS))
+    data = dictionary(entry, where, ("name", "op", "value", "of", "tolerance", "among", *SUBJECTS))
     subjects = [subject for subject in SUBJECTS if subject in data]
     if len(subjects) != 1:
         seen = " and ".join(subjects) or "none"
@@ -99,10 +108,11 @@ def _expectation(entry: Any, where: str) -> Expectation:
         )
     if isinstance(among, (str, bytes, Mapping)) or not isinstance(among, Sequence):
         raise TrafficError(f"{where}.among has to be a list of host names")
+    value = _expected(data, op, where)
     return Expectation(
         subject=subject,
         op=op,
-        value=_expected(data, op, where),
+        value=value,
         of=of,
         name=text(data, "name", where) or "",
         selector=selector,
@@ -110,7 +120,23 @@ def _expectation(entry: Any, where: str) -> Expectation:
         header=header,
         body=body,
         among=tuple(plain(host) for host in among),
+        tolerance=_tolerance(data, op, value, of, where),
     )
+
+
+def _tolerance(data: Mapping[str, Any], op: str, value: object, of: str, where: str) -> Tolerance:
+    if "tolerance" not in data:
+        return EXACT
+    where = f"{where}.tolerance"
+    try:
+        tolerance = parse_tolerance(data["tolerance"])
+        if tolerance.binomial:
+            check_binomial(op, value)
+    except ValueError as error:
+        raise TrafficError(f"{where} {error}") from None
+    if tolerance.binomial and of != "share":
+        raise TrafficError(f"{where}: {BINOMIAL} is about how many of all requests; it goes with `of: share`")
+    return tolerance
 
 
 def _header_match(entry: Any, where: str) -> HeaderMatch:

@@ -9,6 +9,8 @@ import math
 import re
 from typing import Any
 
+from ansible_collections.meshlab.envoy.plugins.module_utils.tolerance.tolerance import Chance
+
 from .expectation import Expectation
 from .spec import Traffic
 from .tally import Result
@@ -20,23 +22,26 @@ def judge(traffic: Traffic, result: Result) -> list[dict[str, Any]]:
 
 
 def _verdict(expectation: Expectation, position: int, result: Result) -> dict[str, Any]:
-    observed = observe(expectation, position, result)
-    if observed is not None and expectation.of == "share":
-        observed = observed / result.sent if result.sent else None
-    ok = observed is not None and holds(expectation, observed)
-    expected = bound(expectation)
+    counted = observe(expectation, position, result)
+    observed: float | None = counted
+    if counted is not None and expectation.of == "share":
+        observed = counted / result.sent if result.sent else None
     where = f"{result.name}: {expectation.name}: " if expectation.name else f"{result.name}: "
     unit = _unit(expectation)
+    if expectation.tolerance.binomial and counted is not None and result.sent:
+        chance = Chance.of(expectation.op, expectation.value, expectation.tolerance, result.sent)
+        ok, expected = chance.explains(counted), chance.expected
+        seen, unseen = _shown(counted), chance.seen(counted)
+    else:
+        ok = observed is not None and holds(expectation, observed)
+        expected = bound(expectation)
+        seen = unseen = "" if observed is None else _shown(observed)
     if observed is None:
         message = f"expected {_numbered(unit, expected)}, saw no answer{_errors(result)}"
     elif ok:
-        message = _numbered(unit, _shown(observed)) + (
-            "" if expected == _shown(observed) else f" (expected {expected})"
-        )
+        message = _numbered(unit, seen) + ("" if expected == seen else f" (expected {expected})")
     else:
-        message = (
-            f"expected {_numbered(unit, expected)}, saw {_shown(observed)}{_others(expectation, result)}"
-        )
+        message = f"expected {_numbered(unit, expected)}, saw {unseen}{_others(expectation, result)}"
     return {
         "ok": ok,
         "name": expectation.name,
@@ -77,27 +82,31 @@ def spread(hosts: dict[str, int], among: tuple[str, ...] = ()) -> float | None:
 
 
 def holds(expectation: Expectation, observed: float) -> bool:
-    """Whether a number is what was expected."""
-    op, value = expectation.op, expectation.value
+    """Whether a number is what was expected. A tolerance widens what is accepted; of `ne`, what is refused."""
+    op, value, around = expectation.op, expectation.value, expectation.tolerance.around
     if isinstance(value, tuple):
         if op == "between":
-            return value[0] <= observed <= value[1]
-        return any(math.isclose(observed, one) for one in value)
+            return value[0] - around(value[0]) <= observed <= value[1] + around(value[1])
+        return any(_is(observed, one, around(one)) for one in value)
     if op in ("eq", "ne"):
-        return math.isclose(observed, value) == (op == "eq")
-    return {"lt": observed < value, "le": observed <= value, "gt": observed > value, "ge": observed >= value}[
-        op
-    ]
+        return _is(observed, value, around(value)) == (op == "eq")
+    low, high = value - around(value), value + around(value)
+    return {"lt": observed < high, "le": observed <= high, "gt": observed > low, "ge": observed >= low}[op]
+
+
+def _is(observed: float, expected: float, around: float) -> bool:
+    return math.isclose(observed, expected) or abs(observed - expected) <= around
 
 
 def bound(expectation: Expectation) -> str:
     """What is expected, in words: `20`, `at least 18`, `18 to 22`."""
     op, value = expectation.op, expectation.value
+    around = str(expectation.tolerance)
     if isinstance(value, tuple):
         numbers = [_shown(one) for one in value]
         if op == "between":
-            return " to ".join(numbers)
-        return numbers[0] if len(numbers) == 1 else f"{', '.join(numbers[:-1])} or {numbers[-1]}"
+            return " to ".join(numbers) + around
+        return (numbers[0] if len(numbers) == 1 else f"{', '.join(numbers[:-1])} or {numbers[-1]}") + around
     words = {
         "eq": "",
         "ne": "other than ",
@@ -106,7 +115,7 @@ def bound(expectation: Expectation) -> str:
         "gt": "more than ",
         "ge": "at least ",
     }
-    return words[op] + _shown(value)
+    return words[op] + _shown(value) + around
 
 
 def _sum_of_statuses(selector: str, result: Result) -> int:
@@ -143,7 +152,8 @@ def _unit(expectation: Expectation) -> str:
         pattern = expectation.body.pattern if expectation.body is not None else ""
         what = f"answers with a body matching {pattern!r}"
     what = what.replace("{", "{{").replace("}", "}}")
-    return f"a share of {{}} of {what}" if expectation.of == "share" else f"{{}} {what}"
+    of_all = expectation.of == "share" and not expectation.tolerance.binomial
+    return f"a share of {{}} of {what}" if of_all else f"{{}} {what}"
 
 
 def _numbered(unit: str, number: str) -> str:

@@ -300,3 +300,52 @@ def test_a_text_among_more_readings_than_are_kept_is_noticed() -> None:
     )
     assert verdict.failure is not None
     assert "'text' is text, which has no sum" in verdict.failure.message
+
+
+CANARY = {"stat": "v2", "over": "all", "op": "eq", "value": 0.1, "tolerance": "binomial"}
+
+
+@pytest.mark.parametrize(
+    ("change", "seen", "words"),
+    [
+        ({}, (37, 200), ": eq 10 %: 3 to 43 of 200, as expected (saw 37)"),
+        ({}, (50, 200), ": expected 10 %: 3 to 43 of 200, saw 50 of 200 (25 %) after 0.5 s"),
+        ({}, (2, 200), "saw 2 of 200 (1 %)"),
+        ({"tolerance": {"binomial": 1e-12}}, (50, 200), "10 %: 0 to 56 of 200, as expected (saw 50)"),
+        ({"op": "ge"}, (200, 200), "at least 10 %: 3 to 200 of 200, as expected (saw 200)"),
+        ({"op": "le"}, (50, 200), "expected at most 10 %: 0 to 43 of 200, saw 50 of 200"),
+        ({"op": "between", "value": [0.1, 0.5]}, (135, 200), "10 % to 50 %: 3 to 134 of 200, saw 135"),
+        ({"value": 0}, (1, 200), "expected 0 %: 0 to 0 of 200, saw 1 of 200 (0.5 %)"),
+        ({"value": 1}, (200, 200), "100 %: 200 to 200 of 200, as expected (saw 200)"),
+        ({}, (300, 200), "saw 300 of 200 (150 %)"),
+        ({}, (0, 0), "expected eq 0.1 ± chance, but all is 0, so there is no ratio to it"),
+        ({}, (1, 2.5), "but of all, 2.5 is no number of which chance could pick some"),
+    ],
+)
+def test_a_share_that_is_left_to_chance(
+    change: dict[str, Any], seen: tuple[float, float], words: str
+) -> None:
+    verdict = judge({**CANARY, **change}, snap(page("edge", v2=seen[0], all=seen[1])))
+    assert words.removeprefix(": eq ") in verdict.message(0.5)
+    assert verdict.ok is ("as expected" in words)
+    json.dumps(verdict.as_data(0.5))
+
+
+def test_chance_across_endpoints() -> None:
+    # Each of them is as improbable as none of 40 are, all together are what was to be expected.
+    fleet = snap(
+        *(page(name, v2=count, all=100) for name, count in (("a", 40), ("b", 0), ("c", 0), ("d", 0)))
+    )
+    assert judge({**CANARY, "across": "sum"}, fleet).message(1.0).endswith("of 400, as expected (saw 40)")
+    wrong = judge(CANARY, fleet)
+    assert (wrong.ok, wrong.observed) == (False, 0.4)
+    assert "at a: expected 10 %: 0 to 27 of 100, saw 40 of 100 (40 %) after 1.0 s" in wrong.message(1.0)
+    huge = snap(page("a", v2=1, all=10**12), page("b", v2=1, all=10**12))
+    assert "of all in all, 2e+12 is no number" in judge({**CANARY, "across": "sum"}, huge).message(1.0)
+
+
+def test_chance_since_then() -> None:
+    then, now = snap(page("edge", v2=1000, all=1000)), snap(page("edge", v2=1020, all=1200))
+    since = {**CANARY, "of": "delta"}
+    assert "delta 10 %: 3 to 43 of 200, as expected (saw 20)" in judge(since, now, then).message(0.5)
+    assert judge(CANARY, now, then).ok is False

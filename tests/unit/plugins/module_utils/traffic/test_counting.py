@@ -156,6 +156,54 @@ REFUSED = RequestError("connect", "cannot connect to a:80: connection refused")
             True,
             "a share of 0.1 of answers with status 503",
         ),
+        # Left to chance: how far off it may be follows from the number of requests.
+        (
+            {"status": "503", "of": "share", "op": "eq", "value": 0.5, "tolerance": {"binomial": 1e-4}},
+            MIXED,
+            True,
+            "2 answers with status 503 (expected 50 %: 2 to 18 of 20)",
+        ),
+        (
+            {"status": "503", "of": "share", "op": "eq", "value": 0.9, "tolerance": "binomial"},
+            MIXED,
+            False,
+            "expected 90 %: 9 to 20 of 20 answers with status 503, saw 2 of 20 (10 %) (18 × 200)",
+        ),
+        # What was not answered was not picked, and is one of all.
+        (
+            {"header": {"name": "server"}, "of": "share", "op": "eq", "value": 1, "tolerance": "binomial"},
+            [answer(), REFUSED],
+            False,
+            "expected 100 %: 2 to 2 of 2 answers with header server, saw 1 of 2 (50 %) (",
+        ),
+        (
+            {"hosts": "a", "of": "share", "op": "between", "value": [0.5, 1], "tolerance": "binomial"},
+            MIXED,
+            True,
+            "18 answers from a (expected 50 % to 100 %: 1 to 20 of 20)",
+        ),
+        (
+            {"status": "200", "op": "eq", "value": 20, "tolerance": 2},
+            MIXED,
+            True,
+            "18 answers with status 200 (expected 20 ± 2)",
+        ),
+        (
+            {"status": "200", "op": "ge", "value": 20, "tolerance": "5%"},
+            MIXED,
+            False,
+            "expected at least 20 ± 5 % answers with status 200, saw 18 (2 × 503)",
+        ),
+        (
+            {"status": "200", "op": "ne", "value": 20, "tolerance": 2},
+            MIXED,
+            False,
+            "expected other than 20 ± 2 answers with status 200, saw 18 (2 × 503)",
+        ),
+        ({"status": "503", "op": "lt", "value": 1, "tolerance": 2}, MIXED, True, "2 answers"),
+        ({"status": "503", "op": "gt", "value": 4, "tolerance": 2}, MIXED, False, "expected more than 4 ± 2"),
+        ({"status": "503", "op": "between", "value": [4, 5], "tolerance": 2}, MIXED, True, "2 answers"),
+        ({"status": "503", "op": "in", "value": [9, 4], "tolerance": 1}, MIXED, False, "expected 9 or 4 ± 1"),
         # A share is one of all that was sent: what was not answered is not forgotten.
         (
             {"status": "200", "of": "share", "op": "eq", "value": 0.5},
@@ -262,7 +310,7 @@ def test_expectations(
     held, sentence = message(expect, *seen)
     assert sentence.startswith(f"service 1: {words}")
     assert held == ok
-    if ok or "(" in words or REFUSED not in seen:
+    if "tolerance" not in expect and (ok or "(" in words or REFUSED not in seen):
         assert sentence == f"service 1: {words}"
 
 

@@ -159,6 +159,13 @@ def test_anything_but_a_list_is_refused(entries: Any) -> None:
         ({"header": {"name": "a", "value": "b", "matches": "c"}}, "either value or matches"),
         ({"hosts": "count", "among": ["a"]}, "among is for `hosts: spread` only"),
         ({"hosts": "spread", "among": "a"}, "has to be a list of host names"),
+        ({"status": "200", "tolerance": "binomial"}, "it goes with `of: share`"),
+        (
+            {"status": "200", "of": "share", "op": "ne", "tolerance": "binomial"},
+            "tolerance binomial goes with eq",
+        ),
+        ({"status": "200", "of": "share", "value": 2, "tolerance": "binomial"}, "2 is none from 0 to 1"),
+        ({"status": "200", "of": "share", "tolerance": "some"}, "expect[0].tolerance has to be a number"),
         ({"stauts": "200"}, "expect[0].stauts is unknown; did you mean status?"),
     ],
 )

@@ -48,6 +48,11 @@ def fault(percent: int) -> Data:
     return {"name": "envoy.filters.http.fault", "typed_config": {"@type": kind, "abort": abort}}
 
 
+def weighted(v1: int, v2: int) -> list[Data]:
+    clusters = [{"name": "v1", "weight": v1}, {"name": "v2", "weight": v2}]
+    return [{"match": {"prefix": "/"}, "route": {"weighted_clusters": {"clusters": clusters}}}]
+
+
 S1, S2, TLS, APP = (
     "service 1 through the edge",
     "service 2 through the edge",
@@ -56,6 +61,7 @@ S1, S2, TLS, APP = (
 )
 FAULTY = "requests, some of them faulty"
 QUICK, SLOW = "quick requests", "requests of 300 ms"
+EVERYBODY = "everybody"
 PLAIN, BARE = "plain connections", "clients without a certificate"
 
 # Seconds after which what Envoy counted has reached the exporter: it flushes once a second.
@@ -144,6 +150,31 @@ CASES = [
         ),
     ),
     Case(
+        "canary",
+        "weights of 70 and 30",
+        {
+            f"{EVERYBODY}: header x-app-version": "expected 10 %: 138 to 269 of 2000 answers with header x-app-version: v2, saw ",
+            "edge: cluster.v2.upstream_rq_total": "expected delta 10 %: 138 to 269 of 2000, saw ",
+        },
+        runs=edge_http(routes=weighted(70, 30)),
+    ),
+    Case(
+        "canary",
+        "version 1 under the name of version 2",
+        {f"{EVERYBODY}: header x-app-version": "saw 0 of 2000 (0 %) (2000 × x-app-version: v1)"},
+        runs={"services": {"v2": {"app": {"version": "v1"}}}},
+    ),
+    Case(
+        "canary",
+        "half of the requests",
+        {
+            f"{EVERYBODY}: status 200": "expected 2000 answers with status 200, saw 1000",
+            r"edge: cluster\.v[12]\.upstream_rq_total": "expected sum delta eq 2000, saw 1000",
+            "['v1', 'v2']: http.ingress.downstream_rq_2xx": "expected sum delta eq 2000, saw 1000",
+        },
+        sent=traffic(EVERYBODY, requests=1000),
+    ),
+    Case(
         "fault_injection",
         "half of the requests",
         {f"{FAULTY}: status any": "expected 1000 answers, saw 500"},
@@ -152,7 +183,7 @@ CASES = [
     Case(
         "fault_injection",
         "another share of faults",
-        {f"{FAULTY}: status 503": "expected a share of 0.149 to 0.251 of answers with status 503, saw 0."},
+        {f"{FAULTY}: status 503": "expected 20 %: 141 to 264 of 1000 answers with status 503, saw "},
         runs=edge_http(http_filters=[fault(percent=50)]),
     ),
     Case(

@@ -44,7 +44,7 @@ NOT_RUN = {
     ".venv/bin/ansible-playbook -i hosts.yml site.yml -e demo=front_proxy": "envoy1.example.com is to be a host of yours",
 }
 # What the gallery publishes, and the examples.
-PORTS = (7001, 7443, 8000, 8070, 8080, 8081, 8090, 8443, 9090, 9102, 9125, 9901, 10000)
+PORTS = (7001, 7443, 8000, 8070, 8080, 8081, 8090, 8091, 8443, 9090, 9102, 9125, 9901, 10000)
 FENCE = re.compile(r"^```(?P<info>[^\n`]+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 
 

@@ -49,7 +49,7 @@ def kinds(value: Any) -> set[type]:
 
 
 def test_there_are_demos() -> None:
-    assert {"front_proxy", "service_envoy", "mutual_tls", "fault_injection"} <= set(GALLERY)
+    assert {"front_proxy", "service_envoy", "mutual_tls", "fault_injection", "canary"} <= set(GALLERY)
 
 
 @DEMOS

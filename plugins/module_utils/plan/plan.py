@@ -12,10 +12,15 @@ from typing import Any
 from ansible_collections.meshlab.envoy.plugins.module_utils.demo.edge import without_edges
 from ansible_collections.meshlab.envoy.plugins.module_utils.demo.read import Demo, read
 from ansible_collections.meshlab.envoy.plugins.module_utils.documents.compose import compose
+from ansible_collections.meshlab.envoy.plugins.module_utils.documents.manifests.configs import secret_name
 from ansible_collections.meshlab.envoy.plugins.module_utils.documents.manifests.manifests import (
     FILE as MANIFESTS,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils.documents.manifests.manifests import manifests
+from ansible_collections.meshlab.envoy.plugins.module_utils.documents.manifests.template import (
+    FILE as TEMPLATE,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils.documents.manifests.template import template
 from ansible_collections.meshlab.envoy.plugins.module_utils.documents.supervisord import supervisord_conf
 from ansible_collections.meshlab.envoy.plugins.module_utils.documents.workload import Workload
 from ansible_collections.meshlab.envoy.plugins.module_utils.documents.yaml_text import plain
@@ -64,7 +69,7 @@ def plan(demo: Demo, context: Context) -> dict[str, Any]:
         files.append(mapping)
         checks += [check] if check else []
     certificates = [certificate for proxy in proxies for certificate in proxy.certificates]
-    documents, objects = _documents(demo, workloads, files, certificates, context)
+    documents, objects, commands = _documents(demo, workloads, files, certificates, context)
     files += documents
     endpoints = questions.endpoints(layout)
     change = demo["changes"].get(context.change)
@@ -83,6 +88,7 @@ def plan(demo: Demo, context: Context) -> dict[str, Any]:
         "checks": checks,
         "workloads": [workload.to_dict() for workload in workloads],
         "manifests": objects,
+        "commands": commands,
         "admins": [questions.admin(proxy, layout) for proxy in layout.proxies()],
         "endpoints": endpoints,
         "addresses": questions.addresses(layout),
@@ -109,26 +115,40 @@ def _documents(
     files: list[File],
     certificates: list[dict[str, Any]],
     context: Context,
-) -> tuple[list[File], list[dict[str, Any]]]:
-    """Return what the runtime reads, and the same as objects where it is an API server that reads them."""
+) -> tuple[list[File], list[dict[str, Any]], list[str]]:
+    """Return what the runtime reads, the same as objects where it is an API server that reads them, and how to run it by hand."""
     name = demo["name"]
     if context.local:
-        return [File("supervisord.conf", supervisord_conf(name, workloads))], []
+        return (
+            [File("supervisord.conf", supervisord_conf(name, workloads))],
+            [],
+            ["supervisord -c supervisord.conf"],
+        )
     if context.pods:
-        return _manifests(name, workloads, files, certificates, context)
+        return _manifests(demo, workloads, files, certificates, context)
     document = compose(name, workloads, context.bind, context.network or None)
-    return [File("compose.yaml", titled(f"{name}: docker compose up", document))], []
+    return [File("compose.yaml", titled(f"{name}: docker compose up", document))], [], ["docker compose up"]
 
 
 def _manifests(
-    name: str,
+    demo: Demo,
     workloads: list[Workload],
     files: list[File],
     certificates: list[dict[str, Any]],
     context: Context,
-) -> tuple[list[File], list[dict[str, Any]]]:
+) -> tuple[list[File], list[dict[str, Any]], list[str]]:
     contents = {file.path: file.content for file in files}
     folders = [certificate["path"] for certificate in certificates]
+    name = demo["name"]
     objects = manifests(name, workloads, contents, folders, context.settings)
-    documents = [File(MANIFESTS, titled_all(f"{name}: kubectl apply --filename {MANIFESTS}", objects))]
-    return documents, objects
+    # Keys are made where the demo is deployed or rendered, and are in none of its documents.
+    public = [one for one in objects if one["kind"] != "Secret"]
+    documents = [File(MANIFESTS, titled_all(f"{name}: kubectl apply -f {MANIFESTS}", public))]
+    secrets = [f"create secret generic {secret_name(name, one)} --from-file={one}" for one in folders]
+    if context.runtime == "openshift":
+        command = f"oc process -f {TEMPLATE} -p NAMESPACE=$(oc project -q) | oc create -f -"
+        documents.append(
+            File(TEMPLATE, titled(f"{name}: {command}", template(name, demo["summary"], public)))
+        )
+        return documents, objects, [*(f"oc {one}" for one in secrets), command]
+    return documents, objects, [*(f"kubectl {one}" for one in secrets), f"kubectl apply -f {MANIFESTS}"]

@@ -1,0 +1,103 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Objects of a demo → an OpenShift Template, whose users choose namespace, images, replicas and hosts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, field
+
+from ansible_collections.meshlab.envoy.plugins.module_utils.documents.manifests import names
+from ansible_collections.meshlab.envoy.plugins.module_utils.documents.manifests.pods import Object
+
+FILE = "template.yaml"
+
+
+@dataclass
+class _Parameters:
+    """What a Template's users choose; each with the demo's own value."""
+
+    found: dict[str, Object] = field(default_factory=dict)
+
+    def text(self, name: str, value: str, description: str) -> str:
+        """Return a reference to the parameter `name`, which is text."""
+        self.found.setdefault(name, {"name": name, "description": description, "value": value})
+        return "${" + name + "}"
+
+    def number(self, name: str, value: int, description: str) -> str:
+        """Return a reference to the parameter `name` that stays a number in the answer of `oc process`."""
+        self.text(name, str(value), description)
+        return "${{" + name + "}}"
+
+
+def template(demo: str, summary: str, objects: Sequence[Object]) -> Object:
+    """Return the Template of `objects`: `oc process --filename template.yaml | oc create --filename -` creates them.
+
+    Source: Template (template.openshift.io/v1) in OpenShift's API reference; `${NAME}` stands for text, `${{NAME}}` for
+    what is no text.
+    """
+    parameters = _Parameters()
+    parameters.found["NAMESPACE"] = {
+        "name": "NAMESPACE",
+        "description": "The project that the demo runs in.",
+        "required": True,
+    }
+    made = [_object(deepcopy(one), parameters) for one in objects]
+    return {
+        "apiVersion": "template.openshift.io/v1",
+        "kind": "Template",
+        "metadata": {
+            "name": names.dns(demo),
+            "labels": names.labels(demo),
+            "annotations": {"description": summary},
+        },
+        "parameters": list(parameters.found.values()),
+        "objects": made,
+    }
+
+
+def _object(one: Object, parameters: _Parameters) -> Object:
+    one["metadata"] = {**one["metadata"], "namespace": "${NAMESPACE}"}
+    if one["kind"] == "Deployment":
+        group = one["metadata"]["labels"][names.NAME]
+        spec = one["spec"]
+        spec["replicas"] = parameters.number(
+            f"{_upper(group)}_REPLICAS", spec["replicas"], f"How many pods of {group} there are."
+        )
+        for container in _containers(spec["template"]["spec"]):
+            container["image"] = parameters.text(
+                _image_name(container, group, parameters),
+                container["image"],
+                f"The image of container {container['name']}.",
+            )
+    if one["kind"] == "Route":
+        name = one["metadata"]["name"]
+        host = one["spec"].pop("host", "")
+        parameter = parameters.text(
+            f"{_upper(name)}_HOST",
+            host,
+            f"The host of Route {name}; the router makes one up where it is empty.",
+        )
+        one["spec"] = {"host": parameter, **one["spec"]}
+    return one
+
+
+def _image_name(container: Object, group: str, parameters: _Parameters) -> str:
+    """One parameter for all containers of a name, where they have one image."""
+    name = f"{_upper(container['name'])}_IMAGE"
+    if parameters.found.get(name, {}).get("value", container["image"]) == container["image"]:
+        return name
+    return f"{_upper(group)}_{name}"
+
+
+def _containers(spec: Object) -> Iterator[Object]:
+    yield from spec.get("initContainers", ())
+    yield from spec["containers"]
+
+
+def _upper(name: str) -> str:
+    return re.sub(r"[^A-Z0-9]", "_", name.upper())

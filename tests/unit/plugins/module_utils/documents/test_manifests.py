@@ -1,0 +1,290 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Workloads → the objects of a namespace, and OpenShift's Template of them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from ansible_collections.meshlab.envoy.plugins.module_utils.documents.manifests.manifests import manifests
+from ansible_collections.meshlab.envoy.plugins.module_utils.documents.manifests.settings import (
+    Settings,
+    SettingsError,
+    read_settings,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils.documents.manifests.template import template
+from ansible_collections.meshlab.envoy.plugins.module_utils.documents.workload import (
+    Mount,
+    Port,
+    Probe,
+    Workload,
+    WorkloadError,
+)
+
+ENVOY = Workload(
+    name="web_1-envoy",
+    command=("envoy", "--service-node", "$(POD_NAME)"),
+    image="envoy:1",
+    directory="/etc/envoy",
+    mounts=(Mount("web_1", "/etc/envoy/web_1"),),
+    ports=(
+        Port(10000, name="ingress", scheme="http", peers=("edge",)),
+        Port(8443, 8443, name="tls_in", scheme="https"),
+        Port(9902, name="admin", scheme="http", metrics=True),
+    ),
+    probe=Probe("http", port=9902, path="/ready"),
+    digest="abc",
+    group="web_1",
+    replicas=3,
+    container="envoy",
+    sidecar=True,
+)
+APP = Workload(
+    name="web_1",
+    command=("python3", "app.py"),
+    image="python:3",
+    network="web_1-envoy",
+    ports=(Port(8080, name="app", scheme="http"),),
+    probe=Probe("http", port=8080, path="/healthz", private=True, command=("ask",)),
+    group="web_1",
+    replicas=3,
+    container="app",
+)
+FILES = {"web_1/bootstrap.yaml": "b", "web_1/secrets/identity.yaml": "i", "other/file": "o"}
+OPENSHIFT = read_settings({"domain": "apps.example.com"}, openshift=True)
+
+
+def objects(
+    *workloads: Workload, settings: Settings | None = None, certificates: list[str] | None = None
+) -> dict[str, dict[str, Any]]:
+    """The objects by `Kind/name`."""
+    made = manifests("my_demo", workloads or (ENVOY, APP), FILES, certificates or [], settings or Settings())
+    json.dumps(made)
+    return {f"{one['kind']}/{one['metadata']['name']}": one for one in made}
+
+
+def pod(made: dict[str, dict[str, Any]], name: str = "my-demo-web-1") -> dict[str, Any]:
+    found: dict[str, Any] = made[f"Deployment/{name}"]["spec"]["template"]["spec"]
+    return found
+
+
+def test_a_service_and_its_sidecar_are_one_pod() -> None:
+    made = objects()
+    spec = pod(made)
+    assert [one["name"] for one in spec["containers"]] == ["app"]
+    (sidecar,) = spec["initContainers"]
+    assert (sidecar["name"], sidecar["restartPolicy"]) == ("envoy", "Always")
+    assert made["Deployment/my-demo-web-1"]["spec"]["replicas"] == 3
+
+
+def test_what_pod_security_restricted_asks_for_is_there() -> None:
+    spec = pod(objects())
+    assert spec["securityContext"] == {
+        "runAsNonRoot": True,
+        "runAsUser": 65532,
+        "fsGroup": 65532,
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+    assert spec["automountServiceAccountToken"] is False
+    for container in (*spec["containers"], *spec["initContainers"]):
+        assert container["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+            "readOnlyRootFilesystem": True,
+        }
+        assert container["resources"]["requests"]
+        assert container["name"]
+
+
+def test_openshift_chooses_the_user() -> None:
+    context = pod(objects(settings=OPENSHIFT))["securityContext"]
+    assert "runAsUser" not in context
+    assert "fsGroup" not in context
+    assert context["runAsNonRoot"]
+
+
+def test_a_port_on_the_containers_loopback_is_asked_inside() -> None:
+    (app,) = pod(objects())["containers"]
+    assert app["readinessProbe"]["exec"] == {"command": ["ask"]}
+    (envoy,) = pod(objects())["initContainers"]
+    assert envoy["readinessProbe"]["httpGet"] == {"path": "/ready", "port": 9902}
+
+
+def test_files_and_certificates_are_one_folder() -> None:
+    made = objects(certificates=["web_1/certs"])
+    config = made["ConfigMap/my-demo-web-1-abc"]
+    assert config["data"] == {"bootstrap.yaml": "b", "secrets__identity.yaml": "i"}
+    assert config["metadata"]["annotations"] == {"meshlab.envoy/folder": "web_1"}
+    assert "data" not in made["Secret/my-demo-web-1-certs"]
+    volume = next(one for one in pod(made)["volumes"] if one["name"] == "web-1")
+    from_files, from_keys = volume["projected"]["sources"]
+    assert {one["path"] for one in from_files["configMap"]["items"]} == {
+        "bootstrap.yaml",
+        "secrets/identity.yaml",
+    }
+    assert {(one["path"], one["mode"]) for one in from_keys["secret"]["items"]} == {
+        ("certs/tls.crt", 0o440),
+        ("certs/tls.key", 0o440),
+        ("certs/ca.crt", 0o440),
+    }
+
+
+def test_what_is_read_at_start_only_names_the_config_map() -> None:
+    """Pods of before keep what they started with; so a rollout that fails leaves them as they were."""
+    before, after = objects(), objects(replace(ENVOY, digest="def"), APP)
+    assert "ConfigMap/my-demo-web-1-abc" in before
+    assert "ConfigMap/my-demo-web-1-def" in after
+    assert pod(before) != pod(after)
+
+
+def test_another_number_of_replicas_restarts_no_pod() -> None:
+    one = objects(replace(ENVOY, replicas=1), replace(APP, replicas=1))
+    assert pod(one) == pod(objects())
+    assert "PodDisruptionBudget/my-demo-web-1" in objects()
+    assert "PodDisruptionBudget/my-demo-web-1" not in one
+
+
+def test_envoys_find_pods_and_people_a_service() -> None:
+    made = objects(settings=Settings(service_type="NodePort"))
+    headless, public = made["Service/my-demo-web-1-pods"]["spec"], made["Service/my-demo-web-1"]["spec"]
+    assert headless["clusterIP"] == "None"
+    assert [one["port"] for one in headless["ports"]] == [10000]
+    assert public["type"] == "NodePort"
+    assert [(one["name"], one["port"], one["targetPort"]) for one in public["ports"]] == [
+        ("tls-in", 8443, 8443)
+    ]
+    assert headless["selector"] == public["selector"] == {
+        "meshlab.envoy/demo": "my_demo",
+        "app.kubernetes.io/name": "web-1",
+    }  # fmt: skip
+
+
+def test_nobody_but_prometheus_and_who_calls_gets_in() -> None:
+    rules = objects()["NetworkPolicy/my-demo-web-1"]["spec"]["ingress"]
+    assert rules == [
+        {"ports": [{"port": 8443, "protocol": "TCP"}]},
+        {
+            "from": [
+                {
+                    "podSelector": {
+                        "matchLabels": {"meshlab.envoy/demo": "my_demo", "app.kubernetes.io/name": "edge"}
+                    }
+                }
+            ],
+            "ports": [{"port": 10000, "protocol": "TCP"}],
+        },
+        {
+            "from": [
+                {
+                    "namespaceSelector": {},
+                    "podSelector": {"matchLabels": {"app.kubernetes.io/name": "prometheus"}},
+                }
+            ],
+            "ports": [{"port": 9902, "protocol": "TCP"}],
+        },
+    ]
+
+
+def test_a_group_in_the_pods_of_another_is_found_there() -> None:
+    exporter = Workload(
+        name="statsd_exporter",
+        command=("statsd_exporter",),
+        image="exporter:1",
+        network="web_1-envoy",
+        ports=(Port(9102, 9102, name="http", scheme="http"),),
+        group="statsd_exporter",
+        container="statsd-exporter",
+        sidecar=True,
+    )
+    made = objects(ENVOY, APP, exporter)
+    assert [one["name"] for one in pod(made)["initContainers"]] == ["envoy", "statsd-exporter"]
+    service = made["Service/my-demo-statsd-exporter"]["spec"]
+    assert service["selector"]["app.kubernetes.io/name"] == "web-1"
+
+
+@pytest.mark.parametrize(
+    ("termination", "tls"),
+    [
+        ("passthrough", {"termination": "passthrough", "insecureEdgeTerminationPolicy": "Redirect"}),
+        ("reencrypt", {"termination": "reencrypt", "insecureEdgeTerminationPolicy": "Redirect"}),
+    ],
+)
+def test_a_route_to_tls(termination: str, tls: dict[str, str]) -> None:
+    settings = read_settings({"domain": "apps.example.com", "termination": termination}, openshift=True)
+    route = objects(settings=settings)["Route/my-demo-web-1-tls-in"]
+    assert route["spec"]["tls"] == tls
+    assert route["spec"]["host"] == "my-demo-web-1-tls-in.apps.example.com"
+    assert ("annotations" in route["metadata"]) == (termination == "reencrypt")
+
+
+def test_a_route_to_http_ends_tls_at_the_edge() -> None:
+    edge = replace(APP, network=None, ports=(Port(8080, 8080, name="http", scheme="http"),))
+    route = objects(edge, settings=OPENSHIFT)["Route/my-demo-web-1-http"]
+    assert route["spec"]["tls"]["termination"] == "edge"
+
+
+def test_http_routes_are_attached_to_a_gateway() -> None:
+    edge = replace(APP, network=None, ports=(Port(8080, 80, name="http", scheme="http"),))
+    settings = Settings(gateway="infra/public", domain="example.com")
+    route = objects(edge, settings=settings)["HTTPRoute/my-demo-web-1-http"]["spec"]
+    assert route["parentRefs"] == [{"name": "public", "namespace": "infra"}]
+    assert route["hostnames"] == ["my-demo-web-1-http.example.com"]
+    assert route["rules"] == [{"backendRefs": [{"name": "my-demo-web-1", "port": 80}]}]
+
+
+def test_names_that_are_one_on_kubernetes() -> None:
+    one = replace(APP, name="a_b", group="a_b", network=None)
+    with pytest.raises(WorkloadError, match="'_' and '-' are one letter"):
+        objects(one, replace(one, name="a-b", group="a-b"))
+
+
+def test_a_name_that_is_too_long() -> None:
+    one = replace(APP, name="w" * 60, group="w" * 60, network=None)
+    with pytest.raises(WorkloadError, match="has 68 letters, and Kubernetes takes 63"):
+        objects(one)
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        ({"typ": 1}, "typ: there is no such key"),
+        ({"service_type": "Cluster"}, "service_type: 'Cluster' is not one of ClusterIP, NodePort, LoadBalancer"),
+        ({"uid": 0}, "uid: has to be the number of a user that is not root, not '0'"),
+        ({"pull_secrets": "mine"}, "pull_secrets: has to be a list"),
+    ],
+)  # fmt: skip
+def test_settings_that_cannot_be(data: dict[str, Any], said: str) -> None:
+    with pytest.raises(SettingsError, match=said):
+        read_settings(data, openshift=False)
+
+
+def test_a_template_lets_its_users_choose() -> None:
+    made = template("my_demo", "A demo", list(objects(settings=OPENSHIFT).values()))
+    parameters = {one["name"]: one.get("value") for one in made["parameters"]}
+    assert parameters == {
+        "NAMESPACE": None,
+        "MY_DEMO_WEB_1_TLS_IN_HOST": "my-demo-web-1-tls-in.apps.example.com",
+        "WEB_1_REPLICAS": "3",
+        "ENVOY_IMAGE": "envoy:1",
+        "APP_IMAGE": "python:3",
+    }
+    deployment = next(one for one in made["objects"] if one["kind"] == "Deployment")
+    assert deployment["spec"]["replicas"] == "${{WEB_1_REPLICAS}}"
+    assert deployment["spec"]["template"]["spec"]["containers"][0]["image"] == "${APP_IMAGE}"
+    assert {one["metadata"]["namespace"] for one in made["objects"]} == {"${NAMESPACE}"}
+    # Kubernetes' own $(POD_NAME) is no parameter.
+    assert "$(POD_NAME)" in json.dumps(made)
+
+
+def test_two_images_of_one_name_are_two_parameters() -> None:
+    other = replace(APP, name="db", group="db", image="postgres:17", network=None)
+    made = template("my_demo", "", list(objects(replace(APP, network=None), other).values()))
+    parameters = {one["name"]: one.get("value") for one in made["parameters"]}
+    assert parameters["APP_IMAGE"] == "python:3"
+    assert parameters["DB_APP_IMAGE"] == "postgres:17"

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils.demo.error import DemoError, check_known
@@ -19,6 +19,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.documents.manifests.
 from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.clusters import is_ip
 
 EDGES = ("envoy", "service")
+MESHES = ("istio",)
 RUNTIMES = ("local", "docker", "kubernetes", "openshift")
 # What errors call the context, which is not in the demo file.
 CONTEXT = "context"
@@ -50,6 +51,7 @@ class Context:
     network: str = ""  # docker: an existing network to join
     kubernetes: Mapping[str, Any] = field(default_factory=dict)  # see documents.manifests.settings
     edge: str = "envoy"  # pods: what stands in front, the demo's edge proxies or Services
+    mesh: str = ""  # pods: istio, whose proxies take the place of the demo's own
     replicas: Mapping[str, Any] = field(default_factory=dict)  # checked with the demo
     change: str = ""
 
@@ -66,7 +68,8 @@ class Context:
     @property
     def settings(self) -> Settings:
         """What the cluster's users decided. Raises SettingsError."""
-        return read_settings(self.kubernetes, self.runtime == "openshift")
+        found = read_settings(self.kubernetes, self.runtime == "openshift")
+        return replace(found, injected=True) if self.mesh else found
 
 
 PROGRAMS = tuple(one.name for one in fields(Context) if one.type == "Program")
@@ -84,6 +87,8 @@ def read_context(data: Mapping[str, Any]) -> Context:
             raise DemoError(CONTEXT, f"{key}: is missing")
     check_known(values["runtime"], RUNTIMES, CONTEXT, "runtime", "runtime")
     check_known(values.get("edge") or "envoy", EDGES, CONTEXT, "edge", "kind of edge")
+    if values.get("mesh"):
+        check_known(values["mesh"], MESHES, CONTEXT, "mesh", "mesh")
     for key, value in values.items():
         where = f"{CONTEXT}.{key}"
         if key in PROGRAMS:

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils.demo.edge import without_edges
@@ -25,7 +25,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.documents.supervisor
 from ansible_collections.meshlab.envoy.plugins.module_utils.documents.workload import Workload
 from ansible_collections.meshlab.envoy.plugins.module_utils.documents.yaml_text import plain
 from ansible_collections.meshlab.envoy.plugins.module_utils.envoy import versions
-from ansible_collections.meshlab.envoy.plugins.module_utils.plan import questions
+from ansible_collections.meshlab.envoy.plugins.module_utils.plan import istio, questions
 from ansible_collections.meshlab.envoy.plugins.module_utils.plan.context import Context, read_context
 from ansible_collections.meshlab.envoy.plugins.module_utils.plan.exporter import plan_exporter
 from ansible_collections.meshlab.envoy.plugins.module_utils.plan.files import File, titled, titled_all
@@ -44,13 +44,15 @@ def make_plan(name: str, data: Any, context: Mapping[str, Any], file: str = "") 
     """
     known = read_context(plain(context))
     demo = read(plain(name), plain(data), known.change, known.replicas, file)
-    if known.edge == "service" and known.pods:
+    if known.pods and known.mesh:
+        return plan(istio.in_mesh(demo), known, istio.objects(demo))
+    if known.pods and known.edge == "service":
         demo = without_edges(demo)
     return plan(demo, known)
 
 
-def plan(demo: Demo, context: Context) -> dict[str, Any]:
-    """Return the plan of a demo that was read, without its defaults left to fill in."""
+def plan(demo: Demo, context: Context, more: Sequence[dict[str, Any]] = ()) -> dict[str, Any]:
+    """Return the plan of a demo that was read, without its defaults left to fill in; `more` are objects beside its own."""
     programs = _programs(demo)
     if "envoy" in programs and context.envoy.version:
         versions.check(context.envoy.version)
@@ -69,7 +71,7 @@ def plan(demo: Demo, context: Context) -> dict[str, Any]:
         files.append(mapping)
         checks += [check] if check else []
     certificates = [certificate for proxy in proxies for certificate in proxy.certificates]
-    documents, objects, commands = _documents(demo, workloads, files, certificates, context)
+    documents, objects, commands = _documents(demo, workloads, files, certificates, context, more)
     files += documents
     endpoints = questions.endpoints(layout)
     change = demo["changes"].get(context.change)
@@ -115,6 +117,7 @@ def _documents(
     files: list[File],
     certificates: list[dict[str, Any]],
     context: Context,
+    more: Sequence[dict[str, Any]],
 ) -> tuple[list[File], list[dict[str, Any]], list[str]]:
     """Return what the runtime reads, the same as objects where it is an API server that reads them, and how to run it by hand."""
     name = demo["name"]
@@ -125,7 +128,7 @@ def _documents(
             ["supervisord -c supervisord.conf"],
         )
     if context.pods:
-        return _manifests(demo, workloads, files, certificates, context)
+        return _manifests(demo, workloads, files, certificates, context, more)
     document = compose(name, workloads, context.bind, context.network or None)
     return [File("compose.yaml", titled(f"{name}: docker compose up", document))], [], ["docker compose up"]
 
@@ -136,11 +139,12 @@ def _manifests(
     files: list[File],
     certificates: list[dict[str, Any]],
     context: Context,
+    more: Sequence[dict[str, Any]],
 ) -> tuple[list[File], list[dict[str, Any]], list[str]]:
     contents = {file.path: file.content for file in files}
     folders = [certificate["path"] for certificate in certificates]
     name = demo["name"]
-    objects = manifests(name, workloads, contents, folders, context.settings)
+    objects = [*manifests(name, workloads, contents, folders, context.settings), *more]
     # Keys are made where the demo is deployed or rendered, and are in none of its documents.
     public = [one for one in objects if one["kind"] != "Secret"]
     documents = [File(MANIFESTS, titled_all(f"{name}: kubectl apply -f {MANIFESTS}", public))]

@@ -26,6 +26,10 @@ LINGER = 10
 SCRATCH = "/tmp"  # noqa: S108  (a container's own)
 
 
+# By this label Istio gives a pod its proxy (istio.io, "Installing the Sidecar").
+INJECTED = {"sidecar.istio.io/inject": "true"}
+
+
 @dataclass(frozen=True)
 class Pod:
     """What runs in each pod of `group`; the first of `workloads` is the one whose network the others share."""
@@ -57,7 +61,9 @@ def deployment(demo: str, pod: Pod, volumes: Mapping[str, Object], settings: Set
             # What pods of before read is removed with them, so there is nothing to go back to.
             "revisionHistoryLimit": 0,
             "template": {
-                "metadata": {"labels": names.labels(demo, pod.group)},
+                "metadata": {
+                    "labels": {**names.labels(demo, pod.group), **(INJECTED if settings.injected else {})}
+                },
                 "spec": _pod_spec(demo, pod, main, serving, [volumes[one] for one in mounted], settings),
             },
         },

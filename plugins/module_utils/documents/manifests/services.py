@@ -121,4 +121,6 @@ def _port(port: Port, number: int) -> Object:
         "port": number,
         "targetPort": port.number,
         "protocol": port.protocol.upper(),
+        # What is spoken there, for meshes and routers that look at it.
+        **({"appProtocol": port.scheme} if port.scheme in WEB else {}),
     }

@@ -34,11 +34,13 @@ class Settings:
     termination: Termination = "passthrough"
     # Gateway API: `name` or `namespace/name` of a Gateway that HTTPRoutes are attached to.
     gateway: str = ""
+    # Whether a mesh puts a proxy of its own into the pods; said by who plans, not by who uses the cluster.
+    injected: bool = False
 
 
 def read_settings(data: Mapping[str, Any], openshift: bool) -> Settings:
     """Return the settings in `data`; what is missing or null has its default. Raises SettingsError."""
-    known = [one.name for one in fields(Settings)]
+    known = [one.name for one in fields(Settings) if one.name != "injected"]
     for key in data:
         if key not in known:
             raise SettingsError(f"{key}: there is no such key; there is: {', '.join(known)}")

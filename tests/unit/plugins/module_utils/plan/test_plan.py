@@ -302,7 +302,10 @@ def test_programs_are_what_has_to_be_provided(plan: Planner) -> None:
     ("context", "sentence"),
     [
         ({"runtimes": "local"}, "context: there is no key 'runtimes'; did you mean 'runtime'?"),
-        ({"runtime": "podman"}, "context: runtime: there is no runtime 'podman'; there is: docker, kubernetes, local, openshift"),
+        (
+            {"runtime": "podman"},
+            "context: runtime: there is no runtime 'podman'; there is: docker, kubernetes, local, openshift",
+        ),
         ({"runtime": None}, "context: runtime: is missing"),
         ({"folder": ""}, "context: folder: is missing"),
         (

@@ -193,11 +193,7 @@ def _traffic(entry: Entry, layout: Layout, where: str) -> Entry:
         entry.setdefault("server_name", group)
     expected = entry.get("expect") or []
     if isinstance(expected, list):
-        entry["expect"] = [
-            one
-            for position, given in enumerate(expected)
-            for one in _expectations(given, layout, f"{where}.expect[{position}]")
-        ]
+        entry["expect"] = _expectations(expected, layout, f"{where}.expect")
     return entry
 
 
@@ -219,21 +215,27 @@ def _url(group: str, slot: str, path: str | None, layout: Layout, where: str) ->
     return f"{spoken}://{layout.outside(group, slot)}"
 
 
-def _expectations(entry: Any, layout: Layout, where: str) -> list[Any]:
-    """Return one expectation of traffic with names of instances in place of a service's.
+def _expectations(entries: list[Any], layout: Layout, where: str) -> list[Any]:
+    """Return what is expected of traffic with names of instances in place of a service's.
 
-    Nobody knows the names of pods before they run: there, that all of them answered is an expectation of its own.
+    Nobody knows the names of pods before they run: there, that all of them answer is an expectation of its own.
     """
-    if not isinstance(entry, Mapping):
-        return [entry]  # told by whoever reads expectations
-    entry = _counted(dict(entry), layout, where)
-    if not isinstance(entry.get("among"), str):
-        return [entry]
-    service = entry.pop("among")
-    check_known(service, layout.demo["services"], layout.demo["file"], f"{where}.among", "service")
-    if layout.context.pods:
-        return [entry, {"hosts": "count", "op": "eq", "value": layout.replicas(service)}]
-    return [{**entry, "among": [instance for _replica, instance in layout.instances(service)]}]
+    found: list[Any] = []
+    for position, entry in enumerate(entries):
+        if not isinstance(entry, Mapping):
+            found.append(entry)  # told by whoever reads expectations
+            continue
+        one = _counted(dict(entry), layout, f"{where}[{position}]")
+        if isinstance(one.get("among"), str):
+            service = one.pop("among")
+            path = f"{where}[{position}].among"
+            check_known(service, layout.demo["services"], layout.demo["file"], path, "service")
+            if not layout.context.pods:
+                one["among"] = [instance for _replica, instance in layout.instances(service)]
+            elif not any(isinstance(other, Mapping) and other.get("hosts") == "count" for other in entries):
+                found.append({"hosts": "count", "op": "eq", "value": layout.replicas(service)})
+        found.append(one)
+    return found
 
 
 def _assertion(entry: Entry, layout: Layout, where: str) -> Entry:

@@ -27,8 +27,8 @@ RUNTIMES = ("local", "docker")
 PLAYBOOK = ROOT / ".venv" / "bin" / "ansible-playbook"
 # Programs that the local runtime installs are kept between runs, apart from what a person's own demos use.
 CACHE = ROOT / "build" / "cache" / "integration"
-# The gallery's ports are in 7000 … 10499. Moved up by these they are out of each other's way, and below those that systems give to clients.
-SHIFTS = (10600, 14200, 18000, 21600)
+# The gallery's ports are in 7000 … 12999. Moved by these they are out of each other's way, and below those that systems give to clients.
+SHIFTS = (6100, 12200, 18300)
 PORTS = re.compile(r"\b((?:publish|ports?): |127\.0\.0\.1:)(\d+)")
 
 

@@ -2,14 +2,19 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Expectations may refer to what was sent: `value: {traffic: NAME, status: "503"}` is how many 503 that traffic saw."""
+"""Expectations may refer to what was sent: `value: {traffic: NAME, status: "503"}` is how many 503 that traffic saw.
+
+`{traffic: NAME}` alone is the number of its answers, `{traffic: NAME, of: bytes}` that of the bytes of their bodies. Several
+names, as a list, are added up.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeGuard
 
-KEYS = ("traffic", "status")
+KEYS = ("traffic", "status", "of")
+OF = ("answers", "bytes")
 
 
 class UnknownTraffic(ValueError):
@@ -26,12 +31,17 @@ def check(assertions: Sequence[Mapping[str, Any]], traffic: Sequence[Mapping[str
         where = f"expectations[{position}].value"
         if not set(value) <= set(KEYS) or "traffic" not in value:
             raise UnknownTraffic(
-                f"{where}: a reference has the keys {' and '.join(KEYS)}, not {', '.join(value)}"
+                f"{where}: a reference has the keys {', '.join(KEYS)}, not {', '.join(value)}"
             )
-        if value["traffic"] not in names:
-            raise UnknownTraffic(
-                f"{where}.traffic: there is no traffic '{value['traffic']}'; there is: {', '.join(names)}"
-            )
+        if value.get("of", OF[0]) not in OF:
+            raise UnknownTraffic(f"{where}.of: '{value['of']}' is not one of {', '.join(OF)}")
+        if "of" in value and "status" in value:
+            raise UnknownTraffic(f"{where}: give either status or of, not both")
+        for name in _names(value):
+            if name not in names:
+                raise UnknownTraffic(
+                    f"{where}.traffic: there is no traffic '{name}'; there is: {', '.join(names)}"
+                )
 
 
 def is_reference(value: Any) -> TypeGuard[Mapping[str, Any]]:
@@ -55,8 +65,17 @@ def resolve(
     ]
 
 
+def _names(reference: Mapping[str, Any]) -> list[Any]:
+    """Return the names of the traffic that a reference is about."""
+    named = reference["traffic"]
+    return list(named) if isinstance(named, (list, tuple)) else [named]
+
+
 def _number(reference: Mapping[str, Any], by_name: Mapping[str, Mapping[str, Any]]) -> int:
-    result = by_name[reference["traffic"]]
+    return sum(_number_of(by_name[name], reference) for name in _names(reference))
+
+
+def _number_of(result: Mapping[str, Any], reference: Mapping[str, Any]) -> int:
     if "status" in reference:
         return int(result["statuses"].get(str(reference["status"]), 0))
-    return int(result["answered"])
+    return int(result["bytes_received" if reference.get("of") == "bytes" else "answered"])

@@ -9,7 +9,9 @@ the environment variables that start with DEMO_APP_: see SETTINGS below, or run 
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import functools
 import hashlib
 import html
 import http.client
@@ -69,12 +71,17 @@ TRACE_HEADERS = (
     "x-ot-span-context",
 )
 HOPS_HEADER = "x-demo-app-hops"
+WEBSOCKET_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, 1.3
 HOP_BODY = 65_536  # bytes of a hop's answer that are passed on
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 IDLE_SECONDS = (
     3700  # longer than Envoy keeps an idle connection (an hour), so that Envoy is the one that closes
 )
 SENTENCE = b"Every request is counted once, and every count is compared with the requests that were sent.\n"
+# What the words of /text are made of.
+SYLLABLES = tuple(
+    re.findall("..", "alanarbecodedieneresgaheiniskalalelomaminanenoonorparererisasesotatetitounve")
+)
 
 
 class SettingsError(Exception):
@@ -222,6 +229,7 @@ class App:
     metrics: Metrics = field(default_factory=Metrics)
     stopping: threading.Event = field(default_factory=threading.Event)
     address: str = ""  # what the host's name resolves to
+    failing: bool = False  # what POST /healthcheck/fail made of it
     under_way: int = 0
     changed: threading.Condition = field(default_factory=threading.Condition)
 
@@ -320,7 +328,15 @@ def index(request: Request) -> Response:
         "/rand",
         "/delay?ms=200",
     ]
-    paths += ["/status/503", "/bytes?n=1000", "/headers", "/healthz", "/metrics"]
+    paths += [
+        "/status/503",
+        "/bytes?n=1000",
+        "/text?n=1000",
+        "/cached?control=max-age=60",
+        "/headers",
+        "/healthz",
+        "/metrics",
+    ]
     links = "\n".join(
         f'<li><a href="{html.escape(path)}">{html.escape(path)}</a></li>' for path in paths if path
     )
@@ -447,6 +463,36 @@ def many_bytes(request: Request) -> Response:
     return Response(200, (SENTENCE * (number // len(SENTENCE) + 1))[:number])
 
 
+@functools.lru_cache(maxsize=4)
+def words(number: int) -> bytes:
+    """So many bytes of text that compresses as people's text does, to about a third; the same each time, anywhere."""
+    made: list[str] = []
+    length, state = 0, 1
+    while length < number:
+        state = (state * 1_103_515_245 + 12_345) % 2**31  # the generator of the C standard's example
+        chance = (state >> 16) % 1024
+        first, second = divmod(chance * chance >> 10, len(SYLLABLES))  # squared: some words are more frequent
+        made.append(SYLLABLES[second] + SYLLABLES[first])
+        length += len(made[-1]) + 1
+    return " ".join(made).encode()[: max(0, number - 1)] + b"\n"[:number]
+
+
+def some_text(request: Request) -> Response:
+    return Response(200, words(request.number("n", "LIMIT_BYTES")))
+
+
+def cached(request: Request) -> Response:
+    """An answer that says who may keep it, and for how long; asked whether it changed, it did not."""
+    control = request.query.get("control", ["no-store"])[-1]
+    if not re.fullmatch(r"[a-z0-9=, -]{1,100}", control):
+        raise RefusedError(400, "control is what cache-control shall say, such as max-age=60.")
+    tag = f'"{request.app.settings.version or 1}"'
+    known = request.headers.get("if-none-match") == tag
+    answer = Response(304) if known else text(f"Made by {request.app.settings.hostname}.")
+    answer.headers = (("cache-control", control), ("etag", tag))
+    return answer
+
+
 def headers(request: Request) -> Response:
     seen: dict[str, Any] = {}
     for name in request.headers:
@@ -515,6 +561,39 @@ def healthz(request: Request) -> Response:
     return text("Healthy.")
 
 
+def ready(request: Request) -> Response:
+    """What load balancers ask; unlike /healthz, which tells whether it runs, it can be made to fail."""
+    if request.app.failing:
+        raise RefusedError(503, "Made to fail; POST /healthcheck/ok ends that.")
+    return healthz(request)
+
+
+def healthcheck(request: Request) -> Response:
+    """Makes /ready fail, or succeed again: `POST /healthcheck/fail|ok`, as Envoy's admin calls it."""
+    wanted = request.path[len("/healthcheck/") :]
+    if wanted not in ("fail", "ok"):
+        raise RefusedError(404, "There is /healthcheck/fail and /healthcheck/ok.")
+    if request.method != "POST":
+        raise RefusedError(405, "This changes something: use POST.", (("allow", "POST"),))
+    request.app.failing = wanted == "fail"
+    return text(
+        f"/ready {'fails' if request.app.failing else 'succeeds'} on {request.app.settings.hostname}."
+    )
+
+
+def websocket(request: Request) -> Response:
+    """Agrees to speak WebSocket (RFC 6455); what comes then is sent back, message by message."""
+    key = request.headers.get("sec-websocket-key", "")
+    wishes = re.split(r"[ ,]+", request.headers.get("connection", "").lower())
+    if request.headers.get("upgrade", "").lower() != "websocket" or "upgrade" not in wishes or not key:
+        raise RefusedError(426, "This speaks WebSocket.", (("upgrade", "websocket"),))
+    if request.headers.get("sec-websocket-version") != "13":
+        raise RefusedError(400, "This speaks version 13.", (("sec-websocket-version", "13"),))
+    accept = base64.b64encode(hashlib.sha1(key.encode() + WEBSOCKET_GUID).digest()).decode()  # noqa: S324
+    agreed = (("upgrade", "websocket"), ("connection", "Upgrade"), ("sec-websocket-accept", accept))
+    return Response(101, headers=agreed)
+
+
 def metrics(request: Request) -> Response:
     page = request.app.metrics.text(request.app.under_way, request.app.settings)
     return Response(200, page.encode(), "text/plain; version=0.0.4; charset=utf-8")
@@ -531,12 +610,21 @@ PATHS: dict[str, tuple[str, Callable[[Request], Response]]] = {
     "/delay": ("/delay", delay),
     "/status/": ("/status/{code}", status),
     "/bytes": ("/bytes", many_bytes),
+    "/text": ("/text", some_text),
+    "/cached": ("/cached", cached),
     "/headers": ("/headers", headers),
     "/echo": ("/echo", echo),
     "/hop": ("/hop", hop),
     "/healthz": ("/healthz", healthz),
+    "/ready": ("/ready", ready),
+    "/healthcheck/": ("/healthcheck/{what}", healthcheck),
+    "/websocket": ("/websocket", websocket),
     "/metrics": ("/metrics", metrics),
 }
+
+
+# Those with a variable part.
+PARENTS = tuple(path for path in PATHS if path.endswith("/") and path != "/")
 
 
 def nowhere(_request: Request) -> Response:
@@ -545,10 +633,49 @@ def nowhere(_request: Request) -> Response:
 
 def route(path: str) -> tuple[str, Callable[[Request], Response]]:
     """The template of a path (for metrics, so from a fixed set) and what answers it."""
-    if path in PATHS and path not in ("/service/", "/status/"):
+    if path in PATHS and path not in PARENTS:
         return PATHS[path]
     parent = path[: path.rfind("/") + 1]
-    return PATHS[parent] if parent in ("/service/", "/status/") and parent != path else ("other", nowhere)
+    return PATHS[parent] if parent in PARENTS and parent != path else ("other", nowhere)
+
+
+# Opcodes of WebSocket frames (RFC 6455, 5.2).
+CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
+
+
+def read_frame(stream: Any, most: int) -> tuple[bool, int, bytes] | None:
+    """Whether it is a message's last, its opcode and its data; None at the end, and for a frame that is not allowed."""
+    head = stream.read(2)
+    if len(head) < 2 or not head[1] & 0x80:  # a client's frames are masked
+        return None
+    length = head[1] & 0x7F
+    if length > 125:
+        extended = stream.read(2 if length == 126 else 8)
+        length = int.from_bytes(extended, "big")
+    mask = stream.read(4)
+    if length > most or len(mask) < 4:
+        return None
+    data = stream.read(length)
+    if len(data) < length:
+        return None
+    return bool(head[0] & 0x80), head[0] & 0x0F, masked(data, mask)
+
+
+def masked(data: bytes, mask: bytes) -> bytes:
+    """Masks, or takes the mask off."""
+    cover = (mask * (len(data) // 4 + 1))[: len(data)]
+    return (int.from_bytes(data, "big") ^ int.from_bytes(cover, "big")).to_bytes(len(data), "big")
+
+
+def frame_bytes(opcode: int, data: bytes) -> bytes:
+    """A whole message in one frame, as a server sends it: without a mask."""
+    if len(data) < 126:
+        length = bytes([len(data)])
+    elif len(data) < 65_536:
+        length = b"\x7e" + len(data).to_bytes(2, "big")
+    else:
+        length = b"\x7f" + len(data).to_bytes(8, "big")
+    return bytes([0x80 | opcode]) + length + data
 
 
 class HttpHandler(BaseHTTPRequestHandler):
@@ -582,6 +709,9 @@ class HttpHandler(BaseHTTPRequestHandler):
                 self.close_connection = True
             app.metrics.count(self.command, template, response.status, time.perf_counter() - started)
             self.send(response)
+        if response.status == 101:
+            self.close_connection = True
+            self.echo_messages()
         if app.settings.log:
             milliseconds = round((time.perf_counter() - started) * 1000, 3)
             line = {"method": self.command, "path": self.path, "status": response.status, "ms": milliseconds}
@@ -641,7 +771,8 @@ class HttpHandler(BaseHTTPRequestHandler):
             reason = HTTPStatus(response.status).phrase
         except ValueError:
             reason = "Unknown"
-        body = b"" if response.status in (204, 304) else response.body
+        bare = response.status in (101, 204, 304)
+        body = b"" if bare else response.body
         lines = [
             f"HTTP/1.1 {response.status} {reason}",
             "server: demo-app",
@@ -650,16 +781,37 @@ class HttpHandler(BaseHTTPRequestHandler):
         lines.append(f"x-served-by: {settings.hostname}")
         if settings.version:
             lines.append(f"x-app-version: {settings.version}")
-        if response.status not in (204, 304):
+        if not bare:
             lines += [f"content-type: {response.kind}", f"content-length: {len(body)}"]
         lines.append("x-content-type-options: nosniff")
         lines += [f"{name}: {value}" for name, value in response.headers]
-        if self.close_connection:
+        if response.status == 101:
+            pass
+        elif self.close_connection:
             lines.append("connection: close")
         elif self.request_version == "HTTP/1.0":
             lines.append("connection: keep-alive")
         head = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
         self.wfile.write(head if self.command == "HEAD" else head + body)
+
+    def echo_messages(self) -> None:
+        """Sends back each message; the first one after a line that says who does."""
+        told = b"served-by %s\n" % self.app.settings.hostname.encode()
+        most = self.app.settings.limits["LIMIT_BODY"]
+        kind, message = 0, b""
+        while frame := read_frame(self.rfile, most - len(message)):
+            final, opcode, data = frame
+            if opcode == CLOSE:
+                self.wfile.write(frame_bytes(CLOSE, data[:2]))
+                return
+            if opcode == PING:
+                self.wfile.write(frame_bytes(PONG, data))
+            elif opcode in (CONTINUATION, TEXT, BINARY):
+                kind, message = opcode or kind, message + data
+                if final:
+                    with self.app:
+                        self.wfile.write(frame_bytes(kind, told + message))
+                    told, message = b"", b""
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:  # noqa: ARG002
         """What the server's own parser refuses is answered in the same form."""

@@ -2,28 +2,32 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Makes a host run a plan: files, certificates and workloads, in one task."""
+"""Makes a host, or a cluster, run a plan: files, certificates and workloads, in one task."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: workloads
-short_description: Make a host run a plan, as processes or as containers
+short_description: Make a host run a plan, as processes, as containers or as pods
 version_added: 0.1.0
 author:
   - meshlab.envoy contributors (@meshlab)
 description:
   - Runs the workloads of a plan on the managed host, as processes under supervisord or as the containers of one compose
-    project, with the files and certificates that they read.
+    project, or from there as the pods of a Kubernetes namespace, with the files and certificates that they read.
   - Everything that can stand in the way is found before anything is changed - a port that somebody else has, a daemon
     that does not answer, an image that cannot be pulled, a program of the wrong kind, a configuration that Envoy refuses.
   - Then files are written, what is new is started, and when all of it serves the files that running proxies watch go
     live, confirmed by each proxy. What is no longer wanted is stopped last.
+  - In a cluster objects are applied by the server (server-side apply), only those that differ, after the API server has
+    been asked to try all of them. What the demo no longer has is removed, by its label and in its namespace only. A rollout
+    that cannot come true fails at once, with the reason and the last words of what ended; the pods of before keep serving.
   - Only workloads that differ are restarted. Whatever state a host is in, also after a crash, a run brings it to the
     wanted one.
 extends_documentation_fragment:
   - meshlab.envoy.attributes
   - meshlab.envoy.attributes.action_group
+  - meshlab.envoy.cluster
 attributes:
   check_mode:
     support: full
@@ -32,7 +36,7 @@ attributes:
   diff_mode:
     support: full
     details:
-      - Shows files. Private keys are left out.
+      - Shows files, and objects of a cluster. Private keys and what Secrets hold are left out.
   idempotent:
     support: full
 options:
@@ -44,9 +48,11 @@ options:
   runtime:
     description:
       - Where workloads run. V(local) is processes under supervisord, as the user of this task and below O(folder).
-        V(docker) is a compose project of the Docker daemon on the managed host.
+        V(docker) is a compose project of the Docker daemon on the managed host. V(kubernetes) is the objects of
+        O(manifests) in the namespace of O(cluster), with O(folder) as the record of what was deployed. V(openshift) is the
+        same, with Routes.
     type: str
-    choices: [local, docker]
+    choices: [local, docker, kubernetes, openshift]
     default: local
   folder:
     description:
@@ -68,7 +74,7 @@ options:
     default: 127.0.0.1
   files:
     description:
-      - The files that belong into O(folder), among them C(supervisord.conf) or C(compose.yaml). One that an earlier run
+      - The files that belong into O(folder), among them C(supervisord.conf), C(compose.yaml) or C(manifests.yaml). One that an earlier run
         wrote and that is no longer listed is removed.
     type: list
     elements: dict
@@ -405,6 +411,41 @@ options:
         description:
           - The workload that runs the proxy, when it has another name.
         type: str
+      pods:
+        description:
+          - The pods whose Envoys are this proxy, asked through the API server's port-forward. All of them have to confirm
+            a change.
+        type: dict
+        suboptions:
+          selector:
+            description:
+              - The labels of the pods, as C(kubectl --selector) takes them.
+            type: str
+            required: true
+          container:
+            description:
+              - The container that is the Envoy.
+            type: str
+            default: envoy
+          port:
+            description:
+              - The port of the admin interface on the pod's own loopback.
+            type: int
+            default: 9901
+      members:
+        description:
+          - The number of hosts, by cluster, that each of the pods' Envoys has to know before the task ends. Envoys that find
+            pods by name know of a new one only when they have asked again.
+        type: dict
+  manifests:
+    description:
+      - The objects to be in the namespace, on V(kubernetes) and V(openshift), of the kinds Deployment, Service, ConfigMap,
+        Secret, ServiceAccount, NetworkPolicy, PodDisruptionBudget, Route and HTTPRoute. Each has the label
+        C(meshlab.envoy/demo) with the value O(name).
+      - A Secret with the annotation C(meshlab.envoy/folder) gets the certificate in that folder of O(folder) as its data.
+    type: list
+    elements: dict
+    default: []
   supervisord:
     description:
       - What runs processes on V(local).
@@ -433,7 +474,9 @@ options:
     default: 10
 notes:
   - The managed host needs nothing but Python 3.11, supervisord for V(local), and C(docker) with its compose plugin 2.20 or
-    newer for V(docker).
+    newer for V(docker). For V(kubernetes) and V(openshift) it needs the Python package C(kubernetes).
+  - On V(kubernetes) and V(openshift) the user of O(cluster) has to be allowed to get, list, patch, create and delete the kinds
+    of O(manifests) and pods, to list and delete replicasets, to get logs of pods, and to create port-forwards to them.
   - On V(local) programs get the user's C(PATH), home, language and time zone, and nothing else of the environment in which
     Ansible runs.
   - Compose recreates a container together with those that it is O(workloads[].after) or whose O(workloads[].network) it
@@ -469,6 +512,22 @@ EXAMPLES = r"""
       - name: sleeper
         command: [sleep, infinity]
 
+- name: Run what was planned in a namespace
+  meshlab.envoy.workloads:
+    name: "{{ plan.name }}"
+    runtime: kubernetes
+    folder: "{{ plan.folder }}"
+    files: "{{ plan.files }}"
+    directories: "{{ plan.directories }}"
+    certificates: "{{ plan.certificates }}"
+    checks: "{{ plan.checks }}"
+    workloads: "{{ plan.workloads }}"
+    admins: "{{ plan.admins }}"
+    manifests: "{{ plan.manifests }}"
+    cluster:
+      context: lab
+      namespace: demos
+
 - name: Leave nothing behind
   meshlab.envoy.workloads:
     name: front_proxy
@@ -496,6 +555,12 @@ removed:
   type: list
   elements: str
   sample: []
+objects:
+  description: Objects of a cluster that were made, changed or removed, by kind and name.
+  returned: always
+  type: list
+  elements: str
+  sample: [Deployment/front-proxy-edge]
 files:
   description: The paths, relative to O(folder), of the files that were written or removed.
   returned: always

@@ -27,8 +27,11 @@ ONE_QUESTION = 5.0
 
 @dataclass(frozen=True)
 class Counts:
+    """How often files of one kind were taken and refused; `beside` of others that come together with them."""
+
     taken: int
     refused: int
+    beside: int = 0
 
 
 class Watch:
@@ -51,10 +54,11 @@ class Watch:
     def taken(self, kind: str, before: Counts, names: Collection[str], deadline: float) -> str:
         """Wait until a file put in place after `before` is taken and its resources are warm; return '' or what is wrong."""
         last: Counts | None = None
-        for _attempt in _until(deadline):
+        for _attempt in until(deadline):
             now = self.counts(kind)
             if now.refused > before.refused:
                 return self.refusal(kind)
+            self.waits()
             # Twice the same: a folder that is watched as a whole makes Envoy read a file more than once.
             if now.taken > before.taken and now == last:
                 break
@@ -62,6 +66,9 @@ class Watch:
         else:
             return "it did not read the file in time"
         return self._warm(kind, names, deadline)
+
+    def waits(self) -> None:
+        """Do what may be done to have a file read sooner, in each round of waiting for that."""
 
     def refusal(self, kind: str) -> str:
         """Return why Envoy refused the last file, as far as its admin tells: of listeners only."""
@@ -84,7 +91,7 @@ class Watch:
     def drained(self, deadline: float) -> bool:
         """Wait until no connection can use listeners of before any more; say whether that is so."""
         idle: dict[str, int] = {}
-        for _attempt in _until(deadline):
+        for _attempt in until(deadline):
             now = self.client.counters(DRAIN_FILTER, ONE_QUESTION)
             if not any(now.get(name, 0) for name in DRAINING):
                 return True
@@ -104,7 +111,7 @@ class Watch:
         if kind not in WARMING:
             return ""
         waiting: list[str] = []
-        for _attempt in _until(deadline):
+        for _attempt in until(deadline):
             if not self.client.counters(f"^{WARMING[kind]}$", ONE_QUESTION).get(WARMING[kind], 0):
                 return ""
             waiting = [name for name in self._warming(kind) if name in names]
@@ -122,7 +129,7 @@ class Watch:
         return [str(one.get("name")) for one in configs if "warming_state" in one]
 
 
-def _until(deadline: float, clock: Callable[[], float] = time.monotonic) -> Any:
+def until(deadline: float, clock: Callable[[], float] = time.monotonic) -> Any:
     """Yield at least once, then at growing intervals until the deadline; the last wait ends with it."""
     pause = 0.005
     while True:
@@ -134,4 +141,4 @@ def _until(deadline: float, clock: Callable[[], float] = time.monotonic) -> Any:
         pause = min(pause * 1.5, 0.2)
 
 
-__all__ = ["Counts", "Silent", "Watch"]
+__all__ = ["Counts", "Silent", "Watch", "until"]

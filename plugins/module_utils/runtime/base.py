@@ -6,9 +6,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
+
+from ansible_collections.meshlab.envoy.plugins.module_utils.config.place import Place
 
 LAST_LINES = 8
 
@@ -32,20 +34,26 @@ class Applied:
     started: tuple[str, ...] = ()
     restarted: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
+    # Of a cluster: objects that were made, changed or removed (`Deployment/front-proxy-edge`), and Ansible's diff of them.
+    objects: tuple[str, ...] = ()
+    diff: tuple[dict[str, Any], ...] = ()
 
     @property
     def changed(self) -> bool:
-        return bool(self.started or self.restarted or self.removed)
+        return bool(self.started or self.restarted or self.removed or self.objects)
 
 
 class Runtime(Protocol):
     """Runs the document that lies in the state folder.
 
-    The order of a change is preflight, (the files are written), apply, ready, (what is live goes live), retire.
+    The order of a change is preflight, (the files are written), apply, ready, (what is live goes live), settle, retire.
     """
 
     def preflight(self) -> None:
         """Raise RuntimeRefused where something stands in the way; change nothing."""
+
+    def places(self) -> Mapping[str, Place]:
+        """Return where each proxy's watched files are when that is not the state folder, by proxy; known after the preflight."""
 
     def lacking(self) -> tuple[str, ...]:
         """Return what has to be fetched first: images that are not on this host."""
@@ -62,8 +70,11 @@ class Runtime(Protocol):
     def ready(self, timeout: float) -> None:
         """Return when every workload serves. Raises RuntimeFailed for those that end, or do not serve in time."""
 
-    def retire(self) -> tuple[str, ...]:
-        """Stop and remove what the document no longer names; return its names."""
+    def settle(self, timeout: float) -> None:
+        """Return when what serves is known to those who ask for it. Raises RuntimeFailed."""
+
+    def retire(self) -> Applied:
+        """Stop and remove what the document no longer names."""
 
     def running(self) -> tuple[str, ...]:
         """Return the names of what runs, wanted or not."""
@@ -73,6 +84,22 @@ class Runtime(Protocol):
 
     def absent(self) -> tuple[str, ...]:
         """Stop everything, and remove whatever the runtime itself left in the folder; return the names of what ran."""
+
+    def close(self) -> None:
+        """Let go of what was opened to ask."""
+
+
+class OnHost:
+    """What there is not to do for a runtime whose workloads read the state folder itself."""
+
+    def places(self) -> Mapping[str, Place]:
+        return {}
+
+    def settle(self, timeout: float) -> None:
+        """A name is known to all as soon as its workload runs."""
+
+    def close(self) -> None:
+        """Nothing is left open."""
 
 
 def names(items: Iterable[str]) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.config.model import 
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils.config.phases import Change
 from ansible_collections.meshlab.envoy.plugins.module_utils.documents import compose, supervisord
+from ansible_collections.meshlab.envoy.plugins.module_utils.documents.manifests import manifests
 from ansible_collections.meshlab.envoy.plugins.module_utils.documents.workload import Workload
 from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.base import (
     Applied,
@@ -35,9 +36,16 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.base import 
     names,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.docker import Compose
+from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.kubernetes import Kubernetes
+from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.kubernetes_live import Asked
 from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.local import Local
 
-DOCUMENTS = {"local": supervisord.FILE, "docker": compose.FILE}
+DOCUMENTS = {
+    "local": supervisord.FILE,
+    "docker": compose.FILE,
+    "kubernetes": manifests.FILE,
+    "openshift": manifests.FILE,
+}
 
 
 @dataclass(frozen=True)
@@ -50,6 +58,10 @@ class Request:
     wanted: Wanted = field(default_factory=Wanted)
     workloads: tuple[Workload, ...] = ()
     runs: Mapping[str, str] = field(default_factory=dict)
+    # Of a cluster: its objects, where the proxies of its pods are asked, and how it is reached.
+    manifests: tuple[Mapping[str, Any], ...] = ()
+    asked: Mapping[str, Asked] = field(default_factory=dict)
+    cluster: Mapping[str, Any] = field(default_factory=dict)
     bind: str = "127.0.0.1"
     supervisord: str = "supervisord"
     timeout: float = 60
@@ -66,6 +78,7 @@ class Done:
     started: tuple[str, ...] = ()
     restarted: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
+    objects: tuple[str, ...] = ()
     files: list[str] = field(default_factory=list)
     diff: list[dict[str, Any]] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
@@ -75,6 +88,8 @@ class Done:
         self.started = names((*self.started, *applied.started))
         self.restarted = names((*self.restarted, *applied.restarted))
         self.removed = names((*self.removed, *applied.removed))
+        self.objects = names((*self.objects, *applied.objects))
+        self.diff += applied.diff
         self.changed = self.changed or applied.changed
 
     @contextmanager
@@ -94,17 +109,37 @@ def runtime_of(request: Request) -> Runtime:
         raise RuntimeRefused(f"{folder} cannot be the folder of a demo: choose one of its own")
     if request.runtime == "docker":
         return Compose(request.name, folder, request.workloads, request.bind)
+    if request.runtime in ("kubernetes", "openshift"):
+        live: dict[str, list[str]] = {}
+        for file in request.wanted.files:
+            if file.live:
+                live.setdefault(file.live, []).append(file.path)
+        return Kubernetes(
+            request.name,
+            folder,
+            request.runtime,
+            request.workloads,
+            request.manifests,
+            request.asked,
+            live,
+            request.cluster,
+        )
     return Local(folder, request.workloads, request.bind, request.supervisord)
 
 
 def present(request: Request, done: Done) -> None:
     """Make the host run what is asked. Raises Refused, RuntimeRefused, RuntimeFailed."""
-    runtime = runtime_of(request)
-    document = _document(request)
+    with closing(runtime_of(request)) as runtime:
+        _present(request, runtime, _document(request), done)
+
+
+def _present(request: Request, runtime: Runtime, document: str, done: Done) -> None:
     with done.phase("preflight"):
         _preflight(runtime, request.check_mode, done)
     with done.phase("prepare"):
-        change = prepare(request.folder, request.wanted, check_mode=request.check_mode)
+        change = prepare(
+            request.folder, request.wanted, check_mode=request.check_mode, places=runtime.places()
+        )
     with change:
         done.changed, done.files, done.diff = change.changed, change.files_changed(), change.diff
         try:
@@ -131,8 +166,11 @@ def _carry_out(request: Request, runtime: Runtime, change: Change, document: str
     if change.changed:
         with done.phase("live"):
             change.go_live(request.confirm_timeout, request.drain_timeout)
+    if done.changed:
+        with done.phase("settle"):
+            runtime.settle(request.timeout)
     with done.phase("retire"):
-        done.add(Applied(removed=runtime.retire()))
+        done.add(runtime.retire())
         if change.changed:
             change.finish()
 
@@ -160,7 +198,12 @@ def _predicted(runtime: Runtime, document: str, done: Done) -> Applied:
 
 
 def _restarting(request: Request, runtime: Runtime, document: str) -> Sequence[str]:
-    """Return the proxies whose process ends in this change: nobody has to confirm their files."""
+    """Return the proxies whose process ends in this change: nobody has to confirm their files.
+
+    In a cluster others run on with those files until new ones serve, and a place of its own knows who does.
+    """
+    if runtime.places():
+        return ()
     try:
         restarted = runtime.predict(document).restarted
     except RuntimeUnavailable:
@@ -180,8 +223,11 @@ def _document(request: Request) -> str:
 
 def absent(request: Request, done: Done) -> None:
     """Stop everything and remove what was written. Raises RuntimeRefused, RuntimeFailed."""
-    runtime = runtime_of(request)
-    folder = Path(os.path.realpath(request.folder))
+    with closing(runtime_of(request)) as runtime:
+        _absent(request, runtime, Path(os.path.realpath(request.folder)), done)
+
+
+def _absent(request: Request, runtime: Runtime, folder: Path, done: Done) -> None:
     with done.phase("prepare"):
         written = manifest.load(folder)
         ours = [path for path in written.files if (folder / path).exists()]

@@ -15,6 +15,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.documents.workload i
 from ansible_collections.meshlab.envoy.plugins.module_utils.runtime import ports
 from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.base import (
     Applied,
+    OnHost,
     RuntimeFailed,
     RuntimeRefused,
     RuntimeUnavailable,
@@ -37,7 +38,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.docker_words
 )
 
 
-class Compose:
+class Compose(OnHost):
     """See `base.Runtime`."""
 
     def __init__(self, name: str, folder: Path, workloads: Sequence[Workload], bind: str) -> None:
@@ -103,10 +104,10 @@ class Compose:
         known = None if self._acted else self._before
         Readiness(self.docker, self.workloads, self.bind).wait(timeout, known)
 
-    def retire(self) -> tuple[str, ...]:
+    def retire(self) -> Applied:
         orphans = [one for one in self._mine() if one.service not in self.workloads]
         self._remove(orphans)
-        return names(one.service for one in orphans)
+        return Applied(removed=names(one.service for one in orphans))
 
     def running(self) -> tuple[str, ...]:
         self._look()

@@ -23,6 +23,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.runtime import (
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.base import (
     Applied,
+    OnHost,
     RuntimeFailed,
     RuntimeRefused,
     RuntimeUnavailable,
@@ -38,7 +39,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.supervisor i
 )
 
 
-class Local:
+class Local(OnHost):
     """See `base.Runtime`."""
 
     def __init__(self, folder: Path, workloads: Sequence[Workload], bind: str, supervisord: str) -> None:
@@ -97,12 +98,12 @@ class Local:
         with self.daemon.supervisor() as supervisor:
             self._readiness.wait(supervisor, timeout)
 
-    def retire(self) -> tuple[str, ...]:
+    def retire(self) -> Applied:
         try:
             with self.daemon.supervisor() as supervisor:
                 _added, _changed, removed = supervisor.reload()
                 self._end(supervisor, removed)
-                return names(removed)
+                return Applied(removed=names(removed))
         except SupervisorError as error:
             raise RuntimeFailed(str(error)) from None
 

@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.options import CLUSTER_ARGS
 from ansible_collections.meshlab.envoy.plugins.module_utils.config.model import Refused, Wanted
 from ansible_collections.meshlab.envoy.plugins.module_utils.documents.workload import Workload, WorkloadError
 from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.base import RuntimeFailed, RuntimeRefused
@@ -19,6 +20,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.deployment i
     absent,
     present,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.kubernetes_live import Asked
 
 TEXT = {"type": "str"}
 NEEDED = {"type": "str", "required": True}
@@ -90,7 +92,7 @@ CHECK: dict[str, dict[str, Any]] = {
 }
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "name": NEEDED,
-    "runtime": {"type": "str", "choices": ["local", "docker"], "default": "local"},
+    "runtime": {"type": "str", "choices": ["local", "docker", "kubernetes", "openshift"], "default": "local"},
     "folder": {"type": "path", "required": True},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "bind": {"type": "str", "default": "127.0.0.1"},
@@ -102,7 +104,25 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "certificates": {**_list(**CERTIFICATE), "default": []},
     "checks": {**_list(**CHECK), "default": []},
     "workloads": {**_list(**WORKLOAD), "default": []},
-    "admins": {**_list(proxy=NEEDED, url=NEEDED, workload=TEXT), "default": []},
+    "admins": {
+        **_list(
+            proxy=NEEDED,
+            url=NEEDED,
+            workload=TEXT,
+            pods={
+                "type": "dict",
+                "options": {
+                    "selector": NEEDED,
+                    "container": {"type": "str", "default": "envoy"},
+                    "port": {"type": "int", "default": 9901},
+                },
+            },
+            members={"type": "dict"},
+        ),
+        "default": [],
+    },
+    "manifests": {"type": "list", "elements": "dict", "default": []},
+    **CLUSTER_ARGS,
     "supervisord": {
         "type": "dict",
         "default": {},
@@ -123,6 +143,9 @@ def request_of(options: dict[str, Any], check_mode: bool) -> Request:
         wanted=Wanted.from_plan(options),
         workloads=tuple(Workload.from_dict(one) for one in options["workloads"]),
         runs={one["proxy"]: one["workload"] or one["proxy"] for one in options["admins"]},
+        manifests=tuple(options["manifests"]),
+        asked={one["proxy"]: _asked(one) for one in options["admins"] if one.get("pods")},
+        cluster=options.get("cluster") or {},
         bind=options["bind"],
         supervisord=(options["supervisord"] or {}).get("executable") or "supervisord",
         timeout=options["timeout"],
@@ -130,6 +153,11 @@ def request_of(options: dict[str, Any], check_mode: bool) -> Request:
         drain_timeout=options["drain_timeout"],
         check_mode=check_mode,
     )
+
+
+def _asked(admin: dict[str, Any]) -> Asked:
+    members = {str(name): int(count) for name, count in (admin.get("members") or {}).items()}
+    return Asked(**{**admin["pods"], "members": members})
 
 
 def perform(options: dict[str, Any], check_mode: bool) -> dict[str, Any]:

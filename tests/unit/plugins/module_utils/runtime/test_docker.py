@@ -153,7 +153,7 @@ def test_what_compose_did_is_told_apart() -> None:
     runtime = _compose(docker, *(Workload(name=name, image="i:1", command=("x",)) for name in names))
     runtime.preflight()
     assert runtime.apply() == Applied(started=("new",), restarted=("service1-1-envoy",))
-    assert runtime.retire() == ("old",)
+    assert runtime.retire() == Applied(removed=("old",))
     assert "stop id-of-old" in docker.asked
 
 
@@ -168,7 +168,7 @@ def test_an_unchanged_run_asks_docker_three_times() -> None:
     assert runtime.lacking() == ()
     assert not runtime.apply().changed
     runtime.ready(1)
-    assert runtime.retire() == ()
+    assert runtime.retire() == Applied()
     assert len(docker.asked) == 3
 
 

@@ -1,0 +1,395 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Workloads as pods of one namespace: objects by server-side apply, of which only those that differ are touched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.api import Answer, Cluster, connect
+from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.errors import ClusterError
+from ansible_collections.meshlab.envoy.plugins.module_utils.config.admin import Silent
+from ansible_collections.meshlab.envoy.plugins.module_utils.documents.manifests import names as labels
+from ansible_collections.meshlab.envoy.plugins.module_utils.documents.workload import Workload
+from ansible_collections.meshlab.envoy.plugins.module_utils.runtime import kubernetes_objects as objects
+from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.base import (
+    Applied,
+    RuntimeFailed,
+    RuntimeRefused,
+    RuntimeUnavailable,
+    failure,
+    names,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.kubernetes_live import (
+    Asked,
+    Pods,
+    each,
+    touch,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.kubernetes_ready import Readiness, Seen
+from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.kubernetes_remove import (
+    SHORT_GRACE,
+    remove,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.rollout import is_stuck
+
+Object = dict[str, Any]
+Key = tuple[str, str]
+
+# What a demo may consist of.
+KINDS = (
+    "Deployment",
+    "Service",
+    "PodDisruptionBudget",
+    "NetworkPolicy",
+    "ConfigMap",
+    "Secret",
+    "ServiceAccount",
+)
+# Kinds that a cluster need not have, or that a user may not see: no error where nobody wants one.
+OPTIONAL = {"kubernetes": ("HTTPRoute",), "openshift": ("HTTPRoute", "Route")}
+MADE_BY_OTHERS = ("ReplicaSet", "Pod")
+
+
+class NoNamespace(RuntimeUnavailable):
+    """The namespace is not there, or not yet."""
+
+
+class Kubernetes:
+    """See `base.Runtime`. `asked` says where the Envoys of each proxy are, `live` which files each of them watches."""
+
+    def __init__(
+        self,
+        name: str,
+        folder: Path,
+        runtime: str,
+        workloads: Sequence[Workload],
+        manifests: Iterable[Mapping[str, Any]],
+        asked: Mapping[str, Asked],
+        live: Mapping[str, Sequence[str]],
+        cluster: Mapping[str, Any],
+    ) -> None:
+        self.name, self.folder, self.asked, self.live = name, folder, asked, live
+        self.selector = f"{labels.DEMO}={name}"
+        self.wanted: dict[Key, Object] = {objects.key_of(one): dict(one) for one in manifests}
+        self._groups = {labels.dns(one.group or one.name): one.group or one.name for one in workloads}
+        self._optional = OPTIONAL[runtime]
+        self._options = cluster
+        self._cluster: Cluster | None = None
+        # What is there, by kind and name, and how its pods are, as of the preflight.
+        self._there: dict[Key, Object] = {}
+        self._seen = Seen([], [], [])
+        self._touched = False
+        # What the API server would make of each object that differs.
+        self._would_be: dict[Key, Object] = {}
+        self._places: dict[str, Pods] = {}
+
+    @property
+    def cluster(self) -> Cluster:
+        if self._cluster is None:
+            try:
+                self._cluster = connect(self._options)
+            except ClusterError as error:
+                raise _refusal(error) from None
+        return self._cluster
+
+    def close(self) -> None:
+        if self._cluster is not None:
+            self._cluster.close()
+
+    def preflight(self) -> None:
+        self._look()
+        self._suit_version()
+        self._make_places()
+        self._rehearse()
+
+    def places(self) -> Mapping[str, Pods]:
+        return self._places
+
+    def lacking(self) -> tuple[str, ...]:
+        """Nodes fetch images themselves."""
+        return ()
+
+    def fetch(self, lacking: Iterable[str]) -> None:
+        """Nothing is ever lacking."""
+
+    def predict(self, document: str) -> Applied:  # noqa: ARG002  (the objects tell)
+        return self._applied(self._would_be, self._unwanted())
+
+    def apply(self) -> Applied:
+        complete = {key: self._complete(one) for key, one in self.wanted.items()}
+        if missing := [objects.shown_name(key) for key, one in complete.items() if one is None]:
+            raise RuntimeFailed(f"{', '.join(missing)}: the certificate is not in {self.folder}; run again")
+        differing = {key: one for key, one in complete.items() if one and self._differs(key, one)}
+        answers: dict[Key, Object] = {}
+        # What pods need is there before they are.
+        for last in (False, True):
+            answers |= self._apply_all(
+                {key: one for key, one in differing.items() if (key[0] == "Deployment") == last}
+            )
+        applied = self._applied(answers)
+        again = self._start_again(applied)
+        self._touched = bool(answers or again)
+        return Applied(
+            applied.started, names([*applied.restarted, *again]), (), applied.objects, applied.diff
+        )
+
+    def ready(self, timeout: float) -> None:
+        called = {
+            name: self._called(one) for (kind, name), one in self.wanted.items() if kind == "Deployment"
+        }
+        known = None if self._touched else self._seen
+        Readiness(self.cluster, self.selector, called).wait(timeout, known)
+
+    def settle(self, timeout: float) -> None:
+        try:
+            words = each(lambda proxy: self._places[proxy].settled(timeout), self._places)
+        except Silent as error:
+            raise RuntimeFailed(f"An admin stopped answering ({error})") from None
+        if said := [f"{proxy}: {one}" for proxy, one in words.items() if one]:
+            raise failure(said)
+
+    def retire(self) -> Applied:
+        unwanted = self._unwanted()
+        selectors = [
+            f"{self.selector},{labels.NAME}={self._there[key]['metadata']['labels'].get(labels.NAME, '')}"
+            for key in unwanted
+            if key[0] == "Deployment"
+        ]
+        try:
+            remove(self.cluster, unwanted, selectors)
+        except ClusterError as error:
+            raise RuntimeFailed(f"What is wanted no more could not be removed; run again: {error}") from None
+        return self._applied({}, unwanted)
+
+    def running(self) -> tuple[str, ...]:
+        deployments = (one for (kind, _name), one in self._there.items() if kind == "Deployment")
+        return names(self._called(one) for one in deployments if (one.get("status") or {}).get("replicas", 0))
+
+    def leftovers(self) -> bool:
+        try:
+            self._look()
+        except NoNamespace:
+            return False
+        return bool(self._there or self._seen.replica_sets or self._seen.pods)
+
+    def absent(self) -> tuple[str, ...]:
+        try:
+            remove(self.cluster, self._there, [self.selector])
+        except ClusterError as error:
+            raise RuntimeFailed(f"Not all of {self.name} could be removed; run again: {error}") from None
+        return self.running()
+
+    # Preflight
+
+    def _look(self) -> None:
+        """Ask for everything of this demo, and for the namespace, side by side. Raises RuntimeRefused."""
+        cluster = self.cluster
+        optional = {*self._optional} - {kind for kind, _name in self.wanted}
+
+        def ask(kind: str) -> list[Object] | ClusterError:
+            try:
+                if kind == "Namespace":
+                    found = cluster.get(kind, cluster.namespace)
+                    return [found] if found else []
+                return cluster.list(kind, self.selector)
+            except ClusterError as error:
+                return error
+
+        answers = each(ask, ("Namespace", *KINDS, *self._optional, *MADE_BY_OTHERS))
+        found: dict[str, list[Object]] = {}
+        for kind, answer in answers.items():
+            if not isinstance(answer, ClusterError):
+                found[kind] = answer
+            elif answer.reason == "forbidden" and kind == "Namespace":
+                found[kind] = [{"metadata": {}}]  # what is asked for next tells whether it is there
+            elif answer.reason in ("forbidden", "not_found") and kind in optional:
+                found[kind] = []
+            elif answer.reason == "not_found":
+                raise RuntimeRefused(f"This cluster has no {kind}: install what brings it, or do without")
+            else:
+                raise _refusal(answer)
+        self._there = {objects.key_of(one): one for kind in (*KINDS, *self._optional) for one in found[kind]}
+        self._seen = Seen(found["Deployment"], found["ReplicaSet"], found["Pod"])
+        self._check_namespace(found["Namespace"])
+
+    def _check_namespace(self, found: Sequence[Mapping[str, Any]]) -> None:
+        name = self.cluster.namespace
+        if not found:
+            raise NoNamespace(
+                f"There is no namespace {name} on this cluster: create it (kubectl create namespace {name}),"
+                " or choose another (cluster.namespace)"
+            )
+        if found[0]["metadata"].get("deletionTimestamp") and self.wanted:
+            raise RuntimeRefused(f"Namespace {name} is being deleted: wait for its end, or choose another")
+
+    def _suit_version(self) -> None:
+        if any(map(objects.has_native_sidecars, self.wanted.values())):
+            try:
+                version = self.cluster.version()
+            except ClusterError as error:
+                raise _refusal(error) from None
+            if version < objects.NATIVE_SIDECARS:
+                self.wanted = {key: objects.without_native_sidecars(one) for key, one in self.wanted.items()}
+
+    def _make_places(self) -> None:
+        maps = [one for (kind, _name), one in self.wanted.items() if kind == "ConfigMap"]
+        for proxy, asked in self.asked.items():
+            paths = self.live.get(proxy, ())
+            own = [one for one in maps if paths and paths[0].startswith(f"{objects.folder_of(one)}/")]
+            if own:
+                there = self._there.get(objects.key_of(own[0]))
+                self._places[proxy] = Pods(self.cluster, self.folder, asked, own[0], paths, there)
+
+    def _rehearse(self) -> None:
+        """Have the API server try everything that differs. Raises RuntimeRefused, with all that it would refuse."""
+        # A certificate that is yet to be made is as good as any other.
+        complete = {key: self._complete(one) or objects.stamped(one) for key, one in self.wanted.items()}
+        differing = {key: one for key, one in complete.items() if self._differs(key, one)}
+        for (kind, name), one in [*differing.items()]:
+            old = objects.template_of(self._there.get((kind, name)))
+            if kind == "Deployment" and not objects.is_as_wanted(objects.template_of(one), old):
+                differing["Pod", name] = objects.sample_pod(one)
+
+        def attempt(key: Key) -> Answer | ClusterError:
+            try:
+                return self.cluster.apply(differing[key], dry_run=True)
+            except ClusterError as error:
+                return error
+
+        said: dict[str, None] = {}
+        for key, answer in each(attempt, differing).items():
+            if isinstance(answer, ClusterError):
+                if not (key[0] == "Pod" and _says_nothing_of_pods(answer)):
+                    said[self._why_not(key, answer)] = None
+            elif key[0] != "Pod":
+                # What is only tried gets no version of its own.
+                if key not in self._there and answer.object["metadata"].get("resourceVersion"):
+                    said[self._somebody_elses(key, answer.object)] = None
+                self._would_be[key] = answer.object
+        if said:
+            raise RuntimeRefused("; ".join(said))
+
+    def _why_not(self, key: Key, error: ClusterError) -> str:
+        """Return why an object would be refused. Raises RuntimeRefused for what concerns all of them."""
+        if error.reason not in ("forbidden", "invalid", "conflict", "not_found"):
+            raise _refusal(error)
+        if error.reason == "not_found" and "namespace" in error.words:
+            raise NoNamespace(_sentence(error.words))
+        if error.reason == "not_found":
+            return f"This cluster has no {key[0]}, which {key[1]} is: install what brings it, or do without"
+        if error.reason == "forbidden":
+            return _sentence(error.words)
+        if key[0] == "Pod":
+            called = self._called(self.wanted["Deployment", key[1]])
+            said = error.words.partition(": ")[2]
+            return f"{called}: the cluster would refuse its pods: {said}"
+        return _sentence(error.words)
+
+    def _somebody_elses(self, key: Key, merged: Mapping[str, Any]) -> str:  # noqa: ARG002
+        there = self.cluster.get(*key) or {"metadata": {}}
+        demo = (there["metadata"].get("labels") or {}).get(labels.DEMO)
+        whose = f"is of the demo {demo}" if demo else "is not of any demo"
+        return (
+            f"{key[0]} {key[1]} in namespace {self.cluster.namespace} {whose}: remove it, choose another namespace,"
+            " or give this demo another name"
+        )
+
+    # Change
+
+    def _complete(self, thing: Mapping[str, Any]) -> Object | None:
+        """Return an object as it is to be applied now; None where its certificate is not made yet."""
+        complete = objects.filled(thing, self.folder)
+        for place in self._places.values():
+            if complete and complete["kind"] == "ConfigMap" and complete["metadata"]["name"] == place.name:
+                complete = {**complete, "data": {**complete["data"], **place.kept()}}
+        return objects.stamped(complete) if complete else None
+
+    def _differs(self, key: Key, wanted: Mapping[str, Any]) -> bool:
+        there = self._there.get(key)
+        return there is None or not objects.holds_the_same(wanted, there)
+
+    def _apply_all(self, things: Mapping[Key, Object]) -> dict[Key, Object]:
+        try:
+            answers = each(lambda key: self.cluster.apply(things[key]).object, things)
+        except ClusterError as error:
+            raise RuntimeFailed(f"The cluster took what it was asked to try, and then not: {error}") from None
+        for place in self._places.values():
+            place.applied(answers.get(("ConfigMap", place.name)))
+        # What the kubelet brings into pods that stay.
+        stale = [
+            key
+            for key, one in answers.items()
+            if key[0] in ("ConfigMap", "Secret")
+            and objects.differs(self._there.get(key), one)
+            and key in self._there
+        ]
+        for pod in self._seen.pods if stale else ():
+            if held := [answers[key] for key in stale if objects.mounts(pod, *key)]:
+                touch(self.cluster, pod["metadata"]["name"], held[0].get("data") or {})
+        return answers
+
+    def _applied(self, after: Mapping[Key, Object], removed: Sequence[Key] = ()) -> Applied:
+        """Tell what was done, or would be, from the objects after it."""
+        changed = {key: one for key, one in after.items() if objects.differs(self._there.get(key), one)}
+        started, restarted = [], []
+        for key, one in changed.items():
+            if key[0] == "Deployment":
+                old = self._there.get(key)
+                if old is None or not old["spec"].get("replicas", 1):
+                    started.append(self._called(one))
+                elif objects.template_of(old) != objects.template_of(one):
+                    restarted.append(self._called(one))
+        gone = [self._there[key] for key in removed]
+        return Applied(
+            names(started),
+            names(restarted),
+            names(self._called(one) for one in gone if one["kind"] == "Deployment"),
+            names(map(objects.shown_name, [*changed, *removed])),
+            (
+                *(objects.difference(self._there.get(key), one) for key, one in changed.items()),
+                *(objects.difference(one, None) for one in gone),
+            ),
+        )
+
+    def _start_again(self, applied: Applied) -> list[str]:
+        """Give pods that the kubelet tries ever more seldom another start, where they are not replaced anyway."""
+        waiting = {}
+        for pod in self._seen.pods:
+            called = self._called(pod)
+            if is_stuck(pod) and called not in (*applied.started, *applied.restarted):
+                waiting[str(pod["metadata"]["name"])] = called
+        try:
+            each(lambda name: self.cluster.delete("Pod", name, grace=SHORT_GRACE), waiting)
+        except ClusterError as error:
+            raise RuntimeFailed(f"A pod that does not start could not be started again: {error}") from None
+        return [*waiting.values()]
+
+    def _unwanted(self) -> list[Key]:
+        return [key for key in self._there if key not in self.wanted]
+
+    def _called(self, thing: Mapping[str, Any]) -> str:
+        """Return what the demo calls a Deployment, or what a pod is of."""
+        group = str((thing["metadata"].get("labels") or {}).get(labels.NAME) or thing["metadata"]["name"])
+        return self._groups.get(group, group)
+
+
+def _says_nothing_of_pods(error: ClusterError) -> bool:
+    """Whether a pod was not let in for who asks, or for what is there only later: a Deployment's pods are made by another."""
+    return error.reason in ("forbidden", "conflict", "not_found") or "service account" in error.words
+
+
+def _refusal(error: ClusterError) -> RuntimeRefused:
+    if error.reason in ("no_cluster", "timeout", "server"):
+        return RuntimeUnavailable(_sentence(error.words))
+    return RuntimeRefused(_sentence(error.words))
+
+
+def _sentence(words: str) -> str:
+    """Return words as the start of a sentence, without the end that is added to it. A name stays as it is."""
+    first = words.partition(" ")[0]
+    return (words if not first.isalpha() else words[:1].upper() + words[1:]).rstrip(". ")

@@ -1,0 +1,321 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A proxy's watched files in a ConfigMap, and all pods that mount it: put there, looked at by the kubelet at once, confirmed by each."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import http.client
+import re
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.api import Cluster
+from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.errors import ClusterError
+from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.pods import gone
+from ansible_collections.meshlab.envoy.plugins.module_utils.config import tree
+from ansible_collections.meshlab.envoy.plugins.module_utils.config.admin import AdminClient, Silent
+from ansible_collections.meshlab.envoy.plugins.module_utils.config.model import Refused
+from ansible_collections.meshlab.envoy.plugins.module_utils.config.watch import Counts, Watch, until
+from ansible_collections.meshlab.envoy.plugins.module_utils.documents.manifests.names import config_key
+from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.kubernetes_objects import (
+    SYNCED,
+    folder_of,
+    mounts,
+    stamped,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.rollout import statuses
+
+AT_ONCE = 16
+# Seconds after which a pod that did not sync is touched again: the kubelet may have looked before it heard of the new ConfigMap.
+AGAIN = 1.5
+QUESTION = 5.0
+A = TypeVar("A")
+B = TypeVar("B")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Where the Envoys of a proxy are: pods by label, and the admin's port on their loopback. `members` as in the plan's admins."""
+
+    selector: str
+    container: str = "envoy"
+    port: int = 9901
+    members: Mapping[str, int] = field(default_factory=dict)
+
+
+class PodAdmin(AdminClient):
+    """The admin of one pod's Envoy, on one connection through the API server; opened again where it breaks."""
+
+    def __init__(self, cluster: Cluster, pod: str, port: int) -> None:
+        super().__init__(f"pod {pod}")
+        self._cluster, self._pod, self._port = cluster, pod, port
+        self._line: http.client.HTTPConnection | None = None
+
+    def get(self, path: str, timeout: float) -> str:
+        """Return the body of a GET. Raises Silent, and Refused where this user may not."""
+        deadline = time.monotonic() + timeout
+        failure: Exception | None = None
+        for _attempt in until(deadline):
+            try:
+                return self._ask(path, max(deadline - time.monotonic(), 0.1))
+            except (OSError, http.client.HTTPException) as error:
+                line = getattr(self._line and self._line.sock, "line", None)
+                failure = (line and line.failure) or error
+            except ClusterError as error:
+                failure = error
+            self.close()
+            if isinstance(failure, ClusterError):
+                if failure.reason in ("forbidden", "unauthorized"):
+                    raise Refused(f"{failure.words}.")
+                if failure.reason in ("not_found", "refused"):
+                    break
+        raise Silent(str(failure) or type(failure).__name__)
+
+    def close(self) -> None:
+        if self._line is not None:
+            self._line.close()
+        self._line = None
+
+    def _ask(self, path: str, timeout: float) -> str:
+        if self._line is None or self._line.sock is None:
+            self._line = http.client.HTTPConnection("envoy-admin")
+            self._line.sock = self._cluster.forward(self._pod, self._port, timeout=timeout)
+        self._line.sock.settimeout(timeout)
+        self._line.request("GET", path)
+        return self._line.getresponse().read().decode(errors="replace")
+
+
+class PodWatch(Watch):
+    """One pod's Envoy during a change."""
+
+    def __init__(self, client: PodAdmin, touch: Callable[[], None]) -> None:
+        super().__init__(client)
+        self.touch = touch
+        self.touched = time.monotonic()
+
+    def counts(self, kind: str) -> Counts:
+        """As of an Envoy of this host; but the kubelet brings all files of a folder by one rename, and each is read then."""
+        found = super().counts(kind)
+        other = {"clusters": "listeners", "listeners": "clusters"}.get(kind)
+        return replace(found, beside=super().counts(other).taken) if other else found
+
+    def waits(self) -> None:
+        if time.monotonic() - self.touched > AGAIN:
+            self.touched = time.monotonic()
+            with contextlib.suppress(ClusterError):
+                self.touch()
+
+
+class Pods:
+    """See `config.place.Place`. `wanted` is the ConfigMap that is to be, with `paths` in it, `there` the one that is, if any."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        folder: Path,
+        asked: Asked,
+        wanted: Mapping[str, Any],
+        paths: Sequence[str],
+        there: Mapping[str, Any] | None,
+    ) -> None:
+        self.cluster, self.folder, self.asked, self.wanted = cluster, folder, asked, wanted
+        self.paths = paths
+        self.name = str(wanted["metadata"]["name"])
+        # Whether an Envoy watches the ConfigMap: what is live there stays as it is until it is put.
+        self.runs = False
+        self.data: dict[str, str] = dict((there or {}).get("data") or {})
+        self._exists = there is not None
+        self._watches: dict[str, PodWatch] = {}
+
+    def running(self) -> bool:
+        watches = self._look() if self._exists else {}
+        self.runs = any(each(lambda name: watches[name].client.running(), watches).values())
+        return self.runs
+
+    def read(self, path: str) -> bytes | None:
+        text = self.data.get(self._key(path)) if self._exists else None
+        return None if text is None else text.encode()
+
+    def kept(self) -> dict[str, str]:
+        """Return what of the ConfigMap stays as it is until it is put, by key: what an Envoy watches."""
+        keys = {self._key(path) for path in self.paths} if self.runs else set()
+        return {key: text for key, text in self.data.items() if key in keys}
+
+    def applied(self, thing: Mapping[str, Any] | None) -> None:
+        """Take note of the ConfigMap as somebody else applied it."""
+        if thing is not None:
+            self.data, self._exists = dict(thing.get("data") or {}), True
+
+    def put(self, path: str, content: bytes, mode: int) -> None:
+        self._apply({**self.data, self._key(path): content.decode()})
+        tree.make_folder((self.folder / path).parent)
+        tree.write(self.folder / path, content, mode)
+
+    def remove(self, path: str) -> None:
+        self._apply({key: text for key, text in self.data.items() if key != self._key(path)})
+        tree.remove(self.folder, path)
+
+    def counts(self, kind: str) -> dict[str, Counts]:
+        """Return the counts of each pod that answers, and has to until the end of the change."""
+        known = set(self._watches)
+        watches = self._look()
+
+        def one(name: str) -> Counts | None:
+            try:
+                return watches[name].counts(kind)
+            except Silent as error:
+                if name in known and self._stays(name):
+                    raise Silent(f"pod {name}: {error}") from None
+                return None
+
+        found = each(one, watches)
+        return {name: counts for name, counts in found.items() if counts is not None}
+
+    def taken(self, kind: str, before: Mapping[str, Counts], names: Collection[str], deadline: float) -> str:
+        def one(name: str) -> str:
+            return self._asked(name, lambda watch: watch.taken(kind, before[name], names, deadline))
+
+        return _said(each(one, before))
+
+    def late(self, kind: str, before: Mapping[str, Counts]) -> str:
+        def one(name: str) -> str:
+            return self._asked(name, lambda watch: watch.late(kind, before[name]))
+
+        return _said(each(one, before))
+
+    def drained(self, deadline: float) -> bool:
+        def one(name: str) -> str:
+            return self._asked(name, lambda watch: "" if watch.drained(deadline) else "not drained")
+
+        return not any(each(one, self._look()).values())
+
+    def settled(self, timeout: float) -> str:
+        """Wait until the Envoy of each pod knows as many hosts as it should; return '' or which does not."""
+        wanted = {_member_stat(name): (name, count) for name, count in self.asked.members.items()}
+        if not wanted:
+            return ""
+        deadline = time.monotonic() + timeout
+        pattern = f"^({'|'.join(map(re.escape, wanted))})$"
+
+        def lacking(watch: PodWatch) -> str:
+            words = ""
+            for _attempt in until(deadline):
+                found = watch.client.counters(pattern, QUESTION)
+                wrong = {
+                    stat: found.get(stat, 0) for stat, one in wanted.items() if found.get(stat, 0) != one[1]
+                }
+                if not wrong:
+                    return ""
+                words = "; ".join(
+                    f"cluster {wanted[stat][0]} knows {count} of {wanted[stat][1]} hosts"
+                    for stat, count in wrong.items()
+                )
+            return f"{words} after {timeout:g} s: what name resolution tells it is not what runs"
+
+        return _said(each(lambda name: self._asked(name, lacking), self._look()))
+
+    # Pods
+
+    def _look(self) -> dict[str, PodWatch]:
+        """Return whom to ask, by pod: pods that mount the ConfigMap, whose Envoy runs."""
+        try:
+            pods = self.cluster.list("Pod", self.asked.selector)
+        except ClusterError as error:
+            raise Silent(error.words) from None
+        names = {
+            str(one["metadata"]["name"])
+            for one in pods
+            if mounts(one, "ConfigMap", self.name) and not gone(one) and self._envoy_runs(one)
+        }
+        self._watches = {name: self._watches.get(name) or self._watch(name) for name in sorted(names)}
+        return self._watches
+
+    def _watch(self, pod: str) -> PodWatch:
+        return PodWatch(PodAdmin(self.cluster, pod, self.asked.port), partial(self._touch, pod))
+
+    def _envoy_runs(self, pod: Mapping[str, Any]) -> bool:
+        return any(
+            one["name"] == self.asked.container and "running" in one.get("state", {}) for one in statuses(pod)
+        )
+
+    def _asked(self, pod: str, question: Callable[[PodWatch], str]) -> str:
+        """Return what is wrong with a pod, '' where nothing is or it went away meanwhile. Raises Silent."""
+        watch = self._watches.get(pod) or self._watch(pod)
+        try:
+            return question(watch)
+        except Silent as error:
+            if self._stays(pod):
+                raise Silent(f"pod {pod}: {error}") from None
+            return ""
+
+    def _stays(self, pod: str) -> bool:
+        try:
+            found = self.cluster.get("Pod", pod)
+        except ClusterError:
+            return True
+        return found is not None and not gone(found)
+
+    # The ConfigMap
+
+    def _key(self, path: str) -> str:
+        return config_key(path.removeprefix(f"{folder_of(self.wanted)}/"))
+
+    def _apply(self, data: dict[str, str]) -> None:
+        """Put all of the ConfigMap: what is applied has one owner, so that nothing of it stays when nobody wants it."""
+        try:
+            self.cluster.apply(stamped({**self.wanted, "data": data}))
+            self.data = data
+            each(self._touch, self._watches)
+        except ClusterError as error:
+            raise Silent(error.words) from None
+
+    def _touch(self, pod: str) -> None:
+        touch(self.cluster, pod, self.data)
+
+
+def touch(cluster: Cluster, pod: str, data: Mapping[str, str]) -> None:
+    """Make the kubelet look at a pod's volumes now, instead of within a minute and a half. A pod that is gone needs none."""
+    text = "".join(f"{key}\0{text}\0" for key, text in sorted(data.items()))
+    digest = hashlib.sha256(text.encode()).hexdigest()[:12]
+    # The second touch for the same content is one too.
+    value = f"{digest}-{time.time_ns():x}"
+    try:
+        cluster.patch("Pod", pod, {"metadata": {"annotations": {SYNCED: value}}})
+    except ClusterError as error:
+        if error.reason not in ("not_found", "conflict"):
+            raise
+
+
+def _said(answers: Mapping[str, str]) -> str:
+    """Return what pods said, those that say the same together."""
+    by_words: dict[str, list[str]] = {}
+    for pod, words in answers.items():
+        if words:
+            by_words.setdefault(words, []).append(pod)
+    return "; ".join(f"{_pods(pods)}: {words}" for words, pods in by_words.items())
+
+
+def _pods(pods: Sequence[str]) -> str:
+    more = f" and {len(pods) - 1} more" if len(pods) > 1 else ""
+    return f"pod {pods[0]}{more}"
+
+
+def _member_stat(cluster: str) -> str:
+    # Envoy puts `_` for `:`, which parts the names of stats elsewhere.
+    return f"cluster.{cluster.replace(':', '_')}.membership_total"
+
+
+def each(work: Callable[[A], B], items: Iterable[A]) -> dict[A, B]:
+    """Do `work` for all of `items` side by side; what one raises is raised when all are done."""
+    every = list(items)
+    with ThreadPoolExecutor(max(1, min(AT_ONCE, len(every)))) as pool:
+        return dict(zip(every, pool.map(work, every), strict=True))

@@ -31,6 +31,19 @@ options:
         per endpoint and look. Asked in any case for what counts from O(since).
     type: bool
     default: true
+  snapshots:
+    description:
+      - What was seen on several managed hosts, in place of O(endpoints). A dictionary of the hosts' names, each with the C(snapshot) that
+        a task of this module or of M(meshlab.envoy.envoy_stats_info) registered there, the whole result of that task, or the path of a
+        file with one, on the host that this task runs on.
+      - For a task that runs once, on the controller, and holds all hosts together to what is expected. Nothing is asked, so O(wait)
+        does not go with it.
+      - The endpoints are named C(host/endpoint), such as C(web1/envoy), so that O(assertions[].endpoint) picks a host's by V(web1/*).
+        A host that has no snapshot is an endpoint that could not be asked, with the host's name.
+      - O(since) is then a dictionary of the same form, or the C(snapshot) that such a task returned.
+      - A snapshot has to have been taken of what is expected here, or of everything. Of a pattern, that is the same pattern.
+    type: dict
+    version_added: 0.1.0
 seealso:
   - module: meshlab.envoy.envoy_stats_info
   - plugin: meshlab.envoy.delta
@@ -91,6 +104,32 @@ EXAMPLES = r"""
       - {stat: cluster.app.upstream_rq_5xx, over: cluster.app.upstream_rq_total, default: 0, op: lt, value: 0.01}
       - {endpoint: exporter, stat: statsd_exporter_events_unmapped_total, op: eq, value: 0}
     wait: true
+
+- name: All pods of a Deployment share the work, whatever their names are
+  meshlab.envoy.envoy_stats:
+    cluster: {context: kind-lab, namespace: shop}
+    endpoints:
+      - {name: web, selector: "app=web", container: envoy}
+    assertions:
+      - {endpoint: web, stat: http.ingress_http.downstream_rq_total, across: sum, op: eq, value: 100}
+      - {endpoint: web, stat: http.ingress_http.downstream_rq_total, across: spread, op: le, value: 0.2}
+    wait: true
+
+- name: Each host asks its own Envoy
+  meshlab.envoy.envoy_stats_info:
+    url: http://127.0.0.1:8001
+    match: ['cluster\.app\..*']
+    strict: false
+  register: seen
+
+- name: The hosts share the work, and none failed
+  meshlab.envoy.envoy_stats:
+    snapshots: "{{ dict(ansible_play_hosts_all | zip(ansible_play_hosts_all | map('extract', hostvars, 'seen'))) }}"
+    assertions:
+      - {stat: cluster.app.upstream_rq_total, across: spread, op: le, value: 0.2}
+      - {stat: cluster.app.upstream_rq_total, across: sum, op: ge, value: 100}
+  run_once: true
+  delegate_to: localhost
 
 - name: What the monitoring that is there anyway makes of it
   meshlab.envoy.envoy_stats:
@@ -249,6 +288,7 @@ attempts:
 """
 
 import gc
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -256,15 +296,47 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.stats.api import (
     ASSERTION_ARGS,
     ENDPOINT_ARGS,
     WAIT_ARGS,
+    Outcome,
     SpecError,
+    judge_hosts,
     limits_from,
     load_snapshot,
     parse_assertions,
     parse_endpoints,
+    read_hosts,
+    read_hosts_since,
     wanted_by,
     watch,
     write_snapshot,
 )
+
+
+def look(given: dict[str, Any]) -> Outcome:
+    endpoints = parse_endpoints(given["endpoints"], given["url"])
+    assertions = parse_assertions(given["assertions"])
+    since = given["since"]
+    if since is not None:
+        since = load_snapshot(since, wanted_by(assertions, endpoints))
+    return watch(
+        endpoints,
+        assertions,
+        since=since,
+        wait=given["wait"],
+        timeout=given["timeout"],
+        sleep=given["sleep"],
+        limits=limits_from(given),
+        identity=given["identify"],
+    )
+
+
+def look_at_hosts(given: dict[str, Any]) -> Outcome:
+    if given["wait"]:
+        raise SpecError(
+            "snapshots do not change, so there is nothing to wait for: wait on each host, when they are taken"
+        )
+    assertions = parse_assertions(given["assertions"])
+    since = None if given["since"] is None else read_hosts_since(given["since"])
+    return judge_hosts(assertions, read_hosts(given["snapshots"]), since)
 
 
 def main() -> None:
@@ -274,29 +346,16 @@ def main() -> None:
             **ASSERTION_ARGS,
             **WAIT_ARGS,
             "identify": {"type": "bool", "default": True},
+            "snapshots": {"type": "dict"},
         },
-        mutually_exclusive=[("endpoints", "url")],
-        required_one_of=[("endpoints", "url")],
+        mutually_exclusive=[("endpoints", "url", "snapshots")],
+        required_one_of=[("endpoints", "url", "snapshots")],
         supports_check_mode=True,
     )
     given = module.params
     gc.freeze()  # all that was imported stays: going through it again and again costs a fleet a fifth of its time
     try:
-        endpoints = parse_endpoints(given["endpoints"], given["url"])
-        assertions = parse_assertions(given["assertions"])
-        since = given["since"]
-        if since is not None:
-            since = load_snapshot(since, wanted_by(assertions, endpoints))
-        outcome = watch(
-            endpoints,
-            assertions,
-            since=since,
-            wait=given["wait"],
-            timeout=given["timeout"],
-            sleep=given["sleep"],
-            limits=limits_from(given),
-            identity=given["identify"],
-        )
+        outcome = look_at_hosts(given) if given["snapshots"] is not None else look(given)
         written = write_snapshot(given["snapshot_file"], outcome.snapshot) if given["snapshot_file"] else None
     except SpecError as error:
         module.fail_json(msg=str(error))

@@ -110,5 +110,5 @@ def test_the_page_from_top_to_bottom(tmp_path: Path) -> None:
     # What is written is what is run.
     commands = "".join(text for info, text in blocks if info.startswith("sh"))
     files = [info.partition("=")[2] for info, _text in blocks if "file=" in info]
-    assert len(files) == 7
+    assert len(files) == 9
     assert all(name in commands for name in files)

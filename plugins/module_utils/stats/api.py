@@ -22,6 +22,9 @@ from .endpoint import Endpoint, parse_endpoints, pick
 from .errors import KINDS, Failure, SpecError
 from .inspect import inspect
 from .scrape import Limits, limits_from, scrape
+from .several_hosts import judge as judge_hosts
+from .several_hosts import read_hosts
+from .several_hosts import read_since as read_hosts_since
 from .snapshot import Page, Selection, Snapshot, read_snapshot
 from .snapshot_file import load_snapshot
 from .snapshot_file import write as write_snapshot
@@ -52,11 +55,14 @@ __all__ = [
     "Wanted",
     "endpoints_data",
     "inspect",
+    "judge_hosts",
     "limits_from",
     "load_snapshot",
     "parse_assertions",
     "parse_endpoints",
     "pick",
+    "read_hosts",
+    "read_hosts_since",
     "read_snapshot",
     "scrape",
     "wanted_by",

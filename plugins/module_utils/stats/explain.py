@@ -50,9 +50,12 @@ async def explain_absence(fleet: Fleet, verdicts: Sequence[Verdict]) -> None:
         source = source_of(verdict.assertion, fleet.clients[reading.endpoint].endpoint.format)
         page = snapshot.pages.get(reading.endpoint)
         if page is not None and source in page.sources:
-            verdict.hint = (
-                f"; {hint(_asked_for(verdict), _names(page, source), _histograms(page, source), source)}"
-            )
+            explain_from(verdict, page, source)
+
+
+def explain_from(verdict: Verdict, page: Page, source: str) -> None:
+    """Adds what comes near out of a page with everything of a source."""
+    verdict.hint = f"; {hint(_asked_for(verdict), _names(page, source), _histograms(page, source), source)}"
 
 
 def hint(stat: str, names: Iterable[str], histograms: Iterable[str] = (), source: str = "stats") -> str:

@@ -66,8 +66,8 @@ def stands_for(path: str) -> dict[str, Any]:
     return {"version": VERSION, "file": path}
 
 
-def load_snapshot(data: Any, wanted: Mapping[str, Wanted], where: str = "since") -> Snapshot:
-    """A snapshot as a task is given it: data, or the path of a file, of which only what is wanted is kept."""
+def load_snapshot(data: Any, wanted: Mapping[str, Wanted] | None, where: str = "since") -> Snapshot:
+    """A snapshot as a task is given it: data, or the path of a file, of which only what is wanted is kept; all where that is None."""
     path = _path(data)
     if path is None:
         return read_snapshot(data, where)
@@ -94,7 +94,7 @@ def _path(data: Any) -> str | None:
     return None
 
 
-def _read(file: IO[str], wanted: Mapping[str, Wanted], where: str) -> Snapshot:
+def _read(file: IO[str], wanted: Mapping[str, Wanted] | None, where: str) -> Snapshot:
     head = file.readline()
     if not head.rstrip().endswith('"endpoints": {'):  # written by something else: it has no lines to go by
         return read_snapshot(json.loads(head + file.read()), where)
@@ -108,7 +108,8 @@ def _read(file: IO[str], wanted: Mapping[str, Wanted], where: str) -> Snapshot:
             break
         entry = json.loads("{" + line.rstrip().removesuffix(",") + "}")
         for name, page in read_snapshot({**data, "endpoints": entry}, where).pages.items():
-            _keep(page, wanted.get(name), shared)
+            if wanted is not None:
+                _keep(page, wanted.get(name), shared)
             snapshot.pages[name] = page
     if not whole:
         raise SpecError(f"{where}: the snapshot's file is cut off; take a new one")

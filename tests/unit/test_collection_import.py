@@ -18,6 +18,6 @@ def test_this_checkout_is_the_collection() -> None:
     assert Path(package.__file__ or package.__path__[0]).resolve().is_relative_to(ROOT)
 
 
-@pytest.mark.parametrize("name", ["community.docker", "kubernetes.core"])
+@pytest.mark.parametrize("name", ["community.docker"])
 def test_its_dependencies_are_there_too(name: str) -> None:
     importlib.import_module(f"ansible_collections.{name}.plugins.module_utils")

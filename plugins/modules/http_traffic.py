@@ -102,6 +102,12 @@ options:
           - Send for that many seconds, instead of a number of requests.
           - After a connection that could not be opened the next one is tried 10 ms later.
         type: float
+      while_file:
+        description:
+          - For a traffic that flows while something else is done. It makes this file as soon as the outcome of its first request is
+            known, so that others can wait for it, and goes on after O(duration) until somebody removed it, 10 minutes at most.
+          - It must not be there before.
+        type: path
       ca:
         description:
           - Path of the CA certificates, in PEM, that the server's certificate has to lead to.

@@ -6,16 +6,10 @@
 from __future__ import annotations
 
 import json
-import threading
-from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
-from live import RUNTIMES, Home
-
-from ansible_collections.meshlab.envoy.plugins.module_utils.traffic import parse_traffic, run
+from live import RUNTIMES, Home, asking
 
 OLDEST, NEWEST = "1.36.4", "1.40.0"
 DEMO = "front_proxy"
@@ -58,7 +52,7 @@ def scale(home: Home, demo: Path) -> None:
     before = home.running(DEMO)
     three = {"runtime_replicas": {"service1": 3}}
 
-    with asking(home) as hosts:
+    with asking(home, 8080, "/service/1") as hosts:
         # The expectations are exact numbers, so they come afterwards, when nobody else asks.
         home.play("site", "--skip-tags", "verify", demo=demo, **three)
     assert set(hosts) == {"service1-1", "service1-2", "service1-3"}
@@ -68,7 +62,7 @@ def scale(home: Home, demo: Path) -> None:
     assert HOLD in verified
     assert "answers from 3 hosts" in verified
 
-    with asking(home) as hosts:
+    with asking(home, 8080, "/service/1") as hosts:
         home.play("site", "--skip-tags", "verify", demo=demo)
     assert set(hosts) == {"service1-1", "service1-2", "service1-3"}
     assert home.running(DEMO) == before
@@ -81,31 +75,3 @@ def change(home: Home, demo: Path) -> None:
     assert "answers from 3 hosts" in changed.words
     assert not list((home.folder / ".ansible_async").iterdir())
     assert before < home.running(DEMO)
-
-
-@contextmanager
-def asking(home: Home) -> Iterator[Counter[str]]:
-    """Ask the edge for service 1 all the time, and see that not one answer is lost; count who answered."""
-    [batch] = parse_traffic(
-        [{"url": f"http://127.0.0.1:{8080 + home.shift}/service/1", "requests": 20, "concurrency": 2}]
-    )
-    hosts: Counter[str] = Counter()
-    wrong: list[object] = []
-    stopped = threading.Event()
-
-    def ask() -> None:
-        while not stopped.wait(0.05):
-            result = run(batch)
-            hosts.update(result["hosts"])
-            if result["statuses"] != {"200": 20}:
-                wrong.append((result["statuses"], result["errors"]))
-
-    with ThreadPoolExecutor(1) as pool:
-        asked = pool.submit(ask)
-        try:
-            yield hosts
-        finally:
-            stopped.set()
-        asked.result()
-    assert wrong == []
-    assert sum(hosts.values()) > 200

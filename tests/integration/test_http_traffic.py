@@ -15,13 +15,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ansible_collections.meshlab.envoy.plugins.module_utils.traffic import parse_traffic, run
+from ansible_collections.meshlab.envoy.plugins.module_utils.traffic import TrafficError, parse_traffic, run
 
 ROOT = Path(__file__).resolve().parents[2]
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nx-served-by: a\r\n\r\nok"
@@ -117,6 +118,54 @@ def test_a_rate_is_held_and_a_duration_ends() -> None:
     assert result["elapsed"] >= 0.1
     assert 0.25 <= lasting["elapsed"] < 2
     assert 1 <= lasting["sent"] == lasting["answered"] <= 31
+
+
+def test_a_traffic_flows_until_its_file_is_gone(tmp_path: Path) -> None:
+    flows = tmp_path / "flows"
+    with server(well_behaved) as port, ThreadPoolExecutor(1) as pool:
+        began = time.monotonic()
+        lasting = pool.submit(
+            sent, port, duration=0.2, rate=100, concurrency=2, while_file=str(flows), timeout=1
+        )
+        until(flows.exists)
+        assert not lasting.done()
+        until(lambda: time.monotonic() > began + 0.6)
+        assert not lasting.done(), "its duration alone ended it"
+        flows.unlink()
+        result = lasting.result(timeout=5)
+        assert result["elapsed"] >= 0.5
+        assert result["answered"] == result["sent"] >= 40
+
+        # A file that is gone before makes nothing shorter.
+        lasting = pool.submit(sent, port, duration=0.5, rate=100, while_file=str(flows))
+        until(flows.exists)
+        flows.unlink()
+        assert lasting.result(timeout=5)["elapsed"] >= 0.4
+    assert not flows.exists()
+
+
+def test_a_traffic_says_that_it_flows_where_nobody_answers(tmp_path: Path) -> None:
+    flows = tmp_path / "flows"
+    with ThreadPoolExecutor(1) as pool:
+        lasting = pool.submit(sent, 1, duration=0.1, while_file=str(flows))
+        until(flows.exists)
+        flows.unlink()
+        assert lasting.result(timeout=5)["answered"] == 0
+
+
+def test_a_file_that_says_nothing_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "there").touch()
+    for name, words in (("there", "is there already"), ("none/flows", "is no folder to write to")):
+        with pytest.raises(TrafficError, match=words):
+            sent(1, duration=0.1, while_file=str(tmp_path / name))
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait for a condition, ten seconds at most."""
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def test_a_server_that_hangs_is_a_timeout() -> None:

@@ -14,11 +14,17 @@ import socket
 import subprocess
 import tempfile
 import threading
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
 import yaml
+
+from ansible_collections.meshlab.envoy.plugins.module_utils.traffic import parse_traffic, run
 
 ROOT = Path(__file__).resolve().parents[2]
 GALLERY = ROOT / "playbooks" / "demos"
@@ -235,3 +241,31 @@ def merged(data: Any, changes: Any) -> Any:
     if isinstance(data, list) and isinstance(changes, dict):
         return [merged(one, changes.get(one["name"], {})) for one in data]
     return copy.deepcopy(changes)
+
+
+@contextmanager
+def asking(home: Home, port: int, path: str = "/") -> Iterator[Counter[str]]:
+    """Ask at a port of the gallery all the time, and see that not one answer is lost; count who answered."""
+    [batch] = parse_traffic(
+        [{"url": f"http://127.0.0.1:{port + home.shift}{path}", "requests": 20, "concurrency": 2}]
+    )
+    hosts: Counter[str] = Counter()
+    wrong: list[object] = []
+    stopped = threading.Event()
+
+    def ask() -> None:
+        while not stopped.wait(0.05):
+            result = run(batch)
+            hosts.update(result["hosts"])
+            if result["statuses"] != {"200": 20}:
+                wrong.append((result["statuses"], result["errors"]))
+
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(ask)
+        try:
+            yield hosts
+        finally:
+            stopped.set()
+        asked.result()
+    assert wrong == []
+    assert sum(hosts.values()) > 200

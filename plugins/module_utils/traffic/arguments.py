@@ -49,6 +49,7 @@ TRAFFIC_ARGS: dict[str, Any] = {
     "timeout": {"type": "float"},
     "rate": {"type": "float"},
     "duration": {"type": "float"},
+    "while_file": {"type": "path"},
     "ca": {"type": "str"},
     "client_certificate": {
         "type": "dict",

@@ -161,7 +161,7 @@ def _numbered(unit: str, number: str) -> str:
     text = unit.format(number)
     if not re.search(r"(?<![\d.])1$", number):
         return text
-    return re.sub(r"\b1 (\w+ )?(answer|error|host|byte)s\b", r"1 \1\2", text, count=1)
+    return re.sub(r"\b1 (?!of )(\w+ )?(answer|error|host|byte)s\b", r"1 \1\2", text, count=1)
 
 
 def _others(expectation: Expectation, result: Result) -> str:

@@ -5,13 +5,16 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .connection import Client, RequestError, tls_context
 from .http import HttpClient
 from .judge import judge
+from .reading import TrafficError
 from .spec import MAX_REQUESTS, Traffic
 from .stream import DatagramClient, StreamClient
 from .tally import Result, Tally, summarise
@@ -29,7 +32,11 @@ def run(traffic: Traffic) -> dict[str, Any]:
 
 
 def send(traffic: Traffic) -> Result:
-    """Sends a traffic to its end; what goes wrong with a request is counted, never raised."""
+    """Sends a traffic to its end; what goes wrong with a request is counted, never raised.
+
+    Raises TrafficError for a file that cannot be used.
+    """
+    _check_while_file(traffic)
     context = tls_context(traffic)
     senders = min(traffic.concurrency, traffic.requests or traffic.concurrency)
     clients = [client_for(traffic, context) for _number in range(senders)]
@@ -66,6 +73,19 @@ def client_for(traffic: Traffic, context: ssl.SSLContext | None) -> Client:
     return DatagramClient(traffic)
 
 
+def _check_while_file(traffic: Traffic) -> None:
+    if traffic.while_file is None:
+        return
+    folder = os.path.dirname(os.path.abspath(traffic.while_file))
+    if not os.access(folder, os.W_OK | os.X_OK) or os.path.exists(traffic.while_file):
+        words = (
+            "is there already"
+            if os.path.exists(traffic.while_file)
+            else f"cannot be made: {folder} is no folder to write to"
+        )
+        raise TrafficError(f"while_file: {traffic.while_file} {words}")
+
+
 class Tickets:
     """Hands out the right to send one request, and when; shared by all senders of a traffic."""
 
@@ -75,19 +95,35 @@ class Tickets:
         self._interval = 1 / traffic.rate if traffic.rate else 0.0
         self._due = time.monotonic()
         self._end = self._due + traffic.duration if traffic.duration else None
+        self._file = Path(traffic.while_file) if traffic.while_file else None
+        self._flows = False
 
     def take(self) -> bool:
         """Waits until the next request is due; False where no more are to be sent."""
         with self._lock:
             now = time.monotonic()
             due = max(self._due, now)  # what a slow server held up is not made up for by a burst
-            if self._left == 0 or (self._end is not None and due >= self._end):
+            if self._left == 0 or self._over(due):
                 return False
             self._left -= 1
             self._due = due + self._interval
         if due > now:
             time.sleep(due - now)
         return True
+
+    def used(self) -> None:
+        """Says, once, that the outcome of a request is known."""
+        if self._file is None or self._flows:
+            return
+        with self._lock:
+            if not self._flows:
+                self._flows = True
+                self._file.touch()
+
+    def _over(self, due: float) -> bool:
+        if self._end is None or due < self._end:
+            return False
+        return self._file is None or due >= self._end + MAX_LONGER or not self._file.exists()
 
 
 def _work(traffic: Traffic, client: Client, tickets: Tickets, tally: Tally) -> None:
@@ -104,5 +140,6 @@ def _work(traffic: Traffic, client: Client, tickets: Tickets, tally: Tally) -> N
                     time.sleep(BREATH)
             else:
                 tally.answer(answer, time.monotonic() - started)
+            tickets.used()
     finally:
         client.close()

@@ -44,6 +44,7 @@ KEYS = (
     "timeout",
     "rate",
     "duration",
+    "while_file",
     "ca",
     "client_certificate",
     "server_name",
@@ -100,6 +101,7 @@ class Traffic(NamedTuple):
     timeout: float = 10.0
     rate: float | None = None
     duration: float | None = None
+    while_file: str | None = None
     ca: str | None = None
     client_certificate: Certificate | None = None
     server_name: str | None = None
@@ -127,6 +129,8 @@ def _traffic(entry: Any, where: str) -> Traffic:
     duration = number(data, "duration", where, above=0, most=MAX_SECONDS)
     if duration is not None and "requests" in data:
         raise TrafficError(f"{where}: give either requests or duration, not both")
+    if duration is None and "while_file" in data:
+        raise TrafficError(f"{where}.while_file makes duration longer; give duration, too")
     requests = integer(data, "requests", where, least=1, most=MAX_REQUESTS)
     body = (text(data, "body", where) or "").encode()
     host_header, host_body = _host_from(data, target, where)
@@ -144,6 +148,7 @@ def _traffic(entry: Any, where: str) -> Traffic:
         timeout=number(data, "timeout", where, above=0, most=3600) or 10.0,
         rate=number(data, "rate", where, above=0, most=float(MAX_REQUESTS)),
         duration=duration,
+        while_file=text(data, "while_file", where),
         ca=text(data, "ca", where),
         client_certificate=_certificate(data, where),
         server_name=text(data, "server_name", where),

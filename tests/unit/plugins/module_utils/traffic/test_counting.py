@@ -156,6 +156,12 @@ REFUSED = RequestError("connect", "cannot connect to a:80: connection refused")
             True,
             "a share of 0.1 of answers with status 503",
         ),
+        (
+            {"status": "200", "of": "share", "op": "eq", "value": 1},
+            MIXED,
+            False,
+            "expected a share of 1 of answers with status 200, saw 0.9 (2 × 503)",
+        ),
         # Left to chance: how far off it may be follows from the number of requests.
         (
             {"status": "503", "of": "share", "op": "eq", "value": 0.5, "tolerance": {"binomial": 1e-4}},

@@ -57,6 +57,12 @@ def test_a_body_is_posted_and_a_method_may_be_stated() -> None:
     assert one(body="a", method="put").method == "PUT"
 
 
+def test_a_file_makes_a_duration_longer_and_nothing_else() -> None:
+    assert one(duration=1, while_file="/tmp/flows").while_file == "/tmp/flows"
+    with pytest.raises(TrafficError, match="give duration, too"):
+        one(requests=5, while_file="/tmp/flows")
+
+
 def test_a_duration_replaces_the_number() -> None:
     assert one(duration=2).requests is None
 

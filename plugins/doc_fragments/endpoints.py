@@ -20,7 +20,9 @@ options:
       name:
         description:
           - What the endpoint is called in assertions, results and messages. Has to differ from all others.
-          - By default the container's name, or O(endpoints[].url) without its scheme.
+          - By default the container's name, the pods' namespace and selector, or O(endpoints[].url) without its scheme.
+          - Of pods it is what all of them are called together. Each is an endpoint of its own, called as the pod. Where that name is
+            taken already, as by an entry for another port of the same pods, it is V(name/pod).
         type: str
       proxy:
         description: Which proxy this is the endpoint of, as a plan says it. For the reader only.
@@ -38,6 +40,26 @@ options:
           - A Docker container that the admin is asked in, by its name or id. For an admin that listens on the container's own loopback.
           - Goes through C(docker exec) and what the image offers to open a connection with (C(bash), C(python3) or C(nc)).
             C(DOCKER_HOST) decides which daemon.
+          - With O(endpoints[].selector), a container of the pods. A pod is then ready when this container is.
+        type: str
+      namespace:
+        description: The namespace of the pods. By default that of O(cluster).
+        type: str
+      selector:
+        description:
+          - A label selector, such as V(app=web). Every pod that it selects and that is ready is an endpoint, however many.
+            Which these are is looked up anew at each look. A pod that is not ready is warned of.
+          - Goes through the API server's port-forward, so that the admin may listen on the pod's own loopback. O(cluster) says which
+            cluster; what it takes there is C(get) and C(list) of pods, and C(get) and C(create) of C(pods/portforward).
+          - A pod that goes away while it is asked fails with C(unreachable), whatever came of its answer. One that is gone since
+            O(meshlab.envoy.envoy_stats#module:since) took with it what it counted, so a difference fails with C(restarted); one that
+            was started since counts from 0.
+        type: str
+      port:
+        description: The port in the pods, by its number or by the name that the pod gives it. V(9901) by default.
+        type: str
+      path:
+        description: For O(endpoints[].format=prometheus) the page in the pods, V(/metrics) by default. Else what comes before C(/stats).
         type: str
       format:
         description:

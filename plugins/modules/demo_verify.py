@@ -20,6 +20,7 @@ author:
   - meshlab.envoy contributors (@meshlab)
 extends_documentation_fragment:
   - meshlab.envoy.attributes
+  - meshlab.envoy.cluster
 attributes:
   check_mode:
     support: full

@@ -19,6 +19,7 @@ extends_documentation_fragment:
   - meshlab.envoy.attributes
   - meshlab.envoy.attributes.action_group
   - meshlab.envoy.endpoints
+  - meshlab.envoy.cluster
 attributes:
   check_mode:
     support: full
@@ -198,6 +199,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.meshlab.envoy.plugins.module_utils.admin.carry_out import carry_out, diff_of
 from ansible_collections.meshlab.envoy.plugins.module_utils.admin.specs import ADMIN_ARGS
 from ansible_collections.meshlab.envoy.plugins.module_utils.admin.wish import wish_from
+from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.options import CLUSTER_ARGS
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.api import (
     ENDPOINT_ARGS,
     SpecError,
@@ -208,7 +210,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.stats.api import (
 
 def main() -> None:
     module = AnsibleModule(
-        argument_spec={**ENDPOINT_ARGS, **ADMIN_ARGS},
+        argument_spec={**ENDPOINT_ARGS, **CLUSTER_ARGS, **ADMIN_ARGS},
         mutually_exclusive=[("endpoints", "url")],
         required_one_of=[("endpoints", "url")],
         supports_check_mode=True,
@@ -216,7 +218,7 @@ def main() -> None:
     given = module.params
     try:
         message, result = carry_out(
-            parse_endpoints(given["endpoints"], given["url"]),
+            parse_endpoints(given["endpoints"], given["url"], given["cluster"]),
             wish_from(given),
             module.check_mode,
             given["timeout"],

@@ -20,6 +20,7 @@ extends_documentation_fragment:
   - meshlab.envoy.attributes.info_module
   - meshlab.envoy.attributes.action_group
   - meshlab.envoy.endpoints
+  - meshlab.envoy.cluster
 options:
   clusters:
     description:
@@ -180,6 +181,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.meshlab.envoy.plugins.module_utils.admin.clusters import clusters_info
 from ansible_collections.meshlab.envoy.plugins.module_utils.admin.specs import CLUSTERS_ARGS
+from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.options import CLUSTER_ARGS
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.api import (
     ENDPOINT_ARGS,
     SpecError,
@@ -190,7 +192,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.stats.api import (
 
 def main() -> None:
     module = AnsibleModule(
-        argument_spec={**ENDPOINT_ARGS, **CLUSTERS_ARGS},
+        argument_spec={**ENDPOINT_ARGS, **CLUSTER_ARGS, **CLUSTERS_ARGS},
         mutually_exclusive=[("endpoints", "url")],
         required_one_of=[("endpoints", "url")],
         supports_check_mode=True,
@@ -198,7 +200,7 @@ def main() -> None:
     given = module.params
     try:
         message, result = clusters_info(
-            parse_endpoints(given["endpoints"], given["url"]),
+            parse_endpoints(given["endpoints"], given["url"], given["cluster"]),
             given["clusters"] or (),
             given["timeout"],
             limits_from(given),

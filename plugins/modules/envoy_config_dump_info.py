@@ -23,6 +23,7 @@ extends_documentation_fragment:
   - meshlab.envoy.attributes.info_module
   - meshlab.envoy.attributes.action_group
   - meshlab.envoy.endpoints
+  - meshlab.envoy.cluster
 options:
   resource:
     description:
@@ -174,6 +175,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.meshlab.envoy.plugins.module_utils.admin.config_dump import config_dump_info
 from ansible_collections.meshlab.envoy.plugins.module_utils.admin.specs import CONFIG_DUMP_ARGS
+from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.options import CLUSTER_ARGS
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.api import (
     ENDPOINT_ARGS,
     SpecError,
@@ -184,7 +186,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.stats.api import (
 
 def main() -> None:
     module = AnsibleModule(
-        argument_spec={**ENDPOINT_ARGS, **CONFIG_DUMP_ARGS},
+        argument_spec={**ENDPOINT_ARGS, **CLUSTER_ARGS, **CONFIG_DUMP_ARGS},
         mutually_exclusive=[("endpoints", "url")],
         required_one_of=[("endpoints", "url")],
         supports_check_mode=True,
@@ -192,7 +194,7 @@ def main() -> None:
     given = module.params
     try:
         message, result = config_dump_info(
-            parse_endpoints(given["endpoints"], given["url"]),
+            parse_endpoints(given["endpoints"], given["url"], given["cluster"]),
             given,
             given["timeout"],
             limits_from(given),

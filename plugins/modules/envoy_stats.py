@@ -22,6 +22,7 @@ extends_documentation_fragment:
   - meshlab.envoy.attributes.assertion_module
   - meshlab.envoy.attributes.action_group
   - meshlab.envoy.endpoints
+  - meshlab.envoy.cluster
   - meshlab.envoy.endpoints.assertions
   - meshlab.envoy.endpoints.wait
 options:
@@ -103,6 +104,16 @@ EXAMPLES = r"""
       - {source: certs, match: 'chain\..*\.days_left', op: ge, value: 14}
       - {stat: cluster.app.upstream_rq_5xx, over: cluster.app.upstream_rq_total, default: 0, op: lt, value: 0.01}
       - {endpoint: exporter, stat: statsd_exporter_events_unmapped_total, op: eq, value: 0}
+    wait: true
+
+- name: All pods of a Deployment share the work, whatever their names are
+  meshlab.envoy.envoy_stats:
+    cluster: {context: kind-lab, namespace: shop}
+    endpoints:
+      - {name: web, selector: "app=web", container: envoy}
+    assertions:
+      - {endpoint: web, stat: http.ingress_http.downstream_rq_total, across: sum, op: eq, value: 100}
+      - {endpoint: web, stat: http.ingress_http.downstream_rq_total, across: spread, op: le, value: 0.2}
     wait: true
 
 - name: All pods of a Deployment share the work, whatever their names are
@@ -223,6 +234,10 @@ endpoints:
       description: Its name.
       type: str
       returned: success
+    group:
+      description: Of a pod, the name of the entry that selects it, else empty.
+      type: str
+      returned: success
     format:
       description: Its format.
       type: str
@@ -292,6 +307,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.options import CLUSTER_ARGS
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.api import (
     ASSERTION_ARGS,
     ENDPOINT_ARGS,
@@ -312,7 +328,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.stats.api import (
 
 
 def look(given: dict[str, Any]) -> Outcome:
-    endpoints = parse_endpoints(given["endpoints"], given["url"])
+    endpoints = parse_endpoints(given["endpoints"], given["url"], given["cluster"])
     assertions = parse_assertions(given["assertions"])
     since = given["since"]
     if since is not None:
@@ -343,6 +359,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **ENDPOINT_ARGS,
+            **CLUSTER_ARGS,
             **ASSERTION_ARGS,
             **WAIT_ARGS,
             "identify": {"type": "bool", "default": True},
@@ -356,6 +373,8 @@ def main() -> None:
     gc.freeze()  # all that was imported stays: going through it again and again costs a fleet a fifth of its time
     try:
         outcome = look_at_hosts(given) if given["snapshots"] is not None else look(given)
+        for remark in outcome.remarks:
+            module.warn(remark)
         written = write_snapshot(given["snapshot_file"], outcome.snapshot) if given["snapshot_file"] else None
     except SpecError as error:
         module.fail_json(msg=str(error))

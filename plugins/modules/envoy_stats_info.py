@@ -17,6 +17,7 @@ extends_documentation_fragment:
   - meshlab.envoy.attributes.info_module
   - meshlab.envoy.attributes.action_group
   - meshlab.envoy.endpoints
+  - meshlab.envoy.cluster
 options:
   stats:
     description:
@@ -112,6 +113,10 @@ endpoints:
       description: Its name.
       type: str
       returned: success
+    group:
+      description: Of a pod, the name of the entry that selects it, else empty.
+      type: str
+      returned: success
     format:
       description: Its format.
       type: str
@@ -172,6 +177,7 @@ elapsed:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.options import CLUSTER_ARGS
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.api import (
     ENDPOINT_ARGS,
     INFO_ARGS,
@@ -184,7 +190,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.stats.api import (
 
 def main() -> None:
     module = AnsibleModule(
-        argument_spec={**ENDPOINT_ARGS, **INFO_ARGS},
+        argument_spec={**ENDPOINT_ARGS, **CLUSTER_ARGS, **INFO_ARGS},
         mutually_exclusive=[("endpoints", "url")],
         required_one_of=[("endpoints", "url")],
         supports_check_mode=True,
@@ -192,7 +198,7 @@ def main() -> None:
     given = module.params
     try:
         result = inspect(
-            parse_endpoints(given["endpoints"], given["url"]),
+            parse_endpoints(given["endpoints"], given["url"], given["cluster"]),
             names=given["stats"] or (),
             patterns=given["match"] or (),
             sources=given["sources"],
@@ -203,6 +209,8 @@ def main() -> None:
         )
     except SpecError as error:
         module.fail_json(msg=str(error))
+    for remark in result.pop("remarks"):
+        module.warn(remark)
     if given["strict"] and result["failure"]:
         messages = [f"{one['name']}: {one['message']}" for one in result["endpoints"] if not one["ok"]]
         module.fail_json(msg="\n".join(messages[:20]), **result)

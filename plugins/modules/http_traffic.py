@@ -21,6 +21,7 @@ description:
 extends_documentation_fragment:
   - meshlab.envoy.attributes
   - meshlab.envoy.attributes.action_group
+  - meshlab.envoy.cluster
 attributes:
   check_mode:
     support: full
@@ -133,6 +134,33 @@ options:
           - The name to ask for by SNI, which the server's certificate has to be for.
           - Default is the host of O(url).
         type: str
+      pod:
+        description:
+          - Pods of a Kubernetes cluster that connections go to, through the API server's port-forward. Several take turns, connection
+            by connection.
+          - O(url) says everything else as before, what is asked for, as which host, and by which name in TLS. What its host resolves to
+            does not matter.
+          - Not for C(udp://), which a port-forward does not carry.
+        type: dict
+        suboptions:
+          selector:
+            description:
+              - A label selector, such as V(app=web). Of the pods that it selects, those that are ready are connected to.
+              - They are looked up before the first connection, and again when one of them is gone.
+            type: str
+            required: true
+          namespace:
+            description:
+              - The namespace of the pods. By default that of O(cluster).
+            type: str
+          container:
+            description:
+              - A container of the pods. A pod is then ready when this container is.
+            type: str
+          port:
+            description:
+              - The port in the pods, by its number or by the name that the pod gives it. By default that of O(url).
+            type: str
       payload:
         description:
           - What to send over tcp, tls and udp.
@@ -318,6 +346,17 @@ EXAMPLES = r"""
         op: eq
         value: 1
 
+- name: Send through a Deployment's pods, which nothing outside the cluster reaches
+  meshlab.envoy.http_traffic:
+    cluster: {context: kind-lab, namespace: shop}
+    url: https://shop.example.com/
+    pod: {selector: "app=front", port: 8443}
+    requests: 20
+    connections: new
+    ca: ~/certs/ca.pem
+    expect:
+      - {status: "200", op: eq, value: 20}
+
 - name: Send to a TCP server and count the hosts that reply
   meshlab.envoy.http_traffic:
     url: tcp://127.0.0.1:9000
@@ -486,6 +525,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.options import CLUSTER_ARGS
 from ansible_collections.meshlab.envoy.plugins.module_utils.traffic import (
     TRAFFIC_ARGS,
     TrafficError,
@@ -510,6 +550,7 @@ def main() -> None:
         argument_spec={
             "traffic": {"type": "list", "elements": "dict", "options": TRAFFIC_ARGS},
             **TRAFFIC_ARGS,
+            **CLUSTER_ARGS,
         },
         mutually_exclusive=[("traffic", key) for key in TRAFFIC_ARGS],
         required_one_of=[("traffic", "url")],
@@ -521,7 +562,7 @@ def main() -> None:
         entries = [{key: module.params[key] for key in TRAFFIC_ARGS}]
     results: list[dict[str, Any]] = []
     try:
-        traffics = parse_traffic(entries)
+        traffics = parse_traffic(entries, module.params["cluster"])
         if module.check_mode:
             module.exit_json(changed=False, msg="Check mode: nothing was sent.", traffic=results)
         results.extend(run(traffic) for traffic in traffics)

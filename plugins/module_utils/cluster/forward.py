@@ -77,6 +77,10 @@ class Line:
             self._write_remote()
 
     def close(self) -> None:
+        # What is closed with something unread in it is a reset for the other side, where this is an end like any other.
+        with contextlib.suppress(OSError):
+            while self.local.recv(_PIECE):
+                pass
         for one in (self.remote, self.local):
             with contextlib.suppress(OSError):
                 one.close()

@@ -43,6 +43,11 @@ def name_of(pod: Pod) -> str:
     return str(pod["metadata"]["name"])
 
 
+def identity_of(pod: Pod) -> tuple[str, str]:
+    """Its name, and what tells it from an earlier one of that name."""
+    return name_of(pod), str(pod["metadata"].get("uid", ""))
+
+
 def gone(pod: Pod) -> str:
     """Why a pod will not answer again, in words; empty if it may."""
     if pod["metadata"].get("deletionTimestamp"):

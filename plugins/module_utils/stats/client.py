@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Iterable
+from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 from . import promql
 from . import wanted as asking
@@ -18,6 +19,7 @@ from .envoy_json import glimpse, load, parse_stats
 from .errors import Failure, ScrapeError
 from .facts import PATHS, read_facts, read_identity, read_ready
 from .http import Answer, Enough, ask
+from .pods import why_gone
 from .prometheus import parse_text, series
 from .snapshot import Identity, Page, Samples, Selection
 from .stream import Stream
@@ -25,6 +27,8 @@ from .transport import Connector
 from .wanted import Wanted
 
 MAX_BYTES = 64 * 1024 * 1024
+# How a pod that goes away while it answers may look.
+_MAY_BE_GONE = ("unreachable", "timeout", "unparsable")
 
 
 @dataclass
@@ -50,8 +54,11 @@ class Client:
             page.sources.clear()
         return page
 
-    async def within(self, timeout: float, work: Awaitable[None]) -> Failure | None:
+    async def within(self, timeout: float, work: Coroutine[Any, Any, None]) -> Failure | None:
         """Does what asks the endpoint, within `timeout` seconds; returns what went wrong, with the connection closed."""
+        if self.endpoint.lack is not None:
+            work.close()
+            return self.endpoint.lack
         try:
             async with asyncio.timeout(timeout):
                 await work
@@ -64,7 +71,14 @@ class Client:
             words = self._last_words() or str(error) or "the connection was closed without an answer"
             failure = Failure("unreachable", f"{self.endpoint.where}: {words}")
         self.close()
-        return failure
+        return await self._unless_gone(failure)
+
+    async def _unless_gone(self, failure: Failure) -> Failure:
+        """Where a pod went away, what came of its answer says nothing else."""
+        if self.endpoint.pods is None or failure.kind not in _MAY_BE_GONE:
+            return failure
+        gone = await why_gone(self.endpoint, self.endpoint.pods)
+        return Failure("unreachable", gone) if gone else failure
 
     async def get(self, path: str) -> Answer:
         """A page of the admin. Raises ScrapeError where it is not given."""
@@ -124,7 +138,10 @@ class Client:
         sent = time.time()
         try:
             answer = await self._get(
-                "/server_info", page, enough=lambda head: b'"node"' in head or len(head) > 16_384
+                "/server_info",
+                page,
+                # The rest of it is worth less than a new connection, unless that goes through the API server.
+                enough=None if self.endpoint.pods else lambda head: b'"node"' in head or len(head) > 16_384,
             )
         except ScrapeError as error:
             if error.kind == "http_status":  # allow_paths may keep it back

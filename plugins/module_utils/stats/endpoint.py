@@ -10,17 +10,24 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from .errors import SpecError
+from .errors import Failure, SpecError
 from .reading import choice, dictionary, text
+
+if TYPE_CHECKING:
+    from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.access import Access
 
 FORMATS = ("envoy", "prometheus", "promql")
 KEYS = (
     "name",
     "url",
     "container",
+    "namespace",
+    "selector",
+    "port",
+    "path",
     "format",
     "headers",
     "ca_path",
@@ -29,7 +36,11 @@ KEYS = (
     "validate_certs",
     "proxy",
 )
-CONTAINER_URL = "http://127.0.0.1:9901"
+ADMIN_PORT = 9901
+CONTAINER_URL = f"http://127.0.0.1:{ADMIN_PORT}"
+_POD_ONLY = ("namespace", "port", "path")
+_NOT_POD = ("url", "ca_path", "client_cert", "client_key")
+_PORT_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,13}[a-z0-9])?")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
@@ -44,8 +55,26 @@ class Tls:
 
 
 @dataclass(frozen=True)
+class Pods:
+    """The pods of a cluster that one entry means."""
+
+    selector: str
+    namespace: str  # empty: the cluster's own
+    container: str  # whose readiness counts; empty: the pod's
+    port: int | str  # of the pod, by number or by name
+    access: Access = field(compare=False, repr=False)
+
+    @property
+    def where(self) -> str:
+        return f"{self.namespace}/{self.selector}" if self.namespace else self.selector
+
+
+@dataclass(frozen=True)
 class Endpoint:
-    """One place to ask. How it is reached is `transport`'s business."""
+    """One place to ask. How it is reached is `transport`'s business.
+
+    An entry for pods is one endpoint until they are looked up (`pods.expand`), and then one for each: with `pod`, and as `group` its name.
+    """
 
     name: str
     scheme: str  # http, https or unix
@@ -57,6 +86,11 @@ class Endpoint:
     container: str = ""
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     tls: Tls = Tls()
+    pods: Pods | None = None
+    group: str = ""
+    pod: str = ""
+    uid: str = ""  # tells a pod from an earlier one of its name
+    lack: Failure | None = None  # why it cannot be asked at all
 
     @property
     def authority(self) -> str:
@@ -69,12 +103,24 @@ class Endpoint:
     @property
     def where(self) -> str:
         """For a message; without anything secret."""
+        if self.pods is not None and not self.pod:
+            return f"pods {self.pods.where}"
         place = f"unix://{self.socket}" if self.scheme == "unix" else f"{self.scheme}://{self.authority}"
+        if self.pod:
+            return f"{place} in pod {self.pod}"
         return f"{place} in container {self.container}" if self.container else place
 
+    def called(self, pattern: str) -> bool:
+        """Whether it, or the entry that it came from, matches a shell pattern."""
+        return fnmatchcase(self.name, pattern) or (bool(self.group) and fnmatchcase(self.group, pattern))
 
-def parse_endpoints(entries: Sequence[Mapping[str, Any]] | None, url: str | None = None) -> list[Endpoint]:
-    """Reads a list of endpoints, or one from its address. Raises SpecError."""
+
+def parse_endpoints(
+    entries: Sequence[Mapping[str, Any]] | None,
+    url: str | None = None,
+    cluster: Mapping[str, Any] | Access | None = None,
+) -> list[Endpoint]:
+    """Reads a list of endpoints, or one from its address. `cluster` says where the pods are. Raises SpecError."""
     if url:
         if entries:
             raise SpecError("give either url, for one endpoint, or endpoints, not both")
@@ -83,7 +129,8 @@ def parse_endpoints(entries: Sequence[Mapping[str, Any]] | None, url: str | None
         raise SpecError(
             "endpoints has to be a list of at least one dictionary; or give url, for one endpoint"
         )
-    endpoints = [_endpoint(entry, f"endpoints[{position}]") for position, entry in enumerate(entries)]
+    access = _access(cluster, entries)
+    endpoints = [_endpoint(entry, f"endpoints[{position}]", access) for position, entry in enumerate(entries)]
     seen: set[str] = set()
     for endpoint in endpoints:
         if endpoint.name in seen:
@@ -95,30 +142,66 @@ def parse_endpoints(entries: Sequence[Mapping[str, Any]] | None, url: str | None
 
 
 def pick(endpoints: Iterable[Endpoint], patterns: Sequence[str], where: str = "endpoint") -> list[Endpoint]:
-    """The endpoints that an assertion is about; by default all of Envoy's, or all where none is."""
+    """The endpoints that an assertion is about; by default all of Envoy's, or all where none is.
+
+    What matches nothing may be a pod: before pods are looked up, all of them are picked, and afterwards none (see `unknown`).
+    """
     everyone = list(endpoints)
     if not patterns:
         return [one for one in everyone if one.format == "envoy"] or everyone
     picked: dict[str, Endpoint] = {}
     for pattern in patterns:
-        found = [one for one in everyone if one.name == pattern] or [
-            one for one in everyone if fnmatchcase(one.name, pattern)
+        found = [one for one in everyone if pattern in (one.name, one.group)] or [
+            one for one in everyone if one.called(pattern)
         ]
-        if not found:
+        pods = [one for one in everyone if one.pods is not None]
+        if not found and pods:
+            found = [one for one in pods if not one.group]
+        elif not found:
             known = ", ".join(one.name for one in everyone[:20])
             raise SpecError(f"{where}: no endpoint is named {pattern!r}; there are {known}")
         picked.update((one.name, one) for one in found)
     return list(picked.values())
 
 
-def _endpoint(entry: Any, where: str) -> Endpoint:
+def unknown(endpoints: Iterable[Endpoint], patterns: Sequence[str]) -> list[str]:
+    """The patterns that match none of the endpoints, whose pods were looked up."""
+    everyone = list(endpoints)
+    return [pattern for pattern in patterns if not any(one.called(pattern) for one in everyone)]
+
+
+def _access(
+    cluster: Mapping[str, Any] | Access | None, entries: Sequence[Mapping[str, Any]]
+) -> Access | None:
+    """What leads to the cluster, where somebody wants a pod; connected to when it is first asked."""
+    if not any(isinstance(entry, Mapping) and entry.get("selector") for entry in entries):
+        return None
+    from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.access import Access
+
+    return cluster if isinstance(cluster, Access) else Access(cluster)
+
+
+def _endpoint(entry: Any, where: str, access: Access | None = None) -> Endpoint:
     data = dictionary(entry, where, KEYS)
+    selector = text(data, "selector", where)
     container = text(data, "container", where)
-    url = text(data, "url", where) or (CONTAINER_URL if container else "")
-    if not url:
-        raise SpecError(f"{where} needs url (http://, https:// or unix://), or container")
     form = choice(data, "format", where, FORMATS, "envoy")
-    scheme, host, port, socket, path = _address(url, f"{where}.url", form, bool(container))
+    pods = _pods(data, where, access) if selector and access is not None else None
+    if pods is None:
+        for key in _POD_ONLY:
+            if data.get(key):
+                raise SpecError(
+                    f"{where}.{key} is about pods, and goes with selector, as in selector: app=web"
+                )
+    url = text(data, "url", where) or (CONTAINER_URL if container or pods else "")
+    if pods is not None:
+        # Where its port has a name, the pod's own spec says the number.
+        number = pods.port if isinstance(pods.port, int) else ADMIN_PORT
+        url = f"http://127.0.0.1:{number}/{text(data, 'path', where).lstrip('/')}"
+    if not url:
+        raise SpecError(f"{where} needs url (http://, https:// or unix://), container, or selector for pods")
+    inside = f"{where}.path" if pods else f"{where}.url"
+    scheme, host, port, socket, path = _address(url, inside, form, bool(container))
     headers = data.get("headers", {})
     if not isinstance(headers, Mapping):
         raise SpecError(f"{where}.headers has to be a dictionary of names and values")
@@ -132,16 +215,34 @@ def _endpoint(entry: Any, where: str) -> Endpoint:
     if key_path and not cert:
         raise SpecError(f"{where}.client_key goes with client_cert")
     return Endpoint(
-        name=text(data, "name", where) or container or _default_name(url),
+        name=text(data, "name", where) or (pods.where if pods else container or _default_name(url)),
         scheme=scheme,
         host=host,
         port=port,
         socket=socket,
         path=path,
         format=form,
-        container=container,
+        container="" if pods else container,
         headers=pairs,
         tls=Tls(bool(data.get("validate_certs", True)), text(data, "ca_path", where), cert, key_path),
+        pods=pods,
+    )
+
+
+def _pods(data: Mapping[str, Any], where: str, access: Access) -> Pods:
+    for key in _NOT_POD:
+        if data.get(key):
+            instead = "port and path say where in the pod" if key == "url" else "a pod is asked over http"
+            raise SpecError(f"{where}.{key} does not go with selector; {instead}")
+    port = text(data, "port", where) or str(ADMIN_PORT)
+    if not (0 < int(port) < 65_536 if port.isdigit() else _PORT_NAME.fullmatch(port)):
+        raise SpecError(f"{where}.port is the number or the name of a pod's port, not {port!r}")
+    return Pods(
+        selector=text(data, "selector", where),
+        namespace=text(data, "namespace", where),
+        container=text(data, "container", where),
+        port=int(port) if port.isdigit() else port,
+        access=access,
     )
 
 

@@ -38,3 +38,4 @@ class Failure:
 
     kind: str
     message: str
+    lasting: bool = False  # no waiting mends it

@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fnmatch import fnmatchcase
 
 from .assertion import Assertion
 from .compare import holds, show, too_far
-from .endpoint import Endpoint
+from .endpoint import Endpoint, unknown
 from .errors import Failure
 from .histogram import together
 from .measure import Reading, look_at, plain_numbers
@@ -34,6 +35,7 @@ def evaluate(
             seen.add_numbers(*plain)
         else:
             seen.add(look_at(assertion, source, page, endpoint.name, since))
+    seen.add(_pods_not_there(assertion, endpoints, chosen, since))
     readings = seen.kept
     verdict = Verdict(assertion, tuple(one.name for one in chosen), tuple(readings))
     if assertion.op in ("present", "absent"):
@@ -47,6 +49,36 @@ def evaluate(
     if assertion.across == "any":
         return _any(verdict, measured)
     return _total(verdict, measured, seen)
+
+
+def _pods_not_there(
+    assertion: Assertion, endpoints: Sequence[Endpoint], chosen: Sequence[Endpoint], since: Snapshot | None
+) -> list[Reading]:
+    """A reading that failed for each pod that the assertion is about and that is not there: pods come and go."""
+    if not any(one.pods is not None for one in endpoints):
+        return []
+    ready = ", ".join(one.name for one in endpoints[:20])
+    readings = [
+        Reading(
+            pattern,
+            assertion.stat,
+            failure=Failure("unreachable", f"no ready pod is named {pattern}; there are {ready}"),
+        )
+        for pattern in unknown(endpoints, assertion.endpoint)
+    ]
+    if since is None or not assertion.since:
+        return readings
+    there, formats = {one.name for one in endpoints}, {one.format for one in chosen}
+    for page in since.pages.values():
+        meant = (
+            any(fnmatchcase(name, one) for one in assertion.endpoint for name in (page.name, page.group))
+            if assertion.endpoint
+            else page.format in formats
+        )
+        if page.group and page.name not in there and meant:
+            words = f"pod {page.name} is gone, and with it what it counted since then"
+            readings.append(Reading(page.name, assertion.stat, failure=Failure("restarted", words)))
+    return readings
 
 
 class _Seen:
@@ -225,5 +257,5 @@ def _fail(verdict: Verdict, failure: Failure | None, readings: Sequence[Reading]
     verdict.ok = False
     verdict.failure = failure
     verdict.wrong = tuple(readings)
-    verdict.final = failure is not None and failure.kind == "restarted"
+    verdict.final = failure is not None and (failure.kind == "restarted" or failure.lasting)
     return verdict

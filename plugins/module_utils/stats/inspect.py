@@ -52,6 +52,7 @@ def inspect(
         "histograms": {} if file else {name: _histograms(page) for name, page in snapshot.pages.items()},
         "endpoints": endpoints_data(snapshot, {}),
         "snapshot": stands_for(file.path) if file else snapshot.as_data(),
+        "remarks": snapshot.remarks,
         "failure": next((page.failure.kind for page in snapshot.pages.values() if page.failure), ""),
         "elapsed": round(time.monotonic() - began, 3),
     }

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -40,7 +40,7 @@ class Reply(Generic[T]):
 
 def put(
     endpoints: Sequence[Endpoint],
-    question: Callable[[Client, T], Awaitable[None]],
+    question: Callable[[Client, T], Coroutine[Any, Any, None]],
     empty: Callable[[], T],
     timeout: float = 30.0,
     limits: Limits = DEFAULT_LIMITS,
@@ -51,7 +51,7 @@ def put(
             raise SpecError(
                 f"endpoint {endpoint.name!r} is no admin of Envoy, but has format {endpoint.format}"
             )
-    replies = {one.name: Reply(one.name, empty()) for one in endpoints}
+    replies: dict[str, Reply[T]] = {}
     deadline = time.monotonic() + timeout
 
     async def job(client: Client) -> None:
@@ -68,6 +68,8 @@ def put(
     async def run() -> None:
         fleet = Fleet(endpoints, limits)
         try:
+            await fleet.find_pods(deadline)
+            replies.update((name, Reply(name, empty())) for name in fleet.clients)
             await fleet.each(job, fleet.clients)
         finally:
             fleet.close()

@@ -14,6 +14,7 @@ from typing import Any
 from .client import MAX_BYTES, Client
 from .endpoint import Endpoint
 from .errors import Failure, SpecError
+from .pods import expand, find
 from .reading import positive
 from .snapshot import Page, Snapshot
 from .transport import Connector
@@ -48,27 +49,57 @@ def limits_from(given: Mapping[str, Any]) -> Limits:
 
 @dataclass
 class Fleet:
-    """Endpoints with their connections; to be closed at the end."""
+    """Endpoints with their connections; to be closed at the end. Where some are pods, `find_pods` comes before anything else."""
 
     endpoints: Sequence[Endpoint]
     limits: Limits = DEFAULT_LIMITS
     clients: dict[str, Client] = field(default_factory=dict)
+    remarks: list[str] = field(default_factory=list)  # pods that are not asked
 
     def __post_init__(self) -> None:
-        connector = Connector()
-        for endpoint in self.endpoints:
-            self.clients[endpoint.name] = Client(endpoint, connector, self.limits.max_bytes)
+        self._entries = self.endpoints
+        self._connector = Connector()
+        self._settle(self.endpoints)
+
+    async def find_pods(self, deadline: float) -> None:
+        """Looks up which pods there are now. A pod that is still there keeps its connection."""
+        entries = [(one, one.pods) for one in self._entries if one.pods is not None]
+        if not entries:
+            return
+        left = max(0.1, min(self.limits.request_timeout, deadline - time.monotonic()))
+        answers = await asyncio.gather(*[find(one, pods, left) for one, pods in entries])
+        found = {one.name: answer for (one, _pods), answer in zip(entries, answers, strict=True)}
+        endpoints, self.remarks = expand(self._entries, found)
+        self._settle(endpoints)
+
+    def _settle(self, endpoints: Sequence[Endpoint]) -> None:
+        before, self.clients, self.endpoints = self.clients, {}, endpoints
+        for endpoint in endpoints:
+            client = before.get(endpoint.name)
+            if client is None or client.endpoint != endpoint:
+                client = Client(endpoint, self._connector, self.limits.max_bytes)
+            self.clients[endpoint.name] = client
+        for name, client in before.items():
+            if self.clients.get(name) is not client:
+                client.close()
 
     async def look(
         self, wanted: Mapping[str, Wanted], deadline: float, seen: Callable[[Page], None] | None = None
     ) -> Snapshot:
         """One look at those endpoints of which something is wanted; `deadline` is on the monotonic clock."""
         snapshot = Snapshot(time.time())
-        waiting = [name for name in self.clients if name in wanted]
+        # What is wanted of pods is said of all of them together, before they are known.
+        asked = {
+            name: wanted.get(name) or wanted.get(client.endpoint.group)
+            for name, client in self.clients.items()
+        }
+        waiting = [name for name, one in asked.items() if one is not None]
 
         async def one(client: Client) -> None:
             name = client.endpoint.name
-            page = snapshot.pages[name] = await self._one(client, wanted[name], deadline)
+            page = await self._one(client, asked[name] or Wanted(), deadline)
+            page.group = client.endpoint.group
+            snapshot.pages[name] = page
             if seen is not None:
                 seen(page)
 
@@ -118,13 +149,17 @@ def scrape(
 
     async def run() -> Snapshot:
         fleet = Fleet(endpoints, limits)
+        deadline = time.monotonic() + timeout
         try:
+            await fleet.find_pods(deadline)
             each = (
                 {one.name: _for_format(wanted, one) for one in endpoints}
                 if isinstance(wanted, Wanted)
                 else wanted
             )
-            return await fleet.look(each, time.monotonic() + timeout, seen)
+            snapshot = await fleet.look(each, deadline, seen)
+            snapshot.remarks = fleet.remarks
+            return snapshot
         finally:
             fleet.close()
 

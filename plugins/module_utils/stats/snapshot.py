@@ -101,9 +101,12 @@ class Page:
     failure: Failure | None = None
     bytes: int = 0
     milliseconds: float = 0.0
+    group: str = ""  # of a pod: the entry that it came from
 
     def as_data(self) -> dict[str, Any]:
         data: dict[str, Any] = {"format": self.format, "time": self.time}
+        if self.group:
+            data["group"] = self.group
         data["sources"] = {source: samples.as_data() for source, samples in self.sources.items()}
         if self.identity:
             data["identity"] = self.identity.as_data()
@@ -118,6 +121,7 @@ class Snapshot:
 
     time: float
     pages: dict[str, Page] = field(default_factory=dict)
+    remarks: list[str] = field(default_factory=list)  # pods that were not asked; not part of the data
 
     def as_data(self) -> dict[str, Any]:
         """JSON-able, and accepted back by `read_snapshot`."""
@@ -162,6 +166,7 @@ def _page(name: str, data: Mapping[str, Any]) -> Page:
         sources={source: _samples(samples) for source, samples in data["sources"].items()},
         identity=Identity(**identity) if identity else None,
         failure=Failure(failure["kind"], failure["message"]) if failure else None,
+        group=str(data.get("group", "")),
     )
 
 

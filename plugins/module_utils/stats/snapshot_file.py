@@ -109,7 +109,7 @@ def _read(file: IO[str], wanted: Mapping[str, Wanted] | None, where: str) -> Sna
         entry = json.loads("{" + line.rstrip().removesuffix(",") + "}")
         for name, page in read_snapshot({**data, "endpoints": entry}, where).pages.items():
             if wanted is not None:
-                _keep(page, wanted.get(name), shared)
+                _keep(page, wanted.get(name) or wanted.get(page.group), shared)
             snapshot.pages[name] = page
     if not whole:
         raise SpecError(f"{where}: the snapshot's file is cut off; take a new one")

@@ -3,23 +3,23 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """How an endpoint is reached: each kind gives a stream to its admin, and the rest does not know which it was.
 
-Another kind of endpoint (a pod, a host behind SSH) is one more function here
-that ends in a `Stream`, and one more line in `Connector.open`.
+Another kind of endpoint (a host behind SSH) is one more function that ends in
+a `Stream`, and one more line in `Connector.open`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import socket
 import ssl
-import threading
 from dataclasses import dataclass, field
 
+from .beside import beside
 from .container import open_in_container
 from .endpoint import Endpoint, Tls
 from .errors import ScrapeError
+from .pods import open_in_pod
 from .stream import Stream, TlsStream, connect
 
 _QUEUE_FULL = 0.01  # seconds
@@ -36,6 +36,8 @@ class Connector:
     async def open(self, endpoint: Endpoint) -> Stream:
         """A stream to an endpoint; the caller bounds the time."""
         try:
+            if endpoint.pods is not None:
+                return await open_in_pod(endpoint, endpoint.pods)
             if endpoint.container:
                 return open_in_container(endpoint)
             if endpoint.scheme == "unix":
@@ -65,37 +67,21 @@ class Connector:
         return Stream(connection)
 
     async def _address(self, host: str, port: int) -> tuple[int, tuple[object, ...]]:
-        """Looks a name up beside the loop, in a thread that nobody waits for at the end: a resolver may take longer than the deadline."""
+        """Looks a name up beside the loop: a resolver may take longer than the deadline."""
         known = self.addresses.get((host, port)) or _numeric(host, port)
         if known is not None:
             return known
-        loop = asyncio.get_running_loop()
-        answer: asyncio.Future[tuple[int, tuple[object, ...]]] = loop.create_future()
 
-        def done(result: tuple[int, tuple[object, ...]] | OSError) -> None:
-            if answer.done():
-                return
-            if isinstance(result, OSError):
-                answer.set_exception(result)
-            else:
-                answer.set_result(result)
-
-        def look_up() -> None:
-            result: tuple[int, tuple[object, ...]] | OSError
+        def look_up() -> tuple[int, tuple[object, ...]]:
             try:
                 family, _kind, _protocol, _name, address = socket.getaddrinfo(
                     host, port, type=socket.SOCK_STREAM
                 )[0]
-                result = family, address
-            except OSError as error:
-                result = error
             except UnicodeError:
-                result = OSError(f"{host!r} is no name of a host")
-            with contextlib.suppress(RuntimeError):  # the loop may have ended meanwhile
-                loop.call_soon_threadsafe(done, result)
+                raise OSError(f"{host!r} is no name of a host") from None
+            return family, address
 
-        threading.Thread(target=look_up, daemon=True).start()
-        found = await answer
+        found = await beside(look_up)
         self.addresses[host, port] = found
         return found
 

@@ -135,7 +135,7 @@ class Verdict:
     def _certainty(self) -> str:
         if self.failure is not None and self.failure.message.startswith("no sample was counted"):
             return "; Envoy fills histograms at its flush, every 5 s unless stats_flush_on_admin is set"
-        if not self.final or (self.failure is not None and self.failure.kind == "restarted"):
+        if not self.final or (self.failure is not None and self.failure.kind != "comparison"):
             return ""
         return "; a counter does not come back, so waiting ended"
 

@@ -35,6 +35,7 @@ class Outcome:
     elapsed: float
     attempts: int
     tries: dict[str, int] = field(default_factory=dict)
+    remarks: list[str] = field(default_factory=list)  # pods that were not asked, since they are not ready
 
     @property
     def ok(self) -> bool:
@@ -83,6 +84,7 @@ def endpoints_data(snapshot: Snapshot, tries: Mapping[str, int]) -> list[dict[st
     return [
         {
             "name": page.name,
+            "group": page.group,
             "format": page.format,
             "ok": page.failure is None,
             "state": page.identity.state if page.identity else "",
@@ -137,17 +139,22 @@ async def _watch(
 ) -> Outcome:
     fleet = Fleet(endpoints, limits)
     began = time.monotonic()
-    # Without wait the one look takes as long as a question may take.
-    deadline = began + (
-        max(timeout, FIRST_LOOK) if wait else limits.request_timeout * _rounds(len(wanted), limits)
-    )
     kinds: dict[tuple[str, str], str] = {}
     attempts = 0
     seen: list[tuple[Snapshot, list[Verdict]]] = []
     try:
+        await fleet.find_pods(began + (max(timeout, FIRST_LOOK) if wait else limits.request_timeout))
+        # Without wait the one look takes as long as a question may take.
+        deadline = (
+            began + max(timeout, FIRST_LOOK)
+            if wait
+            else time.monotonic() + limits.request_timeout * _rounds(len(fleet.clients), limits)
+        )
         while True:
-            attempts += 1
             started = time.monotonic()
+            if attempts:
+                await fleet.find_pods(deadline)
+            attempts += 1
             snapshot = await fleet.look(wanted, deadline)
             verdicts = await _judge(fleet, assertions, snapshot, since, kinds)
             if seen and _cut_off(snapshot, deadline):
@@ -170,7 +177,7 @@ async def _watch(
             await asyncio.sleep(min(sleep, left - needed))
         await explain_absence(fleet, verdicts)
         tries = {name: client.attempts for name, client in fleet.clients.items()}
-        return Outcome(verdicts, snapshot, time.monotonic() - began, attempts, tries)
+        return Outcome(verdicts, snapshot, time.monotonic() - began, attempts, tries, fleet.remarks)
     finally:
         fleet.close()
 

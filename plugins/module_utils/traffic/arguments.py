@@ -59,6 +59,15 @@ TRAFFIC_ARGS: dict[str, Any] = {
         },
     },
     "server_name": {"type": "str"},
+    "pod": {
+        "type": "dict",
+        "options": {
+            "selector": {"type": "str", "required": True},
+            "namespace": {"type": "str"},
+            "container": {"type": "str"},
+            "port": {"type": "str"},
+        },
+    },
     "payload": {"type": "str"},
     "reply": {"type": "str"},
     "host_from": {

@@ -16,6 +16,10 @@ from .spec import Traffic
 if TYPE_CHECKING:
     import ssl
 
+    from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.forward import Forward, Line
+
+    from .pods import Pods
+
 CHUNK = 65_536
 KEPT = 1_048_576  # bytes of an answer's body that are kept to look into
 
@@ -59,31 +63,65 @@ def left(deadline: float) -> float:
     return seconds
 
 
-def connect(traffic: Traffic, deadline: float, context: ssl.SSLContext | None) -> socket.socket:
-    """Opens a connection to a traffic's target, with TLS where its scheme says so."""
+def connect(
+    traffic: Traffic, deadline: float, context: ssl.SSLContext | None
+) -> tuple[socket.socket, Line | None]:
+    """Opens a connection to a traffic's target, with TLS where its scheme says so. Through a pod, with what knows how that ends."""
     target = traffic.target
-    where = f"{target.host}:{target.port}"
-    try:
-        plain = socket.create_connection((target.host, target.port), left(deadline))
-    except TimeoutError:
-        raise RequestError("timeout", f"no connection to {where} within the timeout") from None
-    except (OSError, UnicodeError) as error:
-        raise RequestError("connect", f"cannot connect to {where}: {reason(error)}") from None
-    plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    where, line = f"{target.host}:{target.port}", None
+    plain: socket.socket
+    if traffic.pods is not None:
+        forward, where = _through_pod(traffic.pods, deadline)
+        plain, line = forward, forward.line
+    else:
+        plain = _over_tcp(target.host, target.port, deadline)
     if context is None:
-        return plain
+        return plain, line
     try:
         plain.settimeout(left(deadline))
-        return context.wrap_socket(plain, server_hostname=traffic.server_name or target.host)
+        return context.wrap_socket(plain, server_hostname=traffic.server_name or target.host), line
     except TimeoutError:
         plain.close()
         raise RequestError("timeout", f"no TLS handshake with {where} within the timeout") from None
     except (OSError, ValueError) as error:
         plain.close()
+        cut = cut_off(line)
+        if cut is not None:
+            raise cut from None
         raise RequestError("tls", f"no TLS handshake with {where}: {reason(error)}") from None
     except RequestError:
         plain.close()
         raise
+
+
+def _over_tcp(host: str, port: int, deadline: float) -> socket.socket:
+    where = f"{host}:{port}"
+    try:
+        plain = socket.create_connection((host, port), left(deadline))
+    except TimeoutError:
+        raise RequestError("timeout", f"no connection to {where} within the timeout") from None
+    except (OSError, UnicodeError) as error:
+        raise RequestError("connect", f"cannot connect to {where}: {reason(error)}") from None
+    plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return plain
+
+
+def _through_pod(pods: Pods, deadline: float) -> tuple[Forward, str]:
+    from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.errors import ClusterError
+
+    try:
+        return pods.connect(left(deadline))
+    except ClusterError as error:
+        kind = "timeout" if error.reason == "timeout" else "connect"
+        raise RequestError(kind, f"cannot connect to a pod: {error.words}") from None
+
+
+def cut_off(line: Line | None) -> RequestError | None:
+    """Why a connection through the API server ended, where that was not the server's doing."""
+    failure = line.failure if line is not None else None
+    if failure is None:
+        return None
+    return RequestError("connect" if failure.reason == "refused" else "reset", failure.words)
 
 
 def send_all(connection: socket.socket, data: bytes, deadline: float) -> None:
@@ -138,6 +176,7 @@ class KeptConnection:
         self.traffic = traffic
         self._context = context
         self._socket: socket.socket | None = None
+        self._line: Line | None = None
 
     def attempt(self, connection: socket.socket, deadline: float) -> Answer | None:
         """One request on one connection; None where that broke before the first byte of an answer."""
@@ -150,17 +189,22 @@ class KeptConnection:
                 return answer
             self.close()
             self.retries += 1
-        self._socket = connect(self.traffic, deadline, self._context)
+        self._socket, self._line = connect(self.traffic, deadline, self._context)
         self.connections += 1
-        answer = self.attempt(self._socket, deadline)
+        try:
+            answer = self.attempt(self._socket, deadline)
+        except RequestError as error:
+            raise (cut_off(self._line) if error.kind == "reset" else None) or error from None
         if answer is None:
-            raise RequestError("reset", "the server closed the connection before it answered")
+            raise cut_off(self._line) or RequestError(
+                "reset", "the server closed the connection before it answered"
+            )
         return answer
 
     def close(self) -> None:
         if self._socket is not None:
             self._socket.close()
-            self._socket = None
+            self._socket = self._line = None
 
 
 def first_bytes(connection: socket.socket, request: bytes, deadline: float) -> bytes:

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 from .expectation import Expectation, parse_expectations
+from .pods import Pods, access_for, parse_pods
 from .reading import (
     TOKEN,
     TrafficError,
@@ -24,6 +25,9 @@ from .reading import (
     plain,
     text,
 )
+
+if TYPE_CHECKING:
+    from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.access import Access
 
 MAX_REQUESTS = 1_000_000
 MAX_CONCURRENCY = 1_000
@@ -48,6 +52,7 @@ KEYS = (
     "ca",
     "client_certificate",
     "server_name",
+    "pod",
     "payload",
     "reply",
     "host_from",
@@ -105,6 +110,7 @@ class Traffic(NamedTuple):
     ca: str | None = None
     client_certificate: Certificate | None = None
     server_name: str | None = None
+    pods: Pods | None = None  # what connections go to, in place of the address
     payload: bytes = b""
     reply: re.Pattern[bytes] | None = None
     host_header: str | None = DEFAULT_HOST_HEADER
@@ -112,14 +118,17 @@ class Traffic(NamedTuple):
     expect: tuple[Expectation, ...] = ()
 
 
-def parse_traffic(entries: Sequence[Mapping[str, Any]]) -> list[Traffic]:
-    """Reads a list of traffic; a key whose value is None counts as not given."""
+def parse_traffic(
+    entries: Sequence[Mapping[str, Any]], cluster: Mapping[str, Any] | Access | None = None
+) -> list[Traffic]:
+    """Reads a list of traffic; a key whose value is None counts as not given. `cluster` says where pods are."""
     if isinstance(entries, (str, bytes, Mapping)) or not isinstance(entries, Sequence):
         raise TrafficError("traffic has to be a list of dictionaries, one for each traffic")
-    return [_traffic(entry, f"traffic[{position}]") for position, entry in enumerate(entries)]
+    access = access_for(entries, cluster)
+    return [_traffic(entry, f"traffic[{position}]", access) for position, entry in enumerate(entries)]
 
 
-def _traffic(entry: Any, where: str) -> Traffic:
+def _traffic(entry: Any, where: str, access: Access | None) -> Traffic:
     data = dictionary(entry, where, KEYS)
     url = text(data, "url", where)
     if url is None:
@@ -152,6 +161,7 @@ def _traffic(entry: Any, where: str) -> Traffic:
         ca=text(data, "ca", where),
         client_certificate=_certificate(data, where),
         server_name=text(data, "server_name", where),
+        pods=parse_pods(data, target.scheme, target.port, where, access),
         payload=(text(data, "payload", where) or "").encode(),
         reply=bytes_pattern(data, "reply", where),
         host_header=host_header,

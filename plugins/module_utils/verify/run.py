@@ -9,9 +9,10 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.api import (
+    Endpoint,
     Outcome,
     Snapshot,
     parse_assertions,
@@ -23,6 +24,9 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.stats.api import (
 from ansible_collections.meshlab.envoy.plugins.module_utils.traffic import Traffic, parse_traffic, run
 from ansible_collections.meshlab.envoy.plugins.module_utils.verify import references
 
+if TYPE_CHECKING:
+    from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.access import Access
+
 Entry = Mapping[str, Any]
 
 
@@ -33,13 +37,18 @@ class Experiment:
     endpoints: Sequence[Entry]
     traffic: Sequence[Entry]
     assertions: Sequence[Entry]
+    access: Access | None = None  # to the cluster, where endpoints or traffic are about pods
 
     def parsed(self) -> list[Traffic]:
         """Return the traffic to send. Raises ValueError for anything in the experiment that cannot be meant."""
         references.check(self.assertions, self.traffic)
         parse_assertions([references.placeholder(one) for one in self.assertions])
-        parse_endpoints(self.endpoints)
-        return parse_traffic(self.traffic)
+        self.places()
+        return parse_traffic(self.traffic, self.access)
+
+    def places(self) -> list[Endpoint]:
+        """Return the endpoints to ask."""
+        return parse_endpoints(self.endpoints, cluster=self.access)
 
 
 def verify(experiment: Experiment, timeout: float, sleep: float) -> dict[str, Any]:
@@ -64,7 +73,7 @@ def verify(experiment: Experiment, timeout: float, sleep: float) -> dict[str, An
 def _before(experiment: Experiment) -> Snapshot | None:
     if not experiment.assertions:
         return None
-    endpoints = parse_endpoints(experiment.endpoints)
+    endpoints = experiment.places()
     assertions = parse_assertions([references.placeholder(one) for one in experiment.assertions])
     return scrape(endpoints, wanted_by(assertions, endpoints))
 
@@ -75,6 +84,4 @@ def _after(
     if before is None:
         return None
     assertions = parse_assertions(references.resolve(experiment.assertions, sent))
-    return watch(
-        parse_endpoints(experiment.endpoints), assertions, since=before, timeout=timeout, sleep=sleep
-    )
+    return watch(experiment.places(), assertions, since=before, timeout=timeout, sleep=sleep)

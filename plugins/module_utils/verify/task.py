@@ -6,15 +6,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.options import CLUSTER_ARGS
 from ansible_collections.meshlab.envoy.plugins.module_utils.verify.report import failures, summary
 from ansible_collections.meshlab.envoy.plugins.module_utils.verify.run import Experiment, verify
+
+if TYPE_CHECKING:
+    from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.access import Access
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "plan": {"type": "dict", "required": True},
     "timeout": {"type": "float", "default": 15.0},
     "sleep": {"type": "float", "default": 0.1},
+    **CLUSTER_ARGS,
 }
 # What of a plan is verified.
 NEEDED = ("endpoints", "traffic", "assertions")
@@ -31,7 +36,8 @@ def perform(options: dict[str, Any], check_mode: bool) -> dict[str, Any]:
             "failed": True,
             "msg": f"plan: has no {missing[0]}; give what meshlab.envoy.demo_plan answered",
         }
-    experiment = Experiment(*(plan[key] for key in NEEDED))
+    access = _access(plan, options.get("cluster"))
+    experiment = Experiment(plan["endpoints"], plan["traffic"], plan["assertions"], access)
     try:
         if check_mode:
             experiment.parsed()
@@ -39,6 +45,20 @@ def perform(options: dict[str, Any], check_mode: bool) -> dict[str, Any]:
         result = {"changed": False, **verify(experiment, options["timeout"], options["sleep"])}
     except ValueError as error:
         return {**NOTHING, "failed": True, "msg": str(error)}
+    finally:
+        if access is not None:
+            access.close()
     failed = failures(result)
     message = "\n".join([summary(result), *failed])
     return {**result, "msg": message, "failed": True} if failed else {**result, "msg": message}
+
+
+def _access(plan: dict[str, Any], cluster: dict[str, Any] | None) -> Access | None:
+    """What leads to the cluster where a plan has pods; one for all, so that it is connected to once."""
+    if not any(one.get("selector") for one in plan["endpoints"]) and not any(
+        one.get("pod") for one in plan["traffic"]
+    ):
+        return None
+    from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.access import Access
+
+    return Access(cluster)

@@ -16,7 +16,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from stub_cluster import StubCluster, stub_cluster
 
-from ansible_collections.meshlab.envoy.plugins.module_utils.cluster import ClusterError, connect, websocket
+from ansible_collections.meshlab.envoy.plugins.module_utils.cluster import websocket
+from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.api import connect
+from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.errors import ClusterError
 from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.forward import why
 
 

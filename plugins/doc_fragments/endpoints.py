@@ -226,7 +226,7 @@ options:
           - V(binomial) is for a share that chance decides, such as the requests that a weighted route or a fault's percentage picks.
             O(assertions[].value) is the probability, O(assertions[].stat) counts those that were picked and O(assertions[].over) all of
             them; how far off the share may be follows from how many they are. It goes with V(eq), V(le), V(ge) and V(between).
-          - That bound is exceeded by chance in one of a million runs at most. V({binomial: 1e-9}) says another number of false alarms.
+          - "That bound is exceeded by chance in one of a million runs at most. V({binomial: 1e-9}) says another number of false alarms."
           - A probability of exactly 0 or 1 leaves nothing to chance.
         type: raw
       default:

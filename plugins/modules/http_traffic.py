@@ -221,8 +221,8 @@ options:
               - V(binomial) is for a share (O(expect[].of=share)) that chance decides, such as the requests that a weighted route
                 picks. O(expect[].value) is the probability; how far off the share may be follows from the number of requests.
                 It goes with V(eq), V(le), V(ge) and V(between).
-              - That bound is exceeded by chance in one of a million runs at most. V({binomial: 1e-9}) says another number of
-                false alarms.
+              - "That bound is exceeded by chance in one of a million runs at most. V({binomial: 1e-9}) says another number of
+                false alarms."
               - A probability of exactly 0 or 1 leaves nothing to chance.
             type: raw
           status:

@@ -22,6 +22,7 @@ from .tally import Result, Tally, summarise
 if TYPE_CHECKING:
     import ssl
 
+MAX_LONGER = 600.0  # seconds that a file that nobody removes keeps a traffic going after its duration
 BREATH = 0.01  # seconds to wait for a server that is not there, where time and not a number ends the traffic
 
 

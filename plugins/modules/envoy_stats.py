@@ -32,6 +32,16 @@ options:
         per endpoint and look. Asked in any case for what counts from O(since).
     type: bool
     default: true
+  usedonly:
+    description:
+      - Whether Envoy is to leave out the stats that it has never used, all of which are 0, so that less travels and is read.
+      - By default this is done where it changes no number, which is where all that an endpoint is asked for is patterns
+        (O(assertions[].match)) to be summed (O(assertions[].across=sum)), without O(assertions[].over).
+      - V(true) does it for all patterns. V(each), V(min), V(avg), V(spread) and V(count) are then those of what was used.
+      - A stat that is named in whole is never taken for missing because of this. Where it did not come, it is asked for by itself. Nor
+        is anything left out for V(present) and V(absent), or of pages in Prometheus' format.
+    type: bool
+    version_added: 0.1.0
   snapshots:
     description:
       - What was seen on several managed hosts, in place of O(endpoints). A dictionary of the hosts' names, each with the C(snapshot) that
@@ -104,16 +114,6 @@ EXAMPLES = r"""
       - {source: certs, match: 'chain\..*\.days_left', op: ge, value: 14}
       - {stat: cluster.app.upstream_rq_5xx, over: cluster.app.upstream_rq_total, default: 0, op: lt, value: 0.01}
       - {endpoint: exporter, stat: statsd_exporter_events_unmapped_total, op: eq, value: 0}
-    wait: true
-
-- name: All pods of a Deployment share the work, whatever their names are
-  meshlab.envoy.envoy_stats:
-    cluster: {context: kind-lab, namespace: shop}
-    endpoints:
-      - {name: web, selector: "app=web", container: envoy}
-    assertions:
-      - {endpoint: web, stat: http.ingress_http.downstream_rq_total, across: sum, op: eq, value: 100}
-      - {endpoint: web, stat: http.ingress_http.downstream_rq_total, across: spread, op: le, value: 0.2}
     wait: true
 
 - name: All pods of a Deployment share the work, whatever their names are
@@ -342,6 +342,7 @@ def look(given: dict[str, Any]) -> Outcome:
         sleep=given["sleep"],
         limits=limits_from(given),
         identity=given["identify"],
+        usedonly=given["usedonly"],
     )
 
 
@@ -364,6 +365,7 @@ def main() -> None:
             **WAIT_ARGS,
             "identify": {"type": "bool", "default": True},
             "snapshots": {"type": "dict"},
+            "usedonly": {"type": "bool"},
         },
         mutually_exclusive=[("endpoints", "url", "snapshots")],
         required_one_of=[("endpoints", "url", "snapshots")],

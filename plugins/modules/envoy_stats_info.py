@@ -41,6 +41,14 @@ options:
     description: Whether to read histograms, with their buckets.
     type: bool
     default: true
+  usedonly:
+    description:
+      - Whether to leave out what Envoy has never used, all of which is 0 and most of what an Envoy has. O(stats) are read in any case.
+      - A difference to such a snapshot counts what is not in it as 0.
+      - For an Envoy's admin, and not for other pages.
+    type: bool
+    default: false
+    version_added: 0.1.0
   timeout:
     description: After how many seconds to be done with all endpoints.
     type: float
@@ -203,6 +211,7 @@ def main() -> None:
             patterns=given["match"] or (),
             sources=given["sources"],
             histograms=given["histograms"],
+            usedonly=given["usedonly"],
             timeout=given["timeout"],
             limits=limits_from(given),
             snapshot_file=given["snapshot_file"],

@@ -410,3 +410,59 @@ def test_many_at_once_and_one_that_is_gone(shared: Envoy) -> None:
     assert [one["ok"] for one in result["assertions"]] == [False, True]
     assert result["assertions"][0]["endpoint"] == "gone"
     assert [one["name"] for one in result["endpoints"]][-1] == "gone"
+
+
+FAILED = {"match": r"http\.ingress\.downstream_rq_[45]xx", "across": "sum", "op": "eq", "value": 0}
+ALL = {"match": r"http\.ingress\..*"}
+
+
+def test_what_was_never_used_stays_away_where_that_changes_no_number(own: Envoy) -> None:
+    own.send("/", 3)
+    sent = {**ALL, "across": "sum", "op": "ge", "value": 3}
+    less, more = (stats(own, sent, identify=False, **given) for given in ({}, {"usedonly": False}))
+    assert "failed" not in less, less["msg"]
+    assert less["assertions"][0]["observed"] == more["assertions"][0]["observed"]
+    assert less["endpoints"][0]["bytes"] < more["endpoints"][0]["bytes"] / 2
+    assert less["snapshot"]["endpoints"]["envoy"]["sources"]["stats"]["selection"]["usedonly"] is True
+    # Nothing failed yet: 0 is seen where Envoy shows nothing, and counted from.
+    assert "failed" not in stats(own, FAILED, since=(before := stats(own, FAILED)["snapshot"]))
+    own.send("/bad", 2)
+    delta = {**FAILED, "of": "delta", "value": 2}
+    assert "failed" not in stats(own, delta, since=before)
+
+
+@pytest.mark.parametrize("across", ["each", "min", "avg", "spread", "count"])
+def test_where_it_would_change_a_number_all_is_asked_for(own: Envoy, across: str) -> None:
+    own.send()
+    asked = {**ALL, "across": across, "op": "ge", "value": 0}
+    both = [stats(own, asked, identify=False, **given) for given in ({}, {"usedonly": False})]
+    counts = [len(one["snapshot"]["endpoints"]["envoy"]["sources"]["stats"]["values"]) for one in both]
+    assert counts[0] == counts[1] > 30
+    used = stats(own, asked, identify=False, usedonly=True)["snapshot"]["endpoints"]["envoy"]["sources"][
+        "stats"
+    ]
+    assert 10 < len(used["values"]) < counts[0] / 2
+
+
+def test_one_that_was_never_used_is_not_told_as_missing(own: Envoy) -> None:
+    never = {"stat": "http.ingress.downstream_rq_5xx", "op": "eq", "value": 0}
+    result = stats(
+        own,
+        never,
+        {"stat": "cluster.web.upstream_cx_connect_ms", "bucket": "inf", "op": "eq", "value": 0},
+        {"stat": "http.ingress.downstream_rq_5xx", "op": "present"},
+        {"match": "http.ingress.downstream_rq_5.*", "op": "absent"},
+        usedonly=True,
+    )
+    assert [one["failure"] for one in result["assertions"]] == ["", "", "", "comparison"], result["msg"]
+    seen = info(url=own.url, usedonly=True, stats=[never["stat"]], match=[ALL["match"]])
+    assert seen["readings"]["envoy"]["stats"][never["stat"]] == 0
+    assert "http.ingress.downstream_rq_4xx" not in seen["readings"]["envoy"]["stats"]
+
+
+def test_an_absence_names_usedonly(own: Envoy) -> None:
+    hidden = {"match": r"http\.ingress\.downstream_rq_5.*", "op": "eq", "value": 0}
+    said = stats(own, hidden, usedonly=True)["msg"]
+    assert "usedonly hides what Envoy has never used, such as http.ingress.downstream_rq_5xx" in said
+    assert "usedonly" not in stats(own, {"match": "nothing.*", "op": "eq", "value": 0}, usedonly=True)["msg"]
+    assert "failed" not in stats(own, hidden)

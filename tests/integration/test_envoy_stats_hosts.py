@@ -174,6 +174,15 @@ def test_what_nobody_looked_for_is_neither_0_nor_absent(two: dict[str, Envoy]) -
     assert "failed" not in good, good["msg"]
 
 
+def test_what_usedonly_left_out_is_neither_0_nor_absent(two: dict[str, Envoy]) -> None:
+    seen = {"web1": look(two["web1"], usedonly=True)}
+    for wanted in ({"op": "eq", "value": 0}, {"op": "absent"}, {"op": "present"}):
+        refused = across(seen, {"stat": "cluster_manager.cluster_removed", **wanted})
+        assert "was not taken of cluster_manager.cluster_removed without usedonly" in refused["msg"]
+    good = across(seen, {"stat": "server.live", "op": "eq", "value": 1})
+    assert "failed" not in good, good["msg"]
+
+
 def test_of_everything_the_nearest_name_is_told(two: dict[str, Envoy]) -> None:
     result = across({"web1": look(two["web1"])}, {"stat": "server.alive", "op": "eq", "value": 1})
     assert result["failure"] == "absent"

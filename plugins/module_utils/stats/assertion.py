@@ -22,6 +22,7 @@ from .reading import Scalar, choice, dictionary, names, number, text
 
 OF = ("value", "delta", "rate")
 ACROSS = ("each", "sum", "min", "max", "avg", "any", "count", "spread")
+PRESENCE = ("present", "absent")
 WINDOWS = ("cumulative", "interval")
 # What can be asked besides stats. `prometheus` is chosen by an endpoint's format, or by labels.
 ASKABLE = ("stats", "server_info", "ready", "clusters", "listeners", "certs", "config", "runtime")

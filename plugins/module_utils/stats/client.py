@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Coroutine, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from . import promql
@@ -119,9 +119,13 @@ class Client:
     async def _source(self, page: Page, source: str, selection: Selection, histograms: bool) -> Samples:
         if source == "stats":
             body = (await self._get(asking.stats_path(selection, histograms), page)).body
-            return parse_stats(body, selection, histograms)
+            samples = parse_stats(body, selection, histograms)
+            if selection.usedonly:
+                await self._unused(page, samples, histograms)
+            return samples
         if source == "prometheus":
             path = asking.prometheus_path(selection) if self.endpoint.format == "envoy" else ""
+            selection = replace(selection, usedonly=False)  # nothing is left out of such a page
             return parse_text((await self._get(path, page)).body, selection)
         query = promql.query_of(source)
         if query is not None:
@@ -133,6 +137,17 @@ class Client:
         else:
             readings = read_facts(source, load(answer.body))
         return Samples(selection, {name: value for name, value in readings.items() if selection.covers(name)})
+
+    async def _unused(self, page: Page, samples: Samples, histograms: bool) -> None:
+        """Asks for those that are wanted by name and did not come, since Envoy may have them and have never used them."""
+        unused = Selection(samples.selection.names.difference(samples.values, samples.histograms))
+        if not unused.names:
+            return
+        body = (await self._get(asking.stats_path(unused, histograms), page)).body
+        found = parse_stats(body, unused, histograms)
+        samples.values.update(found.values)
+        samples.histograms.update(found.histograms)
+        samples.intervals.update(found.intervals)
 
     async def _identity(self, page: Page) -> Identity | None:
         sent = time.time()

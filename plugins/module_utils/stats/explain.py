@@ -11,7 +11,7 @@ from difflib import get_close_matches
 
 from .promql import SOURCE
 from .scrape import Fleet
-from .snapshot import Page, Selection
+from .snapshot import Page, Selection, Snapshot
 from .verdict import Verdict
 from .wanted import Wanted, source_of
 
@@ -19,8 +19,11 @@ _MOST_ENDPOINTS = 3
 _MOST_NAMES = 3
 
 
-async def explain_absence(fleet: Fleet, verdicts: Sequence[Verdict]) -> None:
-    """Asks, of a few endpoints, for all names, and adds what comes near to the messages. The time that it takes is bounded."""
+async def explain_absence(fleet: Fleet, verdicts: Sequence[Verdict], seen: Snapshot) -> None:
+    """Asks, of a few endpoints, for all names, and adds what comes near to the messages. The time that it takes is bounded.
+
+    `seen` is what the verdicts are about.
+    """
     missing = [
         one
         for one in verdicts
@@ -51,11 +54,24 @@ async def explain_absence(fleet: Fleet, verdicts: Sequence[Verdict]) -> None:
         page = snapshot.pages.get(reading.endpoint)
         if page is not None and source in page.sources:
             explain_from(verdict, page, source)
+            _name_usedonly(verdict, page, seen.pages.get(reading.endpoint))
 
 
 def explain_from(verdict: Verdict, page: Page, source: str) -> None:
     """Adds what comes near out of a page with everything of a source."""
     verdict.hint = f"; {hint(_asked_for(verdict), _names(page, source), _histograms(page, source), source)}"
+
+
+def _name_usedonly(verdict: Verdict, page: Page, seen: Page | None) -> None:
+    """Where a pattern found nothing, since all that it would have found was never used."""
+    match, samples = verdict.assertion.match, seen.sources.get("stats") if seen else None
+    if match is None or samples is None or not samples.selection.usedonly:
+        return
+    unused = sorted(
+        {name for name in (*_names(page, "stats"), *_histograms(page, "stats")) if match.matches(name)}
+    )
+    if unused:
+        verdict.hint = f"; usedonly hides what Envoy has never used, such as {unused[0]}"
 
 
 def hint(stat: str, names: Iterable[str], histograms: Iterable[str] = (), source: str = "stats") -> str:

@@ -28,15 +28,16 @@ def inspect(
     patterns: Sequence[str] = (),
     sources: Sequence[str] = ("stats",),
     histograms: bool = True,
+    usedonly: bool = False,
     timeout: float = 30.0,
     limits: Limits = DEFAULT_LIMITS,
     snapshot_file: str | None = None,
 ) -> dict[str, Any]:
     """One look at endpoints, as the data that the module returns. What goes to a file is not in it, and not kept in memory."""
     compiled = tuple(compile_pattern(one, f"match[{position}]") for position, one in enumerate(patterns))
+    chosen = Selection(frozenset(names), compiled, not names and not compiled, usedonly)
     everything = Selection(everything=True)
-    selection = Selection(frozenset(names), compiled) if names or compiled else everything
-    wanted = Wanted({one: selection if one == "stats" else everything for one in sources}, histograms)
+    wanted = Wanted({one: chosen if one == "stats" else everything for one in sources}, histograms)
     began = time.monotonic()
     file = SnapshotFile(snapshot_file, time.time()) if snapshot_file else None
     try:

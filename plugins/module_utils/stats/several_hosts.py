@@ -9,12 +9,12 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ansible_collections.meshlab.envoy.plugins.module_utils.stats.assertion import Assertion
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.assertion import PRESENCE, Assertion
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.endpoint import Endpoint
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.errors import Failure, SpecError
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.evaluate import evaluate
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.explain import explain_from
-from ansible_collections.meshlab.envoy.plugins.module_utils.stats.snapshot import Page, Selection, Snapshot
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.snapshot import Page, Samples, Snapshot
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.snapshot_file import load_snapshot
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.wanted import asked, source_of
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.watch import Outcome
@@ -113,15 +113,25 @@ def _check_that_it_was_looked_for(assertion: Assertion, endpoints: Sequence[Endp
         page = now.pages[endpoint.name]
         source = source_of(assertion, endpoint.format)
         samples = page.sources.get(source)
-        if page.failure is not None or (samples is not None and _covers(samples.selection, assertion)):
+        if page.failure is not None or (samples is not None and _covers(samples, assertion)):
             continue
+        used = " without usedonly" if samples is not None and samples.selection.usedonly else ""
         raise SpecError(
-            f"the snapshot of {endpoint.name} was not taken of {assertion.what}; take it of that, or of everything"
+            f"the snapshot of {endpoint.name} was not taken of {assertion.what}{used}; take it of that, or of everything"
         )
 
 
-def _covers(selection: Selection, assertion: Assertion) -> bool:
-    names = [name for name in (assertion.stat, assertion.over) if name]
+def _covers(samples: Samples, assertion: Assertion) -> bool:
+    selection = samples.selection
+    if selection.usedonly and assertion.op in PRESENCE:
+        return False
     # Whether one pattern lets through all that another does is not to be told, so it has to be the same.
     whole = selection.everything or assertion.match is None or assertion.match in selection.patterns
-    return whole and all(selection.covers(name) for name in names)
+    return whole and all(
+        name in selection.names
+        or name in samples.values
+        or name in samples.histograms
+        or (selection.covers(name) and not selection.usedonly)
+        for name in (assertion.stat, assertion.over)
+        if name
+    )

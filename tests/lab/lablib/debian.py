@@ -25,6 +25,12 @@ PACKAGES = {
     "iptables": "iptables",
     "iptables-save": "iptables",
     "prometheus": "prometheus",
+    "containerd": "containerd",
+    "runc": "runc",
+    "/usr/lib/cni/ptp": "containernetworking-plugins",
+    "nft": "nftables",
+    "conntrack": "conntrack",
+    "openssl": "openssl",
 }
 #: Debian 12 has no compose v2; this suite's package is one static Go binary.
 COMPOSE_SUITE = "trixie"
@@ -39,7 +45,7 @@ def _suite() -> str:
             if line.startswith("VERSION_CODENAME="):
                 return line.partition("=")[2].strip('"')
     raise LabError(
-        "The lab starts its own Docker on Debian only: on this machine, start Docker and run this again."
+        "The lab starts daemons of its own on Debian only: on this machine, start Docker (or set KUBECONFIG) and run this again."
     )
 
 

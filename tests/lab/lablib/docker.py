@@ -13,7 +13,7 @@ import shlex
 import shutil
 from pathlib import Path
 
-from . import debian, registry
+from . import debian, machine, registry
 from .base import STATE, LabError, need_root, run, say, wait_until, which, write_whole
 from .processes import Process, identity
 
@@ -22,14 +22,9 @@ _OWN_SOCKET = STATE / "docker.sock"
 _DATA = STATE / "docker"
 _EXEC = STATE / "run"
 _PID_FILE = STATE / "docker.pid"
+_CONFIG = STATE / "daemon.json"
 _BEFORE = STATE / "before.json"
 _PLUGIN = Path("/usr/local/lib/docker/cli-plugins/docker-compose")
-#: what dockerd and its shims make outside the folders that they are given
-_STRAYS = tuple(
-    Path(name)
-    for name in ("/etc/docker/key.json", "/etc/docker", "/opt/containerd", "/run/containerd", "/run/docker")
-)
-_FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
 process = Process("dockerd")
 
 
@@ -48,6 +43,11 @@ def has_compose() -> bool:
 
 def is_ours() -> bool:
     return process.pid is not None
+
+
+def is_there() -> bool:
+    """Whether something of the lab's own daemon is there, be it what a dead one left."""
+    return _BEFORE.exists()
 
 
 def socket() -> Path:
@@ -79,7 +79,6 @@ def up() -> None:
 def down() -> None:
     """Remove every container and network, stop the daemon, and put back what it changed on this machine."""
     if not _BEFORE.exists():  # it never came to starting the daemon
-        registry.process.stop()
         return
     need_root("stop the lab's Docker daemon")
     if process.pid is None and any((_DATA / "containers").glob("*")):
@@ -91,8 +90,17 @@ def down() -> None:
             _ask("rm", "--force", "--volumes", *containers)
         _ask("network", "prune", "--force")
         process.stop(60)
-    registry.process.stop()
     _put_back()
+    # Containers' shims end a moment after dockerd.
+    wait_until(
+        lambda: not _still_running(),
+        10,
+        lambda: f"These processes of the lab's Docker still run: {_still_running()}.",
+    )
+    shutil.rmtree(_DATA, ignore_errors=True)
+    shutil.rmtree(_EXEC, ignore_errors=True)
+    for path in (_CONFIG, _PID_FILE, _OWN_SOCKET, _BEFORE):
+        path.unlink(missing_ok=True)
 
 
 def _ask(*words: str) -> str:
@@ -102,6 +110,7 @@ def _ask(*words: str) -> str:
 def _start() -> None:
     if process.pid is not None:
         return
+    machine.remember()
     if not _BEFORE.exists():
         write_whole(_BEFORE, json.dumps(_look_around()))
     if len(str(_EXEC)) > 60:
@@ -119,11 +128,9 @@ def _start() -> None:
         "hosts": [f"unix://{socket()}"],
         "registry-mirrors": [f"http://{registry.ADDRESS}"],
     }
-    write_whole(STATE / "daemon.json", json.dumps(config, indent=2))
+    write_whole(_CONFIG, json.dumps(config, indent=2))
     say(f"starting dockerd on {socket()}")
-    process.start(
-        ["dockerd", "--config-file", STATE / "daemon.json"], ready=lambda: answers(environment()), seconds=60
-    )
+    process.start(["dockerd", "--config-file", _CONFIG], ready=lambda: answers(environment()), seconds=60)
 
 
 def _install_compose() -> None:
@@ -147,9 +154,7 @@ def _look_around() -> dict:
         "socket_taken": os.path.lexists(_USUAL_SOCKET),
         "compose": _PLUGIN.exists(),
         "compose_folders": [str(folder) for folder in list(_PLUGIN.parents)[:3] if folder.exists()],
-        "strays": [str(path) for path in _STRAYS if path.exists()],
         "bridge": Path("/sys/class/net/docker0").exists(),
-        "forwarding": _FORWARDING.read_text(encoding="utf-8").strip(),
         "forward_dropped": ":FORWARD DROP" in rules,
     }
 
@@ -160,44 +165,17 @@ def _before() -> dict:
 
 def _put_back() -> None:
     before = _before()
-    for mount in reversed(_mounts_below(STATE)):
-        run(["umount", "--lazy", mount], check=False)
+    machine.unmount_below(_DATA, _EXEC)
     if not before["bridge"]:
         run([which("ip"), "link", "delete", "docker0"], check=False)
     _remove_rules(forward_dropped=before["forward_dropped"])
-    _FORWARDING.write_text(before["forwarding"], encoding="utf-8")
     if not before["socket_taken"]:
         _USUAL_SOCKET.unlink(missing_ok=True)
     if not before["compose"]:
         _PLUGIN.unlink(missing_ok=True)
-        _remove_empty(
+        machine.remove_empty(
             folder for folder in list(_PLUGIN.parents)[:3] if str(folder) not in before["compose_folders"]
         )
-    for path in _STRAYS:
-        if str(path) not in before["strays"]:
-            _remove_stray(path)
-
-
-def _remove_stray(path: Path) -> None:
-    """Files go; folders go only as far as nothing but empty folders is in them."""
-    if path.is_dir():
-        below = sorted((found for found in path.rglob("*") if found.is_dir()), reverse=True)
-        _remove_empty([*below, path])
-    else:
-        path.unlink(missing_ok=True)
-
-
-def _remove_empty(folders) -> None:
-    for folder in folders:
-        with contextlib.suppress(OSError):
-            folder.rmdir()
-
-
-def _mounts_below(folder: Path) -> list:
-    points = (
-        line.split()[4] for line in Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines()
-    )
-    return [point for point in points if point.startswith(f"{folder}/")]
 
 
 def _remove_rules(forward_dropped: bool) -> None:
@@ -216,21 +194,14 @@ def _remove_rules(forward_dropped: bool) -> None:
             run([iptables, "-w", "-P", "FORWARD", "ACCEPT"], check=False)
 
 
-def wait_gone(seconds: float = 10) -> None:
-    """Containers' shims end a moment after dockerd: wait for them, so that STATE can go."""
-    wait_until(
-        lambda: not _still_running(),
-        seconds,
-        lambda: f"These processes of the lab's Docker still run: {_still_running()}.",
-    )
-
-
 def _still_running() -> list:
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             words = (folder / "cmdline").read_bytes().decode(errors="replace").split("\0")
             program = Path(words[0]).name
-            if program.startswith(("dockerd", "containerd")) and any(str(STATE) in word for word in words):
+            if program.startswith(("dockerd", "containerd")) and any(
+                word.startswith((f"{_CONFIG}", f"{_EXEC}/")) for word in words
+            ):
                 found.append(int(folder.name))
     return found

@@ -14,7 +14,7 @@ import signal
 import subprocess
 from pathlib import Path
 
-from .base import STATE, LabError, wait_until, which, write_whole
+from .base import STATE, SYSTEM_PATH, LabError, wait_until, which, write_whole
 
 _RECORDS = STATE / "processes"
 
@@ -26,7 +26,9 @@ def identity(pid: int) -> dict | None:
         after_name = stat.rsplit(")", 1)[1].split()
         if after_name[0] in "ZX":
             return None
-        return {"pid": pid, "started": int(after_name[19]), "program": os.readlink(f"/proc/{pid}/exe")}
+        # so it is called once a newer build has taken its file's place
+        program = os.readlink(f"/proc/{pid}/exe").removesuffix(" (deleted)")
+        return {"pid": pid, "started": int(after_name[19]), "program": program}
     except (OSError, IndexError):
         return None
 
@@ -49,7 +51,16 @@ class Process:
         return record["pid"] if identity(record["pid"]) == record else None
 
     def start(self, argv: list, ready, seconds: float = 30) -> None:
-        """Start it and return when `ready()` holds."""
+        """Start it and return when `ready()` holds; end it where that does not come."""
+        self.launch(argv)
+        try:
+            self.wait(ready, seconds)
+        except LabError:
+            self.stop()
+            raise
+
+    def launch(self, argv: list) -> None:
+        """Start it; whether it is of use is asked later, by `wait`."""
         program = which(str(argv[0]))
         if not program:
             raise LabError(f"The command {argv[0]} is not on this machine.")
@@ -62,9 +73,13 @@ class Process:
                 stderr=log,
                 start_new_session=True,
                 cwd="/",
+                env={**os.environ, "PATH": SYSTEM_PATH},
             )
         child.returncode = 0  # no warning that it still runs when we leave
         write_whole(self._record, json.dumps(identity(child.pid)))
+
+    def wait(self, ready, seconds: float = 30) -> None:
+        """Return when `ready()` holds; where it ended, or the time is over, say what its log says."""
         try:
             wait_until(
                 lambda: self.pid is None or ready(),
@@ -72,9 +87,8 @@ class Process:
                 lambda: f"{self.name} is not ready after {seconds} s",
             )
             if self.pid is None:
-                raise LabError(f"{self.name} ended at once")
+                raise LabError(f"{self.name} ended")
         except LabError as error:
-            self.stop()
             raise LabError(f"{error}; its log says: {self._last_words()}") from None
 
     def stop(self, seconds: float = 30) -> None:
@@ -86,17 +100,17 @@ class Process:
 
     def _last_words(self) -> str:
         lines = self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        return lines[-1][-400:] if lines else "nothing"
+        return "\n".join(line[-400:] for line in lines[-3:]) or "nothing"
 
 
-def stop_pid(pid: int, seconds: float, still_ours) -> None:
-    """SIGTERM, then SIGKILL after `seconds`; by pidfd, so never to another process of the same number."""
+def stop_pid(pid: int, seconds: float, still_ours, first: int = signal.SIGTERM) -> None:
+    """`first`, then SIGKILL after `seconds`; by pidfd, so never to another process of the same number."""
     with contextlib.suppress(ProcessLookupError):
         handle = os.pidfd_open(pid)
         try:
             if not still_ours():
                 return
-            for number in (signal.SIGTERM, signal.SIGKILL):
+            for number in (first, signal.SIGKILL):
                 signal.pidfd_send_signal(handle, number)
                 if select.select([handle], [], [], seconds)[0]:
                     return

@@ -61,6 +61,10 @@ def fill(docker: list, environment: dict) -> None:
         run([*docker, "image", "prune", "--force"], env=environment, check=False)
 
 
+def is_full() -> bool:
+    return len(held()) == len(IMAGES)
+
+
 def held() -> list:
     """The names of the images that it serves as they are in the catalogue."""
     return [image.name for image in IMAGES if _holds(image)]

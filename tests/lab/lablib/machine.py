@@ -1,0 +1,101 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What daemons of the lab change on this machine outside the lab's folders, and how it comes back.
+
+Docker and Kubernetes change the same things, so what was there is noted before the first of them starts, and put back after
+the last of them ended.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from .base import STATE, run, write_whole
+
+_BEFORE = STATE / "machine.json"
+#: forwarding is switched on by dockerd and for pods; the others by kubelet
+_SETTINGS = (
+    "net/ipv4/ip_forward",
+    "kernel/panic",
+    "kernel/panic_on_oops",
+    "vm/overcommit_memory",
+    "vm/panic_on_oom",
+    "kernel/keys/root_maxbytes",
+    "kernel/keys/root_maxkeys",
+)
+#: what daemons and their shims make outside the folders that they are given
+_STRAYS = tuple(
+    Path(name)
+    for name in (
+        "/etc/docker/key.json",
+        "/etc/docker",
+        "/opt/containerd",
+        "/run/containerd",
+        "/run/docker",
+        "/var/lib/kubelet",
+        "/var/log/containers",
+        "/var/log/pods",
+        "/var/lib/cni",
+        "/run/cni",
+        "/run/netns",
+        "/run/xtables.lock",
+    )
+)
+
+
+def remember() -> None:
+    """Note how things are, unless a part that still runs has done so."""
+    if not _BEFORE.exists():
+        before = {
+            "settings": {name: _setting(name).read_text(encoding="utf-8").strip() for name in _SETTINGS},
+            "strays": [str(path) for path in _STRAYS if path.exists()],
+        }
+        write_whole(_BEFORE, json.dumps(before, indent=2))
+
+
+def put_back() -> None:
+    """Once no part runs any more."""
+    if not _BEFORE.exists():
+        return
+    before = json.loads(_BEFORE.read_text(encoding="utf-8"))
+    for name, value in before["settings"].items():
+        if _setting(name).read_text(encoding="utf-8").strip() != value:
+            _setting(name).write_text(value, encoding="utf-8")
+    for path in _STRAYS:
+        if str(path) not in before["strays"]:
+            _remove_stray(path)
+    _BEFORE.unlink()
+
+
+def unmount_below(*folders: Path) -> None:
+    """The innermost first; what is still in use goes when its last user has ended."""
+    points = [
+        line.split()[4] for line in Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines()
+    ]
+    for point in reversed(points):
+        if any(point.startswith(f"{folder}/") for folder in folders):
+            run(["umount", "--lazy", point], check=False)
+
+
+def remove_empty(folders: Iterable[Path]) -> None:
+    for folder in folders:
+        with contextlib.suppress(OSError):
+            folder.rmdir()
+
+
+def _setting(name: str) -> Path:
+    return Path("/proc/sys", name)
+
+
+def _remove_stray(path: Path) -> None:
+    """Files go; folders go only as far as nothing but empty folders is in them."""
+    if path.is_dir():
+        below = sorted((found for found in path.rglob("*") if found.is_dir()), reverse=True)
+        remove_empty([*below, path])
+    else:
+        path.unlink(missing_ok=True)

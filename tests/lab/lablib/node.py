@@ -1,0 +1,229 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The machine as the cluster's one node: addresses, a containerd of its own, and what pods leave behind."""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import json
+import os
+import signal
+from pathlib import Path
+
+from . import machine, registry
+from .base import STATE, LabError, run, wait_until, which, write_whole
+from .processes import Process, identity, stop_pid
+
+FOLDER = STATE / "kubernetes"
+NAME = "lab"
+#: below it are the cgroups of all pods, and of nothing else
+CGROUP = "meshlab-lab"
+PAUSE_IMAGE = "docker.io/meshlab/pause:1"
+SOCKET = FOLDER / "containerd.sock"
+_CONTAINERD = FOLDER / "containerd"
+_BRIDGE = "meshlab-lab"
+_TABLE = "meshlab-lab"
+#: of the cluster's own programs, made by kube-proxy and network-policies
+_TABLES = (("ip", "kube-proxy"), ("ip6", "kube-proxy"), ("inet", "meshlab-policies"), ("ip", _TABLE))
+process = Process("containerd")
+
+NETWORK = ipaddress.ip_network(os.environ.get("MESHLAB_LAB_KUBERNETES_NETWORK") or "10.213.0.0/16")
+#: three parts of NETWORK: where the node is, where services are, and where pods are
+NODES, SERVICES, PODS, _ = NETWORK.subnets(prefixlen_diff=2)
+ADDRESS = str(NODES[1])
+
+
+def up() -> None:
+    """Have the node's address, forwarding for pods, and containerd."""
+    _network()
+    if process.pid is None:
+        _configure()
+        process.start(
+            ["containerd", "--config", _CONTAINERD / "config.toml"],
+            ready=lambda: not run([which("ctr"), "--address", SOCKET, "version"], check=False).returncode,
+        )
+
+
+def down() -> None:
+    """End every pod, however it was left, and containerd; take away what they made."""
+    _end_pods()
+    process.stop()
+    shims = _shims()
+    for pid in shims:
+        _kill(pid)
+    for socket in _shim_sockets():
+        socket.unlink(missing_ok=True)
+    machine.unmount_below(FOLDER)
+    wait_until(
+        lambda: not _ip("route", "show", "root", PODS), 10, lambda: f"Pods' devices are still there: {PODS}."
+    )
+    for family, table in _TABLES:
+        run([which("nft"), "delete", "table", family, table], check=False)
+    for rule in _forward_rules():
+        run([which("iptables"), "-w", "-D", "FORWARD", *rule], check=False)
+    _ip("link", "delete", _BRIDGE, check=False)
+    for root in _cgroups():
+        machine.remove_empty(
+            [*sorted((path for path in root.rglob("*") if path.is_dir()), reverse=True), root]
+        )
+
+
+# --- network ---
+
+
+def _ip(*words: object, check: bool = True) -> str:
+    return run([which("ip"), *words], check=check).stdout
+
+
+def _network() -> None:
+    if not Path("/sys/class/net", _BRIDGE).exists():
+        taken = [
+            entry["dst"]
+            for entry in json.loads(_ip("-json", "-4", "route", "show"))
+            if entry["dst"] != "default" and ipaddress.ip_network(entry["dst"]).overlaps(NETWORK)
+        ]
+        if taken:
+            raise LabError(
+                f"This machine has a route to {taken[0]}: set MESHLAB_LAB_KUBERNETES_NETWORK to a free network like {NETWORK}."
+            )
+        # Nothing is attached to it: pods have point-to-point links, so that all that they send is routed, and seen, here.
+        _ip("link", "add", _BRIDGE, "type", "bridge")
+        _ip("address", "add", f"{ADDRESS}/{NODES.prefixlen}", "dev", _BRIDGE)
+        _ip("link", "set", _BRIDGE, "up")
+    Path("/proc/sys/net/ipv4/ip_forward").write_text("1", encoding="utf-8")
+    rules = f"""
+        table ip {_TABLE}
+        delete table ip {_TABLE}
+        table ip {_TABLE} {{
+          chain outwards {{
+            type nat hook postrouting priority srcnat; policy accept;
+            ip saddr {PODS} ip daddr != {NETWORK} masquerade
+          }}
+        }}"""
+    run([which("nft"), "-f", "-"], input=rules, stdin=None)
+    # dockerd sets the policy of this chain to drop.
+    for rule in _forward_rules():
+        if run([which("iptables"), "-w", "-C", "FORWARD", *rule], check=False).returncode:
+            run([which("iptables"), "-w", "-A", "FORWARD", *rule])
+
+
+def _forward_rules() -> list:
+    return [[side, str(PODS), "-j", "ACCEPT"] for side in ("-s", "-d")]
+
+
+# --- containerd ---
+
+
+def _configure() -> None:
+    write_whole(
+        _CONTAINERD / "config.toml",
+        f"""\
+version = 2
+root = "{_CONTAINERD}/root"
+state = "{_CONTAINERD}/state"
+disabled_plugins = ["io.containerd.snapshotter.v1.btrfs", "io.containerd.snapshotter.v1.zfs", "io.containerd.tracing.processor.v1.otlp"]
+
+[grpc]
+address = "{SOCKET}"
+
+[plugins."io.containerd.internal.v1.opt"]
+path = "{_CONTAINERD}/opt"
+
+[plugins."io.containerd.grpc.v1.cri"]
+sandbox_image = "{PAUSE_IMAGE}"
+stream_server_address = "127.0.0.1"
+netns_mounts_under_state_dir = true
+# A machine may lack what it takes to make a process less likely to be ended when memory is short.
+restrict_oom_score_adj = true
+
+[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
+runtime_type = "io.containerd.runc.v2"
+
+[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
+Root = "{_CONTAINERD}/runc"
+
+[plugins."io.containerd.grpc.v1.cri".cni]
+bin_dir = "/usr/lib/cni"
+conf_dir = "{_CONTAINERD}/cni"
+
+[plugins."io.containerd.grpc.v1.cri".registry]
+config_path = "{_CONTAINERD}/certs.d"
+""",
+    )
+    # The registry stands in for Docker Hub here too; what it lacks is asked for there.
+    mirror = f'[host."http://{registry.ADDRESS}"]\ncapabilities = ["pull", "resolve"]\n'
+    write_whole(
+        _CONTAINERD / "certs.d/docker.io/hosts.toml", f'server = "https://registry-1.docker.io"\n\n{mirror}'
+    )
+    addresses = {"type": "host-local", "dataDir": str(_CONTAINERD / "addresses")}
+    network = {
+        "type": "ptp",
+        "ipam": {**addresses, "ranges": [[{"subnet": str(PODS)}]], "routes": [{"dst": "0.0.0.0/0"}]},
+    }
+    write_whole(
+        _CONTAINERD / "cni/10-lab.conflist",
+        json.dumps({"cniVersion": "0.4.0", "name": "lab", "plugins": [network]}, indent=2),
+    )
+
+
+# --- what pods leave ---
+
+
+def make_cgroup() -> None:
+    """kubelet wants it to be there: in every hierarchy of cgroup v1, or in the one of v2."""
+    for hierarchy in _hierarchies():
+        (hierarchy / CGROUP).mkdir(exist_ok=True)
+
+
+def _hierarchies() -> list:
+    root = Path("/sys/fs/cgroup")
+    if (root / "cgroup.procs").exists():
+        return [root]
+    return [path for path in root.iterdir() if (path / "cgroup.procs").exists() and not path.is_symlink()]
+
+
+def _cgroups() -> list:
+    return [path / CGROUP for path in _hierarchies() if (path / CGROUP).is_dir()]
+
+
+def _end_pods() -> None:
+    for root in _cgroups():
+        for _ in range(3):
+            found = [
+                int(pid)
+                for tasks in root.rglob("cgroup.procs")
+                for pid in tasks.read_text(encoding="utf-8").split()
+            ]
+            for pid in found:
+                _kill(pid)
+            if not found:
+                break
+
+
+def _kill(pid: int) -> None:
+    """A process whose memory nobody needs any more."""
+    known = identity(pid)
+    if known:
+        stop_pid(pid, 5, still_ours=lambda: identity(pid) == known, first=signal.SIGKILL)
+
+
+def _shims() -> list:
+    """The processes that hold pods, of our containerd alone."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            words = (folder / "cmdline").read_bytes().decode(errors="replace").split("\0")
+            if Path(words[0]).name.startswith("containerd-shim") and str(SOCKET) in words:
+                found.append(int(folder.name))
+    return found
+
+
+def _shim_sockets() -> list:
+    """They are outside of containerd's folders, under names that only its records tell."""
+    return [
+        Path(record.read_text(encoding="utf-8").removeprefix("unix://"))
+        for record in (_CONTAINERD / "state").glob("io.containerd.runtime.v2.task/*/*/address")
+    ]

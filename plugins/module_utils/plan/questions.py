@@ -45,7 +45,7 @@ def endpoints(layout: Layout) -> list[Entry]:
     found = []
     for one in layout.proxies():
         if layout.context.pods:
-            asked: Entry = {**admin_pods(one, layout), "url": f"http://{LOOPBACK}:{ADMIN_LOOPBACK_PORT}"}
+            asked = admin_pods(one, layout)
         else:
             asked = {"url": admin_url(one, layout)}
         found.append({"name": one.name, "proxy": one.name, **asked, "format": "envoy"})
@@ -55,7 +55,8 @@ def endpoints(layout: Layout) -> list[Entry]:
             asked = {
                 "selector": selector(layout.demo["name"], layout.exporter_host()),
                 "container": "statsd-exporter",
-                "url": f"http://{LOOPBACK}:{port}/metrics",
+                "port": port,
+                "path": "/metrics",
             }
         else:
             asked = {"url": f"http://{layout.outside(EXPORTER, EXPORTER_HTTP)}/metrics"}
@@ -71,7 +72,7 @@ def admin(proxy: Proxy, layout: Layout) -> Entry:
         "proxy": proxy.name,
         "url": f"http://{LOOPBACK}:{ADMIN_LOOPBACK_PORT}",
         "workload": proxy.workload,
-        "pods": {**admin_pods(proxy, layout), "port": ADMIN_LOOPBACK_PORT},
+        "pods": admin_pods(proxy, layout),
         "members": members(proxy, layout),
     }
 
@@ -83,7 +84,11 @@ def admin_url(proxy: Proxy, layout: Layout) -> str:
 
 def admin_pods(proxy: Proxy, layout: Layout) -> Entry:
     """Return the pods in which the proxy runs."""
-    return {"selector": selector(layout.demo["name"], proxy.group), "container": "envoy"}
+    return {
+        "selector": selector(layout.demo["name"], proxy.group),
+        "container": "envoy",
+        "port": ADMIN_LOOPBACK_PORT,
+    }
 
 
 def addresses(layout: Layout) -> list[Entry]:

@@ -97,6 +97,8 @@ class GoFolder:
     names: tuple
     #: module of its go.mod -> variables that are set to that module's version
     versions: dict
+    #: those that people call
+    public: tuple = ()
 
     @property
     def path(self) -> Path:
@@ -129,6 +131,14 @@ class GoFolder:
                 for old in path.parent.glob(f"{self.folder.name}-*"):
                     shutil.rmtree(old)
                 new.rename(path)
+        for name in self.public:
+            # under a name that stays the same whatever is built
+            link = path.parent / name
+            if not link.is_symlink() or os.readlink(link) != f"{path.name}/{name}":
+                new = link.with_name(f".{name}.new")
+                new.unlink(missing_ok=True)
+                new.symlink_to(f"{path.name}/{name}")
+                new.replace(link)
         return path
 
     def _settings(self) -> str:
@@ -157,5 +167,6 @@ KUBERNETES = GoFolder(
         *("kubelet", "kube-proxy", "coredns", "network-policies", "kubectl"),
     ),
     {"k8s.io/kubernetes": tuple(f"{_VERSION}.{name}" for name in ("gitVersion", "gitMajor", "gitMinor"))},
+    public=("kubectl",),
 )
 STATSD_EXPORTER = GoProgram("github.com/prometheus/statsd_exporter", "v0.30.0")

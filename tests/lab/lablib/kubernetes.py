@@ -111,7 +111,7 @@ def down() -> None:
 
 
 def kubectl() -> Path:
-    return artefacts.KUBERNETES.built() / "kubectl"
+    return artefacts.KUBERNETES.built().with_name("kubectl")
 
 
 def _launch(commands: dict, *names: str) -> None:
@@ -243,7 +243,7 @@ def _options() -> dict:
         "network-policies": {
             "kubeconfig": FOLDER / "network-policies.kubeconfig",
             "ready-address": f"{ADDRESS}:{_POLICIES_PORT}",
-            "pods": PODS,
+            "table": node.POLICIES_TABLE,
         },
     }
 

@@ -26,8 +26,9 @@ SOCKET = FOLDER / "containerd.sock"
 _CONTAINERD = FOLDER / "containerd"
 _BRIDGE = "meshlab-lab"
 _TABLE = "meshlab-lab"
+POLICIES_TABLE = "meshlab-policies"
 #: of the cluster's own programs, made by kube-proxy and network-policies
-_TABLES = (("ip", "kube-proxy"), ("ip6", "kube-proxy"), ("inet", "meshlab-policies"), ("ip", _TABLE))
+_TABLES = (("ip", "kube-proxy"), ("ip6", "kube-proxy"), ("ip", POLICIES_TABLE), ("ip", _TABLE))
 process = Process("containerd")
 
 NETWORK = ipaddress.ip_network(os.environ.get("MESHLAB_LAB_KUBERNETES_NETWORK") or "10.213.0.0/16")

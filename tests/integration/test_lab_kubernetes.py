@@ -1,0 +1,303 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The lab's own cluster does what tests of rendered manifests count on: it lets through what is right, and refuses what is wrong."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import re
+import secrets
+import ssl
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+from kubernetes import client, config, stream
+from kubernetes.client.exceptions import ApiException
+
+pytestmark = pytest.mark.skipif(
+    os.environ.get("MESHLAB_LAB_KUBERNETES") != "lab", reason="the lab's Kubernetes is not up here"
+)
+
+ENVOY = "envoyproxy/envoy:v1.40.0"
+PYTHON = "python:3.11-slim-bookworm"
+SLEEP = ["python3", "-c", "import signal; signal.sigwait({signal.SIGTERM})"]
+GO_MOD = Path(__file__).parents[1] / "lab" / "kubernetes" / "go.mod"
+RANGE = "1000650000/10000"
+ADDRESSES = "import socket; print(sorted({one[4][0] for name in %r for one in socket.getaddrinfo(name, 80)}))"
+GET = "import urllib.request; print(urllib.request.urlopen('http://%s', timeout=%d).status)"
+T = TypeVar("T")
+
+
+class Space:
+    """A namespace of this module, and the few things that its tests do in it."""
+
+    def __init__(self, core: client.CoreV1Api, labels: dict[str, str], annotations: dict[str, str]) -> None:
+        self.core = core
+        self.name = f"meshlab-lab-{secrets.token_hex(4)}"
+        core.create_namespace({"metadata": {"name": self.name, "labels": labels, "annotations": annotations}})
+
+    def pod(self, name: str, image: str, command: list[str] | None = None, **spec: Any) -> dict[str, Any]:
+        """Create a pod that says nothing about its rights but what `spec` and `container` add."""
+        container = {"name": name, "image": image, **spec.pop("container", {})}
+        if command:
+            container["command"] = command
+        metadata = {"name": name, "labels": {"app": name}}
+        spec = {"containers": [container], "terminationGracePeriodSeconds": 0, **spec}
+        return self.core.create_namespaced_pod(self.name, {"metadata": metadata, "spec": spec})
+
+    def hardened(self, name: str, image: str, command: list[str] | None = None, **container: Any) -> None:
+        """Create a pod that says all that Pod Security `restricted` wants to hear."""
+        rights = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+        user = {"runAsUser": 101, "runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+        self.pod(
+            name, image, command, container={"securityContext": rights, **container}, securityContext=user
+        )
+
+    def ready(self, *names: str) -> None:
+        def unready() -> list[str]:
+            pods = self.core.list_namespaced_pod(self.name).items
+            ready = {
+                pod.metadata.name
+                for pod in pods
+                for one in pod.status.conditions or ()
+                if (one.type, one.status) == ("Ready", "True")
+            }
+            return [name for name in names if name not in ready]
+
+        until(lambda: not unready(), lambda: f"not ready: {unready()}")
+
+    def run(self, pod: str, *command: str) -> str:
+        session = stream.stream(
+            self.core.connect_get_namespaced_pod_exec,
+            pod,
+            self.name,
+            command=list(command),
+            stdout=True,
+            stderr=True,
+            _preload_content=False,
+        )
+        try:
+            session.run_forever(timeout=30)
+            return session.read_all().strip()
+        finally:
+            # `close` leaves a connection open that the other side has ended.
+            session.sock.shutdown()
+
+
+def until(look: Callable[[], T], failure: Callable[[], str], seconds: float = 120) -> T:
+    deadline = time.monotonic() + seconds
+    while not (seen := look()):
+        assert time.monotonic() < deadline, failure()
+        time.sleep(0.1)
+    return seen
+
+
+@pytest.fixture(scope="module")
+def api() -> Iterator[client.ApiClient]:
+    with config.new_client_from_config() as api:
+        yield api
+        api.rest_client.pool_manager.clear()
+
+
+@pytest.fixture(scope="module")
+def core(api: client.ApiClient) -> client.CoreV1Api:
+    return client.CoreV1Api(api)
+
+
+@pytest.fixture(scope="module")
+def space(core: client.CoreV1Api) -> Iterator[Space]:
+    """A namespace that enforces Pod Security: an Envoy with a service, and two pods that may ask it."""
+    space = Space(core, {"pod-security.kubernetes.io/enforce": "restricted"}, {})
+    try:
+        probe = {"httpGet": {"port": 9901, "path": "/ready"}, "periodSeconds": 1}
+        space.hardened("envoy", ENVOY, ports=[{"containerPort": 10000, "name": "http"}], readinessProbe=probe)
+        space.hardened("friend", PYTHON, SLEEP)
+        space.hardened("stranger", PYTHON, SLEEP)
+        ports = [{"port": 80, "targetPort": "http"}]
+        core.create_namespaced_service(
+            space.name,
+            {
+                "metadata": {"name": "web"},
+                "spec": {"type": "NodePort", "selector": {"app": "envoy"}, "ports": ports},
+            },
+        )
+        space.ready("envoy", "friend", "stranger")
+        yield space
+    finally:
+        core.delete_namespace(space.name)
+
+
+@pytest.fixture(scope="module")
+def openshift(core: client.CoreV1Api) -> Iterator[Space]:
+    """A namespace as OpenShift makes them."""
+    labels = {"pod-security.kubernetes.io/enforce": "restricted", "meshlab.envoy/openshift": "true"}
+    space = Space(core, labels, {"openshift.io/sa.scc.uid-range": RANGE})
+    yield space
+    core.delete_namespace(space.name)
+
+
+def test_the_one_node_is_ready_and_runs_the_pinned_version(core: client.CoreV1Api) -> None:
+    [node] = core.list_node().items
+    assert {one.type: one.status for one in node.status.conditions}["Ready"] == "True"
+    [version] = re.findall(r"^\tk8s\.io/kubernetes (\S+)$", GO_MOD.read_text(encoding="utf-8"), re.MULTILINE)
+    assert (
+        node.status.node_info.kubelet_version,
+        client.VersionApi(core.api_client).get_code().git_version,
+    ) == (
+        version,
+        version,
+    )
+
+
+def test_nobody_is_let_in_without_a_name(api: client.ApiClient) -> None:
+    context = ssl.create_default_context(cafile=api.configuration.ssl_ca_cert)
+    opener = urllib.request.build_opener(
+        urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
+    )
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        opener.open(f"{api.configuration.host}/version", timeout=10)
+    refused.value.close()
+    assert refused.value.code == 401
+
+
+def test_logs_exec_and_port_forward_reach_a_pod(space: Space) -> None:
+    log = space.core.read_namespaced_pod_log("envoy", space.name)
+    assert "starting main dispatch loop" in log
+    assert space.run("envoy", "id", "-u") == "101"
+    forward = stream.portforward(
+        space.core.connect_get_namespaced_pod_portforward, "envoy", space.name, ports="9901"
+    )
+    with closing(forward), closing(http.client.HTTPConnection("envoy")) as connection:
+        connection.sock = forward.socket(9901)
+        connection.request("GET", "/ready")
+        assert connection.getresponse().read() == b"LIVE\n"
+    until(lambda: not forward.connected, lambda: "the connection does not end")
+    forward.websocket.shutdown()
+
+
+def test_a_service_has_a_name_inside_and_a_port_outside(space: Space, core: client.CoreV1Api) -> None:
+    service = core.read_namespaced_service("web", space.name).spec
+    names = ["web", f"web.{space.name}", f"web.{space.name}.svc.cluster.local"]
+    assert space.run("friend", "python3", "-c", ADDRESSES % names) == str([service.cluster_ip])
+    assert space.run("friend", "python3", "-c", GET % ("web", 10)) == "200"
+    [node] = core.list_node().items
+    [address] = [one.address for one in node.status.addresses if one.type == "InternalIP"]
+    for place in (f"{address}:{service.ports[0].node_port}", service.cluster_ip):
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(f"http://{place}", timeout=10) as answer:
+            assert answer.status == 200
+
+
+def test_a_network_policy_lets_in_whom_it_names_and_nobody_else(space: Space) -> None:
+    policies = client.NetworkingV1Api(space.core.api_client)
+    peers = [{"podSelector": {"matchLabels": {"app": "friend"}}}]
+    policies.create_namespaced_network_policy(
+        space.name,
+        {
+            "metadata": {"name": "friends-only"},
+            "spec": {
+                "podSelector": {"matchLabels": {"app": "envoy"}},
+                "policyTypes": ["Ingress"],
+                "ingress": [{"from": peers, "ports": [{"port": "http"}]}],
+            },
+        },
+    )
+
+    def asked_by(pod: str, seconds: int = 10) -> str:
+        return space.run(pod, "python3", "-c", GET % ("web", seconds)).splitlines()[-1]
+
+    timed_out = "<urlopen error timed out>"
+    until(lambda: timed_out in asked_by("stranger", 1), lambda: "the stranger gets in")
+    assert asked_by("friend") == "200"
+    # Its admin is not among the ports.
+    address = space.core.read_namespaced_pod("envoy", space.name).status.pod_ip
+    assert timed_out in space.run("friend", "python3", "-c", GET % (f"{address}:9901", 1))
+    policies.delete_namespaced_network_policy("friends-only", space.name)
+    until(lambda: asked_by("stranger", 1) == "200", lambda: "the stranger is still kept out")
+
+
+def test_pod_security_refuses_a_pod_that_does_not_say_what_it_renounces(space: Space) -> None:
+    with pytest.raises(ApiException, match="violates PodSecurity") as refused:
+        space.pod("bare", PYTHON, SLEEP)
+    assert refused.value.status == 403
+
+
+def test_openshift_gives_a_pod_a_user_of_its_namespace_and_group_0(openshift: Space) -> None:
+    openshift.pod("bare", PYTHON, SLEEP, initContainers=[{"name": "first", "image": PYTHON}])
+    openshift.ready("bare")
+    assert openshift.run("bare", "id") == "uid=1000650000 gid=0(root) groups=0(root),1000650000"
+
+
+def test_openshift_gives_each_namespace_other_users_where_nothing_is_said(core: client.CoreV1Api) -> None:
+    def user(_: int) -> int:
+        space = Space(core, {"meshlab.envoy/openshift": "true"}, {})
+        try:
+            # The pod comes when its service account is there.
+            create = {
+                "metadata": {"name": "bare"},
+                "spec": {"containers": [{"name": "bare", "image": PYTHON}]},
+            }
+            created = until(lambda: _created(core, space.name, create), lambda: "no pod can be made")
+            return created.spec.security_context.run_as_user
+        finally:
+            core.delete_namespace(space.name)
+
+    with ThreadPoolExecutor() as pool:
+        first, second = pool.map(user, range(2))
+    assert first != second
+    assert min(first, second) >= 1_000_000_000
+    assert (first % 10_000, second % 10_000) == (0, 0)
+
+
+def _created(core: client.CoreV1Api, namespace: str, pod: dict[str, Any]) -> Any:
+    try:
+        return core.create_namespaced_pod(namespace, pod, dry_run="All")
+    except ApiException as error:
+        if "serviceaccount" in (error.body or ""):
+            return None
+        raise
+
+
+@pytest.mark.parametrize("where", ["pod", "container", "group"])
+def test_openshift_refuses_a_user_of_another_namespace(openshift: Space, where: str) -> None:
+    spec = {
+        "pod": {"securityContext": {"runAsUser": 101}},
+        "container": {"container": {"securityContext": {"runAsUser": 101}}},
+        "group": {"securityContext": {"fsGroup": 101}},
+    }[where]
+    with pytest.raises(ApiException, match=r"must be in the ranges: \[1000650000, 1000659999\]"):
+        openshift.pod("fixed", PYTHON, SLEEP, **spec)
+
+
+def test_a_route_can_be_made_and_a_wrong_one_is_refused(openshift: Space) -> None:
+    routes = client.CustomObjectsApi(openshift.core.api_client)
+    place = ("route.openshift.io", "v1", openshift.name, "routes")
+
+    def route(name: str, **tls: str) -> dict[str, Any]:
+        spec = {"to": {"kind": "Service", "name": "web"}, "port": {"targetPort": "http"}, "tls": tls}
+        return {
+            "apiVersion": "route.openshift.io/v1",
+            "kind": "Route",
+            "metadata": {"name": name},
+            "spec": spec,
+        }
+
+    made = routes.create_namespaced_custom_object(
+        *place, route("web", termination="edge", insecureEdgeTerminationPolicy="Redirect")
+    )
+    assert (made["spec"]["to"]["weight"], made["spec"]["wildcardPolicy"]) == (100, "None")
+    for wrong, message in (
+        ({"termination": "none"}, "Unsupported value"),
+        ({"termination": "passthrough", "certificate": "-"}, "no certificate of its own"),
+    ):
+        with pytest.raises(ApiException, match=message):
+            routes.create_namespaced_custom_object(*place, route("wrong", **wrong))

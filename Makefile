@@ -167,7 +167,7 @@ absent = echo "$(1)"; test "$$CI" != true
 MOLECULE := $(firstword $(wildcard extensions/molecule molecule))
 
 .PHONY: test integration molecule fuzz bench
-test: check ## Everything: check, then integration and molecule in the lab, which is taken down afterwards, failure or not
+test: check docs ## Everything: check, docs, then integration and molecule in the lab, which is taken down afterwards, failure or not
 	@tests/lab/with $(MAKE) --no-print-directory integration molecule
 
 integration: $(TEST_READY) $(VENV)/.has-docker ## Integration tests: real Envoys, real daemons (`tests/lab/up` brings them up)
@@ -188,15 +188,20 @@ bench: $(TEST_READY) $(VENV)/.has-docker ## Measure: ratios in one run, printed 
 # --- Other ----------------------------------------------------------------------------------------------------------------------------
 
 ##@ Other
-.PHONY: docs lock clean help
-docs: $(TEST_READY) ## Write the roles' option tables into their READMEs, from their argument specs
+.PHONY: docs readmes lock clean help
+docs: $(TEST_READY) $(TEST_VENV)/.has-docs ## Build the documentation as a site in build/docs, which a warning fails (half a minute)
+	@echo "antsibull-docs and sphinx"
+	@$(BIN)/python tests/lint/docs_site.py
+
+readmes: $(TEST_READY) ## Write the roles' option tables into their READMEs, from their argument specs
 	@$(BIN)/python tests/lint/role_readmes.py
 
-lock: ## Write requirements/constraints.txt anew, from requirements/test.txt (with the oldest supported Python)
+lock: ## Write requirements/constraints.txt anew, from requirements/test.txt and docs.txt (with the oldest supported Python)
 	$(check_python)
 	@"$(PYTHON)" -m venv --clear build/lock
-	@build/lock/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements/test.txt
-	@{ sed -n '/^#/p' $(CONSTRAINTS); build/lock/bin/python -m pip freeze | grep -vixFf <(cat requirements/{demo,docker,kubernetes,test}.txt); } \
+	@build/lock/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements/test.txt \
+	  --requirement requirements/docs.txt
+	@{ sed -n '/^#/p' $(CONSTRAINTS); build/lock/bin/python -m pip freeze | grep -vixFf <(cat requirements/{demo,docker,kubernetes,test,docs}.txt); } \
 	  > build/lock/constraints.txt
 	@mv build/lock/constraints.txt $(CONSTRAINTS)
 

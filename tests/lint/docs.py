@@ -49,25 +49,23 @@ def add_dependencies(folder: Path, collection: str, seen: set[str]) -> None:
         add_dependencies(folder, name, seen)
 
 
-def main() -> int:
-    collection = export(FOLDER)
-    add_dependencies(FOLDER, "meshlab.envoy", set())
+def antsibull_docs(folder: Path, *arguments: str) -> int:
+    """Run antsibull-docs in a copy of the collection below a folder."""
+    collection = export(folder)
+    add_dependencies(folder, "meshlab.envoy", set())
     binaries = Path(sys.executable).parent
     environment = {
         **os.environ,
         # It calls ansible-doc and ansible-galaxy.
         "PATH": os.pathsep.join([str(binaries), os.environ.get("PATH", os.defpath)]),
-        "ANSIBLE_COLLECTIONS_PATH": str(FOLDER),
+        "ANSIBLE_COLLECTIONS_PATH": str(folder),
         "ANSIBLE_COLLECTIONS_SCAN_SYS_PATH": "false",
     }
     return subprocess.run(
-        [binaries / "antsibull-docs", *COMMAND, *sys.argv[1:], "."],
-        cwd=collection,
-        check=False,
-        env=environment,
+        [binaries / "antsibull-docs", *arguments], cwd=collection, check=False, env=environment
     ).returncode
 
 
 if __name__ == "__main__":
     with alone(FOLDER):
-        sys.exit(main())
+        sys.exit(antsibull_docs(FOLDER, *COMMAND, *sys.argv[1:], "."))

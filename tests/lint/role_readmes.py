@@ -17,7 +17,7 @@ from typing import Any
 import yaml
 from checkout import ROOT, stop
 
-BEGIN = "<!-- options: written by `make docs` from meta/argument_specs.yml -->"
+BEGIN = "<!-- options: written by `make readmes` from meta/argument_specs.yml -->"
 END = "<!-- end of options -->"
 NEW = "# {name}\n\n{description}\n\n## Options\n\n{begin}\n{end}\n"
 
@@ -130,7 +130,7 @@ def main() -> None:
             readme.write_text(wanted, encoding="utf-8")
             print(f"wrote {stale[-1]}")
     if check and stale:
-        stop(f"not up to date, `make docs` writes them: {', '.join(stale)}")
+        stop(f"not up to date, `make readmes` writes them: {', '.join(stale)}")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,73 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Sphinx's settings for `make docs`. Nothing is fetched: where a page of Ansible's own is, follows from its name."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+project = "meshlab.envoy"
+author = "meshlab.envoy contributors"
+project_copyright = author
+
+extensions = ["myst_parser", "sphinx_antsibull_ext"]
+# antsibull-docs writes its roles with these.
+default_role = "any"
+nitpicky = True
+highlight_language = "YAML+Jinja"
+myst_heading_anchors = 3
+
+html_theme = "furo"
+html_title = "meshlab.envoy"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_use_index = False
+html_copy_source = False
+html_show_sphinx = False
+pygments_style = "ansible"
+pygments_dark_style = "monokai"
+
+_ANSIBLE = "https://docs.ansible.com/projects/ansible/latest"
+_GUIDES = {
+    "action_plugins": "plugins/action.html",
+    "ansible_configuration_settings": "reference_appendices/config.html",
+    "common_return_values": "reference_appendices/common_return_values.html",
+}
+_PLUGIN = re.compile(r"ansible_collections\.(\w+)\.(\w+)\.(\w+)_(\w+)")
+# ```yaml file=up.yml: what the tests of the pages write to a file is shown as one.
+_FILE = re.compile(r"^```yaml file=(\S+)$", re.MULTILINE)
+_CONTENTS = re.compile(r"^\.\. contents::\n(?: +\S.*\n)*", re.MULTILINE)
+_TITLE = re.compile(r"^meshlab\.envoy\.(\w+ (?:module|filter|role)) -- (.+)\n(\+{3,})$", re.MULTILINE)
+_REFERENCE = "Modules, filters and roles"
+
+
+def elsewhere(_app: Any, _environment: Any, node: Any, content: Any) -> Any:
+    """A link to what Ansible or another collection documents; None where it is neither, which is then a warning."""
+    from docutils.nodes import reference
+
+    label = str(node.get("reftarget", ""))
+    plugin = _PLUGIN.match(label)
+    if label in _GUIDES:
+        page = _GUIDES[label]
+    elif plugin is not None and plugin.group(1, 2) != ("meshlab", "envoy"):
+        page = "collections/{}/{}/{}_{}.html".format(*plugin.groups())
+    else:
+        return None
+    return reference("", "", content, internal=False, refuri=f"{_ANSIBLE}/{page}")
+
+
+def suit_the_theme(_app: Any, page: str, source: list[str]) -> None:
+    """antsibull-docs' pages for a site of one collection, whose theme has a table of contents of its own."""
+    text = _FILE.sub(r"```{code-block} yaml+jinja\n:caption: \1\n", source[0])
+    if page.startswith("collection/"):
+        text = _CONTENTS.sub("", text)
+        text = _TITLE.sub(lambda title: f"{title[1]}\n{title[3]}\n\n{title[2]}.\n", text, count=1)
+        text = text.replace("Meshlab.Envoy\n=============\n", f"{_REFERENCE}\n{'=' * len(_REFERENCE)}\n", 1)
+    source[0] = text
+
+
+def setup(app: Any) -> None:
+    app.connect("missing-reference", elsewhere)
+    app.connect("source-read", suit_the_theme)

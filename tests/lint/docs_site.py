@@ -1,0 +1,50 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Builds the documentation as a site in build/docs: the pages of docs/, and what antsibull-docs makes of modules, filters and roles.
+
+A warning is a mistake. Nothing is fetched. The site that was there before is replaced once the new one is whole.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+
+from checkout import BUILD, ROOT, alone
+
+from docs import antsibull_docs
+
+FOLDER = BUILD / "docs-site"
+SITE = BUILD / "docs"
+
+
+def main() -> int:
+    source, made = FOLDER / "source", FOLDER / "made"
+    for folder in (source, made):
+        shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(ROOT / "docs" / "site", source, ignore=shutil.ignore_patterns("__pycache__"))
+    for page in sorted((ROOT / "docs").glob("*.md")):
+        shutil.copy2(page, source)
+    reference = source / "collection"
+    reference.mkdir(mode=0o755)
+    options = ("--use-current", "--squash-hierarchy", "--fail-on-error", "--no-add-antsibull-docs-version")
+    failed = antsibull_docs(FOLDER, "collection", *options, "--dest-dir", str(reference), "meshlab.envoy")
+    if failed:
+        return failed
+    sphinx = [sys.executable, "-m", "sphinx", "--quiet", "--builder", "html", "--fail-on-warning"]
+    # What Sphinx remembers stays out of the site.
+    remembered = ["--doctree-dir", str(FOLDER / "doctrees"), "--fresh-env"]
+    failed = subprocess.run([*sphinx, *remembered, str(source), str(made)], check=False).returncode
+    if failed:
+        return failed
+    shutil.rmtree(SITE, ignore_errors=True)
+    made.rename(SITE)
+    print(f"written to {SITE.relative_to(ROOT)}: open {SITE.relative_to(ROOT)}/index.html")
+    return 0
+
+
+if __name__ == "__main__":
+    with alone(FOLDER):
+        sys.exit(main())

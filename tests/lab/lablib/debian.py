@@ -29,7 +29,6 @@ PACKAGES = {
     "runc": "runc",
     "/usr/lib/cni/ptp": "containernetworking-plugins",
     "nft": "nftables",
-    "conntrack": "conntrack",
     "openssl": "openssl",
 }
 #: Debian 12 has no compose v2; this suite's package is one static Go binary.

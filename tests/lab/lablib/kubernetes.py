@@ -33,8 +33,10 @@ _POLICIES_PORT = 10055
 _authority = Authority(FOLDER / "pki")
 
 #: in the order in which they start; containerd is the node's
-_PROGRAMS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy")
-_PROGRAMS += ("coredns", "network-policies")
+_PROGRAMS = (
+    *("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"),
+    *("kubelet", "kube-proxy", "coredns", "network-policies"),
+)
 _processes = {name: Process(name) for name in _PROGRAMS}
 
 
@@ -66,7 +68,7 @@ def pids() -> dict:
 def up() -> None:
     """Start what does not run yet; its images have to be in the registry."""
     need_root("start a Kubernetes node")
-    debian.need("containerd", "runc", "/usr/lib/cni/ptp", "iptables", "nft", "conntrack", "ip", "openssl")
+    debian.need("containerd", "runc", "/usr/lib/cni/ptp", "iptables", "nft", "ip", "openssl")
     folder = artefacts.KUBERNETES.built()
     if all(pids().values()):
         return
@@ -83,17 +85,17 @@ def up() -> None:
     node.up()
     node.make_cgroup()
     _launch(commands, "kube-apiserver")
-    _processes["kube-apiserver"].wait(lambda: _get(f"{_SERVER}/readyz") == 200, 60)
+    _processes["kube-apiserver"].wait(lambda: _get(f"{_SERVER}/readyz") == 200, 120)
     _launch(commands, *_PROGRAMS[2:])
     _apply(folder / "kubectl")
-    _processes["kubelet"].wait(_node_is_ready, 60)
-    _processes["kube-controller-manager"].wait(_has_service_account, 30)
+    _processes["kubelet"].wait(_node_is_ready, 120)
+    _processes["kube-controller-manager"].wait(_has_service_account, 60)
     for name, port, path in (
         ("kube-proxy", _PROXY_HEALTH_PORT, "healthz"),
         ("coredns", _DNS_READY_PORT, "ready"),
         ("network-policies", _POLICIES_PORT, "ready"),
     ):
-        _processes[name].wait(lambda port=port, path=path: _get(f"http://{ADDRESS}:{port}/{path}") == 200, 30)
+        _processes[name].wait(lambda port=port, path=path: _get(f"http://{ADDRESS}:{port}/{path}") == 200, 60)
 
 
 def down() -> None:
@@ -101,12 +103,12 @@ def down() -> None:
     if not FOLDER.exists():
         return
     need_root("stop the lab's Kubernetes")
-    # Whoever would start a pod again goes first.
-    for name in ("kubelet", "kube-controller-manager", "kube-scheduler", "kube-proxy", "coredns"):
-        _processes[name].stop(5)
-    for name in ("network-policies", "kube-apiserver", "etcd"):
+    # The last to start goes first, so that nobody misses anybody; what would start a pod again is gone before the pods are.
+    for name in reversed(_PROGRAMS):
         _processes[name].stop(5)
     node.down()
+    for process in (node.process, *_processes.values()):
+        process.log.unlink(missing_ok=True)
     shutil.rmtree(FOLDER)
 
 

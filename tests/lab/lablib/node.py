@@ -27,7 +27,7 @@ _CONTAINERD = FOLDER / "containerd"
 _BRIDGE = "meshlab-lab"
 _TABLE = "meshlab-lab"
 POLICIES_TABLE = "meshlab-policies"
-#: of the cluster's own programs, made by kube-proxy and network-policies
+#: ours, and those of kube-proxy and network-policies
 _TABLES = (("ip", "kube-proxy"), ("ip6", "kube-proxy"), ("ip", POLICIES_TABLE), ("ip", _TABLE))
 process = Process("containerd")
 
@@ -52,14 +52,15 @@ def down() -> None:
     """End every pod, however it was left, and containerd; take away what they made."""
     _end_pods()
     process.stop()
-    shims = _shims()
-    for pid in shims:
+    for pid in _shims():
         _kill(pid)
     for socket in _shim_sockets():
         socket.unlink(missing_ok=True)
     machine.unmount_below(FOLDER)
     wait_until(
-        lambda: not _ip("route", "show", "root", PODS), 10, lambda: f"Pods' devices are still there: {PODS}."
+        lambda: not _ip("route", "show", "root", PODS),
+        10,
+        lambda: f"This machine still has routes to pods, in {PODS}.",
     )
     for family, table in _TABLES:
         run([which("nft"), "delete", "table", family, table], check=False)

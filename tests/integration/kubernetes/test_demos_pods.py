@@ -1,0 +1,149 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The demos of the foundation on a cluster, by the same files and the same commands as anywhere else, from nothing to nothing left."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import pytest
+from live import demo_data
+from pods import RUNTIMES, ClusterHome, asking_pods
+
+FOUNDATION = ("front_proxy", "service_envoy", "mutual_tls", "fault_injection", "canary")
+Stories = dict[tuple[str, str], Future[None]]
+
+
+@pytest.fixture(scope="module")
+def stories(request: pytest.FixtureRequest) -> Iterator[Stories]:
+    """The stories of the tests that were selected, one runtime's beside the other's: that halves the time."""
+    wanted = [
+        (item.callspec.params["name"], item.callspec.params["runtime"])
+        for item in request.session.items
+        if item.path == request.path and hasattr(item, "callspec") and "name" in item.callspec.params
+    ]
+    with ThreadPoolExecutor(len(RUNTIMES)) as pool:
+        yield {one: pool.submit(story, *one) for one in wanted}
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+@pytest.mark.parametrize("name", FOUNDATION)
+def test_a_demo_from_nothing_to_nothing(name: str, runtime: str, stories: Stories) -> None:
+    stories[name, runtime].result()
+
+
+def story(name: str, runtime: str) -> None:
+    home = ClusterHome(runtime)
+    try:
+        tell(home, name)
+    finally:
+        home.close()
+
+
+def tell(home: ClusterHome, name: str) -> None:
+    demo = home.demo(name)
+    data = demo_data(name, 0)
+    count = len(data["expectations"]) + sum(len(one["expect"]) for one in data["traffic"])
+    all_hold = f"{count} of {count} expectations hold"
+
+    fresh = home.play("site", "--check", "--diff", demo=demo)
+    assert "+++ after" in fresh.output, fresh.output
+    assert home.left(name) == [], "--check on a fresh host changed something"
+
+    assert all_hold in home.play("site", demo=demo).words
+    deployed = home.running(name)
+    # A service and its sidecar are one pod, '2/2' in the words of kubectl.
+    sidecars = [key for key, one in data["services"].items() if "sidecar" in one]
+    for group in sidecars:
+        [pod] = home.pods(name, group.replace("_", "-"))
+        containers = [*pod["spec"]["containers"], *pod["spec"].get("initContainers", ())]
+        assert {"app", "envoy"} <= {one["name"] for one in containers}
+
+    again = home.play("site", demo=demo)
+    assert all_hold in again.words
+    assert again.recap["changed"] == 0, again.output
+    assert home.running(name) == deployed
+
+    assert home.play("teardown", demo=demo).recap["changed"] == 1
+    assert home.left(name) == []
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_nobody_is_the_user_of_the_image(runtime: str) -> None:
+    """On OpenShift it is the project's user, on Kubernetes the one that is set; in neither root."""
+    home = ClusterHome(runtime)
+    try:
+        home.play("site", "--skip-tags", "verify", demo=home.demo("front_proxy"))
+        users = {
+            (
+                pod["spec"]["securityContext"].get("runAsUser"),
+                one["securityContext"]["readOnlyRootFilesystem"],
+            )
+            for pod in home.objects("Pod", "front_proxy")
+            for one in pod["spec"]["containers"]
+        }
+        assert users == {(65532 if runtime == "kubernetes" else 1000650000, True)}
+    finally:
+        home.close()
+
+
+def test_a_change_loses_no_request_and_restarts_nobody() -> None:
+    home = ClusterHome("kubernetes")
+    try:
+        demo = home.demo("canary")
+        home.play("site", "--skip-tags", "verify", demo=demo)
+        before = home.running("canary")
+        for change in ("half", "all"):
+            assert "6 of 6 expectations hold" in home.play("change", demo=demo, change=change).words
+        assert home.running("canary") == before
+    finally:
+        home.close()
+
+
+def test_scaling_loses_no_request() -> None:
+    home = ClusterHome("kubernetes")
+    three = {"runtime_replicas": {"service1": 3}}
+    try:
+        demo = home.demo("front_proxy")
+        home.play("site", "--skip-tags", "verify", demo=demo)
+        before = home.running("front_proxy")
+        port = 8080 + home.shift
+        with asking_pods(home, "front_proxy", "edge", port, "/service/1") as hosts:
+            home.play("site", "--skip-tags", "verify", demo=demo, **three)
+        assert len(hosts) == 3
+        assert before < home.running("front_proxy"), "what ran before was restarted"
+        assert "answers from 3 hosts" in home.play("verify", demo=demo, **three).words
+        with asking_pods(home, "front_proxy", "edge", port, "/service/1"):
+            home.play("site", "--skip-tags", "verify", demo=demo)
+        assert len(home.pods("front_proxy", "service1")) == 1
+    finally:
+        home.close()
+
+
+def test_a_service_may_stand_where_the_edge_did() -> None:
+    home = ClusterHome("kubernetes")
+    try:
+        words = home.play("site", demo=home.demo("front_proxy"), runtime_edge="service").words
+        assert "8 of 8 expectations hold" in words
+        assert [one["metadata"]["name"] for one in home.objects("Deployment", "front_proxy")] == [
+            f"{home.name('front_proxy').replace('_', '-')}-service{number}" for number in (1, 2)
+        ]
+    finally:
+        home.close()
+
+
+def test_two_demos_beside_each_other() -> None:
+    """What one demo prunes and takes away is its own."""
+    home = ClusterHome("kubernetes")
+    try:
+        first, second = home.demo("front_proxy"), home.demo("fault_injection")
+        home.play("site", "--skip-tags", "verify", demo=first)
+        deployed = home.running("front_proxy")
+        home.play("site", "--skip-tags", "verify", demo=second)
+        home.play("teardown", demo=second)
+        assert home.left("fault_injection") == []
+        assert home.running("front_proxy") == deployed
+    finally:
+        home.close()

@@ -1,0 +1,134 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Playbooks run against a cluster, each test in a namespace of its own that goes with it."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+from live import Home
+
+from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.api import Cluster, connect
+from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.kinds import kind_of
+
+RUNTIMES = ("kubernetes", "openshift")
+# What a namespace's pods have to keep to. `openshift` has the lab choose a random user for them, as a project does.
+RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
+HABITS = {"kubernetes": {}, "openshift": {"meshlab.envoy/openshift": "true"}}
+UIDS = {"openshift.io/sa.scc.uid-range": "1000650000/10000"}
+# What demos are made of; everything else in a namespace is the cluster's own.
+MADE = (
+    "Deployment", "ReplicaSet", "Pod", "Service", "ConfigMap", "Secret", "ServiceAccount", "NetworkPolicy",
+    "PodDisruptionBudget", "Route",
+)  # fmt: skip
+
+
+class ClusterHome(Home):
+    """A home folder, and a namespace with Pod Security `restricted`; `close` removes both."""
+
+    def __init__(self, runtime: str) -> None:
+        super().__init__(runtime)
+        # Another name each time: a namespace takes some seconds to go.
+        self.namespace = f"meshlab-{self.prefix}-{secrets.token_hex(3)}"
+        self.cluster: Cluster = connect({"namespace": self.namespace})
+        self.variables["runtime_cluster"] = {"namespace": self.namespace}
+        self.variables["runtime_timeout"] = 120
+        self.cluster.apply(
+            {
+                "apiVersion": "v1",
+                "kind": "Namespace",
+                "metadata": {
+                    "name": self.namespace,
+                    "labels": RESTRICTED | HABITS[runtime],
+                    "annotations": UIDS,
+                },
+            }
+        )
+
+    def close(self) -> None:
+        self.cluster.delete("Namespace", self.namespace)
+        self.cluster.close()
+        super().close()
+
+    def objects(self, kind: str, demo: str = "") -> list[dict[str, Any]]:
+        """Return the objects of a kind that a demo, or any, made."""
+        selector = f"meshlab.envoy/demo={self.name(demo)}" if demo else "app.kubernetes.io/managed-by"
+        return self.cluster.list(kind, selector)
+
+    def pods(self, demo: str, group: str) -> list[dict[str, Any]]:
+        """Return the pods of a group that nobody takes away."""
+        found = self.cluster.list(
+            "Pod", f"meshlab.envoy/demo={self.name(demo)},app.kubernetes.io/name={group}"
+        )
+        return [one for one in found if "deletionTimestamp" not in one["metadata"]]
+
+    def running(self, demo: str) -> set[str]:
+        """Return a line for each container of a demo, another one after a restart."""
+        return {
+            f"{pod['metadata']['name']} {status['name']} {status['containerID']}"
+            for pod in self.objects("Pod", demo)
+            if "deletionTimestamp" not in pod["metadata"]
+            for key in ("containerStatuses", "initContainerStatuses")
+            for status in pod["status"].get(key, ())
+        }
+
+    def left(self, demo: str) -> list[str]:
+        """Return what there is of a demo: files, processes, objects; without what is on its way out."""
+        kinds = [kind for kind in MADE if kind_of(kind)]
+        return super().left(demo) + [
+            f"{kind} {one['metadata']['name']}"
+            for kind in kinds
+            for one in self.objects(kind, demo)
+            if "deletionTimestamp" not in one["metadata"]
+        ]
+
+    def events(self) -> str:
+        """Return what the cluster says of this namespace, for a failure's message."""
+        return json.dumps([one.get("message") for one in self.cluster.list("Event")][-20:], indent=1)
+
+
+@contextmanager
+def asking_pods(
+    home: ClusterHome, demo: str, group: str, port: int, path: str = "/"
+) -> Iterator[Counter[str]]:
+    """Ask a group's pods all the time, and see that not one answer is lost; count who answered."""
+    from ansible_collections.meshlab.envoy.plugins.module_utils.traffic import parse_traffic, run
+
+    entry = {
+        "url": f"http://{group}:{port}{path}",
+        "pod": {
+            "selector": f"meshlab.envoy/demo={home.name(demo)},app.kubernetes.io/name={group}",
+            "port": port,
+        },
+        "requests": 20,
+        "concurrency": 2,
+    }
+    [batch] = parse_traffic([entry])
+    hosts: Counter[str] = Counter()
+    wrong: list[object] = []
+    stopped = threading.Event()
+
+    def ask() -> None:
+        while not stopped.wait(0.05):
+            result = run(batch, home.cluster)
+            hosts.update(result["hosts"])
+            if result["statuses"] != {"200": 20}:
+                wrong.append((result["statuses"], result["errors"]))
+
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(ask)
+        try:
+            yield hosts
+        finally:
+            stopped.set()
+        asked.result()
+    assert wrong == []
+    assert sum(hosts.values()) > 100

@@ -15,7 +15,7 @@ COLOURS = ("#1f6feb", "#d1495b", "#2a9d8f", "#8a6d3b")
 Point = tuple[float, float]
 
 
-def plot(title: str, lines: Mapping[str, Sequence[Point]]) -> str:
+def plot(title: str, axes: tuple[str, str], lines: Mapping[str, Sequence[Point]]) -> str:
     """Both axes begin at 0 and are linear, so that what grows in proportion is a straight line."""
     points = [point for line in lines.values() for point in line]
     right, top = max(x for x, _y in points), max(y for _x, y in points) * 1.1
@@ -24,6 +24,11 @@ def plot(title: str, lines: Mapping[str, Sequence[Point]]) -> str:
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>',
         f'<text x="{MARGIN}" y="30" font-size="16">{escape(title)}</text>',
     ]
+    middle = (WIDTH + MARGIN - 20) / 2
+    parts.append(f'<text x="{middle:.0f}" y="{HEIGHT - 15}" text-anchor="middle">{escape(axes[0])}</text>')
+    parts.append(
+        f'<text transform="translate(15 {HEIGHT / 2:.0f}) rotate(-90)" text-anchor="middle">{escape(axes[1])}</text>'
+    )
     for step in range(6):
         x, y = right * step / 5, top * step / 5
         across, up = _place((x, y), right, top)

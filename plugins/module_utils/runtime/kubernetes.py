@@ -51,7 +51,8 @@ KINDS = (
     "ServiceAccount",
 )
 # Kinds that a cluster need not have, or that a user may not see: no error where nobody wants one.
-OPTIONAL = {"kubernetes": ("HTTPRoute",), "openshift": ("HTTPRoute", "Route")}
+ISTIO = ("Gateway.networking.istio.io", "VirtualService", "DestinationRule")
+OPTIONAL = {"kubernetes": ("HTTPRoute", *ISTIO), "openshift": ("HTTPRoute", *ISTIO, "Route")}
 MADE_BY_OTHERS = ("ReplicaSet", "Pod")
 
 
@@ -77,7 +78,8 @@ class Kubernetes:
         self.selector = f"{labels.DEMO}={name}"
         self.wanted: dict[Key, Object] = {objects.key_of(one): dict(one) for one in manifests}
         self._groups = {labels.dns(one.group or one.name): one.group or one.name for one in workloads}
-        self._optional = OPTIONAL[runtime]
+        kinds = (*KINDS, *OPTIONAL[runtime], *(kind for kind, _name in self.wanted))
+        self._kinds = tuple(dict.fromkeys(kinds))
         self._options = cluster
         self._cluster: Cluster | None = None
         # What is there, by kind and name, and how its pods are, as of the preflight.
@@ -98,6 +100,8 @@ class Kubernetes:
         return self._cluster
 
     def close(self) -> None:
+        for place in self._places.values():
+            place.close()
         if self._cluster is not None:
             self._cluster.close()
 
@@ -189,7 +193,7 @@ class Kubernetes:
     def _look(self) -> None:
         """Ask for everything of this demo, and for the namespace, side by side. Raises RuntimeRefused."""
         cluster = self.cluster
-        optional = {*self._optional} - {kind for kind, _name in self.wanted}
+        optional = {*self._kinds} - {*KINDS} - {kind for kind, _name in self.wanted}
 
         def ask(kind: str) -> list[Object] | ClusterError:
             try:
@@ -200,7 +204,7 @@ class Kubernetes:
             except ClusterError as error:
                 return error
 
-        answers = each(ask, ("Namespace", *KINDS, *self._optional, *MADE_BY_OTHERS))
+        answers = each(ask, ("Namespace", *self._kinds, *MADE_BY_OTHERS))
         found: dict[str, list[Object]] = {}
         for kind, answer in answers.items():
             if not isinstance(answer, ClusterError):
@@ -213,7 +217,7 @@ class Kubernetes:
                 raise RuntimeRefused(f"This cluster has no {kind}: install what brings it, or do without")
             else:
                 raise _refusal(answer)
-        self._there = {objects.key_of(one): one for kind in (*KINDS, *self._optional) for one in found[kind]}
+        self._there = {objects.key_of(one): one for kind in self._kinds for one in found[kind]}
         self._seen = Seen(found["Deployment"], found["ReplicaSet"], found["Pod"])
         self._check_namespace(found["Namespace"])
 

@@ -99,6 +99,7 @@ class PodWatch(Watch):
 
     def __init__(self, client: PodAdmin, touch: Callable[[], None]) -> None:
         super().__init__(client)
+        self._admin = client
         self.touch = touch
         self.touched = time.monotonic()
 
@@ -107,6 +108,9 @@ class PodWatch(Watch):
         found = super().counts(kind)
         other = {"clusters": "listeners", "listeners": "clusters"}.get(kind)
         return replace(found, beside=super().counts(other).taken) if other else found
+
+    def close(self) -> None:
+        self._admin.close()
 
     def waits(self) -> None:
         if time.monotonic() - self.touched > AGAIN:
@@ -223,6 +227,10 @@ class Pods:
 
         return _said(each(lambda name: self._asked(name, lacking), self._look()))
 
+    def close(self) -> None:
+        for watch in self._watches.values():
+            watch.close()
+
     # Pods
 
     def _look(self) -> dict[str, PodWatch]:
@@ -236,6 +244,8 @@ class Pods:
             for one in pods
             if mounts(one, "ConfigMap", self.name) and not gone(one) and self._envoy_runs(one)
         }
+        for name in self._watches.keys() - names:
+            self._watches.pop(name).close()
         self._watches = {name: self._watches.get(name) or self._watch(name) for name in sorted(names)}
         return self._watches
 

@@ -38,8 +38,9 @@ NATIVE_SIDECARS = (1, 29)  # the first version that has them without being asked
 
 
 def key_of(thing: Mapping[str, Any]) -> tuple[str, str]:
-    """Return an object's kind and name."""
-    return str(thing["kind"]), str(thing["metadata"]["name"])
+    """Return an object's kind and name; the kind with its group where others have that kind too."""
+    kind, group = str(thing["kind"]), str(thing.get("apiVersion", "")).partition("/")[0]
+    return (f"{kind}.{group}" if kind == "Gateway" else kind), str(thing["metadata"]["name"])
 
 
 def shown_name(key: tuple[str, str]) -> str:

@@ -23,14 +23,19 @@ PAUSE = 0.2
 def remove(cluster: Cluster, keys: Iterable[tuple[str, str]], selectors: Sequence[str]) -> None:
     """Delete objects by kind and name, and the pods that `selectors` find; return when those are gone. Raises ClusterError."""
     every = [*keys]
-    # A Deployment makes ReplicaSets, and those pods: who makes goes before what is made.
-    each(lambda key: cluster.delete(*key), [key for key in every if key[0] == "Deployment"])
+    # A Deployment makes ReplicaSets, and those pods: who makes goes before what is made. And alone: pods that the cluster removes
+    # after it get their own, longer grace, which nothing shortens any more once they use it.
+    deployments = [key for key in every if key[0] == "Deployment"]
+    each(lambda key: cluster.delete(*key, propagation="Orphan"), deployments)
     each(lambda key: cluster.delete(*key), [key for key in every if key[0] != "Deployment"])
     deadline = time.monotonic() + SECONDS_TO_GO
     hurried: set[str] = set()
     while selectors:
         sets = _listed(cluster, "ReplicaSet", selectors)
-        each(lambda one: cluster.delete("ReplicaSet", one), [one["metadata"]["name"] for one in sets])
+        each(
+            lambda one: cluster.delete("ReplicaSet", one, propagation="Orphan"),
+            [one["metadata"]["name"] for one in sets],
+        )
         pods = {
             str(one["metadata"]["uid"]): str(one["metadata"]["name"])
             for one in _listed(cluster, "Pod", selectors)

@@ -1,0 +1,313 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Workloads as pods of a real cluster: what is touched, what goes live, what is left."""
+
+from __future__ import annotations
+
+import base64
+import json
+import socket
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from deployment import Deployment
+from kubernetes_support import altered, ask, asked_meanwhile, edge_address
+from pods import ClusterHome
+
+from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.api import Cluster
+from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.kubernetes_live import PodAdmin
+
+
+@pytest.fixture(scope="module")
+def home() -> Iterator[ClusterHome]:
+    home = ClusterHome("kubernetes")
+    yield home
+    home.close()
+
+
+@pytest.fixture
+def front(home: ClusterHome) -> Iterator[Deployment]:
+    """A demo with an edge, two services and certificates, that is not there yet."""
+    deployment = Deployment(home, "front_proxy")
+    yield deployment
+    answer = deployment.run(deployment.plan(), state="absent")
+    assert not answer["failed"], answer["msg"]
+
+
+def present(deployment: Deployment, plan: Any, **options: Any) -> dict[str, Any]:
+    answer = deployment.run(plan, **options)
+    assert not answer["failed"], answer["msg"]
+    return answer
+
+
+def test_a_demo_comes_serves_stays_as_it_is_and_goes(front: Deployment, home: ClusterHome) -> None:
+    plan = front.plan()
+    predicted = present(front, plan, _ansible_check_mode=True, _ansible_diff=True)
+    assert predicted["changed"]
+    assert predicted["started"] == ["edge", "service1", "service2"]
+    assert home.left("front_proxy") == []
+    done = present(front, plan, _ansible_diff=True)
+    assert (done["started"], done["restarted"], done["removed"]) == (predicted["started"], [], [])
+    assert done["objects"] == predicted["objects"]
+    assert {"Deployment/" + one["metadata"]["name"] for one in home.objects("Deployment")} < {
+        *done["objects"]
+    }
+    [secret] = home.objects("Secret")
+    key = base64.b64decode(secret["data"]["tls.key"]).decode()
+    assert "PRIVATE KEY" in key
+    for text in (key.splitlines()[3], secret["data"]["tls.key"][60:100]):
+        assert text not in json.dumps(done)
+    for pod in home.pods("front_proxy", "edge"):
+        assert ask(home.cluster, pod["metadata"]["name"], 8080, "/service/2")[0] == 200
+    containers = home.running("front_proxy")
+    again = present(front, plan)
+    assert (again["changed"], again["objects"], again["files"]) == (False, [], [])
+    assert not present(front, plan, _ansible_check_mode=True)["changed"]
+    assert home.running("front_proxy") == containers
+    gone = present(front, plan, state="absent", _ansible_check_mode=True)
+    assert (gone["changed"], gone["removed"]) == (True, ["edge", "service1", "service2"])
+    start = time.monotonic()
+    present(front, plan, state="absent")
+    assert time.monotonic() - start < 12
+    assert home.left("front_proxy") == []
+    assert home.cluster.list("Pod") == []
+    assert not present(front, plan, state="absent")["changed"]
+
+
+def test_a_route_goes_live_in_every_pod_and_no_request_fails(front: Deployment, home: ClusterHome) -> None:
+    replicas = {"edge": 3}
+    present(front, front.plan(replicas=replicas))
+    containers = home.running("front_proxy")
+    maps = {one["metadata"]["name"] for one in home.objects("ConfigMap")}
+    new = front.plan(answering("new"), replicas=replicas)
+    with asked_meanwhile(home, "front_proxy", "edge", 8080, "/service/1") as counts:
+        start = time.monotonic()
+        done = present(front, new)
+        assert time.monotonic() - start < 20
+    assert counts.pop("200") > 20
+    assert not counts
+    assert {one for one in done["files"] if "yaml" in one} == {"edge/listeners.yaml", "manifests.yaml"}
+    assert (done["started"], done["restarted"], done["removed"]) == ([], [], [])
+    assert home.running("front_proxy") == containers
+    assert {one["metadata"]["name"] for one in home.objects("ConfigMap")} == maps
+    pods = home.pods("front_proxy", "edge")
+    assert len(pods) == 3
+    for pod in pods:
+        assert ask(home.cluster, pod["metadata"]["name"], 8080, "/new") == (200, "new")
+    assert not present(front, new)["changed"]
+
+
+def test_what_one_pod_refuses_is_taken_back_in_all_of_them_in_envoys_words(
+    front: Deployment, home: ClusterHome
+) -> None:
+    replicas = {"edge": 2}
+    good = front.plan(answering("good"), replicas=replicas)
+    present(front, good)
+    # An address that no pod has: a validation binds nothing.
+    bad = altered(
+        front.plan(answering("bad"), replicas=replicas),
+        "edge/listeners.yaml",
+        lambda text: edge_address(text, "203.0.113.7"),
+    )
+    answer = front.run(bad)
+    assert answer["failed"]
+    words = answer["msg"]
+    assert "edge: edge/listeners.yaml: the running Envoy says: pod " in words
+    assert "203.0.113.7" in words
+    assert "Cannot assign requested address" in words
+    assert "were put back, and it confirmed them" in words
+    for pod in home.pods("front_proxy", "edge"):
+        name = pod["metadata"]["name"]
+        assert name in words or "and 1 more" in words
+        assert ask(home.cluster, name, 8080, "/good") == (200, "good")
+    [live] = [one for one in home.objects("ConfigMap") if "-edge-" in one["metadata"]["name"]]
+    state = home.state("front_proxy") / "edge/listeners.yaml"
+    assert live["data"]["listeners.yaml"] == state.read_text()
+    assert "203.0.113.7" not in live["data"]["listeners.yaml"]
+    assert not present(front, good)["failed"]
+
+
+def test_what_somebody_changed_or_removed_by_hand_is_put_back(front: Deployment, home: ClusterHome) -> None:
+    plan = front.plan(answering("wanted"))
+    present(front, plan)
+    name = home.name("front_proxy").replace("_", "-")
+    home.cluster.delete("Service", f"{name}-edge")
+    home.cluster.patch("NetworkPolicy", f"{name}-edge", {"spec": {"ingress": []}})
+    [config] = [one for one in home.objects("ConfigMap") if "-edge-" in one["metadata"]["name"]]
+    by_hand = config["data"]["listeners.yaml"].replace("wanted", "by-hand")
+    home.cluster.patch("ConfigMap", config["metadata"]["name"], {"data": {"listeners.yaml": by_hand}})
+    done = present(front, plan)
+    assert set(done["objects"]) == {f"NetworkPolicy/{name}-edge", f"Service/{name}-edge"}
+    assert done["files"] == ["edge/listeners.yaml"]
+    assert (done["started"], done["restarted"], done["removed"]) == ([], [], [])
+    [pod] = home.pods("front_proxy", "edge")
+    assert ask(home.cluster, pod["metadata"]["name"], 8080, "/wanted") == (200, "wanted")
+    assert not present(front, plan)["changed"]
+    home.cluster.delete("Deployment", f"{name}-service2")
+    assert present(front, plan)["started"] == ["service2"]
+
+
+def test_a_state_folder_that_was_lost_is_written_again_and_pods_stay(
+    front: Deployment, home: ClusterHome
+) -> None:
+    plan = front.plan()
+    present(front, plan)
+    containers = home.running("front_proxy")
+    state = home.state("front_proxy")
+    state.rename(state.with_name("lost"))
+    done = present(front, plan)
+    # The certificates are new ones, of a new authority.
+    assert done["objects"] == [f"Secret/{home.name('front_proxy').replace('_', '-')}-edge-certs"]
+    assert home.running("front_proxy") == containers
+    assert not present(front, plan)["changed"]
+
+
+def test_scaling_waits_until_the_edge_knows_all_and_removes_no_other_pod(
+    front: Deployment, home: ClusterHome
+) -> None:
+    present(front, front.plan())
+    before = home.running("front_proxy")
+    plan = front.plan(replicas={"service1": 3})
+    done = present(front, plan)
+    assert (done["started"], done["restarted"]) == ([], [])
+    assert before < home.running("front_proxy")
+    [edge] = home.pods("front_proxy", "edge")
+    admin = PodAdmin(home.cluster, edge["metadata"]["name"], 9901)
+    assert admin.counters(r"^cluster\.service1\.membership_total$", 5) == {
+        "cluster.service1.membership_total": 3
+    }
+    admin.close()
+    with asked_meanwhile(home, "front_proxy", "edge", 8080, "/service/1") as counts:
+        present(front, front.plan())
+    assert counts.pop("200") > 20
+    assert not counts
+
+
+def test_a_changed_start_option_rolls_pods_over_without_a_lost_request(
+    front: Deployment, home: ClusterHome
+) -> None:
+    present(front, front.plan())
+    maps = {one["metadata"]["name"] for one in home.objects("ConfigMap")}
+    with asked_meanwhile(home, "front_proxy", "edge", 8080, "/service/1") as counts:
+        done = present(front, front.plan(start_option("info")))
+    assert counts.pop("200") > 20
+    assert not counts
+    assert (done["started"], done["restarted"], done["removed"]) == ([], ["edge"], [])
+    after = {one["metadata"]["name"] for one in home.objects("ConfigMap")}
+    assert len(after) == len(maps)
+    assert len(after - maps) == len(maps - after) == 1
+    assert {f"ConfigMap/{one}" for one in after ^ maps} <= {*done["objects"]}
+
+
+def test_nothing_of_anybody_else_is_touched(front: Deployment, home: ClusterHome) -> None:
+    other = Deployment(home, "service_envoy")
+    stranger = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "stranger"}, "data": {"a": "b"}}
+    home.cluster.apply(stranger)
+    plan = front.plan()
+    present(front, plan)
+    present(other, other.plan())
+    containers = home.running("service_envoy")
+    # service2 goes, with all that was its own.
+    less = front.plan()
+    [objects] = [
+        [
+            one
+            for one in less["manifests"]
+            if not one["metadata"]["name"].endswith(("-service2", "-service2-pods"))
+        ]
+    ]
+    done = present(front, {**less, "manifests": objects})
+    assert done["removed"] == ["service2"]
+    assert home.pods("front_proxy", "service2") == []
+    present(front, plan, state="absent")
+    assert home.left("front_proxy") == []
+    assert home.running("service_envoy") == containers
+    assert home.cluster.get("ConfigMap", "stranger")["data"] == {"a": "b"}  # type: ignore[index]
+    home.cluster.delete("ConfigMap", "stranger")
+    present(other, other.plan(), state="absent")
+
+
+def test_a_name_that_somebody_else_has_is_refused_before_anything_is_changed(
+    front: Deployment, home: ClusterHome
+) -> None:
+    name = home.name("front_proxy").replace("_", "-")
+    service = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name}}
+    home.cluster.apply(service)
+    answer = front.run(front.plan())
+    assert answer["failed"]
+    assert answer["msg"] == (
+        f"ServiceAccount {name} in namespace {home.namespace} is not of any demo: remove it, choose another namespace,"
+        " or give this demo another name. Nothing was changed."
+    )
+    assert not answer["changed"]
+    assert home.objects("Deployment") == []
+    home.cluster.delete("ServiceAccount", name)
+
+
+def test_a_pod_that_goes_away_meanwhile_does_not_count(
+    front: Deployment, home: ClusterHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replicas = {"edge": 2}
+    present(front, front.plan(replicas=replicas))
+    victim = home.pods("front_proxy", "edge")[0]["metadata"]["name"]
+    patch = Cluster.patch
+
+    def patched(self: Cluster, kind: str, name: str, merge: Any, **more: Any) -> Any:
+        if name == victim:
+            self.delete("Pod", victim, grace=0)
+        return patch(self, kind, name, merge, **more)
+
+    monkeypatch.setattr(Cluster, "patch", patched)
+    done = present(front, front.plan(answering("without"), replicas=replicas))
+    assert "edge/listeners.yaml" in done["files"]
+    monkeypatch.undo()
+    [other] = [
+        one["metadata"]["name"]
+        for one in home.pods("front_proxy", "edge")
+        if one["metadata"]["name"] != victim
+    ][:1]
+    assert ask(home.cluster, other, 8080, "/without")[0] == 200
+
+
+def test_a_port_forward_that_breaks_is_opened_again(
+    front: Deployment, home: ClusterHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    present(front, front.plan())
+    forward = Cluster.forward
+    opened: list[socket.socket] = []
+
+    def breaks(self: Cluster, *arguments: Any, **more: Any) -> Any:
+        # Whatever was open is cut before the next question.
+        found = forward(self, *arguments, **more)
+        opened.append(found)
+        if len(opened) % 2:
+            found.line.remote.close()
+        return found
+
+    monkeypatch.setattr(Cluster, "forward", breaks)
+    done = present(front, front.plan(answering("in-spite")))
+    assert "edge/listeners.yaml" in done["files"]
+    assert len(opened) > 1
+
+
+def answering(word: str) -> dict[str, Any]:
+    """A change of the edge's routes alone: `/word` answers with the word."""
+    own = {
+        "match": {"prefix": f"/{word}"},
+        "direct_response": {"status": 200, "body": {"inline_string": word}},
+    }
+    routes = [
+        own,
+        {"match": {"prefix": "/service/1"}, "route": {"cluster": "service1"}},
+        {"match": {"prefix": "/service/2"}, "route": {"cluster": "service2"}},
+        {"match": {"prefix": "/"}, "route": {"cluster": "service1"}},
+    ]
+    return {"proxies": {"edge": {"listeners": {"http": {"routes": routes}}}}}
+
+
+def start_option(level: str) -> dict[str, Any]:
+    """A change of what the edge reads at its start."""
+    return {"proxies": {"edge": {"bootstrap": {"node": {"metadata": {"level": level}}}}}}

@@ -13,6 +13,7 @@ import logging
 import os
 import ssl
 import tempfile
+import threading
 from collections.abc import Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 HOME = "~/.kube/config"
+# The loader remembers the files that it wrote by their content, for all threads.
+_one_at_a_time = threading.Lock()
 _IN_CLUSTER = "/var/run/secrets/kubernetes.io/serviceaccount"
 _AUTHENTICATES = (("api_key",), ("username", "password"), ("client_cert", "client_key"))
 
@@ -72,15 +75,16 @@ def load(options: Mapping[str, Any] | None) -> Settings:
             "install it for the Python that runs this task",
         ) from None
     configuration = client.Configuration()
-    with (
-        tempfile.TemporaryDirectory() as folder
-    ):  # keys of a kubeconfig are written there, and OpenSSL reads files only
-        namespace, origin = _where(given, configuration, config, folder)
-        _override(given, configuration)
-        server = str(configuration.host).rstrip("/")
-        context = _context(configuration) if server.startswith("https://") else None
-        # Else the loader would remember files that are gone.
-        getattr(config.kube_config, "_cleanup_temp_files", lambda: None)()
+    # Keys of a kubeconfig are written to the folder, since OpenSSL reads files only.
+    with _one_at_a_time, tempfile.TemporaryDirectory() as folder:
+        try:
+            namespace, origin = _where(given, configuration, config, folder)
+            _override(given, configuration)
+            server = str(configuration.host).rstrip("/")
+            context = _context(configuration) if server.startswith("https://") else None
+        finally:
+            # Else the loader would remember files that are gone.
+            getattr(config.kube_config, "_cleanup_temp_files", lambda: None)()
     return Settings(
         server=server,
         namespace=given.get("namespace") or namespace or "default",

@@ -28,6 +28,7 @@ def evaluate(
     """Whether one assertion holds."""
     chosen = asked(assertion, endpoints)
     seen = _Seen(assertion)
+    seen.add(_pods_not_there(assertion, endpoints, chosen, since))
     for endpoint in chosen:
         source, page = source_of(assertion, endpoint.format), now.pages.get(endpoint.name)
         plain = plain_numbers(assertion, source, page) if seen.numbers_will_do else None
@@ -35,7 +36,6 @@ def evaluate(
             seen.add_numbers(*plain)
         else:
             seen.add(look_at(assertion, source, page, endpoint.name, since))
-    seen.add(_pods_not_there(assertion, endpoints, chosen, since))
     readings = seen.kept
     verdict = Verdict(assertion, tuple(one.name for one in chosen), tuple(readings))
     if assertion.op in ("present", "absent"):

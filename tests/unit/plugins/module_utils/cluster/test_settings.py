@@ -10,6 +10,7 @@ import json
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -180,7 +181,8 @@ def test_a_login_command_that_fails_is_said(tmp_path: Path, capfd: pytest.Captur
     assert capfd.readouterr().err == ""
 
 
-def test_keys_do_not_stay_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def with_keys(tmp_path: Path) -> dict[str, Any]:
+    """A kubeconfig with a certificate and its key in it."""
     certificate, key = tmp_path / "c.pem", tmp_path / "k.pem"
     request = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=me", "-days", "1"]
     subprocess.run([*request, "-keyout", key, "-out", certificate], check=True, capture_output=True)
@@ -193,12 +195,26 @@ def test_keys_do_not_stay_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         "server": "https://one:1",
         "certificate-authority-data": data["client-certificate-data"],
     }
+    return config
+
+
+def test_keys_do_not_stay_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "temporary"
     folder.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    config = with_keys(tmp_path)
     for _twice in range(2):
         assert load({"kubeconfig": config}).context is not None
         assert list(folder.iterdir()) == []
+    with pytest.raises(ClusterError):
+        load({"kubeconfig": config, "ca_cert": "/nowhere"})
+    assert list(folder.iterdir()) == []
+
+
+def test_threads_that_load_the_same_do_not_disturb_each_other(tmp_path: Path) -> None:
+    config = with_keys(tmp_path)
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(lambda _number: load({"kubeconfig": config}).context, range(100)))
 
 
 def test_the_client_is_imported_when_it_is_needed_and_not_before() -> None:

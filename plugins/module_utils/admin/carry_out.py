@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.meshlab.envoy.plugins.module_utils.admin import wish as wishing
+from ansible_collections.meshlab.envoy.plugins.module_utils.admin.wish import Wish
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.api import Endpoint, Limits
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.client import Client
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.envoy_json import load
@@ -21,9 +23,6 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.stats.question impor
     first_failure,
     put,
 )
-
-from . import wish as wishing
-from .wish import Wish
 
 NO_LAYER = (
     "its bootstrap has no admin layer, so its runtime cannot be changed; "

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from ansible_collections.meshlab.envoy.plugins.module_utils.admin.redact import Redactor
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.api import Endpoint, Limits, SpecError
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.client import Client
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.envoy_json import load
@@ -19,8 +20,6 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.stats.question impor
     first_failure,
     put,
 )
-
-from .redact import Redactor
 
 Dump = dict[str, Any]
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .wish import LEVELS
+from ansible_collections.meshlab.envoy.plugins.module_utils.admin.wish import LEVELS
 
 ArgumentSpec = dict[str, Any]
 

@@ -10,10 +10,10 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-from .api import Cluster, connect
-from .errors import ClusterError
-from .forward import Forward
-from .pods import Found, gone, nobody, sort_out
+from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.api import Cluster, connect
+from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.errors import ClusterError
+from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.forward import Forward
+from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.pods import Found, gone, nobody, sort_out
 
 
 class Access:

@@ -24,11 +24,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
-from . import websocket
-from .errors import ClusterError, refusal
-from .forward import PROTOCOL, Forward, Pump
-from .kinds import Kind, kind_of, kind_of_object
-from .settings import Settings, load
+from ansible_collections.meshlab.envoy.plugins.module_utils.cluster import websocket
+from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.errors import ClusterError, refusal
+from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.forward import PROTOCOL, Forward, Pump
+from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.kinds import Kind, kind_of, kind_of_object
+from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.settings import Settings, load
 
 if TYPE_CHECKING:
     from types import TracebackType

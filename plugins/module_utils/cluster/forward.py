@@ -18,8 +18,8 @@ import ssl
 import threading
 from typing import cast
 
-from . import websocket
-from .errors import ClusterError
+from ansible_collections.meshlab.envoy.plugins.module_utils.cluster import websocket
+from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.errors import ClusterError
 
 PROTOCOL = "v4.channel.k8s.io"
 _DATA, _ERROR = 0, 1

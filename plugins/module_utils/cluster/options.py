@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any
 
-from .errors import ClusterError
+from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.errors import ClusterError
 
 CLUSTER_OPTIONS: dict[str, Any] = {
     "kubeconfig": {"type": "raw", "no_log": True},

@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]
 
-from .errors import ClusterError
-from .options import with_environment
+from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.errors import ClusterError
+from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.options import with_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

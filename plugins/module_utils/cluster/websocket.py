@@ -18,8 +18,8 @@ import time
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from .errors import ClusterError, refusal
-from .settings import Settings
+from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.errors import ClusterError, refusal
+from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.settings import Settings
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
 LONGEST_FRAME = 16 * 1024 * 1024

@@ -17,21 +17,39 @@ nothing: its page has a failure, and the assertions about it fail with that. Not
 
 from __future__ import annotations
 
-from .assertion import Assertion, parse_assertions
-from .endpoint import Endpoint, parse_endpoints, pick
-from .errors import KINDS, Failure, SpecError
-from .inspect import inspect
-from .scrape import Limits, limits_from, scrape
-from .several_hosts import judge as judge_hosts
-from .several_hosts import read_hosts
-from .several_hosts import read_since as read_hosts_since
-from .snapshot import Page, Selection, Snapshot, read_snapshot
-from .snapshot_file import load_snapshot
-from .snapshot_file import write as write_snapshot
-from .specs import ASSERTION_ARGS, ASSERTION_OPTIONS, ENDPOINT_ARGS, ENDPOINT_OPTIONS, INFO_ARGS, WAIT_ARGS
-from .verdict import Verdict
-from .wanted import EVERYTHING, Wanted, wanted_by
-from .watch import Outcome, endpoints_data, watch
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.assertion import Assertion, parse_assertions
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.endpoint import (
+    Endpoint,
+    parse_endpoints,
+    pick,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.errors import KINDS, Failure, SpecError
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.inspect import inspect
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.scrape import Limits, limits_from, scrape
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.several_hosts import judge as judge_hosts
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.several_hosts import read_hosts
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.several_hosts import (
+    read_since as read_hosts_since,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.snapshot import (
+    Page,
+    Selection,
+    Snapshot,
+    read_snapshot,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.snapshot_file import load_snapshot
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.snapshot_file import write as write_snapshot
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.specs import (
+    ASSERTION_ARGS,
+    ASSERTION_OPTIONS,
+    ENDPOINT_ARGS,
+    ENDPOINT_OPTIONS,
+    INFO_ARGS,
+    WAIT_ARGS,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.verdict import Verdict
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.wanted import EVERYTHING, Wanted, wanted_by
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.watch import Outcome, endpoints_data, watch
 
 __all__ = [
     "ASSERTION_ARGS",

@@ -9,16 +9,29 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.compare import (
+    EXACT,
+    NUMERIC,
+    OPERATORS,
+    Tolerance,
+    in_words,
+    parse_tolerance,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.errors import SpecError
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.pattern import Pattern, compile_pattern
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.reading import (
+    Scalar,
+    choice,
+    dictionary,
+    names,
+    number,
+    text,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils.tolerance.tolerance import (
     BINOMIAL,
     Chance,
     check_binomial,
 )
-
-from .compare import EXACT, NUMERIC, OPERATORS, Tolerance, in_words, parse_tolerance
-from .errors import SpecError
-from .pattern import Pattern, compile_pattern
-from .reading import Scalar, choice, dictionary, names, number, text
 
 OF = ("value", "delta", "rate")
 ACROSS = ("each", "sum", "min", "max", "avg", "any", "count", "spread")

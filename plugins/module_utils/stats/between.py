@@ -8,12 +8,20 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from . import prometheus
-from .errors import SpecError
-from .histogram import Histogram, HistogramError, together
-from .measure import restarted
-from .reading import number
-from .snapshot import Page, Snapshot, read_snapshot
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats import prometheus
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.errors import SpecError
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.histogram import (
+    Histogram,
+    HistogramError,
+    together,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.measure import restarted
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.reading import number
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.snapshot import (
+    Page,
+    Snapshot,
+    read_snapshot,
+)
 
 
 def differences(later: Any, earlier: Any) -> dict[str, dict[str, int | float]]:

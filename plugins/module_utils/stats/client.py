@@ -11,20 +11,30 @@ from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from . import promql
-from . import wanted as asking
-from .container import explain
-from .endpoint import Endpoint
-from .envoy_json import glimpse, load, parse_stats
-from .errors import Failure, ScrapeError
-from .facts import PATHS, read_facts, read_identity, read_ready
-from .http import Answer, Enough, ask
-from .pods import why_gone
-from .prometheus import parse_text, series
-from .snapshot import Identity, Page, Samples, Selection
-from .stream import Stream
-from .transport import Connector
-from .wanted import Wanted
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats import promql
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats import wanted as asking
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.container import explain
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.endpoint import Endpoint
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.envoy_json import glimpse, load, parse_stats
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.errors import Failure, ScrapeError
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.facts import (
+    PATHS,
+    read_facts,
+    read_identity,
+    read_ready,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.http import Answer, Enough, ask
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.pods import why_gone
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.prometheus import parse_text, series
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.snapshot import (
+    Identity,
+    Page,
+    Samples,
+    Selection,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.stream import Stream
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.transport import Connector
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.wanted import Wanted
 
 MAX_BYTES = 64 * 1024 * 1024
 # How a pod that goes away while it answers may look.

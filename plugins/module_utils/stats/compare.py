@@ -7,15 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.errors import SpecError
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.pattern import Pattern
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.reading import Number, Scalar, number
 from ansible_collections.meshlab.envoy.plugins.module_utils.tolerance import tolerance as tolerances
 from ansible_collections.meshlab.envoy.plugins.module_utils.tolerance.tolerance import (
     EXACT,
     Tolerance,
 )
-
-from .errors import SpecError
-from .pattern import Pattern
-from .reading import Number, Scalar, number
 
 NUMERIC = ("lt", "le", "gt", "ge", "between")
 OPERATORS = ("eq", "ne", *NUMERIC, "in", "matches", "present", "absent")

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import shutil
 
-from .endpoint import Endpoint
-from .errors import ScrapeError
-from .stream import Stream, stream_through
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.endpoint import Endpoint
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.errors import ScrapeError
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.stream import Stream, stream_through
 
 # Tried in this order inside the container: each carries bytes between its own standard streams and a TCP port, ends when the port is
 # closed, and ends when its input does, so that nothing stays behind in the container.

@@ -13,8 +13,8 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from .errors import Failure, SpecError
-from .reading import choice, dictionary, text
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.errors import Failure, SpecError
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.reading import choice, dictionary, text
 
 if TYPE_CHECKING:
     from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.access import Access

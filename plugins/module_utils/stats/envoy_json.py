@@ -12,10 +12,15 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
-from .errors import ScrapeError
-from .histogram import Bucket, Histogram, HistogramError, from_bounds
-from .reading import Scalar
-from .snapshot import Samples, Selection
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.errors import ScrapeError
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.histogram import (
+    Bucket,
+    Histogram,
+    HistogramError,
+    from_bounds,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.reading import Scalar
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.snapshot import Samples, Selection
 
 # Envoy writes no blanks between these; whoever does is read by the general parser.
 _TEXT = rb'[^"\\]*(?:\\.[^"\\]*)*'

@@ -8,15 +8,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
-from .assertion import Assertion
-from .compare import holds, show, too_far
-from .endpoint import Endpoint, unknown
-from .errors import Failure
-from .histogram import together
-from .measure import Reading, look_at, plain_numbers
-from .snapshot import Snapshot
-from .verdict import Verdict
-from .wanted import asked, source_of
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.assertion import Assertion
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.compare import holds, show, too_far
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.endpoint import Endpoint, unknown
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.errors import Failure
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.histogram import together
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.measure import (
+    Reading,
+    look_at,
+    plain_numbers,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.snapshot import Snapshot
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.verdict import Verdict
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.wanted import asked, source_of
 
 # Of readings that only add to a number; more than ever are shown, or asked after.
 _MOST_KEPT = 1_000

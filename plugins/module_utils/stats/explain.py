@@ -9,11 +9,11 @@ import time
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
-from .promql import SOURCE
-from .scrape import Fleet
-from .snapshot import Page, Selection, Snapshot
-from .verdict import Verdict
-from .wanted import Wanted, source_of
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.promql import SOURCE
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.scrape import Fleet
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.snapshot import Page, Selection, Snapshot
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.verdict import Verdict
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.wanted import Wanted, source_of
 
 _MOST_ENDPOINTS = 3
 _MOST_NAMES = 3

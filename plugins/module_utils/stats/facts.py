@@ -10,10 +10,10 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from .errors import ScrapeError
-from .hosts import address_of, read_host, totals
-from .reading import Scalar
-from .snapshot import Identity
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.errors import ScrapeError
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.hosts import address_of, read_host, totals
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.reading import Scalar
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.snapshot import Identity
 
 Readings = dict[str, Scalar]
 

@@ -10,8 +10,8 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .errors import ScrapeError
-from .stream import LineTooLong, Stream
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.errors import ScrapeError
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.stream import LineTooLong, Stream
 
 _LONGEST_HEAD = 65_536
 _PIECE = 262_144

@@ -10,14 +10,17 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from .endpoint import Endpoint
-from .histogram import Histogram
-from .pattern import compile_pattern
-from .scrape import DEFAULT_LIMITS, Limits, scrape
-from .snapshot import Page, Selection
-from .snapshot_file import SnapshotFile, stands_for
-from .wanted import Wanted
-from .watch import endpoints_data
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.endpoint import Endpoint
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.histogram import Histogram
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.pattern import compile_pattern
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.scrape import DEFAULT_LIMITS, Limits, scrape
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.snapshot import Page, Selection
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.snapshot_file import (
+    SnapshotFile,
+    stands_for,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.wanted import Wanted
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.watch import endpoints_data
 
 QUANTILES = (0.5, 0.9, 0.95, 0.99, 0.999)
 

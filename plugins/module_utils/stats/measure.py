@@ -9,13 +9,23 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from . import prometheus
-from .assertion import Assertion
-from .errors import Failure
-from .histogram import Estimate, Histogram, HistogramError
-from .promql import SOURCE
-from .reading import Scalar
-from .snapshot import Identity, Page, Samples, Selection, Snapshot
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats import prometheus
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.assertion import Assertion
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.errors import Failure
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.histogram import (
+    Estimate,
+    Histogram,
+    HistogramError,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.promql import SOURCE
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.reading import Scalar
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.snapshot import (
+    Identity,
+    Page,
+    Samples,
+    Selection,
+    Snapshot,
+)
 
 
 @dataclass(slots=True)  # not frozen, which would take a fleet three times as long

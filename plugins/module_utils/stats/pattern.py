@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 
-from .automaton import Automaton
-from .errors import SpecError
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.automaton import Automaton
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.errors import SpecError
 
 # Escapes that mean the same in both; any other letter or digit after a backslash does not.
 _SAME = set("dDwWsSbBAafnrtv")

@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from .beside import beside
-from .endpoint import Endpoint, Pods
-from .errors import Failure, ScrapeError
-from .stream import Stream
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.beside import beside
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.endpoint import Endpoint, Pods
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.errors import Failure, ScrapeError
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.stream import Stream
 
 # Nothing of cluster/ is imported where nobody asks for a pod.
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 
-from .errors import ScrapeError
-from .histogram import HistogramError, from_bounds
-from .snapshot import Samples, Selection
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.errors import ScrapeError
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.histogram import HistogramError, from_bounds
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.snapshot import Samples, Selection
 
 _NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:.]*")
 _LABEL = re.compile(r'\s*([a-zA-Z_][a-zA-Z0-9_.]*)\s*=\s*"((?:[^"\\\n]|\\.)*)"\s*(,?)')

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-from .errors import ScrapeError
-from .prometheus import series
-from .snapshot import Samples, Selection
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.errors import ScrapeError
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.prometheus import series
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.snapshot import Samples, Selection
 
 # A query is a source of its own, so that what it gives is told from what another does.
 SOURCE = "promql"

@@ -11,10 +11,10 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from .client import Client
-from .endpoint import Endpoint
-from .errors import Failure, SpecError
-from .scrape import DEFAULT_LIMITS, Fleet, Limits
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.client import Client
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.endpoint import Endpoint
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.errors import Failure, SpecError
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.scrape import DEFAULT_LIMITS, Fleet, Limits
 
 T = TypeVar("T")
 

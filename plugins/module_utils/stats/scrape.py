@@ -11,14 +11,14 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .client import MAX_BYTES, Client
-from .endpoint import Endpoint
-from .errors import Failure, SpecError
-from .pods import expand, find
-from .reading import positive
-from .snapshot import Page, Snapshot
-from .transport import Connector
-from .wanted import EVERYTHING, Wanted
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.client import MAX_BYTES, Client
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.endpoint import Endpoint
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.errors import Failure, SpecError
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.pods import expand, find
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.reading import positive
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.snapshot import Page, Snapshot
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.transport import Connector
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.wanted import EVERYTHING, Wanted
 
 CONCURRENCY = 64
 REQUEST_TIMEOUT = 5.0

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .errors import Failure, SpecError
-from .histogram import Histogram, from_data
-from .pattern import Pattern, compile_pattern
-from .reading import Scalar
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.errors import Failure, SpecError
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.histogram import Histogram, from_data
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.pattern import Pattern, compile_pattern
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.reading import Scalar
 
 VERSION = 1
 SOURCES = (

@@ -14,9 +14,15 @@ import tempfile
 from collections.abc import Callable, Mapping
 from typing import IO, Any
 
-from .errors import SpecError
-from .snapshot import VERSION, Page, Samples, Snapshot, read_snapshot
-from .wanted import Wanted
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.errors import SpecError
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.snapshot import (
+    VERSION,
+    Page,
+    Samples,
+    Snapshot,
+    read_snapshot,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.wanted import Wanted
 
 
 class SnapshotFile:

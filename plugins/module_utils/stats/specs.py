@@ -7,9 +7,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from .assertion import ACROSS, ASKABLE, OF, WINDOWS
-from .compare import OPERATORS
-from .endpoint import FORMATS
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.assertion import (
+    ACROSS,
+    ASKABLE,
+    OF,
+    WINDOWS,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.compare import OPERATORS
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.endpoint import FORMATS
 
 ArgumentSpec = dict[str, Any]
 

@@ -15,12 +15,12 @@ import socket
 import ssl
 from dataclasses import dataclass, field
 
-from .beside import beside
-from .container import open_in_container
-from .endpoint import Endpoint, Tls
-from .errors import ScrapeError
-from .pods import open_in_pod
-from .stream import Stream, TlsStream, connect
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.beside import beside
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.container import open_in_container
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.endpoint import Endpoint, Tls
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.errors import ScrapeError
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.pods import open_in_pod
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.stream import Stream, TlsStream, connect
 
 _QUEUE_FULL = 0.01  # seconds
 _LONGEST_SOCKET_PATH = 107  # sun_path, less the byte that ends it

@@ -8,15 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.assertion import Assertion
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.compare import show
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.errors import Failure
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.histogram import Estimate
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.measure import Reading
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.pattern import Pattern
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.reading import Scalar
 from ansible_collections.meshlab.envoy.plugins.module_utils.tolerance.tolerance import Chance
-
-from .assertion import Assertion
-from .compare import show
-from .errors import Failure
-from .histogram import Estimate
-from .measure import Reading
-from .pattern import Pattern
-from .reading import Scalar
 
 MOST_READINGS = 20
 

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from urllib.parse import quote
 
-from . import promql
-from .assertion import PRESENCE, Assertion
-from .endpoint import Endpoint, pick
-from .errors import SpecError
-from .pattern import Pattern
-from .snapshot import Selection
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats import promql
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.assertion import PRESENCE, Assertion
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.endpoint import Endpoint, pick
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.errors import SpecError
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.pattern import Pattern
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.snapshot import Selection
 
 # Longer filters are not sent: the whole answer travels instead, and is searched here.
 _LONGEST_FILTER = 8_000

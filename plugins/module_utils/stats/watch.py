@@ -11,16 +11,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .assertion import Assertion
-from .compare import too_far
-from .endpoint import Endpoint
-from .errors import SpecError
-from .evaluate import evaluate
-from .explain import explain_absence
-from .scrape import DEFAULT_LIMITS, Fleet, Limits
-from .snapshot import Snapshot
-from .verdict import Verdict
-from .wanted import Wanted, wanted_by
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.assertion import Assertion
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.compare import too_far
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.endpoint import Endpoint
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.errors import SpecError
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.evaluate import evaluate
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.explain import explain_absence
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.scrape import DEFAULT_LIMITS, Fleet, Limits
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.snapshot import Snapshot
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.verdict import Verdict
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.wanted import Wanted, wanted_by
 
 # However short the timeout, one look is finished.
 FIRST_LOOK = 1.0

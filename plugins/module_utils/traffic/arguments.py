@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from .expectation import ERRORS, OPERATORS
-from .spec import CONNECTIONS
+from ansible_collections.meshlab.envoy.plugins.module_utils.traffic.expectation import ERRORS, OPERATORS
+from ansible_collections.meshlab.envoy.plugins.module_utils.traffic.spec import CONNECTIONS
 
 EXPECT_ARGS: dict[str, Any] = {
     "name": {"type": "str"},

@@ -10,15 +10,14 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from .reading import TrafficError
-from .spec import Traffic
+from ansible_collections.meshlab.envoy.plugins.module_utils.traffic.reading import TrafficError
+from ansible_collections.meshlab.envoy.plugins.module_utils.traffic.spec import Traffic
 
 if TYPE_CHECKING:
     import ssl
 
     from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.forward import Forward, Line
-
-    from .pods import Pods
+    from ansible_collections.meshlab.envoy.plugins.module_utils.traffic.pods import Pods
 
 CHUNK = 65_536
 KEPT = 1_048_576  # bytes of an answer's body that are kept to look into

@@ -16,8 +16,17 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.tolerance.tolerance 
     check_binomial,
     parse_tolerance,
 )
-
-from .reading import TrafficError, as_number, choice, dictionary, header_name, number, pattern, plain, text
+from ansible_collections.meshlab.envoy.plugins.module_utils.traffic.reading import (
+    TrafficError,
+    as_number,
+    choice,
+    dictionary,
+    header_name,
+    number,
+    pattern,
+    plain,
+    text,
+)
 
 OPERATORS = ("eq", "ne", "lt", "le", "gt", "ge", "between", "in")
 ERRORS = ("connect", "timeout", "tls", "reset", "protocol", "reply")

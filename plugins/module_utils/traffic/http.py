@@ -9,8 +9,15 @@ import re
 import socket
 from typing import TYPE_CHECKING
 
-from .connection import KEPT, Answer, KeptConnection, RequestError, first_bytes, receive
-from .spec import Traffic
+from ansible_collections.meshlab.envoy.plugins.module_utils.traffic.connection import (
+    KEPT,
+    Answer,
+    KeptConnection,
+    RequestError,
+    first_bytes,
+    receive,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils.traffic.spec import Traffic
 
 if TYPE_CHECKING:
     import ssl

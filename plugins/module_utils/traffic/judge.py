@@ -10,10 +10,9 @@ import re
 from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils.tolerance.tolerance import Chance
-
-from .expectation import Expectation
-from .spec import Traffic
-from .tally import Result
+from ansible_collections.meshlab.envoy.plugins.module_utils.traffic.expectation import Expectation
+from ansible_collections.meshlab.envoy.plugins.module_utils.traffic.spec import Traffic
+from ansible_collections.meshlab.envoy.plugins.module_utils.traffic.tally import Result
 
 
 def judge(traffic: Traffic, result: Result) -> list[dict[str, Any]]:

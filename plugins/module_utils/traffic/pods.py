@@ -11,7 +11,11 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from .reading import TrafficError, dictionary, text
+from ansible_collections.meshlab.envoy.plugins.module_utils.traffic.reading import (
+    TrafficError,
+    dictionary,
+    text,
+)
 
 if TYPE_CHECKING:
     from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.access import Access

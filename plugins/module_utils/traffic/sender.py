@@ -11,13 +11,17 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .connection import Client, RequestError, tls_context
-from .http import HttpClient
-from .judge import judge
-from .reading import TrafficError
-from .spec import MAX_REQUESTS, Traffic
-from .stream import DatagramClient, StreamClient
-from .tally import Result, Tally, summarise
+from ansible_collections.meshlab.envoy.plugins.module_utils.traffic.connection import (
+    Client,
+    RequestError,
+    tls_context,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils.traffic.http import HttpClient
+from ansible_collections.meshlab.envoy.plugins.module_utils.traffic.judge import judge
+from ansible_collections.meshlab.envoy.plugins.module_utils.traffic.reading import TrafficError
+from ansible_collections.meshlab.envoy.plugins.module_utils.traffic.spec import MAX_REQUESTS, Traffic
+from ansible_collections.meshlab.envoy.plugins.module_utils.traffic.stream import DatagramClient, StreamClient
+from ansible_collections.meshlab.envoy.plugins.module_utils.traffic.tally import Result, Tally, summarise
 
 if TYPE_CHECKING:
     import ssl

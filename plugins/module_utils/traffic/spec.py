@@ -10,9 +10,12 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
-from .expectation import Expectation, parse_expectations
-from .pods import Pods, access_for, parse_pods
-from .reading import (
+from ansible_collections.meshlab.envoy.plugins.module_utils.traffic.expectation import (
+    Expectation,
+    parse_expectations,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils.traffic.pods import Pods, access_for, parse_pods
+from ansible_collections.meshlab.envoy.plugins.module_utils.traffic.reading import (
     TOKEN,
     TrafficError,
     bytes_pattern,

@@ -12,8 +12,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from .connection import Answer, RequestError
-from .spec import Traffic
+from ansible_collections.meshlab.envoy.plugins.module_utils.traffic.connection import Answer, RequestError
+from ansible_collections.meshlab.envoy.plugins.module_utils.traffic.spec import Traffic
 
 MAX_VALUES = 50  # different values of a header that a result lists
 MAX_HOSTS = 1000

@@ -16,7 +16,7 @@ description:
   - Sends a stated number of requests at a stated concurrency and counts the answers by status, by the host
     that gave them and by the values of headers, with the quantiles of their latencies.
   - Fails when a number is not what O(expect) says, with all results in the answer.
-  - Besides HTTP/1.1 with and without TLS it speaks plain TCP, TLS and UDP.
+  - Besides HTTP/1.1 with and without TLS it speaks WebSocket, plain TCP, TLS and UDP.
   - Redirects are not followed, and answers are read completely.
 extends_documentation_fragment:
   - meshlab.envoy.attributes
@@ -50,7 +50,10 @@ options:
         type: str
       url:
         description:
-          - "Where to send: C(http://), C(https://), or C(tcp://), C(tls://) or C(udp://) with a host and a port."
+          - "Where to send: C(http://), C(https://), C(ws://), C(wss://), or C(tcp://), C(tls://) or C(udp://) with a host and
+            a port."
+          - Over C(ws://) and C(wss://) a request is a message that is sent, and its answer the message that comes back. A
+            connection is upgraded once; an upgrade that is refused is an answer with its own status instead of 101.
           - This one is required.
         type: str
       requests:
@@ -109,6 +112,12 @@ options:
             known, so that others can wait for it, and goes on after O(duration) until somebody removed it, 10 minutes at most.
           - It must not be there before.
         type: path
+      within:
+        description:
+          - What is expected may come true within that many seconds. Until then all requests are sent again, and the last
+            time counts.
+          - By default they are sent once.
+        type: float
       ca:
         description:
           - Path of the CA certificates, in PEM, that the server's certificate has to lead to.
@@ -132,7 +141,7 @@ options:
       server_name:
         description:
           - The name to ask for by SNI, which the server's certificate has to be for.
-          - Default is the host of O(url).
+          - Default is the host of O(url). An IP address is verified, and not asked for.
         type: str
       pod:
         description:
@@ -161,13 +170,30 @@ options:
             description:
               - The port in the pods, by its number or by the name that the pod gives it. By default that of O(url).
             type: str
+      tls_version:
+        description:
+          - The one version of TLS to offer.
+          - Default are all of them.
+        type: str
+        choices: [TLSv1.2, TLSv1.3]
+      ciphers:
+        description:
+          - Ciphers of TLS 1.2 to offer, in OpenSSL's words. Those of TLS 1.3 are not to be chosen.
+        type: str
+      alpn:
+        description:
+          - Protocols to offer by ALPN, the best first.
+          - Default is C(http/1.1) over https and wss, and none over tls. Only over tls anything else can be offered, since
+            HTTP/1.1 is what is spoken.
+        type: list
+        elements: str
       payload:
         description:
-          - What to send over tcp, tls and udp.
+          - What to send over ws, wss, tcp, tls and udp.
         type: str
       reply:
         description:
-          - A regular expression for what has to come back over tcp, tls and udp, found anywhere in it; C(^) and
+          - A regular expression for what has to come back over ws, wss, tcp, tls and udp, found anywhere in it; C(^) and
             C($) stand for the start and the end of a line. Anything else, or nothing until O(timeout), is an error.
           - Without it the first bytes that come back are the reply.
         type: str
@@ -280,6 +306,23 @@ options:
             description:
               - The number of answers in whose body (its first MiB, as it came) this regular expression is found.
             type: str
+          tls:
+            description:
+              - The number of answers that came over a connection that agreed on all of these.
+            type: dict
+            suboptions:
+              version:
+                description:
+                  - Version of TLS, such as C(TLSv1.3).
+                type: str
+              cipher:
+                description:
+                  - Cipher, as OpenSSL names it.
+                type: str
+              alpn:
+                description:
+                  - What the server chose of O(alpn); empty for none.
+                type: str
   <<: *traffic
 notes:
   - Requests are sent from the managed host. It needs nothing but Python 3.11 or newer.
@@ -426,6 +469,11 @@ traffic:
       returned: always
       type: dict
       sample: {"service1-1": 10, "service1-2": 10}
+    tls:
+      description: Answers by what their connection agreed on, version, protocol and cipher; empty without TLS.
+      returned: always
+      type: dict
+      sample: {"TLSv1.3, http/1.1, TLS_AES_256_GCM_SHA384": 20}
     latency_ms:
       description:
         - Latencies of the answers in milliseconds, from sending (or connecting, where a connection had to be

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import threading
 import time
+import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -95,6 +96,13 @@ def app() -> Iterator[Running]:
         ("/status/100", 400, "from 200 to 599"),
         ("/bytes?n=200", 200, "Every request is counted once"),
         ("/hop?url=http://127.0.0.1/", 403, "DEMO_APP_HOPS"),
+        ("/text?n=200", 200, "hede loga pana"),
+        ("/cached?control=max-age=60", 200, "Made by app-1."),
+        ("/cached?control=a%0d%0ax:y", 400, "control is what cache-control shall say"),
+        ("/ready", 200, "Healthy."),
+        ("/healthcheck/fail", 405, "use POST"),
+        ("/healthcheck/other", 404, "There is /healthcheck/fail"),
+        ("/websocket", 426, "This speaks WebSocket."),
         ("/healthz", 200, "Healthy."),
         ("/nothing", 404, "/ lists what there is"),
         ("/?" + "a=1&" * 60, 400, "The query cannot be read."),
@@ -109,6 +117,56 @@ def test_paths(app: Running, path: str, status: int, words: str) -> None:
     )
     assert words in answer.text  # type: ignore[attr-defined]
     assert "envoy" not in answer.headers["server"]
+
+
+def test_text_is_the_same_each_time_and_compresses_to_about_a_third(app: Running) -> None:
+    words = app.text("/text?n=100000")
+    assert len(words) == 100_000
+    assert words == app.text("/text?n=100000")
+    assert 2.5 < len(words) / len(zlib.compress(words.encode())) < 3
+    assert [app.text(f"/text?n={size}") for size in (0, 1, 2)] == ["", "\n", "h\n"]
+
+
+def test_what_may_be_kept_says_so_and_is_checked_by_its_tag(app: Running) -> None:
+    first = app.get("/cached?control=max-age=60")
+    assert first.headers["cache-control"] == "max-age=60"
+    again = app.get("/cached?control=max-age=60", If_None_Match=first.headers["etag"])
+    assert (again.status, again.text, again.headers["etag"]) == (304, "", first.headers["etag"])  # type: ignore[attr-defined]
+    assert app.get("/cached?control=max-age=60", If_None_Match='"other"').status == 200
+
+
+def test_readiness_fails_and_succeeds_as_told(app: Running) -> None:
+    assert "/ready fails on app-1" in app.get("/healthcheck/fail", "POST").text  # type: ignore[attr-defined]
+    assert (app.get("/ready").status, app.get("/healthz").status) == (503, 200)
+    assert app.get("/healthcheck/ok", "POST").status == 200
+    assert app.get("/ready").status == 200
+
+
+UPGRADE = (
+    b"GET /websocket HTTP/1.1\r\nhost: a\r\nconnection: keep-alive, Upgrade\r\nupgrade: WebSocket\r\n"
+    b"sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
+
+
+def test_websocket_messages_pings_and_goodbyes(app: Running) -> None:
+    zero = b"\0\0\0\0"  # a mask that changes nothing
+    ping, pieces = b"\x89\x81" + zero + b"p", b"\x01\x82" + zero + b"he" + b"\x80\x83" + zero + b"llo"
+    head, _end, frames = app.raw(UPGRADE + ping + pieces + b"\x88\x82" + zero + b"\x03\xe8").partition(
+        b"\r\n\r\n"
+    )
+    assert head.startswith(b"HTTP/1.1 101 Switching Protocols\r\n")
+    # the example of RFC 6455, 1.3
+    assert b"sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" in head
+    assert frames == b"\x8a\x01p" + b"\x81\x15served-by app-1\nhello" + b"\x88\x02\x03\xe8"
+    for wrong in (
+        b"\x81\x05hello",
+        b"\x81\xff" + (2**40).to_bytes(8, "big") + zero,
+        b"\x81\x85" + zero + b"hel",
+    ):
+        assert app.raw(UPGRADE + wrong).partition(b"\r\n\r\n")[2] == b""
+    assert b" 400 " in app.raw(
+        UPGRADE.replace(b"version: 13", b"version: 8").replace(b"keep-alive, ", b"close, ")
+    )
 
 
 def test_methods_and_bodies(app: Running) -> None:
@@ -323,6 +381,9 @@ def test_udp_says_who_it_is_each_time() -> None:
         for _time in range(2):
             connection.sendto(b"ping", ("127.0.0.1", app.port))
             assert connection.recv(1000) == b"served-by app-1\nping"
+        # that it serves can be asked over TCP
+        with socket.create_connection(("127.0.0.1", app.port), 5) as asked:
+            assert asked.recv(1) == b""
 
 
 AS_ANYBODY = ("setpriv", "--reuid", "1234567", "--regid", "0", "--clear-groups", "--no-new-privs")

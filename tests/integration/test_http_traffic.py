@@ -370,6 +370,28 @@ def test_tls_with_a_ca_and_by_another_name(certificates: Path) -> None:
     assert "www.example.com" in wrong_name["last_error"]
 
 
+def test_tls_is_chosen_and_what_was_agreed_on_is_told(certificates: Path) -> None:
+    ca = str(certificates / "ca.pem")
+    with server(well_behaved, tls(certificates)) as port:
+        default = sent(port, "https", ca=ca, requests=2)["tls"]
+        old = sent(port, "https", ca=ca, tls_version="TLSv1.2", ciphers="ECDHE+CHACHA20")["tls"]
+        expect = [{"tls": {"version": "TLSv1.3", "alpn": "http/1.1"}, "op": "eq", "value": 2}]
+        assert sent(port, "https", ca=ca, requests=2, expect=expect)["expect"][0]["ok"]
+        assert sent(port, requests=2, expect=expect)["expect"][0]["ok"] is False
+    with server(echoing, tls(certificates)) as port:
+        keys = {"payload": "ping\n", "ca": ca}
+        assert set(sent(port, "tls", alpn=["h2", "x"], **keys)["tls"]) == {
+            "TLSv1.3, h2, TLS_AES_256_GCM_SHA384"
+        }
+        assert set(sent(port, "tls", **keys)["tls"]) == {"TLSv1.3, TLS_AES_256_GCM_SHA384"}
+        with pytest.raises(TrafficError, match="OpenSSL knows none of 'none'"):
+            sent(port, "tls", ciphers="none", **keys)
+    assert default == {"TLSv1.3, http/1.1, TLS_AES_256_GCM_SHA384": 2}
+    [words] = old
+    assert words.startswith("TLSv1.2, http/1.1, ECDHE-")
+    assert words.endswith("CHACHA20-POLY1305")
+
+
 def test_plain_where_tls_is_spoken_and_tls_where_it_is_not(certificates: Path) -> None:
     with server(well_behaved, tls(certificates)) as port:
         assert set(sent(port)["errors"]) <= {"reset", "protocol"}
@@ -530,3 +552,72 @@ def ansible(arguments: dict[str, Any]) -> subprocess.CompletedProcess[str]:
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment, check=False)
     done.stdout = done.stdout.partition("=> ")[2] if done.returncode == 0 else done.stdout
     return done
+
+
+APP = ROOT / "roles" / "demo_app" / "files" / "demo_app.py"
+
+
+@contextmanager
+def app() -> Iterator[int]:
+    environment = {"DEMO_APP_PORT": "0", "DEMO_APP_BIND": "127.0.0.1", "DEMO_APP_HOSTNAME": "app-1"}
+    with subprocess.Popen(
+        [sys.executable, str(APP)], env=environment, stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stdout is not None
+            yield int(process.stdout.readline().split()[-1])
+        finally:
+            process.kill()
+
+
+def websocket(port: int, path: str = "/websocket", **keys: Any) -> dict[str, Any]:
+    return run(parse_traffic([{"url": f"ws://127.0.0.1:{port}{path}", "payload": "ping", **keys}])[0])
+
+
+def test_messages_over_websocket() -> None:
+    with app() as port:
+        kept = websocket(port, requests=50, reply="ping$")
+        new = websocket(port, requests=5, connections="new", reply="^ping$", payload="ping\n" * 20_000)
+        other = websocket(port, "/", requests=3)
+        wrong = websocket(port, reply="pong", requests=2)
+    assert (kept["statuses"], kept["connections"], kept["hosts"]) == ({"101": 50}, 1, {"app-1": 50})
+    # who serves is said once for each connection
+    assert kept["bytes_received"] == 50 * len("ping") + len("served-by app-1\n")
+    assert (new["statuses"], new["connections"]) == ({"101": 5}, 5)
+    # an upgrade that is refused is an answer
+    assert (other["statuses"], other["errors"], other["connections"]) == ({"200": 3}, {}, 3)
+    assert wrong["errors"] == {"reply": 2}
+    assert "does not match 'pong'" in wrong["last_error"]
+
+
+def test_a_websocket_that_the_server_ends_or_never_began() -> None:
+    def forger(connection: socket.socket, number: int) -> None:
+        request(connection)
+        connection.sendall(b"HTTP/1.1 101 Switching Protocols\r\nsec-websocket-accept: forged\r\n\r\n")
+
+    def closer(connection: socket.socket, number: int) -> None:
+        request(connection)
+
+    with server(forger) as port:
+        assert websocket(port)["last_error"] == "protocol: the answer to the upgrade is not for this key"
+    with server(closer) as port:
+        assert websocket(port)["errors"] == {"reset": 1}
+
+
+def test_what_is_expected_within_a_time_is_sent_again_until_it_is_true() -> None:
+    seen = [0]
+
+    def sick(connection: socket.socket, number: int) -> None:
+        while request(connection):
+            seen[0] += 1
+            connection.sendall(OK if seen[0] > 6 else OK.replace(b"200 OK", b"503 No"))
+
+    expect = [{"status": "200", "op": "eq", "value": 2}]
+    with server(sick) as port:
+        once = sent(port, requests=2, expect=expect)
+        result = sent(port, requests=2, expect=expect, within=10)
+        assert (once["expect"][0]["ok"], once["statuses"]) == (False, {"503": 2})
+        assert (result["statuses"], seen[0]) == ({"200": 2}, 8)
+        never = sent(port, requests=1, expect=expect, within=0.2)
+    assert never["expect"][0]["ok"] is False
+    assert seen[0] > 10

@@ -12,6 +12,7 @@ from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils.traffic.expectation import ERRORS, OPERATORS
 from ansible_collections.meshlab.envoy.plugins.module_utils.traffic.spec import CONNECTIONS
+from ansible_collections.meshlab.envoy.plugins.module_utils.traffic.tls import VERSIONS
 
 EXPECT_ARGS: dict[str, Any] = {
     "name": {"type": "str"},
@@ -34,6 +35,14 @@ EXPECT_ARGS: dict[str, Any] = {
     "error": {"type": "str", "choices": ["any", *ERRORS]},
     "bytes": {"type": "str", "choices": ["total", "mean"]},
     "body": {"type": "str"},
+    "tls": {
+        "type": "dict",
+        "options": {
+            "version": {"type": "str"},
+            "cipher": {"type": "str"},
+            "alpn": {"type": "str"},
+        },
+    },
 }
 
 TRAFFIC_ARGS: dict[str, Any] = {
@@ -50,6 +59,7 @@ TRAFFIC_ARGS: dict[str, Any] = {
     "rate": {"type": "float"},
     "duration": {"type": "float"},
     "while_file": {"type": "path"},
+    "within": {"type": "float"},
     "ca": {"type": "str"},
     "client_certificate": {
         "type": "dict",
@@ -59,6 +69,9 @@ TRAFFIC_ARGS: dict[str, Any] = {
         },
     },
     "server_name": {"type": "str"},
+    "tls_version": {"type": "str", "choices": list(VERSIONS)},
+    "ciphers": {"type": "str"},
+    "alpn": {"type": "list", "elements": "str"},
     "pod": {
         "type": "dict",
         "options": {

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from ansible_collections.meshlab.envoy.plugins.module_utils.traffic.reading import TrafficError
 from ansible_collections.meshlab.envoy.plugins.module_utils.traffic.spec import Traffic
+from ansible_collections.meshlab.envoy.plugins.module_utils.traffic.tls import Session, apply, session_of
 
 if TYPE_CHECKING:
     import ssl
@@ -31,6 +32,7 @@ class Answer(NamedTuple):
     body: bytes = b""  # its first KEPT bytes, where somebody wants to look into it
     size: int = 0  # all of its bytes
     host: str | None = None  # who answered, where the connection knows
+    tls: Session | None = None  # what the connection agreed on, where it is encrypted
 
 
 class RequestError(Exception):
@@ -176,6 +178,7 @@ class KeptConnection:
         self._context = context
         self._socket: socket.socket | None = None
         self._line: Line | None = None
+        self._session: Session | None = None
 
     def attempt(self, connection: socket.socket, deadline: float) -> Answer | None:
         """One request on one connection; None where that broke before the first byte of an answer."""
@@ -185,10 +188,11 @@ class KeptConnection:
         if self._socket is not None:
             answer = self.attempt(self._socket, deadline)
             if answer is not None:
-                return answer
+                return self._told(answer)
             self.close()
             self.retries += 1
         self._socket, self._line = connect(self.traffic, deadline, self._context)
+        self._session = session_of(self._socket)
         self.connections += 1
         try:
             answer = self.attempt(self._socket, deadline)
@@ -198,7 +202,10 @@ class KeptConnection:
             raise cut_off(self._line) or RequestError(
                 "reset", "the server closed the connection before it answered"
             )
-        return answer
+        return self._told(answer)
+
+    def _told(self, answer: Answer) -> Answer:
+        return answer if self._session is None else answer._replace(tls=self._session)
 
     def close(self) -> None:
         if self._socket is not None:
@@ -225,8 +232,7 @@ def tls_context(traffic: Traffic) -> ssl.SSLContext | None:
     import ssl  # here alone: most traffic needs none, and its import takes as long as twenty requests
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    if traffic.target.http:
-        context.set_alpn_protocols(["http/1.1"])
+    apply(context, traffic.tls_version, traffic.ciphers, traffic.alpn)
     if traffic.ca is None:
         context.load_default_certs()
     else:

@@ -16,6 +16,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.tolerance.tolerance 
     check_binomial,
     parse_tolerance,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils.traffic import tls
 from ansible_collections.meshlab.envoy.plugins.module_utils.traffic.reading import (
     TrafficError,
     as_number,
@@ -30,7 +31,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.traffic.reading impo
 
 OPERATORS = ("eq", "ne", "lt", "le", "gt", "ge", "between", "in")
 ERRORS = ("connect", "timeout", "tls", "reset", "protocol", "reply")
-SUBJECTS = ("status", "header", "hosts", "latency", "error", "bytes", "body")
+SUBJECTS = ("status", "header", "hosts", "latency", "error", "bytes", "body", "tls")
 
 _STATUS = re.compile(r"[1-9][0-9]{2}|[1-9]xx|any")
 
@@ -62,6 +63,7 @@ class Expectation(NamedTuple):
     quantile: float = 0.0
     header: HeaderMatch | None = None
     body: re.Pattern[str] | None = None
+    tls: tls.SessionMatch | None = None
     among: tuple[str, ...] = ()
     tolerance: Tolerance = EXACT
 
@@ -84,6 +86,7 @@ def _expectation(entry: Any, where: str) -> Expectation:
     selector, quantile = "", 0.0
     header: HeaderMatch | None = None
     body: re.Pattern[str] | None = None
+    session: tls.SessionMatch | None = None
     if subject == "status":
         selector = plain(data["status"]).lower()
         if not _STATUS.fullmatch(selector):
@@ -100,10 +103,12 @@ def _expectation(entry: Any, where: str) -> Expectation:
         selector = choice(data, "error", where, ("any", *ERRORS), None)
     elif subject == "bytes":
         selector = choice(data, "bytes", where, ("total", "mean"), None)
+    elif subject == "tls":
+        session = tls.parse_match(data["tls"], f"{where}.tls")
     else:
         body = pattern(data, "body", where)
     of = choice(data, "of", where, ("count", "share"), "count")
-    counts = subject in ("status", "header", "error", "body") or (
+    counts = subject in ("status", "header", "error", "body", "tls") or (
         subject == "hosts" and selector not in ("count", "spread")
     )
     if of == "share" and not counts:
@@ -128,6 +133,7 @@ def _expectation(entry: Any, where: str) -> Expectation:
         quantile=quantile,
         header=header,
         body=body,
+        tls=session,
         among=tuple(plain(host) for host in among),
         tolerance=_tolerance(data, op, value, of, where),
     )

@@ -93,6 +93,11 @@ class AnswerReader:
             self.keep_alive = False
         return Answer(status, headers, bytes(self._body), self._size)
 
+    @property
+    def rest(self) -> bytes:
+        """What was received beyond the answer: the first bytes of what it was an upgrade to."""
+        return self._buffer
+
     def _head(self) -> tuple[int, int, dict[str, str]]:
         head, found, rest = self._buffer.partition(b"\r\n\r\n")
         while not found:

@@ -55,7 +55,7 @@ def observe(expectation: Expectation, position: int, result: Result) -> float | 
     subject, selector = expectation.subject, expectation.selector
     if subject == "status":
         return result.answered if selector == "any" else _sum_of_statuses(selector, result)
-    if subject in ("header", "body"):
+    if subject in ("header", "body", "tls"):
         return result.matched[position]
     if subject == "error":
         return sum(result.errors.values()) if selector == "any" else result.errors.get(selector, 0)
@@ -147,6 +147,8 @@ def _unit(expectation: Expectation) -> str:
         value = f": {header.value}" if header.value is not None else ""
         pattern = f" matching {header.matches.pattern!r}" if header.matches is not None else ""
         what = f"answers with header {header.name}{value}{pattern}"
+    elif expectation.tls is not None:
+        what = f"answers over TLS with {expectation.tls.words}"
     else:
         pattern = expectation.body.pattern if expectation.body is not None else ""
         what = f"answers with a body matching {pattern!r}"
@@ -180,6 +182,8 @@ def _others(expectation: Expectation, result: Result) -> str:
             seen[f"no {expectation.header.name}"] = absent
     elif expectation.subject == "hosts":
         seen = result.hosts
+    elif expectation.subject == "tls":
+        seen = result.tls
     return _errors(result, seen)
 
 

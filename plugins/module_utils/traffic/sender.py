@@ -22,18 +22,28 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.traffic.reading impo
 from ansible_collections.meshlab.envoy.plugins.module_utils.traffic.spec import MAX_REQUESTS, Traffic
 from ansible_collections.meshlab.envoy.plugins.module_utils.traffic.stream import DatagramClient, StreamClient
 from ansible_collections.meshlab.envoy.plugins.module_utils.traffic.tally import Result, Tally, summarise
+from ansible_collections.meshlab.envoy.plugins.module_utils.traffic.websocket import WebSocketClient
 
 if TYPE_CHECKING:
     import ssl
 
 MAX_LONGER = 600.0  # seconds that a file that nobody removes keeps a traffic going after its duration
+AGAIN = 0.05  # seconds to wait before a traffic is sent again
 BREATH = 0.01  # seconds to wait for a server that is not there, where time and not a number ends the traffic
 
 
 def run(traffic: Traffic) -> dict[str, Any]:
-    """Sends a traffic and judges it: its result as plain data, verdicts included."""
-    result = send(traffic)
-    return {**result.as_dict(), "expect": judge(traffic, result)}
+    """Sends a traffic and judges it: its result as plain data, verdicts included.
+
+    One whose expectations may come true `within` some seconds is sent again until they do; the last time counts.
+    """
+    end = time.monotonic() + (traffic.within or 0.0)
+    while True:
+        result = send(traffic)
+        verdicts = judge(traffic, result)
+        if all(verdict["ok"] for verdict in verdicts) or time.monotonic() >= end:
+            return {**result.as_dict(), "expect": verdicts}
+        time.sleep(AGAIN)
 
 
 def send(traffic: Traffic) -> Result:
@@ -73,6 +83,8 @@ def client_for(traffic: Traffic, context: ssl.SSLContext | None) -> Client:
             expectation.body is not None for expectation in traffic.expect
         )
         return HttpClient(traffic, context, keep_body=looked_into)
+    if scheme in ("ws", "wss"):
+        return WebSocketClient(traffic, context)
     if scheme in ("tcp", "tls"):
         return StreamClient(traffic, context)
     return DatagramClient(traffic)

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
+from ansible_collections.meshlab.envoy.plugins.module_utils.traffic import tls
 from ansible_collections.meshlab.envoy.plugins.module_utils.traffic.expectation import (
     Expectation,
     parse_expectations,
@@ -36,7 +37,9 @@ MAX_REQUESTS = 1_000_000
 MAX_CONCURRENCY = 1_000
 MAX_SECONDS = 86_400.0
 
-SCHEMES = ("http", "https", "tcp", "tls", "udp")
+SCHEMES = ("http", "https", "ws", "wss", "tcp", "tls", "udp")
+ENCRYPTED = ("https", "wss", "tls")
+PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443}
 CONNECTIONS = ("reuse", "new")
 KEYS = (
     "name",
@@ -52,18 +55,24 @@ KEYS = (
     "rate",
     "duration",
     "while_file",
+    "within",
     "ca",
     "client_certificate",
     "server_name",
+    "tls_version",
+    "ciphers",
+    "alpn",
     "pod",
     "payload",
     "reply",
     "host_from",
     "expect",
 )
-HTTP_KEYS = ("method", "headers", "host", "body")
+# Which keys are for which schemes; a key that is not here is for all.
+REQUEST_KEYS = ("method", "body")
+HEADER_KEYS = ("headers", "host")
 STREAM_KEYS = ("payload", "reply")
-TLS_KEYS = ("ca", "client_certificate", "server_name")
+TLS_KEYS = ("ca", "client_certificate", "server_name", "tls_version", "ciphers", "alpn")
 
 DEFAULT_HOST_HEADER = "x-served-by"
 DEFAULT_HOST_LINE = r"served-by (\S+)\s"
@@ -79,11 +88,17 @@ class Target(NamedTuple):
 
     @property
     def tls(self) -> bool:
-        return self.scheme in ("https", "tls")
+        return self.scheme in ENCRYPTED
 
     @property
     def http(self) -> bool:
+        """Whether requests are HTTP's own."""
         return self.scheme in ("http", "https")
+
+    @property
+    def upgraded(self) -> bool:
+        """Whether HTTP is only how it begins."""
+        return self.scheme in ("ws", "wss")
 
 
 class Certificate(NamedTuple):
@@ -114,6 +129,10 @@ class Traffic(NamedTuple):
     client_certificate: Certificate | None = None
     server_name: str | None = None
     pods: Pods | None = None  # what connections go to, in place of the address
+    within: float | None = None  # seconds for its expectations to come true; None: at once
+    tls_version: str | None = None  # one of tls.VERSIONS; None: the best that both know
+    ciphers: str | None = None
+    alpn: tuple[str, ...] = ()
     payload: bytes = b""
     reply: re.Pattern[bytes] | None = None
     host_header: str | None = DEFAULT_HOST_HEADER
@@ -143,6 +162,8 @@ def _traffic(entry: Any, where: str, access: Access | None) -> Traffic:
         raise TrafficError(f"{where}: give either requests or duration, not both")
     if duration is None and "while_file" in data:
         raise TrafficError(f"{where}.while_file makes duration longer; give duration, too")
+    if "within" in data and "while_file" in data:
+        raise TrafficError(f"{where}: give either within or while_file, not both")
     requests = integer(data, "requests", where, least=1, most=MAX_REQUESTS)
     body = (text(data, "body", where) or "").encode()
     host_header, host_body = _host_from(data, target, where)
@@ -165,6 +186,10 @@ def _traffic(entry: Any, where: str, access: Access | None) -> Traffic:
         client_certificate=_certificate(data, where),
         server_name=text(data, "server_name", where),
         pods=parse_pods(data, target.scheme, target.port, where, access),
+        within=number(data, "within", where, above=0, most=MAX_SECONDS),
+        tls_version=choice(data, "tls_version", where, tls.VERSIONS, None) if "tls_version" in data else None,
+        ciphers=text(data, "ciphers", where),
+        alpn=tls.parse_alpn(data, where, target.http or target.upgraded) if target.tls else (),
         payload=(text(data, "payload", where) or "").encode(),
         reply=bytes_pattern(data, "reply", where),
         host_header=host_header,
@@ -191,9 +216,9 @@ def parse_url(url: str, where: str = "url") -> Target:
         )
     if re.search(r"[\x00-\x20\x7f]", url) or not url.isascii():
         raise TrafficError(f"{where}: {url!r} holds blanks or characters that have to be percent-encoded")
-    if parts.scheme in ("http", "https"):
+    if parts.scheme in PORTS:
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        return Target(parts.scheme, parts.hostname, port or (443 if parts.scheme == "https" else 80), path)
+        return Target(parts.scheme, parts.hostname, port or PORTS[parts.scheme], path)
     if not port:
         raise TrafficError(f"{where}: {url!r} needs a port, e.g. {parts.scheme}://{parts.hostname}:9000")
     if parts.path or parts.query:
@@ -206,11 +231,13 @@ def parse_url(url: str, where: str = "url") -> Target:
 def _refuse_foreign_keys(data: Mapping[str, Any], target: Target, where: str) -> None:
     foreign: list[tuple[str, str]] = []
     if target.http:
-        foreign += [(key, "tcp, tls and udp; use body instead") for key in STREAM_KEYS]
+        foreign += [(key, "ws, wss, tcp, tls and udp; use body instead") for key in STREAM_KEYS]
     else:
-        foreign += [(key, "http and https; use payload instead") for key in HTTP_KEYS]
+        foreign += [(key, "http and https; use payload instead") for key in REQUEST_KEYS]
+    if not target.http and not target.upgraded:
+        foreign += [(key, "http, https, ws and wss; use payload instead") for key in HEADER_KEYS]
     if not target.tls:
-        foreign += [(key, "https and tls") for key in TLS_KEYS]
+        foreign += [(key, "https, wss and tls") for key in TLS_KEYS]
     for key, owners in foreign:
         if key in data:
             raise TrafficError(f"{where}.{key} is for {owners}, and the url is {target.scheme}://")
@@ -227,7 +254,7 @@ def _host_from(
         raise TrafficError(f"{where} takes either header, a name, or body, a regular expression")
     if "body" in source:
         return None, pattern(source, "body", where)
-    if not target.http:
+    if not target.http and not target.upgraded:
         raise TrafficError(f"{where}.header is for http and https; use body, a regular expression, instead")
     return header_name(text(source, "header", where), f"{where}.header"), None
 

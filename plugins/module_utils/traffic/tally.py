@@ -35,15 +35,16 @@ class Tally:
             name: Counter() for name in dict.fromkeys(["server", *expected])
         }
         self.hosts: Counter[str] = Counter()
+        self.tls: Counter[str] = Counter()
         self.latencies = array("d")  # seconds, one for each answer
         self.bytes_received = 0
-        self.matched = [0] * len(traffic.expect)  # answers that a header or body expectation holds for
+        self.matched = [0] * len(traffic.expect)  # answers that a header, body or tls expectation holds for
         self.last_error = ""
         self._traffic = traffic
         self._matchers = [
-            (position, expectation.header, expectation.body)
+            (position, expectation.header, expectation.body, expectation.tls)
             for position, expectation in enumerate(traffic.expect)
-            if expectation.header is not None or expectation.body is not None
+            if expectation.header is not None or expectation.body is not None or expectation.tls is not None
         ]
 
     def answer(self, answer: Answer, seconds: float) -> None:
@@ -68,9 +69,13 @@ class Tally:
                 host = found[1] if traffic.host_body.groups else found[0]
         if host is not None:
             _count(self.hosts, host, MAX_HOSTS)
-        for position, header, body in self._matchers:
+        if answer.tls is not None:
+            _count(self.tls, answer.tls.words, MAX_VALUES)
+        for position, header, body, session in self._matchers:
             if header is not None:
                 self.matched[position] += header.holds(answer.headers.get(header.name))
+            elif session is not None:
+                self.matched[position] += session.holds(answer.tls)
             elif body is not None:
                 text = answer.body.decode("utf-8", "replace") if text is None else text
                 self.matched[position] += body.search(text) is not None
@@ -92,6 +97,7 @@ class Result:
     errors: dict[str, int]
     headers: dict[str, dict[str, int]]
     hosts: dict[str, int]
+    tls: dict[str, int]  # answers by what their connection agreed on
     latencies: list[float]  # milliseconds, in ascending order
     bytes_received: int
     matched: list[int]  # one to one with the traffic's expectations
@@ -130,6 +136,7 @@ class Result:
             "errors": self.errors,
             "headers": self.headers,
             "hosts": self.hosts,
+            "tls": self.tls,
             "latency_ms": {key: None if value is None else round(value, 3) for key, value in summary.items()},
             "bytes_received": self.bytes_received,
             "connections": self.connections,
@@ -151,6 +158,7 @@ def summarise(
         for name, values in tally.headers.items():
             total.headers[name].update(values)
         total.hosts.update(tally.hosts)
+        total.tls.update(tally.tls)
         total.latencies.extend(tally.latencies)
         total.bytes_received += tally.bytes_received
         total.matched = [left + right for left, right in zip(total.matched, tally.matched, strict=True)]
@@ -163,6 +171,7 @@ def summarise(
         errors=dict(sorted(total.errors.items())),
         headers={name: _capped(values, MAX_VALUES) for name, values in total.headers.items() if values},
         hosts=dict(sorted(_capped(total.hosts, MAX_HOSTS).items())),
+        tls=_capped(total.tls, MAX_VALUES),
         latencies=sorted(seconds * 1000 for seconds in total.latencies),
         bytes_received=total.bytes_received,
         matched=total.matched,

@@ -38,7 +38,7 @@ from urllib.parse import parse_qs, urlsplit
 SETTINGS = {
     "BIND": ("0.0.0.0", "address to listen on"),
     "PORT": ("8080", "port to listen on; 0 takes a free one"),
-    "PROTOCOL": ("http", "http, tcp (echoes what it gets) or udp (the same for datagrams)"),
+    "PROTOCOL": ("http", "http, tcp (echoes what it gets) or udp (the same for datagrams; a TCP connection to the port tells that it serves)"),
     "SERVICE": ("", "the number N of /service/N that this one answers"),
     "HOSTNAME": ("", "the name it gives as its own; default: the host's"),
     "VERSION": ("", "a version to show, in the header x-app-version too"),
@@ -874,6 +874,13 @@ class DatagramServer(Quiet, socketserver.UDPServer):
     max_packet_size = 65_536
 
 
+def welcome(server: socket.socket) -> None:
+    """Accepts connections, and ends them: a server of datagrams can be asked in this way whether it is there."""
+    while True:
+        with contextlib.suppress(OSError):
+            server.accept()[0].close()
+
+
 def serve(settings: Settings) -> int:
     """Serves until a signal says otherwise; then finishes what is under way."""
     app = App(settings)
@@ -888,6 +895,9 @@ def serve(settings: Settings) -> int:
     except (OSError, OverflowError) as error:
         print(f"demo_app: cannot listen on {settings.bind} port {settings.port}: {error}", file=sys.stderr)
         return 1
+    if settings.protocol == "udp":
+        beside = socket.create_server((settings.bind, server.server_address[1]), family=family)
+        threading.Thread(target=welcome, args=(beside,), daemon=True).start()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: app.stopping.set())
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()

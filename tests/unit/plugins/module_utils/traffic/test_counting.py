@@ -19,6 +19,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.traffic.tally import
     Tally,
     summarise,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils.traffic.tls import Session
 
 
 def answer(status: int = 200, host: str = "a", body: bytes = b"hello", **headers: str) -> Answer:
@@ -342,3 +343,28 @@ def test_spread_of_even_and_absent_hosts() -> None:
     assert spread({"a": 6, "b": 4}) == pytest.approx(0.4)
     assert spread({"a": 6}, ("a", "b")) == 2
     assert spread({}, ("a", "b")) is None
+
+
+def test_what_tls_agreed_on_is_counted_and_expected() -> None:
+    new = answer()._replace(tls=Session("TLSv1.3", "TLS_AES_256_GCM_SHA384", "http/1.1"))
+    old = answer()._replace(tls=Session("TLSv1.2", "ECDHE-ECDSA-AES128-GCM-SHA256", ""))
+    seen = [new] * 3 + [old] * 2 + [answer()]
+    result, _unused = counted([], *seen)
+    assert result.as_dict()["tls"] == {
+        "TLSv1.3, http/1.1, TLS_AES_256_GCM_SHA384": 3,
+        "TLSv1.2, ECDHE-ECDSA-AES128-GCM-SHA256": 2,
+    }
+    for wanted, number in (
+        ({"version": "TLSv1.3"}, 3),
+        ({"version": "TLSv1.2", "alpn": ""}, 2),
+        ({"alpn": "http/1.1", "cipher": "TLS_AES_256_GCM_SHA384"}, 3),
+        ({"version": "TLSv1.3", "alpn": ""}, 0),
+    ):
+        assert message({"tls": wanted, "op": "eq", "value": number}, *seen)[0]
+    assert message({"tls": {"version": "TLSv1.3", "alpn": ""}, "op": "eq", "value": 6}, *seen) == (
+        False,
+        (
+            "service 1: expected 6 answers over TLS with version TLSv1.3, alpn none, saw 0"
+            " (3 × TLSv1.3, http/1.1, TLS_AES_256_GCM_SHA384, 2 × TLSv1.2, ECDHE-ECDSA-AES128-GCM-SHA256)"
+        ),
+    )

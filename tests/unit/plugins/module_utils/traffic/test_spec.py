@@ -76,6 +76,8 @@ def test_a_duration_replaces_the_number() -> None:
         ("tcp://a:9", "tcp", "a", 9, ""),
         ("udp://a:9", "udp", "a", 9, ""),
         ("tls://a:9", "tls", "a", 9, ""),
+        ("ws://a/x", "ws", "a", 80, "/x"),
+        ("wss://a", "wss", "a", 443, "/"),
     ],
 )
 def test_addresses(url: str, scheme: str, host: str, port: int, path: str) -> None:
@@ -86,7 +88,10 @@ def test_addresses(url: str, scheme: str, host: str, port: int, path: str) -> No
     ("keys", "message"),
     [
         ({"url": None}, "traffic[0].url is missing: say where to send requests, e.g. http://127.0.0.1:8080/"),
-        ({"url": "ftp://a"}, "has to start with one of http://, https://, tcp://, tls://, udp://"),
+        (
+            {"url": "ftp://a"},
+            "has to start with one of http://, https://, ws://, wss://, tcp://, tls://, udp://",
+        ),
         ({"url": "http://"}, "names no host"),
         ({"url": "http://a:99999"}, "is no address"),
         ({"url": "tcp://a"}, "needs a port, e.g. tcp://a:9000"),
@@ -116,14 +121,22 @@ def test_addresses(url: str, scheme: str, host: str, port: int, path: str) -> No
         ({"headers": {"Host": "a"}}, "host is set by host, not here"),
         ({"headers": {"content-length": "1"}}, "content-length is set by body, not here"),
         ({"host": "a\nb"}, "a line break"),
-        ({"payload": "a"}, "payload is for tcp, tls and udp; use body instead"),
+        ({"payload": "a"}, "payload is for ws, wss, tcp, tls and udp; use body instead"),
         ({"url": "tcp://a:1", "body": "a"}, "body is for http and https; use payload instead"),
-        ({"ca": "a.pem"}, "ca is for https and tls, and the url is http://"),
+        ({"ca": "a.pem"}, "ca is for https, wss and tls, and the url is http://"),
         ({"url": "https://a", "client_certificate": {"key": "a"}}, "needs both certificate and key"),
         ({"url": "tcp://a:1", "reply": "("}, "'(' is no regular expression"),
         ({"host_from": {}}, "either header, a name, or body, a regular expression"),
         ({"url": "tcp://a:1", "host_from": {"header": "a"}}, "host_from.header is for http and https"),
         ({"expect": {"status": "200"}}, "traffic[0].expect has to be a list"),
+        ({"url": "ws://a/", "body": "a"}, "body is for http and https; use payload instead"),
+        ({"url": "tcp://a:1", "headers": {}}, "headers is for http, https, ws and wss; use payload instead"),
+        ({"url": "https://a", "tls_version": "1.3"}, "tls_version: '1.3' is unknown; "),
+        ({"url": "https://a", "alpn": ["h2"]}, "only http/1.1 is spoken over https"),
+        ({"url": "tls://a:1", "alpn": 2}, "alpn has to be a list of protocols"),
+        ({"alpn": ["h2"]}, "alpn is for https, wss and tls"),
+        ({"within": 0}, "within: 0 has to be above 0"),
+        ({"within": 1, "duration": 1, "while_file": "/tmp/x"}, "give either within or while_file, not both"),
     ],
 )
 def test_what_cannot_be_sent_is_refused_with_its_key_and_what_to_do(
@@ -144,7 +157,7 @@ def test_anything_but_a_list_is_refused(entries: Any) -> None:
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
-        ({}, "needs exactly one of status, header, hosts, latency, error, bytes, body; it has none"),
+        ({}, "needs exactly one of status, header, hosts, latency, error, bytes, body, tls; it has none"),
         ({"status": "200", "hosts": "count"}, "it has status and hosts"),
         ({"status": "200", "op": None}, "op is missing: one of eq, ne"),
         ({"status": "200", "op": "=="}, "op: '==' is unknown; known: eq"),
@@ -172,6 +185,8 @@ def test_anything_but_a_list_is_refused(entries: Any) -> None:
         ),
         ({"status": "200", "of": "share", "value": 2, "tolerance": "binomial"}, "2 is none from 0 to 1"),
         ({"status": "200", "of": "share", "tolerance": "some"}, "expect[0].tolerance has to be a number"),
+        ({"tls": {}}, "expect[0].tls needs at least one of version, cipher, alpn"),
+        ({"tls": {"protocol": "h2"}}, "expect[0].tls.protocol is unknown"),
         ({"stauts": "200"}, "expect[0].stauts is unknown; did you mean status?"),
     ],
 )

@@ -267,3 +267,21 @@ options:
     type: float
     default: 0.5
 """
+
+    # Of a module that looks once.
+    ONCE = r"""
+options:
+  timeout:
+    description: After how many seconds to be done with all endpoints.
+    type: float
+    default: 30.0
+"""
+
+    # Of a module that only reads.
+    STRICT = r"""
+options:
+  strict:
+    description: Whether to fail where an endpoint cannot be asked. Otherwise its entry in the C(endpoints) that are returned says why.
+    type: bool
+    default: true
+"""

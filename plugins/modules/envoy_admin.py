@@ -19,6 +19,7 @@ extends_documentation_fragment:
   - meshlab.envoy.attributes
   - meshlab.envoy.attributes.action_group
   - meshlab.envoy.endpoints
+  - meshlab.envoy.endpoints.once
   - meshlab.envoy.cluster
 attributes:
   check_mode:
@@ -85,10 +86,6 @@ options:
     description: Whether to stop Envoy. What watches over it may start it again.
     type: bool
     default: false
-  timeout:
-    description: After how many seconds to be done with all endpoints.
-    type: float
-    default: 30.0
 seealso:
   - module: meshlab.envoy.envoy_stats
   - module: meshlab.envoy.envoy_stats_info
@@ -197,35 +194,18 @@ elapsed:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.meshlab.envoy.plugins.module_utils.admin.carry_out import carry_out, diff_of
+from ansible_collections.meshlab.envoy.plugins.module_utils.admin.module import ASKS, WHERE_ARGS, ask
 from ansible_collections.meshlab.envoy.plugins.module_utils.admin.specs import ADMIN_ARGS
 from ansible_collections.meshlab.envoy.plugins.module_utils.admin.wish import wish_from
-from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.options import CLUSTER_ARGS
-from ansible_collections.meshlab.envoy.plugins.module_utils.stats.api import (
-    ENDPOINT_ARGS,
-    SpecError,
-    limits_from,
-    parse_endpoints,
-)
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={**ENDPOINT_ARGS, **CLUSTER_ARGS, **ADMIN_ARGS},
-        mutually_exclusive=[("endpoints", "url")],
-        required_one_of=[("endpoints", "url")],
-        supports_check_mode=True,
+    module = AnsibleModule(argument_spec={**WHERE_ARGS, **ADMIN_ARGS}, **ASKS)
+    given, check = module.params, module.check_mode
+    message, result = ask(
+        module,
+        lambda endpoints, limits: carry_out(endpoints, wish_from(given), check, given["timeout"], limits),
     )
-    given = module.params
-    try:
-        message, result = carry_out(
-            parse_endpoints(given["endpoints"], given["url"], given["cluster"]),
-            wish_from(given),
-            module.check_mode,
-            given["timeout"],
-            limits_from(given),
-        )
-    except SpecError as error:
-        module.fail_json(msg=str(error))
     if module._diff:
         result["diff"] = diff_of(result["endpoints"])
     if message:

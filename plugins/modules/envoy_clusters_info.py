@@ -20,6 +20,8 @@ extends_documentation_fragment:
   - meshlab.envoy.attributes.info_module
   - meshlab.envoy.attributes.action_group
   - meshlab.envoy.endpoints
+  - meshlab.envoy.endpoints.once
+  - meshlab.envoy.endpoints.strict
   - meshlab.envoy.cluster
 options:
   clusters:
@@ -28,14 +30,6 @@ options:
       - From Envoy 1.38, nothing else travels.
     type: list
     elements: str
-  timeout:
-    description: After how many seconds to be done with all endpoints.
-    type: float
-    default: 30.0
-  strict:
-    description: Whether to fail where an endpoint cannot be asked. Otherwise its entry in RV(endpoints) says why.
-    type: bool
-    default: true
 seealso:
   - module: meshlab.envoy.envoy_stats
   - module: meshlab.envoy.envoy_config_dump_info
@@ -180,36 +174,14 @@ elapsed:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.meshlab.envoy.plugins.module_utils.admin.clusters import clusters_info
+from ansible_collections.meshlab.envoy.plugins.module_utils.admin.module import ASKS, WHERE_ARGS, read
 from ansible_collections.meshlab.envoy.plugins.module_utils.admin.specs import CLUSTERS_ARGS
-from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.options import CLUSTER_ARGS
-from ansible_collections.meshlab.envoy.plugins.module_utils.stats.api import (
-    ENDPOINT_ARGS,
-    SpecError,
-    limits_from,
-    parse_endpoints,
-)
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={**ENDPOINT_ARGS, **CLUSTER_ARGS, **CLUSTERS_ARGS},
-        mutually_exclusive=[("endpoints", "url")],
-        required_one_of=[("endpoints", "url")],
-        supports_check_mode=True,
-    )
-    given = module.params
-    try:
-        message, result = clusters_info(
-            parse_endpoints(given["endpoints"], given["url"], given["cluster"]),
-            given["clusters"] or (),
-            given["timeout"],
-            limits_from(given),
-        )
-    except SpecError as error:
-        module.fail_json(msg=str(error))
-    if message and given["strict"]:
-        module.fail_json(msg=message, **result)
-    module.exit_json(changed=False, **result)
+    module = AnsibleModule(argument_spec={**WHERE_ARGS, **CLUSTERS_ARGS}, **ASKS)
+    names, timeout = module.params["clusters"] or (), module.params["timeout"]
+    read(module, lambda endpoints, limits: clusters_info(endpoints, names, timeout, limits))
 
 
 if __name__ == "__main__":

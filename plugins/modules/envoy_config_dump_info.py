@@ -23,6 +23,8 @@ extends_documentation_fragment:
   - meshlab.envoy.attributes.info_module
   - meshlab.envoy.attributes.action_group
   - meshlab.envoy.endpoints
+  - meshlab.envoy.endpoints.once
+  - meshlab.envoy.endpoints.strict
   - meshlab.envoy.cluster
 options:
   resource:
@@ -43,14 +45,6 @@ options:
     description: Whether to read the hosts that EDS told, too.
     type: bool
     default: false
-  timeout:
-    description: After how many seconds to be done with all endpoints.
-    type: float
-    default: 30.0
-  strict:
-    description: Whether to fail where an endpoint cannot be asked. Otherwise its entry in RV(endpoints) says why.
-    type: bool
-    default: true
 seealso:
   - module: meshlab.envoy.envoy_stats
   - module: meshlab.envoy.envoy_clusters_info
@@ -174,36 +168,14 @@ elapsed:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.meshlab.envoy.plugins.module_utils.admin.config_dump import config_dump_info
+from ansible_collections.meshlab.envoy.plugins.module_utils.admin.module import ASKS, WHERE_ARGS, read
 from ansible_collections.meshlab.envoy.plugins.module_utils.admin.specs import CONFIG_DUMP_ARGS
-from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.options import CLUSTER_ARGS
-from ansible_collections.meshlab.envoy.plugins.module_utils.stats.api import (
-    ENDPOINT_ARGS,
-    SpecError,
-    limits_from,
-    parse_endpoints,
-)
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={**ENDPOINT_ARGS, **CLUSTER_ARGS, **CONFIG_DUMP_ARGS},
-        mutually_exclusive=[("endpoints", "url")],
-        required_one_of=[("endpoints", "url")],
-        supports_check_mode=True,
-    )
+    module = AnsibleModule(argument_spec={**WHERE_ARGS, **CONFIG_DUMP_ARGS}, **ASKS)
     given = module.params
-    try:
-        message, result = config_dump_info(
-            parse_endpoints(given["endpoints"], given["url"], given["cluster"]),
-            given,
-            given["timeout"],
-            limits_from(given),
-        )
-    except SpecError as error:
-        module.fail_json(msg=str(error))
-    if message and given["strict"]:
-        module.fail_json(msg=message, **result)
-    module.exit_json(changed=False, **result)
+    read(module, lambda endpoints, limits: config_dump_info(endpoints, given, given["timeout"], limits))
 
 
 if __name__ == "__main__":

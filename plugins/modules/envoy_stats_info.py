@@ -17,6 +17,8 @@ extends_documentation_fragment:
   - meshlab.envoy.attributes.info_module
   - meshlab.envoy.attributes.action_group
   - meshlab.envoy.endpoints
+  - meshlab.envoy.endpoints.once
+  - meshlab.envoy.endpoints.strict
   - meshlab.envoy.cluster
 options:
   stats:
@@ -49,14 +51,6 @@ options:
     type: bool
     default: false
     version_added: 0.1.0
-  timeout:
-    description: After how many seconds to be done with all endpoints.
-    type: float
-    default: 30.0
-  strict:
-    description: Whether to fail where an endpoint cannot be asked. Otherwise its entry in RV(endpoints) says why.
-    type: bool
-    default: true
   snapshot_file:
     description:
       - A file on the managed host to write what was read to, in place of returning it. For fleets, whose numbers would be carried to

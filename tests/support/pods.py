@@ -111,14 +111,14 @@ def asking_pods(
         "requests": 20,
         "concurrency": 2,
     }
-    [batch] = parse_traffic([entry])
+    [batch] = parse_traffic([entry], {"namespace": home.namespace})
     hosts: Counter[str] = Counter()
     wrong: list[object] = []
     stopped = threading.Event()
 
     def ask() -> None:
         while not stopped.wait(0.05):
-            result = run(batch, home.cluster)
+            result = run(batch)
             hosts.update(result["hosts"])
             if result["statuses"] != {"200": 20}:
                 wrong.append((result["statuses"], result["errors"]))

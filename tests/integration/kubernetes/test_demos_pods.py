@@ -126,7 +126,7 @@ def test_a_service_may_stand_where_the_edge_did() -> None:
     home = ClusterHome("kubernetes")
     try:
         words = home.play("site", demo=home.demo("front_proxy"), runtime_edge="service").words
-        assert "8 of 8 expectations hold" in words
+        assert "9 of 9 expectations hold" in words
         assert [one["metadata"]["name"] for one in home.objects("Deployment", "front_proxy")] == [
             f"{home.name('front_proxy').replace('_', '-')}-service{number}" for number in (1, 2)
         ]
@@ -143,7 +143,8 @@ def test_two_demos_beside_each_other() -> None:
         deployed = home.running("front_proxy")
         home.play("site", "--skip-tags", "verify", demo=second)
         home.play("teardown", demo=second)
-        assert home.left("fault_injection") == []
+        assert not home.state("fault_injection").exists()
+        assert home.objects("Deployment", "fault_injection") == []
         assert home.running("front_proxy") == deployed
     finally:
         home.close()

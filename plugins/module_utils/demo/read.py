@@ -21,7 +21,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.demo.shape import (
     Shape,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils.demo.value import typed
-from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.filters import tcp_proxy
+from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.filters import tcp_proxy, udp_proxy
 
 # The names become host names, container names and stat prefixes: a DNS label with room for what a plan appends to it.
 # `_` is let through because Envoy's own examples and stat names use it; Docker's DNS and Envoy resolve such names.
@@ -157,6 +157,8 @@ def _fill_sidecar(name: str, service: Mapping[str, Any], file: str) -> None:
         if all(listener[kind] is None for kind in LISTENER_KINDS):
             if service["protocol"] == "http":
                 listener["routes"] = [{"match": {"prefix": "/"}, "route": {"cluster": name}}]
+            elif service["protocol"] == "udp":
+                listener["udp_filters"] = [udp_proxy(name, name)]
             else:
                 listener["filters"] = [tcp_proxy(name, name)]
 

@@ -17,8 +17,9 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.bootstrap impo
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.clusters import is_ip
 
-# What a listener does; it does exactly one of them.
-LISTENER_KINDS = ("routes", "virtual_hosts", "filters")
+# What is done with a connection, and what a listener does; it is exactly one of them.
+CHAIN_KINDS = ("routes", "virtual_hosts", "filters")
+LISTENER_KINDS = (*CHAIN_KINDS, "filter_chains", "udp_filters")
 HTTP_ONLY = ("http_filters", "http_connection_manager")
 # Names that the collection gives itself: clusters of each proxy, listeners of each proxy, folders beside the proxies'.
 OWN_CLUSTERS = (ADMIN_CLUSTER, STATSD_CLUSTER)
@@ -78,25 +79,50 @@ def _check_proxy(proxy: Mapping[str, Any], file: str, where: str) -> None:
 
 
 def _check_listener(listener: Mapping[str, Any], file: str, where: str) -> None:
-    kinds = [f"'{kind}'" for kind in LISTENER_KINDS if listener[kind] is not None]
-    if len(kinds) != 1:
-        has = f"has {' and '.join(kinds)}" if kinds else "says nothing of what it does"
+    kind = _the_one_kind(listener, LISTENER_KINDS, file, where)
+    if kind == "udp_filters" and listener["tls"] is not None:
+        raise DemoError(file, f"{where}.tls: is for connections, and 'udp_filters' takes datagrams")
+    if kind == "filter_chains" and listener["tls"] is not None:
+        raise DemoError(file, f"{where}.tls: say it in those of the 'filter_chains' that speak TLS")
+    if kind == "filter_chains" and not listener["filter_chains"]:
+        raise DemoError(file, f"{where}.filter_chains: is empty; give at least one, by name")
+    _check_http_only(listener, kind, file, where)
+    for name, chain in (listener["filter_chains"] or {}).items():
+        here = f"{where}.filter_chains.{name}"
+        _check_http_only(chain, _the_one_kind(chain, CHAIN_KINDS, file, here), file, here)
+
+
+def _the_one_kind(spec: Mapping[str, Any], kinds: tuple[str, ...], file: str, where: str) -> str:
+    found = [kind for kind in kinds if spec[kind] is not None]
+    if len(found) != 1:
+        has = f"has {' and '.join(repr(kind) for kind in found)}" if found else "says nothing of what it does"
         raise DemoError(
             file,
-            f"{where}: {has}; it needs exactly one of 'routes', 'virtual_hosts' (HTTP) and 'filters' (anything else)",
+            f"{where}: {has}; it needs exactly one of 'routes', 'virtual_hosts' (HTTP) and 'filters' (anything else)"
+            + (", or 'filter_chains' of such, or 'udp_filters'" if kinds == LISTENER_KINDS else ""),
         )
+    return found[0]
+
+
+def _check_http_only(spec: Mapping[str, Any], kind: str, file: str, where: str) -> None:
     for key in HTTP_ONLY:
-        if listener["filters"] is not None and listener[key]:
+        if kind not in ("routes", "virtual_hosts") and spec[key]:
             raise DemoError(
-                file, f"{where}.{key}: is for HTTP, and 'filters' makes this listener speak something else"
+                file, f"{where}.{key}: is for HTTP, and '{kind}' makes this listener speak something else"
             )
 
 
 def _check_cluster(cluster: Mapping[str, Any], file: str, where: str) -> None:
-    if bool(cluster["to"]) == bool(cluster["address"]):
+    if sum(bool(cluster[key]) for key in ("to", "address", "localities")) != 1:
         raise DemoError(
             file, f"{where}: needs either 'to' (a service or proxy of this demo) or 'address' and 'port'"
         )
+    for position, locality in enumerate(cluster["localities"] or []):
+        here = f"{where}.localities[{position}]"
+        if not isinstance(locality.get("to"), str):
+            raise DemoError(file, f"{here}: has no 'to'; name a service or proxy of this demo")
+        if "lb_endpoints" in locality:
+            raise DemoError(file, f"{here}.lb_endpoints: are computed from 'to'")
     if cluster["address"] and not cluster["port"]:
         raise DemoError(file, f"{where}: has an 'address' and no 'port'")
     if cluster["to"] and cluster["port"]:

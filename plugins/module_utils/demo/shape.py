@@ -54,29 +54,52 @@ REMOTE_PORT: Option = {"type": "int", "between": (1, 65535)}
 
 TLS = Shape(
     {
+        # listener: further names that its certificate is for
+        "names": {"type": "list", "elements": "str", "default": []},
         # listener: ask for a client's certificate; cluster: present one
         "client_certificate": {"type": "bool", "default": False},
         # cluster: the name to ask for and to find in the answer
         "server_name": {"type": "str"},
+        # listener: extensions.transport_sockets.tls.v3.DownstreamTlsContext; cluster: UpstreamTlsContext
+        "context": ENVOY_MESSAGE,
     }
+)
+
+# What is done with a connection.
+CHAIN: Mapping[str, Option] = {
+    "tls": {"type": "dict"},
+    # HTTP: routes of one virtual host for all domains, or whole virtual hosts (config.route.v3)
+    "routes": {"type": "list", "elements": "dict"},
+    "virtual_hosts": {"type": "list", "elements": "dict"},
+    "http_filters": {"type": "list", "elements": "dict", "default": []},
+    "http_connection_manager": ENVOY_MESSAGE,
+    # anything else: network filters (config.listener.v3.Filter)
+    "filters": {"type": "list", "elements": "dict"},
+}
+
+FILTER_CHAIN = Shape(
+    {
+        # config.listener.v3.FilterChainMatch; {} takes what no other takes
+        "match": ENVOY_MESSAGE,
+        **CHAIN,
+    },
+    nested={"tls": TLS},
 )
 
 LISTENER = Shape(
     {
         "port": {**PORT, "required": True},
         "publish": PORT,
-        "tls": {"type": "dict"},
-        # HTTP: routes of one virtual host for all domains, or whole virtual hosts (config.route.v3)
-        "routes": {"type": "list", "elements": "dict"},
-        "virtual_hosts": {"type": "list", "elements": "dict"},
-        "http_filters": {"type": "list", "elements": "dict", "default": []},
-        "http_connection_manager": ENVOY_MESSAGE,
-        # anything else: network filters (config.listener.v3.Filter)
-        "filters": {"type": "list", "elements": "dict"},
+        **CHAIN,
+        # several of these in place of one, each for the connections that it matches
+        "filter_chains": {"type": "dict"},
+        # datagrams: listener filters for UDP (config.listener.v3.ListenerFilter)
+        "udp_filters": {"type": "list", "elements": "dict"},
         # config.listener.v3.Listener
         "listener": ENVOY_MESSAGE,
     },
     nested={"tls": TLS},
+    entries={"filter_chains": FILTER_CHAIN},
 )
 
 CLUSTER = Shape(
@@ -84,6 +107,9 @@ CLUSTER = Shape(
         "to": {"type": "str"},
         "address": {"type": "str"},
         "port": REMOTE_PORT,
+        # several of the demo's own, by locality and priority: config.endpoint.v3.LocalityLbEndpoints with `to` in
+        # place of lb_endpoints
+        "localities": {"type": "list", "elements": "dict"},
         "tls": {"type": "dict"},
         # config.cluster.v3.Cluster
         "cluster": ENVOY_MESSAGE,
@@ -151,7 +177,7 @@ SERVICE = Shape(
         "app": {"type": "dict"},
         "server": {"type": "dict"},
         "port": {**PORT, "default": 8080},
-        "protocol": {"type": "str", "choices": ["http", "tcp"], "default": "http"},
+        "protocol": {"type": "str", "choices": ["http", "tcp", "udp"], "default": "http"},
         "publish": PORT,
         # 0 is a service that is away
         "replicas": {"type": "int", "default": 1, "between": (0, 10)},

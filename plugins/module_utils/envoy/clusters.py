@@ -19,6 +19,8 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.message import
 )
 
 Address = tuple[str, int]
+# Fields of config.endpoint.v3.LocalityLbEndpoints, and who is there.
+Locality = tuple[Mapping[str, Any], Sequence[Address]]
 
 
 def cluster(
@@ -29,24 +31,34 @@ def cluster(
     secrets: str = "",
     server_name: str = "",
     refresh: str = "5s",
+    localities: Sequence[Locality] = (),
 ) -> Message:
     """Return the Cluster `name` over `addresses` (host or IP, port).
 
     `options` are fields of Cluster, merged over these. Where `tls` is given (see `demo.shape.TLS`), the server has to
     be `server_name`, unless `tls` names another; `secrets` is the folder of the proxy's SDS files. Names are resolved
-    again every `refresh`.
+    again every `refresh`. With `localities`, `addresses` are those of all of them.
     """
     options = options or {}
-    endpoints = [{"endpoint": {"address": socket_address(host, port)}} for host, port in addresses]
     message = typed("envoy.config.cluster.v3.Cluster", name=name, connect_timeout="1s")
     # Both are one field in Envoy's eyes (a oneof): who states one of them wants no other.
     if not {"type", "cluster_type"} & options.keys():
         message.update(_discovery(addresses, refresh))
-    message["load_assignment"] = {"cluster_name": name, "endpoints": [{"lb_endpoints": endpoints}]}
+    message["load_assignment"] = {
+        "cluster_name": name,
+        "endpoints": [
+            {**fields, "lb_endpoints": [_endpoint(one) for one in there]}
+            for fields, there in localities or [({}, addresses)]
+        ],
+    }
     if tls is not None:
         wanted = tls.get("server_name") or server_name
         message["transport_socket"] = tls_context.upstream(secrets, tls, wanted)
     return overlay(message, options)
+
+
+def _endpoint(address: Address) -> Message:
+    return {"endpoint": {"address": socket_address(*address)}}
 
 
 def address_cluster(name: str, address: Message) -> Message:

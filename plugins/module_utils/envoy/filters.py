@@ -81,3 +81,16 @@ def tcp_proxy(stat_prefix: str, cluster: str) -> Message:
             "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy", stat_prefix=stat_prefix, cluster=cluster
         ),
     }
+
+
+def udp_proxy(stat_prefix: str, cluster: str) -> Message:
+    """Return the listener filter that forwards datagrams to `cluster`, and its answers back."""
+    route = typed("envoy.extensions.filters.udp.udp_proxy.v3.Route", cluster=cluster)
+    return {
+        "name": "envoy.filters.udp_listener.udp_proxy",
+        "typed_config": typed(
+            "envoy.extensions.filters.udp.udp_proxy.v3.UdpProxyConfig",
+            stat_prefix=stat_prefix,
+            matcher={"on_no_match": {"action": {"name": "route", "typed_config": route}}},
+        ),
+    }

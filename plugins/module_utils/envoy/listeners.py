@@ -31,21 +31,27 @@ def listener(
 
     `secrets` is the folder of the proxy's SDS files, used where the listener speaks TLS.
     """
-    chain: Message = {"filters": _filters(name, spec, access_log)}
-    if spec["tls"] is not None:
-        alpn = () if is_tcp(spec) else ("h2", "http/1.1")
-        chain["transport_socket"] = tls_context.downstream(secrets, spec["tls"], alpn)
-    message = typed(
-        "envoy.config.listener.v3.Listener",
-        name=name,
-        address=socket_address(address, port),
-        filter_chains=[chain],
-    )
+    where = socket_address(address, port)
+    message = typed("envoy.config.listener.v3.Listener", name=name, address=where)
+    if spec["udp_filters"] is not None:
+        where["socket_address"]["protocol"] = "UDP"
+        message["listener_filters"] = [dict(one) for one in spec["udp_filters"]]
+    elif spec["filter_chains"] is not None:
+        message["filter_chains"] = [
+            {"name": chain, "filter_chain_match": one["match"], **_chain(chain, one, secrets, access_log)}
+            for chain, one in spec["filter_chains"].items()
+        ]
+    else:
+        message["filter_chains"] = [_chain(name, spec, secrets, access_log)]
     return overlay(message, spec["listener"])
 
 
 def scheme(spec: Mapping[str, Any]) -> str:
-    """Return what is spoken to a listener of a demo: http, https, tcp or tls."""
+    """Return what is spoken to a listener of a demo: http, https, tcp, tls or udp; with several chains, to the first."""
+    if spec.get("udp_filters") is not None:
+        return "udp"
+    if spec.get("filter_chains"):
+        return scheme(next(iter(spec["filter_chains"].values())))
     plain, encrypted = ("tcp", "tls") if is_tcp(spec) else ("http", "https")
     return plain if spec["tls"] is None else encrypted
 
@@ -53,6 +59,20 @@ def scheme(spec: Mapping[str, Any]) -> str:
 def is_tcp(spec: Mapping[str, Any]) -> bool:
     """Whether a listener forwards something else than HTTP."""
     return spec["filters"] is not None
+
+
+def chains(spec: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return what a listener of a demo does with connections: its filter chains, or itself."""
+    return list(spec["filter_chains"].values()) if spec["filter_chains"] else [spec]
+
+
+def _chain(name: str, spec: Mapping[str, Any], secrets: str, access_log: bool) -> Message:
+    """Return one FilterChain; `name` is what its stats are called."""
+    chain: Message = {"filters": _filters(name, spec, access_log)}
+    if spec["tls"] is not None:
+        alpn = () if is_tcp(spec) else ("h2", "http/1.1")
+        chain["transport_socket"] = tls_context.downstream(secrets, spec["tls"], alpn)
+    return chain
 
 
 def _filters(name: str, spec: Mapping[str, Any], access_log: bool) -> list[Message]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.message import Message, typed
+from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.message import Message, overlay, typed
 
 IDENTITY = "identity"  # the proxy's own certificate and key
 TRUST = "trust"  # the certificate authority that it believes
@@ -45,21 +45,19 @@ def downstream(secrets: str, tls: Mapping[str, Any], alpn: tuple[str, ...]) -> M
     """Return the transport socket of a listener, whose certificate comes from the SDS files in `secrets`.
 
     With `client_certificate` only clients with a certificate of the same authority get in. `alpn` are the protocols to
-    offer, the best first.
+    offer, the best first. `context` of `tls` are fields of DownstreamTlsContext, merged over these.
     """
     common: Message = {"tls_certificate_sds_secret_configs": [_sds(IDENTITY, secrets)]}
     if alpn:
         common["alpn_protocols"] = list(alpn)
     if tls["client_certificate"]:
         common["validation_context_sds_secret_config"] = _sds(TRUST, secrets)
-    return {
-        "name": "envoy.transport_sockets.tls",
-        "typed_config": typed(
-            "envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
-            common_tls_context=common,
-            require_client_certificate=bool(tls["client_certificate"]),
-        ),
-    }
+    context = typed(
+        "envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
+        common_tls_context=common,
+        require_client_certificate=bool(tls["client_certificate"]),
+    )
+    return {"name": "envoy.transport_sockets.tls", "typed_config": overlay(context, tls.get("context"))}
 
 
 def upstream(secrets: str, tls: Mapping[str, Any], server_name: str) -> Message:
@@ -74,14 +72,12 @@ def upstream(secrets: str, tls: Mapping[str, Any], server_name: str) -> Message:
     }
     if tls["client_certificate"]:
         common["tls_certificate_sds_secret_configs"] = [_sds(IDENTITY, secrets)]
-    return {
-        "name": "envoy.transport_sockets.tls",
-        "typed_config": typed(
-            "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
-            common_tls_context=common,
-            sni=server_name,
-        ),
-    }
+    context = typed(
+        "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
+        common_tls_context=common,
+        sni=server_name,
+    )
+    return {"name": "envoy.transport_sockets.tls", "typed_config": overlay(context, tls.get("context"))}
 
 
 def _secret(name: str, **content: Message) -> dict[str, Any]:

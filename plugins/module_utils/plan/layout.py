@@ -151,8 +151,8 @@ class Layout:
         """Yield (group, key, target) of everybody who calls somebody else of the demo."""
         for proxy in self.proxies():
             for name, cluster in proxy.spec["clusters"].items():
-                if cluster["to"]:
-                    yield proxy.group, f"{proxy.where}.clusters.{name}", cluster["to"]
+                for one in topology.targets(cluster):
+                    yield proxy.group, f"{proxy.where}.clusters.{name}", one
         for name, service in self.demo["services"].items():
             for hop in (service["app"] or {}).get("hops", []):
                 yield name, f"services.{name}.app.hops", hop

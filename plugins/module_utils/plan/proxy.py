@@ -15,14 +15,16 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.documents.workload i
     Mount,
     Port,
     Probe,
+    Protocol,
     Workload,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils.documents.yaml_text import to_yaml
 from ansible_collections.meshlab.envoy.plugins.module_utils.envoy import bootstrap as boot
 from ansible_collections.meshlab.envoy.plugins.module_utils.envoy import tls
-from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.clusters import Address, cluster
-from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.listeners import listener, scheme
+from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.clusters import Address, Locality, cluster
+from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.listeners import chains, listener, scheme
 from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.message import Message, socket_address
+from ansible_collections.meshlab.envoy.plugins.module_utils.plan import topology
 from ansible_collections.meshlab.envoy.plugins.module_utils.plan.files import File, digest, titled
 from ansible_collections.meshlab.envoy.plugins.module_utils.plan.layout import LOOPBACK, WILDCARDS, Layout
 from ansible_collections.meshlab.envoy.plugins.module_utils.plan.topology import (
@@ -114,8 +116,9 @@ def _clusters(proxy: Proxy, layout: Layout) -> list[dict[str, Any]]:
     if proxy.place == "sidecar" and proxy.group not in specs:
         made.append(cluster(proxy.group, _own_app(proxy, layout)))
     for name, spec in specs.items():
-        server_name = (spec["to"] or spec["address"]).partition("/")[0]
-        addresses = _addresses(spec, f"{proxy.where}.clusters.{name}", proxy, layout)
+        localities = _localities(spec, f"{proxy.where}.clusters.{name}", proxy, layout)
+        addresses = [one for _fields, there in localities for one in there]
+        server_name = [*topology.targets(spec), spec["address"]][0].partition("/")[0]
         made.append(
             cluster(
                 name,
@@ -126,6 +129,7 @@ def _clusters(proxy: Proxy, layout: Layout) -> list[dict[str, Any]]:
                 server_name,
                 # Pods come and go without anybody telling the proxy: a Service's name says who there is.
                 refresh="1s" if layout.context.pods else "5s",
+                localities=localities,
             )
         )
     return made
@@ -141,19 +145,33 @@ def members(proxy: Proxy, layout: Layout) -> dict[str, int]:
     found = {}
     for name, spec in proxy.spec["clusters"].items():
         own = {"type", "cluster_type", "load_assignment"} & spec["cluster"].keys()
-        if spec["to"] and not own and layout.is_elsewhere(spec["to"], proxy):
-            count = layout.replicas(spec["to"].partition("/")[0])
+        elsewhere = [one for one in topology.targets(spec) if layout.is_elsewhere(one, proxy)]
+        if elsewhere and not own:
+            count = sum(layout.replicas(one.partition("/")[0]) for one in elsewhere)
             found.update({name: count} if count else {})
     return found
 
 
-def _addresses(spec: Mapping[str, Any], where: str, proxy: Proxy, layout: Layout) -> list[Address]:
-    """Return whom a cluster talks to. A sidecar that names its own service means the app beside it."""
-    if not spec["to"]:
-        return [(spec["address"], spec["port"])]
-    if not layout.is_elsewhere(spec["to"], proxy):
+def _localities(spec: Mapping[str, Any], where: str, proxy: Proxy, layout: Layout) -> list[Locality]:
+    """Return whom a cluster talks to, all in one locality where it says nothing of them."""
+    if spec["address"]:
+        return [({}, [(spec["address"], spec["port"])])]
+    if spec["to"]:
+        return [({}, _reached(spec["to"], where, proxy, layout))]
+    return [
+        (
+            {key: value for key, value in one.items() if key != "to"},
+            _reached(one["to"], f"{where}.localities[{position}]", proxy, layout),
+        )
+        for position, one in enumerate(spec["localities"])
+    ]
+
+
+def _reached(target: str, where: str, proxy: Proxy, layout: Layout) -> list[Address]:
+    """Return the addresses of `target`. A sidecar that names its own service means the app beside it."""
+    if not layout.is_elsewhere(target, proxy):
         return _own_app(proxy, layout)
-    return layout.reach(spec["to"], proxy.name, where)
+    return layout.reach(target, proxy.name, where)
 
 
 def _own_app(proxy: Proxy, layout: Layout) -> list[Address]:
@@ -252,6 +270,7 @@ def _workload(proxy: Proxy, layout: Layout, files_digest: str) -> Workload:
             Port(
                 layout.port(proxy.group, slot, proxy.replica),
                 layout.published(proxy.group, slot, proxy.replica),
+                protocol=_protocol(spec, slot),
                 name=slot,
                 scheme="http" if slot == ADMIN else scheme(spec["listeners"][slot]),
                 peers=layout.peers(proxy.group, slot),
@@ -280,6 +299,11 @@ def _workload(proxy: Proxy, layout: Layout, files_digest: str) -> Workload:
     )
 
 
+def _protocol(spec: Mapping[str, Any], slot: str) -> Protocol:
+    """Return what is below all that is spoken at `slot`."""
+    return "udp" if slot != ADMIN and scheme(spec["listeners"][slot]) == "udp" else "tcp"
+
+
 def bash_probe(port: int, path: str) -> tuple[str, ...]:
     """Return a command that asks `path` with nothing but bash: Envoy's image has neither curl nor wget."""
     request = f"GET {path} HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: close\\r\\n\\r\\n"
@@ -304,8 +328,12 @@ def _check(proxy: Proxy, layout: Layout, candidate: str, files: list[File]) -> d
 
 
 def _needs_tls(proxy: Proxy) -> bool:
-    specs = [*proxy.spec["listeners"].values(), *proxy.spec["clusters"].values()]
-    return any(spec["tls"] is not None for spec in specs)
+    return any(spec["tls"] is not None for spec in [*_chains(proxy), *proxy.spec["clusters"].values()])
+
+
+def _chains(proxy: Proxy) -> list[Mapping[str, Any]]:
+    """Return everything that is done with connections to the proxy."""
+    return [chain for spec in proxy.spec["listeners"].values() for chain in chains(spec)]
 
 
 def _certificate(proxy: Proxy, layout: Layout) -> dict[str, Any]:
@@ -314,6 +342,7 @@ def _certificate(proxy: Proxy, layout: Layout) -> dict[str, Any]:
     names = [proxy.group, proxy.name, "localhost"]
     if layout.context.pods:
         names.append(layout.service_name(proxy.group))
+    names += [name for chain in _chains(proxy) for name in (chain["tls"] or {}).get("names", ())]
     return {
         "path": f"{proxy.name}/certs",
         "names": list(dict.fromkeys(names)),

@@ -30,8 +30,13 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.plan.topology import
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.assertion import KEYS as ASSERTION_KEYS
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.assertion import parse_assertions
+from ansible_collections.meshlab.envoy.plugins.module_utils.traffic.spec import (
+    ENCRYPTED,
+    SCHEMES,
+    parse_traffic,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils.traffic.spec import KEYS as TRAFFIC_KEYS
-from ansible_collections.meshlab.envoy.plugins.module_utils.traffic.spec import parse_traffic
+from ansible_collections.meshlab.envoy.plugins.module_utils.traffic.spec import PORTS as HTTP_SCHEMES
 from ansible_collections.meshlab.envoy.plugins.module_utils.verify import references
 
 Entry = dict[str, Any]
@@ -178,7 +183,7 @@ def assertions(
 def _traffic(entry: Entry, layout: Layout, where: str) -> Entry:
     demo = layout.demo
     for key in entry:
-        check_known(str(key), ("to", "path", *TRAFFIC_KEYS), demo["file"], where, "key")
+        check_known(str(key), ("to", "scheme", "path", *TRAFFIC_KEYS), demo["file"], where, "key")
     if "url" in entry:
         raise DemoError(demo["file"], f"{where}.url: is computed; name a service or proxy with 'to'")
     if "to" not in entry:
@@ -187,13 +192,13 @@ def _traffic(entry: Entry, layout: Layout, where: str) -> Entry:
             demo["file"], f"{where}: has no 'to'; name a service or proxy, such as 'to: {example}'"
         )
     name = str(entry.pop("to"))
-    group, slot = topology.target(demo, name, f"{where}.to")
-    entry["url"] = _url(group, slot, entry.pop("path", None), layout, where)
+    group, slot = _target(name, layout, f"{where}.to")
+    spoken = _spoken(group, slot, entry.pop("scheme", None), layout, where)
+    entry["url"] = _url(group, slot, spoken, entry.pop("path", None), layout, where)
     entry.setdefault("name", name)
     if layout.context.pods:
         entry["pod"] = {"selector": selector(demo["name"], group), "port": layout.port(group, slot)}
-    listener = topology.listeners(demo, group).get(slot)
-    if listener is not None and listener["tls"] is not None:
+    if spoken in ENCRYPTED:
         entry.setdefault("ca", f"{layout.context.folder}/ca/ca.crt")
         entry.setdefault("server_name", group)
     expected = entry.get("expect") or []
@@ -202,18 +207,40 @@ def _traffic(entry: Entry, layout: Layout, where: str) -> Entry:
     return entry
 
 
-def _url(group: str, slot: str, path: str | None, layout: Layout, where: str) -> str:
-    """Return the URL by which the host reaches the first instance of `group`."""
+def _target(name: str, layout: Layout, where: str) -> tuple[str, str]:
+    """Return (group, slot) of what traffic goes to: besides what proxies can reach, the read-only admin of one of them."""
+    group, _slash, slot = name.partition("/")
+    if slot == ADMIN and topology.proxy_of(layout.demo, group) is not None:
+        return group, slot
+    return topology.target(layout.demo, name, where)
+
+
+def _spoken(group: str, slot: str, wanted: Any, layout: Layout, where: str) -> str:
+    """Return the scheme of traffic: what the target speaks first, or what the traffic wants to speak to it."""
     demo = layout.demo
     listener = topology.listeners(demo, group).get(slot)
-    spec = demo["services"][group] if listener is None else listener
-    spoken = spec["protocol"] if listener is None else scheme(listener)
-    if not spec["publish"]:
-        key = f"services.{group}" if listener is None else f"listener '{slot}' of '{group}'"
+    if listener is not None:
+        usual = scheme(listener)
+    else:
+        usual = "http" if slot == ADMIN else str(demo["services"][group]["protocol"])
+    if wanted is None:
+        return usual
+    # What is spoken over TCP is the author's to say: a listener may take several, or refuse.
+    known = [one for one in SCHEMES if (one == "udp") == (usual == "udp")]
+    check_known(str(wanted), known, demo["file"], f"{where}.scheme", "scheme")
+    return str(wanted)
+
+
+def _url(group: str, slot: str, spoken: str, path: str | None, layout: Layout, where: str) -> str:
+    """Return the URL by which the host reaches the first instance of `group`."""
+    demo = layout.demo
+    stated = next(one for one in topology.slots(demo) if (one.group, one.name) == (group, slot))
+    if not stated.publish and not stated.browsed:
+        named = f"services.{group}" if slot == APP else f"listener '{slot}' of '{group}'"
         raise DemoError(
-            demo["file"], f"{where}.to: {key} cannot be reached from outside; give it a 'publish:' port"
+            demo["file"], f"{where}.to: {named} cannot be reached from outside; give it a 'publish:' port"
         )
-    if spoken in ("http", "https"):
+    if spoken in HTTP_SCHEMES:
         return f"{spoken}://{layout.outside(group, slot)}{path or '/'}"
     if path is not None:
         raise DemoError(demo["file"], f"{where}.path: is for HTTP, and '{group}/{slot}' speaks {spoken}")

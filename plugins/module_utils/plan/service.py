@@ -54,6 +54,7 @@ def _workload(name: str, replica: int, instance: str, layout: Layout, files: lis
             Port(
                 port,
                 layout.published(name, APP, replica),
+                protocol="udp" if service["protocol"] == "udp" else "tcp",
                 name=APP,
                 scheme=service["protocol"],
                 peers=layout.peers(name, APP),
@@ -71,7 +72,8 @@ def _workload(name: str, replica: int, instance: str, layout: Layout, files: lis
     }
     host = layout.inside(name, APP, replica)
     if service["server"] is not None:
-        return Workload(**common, **_server(name, service["server"], host, port, files))
+        udp = service["protocol"] == "udp"
+        return Workload(**common, **_server(name, service["server"], host, port, files, udp))
     return Workload(**common, **_app(name, replica, instance, host, port, layout))
 
 
@@ -92,24 +94,29 @@ def _app(name: str, replica: int, instance: str, host: str, port: int, layout: L
     }
     script = APP_FILE if context.local else f"{APP_HOME}/demo_app.py"
     mounted = context.local or not context.app_image
-    tcp = service["protocol"] == "tcp"
     return {
         "image": context.app_image or context.python.image,
         "command": (context.python.executable if context.local else "python3", script),
         "environment": {key: str(value) for key, value in environment.items() if value != ""},
         "mounts": (Mount("app", APP_HOME, writable=False),) if mounted and not context.local else (),
         "directory": "." if context.local else APP_HOME,
-        "probe": Probe(
-            "tcp" if tcp else "http",
-            host=host,
-            port=port,
-            path=HEALTH,
-            command=_python_probe(port, None if tcp else HEALTH),
-            private=layout.bind(name, APP, replica) == LOOPBACK,
-        ),
+        "probe": _probe(service["protocol"], host, port, private=layout.bind(name, APP, replica) == LOOPBACK),
         "user": APP_USER,
         "digest": digest(app_files(layout)),
     }
+
+
+def _probe(protocol: str, host: str, port: int, private: bool) -> Probe:
+    """Return how to see that an app serves; one that takes datagrams takes connections on the same port, to be asked."""
+    path = HEALTH if protocol == "http" else None
+    return Probe(
+        "tcp" if path is None else "http",
+        host=host,
+        port=port,
+        path=HEALTH,
+        command=_python_probe(port, path),
+        private=private,
+    )
 
 
 def _hops(name: str, instance: str, layout: Layout) -> list[str]:
@@ -131,14 +138,16 @@ def _python_probe(port: int, path: str | None) -> tuple[str, ...]:
     return ("python3", "-ISc", script)
 
 
-def _server(name: str, server: Mapping[str, Any], host: str, port: int, files: list[File]) -> dict[str, Any]:
+def _server(
+    name: str, server: Mapping[str, Any], host: str, port: int, files: list[File], udp: bool
+) -> dict[str, Any]:
     return {
         "image": server["image"],
         "command": tuple(server["command"]),
         "environment": {key: str(value) for key, value in server["environment"].items()},
         "mounts": (Mount(f"{SERVER_FILES}/{name}", SERVER_HOME, writable=False),) if files else (),
         "directory": ".",
-        "probe": Probe("tcp", host=host, port=port, path="", command=None),
+        "probe": Probe() if udp else Probe("tcp", host=host, port=port, path="", command=None),
         "user": "",
         "digest": digest(files),
     }

@@ -128,6 +128,13 @@ def target(demo: Demo, name: str, where: str) -> tuple[str, str]:
     return group, slot or known[0]
 
 
+def targets(cluster: Mapping[str, Any]) -> list[str]:
+    """Return whom of the demo a cluster names, as in `target`."""
+    if cluster["to"]:
+        return [cluster["to"]]
+    return [locality["to"] for locality in cluster["localities"] or []]
+
+
 def check_names(demo: Demo, pods: bool) -> None:
     """Raise DemoError where two things that run would have one name, as proxy web-1 and the first of service web."""
     taken: dict[str, str] = {}

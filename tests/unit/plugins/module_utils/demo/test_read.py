@@ -114,7 +114,7 @@ def test_a_key_like_no_other_is_answered_with_what_there_is() -> None:
         ("services.web.publish", 443, "services.web.publish: 443 is not between 1024 and 65535 (a port below 1024 needs root)"),
         ("services.web.replicas", 11, "services.web.replicas: 11 is not between 0 and 10"),
         ("services.web.replicas", -1, "services.web.replicas: -1 is not between 0 and 10"),
-        ("services.web.protocol", "grpc", "services.web.protocol: there is no choice 'grpc'; there is: http, tcp"),
+        ("services.web.protocol", "grpc", "services.web.protocol: there is no choice 'grpc'; there is: http, tcp, udp"),
         ("services.web.protocol", "htp", "services.web.protocol: there is no choice 'htp'; did you mean 'http'?"),
         ("services.Web", {}, "services.Web: a name has to be lower case letters, digits, '-' and '_'"),
         ("services.-web", {}, "services.-web: a name has to be"),

@@ -10,6 +10,8 @@ import io
 import json
 import os
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -48,7 +50,8 @@ from ansible_collections.meshlab.envoy.plugins.modules import (
     http_traffic,
 )
 
-ROLE = Path(__file__).resolve().parents[3] / "docs" / "kubernetes" / "assert.yaml"
+DOCS = Path(__file__).resolve().parents[3] / "docs"
+ROLE = DOCS / "kubernetes" / "assert.yaml"
 TOTAL = "http.front.downstream_rq_2xx"
 WEB = {"name": "web", "selector": "app=web"}
 SLOW = {"name": "slow", "selector": "app=slow"}
@@ -259,6 +262,17 @@ def test_a_plan_with_pods_is_verified(shop: Shop) -> None:
     answer = perform({"plan": plan, "timeout": 10.0, "sleep": 0.1, "cluster": shop.options}, False)
     assert not answer.get("failed"), answer["msg"]
     assert answer["assertions"][0]["endpoints"] == sorted(shop.names("web"))
+
+
+def test_the_playbook_in_the_documentation(shop: Shop, tmp_path: Path) -> None:
+    page = (DOCS / "assert-on-envoy.md").read_text()
+    text = page.partition("```yaml file=pods.yml\n")[2].partition("```")[0]
+    assert text.count("{namespace: shop}") == 1
+    playbook = tmp_path / "pods.yml"
+    playbook.write_text(text.replace("{namespace: shop}", f"{{namespace: {shop.namespace}}}"))
+    command = [Path(sys.executable).with_name("ansible-playbook"), playbook]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
 def test_a_pod_that_goes_away_while_its_admin_answers_is_gone(shop: Shop) -> None:

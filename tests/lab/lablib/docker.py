@@ -97,6 +97,8 @@ def down() -> None:
         10,
         lambda: f"These processes of the lab's Docker still run: {_still_running()}.",
     )
+    machine.remove_strays("docker")
+    machine.remove_empty(Path("/sys/fs/cgroup").glob("*/docker"))
     shutil.rmtree(_DATA, ignore_errors=True)
     shutil.rmtree(_EXEC, ignore_errors=True)
     for path in (_CONFIG, _PID_FILE, _OWN_SOCKET, _BEFORE):

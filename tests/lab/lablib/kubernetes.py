@@ -107,6 +107,7 @@ def down() -> None:
     for name in reversed(_PROGRAMS):
         _processes[name].stop(5)
     node.down()
+    machine.remove_strays("kubernetes")
     for process in (node.process, *_processes.values()):
         process.log.unlink(missing_ok=True)
     shutil.rmtree(FOLDER)
@@ -290,6 +291,7 @@ def _kubelet_configuration() -> Path:
             "containerRuntimeEndpoint": f"unix://{node.SOCKET}",
             "cgroupDriver": "cgroupfs",
             "cgroupRoot": f"/{node.CGROUP}",
+            "makeIPTablesUtilChains": False,  # they would stay, and kube-proxy needs none
             "failCgroupV1": False,
             "failSwapOn": False,
             "oomScoreAdj": 0,

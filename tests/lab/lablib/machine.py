@@ -28,24 +28,17 @@ _SETTINGS = (
     "kernel/keys/root_maxbytes",
     "kernel/keys/root_maxkeys",
 )
-#: what daemons and their shims make outside the folders that they are given
-_STRAYS = tuple(
-    Path(name)
-    for name in (
-        "/etc/docker/key.json",
-        "/etc/docker",
-        "/opt/containerd",
-        "/run/containerd",
-        "/run/docker",
+#: what daemons and their shims make outside the folders that they are given, by the part whose end ends its use
+_STRAYS = {
+    "docker": ("/etc/docker/key.json", "/etc/docker", "/opt/containerd", "/run/docker"),
+    "kubernetes": (
+        "/var/lib/kubelet/device-plugins/kubelet.sock",
         "/var/lib/kubelet",
         "/var/log/containers",
-        "/var/log/pods",
         "/var/lib/cni",
-        "/run/cni",
-        "/run/netns",
-        "/run/xtables.lock",
-    )
-)
+    ),
+    "both": ("/run/containerd",),
+}
 
 
 def remember() -> None:
@@ -53,22 +46,28 @@ def remember() -> None:
     if not _BEFORE.exists():
         before = {
             "settings": {name: _setting(name).read_text(encoding="utf-8").strip() for name in _SETTINGS},
-            "strays": [str(path) for path in _STRAYS if path.exists()],
+            "strays": [path for paths in _STRAYS.values() for path in paths if Path(path).exists()],
         }
         write_whole(_BEFORE, json.dumps(before, indent=2))
+
+
+def remove_strays(part: str) -> None:
+    """Once that part, or `both`, runs no more."""
+    if _BEFORE.exists():
+        before = json.loads(_BEFORE.read_text(encoding="utf-8"))
+        for path in _STRAYS[part]:
+            if path not in before["strays"]:
+                _remove_stray(Path(path))
 
 
 def put_back() -> None:
     """Once no part runs any more."""
     if not _BEFORE.exists():
         return
-    before = json.loads(_BEFORE.read_text(encoding="utf-8"))
-    for name, value in before["settings"].items():
+    remove_strays("both")
+    for name, value in json.loads(_BEFORE.read_text(encoding="utf-8"))["settings"].items():
         if _setting(name).read_text(encoding="utf-8").strip() != value:
             _setting(name).write_text(value, encoding="utf-8")
-    for path in _STRAYS:
-        if str(path) not in before["strays"]:
-            _remove_stray(path)
     _BEFORE.unlink()
 
 

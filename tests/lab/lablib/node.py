@@ -27,6 +27,7 @@ _CONTAINERD = FOLDER / "containerd"
 _BRIDGE = "meshlab-lab"
 _TABLE = "meshlab-lab"
 POLICIES_TABLE = "meshlab-policies"
+_CNI_NETWORK = "meshlab-lab"
 #: ours, and those of kube-proxy and network-policies
 _TABLES = (("ip", "kube-proxy"), ("ip6", "kube-proxy"), ("ip", POLICIES_TABLE), ("ip", _TABLE))
 process = Process("containerd")
@@ -54,8 +55,8 @@ def down() -> None:
     process.stop()
     for pid in _shims():
         _kill(pid)
-    for socket in _shim_sockets():
-        socket.unlink(missing_ok=True)
+    for path in (*_shim_sockets(), *_network_records(), *_log_links()):
+        path.unlink(missing_ok=True)
     machine.unmount_below(FOLDER)
     wait_until(
         lambda: not _ip("route", "show", "root", PODS),
@@ -167,7 +168,7 @@ config_path = "{_CONTAINERD}/certs.d"
     }
     write_whole(
         _CONTAINERD / "cni/10-lab.conflist",
-        json.dumps({"cniVersion": "0.4.0", "name": "lab", "plugins": [network]}, indent=2),
+        json.dumps({"cniVersion": "0.4.0", "name": _CNI_NETWORK, "plugins": [network]}, indent=2),
     )
 
 
@@ -229,3 +230,19 @@ def _shim_sockets() -> list:
         Path(record.read_text(encoding="utf-8").removeprefix("unix://"))
         for record in (_CONTAINERD / "state").glob("io.containerd.runtime.v2.task/*/*/address")
     ]
+
+
+def _network_records() -> list:
+    """What is kept about the two networks of each pod, ours and its loopback, for a later removal."""
+    records = Path("/var/lib/cni/results")
+    return [
+        path
+        for ours in records.glob(f"{_CNI_NETWORK}-*-eth0")
+        for path in (ours, records / ours.name.replace(_CNI_NETWORK, "cni-loopback").replace("eth0", "lo"))
+    ]
+
+
+def _log_links() -> list:
+    """Where people look for logs, kubelet leaves a link for each container."""
+    links = Path("/var/log/containers").glob("*.log")
+    return [path for path in links if path.is_symlink() and os.readlink(path).startswith(f"{FOLDER}/")]

@@ -238,7 +238,7 @@ def test_openshift_gives_a_pod_a_user_of_its_namespace_and_group_0(openshift: Sp
 
 
 def test_openshift_gives_each_namespace_other_users_where_nothing_is_said(core: client.CoreV1Api) -> None:
-    def user(_: int) -> int:
+    def user(_number: int) -> int:
         space = Space(core, {"meshlab.envoy/openshift": "true"}, {})
         try:
             # The pod comes when its service account is there.

@@ -34,7 +34,7 @@ process = Process("containerd")
 
 NETWORK = ipaddress.ip_network(os.environ.get("MESHLAB_LAB_KUBERNETES_NETWORK") or "10.213.0.0/16")
 #: three parts of NETWORK: where the node is, where services are, and where pods are
-NODES, SERVICES, PODS, _ = NETWORK.subnets(prefixlen_diff=2)
+NODES, SERVICES, PODS = list(NETWORK.subnets(prefixlen_diff=2))[:3]
 ADDRESS = str(NODES[1])
 
 
@@ -194,7 +194,7 @@ def _cgroups() -> list:
 
 def _end_pods() -> None:
     for root in _cgroups():
-        for _ in range(3):
+        for _attempt in range(3):
             found = [
                 int(pid)
                 for tasks in root.rglob("cgroup.procs")

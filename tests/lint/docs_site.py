@@ -24,9 +24,9 @@ def main() -> int:
     source, made = FOLDER / "source", FOLDER / "made"
     for folder in (source, made):
         shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(ROOT / "docs" / "site", source, ignore=shutil.ignore_patterns("__pycache__"))
-    for page in sorted((ROOT / "docs").glob("*.md")):
-        shutil.copy2(page, source)
+    docs = ROOT / "docs"
+    shutil.copytree(docs, source, ignore=shutil.ignore_patterns("site", "__pycache__"))
+    shutil.copytree(docs / "site", source, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
     reference = source / "collection"
     reference.mkdir(mode=0o755)
     options = ("--use-current", "--squash-hierarchy", "--fail-on-error", "--no-add-antsibull-docs-version")

@@ -10,6 +10,7 @@ import http.client
 import random
 import re
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,6 +21,9 @@ from pods import ClusterHome
 from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.api import Cluster
 from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.errors import ClusterError
 from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.pods import name_of, sort_out
+
+# Answers that have to come while pods change, the last of them perhaps afterwards.
+ENOUGH = 30
 
 
 def altered(plan: dict[str, Any], path: str, change: Callable[[str], str]) -> dict[str, Any]:
@@ -85,6 +89,9 @@ def asked_meanwhile(home: ClusterHome, demo: str, group: str, port: int, path: s
     thread.start()
     try:
         yield counts
+        deadline = time.monotonic() + 30
+        while sum(counts.values()) < ENOUGH and time.monotonic() < deadline:
+            time.sleep(0.05)
     finally:
         stopped.set()
         thread.join(60)

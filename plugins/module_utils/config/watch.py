@@ -23,6 +23,7 @@ WARMING = {
 DRAINING = ("listener_manager.total_filter_chains_draining", "listener_manager.total_listeners_draining")
 DRAIN_FILTER = r"^listener_manager\.total_.*draining$|^listener\..*\.downstream_cx_active$"
 ONE_QUESTION = 5.0
+NOT_READ = "it did not read the file in time"
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class Watch:
                 break
             last = now
         else:
-            return "it did not read the file in time"
+            return NOT_READ
         return self._warm(kind, names, deadline)
 
     def waits(self) -> None:

@@ -1,0 +1,214 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What stands in the way of pods, on a real cluster: each told apart, in words that say what to do, and most before anything is changed."""
+
+from __future__ import annotations
+
+import copy
+import re
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from deployment import Deployment
+from kubernetes_support import asked_meanwhile, container_of, deployment_of, pod_of
+from pods import ClusterHome
+
+DEMO = "service_envoy"
+INGRESS = 9090
+
+
+@pytest.fixture(scope="module")
+def home() -> Iterator[ClusterHome]:
+    home = ClusterHome("kubernetes")
+    yield home
+    home.close()
+
+
+@pytest.fixture
+def web(home: ClusterHome) -> Iterator[Deployment]:
+    deployment = Deployment(home, DEMO)
+    yield deployment
+    answer = deployment.run(deployment.plan(), state="absent")
+    assert not answer["failed"], answer["msg"]
+
+
+def refused(deployment: Deployment, plan: Any, **options: Any) -> str:
+    """Run what has to be refused before anything is changed; return the words."""
+    answer = deployment.run(plan, **options)
+    assert answer["failed"]
+    assert not answer["changed"]
+    words = str(answer["msg"])
+    assert words.endswith(" Nothing was changed.")
+    return words
+
+
+def failed(deployment: Deployment, plan: Any, **options: Any) -> str:
+    answer = deployment.run(plan, **options)
+    assert answer["failed"]
+    return str(answer["msg"])
+
+
+def person(home: ClusterHome, name: str, rules: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the option `cluster` of a ServiceAccount that may do what `rules` say."""
+    group = "rbac.authorization.k8s.io"
+    subject = {"kind": "ServiceAccount", "name": name, "namespace": home.namespace}
+    home.cluster.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name}})
+    home.cluster.apply(
+        {"apiVersion": f"{group}/v1", "kind": "Role", "metadata": {"name": name}, "rules": rules}
+    )
+    home.cluster.apply(
+        {
+            "apiVersion": f"{group}/v1",
+            "kind": "RoleBinding",
+            "metadata": {"name": name},
+            "roleRef": {"apiGroup": group, "kind": "Role", "name": name},
+            "subjects": [subject],
+        }
+    )
+    place = f"/api/v1/namespaces/{home.namespace}/serviceaccounts/{name}/token"
+    request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
+    token, _warnings = home.cluster._ask("POST", place, "a token", None, "application/json", request)
+    return {"api_key": token["status"]["token"], "namespace": home.namespace}
+
+
+def test_no_cluster(web: Deployment) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as nobody:
+        port = nobody.getsockname()[1]
+    where = {"host": f"https://127.0.0.1:{port}", "api_key": "x", "namespace": "demo"}
+    words = refused(web, web.plan(), cluster=where)
+    assert f"127.0.0.1:{port}" in words
+    assert "onnection refused" in words
+    answer = web.run(web.plan(), cluster=where, _ansible_check_mode=True)
+    assert not answer["failed"]
+    assert f"127.0.0.1:{port}" in answer["warnings"][0]
+
+
+def test_no_namespace(web: Deployment) -> None:
+    words = refused(web, web.plan(), cluster={"namespace": "nobody-made-this"})
+    assert words == (
+        "There is no namespace nobody-made-this on this cluster: create it (kubectl create namespace nobody-made-this),"
+        " or choose another (cluster.namespace). Nothing was changed."
+    )
+
+
+def test_forbidden(web: Deployment, home: ClusterHome) -> None:
+    looks_only = [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["get", "list"]}]
+    words = refused(web, web.plan(), cluster=person(home, "looks-only", looks_only))
+    assert f"system:serviceaccount:{home.namespace}:looks-only is forbidden to patch deployments" in words
+    assert "bind it to a Role with verb patch on deployments" in words
+    assert home.objects("Deployment") == []
+
+
+def test_refused_by_pod_security_before_anything_is_changed(web: Deployment, home: ClusterHome) -> None:
+    plan = web.plan()
+    container_of(plan, "web", "app")["securityContext"]["allowPrivilegeEscalation"] = True
+    words = refused(web, plan)
+    assert words.startswith("Web: ") is False
+    assert 'web: the cluster would refuse its pods: violates PodSecurity "restricted:latest"' in words
+    assert 'container "app" must set securityContext.allowPrivilegeEscalation=false' in words
+    assert home.objects("ConfigMap") == []
+
+
+def test_refused_by_pod_security_when_the_rollout_has_begun(web: Deployment, home: ClusterHome) -> None:
+    """Who may not make pods cannot try one either: the cluster makes them for a Deployment, and refuses it then."""
+    rules = [
+        {"apiGroups": ["*"], "resources": ["*"], "verbs": ["get", "list"]},
+        {
+            "apiGroups": ["", "apps", "networking.k8s.io", "policy"],
+            "resources": [
+                "deployments", "services", "configmaps", "secrets", "serviceaccounts", "networkpolicies",
+                "poddisruptionbudgets",
+            ],
+            "verbs": ["patch", "create", "delete"],
+        },
+    ]  # fmt: skip
+    plan = web.plan()
+    container_of(plan, "web", "app")["securityContext"]["allowPrivilegeEscalation"] = True
+    words = failed(web, plan, cluster=person(home, "makes-no-pods", rules))
+    assert words.startswith(
+        'web: its pods are refused by the cluster\'s security rules: violates PodSecurity "restricted:latest"'
+    )
+    assert words.endswith("let them ask for less, or use another namespace")
+
+
+def test_an_image_that_is_not_there(web: Deployment) -> None:
+    plan = web.plan()
+    container_of(plan, "web", "app")["image"] = "python:0-no-such-image"
+    words = failed(web, plan)
+    assert words.startswith("web: image python:0-no-such-image cannot be pulled: ")
+    assert "not found" in words
+    assert "correct its name, or let the cluster's nodes reach and use its registry" in words
+    # Once it is there a run brings it, without waiting for the kubelet's next attempt.
+    assert not web.run(web.plan())["failed"]
+
+
+def test_a_configuration_that_crashes_leaves_the_pods_of_before_and_is_corrected(
+    web: Deployment, home: ClusterHome
+) -> None:
+    good = web.plan()
+    assert not web.run(good)["failed"]
+    before = home.running(DEMO)
+    # A validation opens no log file; a pod's root is read-only.
+    log = {
+        "name": "envoy.access_loggers.file",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog",
+            "path": "/nowhere/access.log",
+        },
+    }
+    sidecar = {"services": {"web": {"sidecar": {"bootstrap": {"admin": {"access_log": [log]}}}}}}
+    with asked_meanwhile(home, DEMO, "web", INGRESS + home.shift, "/") as counts:
+        words = failed(web, web.plan(sidecar), timeout=90)
+    assert counts.pop("200") > 20
+    assert not counts
+    assert re.match(
+        r"web: container envoy of pod \S+ ends again and again, with exit code 1; 1 of its pods of before keep serving;"
+        r" its last lines \(kubectl --namespace \S+ logs \S+ --container envoy --previous\):\n",
+        words,
+    )
+    assert "/nowhere/access.log" in words
+    assert before <= home.running(DEMO)
+    assert not web.run(good)["failed"]
+    assert home.running(DEMO) == before
+
+
+def test_no_room(web: Deployment, home: ClusterHome) -> None:
+    plan = web.plan()
+    pod_of(plan, "web")["nodeSelector"] = {"meshlab.envoy/nowhere": "true"}
+    words = failed(web, plan, timeout=4)
+    assert words.startswith("web is not ready after 4 s: no node takes pod ")
+    assert "didn't match Pod's node affinity/selector" in words
+    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "none"}}
+    place = f"/api/v1/namespaces/{home.namespace}/resourcequotas"
+    body = {**quota, "spec": {"hard": {"pods": "0"}}}
+    home.cluster._ask("POST", place, "a quota", None, "application/json", body)
+    try:
+        other = Deployment(home, "cors")
+        words = refused(other, other.plan())
+    finally:
+        home.cluster._ask("DELETE", f"{place}/none", "a quota")
+    assert "the cluster would refuse its pods: exceeded quota: none, requested: pods=1" in words
+
+
+def test_too_slow(web: Deployment) -> None:
+    plan = web.plan()
+    for name in ("startupProbe", "readinessProbe"):
+        probe = container_of(plan, "web", "app")[name]
+        probe["httpGet"] = {**probe["httpGet"], "path": "/no-such-page"}
+    words = failed(web, plan, timeout=6)
+    assert re.match(
+        r"web is not ready after 6 s: container app of pod \S+ runs and did not pass its startup probe yet",
+        words,
+    )
+    assert "Startup probe failed: HTTP probe failed with statuscode: 404" in words
+    started = copy.deepcopy(web.plan())
+    probe = container_of(started, "web", "app")["readinessProbe"]
+    probe["httpGet"] = {**probe["httpGet"], "path": "/no-such-page"}
+    deployment_of(started, "web")["spec"]["replicas"] = 1
+    words = failed(web, started, timeout=8)
+    assert re.match(
+        r"web is not ready after 8 s: container app of pod \S+ runs, but its readiness probe fails", words
+    )

@@ -188,8 +188,8 @@ def _port(data: Mapping[str, Any], where: str) -> Port:
     known = _known(Port, data, where)
     port = Port(**{**known, "peers": _strings(known.get("peers", ()))})
     if port.protocol not in get_args(Protocol):
-        known = ", ".join(get_args(Protocol))
-        raise WorkloadError(f"{where}: protocol '{port.protocol}' is not one of {known}")
+        choices = ", ".join(get_args(Protocol))
+        raise WorkloadError(f"{where}: protocol '{port.protocol}' is not one of {choices}")
     return port
 
 

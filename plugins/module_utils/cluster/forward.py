@@ -112,7 +112,7 @@ class Line:
             del self.to_remote[:sent]
 
     def _from_remote(self) -> None:
-        # OpenSSL may hold bytes that no selector knows of: so until it has none, or the reader is slow.
+        # A piece is longer than a TLS record, so OpenSSL never holds bytes back that no selector knows of.
         self._read_frames()
         while not self.ended and len(self.to_local) < _ENOUGH:
             try:
@@ -181,8 +181,6 @@ class Line:
                 self.left = True
                 return
             del self.to_local[:sent]
-            if len(self.to_local) < _ENOUGH <= len(self.to_local) + sent:
-                self._from_remote()
 
 
 def why(what: str, said: str) -> ClusterError:

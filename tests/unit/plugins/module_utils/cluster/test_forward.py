@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import http.client
 import os
+import selectors
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
 
 import pytest
 from stub_cluster import StubCluster, stub_cluster
@@ -19,7 +21,7 @@ from stub_cluster import StubCluster, stub_cluster
 from ansible_collections.meshlab.envoy.plugins.module_utils.cluster import websocket
 from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.api import connect
 from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.errors import ClusterError
-from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.forward import why
+from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.forward import Line, why
 
 
 @pytest.fixture
@@ -34,7 +36,7 @@ def echo() -> Iterator[int]:
     server = socket.create_server(("127.0.0.1", 0))
 
     def serve(connection: socket.socket) -> None:
-        with connection:
+        with suppress(OSError), connection:
             while data := connection.recv(65_536):
                 connection.sendall(data)
 
@@ -85,6 +87,56 @@ def test_a_reader_that_is_slow_holds_the_sender_up_and_loses_nothing(stub: StubC
             received += connection.recv(700)
         sender.join()
     assert bytes(received) == data
+
+
+def test_for_a_reader_that_does_not_read_nothing_more_is_read(stub: StubCluster, echo: int) -> None:
+    stub.ports["web:80"] = echo
+    with connect(stub.options()) as cluster, cluster.forward("web", 80) as connection:
+        connection.setblocking(False)
+        for _piece in range(500):
+            with suppress(BlockingIOError):
+                connection.send(bytes(65_536))
+            time.sleep(0.001)
+        until(lambda: len(connection.line.to_local) > 100_000)
+        # Else its thread would go round and round.
+        until(lambda: not connection.line.wants()[0] & selectors.EVENT_READ)
+        assert len(connection.line.to_local) < 1_000_000
+
+
+@pytest.fixture
+def line() -> Iterator[tuple[Line, socket.socket, socket.socket]]:
+    """A line by itself, with the far ends of both its sides."""
+    with ExitStack() as stack:
+        ends = [stack.enter_context(one) for _two in range(2) for one in socket.socketpair()]
+        for one in ends:
+            one.settimeout(1)
+        yield Line("the line", ends[0], ends[2], b""), ends[1], ends[3]
+
+
+def test_a_message_in_pieces_belongs_to_one_channel(
+    line: tuple[Line, socket.socket, socket.socket],
+) -> None:
+    between, server, user = line
+    for head, payload in (
+        (0x82, b"\0\x50\0"),
+        (0x02, b"\0ab"),
+        (0x00, b"\0cd"),
+        (0x80, b"\1ef"),
+        (0x89, b"hi"),
+    ):
+        server.sendall(bytes([head, len(payload)]) + payload)
+    between.move()
+    assert user.recv(100) == b"ab\0cd\1ef"
+    assert list(websocket.frames(bytearray(server.recv(100)))) == [(websocket.PONG, b"hi")]
+
+
+def test_what_was_not_sent_on_does_not_make_the_end_a_reset(
+    line: tuple[Line, socket.socket, socket.socket],
+) -> None:
+    between, _server, user = line
+    user.sendall(b"too late")
+    between.close()
+    assert user.recv(1) == b""
 
 
 def test_it_asks_with_the_token(stub: StubCluster, echo: int) -> None:

@@ -16,6 +16,8 @@ PYTHON ?= python3
 DEMO ?= front_proxy
 ## RUNTIME: where it runs: a folder of inventories/
 RUNTIME ?= local
+## JOBS: how many demos `make demos` runs at a time
+JOBS ?= 3
 ## ARGS: more arguments for ansible-playbook, for instance ARGS='--check --diff'
 ARGS ?=
 ## PYTEST_ARGS: more arguments for pytest, for instance PYTEST_ARGS='-k plan'
@@ -92,7 +94,7 @@ $(LINK):
 QUIETLY = $(if $(filter -v%,$(ARGS)),,ANSIBLE_DISPLAY_OK_HOSTS=false ANSIBLE_DISPLAY_SKIPPED_HOSTS=false)
 PLAYBOOK = $(VENV)/bin/ansible-playbook -i inventories/$(RUNTIME) playbooks/$(1).yml -e demo=$(DEMO) $(ARGS)
 
-.PHONY: demo verify down render
+.PHONY: demo verify down render demos list
 demo: $(DEMO_READY) ## Deploy DEMO on RUNTIME, send its traffic, assert its numbers, say where to look
 	@echo "deploying $(DEMO) on $(RUNTIME) (the first time takes about a minute: what it runs is fetched)"
 	@$(QUIETLY) $(call PLAYBOOK,site)
@@ -105,6 +107,12 @@ down: $(DEMO_READY) ## Take the demo down, and leave nothing behind
 
 render: $(DEMO_READY) ## Write the demo's documents to a folder, and deploy nothing
 	@$(call PLAYBOOK,render)
+
+demos: $(DEMO_READY) ## Deploy, verify, change and take down all demos on RUNTIME, JOBS at a time, and show a table
+	@$(VENV)/bin/python playbooks/gallery.py --runtime $(RUNTIME) --jobs $(JOBS) --ansible-playbook $(VENV)/bin/ansible-playbook -- $(ARGS)
+
+list: ## What each demo of the gallery shows, a line for each
+	@awk '/^summary: / { n = FILENAME; gsub(/.*\/|\.yml$$/, "", n); printf "%-24s %s\n", n, substr($$0, 10) }' playbooks/demos/*.yml
 
 # --- Checks ---------------------------------------------------------------------------------------------------------------------------
 

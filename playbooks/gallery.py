@@ -1,0 +1,186 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Plays demos from nothing to nothing, some at a time: deploy, verify, each of its changes, take down. `make demos` calls it.
+
+No two demos share a port, so any of them can run side by side. A line tells what became of each as soon as it is known, a
+table of all of them comes at the end, and the exit code is 0 where every expectation of every demo holds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import yaml
+
+HERE = Path(__file__).resolve().parent
+HOLD = re.compile(r"(\d+) of (\d+) expectations hold")
+LAST = 30  # lines of a playbook's output that are shown where it fails
+
+
+@dataclass
+class Played:
+    """What became of one demo."""
+
+    demo: str
+    held: int = 0
+    expectations: int = 0
+    changes: int = 0
+    seconds: float = 0.0
+    # What failed, and the end of what it said.
+    failed: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def line(self) -> str:
+        mark = "✘" if self.failed else "✔"
+        what = f", failed: {', '.join(step for step, _output in self.failed)}" if self.failed else ""
+        return f"{mark} {self.demo}: {self.held} of {self.expectations} expectations hold, {self.seconds:.0f} s{what}"
+
+
+class Gallery:
+    """Runs playbooks on one inventory; `stop` ends those under way, and lets what was deployed be taken down."""
+
+    def __init__(self, program: str, inventory: str, arguments: list[str]) -> None:
+        self._command = [program, "-i", inventory]
+        self._arguments = arguments
+        self._running: set[subprocess.Popen[str]] = set()
+        self._lock = threading.Lock()
+        self._stopping = False
+
+    def play(self, demo: str) -> Played:
+        """Return what became of `demo`, a name of the gallery or the path of a file."""
+        played, began = Played(Path(demo).stem), time.monotonic()
+        try:
+            if self._step(played, "site", demo):
+                for change in changes_of(demo):
+                    played.changes += 1
+                    self._step(played, "change", demo, "-e", f"change={change}")
+        finally:
+            self._step(played, "teardown", demo, always=True)
+            played.seconds = time.monotonic() - began
+        return played
+
+    def stop(self) -> None:
+        with self._lock:
+            self._stopping = True
+            for process in self._running:
+                process.send_signal(signal.SIGINT)
+
+    def _step(self, played: Played, playbook: str, demo: str, *more: str, always: bool = False) -> bool:
+        command = [
+            *self._command,
+            str(HERE / f"{playbook}.yml"),
+            "-e",
+            f"demo={demo}",
+            *more,
+            *self._arguments,
+        ]
+        with self._lock:
+            if self._stopping and not always:
+                return False
+            # A group of its own: Ctrl-C is this program's to pass on, and a teardown has to outlive it.
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                start_new_session=True,
+                env={**os.environ, "ANSIBLE_NOCOLOR": "1"},
+            )
+            if not always:
+                self._running.add(process)
+        output, _nothing = process.communicate()
+        with self._lock:
+            self._running.discard(process)
+        for held, expectations in HOLD.findall(output):
+            played.held += int(held)
+            played.expectations += int(expectations)
+        if process.returncode:
+            step = f"{playbook} {more[-1]}" if more else playbook
+            played.failed.append((step, "\n".join(output.splitlines()[-LAST:])))
+        return process.returncode == 0
+
+
+def changes_of(demo: str) -> list[str]:
+    """Return the names of a demo's changes, in the order of the file."""
+    path = Path(demo) if "/" in demo else HERE / "demos" / f"{demo}.yml"
+    return list(yaml.safe_load(path.read_text(encoding="utf-8")).get("changes") or {})
+
+
+def table(results: list[Played], runtime: str, elapsed: float) -> str:
+    rows = [("demo", "runtime", "expectations", "held", "changes", "seconds")]
+    rows += [
+        (one.demo, runtime, str(one.expectations), str(one.held), str(one.changes), f"{one.seconds:.1f}")
+        for one in sorted(results, key=lambda one: one.demo)
+    ]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = [
+        "  ".join(
+            cell.ljust(width) if column < 2 else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
+    held, expectations = sum(one.held for one in results), sum(one.expectations for one in results)
+    fine = sum(not one.failed for one in results)
+    total = f"{fine} of {len(results)} demos, {held} of {expectations} expectations hold on {runtime}, in {elapsed:.0f} s."
+    return "\n".join([*lines, "", total])
+
+
+def split(arguments: list[str]) -> tuple[list[str], list[str]]:
+    """Return what is before the first `--`, and what is after it: that is for ansible-playbook."""
+    place = arguments.index("--") if "--" in arguments else len(arguments)
+    return arguments[:place], arguments[place + 1 :]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--runtime", default="local", help="a folder of inventories/")
+    parser.add_argument("--inventory", help="another inventory than that of the runtime")
+    parser.add_argument("--jobs", type=int, default=3, help="how many demos run at a time (3)")
+    parser.add_argument(
+        "--ansible-playbook", default="ansible-playbook", help="the program (ansible-playbook)"
+    )
+    parser.add_argument("demos", nargs="*", help="names or paths; all of the gallery where none is given")
+    mine, arguments = split(sys.argv[1:])
+    options = parser.parse_args(mine)
+    demos = options.demos or sorted(path.stem for path in (HERE / "demos").glob("*.yml"))
+    inventory = options.inventory or str(HERE.parent / "inventories" / options.runtime)
+    gallery = Gallery(options.ansible_playbook, inventory, arguments)
+    began, results = time.monotonic(), []
+
+    def told(played: Played) -> None:
+        results.append(played)
+        print(f"[{len(results)}/{len(demos)}] {played.line}", flush=True)
+
+    with ThreadPoolExecutor(max(1, options.jobs)) as pool:
+        try:
+            # The first one alone: what all of them run is installed once.
+            told(pool.submit(gallery.play, demos[0]).result())
+            for done in as_completed([pool.submit(gallery.play, demo) for demo in demos[1:]]):
+                told(done.result())
+        except KeyboardInterrupt:
+            print("\nStopping: what was deployed is taken down.", flush=True)
+            gallery.stop()
+            pool.shutdown(cancel_futures=True)
+            return 130
+    for played in results:
+        for step, output in played.failed:
+            print(f"\n✘ {played.demo}, {step}:\n{output}")
+    print(f"\n{table(results, options.runtime, time.monotonic() - began)}")
+    return 1 if any(one.failed for one in results) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -41,9 +41,10 @@ _YES = ("1", "true", "yes", "on")
 
 
 def with_environment(
-    options: Mapping[str, Any] | None, environment: Mapping[str, str] = os.environ
+    options: Mapping[str, Any] | None, environment: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
     """The options that have a value, given or from K8S_AUTH_*; `validate_certs` is a bool. Raises ClusterError for a key that is none."""
+    environment = os.environ if environment is None else environment
     given = {key: value for key, value in (options or {}).items() if value is not None and value != ""}
     for key in given:
         if key not in CLUSTER_OPTIONS:

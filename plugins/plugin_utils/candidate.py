@@ -6,8 +6,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import yaml
@@ -64,8 +65,9 @@ def candidate(proxy: Mapping[str, Any], texts: Mapping[str, str]) -> str:
 
 
 def check_syntax(path: str, text: str) -> None:
-    """Raise Wrong, with the line, for a text that is no YAML (or JSON)."""
-    _compose(path, text)
+    """Raise Wrong, with the line, for a text that is no YAML (or JSON); it may be a stream of documents."""
+    with _told(path):
+        list(yaml.compose_all(text, Loader=yaml.SafeLoader))
 
 
 def _resources(path: str, text: str, type_url: str) -> list[yaml.Node]:
@@ -100,9 +102,9 @@ def _text(proxy: Mapping[str, Any], kind: str, texts: Mapping[str, str]) -> str:
     return texts[path]
 
 
-def _compose(path: str, text: str) -> yaml.Node | None:
+def _parsed(path: str, parse: Callable[[], Any]) -> Any:
     try:
-        return yaml.compose(text, Loader=yaml.SafeLoader)
+        return parse()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         problem = " ".join(part for part in (error.problem, error.context and f"({error.context})") if part)
@@ -112,7 +114,7 @@ def _compose(path: str, text: str) -> yaml.Node | None:
 
 
 def _mapping(path: str, text: str) -> yaml.MappingNode:
-    node = _compose(path, text)
+    node = _parsed(path, lambda: yaml.compose(text, Loader=yaml.SafeLoader))
     if not isinstance(node, yaml.MappingNode):
         raise Wrong(path, "is not a mapping")
     return node

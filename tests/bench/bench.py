@@ -15,6 +15,8 @@ from pathlib import Path
 
 import by_hand
 import fleet
+import pods
+from demo_file import demo_file
 from measure import ROOT, Figure, in_turn, median, run, said
 
 BIN = ROOT / ".venv/bin"
@@ -47,67 +49,6 @@ def curl() -> float:
     """The requests of the demo: 24 and 12 and 6, and 3 straight to an app, which by hand is not published."""
     base = f"http://127.0.0.1:{by_hand.EDGE_PORT}/service"
     return run(["curl", "--silent", "--fail", f"{base}/1?[1-33]", f"{base}/2?[1-12]"])
-
-
-def demo_file(folder: Path, services: int) -> Path:
-    """Write a front proxy for as many services, with ports of its own, and return its path."""
-    numbers = range(1, services + 1)
-    names = {f"service{number}": str(number) for number in numbers}
-    demo = {
-        "summary": f"A front proxy for {services} services",
-        "ports": 17000,
-        "services": {name: {"app": {"service": number}, "sidecar": {}} for name, number in names.items()},
-        "proxies": {
-            "edge": {
-                "listeners": {
-                    "http": {
-                        "port": 8080,
-                        "publish": 17980,
-                        "routes": [
-                            {"match": {"prefix": f"/service/{number}"}, "route": {"cluster": name}}
-                            for name, number in reversed(names.items())
-                        ],
-                    }
-                },
-                "clusters": {name: {"to": name} for name in names},
-            }
-        },
-        "traffic": [
-            {
-                "name": "service 1",
-                "to": "edge",
-                "path": "/service/1",
-                "requests": 33,
-                "expect": [{"status": "200", "op": "eq", "value": 33}],
-            },
-            {
-                "name": "service 2",
-                "to": "edge",
-                "path": "/service/2",
-                "requests": 12,
-                "expect": [{"status": "200", "op": "eq", "value": 12}],
-            },
-        ],
-        "expectations": [
-            {
-                "at": "edge",
-                "stat": "cluster.service1.upstream_rq_200",
-                "of": "delta",
-                "op": "eq",
-                "value": 33,
-            },
-            {
-                "at": "edge",
-                "stat": "cluster.service2.upstream_rq_200",
-                "of": "delta",
-                "op": "eq",
-                "value": 12,
-            },
-        ],
-    }
-    path = folder / f"bench{services}.yml"
-    path.write_text(json.dumps(demo))
-    return path
 
 
 def cold(demo: Path) -> Callable[[], float]:
@@ -181,7 +122,12 @@ def main() -> None:
     try:
         for services in (FEW, MANY):
             by_hand.write(folder / f"hand{services}", services)
-        figures = [*speed_of_a_deployment(folder), speed_of_a_service(folder), *fleet.figures(folder)]
+        figures = [
+            *speed_of_a_deployment(folder),
+            speed_of_a_service(folder),
+            *pods.figures(folder),
+            *fleet.figures(folder),
+        ]
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     for one in figures:

@@ -35,6 +35,12 @@ class Figure:
 def run(command: Sequence[str], folder: Path = ROOT) -> float:
     """Return the seconds that `command` took; end with its output when it failed."""
     start = time.monotonic()
+    output(command, folder)
+    return time.monotonic() - start
+
+
+def output(command: Sequence[str], folder: Path = ROOT) -> str:
+    """Return what `command` said; end with it when it failed."""
     done = subprocess.run(
         command,
         cwd=folder,
@@ -46,7 +52,7 @@ def run(command: Sequence[str], folder: Path = ROOT) -> float:
     )
     if done.returncode:
         sys.exit(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout[-3000:]}")
-    return time.monotonic() - start
+    return done.stdout
 
 
 def in_turn(rounds: int, *steps: Callable[[], float]) -> list[list[float]]:

@@ -6,9 +6,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import yaml
@@ -66,8 +65,7 @@ def candidate(proxy: Mapping[str, Any], texts: Mapping[str, str]) -> str:
 
 def check_syntax(path: str, text: str) -> None:
     """Raise Wrong, with the line, for a text that is no YAML (or JSON); it may be a stream of documents."""
-    with _told(path):
-        list(yaml.compose_all(text, Loader=yaml.SafeLoader))
+    _parsed(path, lambda: list(yaml.compose_all(text, Loader=yaml.SafeLoader)))
 
 
 def _resources(path: str, text: str, type_url: str) -> list[yaml.Node]:

@@ -18,7 +18,7 @@ REVISION = "deployment.kubernetes.io/revision"
 IMAGE = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError")
 # What a registry or a runtime says of an image that no second attempt brings.
 FOR_GOOD = re.compile(
-    r"not found|denied|unauthorized|forbidden|invalid|no basic auth|manifest unknown|not present|x509|HTTP response to HTTPS",
+    r"not found|denied|unauthorized|forbidden|invalid|no basic auth|manifest unknown|not present|x509|no such host|HTTP response to HTTPS",
     re.IGNORECASE,
 )
 CRASHES = "CrashLoopBackOff"
@@ -162,12 +162,14 @@ def _container(pod: Object, status: Object) -> Rollout:
 def _image(pod: str, container: str, image: str, reason: str, message: str) -> Rollout:
     # The first attempt is told in full, later ones behind "Back-off pulling image …: ErrImagePull: ".
     said = message.rpartition("desc = ")[2] or message
-    said = "" if said.startswith("Back-off pulling image") and "Err" not in said else said
+    said = re.sub(r"^Back-off pulling image \"[^\"]*\"(: ErrImagePull: |$)", "", said)
     words = f"image {image} cannot be pulled"
     where = f"(pod {pod}, container {container})"
     if reason in ("ErrImagePull", "ImagePullBackOff") and not FOR_GOOD.search(said):
         return Rollout(
-            "waiting", f"{words}{f': {said}' if said else ''} {where}; the cluster tries again", pod
+            "waiting",
+            f"{words}{f': {said}' if said else ''} {where}; the cluster tries again",
+            "" if said else pod,
         )
     return Rollout(
         "broken",

@@ -1,7 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every demo of the gallery on every runtime, by the commands of the README, from a fresh host to nothing left behind."""
+"""The demos of the foundation on every runtime, by the commands of the README, from a fresh host to nothing left behind."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
-from live import DEMOS, RUNTIMES, Home, demo_data
+from live import FOUNDATION, RUNTIMES, Home, demo_data
 
 Stories = dict[tuple[str, str], Future[None]]
 
@@ -27,7 +27,7 @@ def stories(request: pytest.FixtureRequest) -> Iterator[Stories]:
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
-@pytest.mark.parametrize("name", DEMOS)
+@pytest.mark.parametrize("name", FOUNDATION)
 def test_a_demo_from_nothing_to_nothing(name: str, runtime: str, stories: Stories) -> None:
     stories[name, runtime].result()
 

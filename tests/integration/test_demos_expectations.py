@@ -1,7 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""For each expectation of each demo a run in which it must fail and does, with the sentence that a person needs."""
+"""For each expectation of each demo of the foundation a run in which it must fail and does, with the sentence that a person needs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from deployment import Deployment
-from live import DEMOS, Home, demo_data
+from live import FOUNDATION, Home, demo_data
 
 Data = dict[str, Any]
 
@@ -350,7 +350,7 @@ def home() -> Iterator[Home]:
     one.close()
 
 
-@pytest.fixture(scope="module", params=DEMOS)
+@pytest.fixture(scope="module", params=FOUNDATION)
 def demo(request: pytest.FixtureRequest, home: Home) -> Iterator[Deployed]:
     one = Deployed(home, request.param)
     yield one

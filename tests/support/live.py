@@ -29,6 +29,8 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.traffic import parse
 ROOT = Path(__file__).resolve().parents[2]
 GALLERY = ROOT / "playbooks" / "demos"
 DEMOS = sorted(path.stem for path in GALLERY.glob("*.yml"))
+# Those that show what the collection can do: each of their expectations, and each step on their way, has a test.
+FOUNDATION = ("canary", "fault_injection", "front_proxy", "mutual_tls", "service_envoy")
 RUNTIMES = ("local", "docker")
 PLAYBOOK = ROOT / ".venv" / "bin" / "ansible-playbook"
 # Programs that the local runtime installs are kept between runs, apart from what a person's own demos use.

@@ -25,7 +25,8 @@ import yaml
 
 HERE = Path(__file__).resolve().parent
 HOLD = re.compile(r"(\d+) of (\d+) expectations hold")
-LAST = 30  # lines of a playbook's output that are shown where it fails
+ERROR = re.compile(r"^\[ERROR\]: (.*?)^Origin: ", re.DOTALL | re.MULTILINE)
+LAST = 30  # lines of a playbook's output that are shown where it fails without a word of Ansible's
 
 
 @dataclass
@@ -108,8 +109,14 @@ class Gallery:
             played.expectations += int(expectations)
         if process.returncode:
             step = f"{playbook} {more[-1]}" if more else playbook
-            played.failed.append((step, "\n".join(output.splitlines()[-LAST:])))
+            played.failed.append((step, why(output)))
         return process.returncode == 0
+
+
+def why(output: str) -> str:
+    """Return what Ansible said of the task that failed, or else the end of what it said."""
+    found = ERROR.search(output)
+    return found[1].strip() if found else "\n".join(output.splitlines()[-LAST:])
 
 
 def changes_of(demo: str) -> list[str]:

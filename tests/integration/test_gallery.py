@@ -275,7 +275,7 @@ def test_a_gallery_that_is_interrupted_takes_down_what_it_deployed() -> None:
     try:
         process = play(home, [str(home.demo("rbac")), str(home.demo("gzip"))])
         end = time.monotonic() + 120
-        while not home.left("rbac"):
+        while not (home.state("rbac") / "supervisord.conf").exists():
             assert time.monotonic() < end, "nothing was deployed"
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)

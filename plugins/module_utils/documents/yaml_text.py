@@ -26,7 +26,14 @@ class _Dumper(_Fastest):  # type: ignore[misc]
         return True
 
 
+def _text(dumper: Any, text: str) -> Any:
+    """A text of several lines is written as lines, where it does not start with space, which would need an indicator."""
+    style = "|" if "\n" in text.rstrip("\n") and not text[0].isspace() else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
 if yaml:
+    _Dumper.add_representer(str, _text)
     # Envoy's parser (yaml-cpp) takes these for true and false; PyYAML does not, and so would not quote them.
     _Dumper.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("[yYnN]$"), list("yYnN"))
 

@@ -17,6 +17,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.documents.manifests.
     FILE as MANIFESTS,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils.documents.manifests.manifests import manifests
+from ansible_collections.meshlab.envoy.plugins.module_utils.documents.manifests.names import DEMO
 from ansible_collections.meshlab.envoy.plugins.module_utils.documents.manifests.template import (
     FILE as TEMPLATE,
 )
@@ -147,12 +148,17 @@ def _manifests(
     objects = [*manifests(name, workloads, contents, folders, context.settings), *more]
     # Keys are made where the demo is deployed or rendered, and are in none of its documents.
     public = [one for one in objects if one["kind"] != "Secret"]
-    documents = [File(MANIFESTS, titled_all(f"{name}: kubectl apply -f {MANIFESTS}", public))]
-    secrets = [f"create secret generic {secret_name(name, one)} --from-file={one}" for one in folders]
+    tool = "oc" if context.runtime == "openshift" else "kubectl"
+    secrets: list[str] = []
+    for folder in folders:
+        secret = secret_name(name, folder)
+        secrets.append(f"{tool} create secret generic {secret} --from-file={folder}")
+        # By its label it is the demo's own: a deploy takes it over, and a teardown removes it.
+        secrets.append(f"{tool} label secret {secret} {DEMO}={name}")
+    by_hand = [*secrets, f"{tool} apply -f {MANIFESTS}"]
+    documents = [File(MANIFESTS, titled_all(f"{name}: {' && '.join(by_hand)}", public))]
     if context.runtime == "openshift":
-        command = f"oc process -f {TEMPLATE} -p NAMESPACE=$(oc project -q) | oc create -f -"
-        documents.append(
-            File(TEMPLATE, titled(f"{name}: {command}", template(name, demo["summary"], public)))
-        )
-        return documents, objects, [*(f"oc {one}" for one in secrets), command]
-    return documents, objects, [*(f"kubectl {one}" for one in secrets), f"kubectl apply -f {MANIFESTS}"]
+        by_hand = [*secrets, f"oc process -f {TEMPLATE} -p NAMESPACE=$(oc project -q) | oc create -f -"]
+        made = template(name, demo["summary"], public)
+        documents.append(File(TEMPLATE, titled(f"{name}: {' && '.join(by_hand)}", made)))
+    return documents, objects, by_hand

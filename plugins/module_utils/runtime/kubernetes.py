@@ -298,9 +298,13 @@ class Kubernetes:
         there = self.cluster.get(*key) or {"metadata": {}}
         demo = (there["metadata"].get("labels") or {}).get(labels.DEMO)
         whose = f"is of the demo {demo}" if demo else "is not of any demo"
+        own = ""
+        if not demo:
+            command = f"kubectl --namespace {self.cluster.namespace} label {key[0].lower()} {key[1]} {self.selector}"
+            own = f"; if it is this demo's own, say so: {command}"
         return (
             f"{key[0]} {key[1]} in namespace {self.cluster.namespace} {whose}: remove it, choose another namespace,"
-            " or give this demo another name"
+            f" or give this demo another name{own}"
         )
 
     # Change

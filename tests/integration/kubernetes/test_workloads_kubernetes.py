@@ -247,7 +247,8 @@ def test_a_name_that_somebody_else_has_is_refused_before_anything_is_changed(
     assert answer["failed"]
     assert answer["msg"] == (
         f"ServiceAccount {name} in namespace {home.namespace} is not of any demo: remove it, choose another namespace,"
-        " or give this demo another name. Nothing was changed."
+        f" or give this demo another name; if it is this demo's own, say so: kubectl --namespace {home.namespace} label"
+        f" serviceaccount {name} meshlab.envoy/demo={home.name('front_proxy')}. Nothing was changed."
     )
     assert not answer["changed"]
     assert home.left("front_proxy") == []

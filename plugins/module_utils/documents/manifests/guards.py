@@ -55,20 +55,21 @@ def network_policy(demo: str, pod: Pod) -> Object:
 
 
 def disruption_budgets(demo: str, pods: Iterable[Pod]) -> list[Object]:
-    """Return what lets a drained node take one pod of a group at a time; a single pod has to be let go."""
-    return [
-        {
-            "apiVersion": "policy/v1",
-            "kind": "PodDisruptionBudget",
-            "metadata": names.metadata(demo, names.object_name(demo, pod.group), pod.group),
-            "spec": {
-                "maxUnavailable": 1,
-                "selector": {"matchLabels": names.match(demo, pod.group)},
-            },
-        }
-        for pod in pods
-        if pod.replicas > 1
-    ]
+    """Return the budgets of groups of several pods."""
+    return [disruption_budget(demo, pod.group) for pod in pods if pod.replicas > 1]
+
+
+def disruption_budget(demo: str, group: str) -> Object:
+    """Return what lets a drained node take one pod of `group` at a time; a single pod is let go."""
+    return {
+        "apiVersion": "policy/v1",
+        "kind": "PodDisruptionBudget",
+        "metadata": names.metadata(demo, names.object_name(demo, group), group),
+        "spec": {
+            "maxUnavailable": 1,
+            "selector": {"matchLabels": names.match(demo, group)},
+        },
+    }
 
 
 def _port(number: int, protocol: str) -> Object:

@@ -12,6 +12,9 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 
 from ansible_collections.meshlab.envoy.plugins.module_utils.documents.manifests import names
+from ansible_collections.meshlab.envoy.plugins.module_utils.documents.manifests.guards import (
+    disruption_budget,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils.documents.manifests.pods import Object
 
 FILE = "template.yaml"
@@ -46,7 +49,7 @@ def template(demo: str, summary: str, objects: Sequence[Object]) -> Object:
         "description": "The project that the demo runs in.",
         "required": True,
     }
-    made = [_object(deepcopy(one), parameters) for one in objects]
+    made = [_object(deepcopy(one), parameters) for one in (*_budgets(demo, objects), *objects)]
     return {
         "apiVersion": "template.openshift.io/v1",
         "kind": "Template",
@@ -58,6 +61,16 @@ def template(demo: str, summary: str, objects: Sequence[Object]) -> Object:
         "parameters": list(parameters.found.values()),
         "objects": made,
     }
+
+
+def _budgets(demo: str, objects: Sequence[Object]) -> list[Object]:
+    """Return the budgets that are not among `objects`: how many pods of a group there are is known only to who processes."""
+    there = {one["metadata"]["name"] for one in objects if one["kind"] == "PodDisruptionBudget"}
+    return [
+        disruption_budget(demo, one["metadata"]["labels"][names.NAME])
+        for one in objects
+        if one["kind"] == "Deployment" and one["metadata"]["name"] not in there
+    ]
 
 
 def _object(one: Object, parameters: _Parameters) -> Object:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+import yaml
 
 from ansible_collections.meshlab.envoy.plugins.module_utils.documents.manifests.manifests import manifests
 from ansible_collections.meshlab.envoy.plugins.module_utils.documents.manifests.settings import (
@@ -26,6 +27,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.documents.workload i
     Workload,
     WorkloadError,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils.documents.yaml_text import to_yaml
 
 ENVOY = Workload(
     name="web_1-envoy",
@@ -280,6 +282,23 @@ def test_a_template_lets_its_users_choose() -> None:
     assert {one["metadata"]["namespace"] for one in made["objects"]} == {"${NAMESPACE}"}
     # Kubernetes' own $(POD_NAME) is no parameter.
     assert "$(POD_NAME)" in json.dumps(made)
+
+
+@pytest.mark.parametrize("replicas", [1, 3])
+def test_a_template_has_one_budget_for_however_many_pods(replicas: int) -> None:
+    own = replace(APP, network=None, replicas=replicas)
+    made = template("my_demo", "", list(objects(own).values()))
+    [budget] = [one for one in made["objects"] if one["kind"] == "PodDisruptionBudget"]
+    assert budget["metadata"]["name"] == "my-demo-web-1"
+    assert budget["metadata"]["namespace"] == "${NAMESPACE}"
+    assert budget["spec"]["maxUnavailable"] == 1
+
+
+def test_files_are_written_as_lines_that_people_read() -> None:
+    text = "# first\nlisteners: []\n"
+    assert to_yaml({"data": {"l.yaml": text}}) == "data:\n  l.yaml: |\n    # first\n    listeners: []\n"
+    for odd in ("\n", " a\nb", "a \nb\n", "a\nb", "a\n\n", "a\tb\nc", "a\x07\nb", ""):
+        assert yaml.safe_load(to_yaml({"data": odd})) == {"data": odd}
 
 
 def test_two_images_of_one_name_are_two_parameters() -> None:

@@ -6,7 +6,7 @@
 A copy of the checkout is made in an empty home. A fence's info string says more than its language:
 
 - ```sh                        is run, from the checkout, in the order of the page;
-- ```sh needs=docker           as well, where there is a daemon;
+- ```sh needs=docker           as well, where there is a daemon; needs=kubernetes, where there is a cluster;
 - ```sh not-run: REASON        is not, for a reason of NOT_RUN below;
 - ```yaml file=PATH            is written there before;
 - ```text sample=DEMO          is what a run of that demo printed last. MESHLAB_WRITE_SAMPLES=1 writes it anew.
@@ -103,7 +103,8 @@ class Newcomer:
 
     def environment(self) -> dict[str, str]:
         """Nothing of the tests' own; downloads that somebody made before are not made again."""
-        kept = ("LANG", "LC_ALL", "DOCKER_HOST", "CI")
+        kept = ("LANG", "LC_ALL", "DOCKER_HOST", "KUBECONFIG", "CI")
+        kubectl = Path(os.environ.get("MESHLAB_KUBECTL", "")).parent
         return {
             **{
                 key: value
@@ -112,7 +113,7 @@ class Newcomer:
             },
             **_caches(),
             "HOME": str(self.home),
-            "PATH": f"{os.environ['PATH']}:{self.checkout}/.venv/bin",
+            "PATH": f"{os.environ['PATH']}:{self.checkout}/.venv/bin:{kubectl}",
             "NO_COLOR": "1",
             # Ansible looks for results of async tasks in the home that /etc/passwd has.
             "ANSIBLE_ASYNC_DIR": str(self.home / ".ansible_async"),
@@ -213,14 +214,19 @@ def test_a_page_read_from_top_to_bottom(newcomer: Newcomer, step: Fence) -> None
     if demo := step.option("sample"):
         _check_sample(step, demo, newcomer.outputs)
         return
-    if (
-        step.option("needs") == "docker"
-        and subprocess.run(["docker", "version"], capture_output=True, check=False).returncode
-    ):
-        pytest.skip("there is no Docker daemon: tests/lab/with brings one up")
+    _there_or_skip(step.option("needs"))
     done = newcomer.run(step.text)
     newcomer.outputs.append(done.stdout)
     assert done.returncode == 0, f"{step}:\n{step.text}\n{done.stdout}"
+
+
+def _there_or_skip(needed: str) -> None:
+    asked = {
+        "docker": ["docker", "version"],
+        "kubernetes": [os.environ.get("MESHLAB_KUBECTL", "kubectl"), "version"],
+    }
+    if needed and subprocess.run(asked[needed], capture_output=True, check=False).returncode:
+        pytest.skip(f"there is no {needed}: tests/lab/with brings one up")
 
 
 def test_nothing_is_left_running(newcomer: Newcomer) -> None:
@@ -270,7 +276,10 @@ CAUSES = {
     "no such field: 'prefx'": (
         "sed '0,/prefix:/s//prefx:/' playbooks/demos/front_proxy.yml > ~/wrong.yml; make demo DEMO=~/wrong.yml"
     ),
-    "there is no such runtime; choose one of: docker local": "make demo RUNTIME=kubernetes",
+    "There is no namespace shop on this cluster": (
+        "make demo RUNTIME=kubernetes ARGS='-e \"{runtime_cluster: {namespace: shop}}\"'"
+    ),
+    "there is no such runtime; choose one of: docker kubernetes local openshift": "make demo RUNTIME=podman",
     "Python 3.11 or newer": "make lock PYTHON=nonesuch",
     "✘ cluster.service1.upstream_rq_200 at edge: ": (
         f"{SCALED}; trap 'make down DEMO=~/front_proxy.yml' EXIT; make demo DEMO=~/front_proxy.yml"
@@ -287,6 +296,7 @@ def test_each_row_of_troubles_has_a_cause() -> None:
 
 @pytest.mark.parametrize("message", CAUSES)
 def test_troubles_are_told_in_these_words(newcomer: Newcomer, message: str) -> None:
+    _there_or_skip("kubernetes" if "RUNTIME=kubernetes" in CAUSES[message] else "")
     done = newcomer.run(CAUSES[message])
     assert done.returncode != 0
     assert message in done.stdout

@@ -27,7 +27,12 @@ class Deployment:
         self.home = home
         self.demo = demo
 
-    def plan(self, changes: dict[str, Any] | None = None, replicas: dict[str, int] | None = None) -> Any:
+    def plan(
+        self,
+        changes: dict[str, Any] | None = None,
+        replicas: dict[str, int] | None = None,
+        kubernetes: dict[str, Any] | None = None,
+    ) -> Any:
         roles = ROOT / "roles"
         context = {
             "runtime": self.home.runtime,
@@ -54,6 +59,7 @@ class Deployment:
                 for style in ("dog_statsd", "statsd")
             },
             "replicas": replicas or {},
+            "kubernetes": kubernetes or {},
         }
         data = merged(demo_data(self.demo, self.home.shift), changes or {})
         return make_plan(self.home.name(self.demo), data, context)

@@ -28,6 +28,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.cluster import webso
 from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.errors import ClusterError, refusal
 from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.forward import PROTOCOL, Forward, Pump
 from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.kinds import Kind, kind_of, kind_of_object
+from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.ownership import taken_over
 from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.settings import Settings, load
 
 if TYPE_CHECKING:
@@ -133,6 +134,24 @@ class Cluster:
             thing,
         )
         return Answer(_trimmed(data), warnings)
+
+    def take_over(self, kind: str, name: str, *, namespace: str | None = None) -> None:
+        """Have what an object got from `kubectl apply` or `create` be of `meshlab.envoy`, whose next apply then decides on all of it."""
+        one, space = _kind(kind), namespace or self.namespace
+        place, what = one.path(space, name), _what(one, name, space)
+        query = {"fieldManager": MANAGER}
+        for attempt in range(_MOST_BUSY):
+            metadata = self._ask("GET", place, what)[0]["metadata"]
+            entries = taken_over(metadata.get("managedFields") or [], MANAGER)
+            # With the version this is a conflict where the object changed meanwhile, be it only its status.
+            merge = {"metadata": {"resourceVersion": metadata["resourceVersion"], "managedFields": entries}}
+            try:
+                self._ask("PATCH", place, what, query, "application/merge-patch+json", merge)
+            except ClusterError as error:
+                if error.reason != "conflict" or attempt + 1 == _MOST_BUSY:
+                    raise
+            else:
+                return
 
     def patch(
         self, kind: str, name: str, merge: Mapping[str, Any], *, namespace: str | None = None

@@ -117,7 +117,6 @@ def runtime_of(request: Request) -> Runtime:
         return Kubernetes(
             request.name,
             folder,
-            request.runtime,
             request.workloads,
             request.manifests,
             request.asked,

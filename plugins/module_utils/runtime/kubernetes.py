@@ -52,7 +52,7 @@ KINDS = (
 )
 # Kinds that a cluster need not have, or that a user may not see: no error where nobody wants one.
 ISTIO = ("Gateway.networking.istio.io", "VirtualService", "DestinationRule")
-OPTIONAL = {"kubernetes": ("HTTPRoute", *ISTIO), "openshift": ("HTTPRoute", *ISTIO, "Route")}
+OPTIONAL = ("HTTPRoute", "Route", *ISTIO)
 MADE_BY_OTHERS = ("ReplicaSet", "Pod")
 
 
@@ -67,7 +67,6 @@ class Kubernetes:
         self,
         name: str,
         folder: Path,
-        runtime: str,
         workloads: Sequence[Workload],
         manifests: Iterable[Mapping[str, Any]],
         asked: Mapping[str, Asked],
@@ -78,7 +77,7 @@ class Kubernetes:
         self.selector = f"{labels.DEMO}={name}"
         self.wanted: dict[Key, Object] = {objects.key_of(one): dict(one) for one in manifests}
         self._groups = {labels.dns(one.group or one.name): one.group or one.name for one in workloads}
-        kinds = (*KINDS, *OPTIONAL[runtime], *(kind for kind, _name in self.wanted))
+        kinds = (*KINDS, *OPTIONAL, *(kind for kind, _name in self.wanted))
         self._kinds = tuple(dict.fromkeys(kinds))
         self._options = cluster
         self._cluster: Cluster | None = None
@@ -319,10 +318,12 @@ class Kubernetes:
 
     def _differs(self, key: Key, wanted: Mapping[str, Any]) -> bool:
         there = self._there.get(key)
-        return there is None or not objects.holds_the_same(wanted, there)
+        return there is None or objects.is_by_hand(there) or not objects.holds_the_same(wanted, there)
 
     def _apply_all(self, things: Mapping[Key, Object]) -> dict[Key, Object]:
+        by_hand = [key for key in things if objects.is_by_hand(self._there.get(key))]
         try:
+            each(lambda key: self.cluster.take_over(*key), by_hand)
             answers = each(lambda key: self.cluster.apply(things[key]).object, things)
         except ClusterError as error:
             raise RuntimeFailed(f"The cluster took what it was asked to try, and then not: {error}") from None

@@ -22,6 +22,8 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.rollout impo
 Object = dict[str, Any]
 # Annotation: the digest of what was applied last, so that what is wanted no more is noticed without asking the API server.
 APPLIED = "meshlab.envoy/applied"
+# Annotation: what `kubectl apply` wrote last, of which it stays an owner.
+APPLIED_BY_HAND = "kubectl.kubernetes.io/last-applied-configuration"
 # Annotation of a pod: touched, it makes the kubelet look at the pod's volumes at once.
 SYNCED = "meshlab.envoy/synced"
 # What the API server keeps for itself, and what says how an object fares.
@@ -91,6 +93,12 @@ def holds_the_same(wanted: Mapping[str, Any], there: Mapping[str, Any]) -> bool:
         wanted["kind"] not in ("ConfigMap", "Secret")
         or (wanted.get("data") or {}).keys() == (there.get("data") or {}).keys()
     )
+
+
+def is_by_hand(there: Mapping[str, Any] | None) -> bool:
+    """Whether a person made an object, or applied it since, without this collection."""
+    annotations = ((there or {}).get("metadata") or {}).get("annotations") or {}
+    return there is not None and (APPLIED_BY_HAND in annotations or APPLIED not in annotations)
 
 
 def filled(thing: Mapping[str, Any], folder: Path) -> Object | None:

@@ -163,9 +163,11 @@ def _probes(probe: Probe) -> Object:
         ask = {"httpGet": {"path": probe.path, "port": probe.port}}
     else:
         ask = {"tcpSocket": {"port": probe.port}}
+    # A program has to be started for each question, which takes seconds on a node that is busy.
+    patience = 10 if "exec" in ask else 3
     return {
-        "startupProbe": {**ask, "periodSeconds": 1, "timeoutSeconds": 3, "failureThreshold": 60},
-        "readinessProbe": {**ask, "periodSeconds": 10, "timeoutSeconds": 3, "failureThreshold": 2},
+        "startupProbe": {**ask, "periodSeconds": 1, "timeoutSeconds": patience, "failureThreshold": 60},
+        "readinessProbe": {**ask, "periodSeconds": 10, "timeoutSeconds": patience, "failureThreshold": 2},
     }
 
 

@@ -25,7 +25,7 @@ class ActionModule(HereOrThereAction):
         """Of a plan, its files and workloads stay here."""
         plan = options.get("plan")
         if isinstance(plan, dict):
-            options["plan"] = {key: plan[key] for key in NEEDED if key in plan}
+            options["plan"] = {key: plan[key] for key in (*NEEDED, "admins") if key in plan}
         return options
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:

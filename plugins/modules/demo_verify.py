@@ -38,6 +38,7 @@ options:
   plan:
     description:
       - The plan of M(meshlab.envoy.demo_plan). Its C(endpoints), C(traffic) and C(assertions) are what is verified.
+        Its C(admins) say which pods proxies have to know by name before traffic is sent, which takes some seconds after a start.
     type: dict
     required: true
   timeout:

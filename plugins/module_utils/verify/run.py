@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.access import Access
 
 Entry = Mapping[str, Any]
+# Pods are ready some seconds before everybody's name resolution knows them: CoreDNS tells what it knew for 5 s.
+SETTLING = 15.0
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class Experiment:
     traffic: Sequence[Entry]
     assertions: Sequence[Entry]
     access: Access | None = None  # to the cluster, where endpoints or traffic are about pods
+    admins: Sequence[Entry] = ()  # of pods: whom each proxy must have found by name before anything is sent
 
     def parsed(self) -> list[Traffic]:
         """Return the traffic to send. Raises ValueError for anything in the experiment that cannot be meant."""
@@ -58,6 +61,7 @@ def verify(experiment: Experiment, timeout: float, sleep: float) -> dict[str, An
     """
     began = time.monotonic()
     traffic = experiment.parsed()
+    _settle(experiment, sleep)
     before = _before(experiment)
     sent = [run(one) for one in traffic]
     outcome = _after(experiment, sent, before, timeout, sleep)
@@ -68,6 +72,25 @@ def verify(experiment: Experiment, timeout: float, sleep: float) -> dict[str, An
         "endpoints": seen["endpoints"],
         "elapsed": round(time.monotonic() - began, 3),
     }
+
+
+def _settle(experiment: Experiment, sleep: float) -> None:
+    """Wait until proxies know the pods that there are to be, also where nobody waited for that (`kubectl apply`).
+
+    What they do not find is for the expectations to tell.
+    """
+    known = [
+        {
+            "endpoint": [one["proxy"]],
+            "stat": f"cluster.{name.replace(':', '_')}.membership_total",
+            "op": "eq",
+            "value": count,
+        }
+        for one in experiment.admins
+        for name, count in (one.get("members") or {}).items()
+    ]
+    if known:
+        watch(experiment.places(), parse_assertions(known), timeout=SETTLING, sleep=sleep)
 
 
 def _before(experiment: Experiment) -> Snapshot | None:

@@ -37,7 +37,9 @@ def perform(options: dict[str, Any], check_mode: bool) -> dict[str, Any]:
             "msg": f"plan: has no {missing[0]}; give what meshlab.envoy.demo_plan answered",
         }
     access = _access(plan, options.get("cluster"))
-    experiment = Experiment(plan["endpoints"], plan["traffic"], plan["assertions"], access)
+    experiment = Experiment(
+        plan["endpoints"], plan["traffic"], plan["assertions"], access, plan.get("admins") or ()
+    )
     try:
         if check_mode:
             experiment.parsed()

@@ -109,7 +109,8 @@ render: $(DEMO_READY) ## Write the demo's documents to a folder, and deploy noth
 	@$(call PLAYBOOK,render)
 
 demos: $(DEMO_READY) ## Deploy, verify, change and take down all demos on RUNTIME, JOBS at a time, and show a table
-	@$(VENV)/bin/python playbooks/gallery.py --runtime $(RUNTIME) --jobs $(JOBS) --ansible-playbook $(VENV)/bin/ansible-playbook -- $(ARGS)
+	@$(VENV)/bin/python playbooks/gallery.py --runtime $(RUNTIME) --jobs $(JOBS) --ansible-playbook $(VENV)/bin/ansible-playbook \
+	  --json build/gallery/$(RUNTIME).json -- $(ARGS)
 
 list: ## What each demo of the gallery shows, a line for each
 	@awk '/^summary: / { n = FILENAME; gsub(/.*\/|\.yml$$/, "", n); printf "%-24s %s\n", n, substr($$0, 10) }' playbooks/demos/*.yml
@@ -196,10 +197,13 @@ bench: $(TEST_READY) $(VENV)/.has-docker ## Measure: ratios in one run, printed 
 # --- Other ----------------------------------------------------------------------------------------------------------------------------
 
 ##@ Other
-.PHONY: docs readmes lock clean help
+.PHONY: docs table readmes lock clean help
 docs: $(TEST_READY) $(TEST_VENV)/.has-docs ## Build the documentation as a site in build/docs, which a warning fails (half a minute)
 	@echo "antsibull-docs and sphinx"
 	@$(BIN)/python tests/lint/docs_site.py
+
+table: $(TEST_READY) ## Write the README's table of demos and runtimes, from what the last runs of the gallery saw
+	@$(BIN)/python tests/lint/gallery_table.py
 
 readmes: $(TEST_READY) ## Write the roles' option tables into their READMEs, from their argument specs
 	@$(BIN)/python tests/lint/role_readmes.py

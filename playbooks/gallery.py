@@ -10,6 +10,7 @@ table of all of them comes at the end, and the exit code is 0 where every expect
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import re
 import signal
@@ -18,14 +19,16 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 HERE = Path(__file__).resolve().parent
 HOLD = re.compile(r"(\d+) of (\d+) expectations hold")
 ERROR = re.compile(r"^\[ERROR\]: (.*?)^Origin: ", re.DOTALL | re.MULTILINE)
+PODS = ("kubernetes", "openshift")  # reached by port-forward
 LAST = 30  # lines of a playbook's output that are shown where it fails without a word of Ansible's
 
 
@@ -40,9 +43,13 @@ class Played:
     seconds: float = 0.0
     # What failed, and the end of what it said.
     failed: list[tuple[str, str]] = field(default_factory=list)
+    # Why it was not played.
+    unfit: str = ""
 
     @property
     def line(self) -> str:
+        if self.unfit:
+            return f"- {self.demo}: not played, {self.unfit}"
         mark = "✘" if self.failed else "✔"
         what = f", failed: {', '.join(step for step, _output in self.failed)}" if self.failed else ""
         return f"{mark} {self.demo}: {self.held} of {self.expectations} expectations hold, {self.seconds:.0f} s{what}"
@@ -51,7 +58,8 @@ class Played:
 class Gallery:
     """Runs playbooks on one inventory; `stop` ends those under way, and lets what was deployed be taken down."""
 
-    def __init__(self, program: str, inventory: str, arguments: list[str]) -> None:
+    def __init__(self, program: str, runtime: str, inventory: str, arguments: list[str]) -> None:
+        self._runtime = runtime
         self._command = [program, "-i", inventory]
         self._arguments = arguments
         self._running: set[subprocess.Popen[str]] = set()
@@ -60,7 +68,9 @@ class Gallery:
 
     def play(self, demo: str) -> Played:
         """Return what became of `demo`, a name of the gallery or the path of a file."""
-        played, began = Played(Path(demo).stem), time.monotonic()
+        played, began = Played(Path(demo).stem, unfit=unfit(demo, self._runtime)), time.monotonic()
+        if played.unfit:
+            return played
         try:
             if self._step(played, "site", demo):
                 for change in changes_of(demo):
@@ -121,8 +131,24 @@ def why(output: str) -> str:
 
 def changes_of(demo: str) -> list[str]:
     """Return the names of a demo's changes, in the order of the file."""
+    return list(read(demo).get("changes") or {})
+
+
+def unfit(demo: str, runtime: str) -> str:
+    """Return why a demo cannot be verified on a runtime, '' where it can."""
+    if runtime not in PODS:
+        return ""
+    listeners = [
+        one for proxy in (read(demo).get("proxies") or {}).values() for one in proxy["listeners"].values()
+    ]
+    return "a port-forward carries no datagrams" if any("udp_filters" in one for one in listeners) else ""
+
+
+def read(demo: str) -> dict[str, Any]:
+    """Return what a demo's file says."""
     path = Path(demo) if "/" in demo else HERE / "demos" / f"{demo}.yml"
-    return list(yaml.safe_load(path.read_text(encoding="utf-8")).get("changes") or {})
+    found: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return found
 
 
 def table(results: list[Played], runtime: str, elapsed: float) -> str:
@@ -130,6 +156,7 @@ def table(results: list[Played], runtime: str, elapsed: float) -> str:
     rows += [
         (one.demo, runtime, str(one.expectations), str(one.held), str(one.changes), f"{one.seconds:.1f}")
         for one in sorted(results, key=lambda one: one.demo)
+        if not one.unfit
     ]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = [
@@ -140,8 +167,10 @@ def table(results: list[Played], runtime: str, elapsed: float) -> str:
         for row in rows
     ]
     held, expectations = sum(one.held for one in results), sum(one.expectations for one in results)
-    fine = sum(not one.failed for one in results)
-    total = f"{fine} of {len(results)} demos, {held} of {expectations} expectations hold on {runtime}, in {elapsed:.0f} s."
+    played = [one for one in results if not one.unfit]
+    fine = sum(not one.failed for one in played)
+    lines += [f"{one.demo} was not played: {one.unfit}" for one in results if one.unfit]
+    total = f"{fine} of {len(played)} demos, {held} of {expectations} expectations hold on {runtime}, in {elapsed:.0f} s."
     return "\n".join([*lines, "", total])
 
 
@@ -159,12 +188,13 @@ def main() -> int:
     parser.add_argument(
         "--ansible-playbook", default="ansible-playbook", help="the program (ansible-playbook)"
     )
+    parser.add_argument("--json", type=Path, help="a file to write the table to, as data")
     parser.add_argument("demos", nargs="*", help="names or paths; all of the gallery where none is given")
     mine, arguments = split(sys.argv[1:])
     options = parser.parse_args(mine)
     demos = options.demos or sorted(path.stem for path in (HERE / "demos").glob("*.yml"))
     inventory = options.inventory or str(HERE.parent / "inventories" / options.runtime)
-    gallery = Gallery(options.ansible_playbook, inventory, arguments)
+    gallery = Gallery(options.ansible_playbook, options.runtime, inventory, arguments)
     began, results = time.monotonic(), []
 
     def told(played: Played) -> None:
@@ -185,6 +215,11 @@ def main() -> int:
     for played in results:
         for step, output in played.failed:
             print(f"\n✘ {played.demo}, {step}:\n{output}")
+    if options.json:
+        options.json.parent.mkdir(parents=True, exist_ok=True)
+        options.json.write_text(
+            json.dumps([asdict(one) for one in results], indent=2) + "\n", encoding="utf-8"
+        )
     print(f"\n{table(results, options.runtime, time.monotonic() - began)}")
     return 1 if any(one.failed for one in results) else 0
 

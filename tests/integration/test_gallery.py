@@ -290,6 +290,7 @@ def test_a_gallery_that_is_interrupted_takes_down_what_it_deployed() -> None:
 
 def play(home: Home, demos: list[str]) -> subprocess.Popen[str]:
     options = ["--runtime", home.runtime, "--ansible-playbook", str(PLAYBOOK), "--jobs", "4"]
+    options += ["--json", str(ROOT / "build" / "gallery" / f"{home.runtime}.json")] if len(demos) > 2 else []
     variables = [f"--extra-vars={key}={value}" for key, value in home.variables.items()]
     return subprocess.Popen(
         [sys.executable, str(SCRIPT), *options, *demos, "--", *variables],

@@ -1,0 +1,55 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The gallery on a cluster as `make demos` plays it: all of it on kubernetes, the foundation on openshift."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+from live import DEMOS, FOUNDATION, PLAYBOOK, ROOT
+from pods import ClusterHome
+
+SCRIPT = ROOT / "playbooks" / "gallery.py"
+PATIENCE = 1200  # seconds
+
+
+@pytest.mark.parametrize(
+    ("runtime", "names"),
+    [("kubernetes", DEMOS), ("openshift", sorted(FOUNDATION))],
+    ids=["kubernetes", "openshift"],
+)
+def test_the_gallery_in_one_command(runtime: str, names: list[str]) -> None:
+    home = ClusterHome(runtime)
+    options = ["--runtime", runtime, "--ansible-playbook", str(PLAYBOOK), "--jobs", "3"]
+    options += ["--json", str(ROOT / "build" / "gallery" / f"{runtime}.json")]
+    demos = [str(home.demo(name)) for name in names]
+    try:
+        ran = subprocess.run(
+            [sys.executable, str(SCRIPT), *options, *demos, "--", "--extra-vars", json.dumps(home.variables)],
+            cwd=home.cwd,
+            env={**home.environment, "ANSIBLE_CONFIG": os.environ.get("ANSIBLE_CONFIG", "")},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+        left = [line for name in names for line in home.left(name)]
+    finally:
+        home.close()
+    assert ran.returncode == 0, ran.stdout
+    assert left == []
+    # A port-forward carries no datagrams.
+    played = [name for name in names if name != "udp"]
+    total = re.search(
+        rf"{len(played)} of {len(played)} demos, (\d+) of (\d+) expectations hold on {runtime}", ran.stdout
+    )
+    assert total, ran.stdout
+    assert total[1] == total[2]

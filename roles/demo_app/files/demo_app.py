@@ -38,7 +38,10 @@ from urllib.parse import parse_qs, urlsplit
 SETTINGS = {
     "BIND": ("0.0.0.0", "address to listen on"),
     "PORT": ("8080", "port to listen on; 0 takes a free one"),
-    "PROTOCOL": ("http", "http, tcp (echoes what it gets) or udp (the same for datagrams; a TCP connection to the port tells that it serves)"),
+    "PROTOCOL": (
+        "http",
+        "http, tcp (echoes what it gets) or udp (the same for datagrams; a TCP connection tells that it serves)",
+    ),
     "SERVICE": ("", "the number N of /service/N that this one answers"),
     "HOSTNAME": ("", "the name it gives as its own; default: the host's"),
     "VERSION": ("", "a version to show, in the header x-app-version too"),

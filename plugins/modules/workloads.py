@@ -434,8 +434,8 @@ options:
             default: 9901
       members:
         description:
-          - The number of hosts, by cluster, that each of the pods' Envoys has to know before the task ends. Envoys that find
-            pods by name know of a new one only when they have asked again.
+          - Whom each of the pods' Envoys has to know before the task ends, by cluster - the pods of C(selector), which are
+            C(hosts) many, and none of before. Envoys that find pods by name know of a change only when they have asked again.
         type: dict
   manifests:
     description:

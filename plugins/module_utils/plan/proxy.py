@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils.demo.error import DemoError
+from ansible_collections.meshlab.envoy.plugins.module_utils.documents.manifests.names import selector
 from ansible_collections.meshlab.envoy.plugins.module_utils.documents.workload import (
     Mount,
     Port,
@@ -135,20 +136,22 @@ def _clusters(proxy: Proxy, layout: Layout) -> list[dict[str, Any]]:
     return made
 
 
-def members(proxy: Proxy, layout: Layout) -> dict[str, int]:
-    """Return how many hosts each cluster must find that learns from name resolution which pods there are.
+def members(proxy: Proxy, layout: Layout) -> dict[str, dict[str, Any]]:
+    """Return which pods, and how many, each cluster must find that learns from name resolution which there are.
 
     A service that is away has none to find, and a cluster that says itself how it finds hosts is left alone.
     """
     if not layout.context.pods:
         return {}
     found = {}
+    demo = layout.demo["name"]
     for name, spec in proxy.spec["clusters"].items():
         own = {"type", "cluster_type", "load_assignment"} & spec["cluster"].keys()
         elsewhere = [one for one in topology.targets(spec) if layout.is_elsewhere(one, proxy)]
-        if elsewhere and not own:
-            count = sum(layout.replicas(one.partition("/")[0]) for one in elsewhere)
-            found.update({name: count} if count else {})
+        groups = list(dict.fromkeys(one.partition("/")[0] for one in elsewhere))
+        hosts = sum(layout.replicas(group) for group in groups)
+        if hosts and not own:
+            found[name] = {"selector": selector(demo, *groups), "hosts": hosts}
     return found
 
 

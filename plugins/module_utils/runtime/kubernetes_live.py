@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import http.client
-import re
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +19,7 @@ from typing import Any, TypeVar
 
 from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.api import Cluster
 from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.errors import ClusterError
-from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.pods import gone
+from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.pods import gone, sort_out
 from ansible_collections.meshlab.envoy.plugins.module_utils.config import tree
 from ansible_collections.meshlab.envoy.plugins.module_utils.config.admin import AdminClient, Silent
 from ansible_collections.meshlab.envoy.plugins.module_utils.config.model import Refused
@@ -46,13 +45,21 @@ B = TypeVar("B")
 
 
 @dataclass(frozen=True)
+class Members:
+    """The pods of a selector, as many as there are to be, which a cluster finds by name."""
+
+    selector: str
+    hosts: int
+
+
+@dataclass(frozen=True)
 class Asked:
-    """Where the Envoys of a proxy are: pods by label, and the admin's port on their loopback. `members` as in the plan's admins."""
+    """Where the Envoys of a proxy are: pods by label, and the admin's port on their loopback; whom its clusters have to know."""
 
     selector: str
     container: str = "envoy"
     port: int = 9901
-    members: Mapping[str, int] = field(default_factory=dict)
+    members: Mapping[str, Members] = field(default_factory=dict)
 
 
 class PodAdmin(AdminClient):
@@ -224,29 +231,36 @@ class Pods:
         return not any(each(one, self._look()).values())
 
     def settled(self, timeout: float) -> str:
-        """Wait until the Envoy of each pod knows as many hosts as it should; return '' or which does not."""
-        wanted = {_member_stat(name): (name, count) for name, count in self.asked.members.items()}
-        if not wanted:
+        """Wait until the Envoy of each pod knows the pods that it should, and none of before; return '' or which does not."""
+        if not self.asked.members:
             return ""
         deadline = time.monotonic() + timeout
-        pattern = f"^({'|'.join(map(re.escape, wanted))})$"
 
         def lacking(watch: PodWatch) -> str:
             words = ""
             for _attempt in until(deadline):
-                found = watch.client.counters(pattern, QUESTION)
-                wrong = {
-                    stat: found.get(stat, 0) for stat, one in wanted.items() if found.get(stat, 0) != one[1]
-                }
-                if not wrong:
+                known = known_hosts(watch.client.json("/clusters?format=json", QUESTION))
+                words = "; ".join(filter(None, (self._stranger(name, known) for name in self.asked.members)))
+                if not words:
                     return ""
-                words = "; ".join(
-                    f"cluster {wanted[stat][0]} knows {count} of {wanted[stat][1]} hosts"
-                    for stat, count in wrong.items()
-                )
             return f"{words} after {timeout:g} s: what name resolution tells it is not what runs"
 
         return _said(each(lambda name: self._asked(name, lacking), self._look()))
+
+    def _stranger(self, cluster: str, known: Mapping[str, set[str]]) -> str:
+        """Return in which way the hosts that a cluster knows are not the pods that serve, '' where they are."""
+        wanted = self.asked.members[cluster]
+        try:
+            serving = sort_out(self.cluster.list("Pod", wanted.selector)).ready
+        except ClusterError as error:
+            raise Silent(error.words) from None
+        addresses = {str(pod["status"].get("podIP")) for pod in serving}
+        hosts = known.get(cluster, set())
+        if hosts == addresses and len(hosts) == wanted.hosts:
+            return ""
+        return f"cluster {cluster} knows {len(hosts & addresses)} of {wanted.hosts} hosts" + (
+            f", and {len(hosts - addresses)} of before" if hosts - addresses else ""
+        )
 
     def close(self) -> None:
         for watch in self._watches.values():
@@ -340,9 +354,15 @@ def _pods(pods: Sequence[str]) -> str:
     return f"pod {pods[0]}{more}"
 
 
-def _member_stat(cluster: str) -> str:
-    # Envoy puts `_` for `:`, which parts the names of stats elsewhere.
-    return f"cluster.{cluster.replace(':', '_')}.membership_total"
+def known_hosts(clusters: Mapping[str, Any]) -> dict[str, set[str]]:
+    """Return the addresses of each cluster's hosts, from the admin's /clusters?format=json (admin.v3.Clusters)."""
+    return {
+        str(one.get("name")): {
+            str(host.get("address", {}).get("socket_address", {}).get("address"))
+            for host in one.get("host_statuses", ())
+        }
+        for one in clusters.get("cluster_statuses", ())
+    }
 
 
 def each(work: Callable[[A], B], items: Iterable[A]) -> dict[A, B]:

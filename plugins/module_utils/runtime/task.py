@@ -20,7 +20,10 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.deployment i
     absent,
     present,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.kubernetes_live import Asked
+from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.kubernetes_live import (
+    Asked,
+    Members,
+)
 
 TEXT = {"type": "str"}
 NEEDED = {"type": "str", "required": True}
@@ -156,7 +159,10 @@ def request_of(options: dict[str, Any], check_mode: bool) -> Request:
 
 
 def _asked(admin: dict[str, Any]) -> Asked:
-    members = {str(name): int(count) for name, count in (admin.get("members") or {}).items()}
+    members = {
+        str(name): Members(str(one["selector"]), int(one["hosts"]))
+        for name, one in (admin.get("members") or {}).items()
+    }
     return Asked(**{**admin["pods"], "members": members})
 
 

@@ -79,18 +79,18 @@ def _settle(experiment: Experiment, sleep: float) -> None:
 
     What they do not find is for the expectations to tell.
     """
-    known = [
+    wanted = [
         {
             "endpoint": [one["proxy"]],
             "stat": f"cluster.{name.replace(':', '_')}.membership_total",
             "op": "eq",
-            "value": count,
+            "value": known["hosts"],
         }
         for one in experiment.admins
-        for name, count in (one.get("members") or {}).items()
+        for name, known in (one.get("members") or {}).items()
     ]
-    if known:
-        watch(experiment.places(), parse_assertions(known), timeout=SETTLING, sleep=sleep)
+    if wanted:
+        watch(experiment.places(), parse_assertions(wanted), timeout=SETTLING, sleep=sleep)
 
 
 def _before(experiment: Experiment) -> Snapshot | None:

@@ -38,9 +38,11 @@ def match(demo: str, group: str) -> dict[str, str]:
     return {DEMO: demo, NAME: dns(group)}
 
 
-def selector(demo: str, group: str) -> str:
-    """Return the same as `kubectl --selector` takes it."""
-    return ",".join(f"{key}={value}" for key, value in match(demo, group).items())
+def selector(demo: str, *groups: str) -> str:
+    """Return what selects the pods of `groups`, as `kubectl --selector` takes it."""
+    if len(groups) == 1:
+        return ",".join(f"{key}={value}" for key, value in match(demo, groups[0]).items())
+    return f"{DEMO}={demo},{NAME} in ({', '.join(map(dns, groups))})"
 
 
 def metadata(demo: str, name: str, group: str = "", **more: Any) -> dict[str, Any]:

@@ -214,7 +214,10 @@ def test_keys_are_in_secrets_only(front: Deployment) -> None:
 def test_an_eviction_loses_no_request_and_a_second_one_has_to_wait(front: Deployment) -> None:
     home = front.home
     assert isinstance(home, ClusterHome)
-    allowed = lambda: named(home, "PodDisruptionBudget", "-service1")["status"].get("disruptionsAllowed")  # noqa: E731
+
+    def allowed() -> int:
+        return int(named(home, "PodDisruptionBudget", "-service1")["status"].get("disruptionsAllowed", 0))
+
     soon(lambda: allowed() == 1, "the budget allows one")
     first, second = (one["metadata"]["name"] for one in home.pods(DEMO, "service1"))
     with asked_meanwhile(home, DEMO, "edge", 8080 + home.shift, "/service/1") as counts:

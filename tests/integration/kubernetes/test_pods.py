@@ -323,16 +323,18 @@ def test_a_connection_that_breaks_is_told_from_a_pod_that_is_gone(shop: Shop) ->
 
 
 def test_a_kept_connection_that_broke_is_opened_again(shop: Shop) -> None:
-    with proxy() as (address, cut), connect({**shop.options, "proxy": address}) as cluster:
-        [name, *_others] = shop.names("web")
-        connection = cluster.forward(name, 8080)
-        cut()
-        connection.settimeout(5)
-        assert connection.recv(1) == b""
-        assert connection.line.failure is not None
-        assert connection.line.failure.reason == "broken"
-        connection.close()
-        assert cluster.get("Pod", name) is not None
+    with proxy() as (address, cut):
+        cluster = connect({**shop.options, "proxy": address})
+        with cluster:
+            [name, *_others] = shop.names("web")
+            connection = cluster.forward(name, 8080)
+            cut()
+            connection.settimeout(5)
+            assert connection.recv(1) == b""
+            assert connection.line.failure is not None
+            assert connection.line.failure.reason == "broken"
+            connection.close()
+            assert cluster.get("Pod", name) is not None
 
 
 def test_nothing_listens_on_the_port(shop: Shop) -> None:
@@ -404,7 +406,7 @@ def test_nobody_answers_where_the_api_server_should_be(shop: Shop) -> None:
 
 
 def test_the_role_in_the_documentation_is_enough_and_not_more_than_that(shop: Shop) -> None:
-    account, role, *rest = yaml.safe_load_all(ROLE.read_text())
+    account, role, *rest = yaml.safe_load(ROLE.read_text())["items"]
     for thing in (
         account,
         role,

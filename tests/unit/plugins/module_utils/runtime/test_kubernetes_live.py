@@ -6,11 +6,10 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
-from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.api import Cluster
 from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.kubernetes_live import (
     Asked,
     Members,
@@ -39,7 +38,8 @@ class Pretended:
 
 def stranger(known: set[str], hosts: int, *pods: dict[str, Any]) -> str:
     place = object.__new__(Pods)
-    place.cluster = cast("Cluster", Pretended(*pods))
+    cluster: Any = Pretended(*pods)
+    place.cluster = cluster
     place.asked = Asked("app=edge", members={"web": Members("app=web", hosts)})
     return place._stranger("web", {"web": known})
 

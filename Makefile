@@ -179,7 +179,7 @@ MOLECULE := $(firstword $(wildcard extensions/molecule molecule))
 test: check docs ## Everything: check, docs, then integration and molecule in the lab, which is taken down afterwards, failure or not
 	@tests/lab/with $(MAKE) --no-print-directory integration molecule
 
-integration: $(TEST_READY) $(VENV)/.has-docker ## Integration tests: real Envoys, real daemons (`tests/lab/up` brings them up)
+integration: $(TEST_READY) $(VENV)/.has-docker $(VENV)/.has-kubernetes ## Integration tests: real Envoys, real daemons (`tests/lab/up` brings them up)
 	@if [ -n "$$(find tests/integration -name 'test_*.py')" ]; then $(BIN)/pytest tests/integration $(PYTEST_ARGS); \
 	else $(call absent,there are no integration tests in tests/integration); fi
 
@@ -190,7 +190,7 @@ molecule: $(TEST_READY) ## All Molecule scenarios, each of whose steps is then s
 fuzz: $(TEST_READY) $(TEST_VENV)/.has-fuzz ## Feed the parsers what nobody thought of, FUZZ_SECONDS each, guided by what it covers (needs a Python that atheris has a wheel for)
 	@$(BIN)/python tests/fuzz/fuzz.py $(FUZZ_SECONDS)
 
-bench: $(TEST_READY) $(VENV)/.has-docker ## Measure: ratios in one run, printed as a table and written to build/bench.json
+bench: $(TEST_READY) $(VENV)/.has-docker $(VENV)/.has-kubernetes ## Measure: ratios in one run, printed as a table and written to build/bench.json
 	@if [ -f tests/bench/bench.py ]; then tests/lab/with $(BIN)/python tests/bench/bench.py; \
 	else $(call absent,there is no tests/bench/bench.py); fi
 

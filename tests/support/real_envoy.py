@@ -17,6 +17,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from ansible.module_utils.common import warnings
 from ansible.module_utils.testing import patch_module_args
 from envoys import binary
 
@@ -104,6 +105,9 @@ class Envoy:
 def run(module: ModuleType, **arguments: Any) -> dict[str, Any]:
     """Runs a module as Ansible does, and returns what it printed."""
     printed = io.StringIO()
+    # Ansible starts a process for each: what an earlier module warned of is not in a later one's result.
+    warnings._global_warnings.clear()
+    warnings._global_deprecations.clear()
     with patch_module_args(arguments), redirect_stdout(printed), pytest.raises(SystemExit):
         module.main()
     result: dict[str, Any] = json.loads(printed.getvalue())

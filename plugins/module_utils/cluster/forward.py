@@ -18,8 +18,8 @@ import ssl
 import threading
 from typing import cast
 
-from ansible_collections.meshlab.envoy.plugins.module_utils.cluster import websocket
 from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.errors import ClusterError
+from ansible_collections.meshlab.envoy.plugins.module_utils.websocket import framing
 
 PROTOCOL = "v4.channel.k8s.io"
 _DATA, _ERROR = 0, 1
@@ -95,9 +95,9 @@ class Line:
                 data = b""
             if not data:
                 self.left = True
-                self.to_remote += websocket.frame(websocket.CLOSE, _NORMAL.to_bytes(2, "big"))
+                self.to_remote += framing.frame(framing.CLOSE, _NORMAL.to_bytes(2, "big"))
                 return
-            self.to_remote += websocket.frame(websocket.BINARY, bytes([_DATA]) + data)
+            self.to_remote += framing.frame(framing.BINARY, bytes([_DATA]) + data)
 
     def _write_remote(self) -> None:
         while self.to_remote:
@@ -130,7 +130,7 @@ class Line:
 
     def _read_frames(self) -> None:
         try:
-            for opcode, payload in websocket.frames(self.inbox):
+            for opcode, payload in framing.frames(self.inbox):
                 self._frame(opcode, payload)
                 if self.ended:
                     return
@@ -140,16 +140,16 @@ class Line:
             )
 
     def _frame(self, opcode: int, payload: bytes) -> None:
-        if opcode == websocket.PING:
-            self.to_remote += websocket.frame(websocket.PONG, payload)
-        elif opcode == websocket.CLOSE:
+        if opcode == framing.PING:
+            self.to_remote += framing.frame(framing.PONG, payload)
+        elif opcode == framing.CLOSE:
             code = int.from_bytes(payload[:2], "big") if len(payload) >= 2 else _NORMAL
             words = payload[2:].decode("utf-8", "replace")
             self._end(
                 None if code == _NORMAL else ClusterError("broken", f"{self.what} was cut: {words or code}")
             )
-        elif opcode in (websocket.TEXT, websocket.BINARY, websocket.CONTINUATION):
-            if opcode != websocket.CONTINUATION and payload:
+        elif opcode in (framing.TEXT, framing.BINARY, framing.CONTINUATION):
+            if opcode != framing.CONTINUATION and payload:
                 self._channel, payload = payload[0], payload[1:]
                 if self._channel not in self._begun:  # the port's number
                     self._begun.add(self._channel)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A WebSocket to the API server (RFC 6455): its handshake, and its frames as pure functions.
+"""The handshake of a WebSocket to the API server (RFC 6455, 4).
 
 The client's own (`kubernetes.stream`) waits for the server without a bound, and takes a thread and select() for each.
 """
@@ -15,14 +15,11 @@ import re
 import socket
 import ssl
 import time
-from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.errors import ClusterError, refusal
 from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.settings import Settings
 
-CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
-LONGEST_FRAME = 16 * 1024 * 1024
 _LONGEST_HEAD = 65_536
 _STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})")
 
@@ -84,49 +81,6 @@ def not_there(settings: Settings, error: object) -> ClusterError:
             "no_cluster", f"no TLS with the API server at {settings.server} ({_words(error)}); {hint}"
         )
     return ClusterError("no_cluster", f"no API server answers at {settings.server} ({_words(error)}); {hint}")
-
-
-def frame(opcode: int, payload: bytes) -> bytes:
-    """One frame of a client, which are masked."""
-    length = len(payload)
-    head = bytes([0x80 | opcode])
-    if length < 126:
-        head += bytes([0x80 | length])
-    elif length < 65_536:
-        head += b"\xfe" + length.to_bytes(2, "big")
-    else:
-        head += b"\xff" + length.to_bytes(8, "big")
-    mask = os.urandom(4)
-    return head + mask + _masked(payload, mask)
-
-
-def frames(data: bytearray) -> Iterator[tuple[int, bytes]]:
-    """Takes the whole frames that `data` begins with out of it: opcode and payload. Raises ValueError for what is none."""
-    while len(data) >= 2:
-        length, start = data[1] & 0x7F, 2
-        if length == 126:
-            length, start = int.from_bytes(data[2:4], "big"), 4
-        elif length == 127:
-            length, start = int.from_bytes(data[2:10], "big"), 10
-        masked = bool(data[1] & 0x80)
-        start += 4 if masked else 0
-        if len(data) < start:
-            return
-        if length > LONGEST_FRAME:
-            raise ValueError(f"a frame of {length} bytes")
-        if len(data) < start + length:
-            return
-        opcode, payload = data[0] & 0x0F, bytes(data[start : start + length])
-        if masked:
-            payload = _masked(payload, bytes(data[start - 4 : start]))
-        del data[: start + length]
-        yield opcode, payload
-
-
-def _masked(payload: bytes, mask: bytes) -> bytes:
-    length = len(payload)
-    key = (mask * (length // 4 + 1))[:length]
-    return (int.from_bytes(payload, "big") ^ int.from_bytes(key, "big")).to_bytes(length, "big")
 
 
 def _connect(settings: Settings, deadline: float) -> socket.socket:

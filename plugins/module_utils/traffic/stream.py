@@ -44,10 +44,7 @@ class StreamClient(KeptConnection):
             if not more:
                 raise RequestError("reply", wrong(traffic, data))
             data += more
-        if traffic.host_body is not None and self._host is None:
-            found = traffic.host_body.search(data.decode("utf-8", "replace"))
-            if found is not None:
-                self._host = found[1] if traffic.host_body.groups else found[0]
+        self._host = self._host or host_in(traffic, data)
         answer = Answer(None, {}, data[:KEPT], len(data), self._host)
         if not traffic.reuse:
             self.close()
@@ -117,6 +114,12 @@ class DatagramClient:
 def matches(reply: re.Pattern[bytes] | None, data: bytes) -> bool:
     """Whether these bytes are the reply that was expected; any will do where none was stated."""
     return reply is None or reply.search(data) is not None
+
+
+def host_in(traffic: Traffic, data: bytes) -> str | None:
+    """The name of the host that these bytes tell, where the traffic looks for one."""
+    found = traffic.host_body.search(data.decode("utf-8", "replace")) if traffic.host_body else None
+    return (found[1] if found.re.groups else found[0]) if found else None
 
 
 def wrong(traffic: Traffic, data: bytes) -> str:

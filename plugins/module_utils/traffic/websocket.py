@@ -21,17 +21,25 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.traffic.connection i
     send_all,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils.traffic.http import AnswerReader, request_bytes
-from ansible_collections.meshlab.envoy.plugins.module_utils.traffic.stream import matches, wrong
+from ansible_collections.meshlab.envoy.plugins.module_utils.traffic.stream import host_in, matches, wrong
+from ansible_collections.meshlab.envoy.plugins.module_utils.websocket.framing import (
+    BINARY,
+    CLOSE,
+    CONTINUATION,
+    LONGEST,
+    PING,
+    PONG,
+    TEXT,
+    frame,
+)
 
 if TYPE_CHECKING:
     import ssl
 
     from ansible_collections.meshlab.envoy.plugins.module_utils.traffic.spec import Traffic
 
-CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # 1.3 of the RFC
 SWITCHING = 101
-MAX_MESSAGE = 16_777_216
 
 
 class WebSocketClient(KeptConnection):
@@ -54,14 +62,11 @@ class WebSocketClient(KeptConnection):
         if frames is None:
             return None  # the connection broke before the first byte of an answer
         frames.deadline = deadline
-        send_all(connection, frame_bytes(TEXT, traffic.payload, os.urandom(4)), deadline)
+        send_all(connection, frame(TEXT, traffic.payload), deadline)
         data = frames.message()
         if not matches(traffic.reply, data):
             raise RequestError("reply", wrong(traffic, data))
-        if self._host is None and traffic.host_body is not None:
-            found = traffic.host_body.search(data.decode("utf-8", "replace"))
-            if found is not None:
-                self._host = found[1] if traffic.host_body.groups else found[0]
+        self._host = self._host or host_in(traffic, data)
         answer = Answer(SWITCHING, self._headers, data[:KEPT], len(data), self._host)
         if not traffic.reuse:
             self._part(connection, frames, deadline)
@@ -86,7 +91,7 @@ class WebSocketClient(KeptConnection):
 
     def _part(self, connection: socket.socket, frames: FrameReader, deadline: float) -> None:
         """Says good-bye, and waits for it to be said back: a connection that ends without is counted as broken by some."""
-        send_all(connection, frame_bytes(CLOSE, b"\x03\xe8", os.urandom(4)), deadline)
+        send_all(connection, frame(CLOSE, b"\x03\xe8"), deadline)
         frames.until_close()
         self.close()
 
@@ -112,11 +117,11 @@ class FrameReader:
                 code = int.from_bytes(data[:2], "big") if len(data) > 1 else 1005
                 raise RequestError("reset", f"the server closed the WebSocket with code {code}")
             if opcode == PING:
-                send_all(self._connection, frame_bytes(PONG, data, os.urandom(4)), self.deadline)
+                send_all(self._connection, frame(PONG, data), self.deadline)
             elif opcode in (CONTINUATION, TEXT, BINARY):
                 message += data
-                if len(message) > MAX_MESSAGE:
-                    raise RequestError("protocol", f"a message is longer than {MAX_MESSAGE} bytes")
+                if len(message) > LONGEST:
+                    raise RequestError("protocol", f"a message is longer than {LONGEST} bytes")
                 if final:
                     return message
 
@@ -132,7 +137,7 @@ class FrameReader:
             raise RequestError("protocol", "a server's frames have no mask and no reserved bits")
         if length > 125:
             length = int.from_bytes(self._take(2 if length == 126 else 8), "big")
-        if length > MAX_MESSAGE:
+        if length > LONGEST:
             raise RequestError("protocol", f"a frame of {length} bytes")
         return bool(head[0] & 0x80), head[0] & 0x0F, self._take(length)
 
@@ -155,16 +160,3 @@ def upgrade_bytes(traffic: Traffic, key: bytes) -> bytes:
         ("sec-websocket-key", key.decode()),
     )
     return request_bytes(traffic._replace(headers=(*added, *traffic.headers), reuse=True))
-
-
-def frame_bytes(opcode: int, data: bytes, mask: bytes) -> bytes:
-    """A whole message in one frame, as a client sends it: masked."""
-    if len(data) < 126:
-        length = bytes([0x80 | len(data)])
-    elif len(data) < 65_536:
-        length = b"\xfe" + len(data).to_bytes(2, "big")
-    else:
-        length = b"\xff" + len(data).to_bytes(8, "big")
-    cover = (mask * (len(data) // 4 + 1))[: len(data)]
-    covered = int.from_bytes(data, "big") ^ int.from_bytes(cover, "big")
-    return bytes([0x80 | opcode]) + length + mask + covered.to_bytes(len(data), "big")

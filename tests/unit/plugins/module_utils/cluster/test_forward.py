@@ -18,10 +18,10 @@ from contextlib import ExitStack, suppress
 import pytest
 from stub_cluster import StubCluster, stub_cluster
 
-from ansible_collections.meshlab.envoy.plugins.module_utils.cluster import websocket
 from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.api import connect
 from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.errors import ClusterError
 from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.forward import Line, why
+from ansible_collections.meshlab.envoy.plugins.module_utils.websocket import framing
 
 
 @pytest.fixture
@@ -127,7 +127,7 @@ def test_a_message_in_pieces_belongs_to_one_channel(
         server.sendall(bytes([head, len(payload)]) + payload)
     between.move()
     assert user.recv(100) == b"ab\0cd\1ef"
-    assert list(websocket.frames(bytearray(server.recv(100)))) == [(websocket.PONG, b"hi")]
+    assert list(framing.frames(bytearray(server.recv(100)))) == [(framing.PONG, b"hi")]
 
 
 def test_what_was_not_sent_on_does_not_make_the_end_a_reset(
@@ -257,19 +257,19 @@ def test_a_closed_cluster_ends_its_connections(stub: StubCluster, echo: int) -> 
 @pytest.mark.parametrize("length", [0, 1, 125, 126, 65_535, 65_536, 200_000])
 def test_frames_of_every_length_are_read_back_in_pieces(length: int) -> None:
     payload = os.urandom(length)
-    data = websocket.frame(websocket.BINARY, payload) + websocket.frame(websocket.PING, b"x")
+    data = framing.frame(framing.BINARY, payload) + framing.frame(framing.PING, b"x")
     inbox, seen = bytearray(), []
     step = max(1, len(data) // 7)
     for start in range(0, len(data), step):
         inbox += data[start : start + step]
-        seen += list(websocket.frames(inbox))
-    assert seen == [(websocket.BINARY, payload), (websocket.PING, b"x")]
+        seen += list(framing.frames(inbox))
+    assert seen == [(framing.BINARY, payload), (framing.PING, b"x")]
     assert not inbox
 
 
 def test_a_frame_that_is_too_long_is_refused() -> None:
     with pytest.raises(ValueError, match="bytes"):
-        list(websocket.frames(bytearray(b"\x82\x7f" + (2**40).to_bytes(8, "big"))))
+        list(framing.frames(bytearray(b"\x82\x7f" + (2**40).to_bytes(8, "big"))))
 
 
 @pytest.mark.parametrize(

@@ -13,14 +13,16 @@ import pytest
 from ansible_collections.meshlab.envoy.plugins.module_utils.traffic import parse_traffic
 from ansible_collections.meshlab.envoy.plugins.module_utils.traffic.connection import RequestError
 from ansible_collections.meshlab.envoy.plugins.module_utils.traffic.websocket import (
+    FrameReader,
+    upgrade_bytes,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils.websocket.framing import (
     CLOSE,
     CONTINUATION,
     PING,
     PONG,
     TEXT,
-    FrameReader,
-    frame_bytes,
-    upgrade_bytes,
+    frame,
 )
 
 
@@ -54,12 +56,12 @@ def read(data: bytes, first: int = 0) -> tuple[bytes, bytes]:
 @pytest.mark.parametrize("size", [0, 1, 125, 126, 65_535, 65_536])
 def test_frames_of_every_length_are_masked_and_read(size: int) -> None:
     data = bytes(number % 251 for number in range(size))
-    frame = frame_bytes(TEXT, data, b"\x01\x02\x03\x04")
+    made = frame(TEXT, data, b"\x01\x02\x03\x04")
     header = 2 if size < 126 else 4 if size < 65_536 else 10
-    assert frame[0] == 0x81
-    assert frame[1] & 0x80
-    assert frame[header : header + 4] == b"\x01\x02\x03\x04"
-    covered = frame[header + 4 :]
+    assert made[0] == 0x81
+    assert made[1] & 0x80
+    assert made[header : header + 4] == b"\x01\x02\x03\x04"
+    covered = made[header + 4 :]
     assert bytes(one ^ (place % 4 + 1) for place, one in enumerate(covered)) == data
     assert read(sent(TEXT, data))[0] == data
 

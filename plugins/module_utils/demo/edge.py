@@ -12,6 +12,7 @@ from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils.demo.error import DemoError
 from ansible_collections.meshlab.envoy.plugins.module_utils.demo.read import Demo
+from ansible_collections.meshlab.envoy.plugins.module_utils.demo.sense import beyond_routes
 
 # What of an edge's listener a Service does as well as Envoy: to pass requests on. TLS ended there, and a Route does that.
 HOW = "leave `runtime_edge: envoy`, or take that out of the demo"
@@ -79,10 +80,9 @@ def _check(demo: Demo, name: str, edge: Mapping[str, Any]) -> None:
     where = f"proxies.{name}"
     for key, listener in edge["listeners"].items():
         here = f"{where}.listeners.{key}"
-        for option in ("filters", "virtual_hosts", "http_filters", "listener", "http_connection_manager"):
-            if listener[option]:
-                raise DemoError(demo["file"], f"{here}.{option}: a Service cannot do that; {HOW}")
-        for position, route in enumerate(listener["routes"] or []):
+        for option in beyond_routes(listener):
+            raise DemoError(demo["file"], f"{here}.{option}: a Service cannot do that; {HOW}")
+        for position, route in enumerate(listener["routes"]):
             simple = route.keys() <= {"match", "route"} and route["match"].keys() <= {"prefix", "path"}
             if not simple or route["route"].keys() != {"cluster"}:
                 raise DemoError(

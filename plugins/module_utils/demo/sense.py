@@ -11,6 +11,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils.demo.error import DemoError, check_known
+from ansible_collections.meshlab.envoy.plugins.module_utils.demo.shape import LISTENER
 from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.bootstrap import (
     ADMIN_CLUSTER,
     STATSD_CLUSTER,
@@ -90,6 +91,16 @@ def _check_listener(listener: Mapping[str, Any], file: str, where: str) -> None:
     for name, chain in (listener["filter_chains"] or {}).items():
         here = f"{where}.filter_chains.{name}"
         _check_http_only(chain, _the_one_kind(chain, CHAIN_KINDS, file, here), file, here)
+
+
+def beyond_routes(listener: Mapping[str, Any]) -> list[str]:
+    """Return the keys by which a listener does more than pass requests on by its routes."""
+    passing = ("port", "publish", "tls", "routes")
+    return [
+        key
+        for key, option in LISTENER.options.items()
+        if key not in passing and listener[key] != option.get("default")
+    ]
 
 
 def _the_one_kind(spec: Mapping[str, Any], kinds: tuple[str, ...], file: str, where: str) -> str:

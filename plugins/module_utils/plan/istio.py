@@ -15,6 +15,7 @@ from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils.demo.error import DemoError
 from ansible_collections.meshlab.envoy.plugins.module_utils.demo.read import Demo
+from ansible_collections.meshlab.envoy.plugins.module_utils.demo.sense import beyond_routes
 from ansible_collections.meshlab.envoy.plugins.module_utils.documents.manifests import names
 from ansible_collections.meshlab.envoy.plugins.module_utils.documents.manifests.configs import secret_name
 
@@ -23,8 +24,6 @@ API = "networking.istio.io/v1"
 # What Istio's own gateway is labelled with by its default installation.
 INGRESS = {"istio": "ingressgateway"}
 NOTE = "Istio's proxies count under names of their own: nothing is sent or asserted here; see `istioctl dashboard envoy`"
-# Fields of a listener that have no counterpart in a VirtualService.
-OWN = ("filters", "virtual_hosts", "http_filters", "listener", "http_connection_manager")
 
 
 def in_mesh(demo: Demo) -> Demo:
@@ -143,17 +142,17 @@ def _uri(demo: Demo, where: str, match: Mapping[str, Any]) -> Object:
 
 
 def _check_listener(demo: Demo, name: str, key: str, listener: Mapping[str, Any]) -> None:
-    for option in OWN:
-        if listener[option]:
-            raise DemoError(
-                demo["file"],
-                f"proxies.{name}.listeners.{key}.{option}: is for an Envoy of the demo's own; leave `runtime_mesh` empty",
-            )
+    for option in beyond_routes(listener):
+        raise DemoError(
+            demo["file"],
+            f"proxies.{name}.listeners.{key}.{option}: is for an Envoy of the demo's own; leave `runtime_mesh` empty",
+        )
 
 
 def _check_sidecar(demo: Demo, name: str, service: Mapping[str, Any]) -> None:
     for key, listener in (service["sidecar"] or {}).get("listeners", {}).items():
-        if listener["tls"] is not None or any(listener[option] for option in OWN if option != "filters"):
+        # What a TCP service's sidecar does by default, Istio's does as well.
+        if listener["tls"] is not None or set(beyond_routes(listener)) - {"filters"}:
             raise DemoError(
                 demo["file"],
                 f"services.{name}.sidecar.listeners.{key}: says more than Istio's sidecar takes from a demo;"

@@ -58,6 +58,7 @@ def test_a_demo_without_an_edge_stays_as_it_is() -> None:
     ("name", "said"),
     [
         ("mutual_tls", r"proxies\.edge\.listeners\.plain\.filters: a Service cannot do that"),
+        ("udp", r"proxies\.edge\.listeners\.\w+\.udp_filters: a Service cannot do that"),
         ("fault_injection", r"proxies\.edge\.listeners\.\w+\.http_filters: a Service cannot do that"),
     ],
 )

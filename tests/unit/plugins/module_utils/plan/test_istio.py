@@ -69,6 +69,7 @@ def test_a_gateway_listens_where_the_edge_did(plan: Planner) -> None:
 @pytest.mark.parametrize(
     ("demo", "said"),
     [
+        ("udp", "udp_filters: is for an Envoy of the demo's own|says more than Istio's sidecar takes"),
         ("fault_injection", "http_filters: is for an Envoy of the demo's own; leave `runtime_mesh` empty"),
         ("mutual_tls", "filters: is for an Envoy of the demo's own|says more than Istio's sidecar takes"),
     ],

@@ -139,7 +139,8 @@ def _clusters(proxy: Proxy, layout: Layout) -> list[dict[str, Any]]:
 def members(proxy: Proxy, layout: Layout) -> dict[str, dict[str, Any]]:
     """Return which pods, and how many, each cluster must find that learns from name resolution which there are.
 
-    A service that is away has none to find, and a cluster that says itself how it finds hosts is left alone.
+    A service that is away has none to find; a cluster that says itself how it finds hosts, or that goes to something on the
+    proxy's own loopback, is left alone.
     """
     if not layout.context.pods:
         return {}
@@ -147,10 +148,9 @@ def members(proxy: Proxy, layout: Layout) -> dict[str, dict[str, Any]]:
     demo = layout.demo["name"]
     for name, spec in proxy.spec["clusters"].items():
         own = {"type", "cluster_type", "load_assignment"} & spec["cluster"].keys()
-        elsewhere = [one for one in topology.targets(spec) if layout.is_elsewhere(one, proxy)]
-        groups = list(dict.fromkeys(one.partition("/")[0] for one in elsewhere))
+        groups = list(dict.fromkeys(one.partition("/")[0] for one in topology.targets(spec)))
         hosts = sum(layout.replicas(group) for group in groups)
-        if hosts and not own:
+        if hosts and not own and proxy.group not in groups:
             found[name] = {"selector": selector(demo, *groups), "hosts": hosts}
     return found
 

@@ -172,6 +172,20 @@ def test_a_service_that_is_away_has_no_endpoints(plan: Planner) -> None:
     assert clusters(plan(SHOP, "docker", replicas={"web": 0}), "edge")["web"] == []
 
 
+def test_pods_that_a_proxy_has_to_know_are_those_that_name_resolution_tells(plan: Planner) -> None:
+    data = with_edge(
+        clusters={
+            "web": {"to": "web"},
+            "self": {"to": "edge/inner"},
+            "far": {"address": "far.example.com", "port": 443},
+            "own": {"to": "web", "cluster": {"type": "LOGICAL_DNS"}},
+        }
+    )
+    made = plan(data, "kubernetes", replicas={"web": 3})
+    edge = next(one for one in made["admins"] if one["proxy"] == "edge")
+    assert {name: one["hosts"] for name, one in edge["members"].items()} == {"web": 3}
+
+
 @pytest.mark.parametrize("runtime", ["local", "docker"])
 def test_what_is_elsewhere_is_reached_as_stated(plan: Planner, runtime: str) -> None:
     made = plan(with_edge(clusters={"far": {"address": "far.example.com", "port": 443}}), runtime)

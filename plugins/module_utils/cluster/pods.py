@@ -68,14 +68,14 @@ def why_not_ready(pod: Pod, container: str = "") -> str:
         return (
             "" if one.get("ready") and "running" in one.get("state", {}) else _container_words(container, one)
         )
-    if _condition(pod, "Ready").get("status") == "True":
+    if condition(pod, "Ready").get("status") == "True":
         return ""
     waiting = [
         _container_words(one["name"], one)
-        for one in _statuses(pod)
+        for one in statuses(pod)
         if not one.get("ready") and "terminated" not in one.get("state", {})
     ]
-    scheduled = _condition(pod, "PodScheduled")
+    scheduled = condition(pod, "PodScheduled")
     if scheduled.get("status") == "False":
         return (
             f"it is not scheduled: {scheduled.get('message') or scheduled.get('reason') or 'no reason given'}"
@@ -120,18 +120,20 @@ def nobody(found: Found, selector: str, namespace: str, everyone: Sequence[Pod] 
     return f"no pod is selected by {what}; {there}{more}"
 
 
-def _condition(pod: Pod, kind: str) -> Mapping[str, Any]:
-    conditions = pod.get("status", {}).get("conditions", ())
+def condition(thing: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
+    """A condition of an object, by its type; empty where it has none of that type."""
+    conditions = thing.get("status", {}).get("conditions") or ()
     return next((one for one in conditions if one.get("type") == kind), {})
 
 
-def _statuses(pod: Pod) -> list[Mapping[str, Any]]:
+def statuses(pod: Pod) -> list[Mapping[str, Any]]:
+    """The states of its containers, native sidecars first."""
     status = pod.get("status", {})
     return [*status.get("initContainerStatuses", ()), *status.get("containerStatuses", ())]
 
 
 def _status_of(pod: Pod, container: str) -> Mapping[str, Any]:
-    return next((one for one in _statuses(pod) if one.get("name") == container), {})
+    return next((one for one in statuses(pod) if one.get("name") == container), {})
 
 
 def _container_words(name: str, status: Mapping[str, Any]) -> str:

@@ -89,6 +89,17 @@ class Watch:
         """Return why a file was refused since `before`, '' where none was."""
         return self.refusal(kind) if self.counts(kind).refused > before.refused else ""
 
+    def hosts(self) -> dict[str, set[str]]:
+        """Return the addresses of each cluster's hosts (admin.v3.Clusters)."""
+        said = self.client.json("/clusters?format=json", ONE_QUESTION)
+        return {
+            str(one.get("name")): {
+                str(host.get("address", {}).get("socket_address", {}).get("address"))
+                for host in one.get("host_statuses", ())
+            }
+            for one in said.get("cluster_statuses", ())
+        }
+
     def drained(self, deadline: float) -> bool:
         """Wait until no connection can use listeners of before any more; say whether that is so."""
         idle: dict[str, int] = {}

@@ -26,7 +26,6 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.docker_cli i
     OLDEST_COMPOSE,
     Docker,
     Ran,
-    together,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.docker_ready import Readiness
 from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.docker_words import (
@@ -36,6 +35,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.docker_words
     parse_steps,
     version,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.side_by_side import together
 
 
 class Compose(OnHost):

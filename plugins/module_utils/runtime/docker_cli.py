@@ -11,10 +11,8 @@ import os
 import re
 import subprocess
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
 
 from ansible_collections.meshlab.envoy.plugins.module_utils.config.containers import complaint
 from ansible_collections.meshlab.envoy.plugins.module_utils.config.model import Unavailable
@@ -30,18 +28,16 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.docker_words
     parse_container,
     parse_details,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.side_by_side import together
 
 # The first with all of --dry-run, --progress and depends_on.restart.
 OLDEST_COMPOSE = (2, 20)
-AT_ONCE = 8
 LONG = 600
 
 _NO_DAEMON = re.compile(
     r"cannot connect to the docker daemon|permission denied|error during connect|is the docker daemon running",
     re.I,
 )
-_T = TypeVar("_T")
-_R = TypeVar("_R")
 
 
 @dataclass(frozen=True)
@@ -146,13 +142,6 @@ def _refused(image: str, ran: Ran) -> RuntimeRefused:
     kind = RuntimeUnavailable if isinstance(known, Unavailable) else RuntimeRefused
     sentence = known.words.rstrip(".")
     return kind(sentence if ran.complaint in sentence else f"{sentence} (Docker says: {ran.complaint})")
-
-
-def together(function: Callable[[_T], _R], items: Iterable[_T]) -> list[tuple[_T, _R]]:
-    """Return each of `items` with what `function` says of it, a few at a time."""
-    listed = list(items)
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        return list(zip(listed, pool.map(function, listed), strict=True))
 
 
 def execute(command: Sequence[str], timeout: float, stdin: str = "") -> Ran:

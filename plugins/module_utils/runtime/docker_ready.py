@@ -22,8 +22,9 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.base import 
     failure,
     last_words,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.docker_cli import Docker, together
+from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.docker_cli import Docker
 from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.docker_words import Details
+from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.side_by_side import together
 
 STEADY = 1  # seconds that a workload without a probe has to keep running
 FIRST = 0.1  # seconds until a container is asked from inside again

@@ -27,7 +27,6 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.base import 
 from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.kubernetes_live import (
     Asked,
     Pods,
-    each,
     touch,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.kubernetes_ready import Readiness, Seen
@@ -36,6 +35,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.kubernetes_r
     remove,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.rollout import is_stuck
+from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.side_by_side import each
 
 Object = dict[str, Any]
 Key = tuple[str, str]
@@ -272,7 +272,7 @@ class Kubernetes:
             elif key[0] != "Pod":
                 # What is only tried gets no version of its own.
                 if key not in self._there and answer.object["metadata"].get("resourceVersion"):
-                    said[self._somebody_elses(key, answer.object)] = None
+                    said[self._somebody_elses(key)] = None
                 self._would_be[key] = answer.object
         if said:
             raise RuntimeRefused("; ".join(said))
@@ -293,7 +293,7 @@ class Kubernetes:
             return f"{called}: the cluster would refuse its pods: {said}"
         return _sentence(error.words)
 
-    def _somebody_elses(self, key: Key, merged: Mapping[str, Any]) -> str:  # noqa: ARG002
+    def _somebody_elses(self, key: Key) -> str:
         there = self.cluster.get(*key) or {"metadata": {}}
         demo = (there["metadata"].get("labels") or {}).get(labels.DEMO)
         whose = f"is of the demo {demo}" if demo else "is not of any demo"

@@ -10,16 +10,15 @@ import contextlib
 import hashlib
 import http.client
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.api import Cluster
 from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.errors import ClusterError
-from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.pods import gone, sort_out
+from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.pods import gone, sort_out, statuses
 from ansible_collections.meshlab.envoy.plugins.module_utils.config import tree
 from ansible_collections.meshlab.envoy.plugins.module_utils.config.admin import AdminClient, Silent
 from ansible_collections.meshlab.envoy.plugins.module_utils.config.model import Refused
@@ -31,17 +30,13 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.kubernetes_o
     mounts,
     stamped,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.rollout import statuses
+from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.side_by_side import each
 
-AT_ONCE = 16
 # Seconds after which a pod that did not sync is touched again: the kubelet may have looked before it heard of the new ConfigMap.
 AGAIN = 1.5
-QUESTION = 5.0
 # Seconds in which a kubelet that was asked to brings what changed, unless nothing did; and what makes a change of nothing.
 READS_WITHIN = 4.0
 AGAIN_COMMENT = "# read again\n"
-A = TypeVar("A")
-B = TypeVar("B")
 
 
 @dataclass(frozen=True)
@@ -239,7 +234,7 @@ class Pods:
         def lacking(watch: PodWatch) -> str:
             words = ""
             for _attempt in until(deadline):
-                known = known_hosts(watch.client.json("/clusters?format=json", QUESTION))
+                known = watch.hosts()
                 words = "; ".join(filter(None, (self._stranger(name, known) for name in self.asked.members)))
                 if not words:
                     return ""
@@ -352,21 +347,3 @@ def _said(answers: Mapping[str, str]) -> str:
 def _pods(pods: Sequence[str]) -> str:
     more = f" and {len(pods) - 1} more" if len(pods) > 1 else ""
     return f"pod {pods[0]}{more}"
-
-
-def known_hosts(clusters: Mapping[str, Any]) -> dict[str, set[str]]:
-    """Return the addresses of each cluster's hosts, from the admin's /clusters?format=json (admin.v3.Clusters)."""
-    return {
-        str(one.get("name")): {
-            str(host.get("address", {}).get("socket_address", {}).get("address"))
-            for host in one.get("host_statuses", ())
-        }
-        for one in clusters.get("cluster_statuses", ())
-    }
-
-
-def each(work: Callable[[A], B], items: Iterable[A]) -> dict[A, B]:
-    """Do `work` for all of `items` side by side; what one raises is raised when all are done."""
-    every = list(items)
-    with ThreadPoolExecutor(max(1, min(AT_ONCE, len(every)))) as pool:
-        return dict(zip(every, pool.map(work, every), strict=True))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +24,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.rollout impo
     judge,
     still_serving,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.side_by_side import each
 
 Object = dict[str, Any]
 FIRST, LONGEST = 0.1, 0.5  # seconds between two looks
@@ -41,8 +41,8 @@ class Seen:
 
 def look(cluster: Cluster, selector: str) -> Seen:
     """Ask for all of them, side by side. Raises ClusterError."""
-    with ThreadPoolExecutor(3) as pool:
-        return Seen(*pool.map(lambda kind: cluster.list(kind, selector), ("Deployment", "ReplicaSet", "Pod")))
+    kinds = ("Deployment", "ReplicaSet", "Pod")
+    return Seen(*each(lambda kind: cluster.list(kind, selector), kinds).values())
 
 
 class Readiness:

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.pods import condition, statuses
+
 Object = Mapping[str, Any]
 State = Literal["ready", "waiting", "broken"]
 
@@ -37,11 +39,6 @@ class Rollout:
     pod: str = ""
     container: str = ""
     previous: bool = False
-
-    @property
-    def crashed(self) -> bool:
-        """Whether a container ended that should not have."""
-        return bool(self.container) and self.state == "broken"
 
 
 READY = Rollout("ready")
@@ -87,13 +84,12 @@ def pods_of(replica_set: Object, pods: Iterable[Object]) -> list[Object]:
 def look_at(pod: Object) -> Rollout:
     """Return how it goes with one pod."""
     name, status = str(pod["metadata"]["name"]), pod.get("status", {})
-    conditions = _conditions(pod)
-    if conditions.get("Ready", {}).get("status") == "True":
+    if condition(pod, "Ready").get("status") == "True":
         return READY
     if status.get("phase") in ("Failed", "Succeeded"):
         why = status.get("message") or status.get("reason") or status["phase"]
         return Rollout("waiting", f"pod {name} has ended ({_line(why)}), and another takes its place", name)
-    scheduled = conditions.get("PodScheduled", {})
+    scheduled = condition(pod, "PodScheduled")
     if scheduled.get("status") == "False":
         return Rollout("waiting", _unscheduled(name, scheduled), name)
     looks = [_container(pod, one) for one in statuses(pod)]
@@ -108,12 +104,6 @@ def is_stuck(pod: Object) -> bool:
     """Whether the kubelet waits longer and longer before it tries this pod again, so that a new pod is quicker."""
     reasons = {one.get("state", {}).get("waiting", {}).get("reason") for one in statuses(pod)}
     return bool(reasons & {CRASHES, *IMAGE, *STARTS_NEVER})
-
-
-def statuses(pod: Object) -> list[Object]:
-    """Return the states of its containers, native sidecars first."""
-    status = pod.get("status", {})
-    return [*status.get("initContainerStatuses", ()), *status.get("containerStatuses", ())]
 
 
 def still_serving(deployment: Object, replica_sets: Sequence[Object]) -> int:
@@ -195,7 +185,7 @@ def _unscheduled(pod: str, condition: Object) -> str:
 
 def _not_created(owner: Object) -> Rollout | None:
     """Return why a controller could not make pods, None where it could."""
-    failure = _conditions(owner).get("ReplicaFailure", {})
+    failure = condition(owner, "ReplicaFailure")
     if failure.get("status") != "True":
         return None
     words = re.sub(r'^pods "[^"]*" is forbidden: ', "", _line(failure.get("message")))
@@ -219,10 +209,6 @@ def _counting(wanted: int, counted: Mapping[str, int]) -> Rollout:
         new = min(counted["availableReplicas"], counted["updatedReplicas"])
         return Rollout("waiting", f"{new} of {wanted} pods serve")
     return Rollout("waiting", f"{counted['replicas'] - wanted} pods of before are still there")
-
-
-def _conditions(thing: Object) -> dict[str, Object]:
-    return {one["type"]: one for one in thing.get("status", {}).get("conditions") or ()}
 
 
 def _owned(thing: Object, owner: Object) -> bool:

@@ -14,7 +14,6 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.kubernetes_l
     Asked,
     Members,
     Pods,
-    known_hosts,
 )
 
 READY = [{"type": "Ready", "status": "True"}]
@@ -42,12 +41,6 @@ def stranger(known: set[str], hosts: int, *pods: dict[str, Any]) -> str:
     place.cluster = cluster
     place.asked = Asked("app=edge", members={"web": Members("app=web", hosts)})
     return place._stranger("web", {"web": known})
-
-
-def test_the_admin_tells_the_hosts_of_each_cluster() -> None:
-    host = {"address": {"socket_address": {"address": "10.0.0.1", "port_value": 80}}, "weight": 1}
-    answer = {"cluster_statuses": [{"name": "web", "host_statuses": [host]}, {"name": "empty"}]}
-    assert known_hosts(answer) == {"web": {"10.0.0.1"}, "empty": set()}
 
 
 @pytest.mark.parametrize(

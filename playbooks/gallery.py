@@ -136,6 +136,8 @@ def changes_of(demo: str) -> list[str]:
 
 def unfit(demo: str, runtime: str) -> str:
     """Return why a demo cannot be verified on a runtime, '' where it can."""
+    if why := (read(demo).get("unfit") or {}).get(runtime):
+        return str(why)
     if runtime not in PODS:
         return ""
     listeners = [

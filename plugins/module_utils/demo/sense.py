@@ -11,6 +11,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils.demo.error import DemoError, check_known
+from ansible_collections.meshlab.envoy.plugins.module_utils.demo.server import WORDS, said
 from ansible_collections.meshlab.envoy.plugins.module_utils.demo.shape import LISTENER
 from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.bootstrap import (
     ADMIN_CLUSTER,
@@ -25,7 +26,7 @@ HTTP_ONLY = ("http_filters", "http_connection_manager")
 # Names that the collection gives itself: clusters of each proxy, listeners of each proxy, folders beside the proxies'.
 OWN_CLUSTERS = (ADMIN_CLUSTER, STATSD_CLUSTER)
 OWN_LISTENERS = ("admin", "app")
-OWN_FOLDERS = ("app", "ca", "files", "logs", "statsd_exporter")
+OWN_FOLDERS = ("app", "ca", "data", "files", "logs", "statsd_exporter")
 
 
 def check_sense(demo: Mapping[str, Any], file: str) -> None:
@@ -60,11 +61,34 @@ def _check_service(name: str, service: Mapping[str, Any], file: str) -> None:
         )
     if service["sidecar"] is not None:
         _check_free(name, OWN_CLUSTERS, file, where)
-    for path in (service["server"] or {}).get("files", {}):
+    if service["server"] is not None:
+        _check_server(service, file, where)
+
+
+def _check_server(service: Mapping[str, Any], file: str, where: str) -> None:
+    server = service["server"]
+    if not server["command"]:
+        raise DemoError(file, f"{where}.server.command: is empty; it is the program and its arguments")
+    for path in server["files"]:
         parts = PurePosixPath(str(path)).parts
         if not parts or parts[0] == "/" or ".." in parts:
             raise DemoError(
                 file, f"{where}.server.files.{path}: has to be a path inside of the server's folder"
+            )
+    listeners = (service["sidecar"] or {"listeners": {}})["listeners"]
+    for name, port in server["ports"].items():
+        here = f"{where}.server.ports.{name}"
+        _check_free(name, (*OWN_LISTENERS, *WORDS, *listeners), file, here)
+        if port["metrics"] is not None and port["protocol"] != "http":
+            raise DemoError(
+                file, f"{here}.metrics: is a page of HTTP, and the port speaks {port['protocol']}"
+            )
+    for key, word in said(server):
+        if word not in (known := (*WORDS, *server["ports"])):
+            raise DemoError(
+                file,
+                f"{where}.server.{key}: there is no ${{{word}}}; there is: {', '.join(known)}"
+                f" ($${{{word}}} is that text itself)",
             )
 
 

@@ -163,13 +163,30 @@ APP = Shape(
     }
 )
 
+SERVER_PORT = Shape(
+    {
+        "port": {**PORT, "required": True},
+        "protocol": {"type": "str", "choices": ["http", "tcp", "udp"], "default": "http"},
+        "publish": PORT,
+        # the path of a page of Prometheus metrics there
+        "metrics": {"type": "str"},
+    }
+)
+
 SERVER = Shape(
     {
         "image": {"type": "str", "required": True},
+        # `${port}`, `${address}`, `${files}`, `${data}` and the names of `ports` stand for what they are where it runs
         "command": {"type": "list", "elements": "str", "required": True},
+        # what the program is called on a plain machine, where that is not the first word of the command
+        "program": {"type": "str"},
         "environment": {"type": "dict", "default": {}},
         "files": {"type": "dict", "default": {}},
-    }
+        # ports besides the service's own
+        "ports": {"type": "dict", "default": {}},
+        "memory_mb": {"type": "int", "default": 256, "between": (16, 4096)},
+    },
+    entries={"ports": SERVER_PORT},
 )
 
 SERVICE = Shape(
@@ -217,6 +234,8 @@ DEMO = Shape(
         "notes": {"type": "list", "elements": "str", "default": []},
         # the first port of the demo's own block
         "ports": {"type": "int", "required": True, "between": (1024, 65436)},
+        # why it does not run on a runtime, by runtime
+        "unfit": {"type": "dict", "default": {}},
         "services": {"type": "dict", "default": {}},
         "proxies": {"type": "dict", "default": {}},
         "statsd_exporter": {"type": "dict"},

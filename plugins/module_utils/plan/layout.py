@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from ansible_collections.meshlab.envoy.plugins.module_utils.demo.error import DemoError
 from ansible_collections.meshlab.envoy.plugins.module_utils.demo.read import Demo
+from ansible_collections.meshlab.envoy.plugins.module_utils.demo.server import PORT, said
 from ansible_collections.meshlab.envoy.plugins.module_utils.documents.manifests.names import (
     object_name,
     pods_name,
@@ -84,11 +85,12 @@ class Layout:
         one = self._slots[group, slot]
         if self.context.local:
             return self.port(group, slot, replica)
-        if replica != 1:
-            return None
         if self.context.pods:
+            return one.publish if replica == 1 else None
+        if replica == 1 and one.publish:
             return one.publish
-        return self._block_port(one, replica) if one.browsed and not one.publish else one.publish
+        wanted = one.asked or (one.browsed and replica == 1)
+        return self._block_port(one, replica) if wanted else None
 
     def bind(self, group: str, slot: str, replica: int = 1) -> str:
         """Return the address on which `slot` of `group` listens: loopback wherever nobody else needs it."""
@@ -121,13 +123,13 @@ class Layout:
         address = self.bind(group, slot, replica) if self.context.local else LOOPBACK
         return WILDCARDS.get(address, address)
 
-    def outside(self, group: str, slot: str) -> str:
+    def outside(self, group: str, slot: str, replica: int = 1) -> str:
         """Return `host:port` by which people, and the host's own programs, reach a `slot` that is published."""
         if self.context.pods:
             return netloc(self.service_name(group), self.published(group, slot))
-        address = self.bind(group, slot) if self.context.local else self.context.bind
+        address = self.bind(group, slot, replica) if self.context.local else self.context.bind
         address = WILDCARDS.get(address, address)
-        return netloc(address, self.published(group, slot))
+        return netloc(address, self.published(group, slot, replica))
 
     def service_name(self, group: str) -> str:
         """Return the name by which people find `group` in a cluster: that of the Service of its published ports."""
@@ -196,9 +198,11 @@ class Layout:
         return port
 
     def _decides_itself(self, slot: Slot) -> bool:
-        """Whether it is a program that is not told its port: it listens where its own command says."""
-        service = self.demo["services"].get(slot.group)
-        return slot.name == APP and bool(service) and service["server"] is not None
+        """Whether it is a program that does not ask for its port: it listens where its own command says."""
+        server = (self.demo["services"].get(slot.group) or {"server": None})["server"]
+        if server is None or slot.name not in (APP, *server["ports"]):
+            return False
+        return (PORT if slot.name == APP else slot.name) not in {word for _key, word in said(server)}
 
     def _only_its_sidecar_asks(self, service: str) -> bool:
         """Whether nobody goes past the service's sidecar to the app itself."""
@@ -222,7 +226,8 @@ class Layout:
                 raise DemoError(
                     self.demo["file"],
                     f"services.{one.group}.publish: nothing forwards {one.publish} to the server's own {one.stated}"
-                    " on runtime local; state the same port twice",
+                    " on runtime local; state the same port twice, or tell the server: ${"
+                    f"{PORT if one.name == APP else one.name}}}",
                 )
 
     def _network(self, instance: str) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils.demo.edge import without_edges
+from ansible_collections.meshlab.envoy.plugins.module_utils.demo.error import DemoError, check_known
 from ansible_collections.meshlab.envoy.plugins.module_utils.demo.read import Demo, read
 from ansible_collections.meshlab.envoy.plugins.module_utils.documents.compose import compose
 from ansible_collections.meshlab.envoy.plugins.module_utils.documents.manifests.configs import secret_name
@@ -27,11 +28,16 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.documents.workload i
 from ansible_collections.meshlab.envoy.plugins.module_utils.documents.yaml_text import plain
 from ansible_collections.meshlab.envoy.plugins.module_utils.envoy import versions
 from ansible_collections.meshlab.envoy.plugins.module_utils.plan import istio, questions
-from ansible_collections.meshlab.envoy.plugins.module_utils.plan.context import Context, read_context
+from ansible_collections.meshlab.envoy.plugins.module_utils.plan.context import (
+    RUNTIMES,
+    Context,
+    read_context,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils.plan.exporter import plan_exporter
 from ansible_collections.meshlab.envoy.plugins.module_utils.plan.files import File, titled, titled_all
 from ansible_collections.meshlab.envoy.plugins.module_utils.plan.layout import Layout
 from ansible_collections.meshlab.envoy.plugins.module_utils.plan.proxy import plan_proxy
+from ansible_collections.meshlab.envoy.plugins.module_utils.plan.server import server_directories
 from ansible_collections.meshlab.envoy.plugins.module_utils.plan.service import app_files, plan_service
 from ansible_collections.meshlab.envoy.plugins.module_utils.plan.topology import EXPORTER
 
@@ -45,6 +51,12 @@ def make_plan(name: str, data: Any, context: Mapping[str, Any], file: str = "") 
     """
     known = read_context(plain(context))
     demo = read(plain(name), plain(data), known.change, known.replicas, file)
+    for runtime in demo["unfit"]:
+        check_known(runtime, RUNTIMES, demo["file"], "unfit", "runtime")
+    if known.runtime in demo["unfit"]:
+        raise DemoError(
+            demo["file"], f"unfit: on {known.runtime} it does not run: {demo['unfit'][known.runtime]}"
+        )
     if known.pods and known.mesh:
         return plan(istio.in_mesh(demo), known, istio.objects(demo))
     if known.pods and known.edge == "service":
@@ -86,7 +98,10 @@ def plan(demo: Demo, context: Context, more: Sequence[dict[str, Any]] = ()) -> d
         "folder": context.folder,
         "programs": programs,
         "files": [file.to_dict() for file in files],
-        "directories": [directory for proxy in proxies for directory in proxy.directories],
+        "directories": [
+            *(directory for proxy in proxies for directory in proxy.directories),
+            *server_directories(layout),
+        ],
         "certificates": certificates,
         "checks": checks,
         "workloads": [workload.to_dict() for workload in workloads],

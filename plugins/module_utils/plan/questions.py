@@ -43,7 +43,7 @@ Entry = dict[str, Any]
 
 
 def endpoints(layout: Layout) -> list[Entry]:
-    """Return where stats can be asked, as envoy_stats takes it: each proxy's admin, the exporter's page.
+    """Return where stats can be asked, as envoy_stats takes it: each proxy's admin, the exporter's page, those of servers.
 
     `proxy` names the proxy. An entry that selects pods is as many endpoints as there are pods.
     """
@@ -55,18 +55,34 @@ def endpoints(layout: Layout) -> list[Entry]:
             asked = {"url": admin_url(one, layout)}
         found.append({"name": one.name, "proxy": one.name, **asked, "format": "envoy"})
     if layout.demo[EXPORTER] is not None:
-        if layout.context.pods:
-            port = layout.port(EXPORTER, EXPORTER_HTTP)
-            asked = {
-                "selector": selector(layout.demo["name"], layout.exporter_host()),
-                "container": "statsd-exporter",
-                "port": port,
-                "path": "/metrics",
-            }
-        else:
-            asked = {"url": f"http://{layout.outside(EXPORTER, EXPORTER_HTTP)}/metrics"}
-        found.append({"name": EXPORTER, "proxy": None, **asked, "format": "prometheus"})
+        host = layout.exporter_host() if layout.context.pods else EXPORTER
+        asked = _page(host, "statsd-exporter", EXPORTER, EXPORTER_HTTP, 1, "/metrics", layout)
+        found.append({"name": EXPORTER, **asked})
+    for group in layout.demo["services"]:
+        for slot, port in topology.server_ports(layout.demo, group).items():
+            if port["metrics"] is not None:
+                found += [
+                    {
+                        "name": f"{instance}/{slot}",
+                        **_page(group, "app", group, slot, replica, port["metrics"], layout),
+                    }
+                    for replica, instance in layout.instances(group)
+                ]
     return found
+
+
+def _page(pods: str, container: str, group: str, slot: str, replica: int, path: str, layout: Layout) -> Entry:
+    """Return where a page of Prometheus metrics is; `pods` is the group in whose pods the container runs."""
+    if not layout.context.pods:
+        asked: Entry = {"url": f"http://{layout.outside(group, slot, replica)}{path}"}
+    else:
+        asked = {
+            "selector": selector(layout.demo["name"], pods),
+            "container": container,
+            "port": layout.port(group, slot),
+            "path": path,
+        }
+    return {"proxy": None, **asked, "format": "prometheus"}
 
 
 def admin(proxy: Proxy, layout: Layout) -> Entry:
@@ -109,6 +125,10 @@ def addresses(layout: Layout) -> list[Entry]:
         service = demo["services"].get(group)
         if service and service["publish"]:
             found.append(_address(group, APP, service["protocol"], "", "straight to the app", layout))
+        for name, port in topology.server_ports(demo, group).items():
+            if port["publish"]:
+                what = "Prometheus metrics" if port["metrics"] else "the server's own"
+                found.append(_address(group, name, port["protocol"], port["metrics"] or "", what, layout))
         if published:
             found.append(_address(group, ADMIN, "http", "/stats", "admin, read only", layout))
     if demo[EXPORTER] is not None:
@@ -222,7 +242,8 @@ def _spoken(group: str, slot: str, wanted: Any, layout: Layout, where: str) -> s
     if listener is not None:
         usual = scheme(listener)
     else:
-        usual = "http" if slot == ADMIN else str(demo["services"][group]["protocol"])
+        own = topology.server_ports(demo, group).get(slot) or demo["services"].get(group)
+        usual = "http" if slot == ADMIN or own is None else str(own["protocol"])
     if wanted is None:
         return usual
     # What is spoken over TCP is the author's to say: a listener may take several, or refuse.
@@ -236,7 +257,12 @@ def _url(group: str, slot: str, spoken: str, path: str | None, layout: Layout, w
     demo = layout.demo
     stated = next(one for one in topology.slots(demo) if (one.group, one.name) == (group, slot))
     if not stated.publish and not stated.browsed:
-        named = f"services.{group}" if slot == APP else f"listener '{slot}' of '{group}'"
+        own = topology.server_ports(demo, group)
+        named = (
+            f"services.{group}"
+            if slot == APP
+            else f"{'port' if slot in own else 'listener'} '{slot}' of '{group}'"
+        )
         raise DemoError(
             demo["file"], f"{where}.to: {named} cannot be reached from outside; give it a 'publish:' port"
         )
@@ -286,8 +312,9 @@ def _assertion(entry: Entry, layout: Layout, where: str) -> Entry:
 
 def _matching(pattern: str, names: Sequence[str], layout: Layout, where: str) -> list[str]:
     """Return the endpoints that a service's name, or a pattern of names, means."""
-    if pattern in layout.demo["services"]:
-        wanted = [name for _replica, name in layout.instances(pattern)]
+    group, slash, slot = pattern.partition("/")
+    if group in layout.demo["services"]:
+        wanted = [f"{name}{slash}{slot}" for _replica, name in layout.instances(group)]
         found = [name for name in names if name in wanted]
     else:
         found = fnmatch.filter(names, pattern)

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils.documents.workload import (
@@ -18,14 +17,17 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.documents.workload i
 from ansible_collections.meshlab.envoy.plugins.module_utils.plan import topology
 from ansible_collections.meshlab.envoy.plugins.module_utils.plan.files import File, digest
 from ansible_collections.meshlab.envoy.plugins.module_utils.plan.layout import LOOPBACK, Layout, netloc
+from ansible_collections.meshlab.envoy.plugins.module_utils.plan.server import (
+    server_fields,
+    server_files,
+    server_ports,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils.plan.topology import APP
 
 APP_FILE = "app/demo_app.py"
 APP_HOME = "/app"
 APP_USER = "65534:65534"  # nobody
 HEALTH = "/healthz"
-SERVER_FILES = "files"  # folder of what servers read, each in one of its own
-SERVER_HOME = "/etc/demo"
 
 
 def app_files(layout: Layout) -> list[File]:
@@ -38,10 +40,12 @@ def app_files(layout: Layout) -> list[File]:
 def plan_service(name: str, layout: Layout) -> tuple[list[Workload], list[File]]:
     """Return a workload for each replica of service `name`, and the files that only it needs. Raises DemoError."""
     service = layout.demo["services"][name]
-    files = _server_files(name, service["server"]) if service["server"] is not None else []
-    return [
-        _workload(name, replica, instance, layout, files) for replica, instance in layout.instances(name)
-    ], files
+    workloads, files = [], []
+    for replica, instance in layout.instances(name):
+        own = server_files(name, replica, instance, layout) if service["server"] is not None else []
+        workloads.append(_workload(name, replica, instance, layout, own))
+        files += [one for one in own if one not in files]
+    return workloads, files
 
 
 def _workload(name: str, replica: int, instance: str, layout: Layout, files: list[File]) -> Workload:
@@ -59,6 +63,7 @@ def _workload(name: str, replica: int, instance: str, layout: Layout, files: lis
                 scheme=service["protocol"],
                 peers=layout.peers(name, APP),
             ),
+            *server_ports(name, replica, layout),
         ),
         "network": topology.sidecar_workload(instance) if has_sidecar else None,
         "aliases": () if has_sidecar else (instance,),
@@ -70,10 +75,9 @@ def _workload(name: str, replica: int, instance: str, layout: Layout, files: lis
         "replicas": layout.pods(name),
         "container": "app",
     }
-    host = layout.inside(name, APP, replica)
     if service["server"] is not None:
-        udp = service["protocol"] == "udp"
-        return Workload(**common, **_server(name, service["server"], host, port, files, udp))
+        return Workload(**common | server_fields(name, replica, instance, layout, files))
+    host = layout.inside(name, APP, replica)
     return Workload(**common, **_app(name, replica, instance, host, port, layout))
 
 
@@ -136,22 +140,3 @@ def _python_probe(port: int, path: str | None) -> tuple[str, ...]:
     else:
         script = f"import socket; socket.create_connection(('127.0.0.1', {port}), 3).close()"
     return ("python3", "-ISc", script)
-
-
-def _server(
-    name: str, server: Mapping[str, Any], host: str, port: int, files: list[File], udp: bool
-) -> dict[str, Any]:
-    return {
-        "image": server["image"],
-        "command": tuple(server["command"]),
-        "environment": {key: str(value) for key, value in server["environment"].items()},
-        "mounts": (Mount(f"{SERVER_FILES}/{name}", SERVER_HOME, writable=False),) if files else (),
-        "directory": ".",
-        "probe": Probe() if udp else Probe("tcp", host=host, port=port, path="", command=None),
-        "user": "",
-        "digest": digest(files),
-    }
-
-
-def _server_files(name: str, server: Mapping[str, Any]) -> list[File]:
-    return [File(f"{SERVER_FILES}/{name}/{path}", content) for path, content in server["files"].items()]

@@ -56,8 +56,9 @@ class Slot:
     name: str
     stated: int
     publish: int | None
-    # People look at it even where no port was stated for them.
+    # People look at it even where no port was stated for them; and expectations at that of each replica.
     browsed: bool = False
+    asked: bool = False
 
 
 def proxies(demo: Demo, pods: bool) -> Iterator[Proxy]:
@@ -100,10 +101,19 @@ def listeners(demo: Demo, group: str) -> Mapping[str, Mapping[str, Any]]:
     return found
 
 
+def server_ports(demo: Demo, group: str) -> Mapping[str, Mapping[str, Any]]:
+    """Return the ports of a service's own program, besides the service's, by name."""
+    service = demo["services"].get(group)
+    found: Mapping[str, Mapping[str, Any]] = ((service and service["server"]) or {}).get("ports", {})
+    return found
+
+
 def slots(demo: Demo) -> Iterator[Slot]:
     """Yield everything that listens, in the order of the file."""
     for name, service in demo["services"].items():
         yield Slot(name, APP, service["port"], service["publish"])
+        for key, port in server_ports(demo, name).items():
+            yield Slot(name, key, port["port"], port["publish"], asked=port["metrics"] is not None)
         if service["sidecar"] is not None:
             yield from _proxy_slots(name, service["sidecar"])
     for name, proxy in demo["proxies"].items():
@@ -114,13 +124,16 @@ def slots(demo: Demo) -> Iterator[Slot]:
 
 
 def target(demo: Demo, name: str, where: str) -> tuple[str, str]:
-    """Return (group, slot) for `service`, `service/app`, `proxy` or `proxy/listener` of a demo file. Raises DemoError.
+    """Return (group, slot) for `service`, `service/app`, `service/port`, `proxy` or `proxy/listener` of a demo file.
+
+    Raises DemoError.
 
     Without a slot it is the first listener, or the app where there is none. `where` is the key that says `name`.
     """
     group, _slash, slot = name.partition("/")
     check_known(group, [*demo["services"], *demo["proxies"]], demo["file"], where, "service or proxy")
-    known = [*listeners(demo, group), *([APP] if group in demo["services"] else [])]
+    own = [APP, *server_ports(demo, group)] if group in demo["services"] else []
+    known = [*listeners(demo, group), *own]
     if not known:
         raise DemoError(demo["file"], f"{where}: '{group}' has no listener")
     if slot:

@@ -326,29 +326,6 @@ def test_more_than_the_block_holds(plan: Planner) -> None:
     )
 
 
-# Servers of one's own
-
-
-def test_a_server_listens_where_its_command_says(plan: Planner) -> None:
-    data = shop(services={"db": {"port": 5432, "publish": 5432, "protocol": "tcp",
-                                 "server": {"image": "db:1", "command": ["db", "--port", "5432"], "files": {"a/b.conf": "x"}}}},
-                proxies={})  # fmt: skip
-    for runtime in ("local", "docker"):
-        made = plan(data, runtime)
-        (port,) = workload(made, "db-1")["ports"]
-        assert port == {**port, "number": 5432, "published": 5432, "protocol": "tcp", "scheme": "tcp"}
-        assert "files/db/a/b.conf" in [one["path"] for one in made["files"]]
-        assert made["programs"] == []
-    data["services"]["db"]["publish"] = 15432
-    assert plan(data, "docker")
-    assert told(plan, data, "local") == (
-        "shop.yml: services.db.publish: nothing forwards 15432 to the server's own 5432 on runtime local;"
-        " state the same port twice"
-    )
-    data["services"]["db"] |= {"publish": None, "replicas": 2}
-    assert "port 5432 is wanted by db-1/app and by db-2/app" in told(plan, data, "local")
-
-
 # Names
 
 
@@ -356,11 +333,19 @@ def test_a_server_listens_where_its_command_says(plan: Planner) -> None:
     ("services", "proxies", "sentence"),
     [
         ({"web": {}}, {"web-1": {}}, "proxies.web-1: 'web-1' is what services.web runs; choose another name"),
-        ({"web": {"sidecar": {}}}, {"web-1-envoy": {}}, "proxies.web-1-envoy: 'web-1-envoy' is what services.web runs"),
+        (
+            {"web": {"sidecar": {}}},
+            {"web-1-envoy": {}},
+            "proxies.web-1-envoy: 'web-1-envoy' is what services.web runs",
+        ),
         ({"a": {"replicas": 2}, "a-1": {}}, {}, None),
-        ({"a": {"replicas": 2}, "a-1": {"replicas": 2}}, {"a-1-2": {}}, "proxies.a-1-2: 'a-1-2' is what services.a-1 runs"),
+        (
+            {"a": {"replicas": 2}, "a-1": {"replicas": 2}},
+            {"a-1-2": {}},
+            "proxies.a-1-2: 'a-1-2' is what services.a-1 runs",
+        ),
     ],
-)  # fmt: skip
+)
 def test_two_of_one_name(plan: Planner, services: Any, proxies: Any, sentence: str | None) -> None:
     data = shop(services=services, proxies=proxies)
     if sentence:

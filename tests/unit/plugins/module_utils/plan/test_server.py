@@ -1,0 +1,144 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Services that are programs of their own: what they are told, and where they are asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from ansible_collections.meshlab.envoy.plugins.module_utils.demo.error import DemoError
+
+Planner = Callable[..., dict[str, Any]]
+
+
+def with_service(name: str, spec: dict[str, Any], **keys: Any) -> dict[str, Any]:
+    return {"summary": "A shop", "ports": 20000, "services": {name: spec}, **keys}
+
+
+def workload(plan: dict[str, Any], name: str) -> dict[str, Any]:
+    return next(one for one in plan["workloads"] if one["name"] == name)
+
+
+def told(plan: Planner, data: Any, runtime: str = "local") -> str:
+    with pytest.raises(DemoError) as caught:
+        plan(data, runtime)
+    return str(caught.value)
+
+
+def test_a_server_listens_where_its_command_says(plan: Planner) -> None:
+    server = {"image": "db:1", "command": ["db", "--port", "5432"], "files": {"a/b.conf": "x"}}
+    data = with_service("db", {"port": 5432, "publish": 5432, "protocol": "tcp", "server": server})
+    for runtime in ("local", "docker"):
+        made = plan(data, runtime)
+        (port,) = workload(made, "db-1")["ports"]
+        assert port == {**port, "number": 5432, "published": 5432, "protocol": "tcp", "scheme": "tcp"}
+        folder = "db-1" if runtime == "local" else "db"
+        assert f"files/{folder}/a/b.conf" in [one["path"] for one in made["files"]]
+        assert made["programs"] == []
+    data["services"]["db"]["publish"] = 15432
+    assert plan(data, "docker")
+    assert told(plan, data, "local") == (
+        "shop.yml: services.db.publish: nothing forwards 15432 to the server's own 5432 on runtime local;"
+        " state the same port twice, or tell the server: ${port}"
+    )
+    data["services"]["db"] |= {"publish": None, "replicas": 2}
+    assert "port 5432 is wanted by db-1/app and by db-2/app" in told(plan, data, "local")
+
+
+KEEPER = {
+    "image": "keeper:1",
+    "command": [
+        "/opt/keep",
+        "--listen=${address}:${port}",
+        "--metrics=${pages}",
+        "--conf=${files}/keep.conf",
+        "$${port}",
+    ],
+    "program": "keep",
+    "environment": {"KEEP_IN": "${data}"},
+    "files": {"keep.conf": "port = ${port}\n"},
+    "ports": {"pages": {"port": 9000, "metrics": "/metrics"}},
+    "memory_mb": 512,
+}
+
+
+def test_a_server_is_told_where_it_runs(plan: Planner) -> None:
+    data = with_service("keep", {"protocol": "tcp", "replicas": 2, "server": KEEPER})
+    local, docker, pods = (plan(data, runtime) for runtime in ("local", "docker", "kubernetes"))
+    second = workload(local, "keep-2")
+    port, pages = (one["number"] for one in second["ports"])
+    options = [f"--listen=127.0.0.1:{port}", f"--metrics={pages}", "--conf=files/keep-2/keep.conf", "${port}"]
+    assert second["command"] == ["keep", *options]
+    assert second["environment"] == {"KEEP_IN": "data/keep-2"}
+    assert {"path": "data/keep-2", "mode": "0700"} in local["directories"]
+    assert {"path": "files/keep-2/keep.conf", "content": f"port = {port}\n"}.items() <= next(
+        one for one in local["files"] if one["path"].startswith("files/keep-2")
+    ).items()
+    for made, name in ((docker, "keep-1"), (pods, "keep")):
+        first = workload(made, name)
+        options = ["--listen=0.0.0.0:8080", "--metrics=9000", "--conf=/etc/demo/keep.conf", "${port}"]
+        assert first["command"] == ["/opt/keep", *options]
+        assert first["environment"] == {"KEEP_IN": "/tmp"}
+        assert first["memory_mb"] == 512
+        assert [one["path"] for one in made["files"] if one["path"].startswith("files")] == [
+            "files/keep/keep.conf"
+        ]
+
+
+def test_pages_of_servers_can_be_asked_at_each_replica(plan: Planner) -> None:
+    data = with_service(
+        "keep",
+        {"protocol": "tcp", "replicas": 2, "server": KEEPER},
+        expectations=[{"at": "keep/pages", "stat": "kept", "op": "eq", "value": 1}],
+    )
+    for runtime in ("local", "docker"):
+        made = plan(data, runtime)
+        pages = {one["name"]: one["url"] for one in made["endpoints"]}
+        assert list(pages) == ["keep-1/pages", "keep-2/pages"]
+        assert len(set(pages.values())) == 2
+        for name, url in pages.items():
+            ports = {one["name"]: one for one in workload(made, name.partition("/")[0])["ports"]}
+            assert url == f"http://127.0.0.1:{ports['pages']['published']}/metrics"
+        assert made["assertions"][0]["endpoint"] == ["keep-1/pages", "keep-2/pages"]
+    (page,) = plan(data, "kubernetes")["endpoints"]
+    assert (page["name"], page["port"], page["container"], page["format"]) == (
+        "keep/pages",
+        9000,
+        "app",
+        "prometheus",
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (
+            {"command": ["keep", "${prot}"]},
+            "command[1]: there is no ${prot}; there is: address, port, files, data, pages ($${prot} is",
+        ),
+        ({"files": {"a": "${x}"}}, "files.a: there is no ${x}; there is: address,"),
+        ({"command": []}, "command: is empty; it is the program and its arguments"),
+        ({"ports": {"port": {"port": 9000}}}, "ports.port: "),
+        (
+            {"ports": {"pages": {"port": 9000, "protocol": "tcp", "metrics": "/m"}}},
+            "ports.pages.metrics: is a page of HTTP, and",
+        ),
+    ],
+)
+def test_what_a_server_cannot_be_told(plan: Planner, change: dict[str, Any], sentence: str) -> None:
+    data = with_service("keep", {"protocol": "tcp", "server": KEEPER | change})
+    assert told(plan, data).startswith(f"shop.yml: services.keep.server.{sentence}")
+
+
+def test_a_demo_says_where_it_does_not_run(plan: Planner) -> None:
+    data = with_service("web", {}, unfit={"local": "its program is for containers"})
+    assert plan(data, "docker")
+    assert told(plan, data) == "shop.yml: unfit: on local it does not run: its program is for containers"
+    assert "unfit: there is no runtime 'dokcer'; did you mean 'docker'?" in told(
+        plan, with_service("web", {}, unfit={"dokcer": "x"})
+    )

@@ -50,6 +50,15 @@ def _verdict(expectation: Expectation, position: int, result: Result) -> dict[st
     }
 
 
+def in_words(expectation: Expectation, trials: int | None) -> str:
+    """Return what is expected, before anything is sent: `24 answers with status 200`; `trials` requests will be, where that is known."""
+    name = f"{expectation.name}: " if expectation.name else ""
+    if expectation.tolerance.binomial and trials:
+        chance = Chance.of(expectation.op, expectation.value, expectation.tolerance, trials)
+        return name + _numbered(_unit(expectation), chance.expected)
+    return name + _numbered(_unit(expectation, of_many=True), bound(expectation))
+
+
 def observe(expectation: Expectation, position: int, result: Result) -> float | None:
     """The number that an expectation is about; None where there was no answer to take it from."""
     subject, selector = expectation.subject, expectation.selector
@@ -125,8 +134,8 @@ def _selected(selector: str, status: str) -> bool:
     return status[0] == selector[0] if selector.endswith("xx") else selector in ("any", status)
 
 
-def _unit(expectation: Expectation) -> str:
-    """What is counted, with {} for the number."""
+def _unit(expectation: Expectation, of_many: bool = False) -> str:
+    """What is counted, with {} for the number; what is left to chance has `of_many` where nobody knows of how many."""
     subject, selector = expectation.subject, expectation.selector
     if subject == "latency":
         return f"a latency p{_shown(expectation.quantile * 100)} of {{}} ms"
@@ -153,7 +162,7 @@ def _unit(expectation: Expectation) -> str:
         pattern = expectation.body.pattern if expectation.body is not None else ""
         what = f"answers with a body matching {pattern!r}"
     what = what.replace("{", "{{").replace("}", "}}")
-    of_all = expectation.of == "share" and not expectation.tolerance.binomial
+    of_all = expectation.of == "share" and (of_many or not expectation.tolerance.binomial)
     return f"a share of {{}} of {what}" if of_all else f"{{}} {what}"
 
 

@@ -54,6 +54,14 @@ def placeholder(assertion: Mapping[str, Any]) -> dict[str, Any]:
     return {**assertion, "value": 0} if is_reference(assertion.get("value")) else dict(assertion)
 
 
+def in_words(reference: Mapping[str, Any]) -> str:
+    """Return what a reference stands for, in words: `the answers of "kept" with status 200`."""
+    what = reference.get("of", OF[0])
+    status = f" with status {reference['status']}" if "status" in reference else ""
+    names = " and ".join(f'"{name}"' for name in _names(reference))
+    return f"the {what} of {names}{status}"
+
+
 def resolve(
     assertions: Sequence[Mapping[str, Any]], results: Sequence[Mapping[str, Any]]
 ) -> list[dict[str, Any]]:

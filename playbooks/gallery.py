@@ -27,6 +27,8 @@ import yaml
 
 HERE = Path(__file__).resolve().parent
 HOLD = re.compile(r"(\d+) of (\d+) expectations hold")
+# A line of the report, whose sections are named at their first.
+SEEN = re.compile(r"^  (?:holds|FAILS|     )  ([✔✘] .+)$", re.MULTILINE)
 ERROR = re.compile(r"^\[ERROR\]: (.*?)^Origin: ", re.DOTALL | re.MULTILINE)
 PODS = ("kubernetes", "openshift")  # reached by port-forward
 LAST = 30  # lines of a playbook's output that are shown where it fails without a word of Ansible's
@@ -45,6 +47,8 @@ class Played:
     failed: list[tuple[str, str]] = field(default_factory=list)
     # Why it was not played.
     unfit: str = ""
+    # What was seen of each expectation, by change; '' is the demo as its file has it.
+    seen: dict[str, list[str]] = field(default_factory=dict)
 
     @property
     def line(self) -> str:
@@ -58,8 +62,11 @@ class Played:
 class Gallery:
     """Runs playbooks on one inventory; `stop` ends those under way, and lets what was deployed be taken down."""
 
-    def __init__(self, program: str, runtime: str, inventory: str, arguments: list[str]) -> None:
+    def __init__(
+        self, program: str, runtime: str, inventory: str, arguments: list[str], changes: bool = True
+    ) -> None:
         self._runtime = runtime
+        self._changes = changes
         self._command = [program, "-i", inventory]
         self._arguments = arguments
         self._running: set[subprocess.Popen[str]] = set()
@@ -73,7 +80,7 @@ class Gallery:
             return played
         try:
             if self._step(played, "site", demo):
-                for change in changes_of(demo):
+                for change in changes_of(demo) if self._changes else []:
                     played.changes += 1
                     self._step(played, "change", demo, "-e", f"change={change}")
         finally:
@@ -117,6 +124,8 @@ class Gallery:
         for held, expectations in HOLD.findall(output)[-1:]:  # a failure says it more than once
             played.held += int(held)
             played.expectations += int(expectations)
+        if seen := SEEN.findall(output):
+            played.seen[more[-1].removeprefix("change=") if more else ""] = seen
         if process.returncode:
             step = f"{playbook} {more[-1]}" if more else playbook
             played.failed.append((step, why(output)))
@@ -190,13 +199,14 @@ def main() -> int:
     parser.add_argument(
         "--ansible-playbook", default="ansible-playbook", help="the program (ansible-playbook)"
     )
+    parser.add_argument("--no-changes", action="store_true", help="leave out the demos' changes")
     parser.add_argument("--json", type=Path, help="a file to write the table to, as data")
     parser.add_argument("demos", nargs="*", help="names or paths; all of the gallery where none is given")
     mine, arguments = split(sys.argv[1:])
     options = parser.parse_args(mine)
     demos = options.demos or sorted(path.stem for path in (HERE / "demos").glob("*.yml"))
     inventory = options.inventory or str(HERE.parent / "inventories" / options.runtime)
-    gallery = Gallery(options.ansible_playbook, options.runtime, inventory, arguments)
+    gallery = Gallery(options.ansible_playbook, options.runtime, inventory, arguments, not options.no_changes)
     began, results = time.monotonic(), []
 
     def told(played: Played) -> None:

@@ -2,10 +2,16 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""`make bench`: a demo beside the same by hand, a fleet beside curl; ratios in one run, as a table and in build/bench.json."""
+"""`make bench`: demos beside the same by hand, a fleet beside curl; ratios in one run, as a table and in build/bench.json.
+
+    bench.py [PART ...]
+
+measures all parts, or those that are named; build/bench.json holds what was measured last.
+"""
 
 from __future__ import annotations
 
+import argparse
 import json
 import shutil
 import sys
@@ -16,6 +22,8 @@ from pathlib import Path
 import by_hand
 import fleet
 import pods
+import sandboxes
+import whole_gallery
 from demo_file import demo_file
 from measure import ROOT, Figure, in_turn, median, run, said
 
@@ -100,7 +108,7 @@ def speed_of_a_deployment(folder: Path) -> list[Figure]:
     ]
 
 
-def speed_of_a_service(folder: Path) -> Figure:
+def speed_of_a_service(folder: Path) -> list[Figure]:
     """What a further service costs, from FEW to MANY."""
     steps = [cold(demo_file(folder, FEW)), cold(demo_file(folder, MANY))]
     hands = [cold_by_hand(folder / f"hand{FEW}"), cold_by_hand(folder / f"hand{MANY}")]
@@ -108,26 +116,38 @@ def speed_of_a_service(folder: Path) -> Figure:
     added = MANY - FEW
     ours = (median(many) - median(few)) / added
     theirs = (median(many_by_hand) - median(few_by_hand)) / added
-    return Figure(
-        f"a further service, from {FEW} to {MANY}",
-        ours / theirs,
-        1.3,
-        "× the same by compose",
-        f"{ours:.2f} s a service and its sidecar, by hand {theirs:.2f} s; {MANY} in {said(many)}, by hand {said(many_by_hand)}",
-    )
+    return [
+        Figure(
+            f"a further service, from {FEW} to {MANY}",
+            ours / theirs,
+            1.3,
+            "× the same by compose",
+            f"{ours:.2f} s a service and its sidecar, by hand {theirs:.2f} s; {MANY} in {said(many)}, by hand {said(many_by_hand)}",
+        )
+    ]
+
+
+PARTS: dict[str, Callable[[Path], list[Figure]]] = {
+    "deployment": speed_of_a_deployment,
+    "service": speed_of_a_service,
+    "kubernetes": pods.figures,
+    "fleet": fleet.figures,
+    "lines": sandboxes.figures,
+    "gallery": whole_gallery.figures,
+}
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description="Measures ratios in one run.")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"all, or some of: {', '.join(PARTS)}")
+    parts = parser.parse_args().parts or list(PARTS)
+    if unknown := [part for part in parts if part not in PARTS]:
+        parser.error(f"there is no {', '.join(unknown)}; choose of: {', '.join(PARTS)}")
     folder = Path(tempfile.mkdtemp(prefix="meshlab-bench-"))
     try:
         for services in (FEW, MANY):
             by_hand.write(folder / f"hand{services}", services)
-        figures = [
-            *speed_of_a_deployment(folder),
-            speed_of_a_service(folder),
-            *pods.figures(folder),
-            *fleet.figures(folder),
-        ]
+        figures = [figure for part in parts for figure in PARTS[part](folder)]
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     for one in figures:

@@ -131,12 +131,12 @@ def _hops(name: str, instance: str, layout: Layout) -> list[str]:
 
 
 def _python_probe(port: int, path: str | None) -> tuple[str, ...]:
-    """Return a command for a container to ask itself: GET of `path`, or a mere connection."""
+    """Return a command for a container to ask itself: GET of `path`, or a mere connection.
+
+    Without http.client, which takes three times as long to import as everything else does.
+    """
+    script = f"import socket; s = socket.create_connection(('127.0.0.1', {port}), 3)"
     if path is not None:
-        script = (
-            f"import http.client as h; c = h.HTTPConnection('127.0.0.1', {port}, timeout=3); "
-            f"c.request('GET', '{path}'); raise SystemExit(c.getresponse().status != 200)"
-        )
-    else:
-        script = f"import socket; socket.create_connection(('127.0.0.1', {port}), 3).close()"
+        ask = f"s.sendall(b'GET {path} HTTP/1.0\\r\\n\\r\\n')"
+        script += f"; {ask}; raise SystemExit(b' 200 ' not in s.recv(99))"
     return ("python3", "-ISc", script)

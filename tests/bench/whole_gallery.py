@@ -36,7 +36,7 @@ from measure import ROOT, Figure, run
 # The tests' own way to move the gallery's ports.
 sys.path.insert(0, str(ROOT / ".venv/collections"))
 sys.path.insert(0, str(ROOT / "tests/support"))
-from live import DEMOS, containers, demo_data, free_shift
+from live import DEMOS, SHIFTS, containers, demo_data, free_shift
 
 BIN = ROOT / ".venv/bin"
 JOBS = 3  # as make demos has it
@@ -212,7 +212,8 @@ def ours(demos: Sequence[Path], folder: Path) -> tuple[float, dict[str, float]]:
 
 def figures(folder: Path) -> list[Figure]:
     """Measure both sides once, and show the seconds of each demo by hand."""
-    shift, prefix = free_shift(set()), f"bench{secrets.token_hex(2)}"
+    # The range of ports that tests take last.
+    shift, prefix = free_shift(set(SHIFTS[:-1])), f"bench{secrets.token_hex(2)}"
     place = folder / "gallery"
     place.mkdir()
     demos = []
@@ -222,29 +223,39 @@ def figures(folder: Path) -> list[Figure]:
         demos.append(path)
     hands = [Hand(demo, place / demo.stem) for demo in demos]
     mine, each = ours(demos, folder)
-    steps = {hand.name: hand.play() for hand in hands}
+    steps = [hand.play() for hand in hands]
     if left := [line for demo in demos for line in containers(demo.stem)]:
         sys.exit("there is left: " + ", ".join(left))
-    columns = ("up", "traffic", "stats", "down")
-    print(f"{'by hand':<26}" + "".join(f"{one:>9}" for one in (*columns, "seconds", "ours")))
-    for hand in hands:
-        cells = [*(steps[hand.name][one] for one in columns), sum(steps[hand.name].values()), each[hand.name]]
-        print(f"{hand.name.removeprefix(prefix + '_'):<26}" + "".join(f"{cell:>9.2f}" for cell in cells))
-    totals = {one: sum(step[one] for step in steps.values()) for one in columns}
-    theirs = sum(totals.values())
-    print(
-        f"{'total':<26}" + "".join(f"{cell:>9.2f}" for cell in (*totals.values(), theirs, sum(each.values())))
+    tell(
+        [
+            (hand.name.removeprefix(f"{prefix}_"), step, each[hand.name], len(hand.left_out))
+            for hand, step in zip(hands, steps, strict=True)
+        ]
     )
+    theirs = sum(sum(step.values()) for step in steps)
     left_out = sum(len(hand.left_out) for hand in hands)
-    sent = sum(hand.sent for hand in hands)
-    print(f"by hand {sent} entries of traffic were sent, and {left_out} left out, which curl cannot send;")
-    print(f"ours are {JOBS} at a time, so their seconds add up to more than the {mine:.1f} that all took")
     return [
         Figure(
             f"gallery of {len(demos)} on docker",
             mine / theirs,
             1.0,
-            "× (compose + curl), one after the other",
-            f"gallery.py {mine:.1f} s, {JOBS} at a time; by hand {theirs:.1f} s, without {left_out} of {sent + left_out} traffics",
+            "× (compose + curl), one by one",
+            f"gallery.py {mine:.1f} s, {JOBS} at a time; by hand {theirs:.1f} s, without {left_out} of"
+            f" {left_out + sum(hand.sent for hand in hands)} traffics",
         )
     ]
+
+
+def tell(rows: Sequence[tuple[str, Mapping[str, float], float, int]]) -> None:
+    """The seconds of each demo by hand, step by step, beside those of ours, as a table; of (demo, steps, ours, traffics left out)."""
+    columns = ("up", "traffic", "stats", "down")
+    total = {column: sum(steps[column] for _demo, steps, *_more in rows) for column in columns}
+    all_of_them = ("total", total, sum(row[2] for row in rows), sum(row[3] for row in rows))
+    print(
+        "seconds by hand, one demo after the other, and the traffics that curl cannot send; ours some at a time"
+    )
+    heads = "".join(f"{column:>9}" for column in (*columns, "by hand", "left out", "ours"))
+    print(f"{'demo':<26}{heads}")
+    for demo, steps, mine, left_out in [*rows, all_of_them]:
+        cells = "".join(f"{steps[column]:>9.2f}" for column in columns)
+        print(f"{demo:<26}{cells}{sum(steps.values()):>9.2f}{left_out:>9}{mine:>9.2f}")

@@ -1,0 +1,32 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which playbooks playbooks/gallery.py plays, seen by a program that stands in for ansible-playbook."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).parents[2] / "playbooks" / "gallery.py"
+CHANGED = ["site", "change one", "change two", "teardown"]
+
+
+@pytest.mark.parametrize(
+    ("options", "steps"), [([], CHANGED), (["--no-changes"], ["site", "teardown"])], ids=["all", "no changes"]
+)
+def test_steps_of_a_demo(tmp_path: Path, options: list[str], steps: list[str]) -> None:
+    demo, told, program = tmp_path / "demo.yml", tmp_path / "told", tmp_path / "ansible-playbook"
+    demo.write_text("changes: {one: {}, two: {}}\n")
+    program.write_text(
+        f'#!/bin/sh\nname=$(basename "$3" .yml)\nfor last; do :; done\n'
+        f'case $last in change=*) name="$name ${{last#change=}}";; esac\necho "$name" >> {told}\n'
+    )
+    program.chmod(0o755)
+    command = [sys.executable, str(SCRIPT), *options, "--ansible-playbook", str(program), str(demo)]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert told.read_text().splitlines() == steps

@@ -36,7 +36,7 @@ from measure import ROOT, Figure, run
 # The tests' own way to move the gallery's ports.
 sys.path.insert(0, str(ROOT / ".venv/collections"))
 sys.path.insert(0, str(ROOT / "tests/support"))
-from live import DEMOS, SHIFTS, containers, demo_data, free_shift
+from live import DEMOS, Shift, containers, demo_data
 
 BIN = ROOT / ".venv/bin"
 JOBS = 3  # as make demos has it
@@ -212,18 +212,18 @@ def ours(demos: Sequence[Path], folder: Path) -> tuple[float, dict[str, float]]:
 
 def figures(folder: Path) -> list[Figure]:
     """Measure both sides once, and show the seconds of each demo by hand."""
-    # The range of ports that tests take last.
-    shift, prefix = free_shift(set(SHIFTS[:-1])), f"bench{secrets.token_hex(2)}"
+    shift, prefix = Shift(), f"bench{secrets.token_hex(2)}"
     place = folder / "gallery"
     place.mkdir()
     demos = []
     for name in DEMOS:
         path = place / f"{prefix}_{name}.yml"
-        path.write_text(yaml.safe_dump(demo_data(name, shift), sort_keys=False))
+        path.write_text(yaml.safe_dump(demo_data(name, shift.number), sort_keys=False))
         demos.append(path)
     hands = [Hand(demo, place / demo.stem) for demo in demos]
     mine, each = ours(demos, folder)
     steps = [hand.play() for hand in hands]
+    shift.close()
     if left := [line for demo in demos for line in containers(demo.stem)]:
         sys.exit("there is left: " + ", ".join(left))
     tell(

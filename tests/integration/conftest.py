@@ -6,8 +6,19 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
+import pytest
 from envoys import binary
+
+CLUSTER = Path(__file__).parent / "kubernetes"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Those on a cluster mostly wait, for rollouts: they run beside the others, which share this machine's ports."""
+    for item in items:
+        place = "cluster" if CLUSTER in item.path.parents else "machine"
+        item.add_marker(pytest.mark.xdist_group(place))
 
 
 def pytest_sessionstart() -> None:

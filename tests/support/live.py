@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import copy
+import fcntl
+import functools
 import json
 import os
 import re
@@ -14,10 +16,11 @@ import socket
 import subprocess
 import tempfile
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -36,20 +39,54 @@ PLAYBOOK = ROOT / ".venv" / "bin" / "ansible-playbook"
 # Programs that the local runtime installs are kept between runs, apart from what a person's own demos use.
 CACHE = ROOT / "build" / "cache" / "integration"
 # The gallery's ports are in 7000 … 12999. Moved by these they are out of each other's way, and below those that systems give to clients.
-SHIFTS = (6100, 12200, 18300)
+SHIFTS = (6100, 12200, 18300, -5900)
+# Who has which of them; and for how many seconds a test waits until one is free.
+TAKEN = ROOT / "build" / "cache" / "shifts"
+PATIENCE = 600
 PORTS = re.compile(r"\b((?:publish|ports?): |127\.0\.0\.1:)(\d+)")
 
 
-def free_shift(used: set[int]) -> int:
-    """Return a shift that is not used, and with which nobody has any of the gallery's ports."""
+class Shift:
+    """A number by which nobody else moves the gallery's ports, and with which none of them is in use; until it is closed.
+
+    Tests run side by side, in several processes: a lock on a file says that a number is taken.
+    """
+
+    def __init__(self) -> None:
+        TAKEN.mkdir(parents=True, exist_ok=True)
+        deadline = time.monotonic() + PATIENCE
+        while not (found := next(filter(self._take, SHIFTS), None)):
+            assert time.monotonic() < deadline, (
+                f"each of the ranges of ports that start at {SHIFTS} is in use"
+            )
+            time.sleep(0.2)
+        self.number = found
+
+    def close(self) -> None:
+        self._lock.close()
+
+    def _take(self, number: int) -> bool:
+        self._lock = (TAKEN / str(number)).open("w")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._lock.close()
+            return False
+        if all(is_free(port + number) for port in gallery_ports()):
+            return True
+        self._lock.close()
+        return False
+
+
+@functools.cache
+def gallery_ports() -> frozenset[int]:
+    """Return every port that a demo of the gallery may listen on."""
     numbers = {
         int(found[2]) for name in DEMOS for found in PORTS.finditer((GALLERY / f"{name}.yml").read_text())
     }
-    wanted = {number + place for number in numbers for place in (range(100) if number % 100 == 0 else [0])}
-    for shift in SHIFTS:
-        if shift not in used and all(is_free(port + shift) for port in wanted):
-            return shift
-    raise AssertionError(f"somebody listens in each of the ranges of ports that start at {SHIFTS}")
+    return frozenset(
+        number + place for number in numbers for place in (range(100) if number % 100 == 0 else [0])
+    )
 
 
 def is_free(port: int) -> bool:
@@ -97,14 +134,13 @@ class Run:
 class Home:
     """A home folder of a test's own, with what was deployed from there; `close` leaves nothing."""
 
-    _shifts: ClassVar[set[int]] = set()
-    _lock = threading.Lock()
+    # Whether what is deployed from here takes ports of this machine.
+    publishes: ClassVar[bool] = True
 
     def __init__(self, runtime: str) -> None:
         self.runtime = runtime
-        with self._lock:
-            self.shift = free_shift(self._shifts)
-            self._shifts.add(self.shift)
+        self._shift = Shift() if self.publishes else None
+        self.shift = self._shift.number if self._shift else SHIFTS[0]
         self.prefix = f"t{os.getpid()}"
         # Not pytest's own folder: the path of a Unix socket has at most 107 bytes.
         self.folder = Path(tempfile.mkdtemp(prefix="meshlab-"))
@@ -121,7 +157,8 @@ class Home:
             self.environment["PIP_FIND_LINKS"] = wheels
 
     def close(self) -> None:
-        self._shifts.remove(self.shift)
+        if self._shift:
+            self._shift.close()
         shutil.rmtree(self.folder)
 
     def name(self, demo: str) -> str:
@@ -245,12 +282,15 @@ def merged(data: Any, changes: Any) -> Any:
     return copy.deepcopy(changes)
 
 
+def asking(home: Home, port: int, path: str = "/") -> AbstractContextManager[Counter[str]]:
+    """Ask at a port of the gallery all the time: see `answered`."""
+    return answered({"url": f"http://127.0.0.1:{port + home.shift}{path}"}, least=200)
+
+
 @contextmanager
-def asking(home: Home, port: int, path: str = "/") -> Iterator[Counter[str]]:
-    """Ask at a port of the gallery all the time, and see that not one answer is lost; count who answered."""
-    [batch] = parse_traffic(
-        [{"url": f"http://127.0.0.1:{port + home.shift}{path}", "requests": 20, "concurrency": 2}]
-    )
+def answered(entry: dict[str, Any], least: int, **cluster: Any) -> Iterator[Counter[str]]:
+    """Send traffic all the time, and see that not one answer is lost; count who answered, `least` times at least."""
+    [batch] = parse_traffic([{**entry, "requests": 20, "concurrency": 2}], cluster)
     hosts: Counter[str] = Counter()
     wrong: list[object] = []
     stopped = threading.Event()
@@ -270,4 +310,4 @@ def asking(home: Home, port: int, path: str = "/") -> Iterator[Counter[str]]:
             stopped.set()
         asked.result()
     assert wrong == []
-    assert sum(hosts.values()) > 200
+    assert sum(hosts.values()) > least

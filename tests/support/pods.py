@@ -7,14 +7,11 @@ from __future__ import annotations
 
 import json
 import secrets
-import threading
 from collections import Counter
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Any
 
-from live import Home
+from live import Home, answered
 
 from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.api import Cluster, connect
 from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.kinds import kind_of
@@ -33,6 +30,8 @@ MADE = (
 
 class ClusterHome(Home):
     """A home folder, and a namespace with Pod Security `restricted`; `close` removes both."""
+
+    publishes = False
 
     def __init__(self, runtime: str) -> None:
         super().__init__(runtime)
@@ -95,40 +94,10 @@ class ClusterHome(Home):
         return json.dumps([one.get("message") for one in self.cluster.list("Event")][-20:], indent=1)
 
 
-@contextmanager
 def asking_pods(
     home: ClusterHome, demo: str, group: str, port: int, path: str = "/"
-) -> Iterator[Counter[str]]:
-    """Ask a group's pods all the time, and see that not one answer is lost; count who answered."""
-    from ansible_collections.meshlab.envoy.plugins.module_utils.traffic import parse_traffic, run
-
-    entry = {
-        "url": f"http://{group}:{port}{path}",
-        "pod": {
-            "selector": f"meshlab.envoy/demo={home.name(demo)},app.kubernetes.io/name={group}",
-            "port": port,
-        },
-        "requests": 20,
-        "concurrency": 2,
-    }
-    [batch] = parse_traffic([entry], {"namespace": home.namespace})
-    hosts: Counter[str] = Counter()
-    wrong: list[object] = []
-    stopped = threading.Event()
-
-    def ask() -> None:
-        while not stopped.wait(0.05):
-            result = run(batch)
-            hosts.update(result["hosts"])
-            if result["statuses"] != {"200": 20}:
-                wrong.append((result["statuses"], result["errors"]))
-
-    with ThreadPoolExecutor(1) as pool:
-        asked = pool.submit(ask)
-        try:
-            yield hosts
-        finally:
-            stopped.set()
-        asked.result()
-    assert wrong == []
-    assert sum(hosts.values()) > 100
+) -> AbstractContextManager[Counter[str]]:
+    """Ask a group's pods all the time: see `answered`."""
+    selector = f"meshlab.envoy/demo={home.name(demo)},app.kubernetes.io/name={group}"
+    entry = {"url": f"http://{group}:{port}{path}", "pod": {"selector": selector, "port": port}}
+    return answered(entry, least=100, namespace=home.namespace)

@@ -21,13 +21,6 @@ DEMO = "service_envoy"
 INGRESS = 9090
 
 
-@pytest.fixture(scope="module")
-def home() -> Iterator[ClusterHome]:
-    home = ClusterHome("kubernetes")
-    yield home
-    home.close()
-
-
 @pytest.fixture
 def web(home: ClusterHome) -> Iterator[Deployment]:
     deployment = Deployment(home, DEMO)

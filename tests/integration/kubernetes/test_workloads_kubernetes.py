@@ -25,13 +25,6 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.kubernetes_l
 INGRESS = 10000
 
 
-@pytest.fixture(scope="module")
-def home() -> Iterator[ClusterHome]:
-    home = ClusterHome("kubernetes")
-    yield home
-    home.close()
-
-
 @pytest.fixture
 def front(home: ClusterHome) -> Iterator[Deployment]:
     """A demo with an edge, two services and certificates, that is not there yet."""

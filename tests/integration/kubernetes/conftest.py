@@ -1,0 +1,25 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What tests on a cluster share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pods import ClusterHome
+
+
+@pytest.fixture(scope="module")
+def home() -> Iterator[ClusterHome]:
+    """A namespace of a module's own."""
+    # Not above: a conftest.py is read before the collection can be imported.
+    from pods import ClusterHome
+
+    home = ClusterHome("kubernetes")
+    yield home
+    home.close()

@@ -18,6 +18,8 @@ default_role = "any"
 nitpicky = True
 highlight_language = "YAML+Jinja"
 myst_heading_anchors = 3
+# Commands in running text are there to be copied: their quotes and dashes stay what they are.
+smartquotes = False
 
 html_theme = "furo"
 html_title = "meshlab.envoy"

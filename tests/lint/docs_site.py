@@ -1,7 +1,8 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Builds the documentation as a site in build/docs: the pages of docs/, and what antsibull-docs makes of modules, filters and roles.
+"""Builds the documentation as a site in build/docs: the pages of docs/, those of the gallery's demos (gallery_pages.py), and what
+antsibull-docs makes of modules, filters and roles.
 
 A warning is a mistake. Nothing is fetched. The site that was there before is replaced once the new one is whole.
 """
@@ -11,6 +12,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 from checkout import BUILD, ROOT, alone
 
@@ -20,6 +22,17 @@ FOLDER = BUILD / "docs-site"
 SITE = BUILD / "docs"
 
 
+def write_gallery(folder: Path) -> None:
+    """Write the pages of the demos to a folder."""
+    # The checkout under the collection's name, as make links it; and the program that knows which demos do not run where.
+    sys.path[:0] = [str(ROOT / ".venv" / "collections"), str(ROOT / "playbooks")]
+    import gallery_pages
+    from gallery import unfit
+
+    demos = gallery_pages.gallery(ROOT / "playbooks" / "demos", BUILD / "gallery", unfit)
+    gallery_pages.write(folder, demos)
+
+
 def main() -> int:
     source, made = FOLDER / "source", FOLDER / "made"
     for folder in (source, made):
@@ -27,6 +40,7 @@ def main() -> int:
     docs = ROOT / "docs"
     shutil.copytree(docs, source, ignore=shutil.ignore_patterns("site", "__pycache__"))
     shutil.copytree(docs / "site", source, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
+    write_gallery(source / "gallery")
     reference = source / "collection"
     reference.mkdir(mode=0o755)
     options = ("--use-current", "--squash-hierarchy", "--fail-on-error", "--no-add-antsibull-docs-version")

@@ -1,0 +1,157 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A picture of a topology shows all that listens and all arrows, and nothing of it overlaps."""
+
+from __future__ import annotations
+
+import itertools
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+DEMOS = sorted((Path(__file__).resolve().parents[2] / "playbooks" / "demos").glob("*.yml"))
+SVG = "{http://www.w3.org/2000/svg}"
+WEB = {"port": 8080, "publish": 8000, "routes": [{"match": {"prefix": "/"}, "route": {"cluster": "web"}}]}
+
+
+def demo(**topology: Any) -> dict[str, Any]:
+    # Not above: a module is read before the collection can be imported.
+    from ansible_collections.meshlab.envoy.plugins.module_utils.demo.read import read
+
+    return read("shop", {"summary": "A shop", "ports": 20000, **topology})
+
+
+def drawn(data: dict[str, Any]) -> ET.Element:
+    from topology_picture import picture
+
+    return ET.fromstring(picture(data, "shop"))
+
+
+def texts(svg: ET.Element) -> list[str]:
+    return [str(one.text) for one in svg.iter(f"{SVG}text")]
+
+
+def arrows(svg: ET.Element, kind: str = "arrow") -> int:
+    return sum(one.get("class") == kind for one in svg.iter(f"{SVG}path"))
+
+
+def boxes(svg: ET.Element) -> list[tuple[float, float, float, float]]:
+    """Left, top, right and bottom of each rectangle that is not behind another of the same group."""
+    found = []
+    for one in svg.iter(f"{SVG}rect"):
+        if "behind" not in str(one.get("class")):
+            x, y, width, height = (float(str(one.get(key))) for key in ("x", "y", "width", "height"))
+            found.append((x, y, x + width, y + height))
+    return found
+
+
+def test_an_edge_before_a_service_with_a_sidecar() -> None:
+    edge = {"listeners": {"http": WEB}, "clusters": {"web": {"to": "web", "tls": {}}}}
+    svg = drawn(demo(services={"web": {"sidecar": {}, "replicas": 3}}, proxies={"edge": edge}))
+    shown = texts(svg)
+    assert {":8000", "edge", "http :8080", "web (TLS)", "web × 3", "ingress :10000 http", ":8080"} <= set(
+        shown
+    )
+    # from the host, from the edge, and from the sidecar to its app
+    assert arrows(svg) == 3
+
+
+def test_who_does_not_see_it_is_told() -> None:
+    edge = {"listeners": {"http": WEB}, "clusters": {"web": {"to": "web"}}}
+    svg = drawn(demo(services={"web": {"replicas": 2}}, proxies={"edge": edge}))
+    assert svg.get("role") == "img"
+    assert str(svg.get("aria-labelledby")).split() == [one.get("id") for one in (svg[0], svg[1])]
+    assert (svg[0].tag, svg[0].text) == (f"{SVG}title", "Topology of shop")
+    assert (svg[1].tag, svg[1].text) == (
+        f"{SVG}desc",
+        "Port 8000 of the host leads to edge (http :8080). web of edge leads to web (:8080). web × 2.",
+    )
+
+
+def test_an_app_that_is_published_is_reached_past_its_sidecar() -> None:
+    svg = drawn(
+        demo(
+            services={
+                "web": {"publish": 8001, "sidecar": {"listeners": {"http": {"port": 9000, "publish": 8000}}}}
+            }
+        )
+    )
+    _host, _frame, sidecar, app = boxes(svg)
+    assert app[1] > sidecar[3]
+    assert arrows(svg) == 3
+
+
+def test_what_is_elsewhere_is_shown_with_its_address() -> None:
+    cluster = {"address": "db.example.com", "port": 5432}
+    svg = drawn(
+        demo(services={}, proxies={"edge": {"listeners": {"http": WEB}, "clusters": {"web": cluster}}})
+    )
+    assert {"elsewhere", "db.example.com:5432"} <= set(texts(svg))
+
+
+def test_stats_lead_to_the_exporter() -> None:
+    listener = {"port": 9000, "publish": 8000}
+    svg = drawn(
+        demo(
+            services={"web": {"sidecar": {"listeners": {"http": listener}}}},
+            statsd_exporter={"beside": "web", "publish": 9102},
+        )
+    )
+    assert {"statsd_exporter", "beside web", "http :9102", "statsd :9125", "stats"} <= set(texts(svg))
+    assert arrows(svg, "arrow stats") == 1
+
+
+def test_a_proxy_that_asks_itself_and_two_that_ask_each_other() -> None:
+    routes = WEB["routes"]
+    inner = {"port": 8081, "routes": routes}
+    first = {
+        "listeners": {"http": WEB, "inner": inner},
+        "clusters": {"self": {"to": "a/inner"}, "web": {"to": "b"}},
+    }
+    second = {"listeners": {"http": inner}, "clusters": {"web": {"to": "a/inner"}}}
+    svg = drawn(demo(services={}, proxies={"a": first, "b": second}))
+    assert arrows(svg) == 4
+    width, height = (float(str(svg.get(key))) for key in ("width", "height"))
+    assert all(
+        left >= 0 and right <= width and top >= 0 and bottom <= height
+        for left, top, right, bottom in boxes(svg)
+    )
+
+
+def test_a_name_is_text() -> None:
+    service = {"server": {"image": "a<b>&c", "command": ["run"]}}
+    assert "a<b>&c" in texts(drawn(demo(services={"web": service})))
+
+
+def test_a_long_line_is_cut() -> None:
+    service = {"server": {"image": "registry.example.com/" + "x" * 100, "command": ["run"]}}
+    assert max(map(len, texts(drawn(demo(services={"web": service}))))) <= 34
+
+
+@pytest.mark.parametrize("path", DEMOS, ids=lambda path: path.stem)
+def test_no_box_of_the_gallery_overlaps_another(path: Path) -> None:
+    from ansible_collections.meshlab.envoy.plugins.module_utils.demo.read import read
+
+    svg = drawn(read(path.stem, yaml.safe_load(path.read_text(encoding="utf-8"))))
+    for one, other in itertools.combinations(boxes(svg), 2):
+        apart = one[2] <= other[0] or other[2] <= one[0] or one[3] <= other[1] or other[3] <= one[1]
+        inside = one[0] <= other[0] and other[2] <= one[2] and one[1] <= other[1] and other[3] <= one[3]
+        assert apart or inside, (one, other)
+
+
+@pytest.mark.parametrize("path", DEMOS, ids=lambda path: path.stem)
+def test_no_text_of_the_gallery_is_wider_than_its_box(path: Path) -> None:
+    from ansible_collections.meshlab.envoy.plugins.module_utils.demo.read import read
+
+    svg = drawn(read(path.stem, yaml.safe_load(path.read_text(encoding="utf-8"))))
+    for one in svg.iter(f"{SVG}text"):
+        x, y, wide = float(str(one.get("x"))), float(str(one.get("y"))), 7.2 * len(str(one.text))
+        left = x - {"start": 0, "middle": wide / 2, "end": wide}[str(one.get("text-anchor"))]
+        assert any(
+            box[0] <= left and left + wide <= box[2] and box[1] <= y - 9 and y + 3 <= box[3]
+            for box in boxes(svg)
+        ), one.text

@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,7 @@ class Demo:
     unfit: Mapping[str, str] = field(default_factory=dict)
     runs: Runs = field(default_factory=dict)
 
-    @property
+    @cached_property
     def data(self) -> dict[str, Any]:
         found: dict[str, Any] = yaml.safe_load(self.text)
         return found
@@ -98,12 +99,19 @@ def last_runs(folder: Path) -> dict[str, dict[str, Data]]:
     for runtime in RUNTIMES:
         path = folder / f"{runtime}.json"
         if path.is_file():
-            # Tests give demos names of their own: t4711_front_proxy.
-            found[runtime] = {
-                re.sub(r"^t\d+_", "", one["demo"]): one
-                for one in json.loads(path.read_text(encoding="utf-8"))
-            }
+            runs = [_plain(one) for one in json.loads(path.read_text(encoding="utf-8"))]
+            found[runtime] = {one["demo"]: one for one in runs}
     return found
+
+
+def _plain(run: Data) -> Data:
+    """Return a run with the demo's own name: tests call it t4711_front_proxy, and its pods t4711-front-proxy-edge."""
+    prefix = re.match(r"t\d+_", run["demo"])
+    if prefix is None:
+        return run
+    mine = re.compile(rf"\b{prefix[0][:-1]}[_-]")
+    seen = {change: [mine.sub("", line) for line in lines] for change, lines in run.get("seen", {}).items()}
+    return {**run, "demo": mine.sub("", run["demo"]), "seen": seen}
 
 
 def index(demos: Sequence[Demo]) -> str:
@@ -348,10 +356,8 @@ def _changes(demo: Demo, complete: Data) -> Iterator[str]:
         plan, changed = demo.plan(name), demo.complete(name)
         yield f"### {said(name)}"
         yield f"{said(change['summary'])}."
-        command = (
-            f"ansible-playbook -i inventories/local playbooks/change.yml -e demo={demo.name} -e change={name}"
-        )
-        yield f"```sh\n{command}\n```"
+        where = "ansible-playbook -i inventories/local playbooks/change.yml"
+        yield f"```sh\n{where} \\\n  -e demo={demo.name} -e change={name}\n```"
         if picture(changed, demo.name) != before:
             yield drawn(picture(changed, f"{demo.name}-{name}"))
         yield f"```yaml\n{yaml.safe_dump(change['set'], sort_keys=False, default_flow_style=None, width=110).strip()}\n```"
@@ -368,21 +374,19 @@ def _changes(demo: Demo, complete: Data) -> Iterator[str]:
 
 
 def _numbers(demo: Demo) -> Iterator[str]:
-    rows = ["| runtime | expectations | hold | from nothing to nothing |", "|---|---|---|---|"]
+    rows = ["| runtime | what held | from nothing to nothing |", "|---|---|---|"]
     for runtime in RUNTIMES:
         run = demo.runs.get(runtime)
-        if demo.unfit.get(runtime) or (run is not None and run["unfit"]):
-            why = demo.unfit.get(runtime) or str((run or {})["unfit"])
-            rows.append(f"| {runtime} | not there: {said(why)} | | |")
+        if why := demo.unfit.get(runtime) or (run or {}).get("unfit"):
+            rows.append(f"| {runtime} | not there: {said(why)} | |")
         elif run is None:
             rows.append(
-                f"| {runtime} | not run in this checkout yet: {code(f'make demos RUNTIME={runtime}')} | | |"
+                f"| {runtime} | not run in this checkout yet: {code(f'make demos RUNTIME={runtime}')} | |"
             )
         else:
             mark = "✘" if run["failed"] else "✔"
-            rows.append(
-                f"| {runtime} | {run['expectations']} | {mark} {run['held']} | {float(run['seconds']):.0f} s |"
-            )
+            held = f"{mark} {run['held']} of {run['expectations']} expectations"
+            rows.append(f"| {runtime} | {held} | {float(run['seconds']):.0f} s |")
     yield "\n".join(rows)
     for runtime, run in demo.runs.items():
         seen: Data = run.get("seen", {})

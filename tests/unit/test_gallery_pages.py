@@ -56,7 +56,7 @@ changes:
       - {name: meanwhile, to: edge, rate: 50, duration: 4}
 """
 RUN = {
-    "demo": "t1_shop",
+    "demo": "shop",
     "held": 2,
     "expectations": 4,
     "changes": 1,
@@ -106,7 +106,7 @@ def test_what_is_sent_and_expected() -> None:
 def test_a_change_is_shown_with_what_it_makes_of_the_topology() -> None:
     text = page()
     assert "### more\n\nA second app." in text
-    assert "-e demo=shop -e change=more" in text
+    assert "playbooks/change.yml \\\n  -e demo=shop -e change=more\n" in text
     assert "- **meanwhile**: requests for 4 s `GET http://…/` to `edge`, 50 a second" in text
     assert text.count("<svg ") == 2
     assert "web × 2" in text
@@ -119,7 +119,7 @@ def test_a_demo_that_was_not_run_here_says_so() -> None:
 
 def test_the_last_numbers_are_shown() -> None:
     text = page(runs={"local": RUN})
-    assert "| local | 4 | ✔ 2 | 12 s |" in text
+    assert "| local | ✔ 2 of 4 expectations | 12 s |" in text
     assert "✔ everybody: 20 answers with status 200\n\nafter change more:\n✘ x &lt;1&gt;</pre>" in text
     assert "| docker | not run" in text
 
@@ -127,15 +127,21 @@ def test_the_last_numbers_are_shown() -> None:
 def test_a_run_of_before_numbers_were_kept_and_one_that_failed() -> None:
     old = {key: value for key, value in RUN.items() if key != "seen"}
     text = page(runs={"local": {**old, "failed": [["site", "…"]]}})
-    assert "| local | 4 | ✘ 2 | 12 s |" in text
+    assert "| local | ✘ 2 of 4 expectations | 12 s |" in text
     assert "<details>" not in text
 
 
 def test_runs_are_found_by_runtime_and_demo(tmp_path: Path) -> None:
     import gallery_pages
 
+    # A test calls its demo by a name of its own, and so its pods.
+    tested = {**RUN, "demo": "t12_shop", "seen": {"": ["✔ x at t12-shop-edge-5f54: eq 12"]}}
     (tmp_path / "docker.json").write_text(json.dumps([RUN]), encoding="utf-8")
-    assert gallery_pages.last_runs(tmp_path) == {"docker": {"shop": RUN}}
+    (tmp_path / "kubernetes.json").write_text(json.dumps([tested]), encoding="utf-8")
+    assert gallery_pages.last_runs(tmp_path) == {
+        "docker": {"shop": RUN},
+        "kubernetes": {"shop": {**RUN, "seen": {"": ["✔ x at shop-edge-5f54: eq 12"]}}},
+    }
 
 
 def test_the_index_says_what_of_envoy_a_demo_is_about() -> None:

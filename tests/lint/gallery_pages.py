@@ -176,7 +176,7 @@ def page(demo: Demo) -> str:
     return "\n\n".join(one for one in sections if one) + "\n"
 
 
-def about(demo: Data) -> list[str]:
+def about(demo: dict[str, Any]) -> list[str]:
     """Return what of Envoy a demo uses, in Envoy's words: extensions, and fields that not every demo has."""
     found: list[str] = []
     for group in [*demo["proxies"], *demo["services"]]:
@@ -348,7 +348,7 @@ def _expectations(title: str, assertions: Sequence[Data]) -> list[str]:
     return [title, _bullets(code(sentence) for sentence in expected.of_assertions(assertions))]
 
 
-def _changes(demo: Demo, complete: Data) -> Iterator[str]:
+def _changes(demo: Demo, complete: dict[str, Any]) -> Iterator[str]:
     if complete["changes"]:
         yield "## What is changed while it runs"
     before = picture(complete, demo.name)

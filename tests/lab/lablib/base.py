@@ -99,8 +99,19 @@ def write_whole(path: Path, text: str, mode: int = 0o644) -> None:
 
 
 def export_lines(variables: dict) -> str:
-    """`export NAME=value` lines, which a shell can source and make can include."""
-    return "".join(f"export {name}={shlex.quote(str(value))}\n" for name, value in variables.items())
+    """`export NAME=value` lines, which a shell can source; a PATH goes before the shell's own."""
+    lines = {name: shlex.quote(str(value)) for name, value in variables.items()}
+    if "PATH" in lines:
+        lines["PATH"] += ':"$PATH"'
+    return "".join(f"export {name}={value}\n" for name, value in lines.items())
+
+
+def environment_with(variables: dict) -> dict:
+    """This process's environment with what `export_lines` would export."""
+    own = {name: str(value) for name, value in variables.items()}
+    if "PATH" in own:
+        own["PATH"] += os.pathsep + os.environ.get("PATH", os.defpath)
+    return {**os.environ, **own}
 
 
 def need_root(what: str) -> None:

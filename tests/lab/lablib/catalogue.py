@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from .artefacts import STATSD_EXPORTER, Wheel
+from .artefacts import OTELCOL, STATSD_EXPORTER, Wheel
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Image:
     name: str
     #: the folder in ../images that holds its Dockerfile
     folder: str
-    #: Debian packages that make up rootfs.tar, which the Dockerfile adds
+    #: Debian packages that make up rootfs.tar, which the Dockerfile adds; without any there is none
     packages: tuple
     #: further files for the Dockerfile to copy: name -> where it comes from
     files: dict = field(default_factory=dict)
@@ -58,5 +58,6 @@ IMAGES = (
         ("busybox-static",),
         {"statsd_exporter": STATSD_EXPORTER},
     ),
+    Image("otel/opentelemetry-collector:0.149.0", "otelcol", (), {"otelcol": OTELCOL}),
     Image("meshlab/pause:1", "pause", ("busybox-static",)),  # holds the namespaces of a Kubernetes pod
 )

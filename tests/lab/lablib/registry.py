@@ -72,13 +72,14 @@ def held() -> list:
 
 def _build(image: Image, shared: Path, docker: list, environment: dict) -> None:
     rootfs = shared / hashlib.sha256(repr(image.packages).encode()).hexdigest()
-    if not rootfs.exists():
+    if image.packages and not rootfs.exists():
         # mmdebstrap knows by the ending what to make
         debian.root_file_system(image.packages, rootfs.with_suffix(".tar"))
         rootfs.with_suffix(".tar").replace(rootfs)
     with tempfile.TemporaryDirectory(dir=shared) as context:
         shutil.copytree(IMAGES_FOLDER / image.folder, context, dirs_exist_ok=True)
-        os.link(rootfs, Path(context) / "rootfs.tar")
+        if image.packages:
+            os.link(rootfs, Path(context) / "rootfs.tar")
         for name, source in image.files.items():
             source.fetch(Path(context) / name)
         tag = f"{ADDRESS}/{_repository(image)}"

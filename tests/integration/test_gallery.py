@@ -90,6 +90,13 @@ WRONG = {
         ("everybody: expected 50 answers with header x-app-version: blue, saw 0 (50 × x-app-version: green)",),
         runs={"proxies": {"edge": {"clusters": {"web": {"to": "green"}}}}},
     ),
+    "ext_authz": Wrong(
+        (
+            "unknown, over HTTP: expected 15 answers with status 401, saw 0 (15 × 200)",
+            "cluster.web.upstream_rq_total at edge: expected delta eq 103, saw 118",
+        ),
+        runs=edge("http", http_filters=[]),
+    ),
     "local_ratelimit": Wrong(
         (
             "all at once: expected 40 to 100 answers with status 200, saw 200",

@@ -75,7 +75,7 @@ def have_docker() -> None:
             raise LabError(
                 "No Docker answers at DOCKER_HOST: start it, or unset DOCKER_HOST and let the lab start one."
             )
-        debian.need("prometheus")
+        debian.need("prometheus", "redis-server")
         docker.up()
         artefacts.STATSD_EXPORTER.built()
         artefacts.OTELCOL.built()

@@ -59,5 +59,7 @@ IMAGES = (
         {"statsd_exporter": STATSD_EXPORTER},
     ),
     Image("otel/opentelemetry-collector:0.149.0", "otelcol", (), {"otelcol": OTELCOL}),
+    Image("redis:7.4-bookworm", "redis", (*_BASE, "redis-server")),
+    Image("postgres:17-bookworm", "postgres", (*_BASE, "postgresql-15", "libnss-wrapper", "libc-bin")),
     Image("meshlab/pause:1", "pause", ("busybox-static",)),  # holds the namespaces of a Kubernetes pod
 )

@@ -75,14 +75,12 @@ def _check_server(service: Mapping[str, Any], file: str, where: str) -> None:
             raise DemoError(
                 file, f"{where}.server.files.{path}: has to be a path inside of the server's folder"
             )
+    _check_page(server["metrics"], service["protocol"], file, f"{where}.server")
     listeners = (service["sidecar"] or {"listeners": {}})["listeners"]
     for name, port in server["ports"].items():
         here = f"{where}.server.ports.{name}"
         _check_free(name, (*OWN_LISTENERS, *WORDS, *listeners), file, here)
-        if port["metrics"] is not None and port["protocol"] != "http":
-            raise DemoError(
-                file, f"{here}.metrics: is a page of HTTP, and the port speaks {port['protocol']}"
-            )
+        _check_page(port["metrics"], port["protocol"], file, here)
     for key, word in said(server):
         if word not in (known := (*WORDS, *server["ports"])):
             raise DemoError(
@@ -90,6 +88,11 @@ def _check_server(service: Mapping[str, Any], file: str, where: str) -> None:
                 f"{where}.server.{key}: there is no ${{{word}}}; there is: {', '.join(known)}"
                 f" ($${{{word}}} is that text itself)",
             )
+
+
+def _check_page(path: str | None, protocol: str, file: str, where: str) -> None:
+    if path is not None and protocol != "http":
+        raise DemoError(file, f"{where}.metrics: is a page of HTTP, and the port speaks {protocol}")
 
 
 def _check_proxy(proxy: Mapping[str, Any], file: str, where: str) -> None:

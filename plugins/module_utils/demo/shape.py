@@ -182,6 +182,8 @@ SERVER = Shape(
         "program": {"type": "str"},
         "environment": {"type": "dict", "default": {}},
         "files": {"type": "dict", "default": {}},
+        # the path of a page of Prometheus metrics at the service's own port
+        "metrics": {"type": "str"},
         # ports besides the service's own
         "ports": {"type": "dict", "default": {}},
         "memory_mb": {"type": "int", "default": 256, "between": (16, 4096)},

@@ -102,7 +102,7 @@ class Layout:
             known = bool(proxies) and not one.publish  # otherwise senders are no part of the demo
             private = known and all(self.shares_exporter_network(proxy) for proxy in proxies)
         else:
-            private = slot == APP and not one.publish and self._only_its_sidecar_asks(group)
+            private = slot == APP and not (one.publish or one.asked) and self._only_its_sidecar_asks(group)
         return LOOPBACK if private else "0.0.0.0"
 
     # How they are reached

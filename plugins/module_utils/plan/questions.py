@@ -59,15 +59,11 @@ def endpoints(layout: Layout) -> list[Entry]:
         asked = _page(host, "statsd-exporter", EXPORTER, EXPORTER_HTTP, 1, "/metrics", layout)
         found.append({"name": EXPORTER, **asked})
     for group in layout.demo["services"]:
-        for slot, port in topology.server_ports(layout.demo, group).items():
-            if port["metrics"] is not None:
-                found += [
-                    {
-                        "name": f"{instance}/{slot}",
-                        **_page(group, "app", group, slot, replica, port["metrics"], layout),
-                    }
-                    for replica, instance in layout.instances(group)
-                ]
+        for slot, path in topology.pages(layout.demo, group).items():
+            found += [
+                {"name": f"{instance}/{slot}", **_page(group, "app", group, slot, replica, path, layout)}
+                for replica, instance in layout.instances(group)
+            ]
     return found
 
 

@@ -108,12 +108,21 @@ def server_ports(demo: Demo, group: str) -> Mapping[str, Mapping[str, Any]]:
     return found
 
 
+def pages(demo: Demo, group: str) -> dict[str, str]:
+    """Return the paths of the pages of Prometheus metrics that a service's own program has, by slot."""
+    service = demo["services"].get(group)
+    own = service and service["server"] and service["server"]["metrics"]
+    named = {name: port["metrics"] for name, port in server_ports(demo, group).items()}
+    return {slot: path for slot, path in {APP: own, **named}.items() if path is not None}
+
+
 def slots(demo: Demo) -> Iterator[Slot]:
     """Yield everything that listens, in the order of the file."""
     for name, service in demo["services"].items():
-        yield Slot(name, APP, service["port"], service["publish"])
+        asked = pages(demo, name)
+        yield Slot(name, APP, service["port"], service["publish"], asked=APP in asked)
         for key, port in server_ports(demo, name).items():
-            yield Slot(name, key, port["port"], port["publish"], asked=port["metrics"] is not None)
+            yield Slot(name, key, port["port"], port["publish"], asked=key in asked)
         if service["sidecar"] is not None:
             yield from _proxy_slots(name, service["sidecar"])
     for name, proxy in demo["proxies"].items():

@@ -114,6 +114,26 @@ def test_pages_of_servers_can_be_asked_at_each_replica(plan: Planner) -> None:
     )
 
 
+def test_a_page_may_be_at_the_services_own_port(plan: Planner) -> None:
+    server = {"image": "db:1", "command": ["db", "${port}"], "metrics": "/prometheus"}
+    data = with_service(
+        "db",
+        {"server": server, "sidecar": {}},
+        expectations=[{"at": "db/app", "stat": "kept", "op": "eq", "value": 1}],
+    )
+    for runtime in ("local", "docker", "kubernetes"):
+        made = plan(data, runtime)
+        one, page = (found for found in made["endpoints"])
+        assert made["assertions"][0]["endpoint"] == [page["name"]]
+        # People ask it past the sidecar, so it listens to more than that.
+        (port,) = workload(made, one["name"])["ports"]
+        assert port["metrics"]
+        if runtime != "kubernetes":
+            assert page["url"] == f"http://127.0.0.1:{port['published']}/prometheus"
+    assert (page["name"], page["path"], page["port"]) == ("db/app", "/prometheus", 8080)
+    assert workload(plan(data, "docker"), "db-1")["probe"]["private"] is False
+
+
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
@@ -124,6 +144,7 @@ def test_pages_of_servers_can_be_asked_at_each_replica(plan: Planner) -> None:
         ({"files": {"a": "${x}"}}, "files.a: there is no ${x}; there is: address,"),
         ({"command": []}, "command: is empty; it is the program and its arguments"),
         ({"ports": {"port": {"port": 9000}}}, "ports.port: "),
+        ({"metrics": "/m"}, "metrics: is a page of HTTP, and the port speaks tcp"),
         (
             {"ports": {"pages": {"port": 9000, "protocol": "tcp", "metrics": "/m"}}},
             "ports.pages.metrics: is a page of HTTP, and",

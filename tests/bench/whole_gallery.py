@@ -55,7 +55,8 @@ class Hand:
         document = folder / "compose.yaml"
         compose = yaml.safe_load(document.read_text())
         for service in compose["services"].values():
-            service["healthcheck"] = checked(service.get("healthcheck"))
+            if "healthcheck" in service:
+                service["healthcheck"] = checked(service["healthcheck"])
         document.write_text(yaml.safe_dump(compose, sort_keys=False))
         self._traffic = [(one, curl(one, folder)) for one in self._plan["traffic"] if can_curl(one)]
         self.left_out = [one["name"] for one in self._plan["traffic"] if not can_curl(one)]
@@ -107,13 +108,9 @@ class Hand:
         subprocess.run(grep, input=seen, stdout=subprocess.DEVNULL, text=True, check=True)
 
 
-def checked(healthcheck: Data | None) -> Data:
-    """Return a health check that is made each second; one that there is not is left to the image."""
-    return (
-        {"test": healthcheck["test"], **by_hand.CHECK}
-        if healthcheck and "test" in healthcheck
-        else healthcheck or {}
-    )
+def checked(healthcheck: Data) -> Data:
+    """Return a health check that is made each second."""
+    return {"test": healthcheck["test"], **by_hand.CHECK}
 
 
 def can_curl(entry: Data) -> bool:
@@ -145,7 +142,8 @@ def curl(entry: Data, folder: Path) -> list[str]:
     elif entry.get("method"):
         options += ["--request", entry["method"]]
     if entry.get("body"):
-        options += ["--data-binary", entry["body"]]
+        # A file, because arguments hold no zeros.
+        options += ["--data-binary", f"@{kept(entry['body'], folder)}"]
     options += ["--max-time", str(entry.get("timeout") or 10)]
     if entry.get("rate"):
         options += ["--rate", f"{round(entry['rate'] * 3600)}/h"]
@@ -160,9 +158,15 @@ def curl(entry: Data, folder: Path) -> list[str]:
         options += [f"--tlsv{number}", "--tls-max", number]
     if ciphers := entry.get("ciphers"):
         options += ["--ciphers", ciphers]
-    with tempfile.NamedTemporaryFile("w", dir=folder, suffix=".curl", delete=False) as urls:
-        urls.write(f'url = "{url}"\noutput = "/dev/null"\n' * (entry.get("requests") or 1))
-    return ["curl", *options, "--config", urls.name]
+    urls = f'url = "{url}"\noutput = "/dev/null"\n' * (entry.get("requests") or 1)
+    return ["curl", *options, "--config", kept(urls, folder)]
+
+
+def kept(text: str, folder: Path) -> str:
+    """Return the path of a new file with that text."""
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8", newline="", dir=folder, delete=False) as file:
+        file.write(text)
+    return file.name
 
 
 def not_as_expected(entry: Data, statuses: Mapping[str, int]) -> str:

@@ -37,7 +37,7 @@ def test_what_curl_can_send(entry: dict[str, Any], answer: bool) -> None:
         ({"headers": {"x-a": 1}}, ["--header", "x-a: 1"]),
         ({"headers": {"x-a": ""}}, ["--header", "x-a;"]),
         ({"connections": "new"}, ["--header", "connection: close"]),
-        ({"method": "PUT", "body": "a"}, ["--request", "PUT", "--data-binary", "a"]),
+        ({"method": "PUT"}, ["--request", "PUT"]),
         ({"method": "HEAD"}, ["--head"]),
         ({"rate": 20, "concurrency": 4}, ["--rate", "72000/h"]),
         ({"concurrency": 4}, ["--parallel", "--parallel-max", "4"]),
@@ -51,6 +51,12 @@ def test_options(tmp_path: Path, changes: dict[str, Any], options: list[str]) ->
     assert [one for one in command if one not in plain[:-1]][: len(options)] == [
         one for one in options if one not in plain
     ]
+
+
+def test_a_body_may_hold_anything(tmp_path: Path) -> None:
+    command = curl(HTTP | {"body": "a\0\r\nä"}, tmp_path)
+    where = command[command.index("--data-binary") + 1]
+    assert Path(where.removeprefix("@")).read_bytes() == "a\0\r\nä".encode()
 
 
 def test_each_request_is_a_transfer(tmp_path: Path) -> None:

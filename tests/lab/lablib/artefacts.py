@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Programs that images hold and Debian has not: from PyPI wheels and from Go modules, kept in the cache."""
+"""Programs that images hold and Debian has not: from PyPI, Go modules and Maven Central, kept in the cache."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import re
 import shutil
 import sys
 import tempfile
+import urllib.request
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,8 @@ from pathlib import Path
 from .base import CACHE, LabError, run, say
 
 WHEELS = CACHE / "wheels"
+_ARCHIVES = CACHE / "archives"
+_MAVEN_CENTRAL = "https://repo1.maven.org/maven2"
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,44 @@ class GoProgram:
 
     def fetch(self, target: Path) -> None:
         shutil.copy2(self.built(), target)
+
+
+@dataclass(frozen=True)
+class Archive:
+    """A Java archive of Maven Central, got by Maven where there is one, because a person may have told it a mirror."""
+
+    group: str
+    name: str
+    version: str
+    classifier: str
+    sha256: str
+
+    def fetch(self, target: Path) -> None:
+        file = f"{self.name}-{self.version}-{self.classifier}.jar"
+        kept = _ARCHIVES / file
+        if not kept.exists():
+            say(f"getting {self.name} {self.version} from Maven Central")
+            _ARCHIVES.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=_ARCHIVES) as folder:
+                got = Path(folder) / file
+                self._get(got)
+                if hashlib.sha256(got.read_bytes()).hexdigest() != self.sha256:
+                    raise LabError(f"What Maven Central has as {file} is not what it was.")
+                got.replace(kept)
+        shutil.copy2(kept, target)
+
+    def _get(self, target: Path) -> None:
+        if shutil.which("mvn"):
+            artefact = f"{self.group}:{self.name}:{self.version}:jar:{self.classifier}"
+            words = (f"-Dartifact={artefact}", f"-DoutputDirectory={target.parent}")
+            run(["mvn", "--quiet", "--batch-mode", "dependency:copy", *words], cwd=target.parent)
+            return
+        url = f"{_MAVEN_CENTRAL}/{self.group.replace('.', '/')}/{self.name}/{self.version}/{target.name}"
+        try:
+            with urllib.request.urlopen(url, timeout=60) as source, open(target, "wb") as copy:
+                shutil.copyfileobj(source, copy)
+        except OSError as error:
+            raise LabError(f"{url} cannot be read: {error}.") from None
 
 
 @dataclass(frozen=True)
@@ -180,5 +221,12 @@ OTELCOL = GoFolder(
     (),
     {"go.opentelemetry.io/collector/otelcol": ("main.version",)},
     takes="two to three minutes",
+)
+ZIPKIN = Archive(
+    "io.zipkin",
+    "zipkin-server",
+    "3.5.1",
+    "slim",
+    "7956e7f2c64b7073e1362b81e697fceb5fe61e121ad3cb48d545461026964b0f",
 )
 STATSD_EXPORTER = GoProgram("github.com/prometheus/statsd_exporter", "v0.30.0")

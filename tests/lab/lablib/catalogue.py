@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from .artefacts import OTELCOL, STATSD_EXPORTER, Wheel
+from .artefacts import OTELCOL, STATSD_EXPORTER, ZIPKIN, Wheel
 
 
 @dataclass(frozen=True)
@@ -61,5 +61,11 @@ IMAGES = (
     Image("otel/opentelemetry-collector:0.149.0", "otelcol", (), {"otelcol": OTELCOL}),
     Image("redis:7.4-bookworm", "redis", (*_BASE, "redis-server")),
     Image("postgres:17-bookworm", "postgres", (*_BASE, "postgresql-15", "libnss-wrapper", "libc-bin")),
+    Image(
+        "openzipkin/zipkin-slim:3.5.1",
+        "zipkin",
+        ("busybox-static", "openjdk-17-jre-headless"),
+        {"zipkin.jar": ZIPKIN},
+    ),
     Image("meshlab/pause:1", "pause", ("busybox-static",)),  # holds the namespaces of a Kubernetes pod
 )

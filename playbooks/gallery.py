@@ -13,6 +13,7 @@ import argparse
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -145,14 +146,24 @@ def changes_of(demo: str) -> list[str]:
 
 def unfit(demo: str, runtime: str) -> str:
     """Return why a demo cannot be verified on a runtime, '' where it can."""
-    if why := (read(demo).get("unfit") or {}).get(runtime):
+    data = read(demo)
+    if why := (data.get("unfit") or {}).get(runtime):
         return str(why)
+    if runtime == "local":
+        return next(
+            (f"{one} is in no folder of PATH" for one in programs_of(data) if not shutil.which(one)), ""
+        )
     if runtime not in PODS:
         return ""
-    listeners = [
-        one for proxy in (read(demo).get("proxies") or {}).values() for one in proxy["listeners"].values()
-    ]
+    listeners = [one for proxy in (data.get("proxies") or {}).values() for one in proxy["listeners"].values()]
     return "a port-forward carries no datagrams" if any("udp_filters" in one for one in listeners) else ""
+
+
+def programs_of(data: dict[str, Any]) -> list[str]:
+    """Return the programs of a demo's own that a plain machine has to have, as far as they are to be found by name."""
+    servers = [one["server"] for one in (data.get("services") or {}).values() if (one or {}).get("server")]
+    programs = (str(one.get("program") or one["command"][0]) for one in servers)
+    return [one for one in programs if "/" not in one]
 
 
 def read(demo: str) -> dict[str, Any]:

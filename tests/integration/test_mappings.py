@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 from deployment import Deployment
-from live import DEMOS, ROOT, Home
+from live import ROOT, Home, fitting
 
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.api import (
     Page,
@@ -39,7 +39,7 @@ def read() -> Iterator[tuple[dict[str, Page], str]]:
     seen: dict[str, Page] = {}
     try:
         home.provide()
-        for name in DEMOS:
+        for name in fitting("local"):
             demo = Deployment(home, name)
             plan = demo.plan()
             try:
@@ -159,7 +159,7 @@ def test_statsd_takes_names_apart(read: tuple[dict[str, Page], str]) -> None:
 def test_dog_statsd_keeps_names_and_tags(read: tuple[dict[str, Page], str]) -> None:
     """What comes out is what Envoy itself shows Prometheus."""
     envoys, program = read
-    assert {name.partition("/")[0] for name in envoys} == set(DEMOS)
+    assert {name.partition("/")[0] for name in envoys} == set(fitting("local"))
     wanted: dict[tuple[str, tuple[tuple[str, str], ...]], None] = {}
     lines: dict[str, None] = {}
     for page in envoys.values():

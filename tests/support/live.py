@@ -108,6 +108,16 @@ def demo_data(name: str, shift: int) -> Any:
     return yaml.safe_load(re.sub(r"(_)(\d{4})(?=\\\.)", moved, text))
 
 
+def unfit(name: str, runtime: str) -> str:
+    """Return why a demo of the gallery does not run on a runtime, as its file says; empty where it does."""
+    return str((demo_data(name, 0).get("unfit") or {}).get(runtime, ""))
+
+
+def fitting(runtime: str) -> list[str]:
+    """Return the demos of the gallery that run on a runtime."""
+    return [name for name in DEMOS if not unfit(name, runtime)]
+
+
 @dataclass(frozen=True)
 class Run:
     """What a run of ansible-playbook said."""

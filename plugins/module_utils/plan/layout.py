@@ -205,8 +205,8 @@ class Layout:
         return (PORT if slot.name == APP else slot.name) not in {word for _key, word in said(server)}
 
     def _only_its_sidecar_asks(self, service: str) -> bool:
-        """Whether nobody goes past the service's sidecar to the app itself."""
-        if topology.proxy_of(self.demo, service) is None:
+        """Whether nobody goes past the service's sidecar to the app itself; a program has one address for all of its ports."""
+        if topology.proxy_of(self.demo, service) is None or topology.server_ports(self.demo, service):
             return False
         return f"{service}/{APP}" not in {name for group, _key, name in self._calls() if group != service}
 

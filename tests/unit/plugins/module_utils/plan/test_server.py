@@ -90,6 +90,14 @@ def test_a_server_is_told_where_it_runs(plan: Planner) -> None:
         ]
 
 
+def test_a_server_beside_a_sidecar_listens_where_its_further_ports_are_asked(plan: Planner) -> None:
+    alone = {key: KEEPER[key] for key in KEEPER if key != "ports"}
+    alone["command"] = ["keep", "--listen=${address}"]
+    for server, address in ((alone, "127.0.0.1"), (KEEPER, "0.0.0.0")):
+        made = plan(with_service("keep", {"server": server, "sidecar": {}}), "docker")
+        assert workload(made, "keep-1")["command"][1].startswith(f"--listen={address}")
+
+
 def test_pages_of_servers_can_be_asked_at_each_replica(plan: Planner) -> None:
     data = with_service(
         "keep",

@@ -100,6 +100,7 @@ CASES = [
     for name, data in {**GALLERY, "everything": EVERYTHING}.items()
     for change in ["", *data.get("changes", {})]
     for runtime in ("local", "docker")
+    if runtime not in data.get("unfit", {})
 ]
 
 

@@ -39,6 +39,8 @@ PLAYBOOK = ROOT / ".venv" / "bin" / "ansible-playbook"
 # Programs that the local runtime installs are kept between runs, apart from what a person's own demos use.
 CACHE = ROOT / "build" / "cache" / "integration"
 # The gallery's ports are in 7000 … 12999. Moved by these they are out of each other's way, and below those that systems give to clients.
+# What is below is a program's own in its container, such as 5432, and stays.
+LOWEST = 7000
 SHIFTS = (6100, 12200, 18300, -5900)
 # Who has which of them; and for how many seconds a test waits until one is free.
 TAKEN = ROOT / "build" / "cache" / "shifts"
@@ -85,7 +87,10 @@ def gallery_ports() -> frozenset[int]:
         int(found[2]) for name in DEMOS for found in PORTS.finditer((GALLERY / f"{name}.yml").read_text())
     }
     return frozenset(
-        number + place for number in numbers for place in (range(100) if number % 100 == 0 else [0])
+        number + place
+        for number in numbers
+        if number >= LOWEST
+        for place in (range(100) if number % 100 == 0 else [0])
     )
 
 
@@ -101,7 +106,8 @@ def demo_data(name: str, shift: int) -> Any:
     """Return a demo of the gallery with all of its ports moved up by `shift`."""
 
     def moved(found: re.Match[str]) -> str:
-        return f"{found[1]}{int(found[2]) + shift}"
+        number = int(found[2])
+        return f"{found[1]}{number + shift if number >= LOWEST else number}"
 
     text = (GALLERY / f"{name}.yml").read_text(encoding="utf-8")
     text = PORTS.sub(moved, text)

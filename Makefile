@@ -20,10 +20,14 @@ RUNTIME ?= local
 JOBS ?= 3
 ## ARGS: more arguments for ansible-playbook, for instance ARGS='--check --diff'
 ARGS ?=
+## TEST_JOBS: how many integration tests run side by side; they mostly wait
+TEST_JOBS ?= 3
 ## PYTEST_ARGS: more arguments for pytest, for instance PYTEST_ARGS='-k plan'
 PYTEST_ARGS ?=
 ## SANITY_ARGS: more arguments for ansible-test sanity, for instance SANITY_ARGS='--test pylint'
 SANITY_ARGS ?=
+## PARTS: what `make bench` measures, for instance PARTS='fleet lines'; all by default
+PARTS ?=
 ## FUZZ_SECONDS: for how many seconds `make fuzz` feeds each parser
 FUZZ_SECONDS ?= 30
 ## FILES: what `make format` puts into format, so that work in progress elsewhere is left alone
@@ -180,7 +184,7 @@ test: check docs ## Everything: check, docs, then integration and molecule in th
 	@tests/lab/with $(MAKE) --no-print-directory integration molecule
 
 integration: $(TEST_READY) $(VENV)/.has-docker $(VENV)/.has-kubernetes ## Integration tests: real Envoys, real daemons (`tests/lab/up` brings them up)
-	@if [ -n "$$(find tests/integration -name 'test_*.py')" ]; then $(BIN)/pytest --numprocesses 2 --dist loadgroup tests/integration $(PYTEST_ARGS); \
+	@if [ -n "$$(find tests/integration -name 'test_*.py')" ]; then $(BIN)/pytest --numprocesses $(TEST_JOBS) --dist loadgroup --no-loadscope-reorder tests/integration $(PYTEST_ARGS); \
 	else $(call absent,there are no integration tests in tests/integration); fi
 
 molecule: $(TEST_READY) ## All Molecule scenarios, each of whose steps is then seen to have run
@@ -191,7 +195,7 @@ fuzz: $(TEST_READY) $(TEST_VENV)/.has-fuzz ## Feed the parsers what nobody thoug
 	@$(BIN)/python tests/fuzz/fuzz.py $(FUZZ_SECONDS)
 
 bench: $(TEST_READY) $(VENV)/.has-docker $(VENV)/.has-kubernetes ## Measure: ratios in one run, printed as a table and written to build/bench.json
-	@if [ -f tests/bench/bench.py ]; then tests/lab/with $(BIN)/python tests/bench/bench.py; \
+	@if [ -f tests/bench/bench.py ]; then tests/lab/with $(BIN)/python tests/bench/bench.py $(PARTS); \
 	else $(call absent,there is no tests/bench/bench.py); fi
 
 # --- Other ----------------------------------------------------------------------------------------------------------------------------

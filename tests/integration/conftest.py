@@ -11,14 +11,31 @@ from pathlib import Path
 import pytest
 from envoys import binary
 
-CLUSTER = Path(__file__).parent / "kubernetes"
+# What takes longest is begun first, so that nobody waits for it in the end: folders and files, a worker for each.
+SLOWEST = (
+    "kubernetes",
+    "test_gallery",
+    "test_gallery_pods",
+    "test_readme",
+    "test_mappings",
+    "test_demos_installed",
+    "test_demos",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Those on a cluster mostly wait, for rollouts: they run beside the others, which share this machine's ports."""
+    """Say what runs side by side: the files of tests, and those on a cluster, which mostly wait for each other's pods."""
     for item in items:
-        place = "cluster" if CLUSTER in item.path.parents else "machine"
-        item.add_marker(pytest.mark.xdist_group(place))
+        item.add_marker(pytest.mark.xdist_group(group(item.path)))
+    items.sort(
+        key=lambda item: SLOWEST.index(name) if (name := group(item.path)) in SLOWEST else len(SLOWEST)
+    )
+
+
+def group(path: Path) -> str:
+    """Return whose turn a test is a part of."""
+    alone = path.parent.name == "integration" or path.stem in SLOWEST
+    return path.stem if alone else path.parent.name
 
 
 def pytest_sessionstart() -> None:

@@ -76,7 +76,8 @@ class Gallery:
 
     def play(self, demo: str) -> Played:
         """Return what became of `demo`, a name of the gallery or the path of a file."""
-        played, began = Played(Path(demo).stem, unfit=unfit(demo, self._runtime)), time.monotonic()
+        why_not = unfit(demo, self._runtime) or missing(demo, self._runtime)
+        played, began = Played(Path(demo).stem, unfit=why_not), time.monotonic()
         if played.unfit:
             return played
         try:
@@ -149,21 +150,22 @@ def unfit(demo: str, runtime: str) -> str:
     data = read(demo)
     if why := (data.get("unfit") or {}).get(runtime):
         return str(why)
-    if runtime == "local":
-        return next(
-            (f"{one} is in no folder of PATH" for one in programs_of(data) if not shutil.which(one)), ""
-        )
     if runtime not in PODS:
         return ""
     listeners = [one for proxy in (data.get("proxies") or {}).values() for one in proxy["listeners"].values()]
     return "a port-forward carries no datagrams" if any("udp_filters" in one for one in listeners) else ""
 
 
-def programs_of(data: dict[str, Any]) -> list[str]:
-    """Return the programs of a demo's own that a plain machine has to have, as far as they are to be found by name."""
-    servers = [one["server"] for one in (data.get("services") or {}).values() if (one or {}).get("server")]
-    programs = (str(one.get("program") or one["command"][0]) for one in servers)
-    return [one for one in programs if "/" not in one]
+def missing(demo: str, runtime: str) -> str:
+    """Return which program of a demo's own is not on this machine, '' where none is; a path is the playbooks' to look up."""
+    if runtime != "local":
+        return ""
+    services = (read(demo).get("services") or {}).values()
+    servers = [one["server"] for one in services if (one or {}).get("server")]
+    names = [str(one.get("program") or one["command"][0]) for one in servers]
+    return next(
+        (f"{one} is in no folder of PATH" for one in names if "/" not in one and not shutil.which(one)), ""
+    )
 
 
 def read(demo: str) -> dict[str, Any]:

@@ -88,6 +88,14 @@ WRONG = {
         ),
         sent=traffic("another site", host="evil.example.org"),
     ),
+    "double_proxy": Wrong(
+        (
+            "clients without a certificate: expected 5 errors, saw 0",
+            "listener.mtls.ssl.no_certificate at database-1: expected delta eq 0, saw ",
+            "cluster.database.upstream_cx_tx_bytes_total at database-1: expected delta eq ",
+        ),
+        runs={"services": {"database": {"sidecar": {"listeners": {"mtls": {"tls": {"client_certificate": False}}}}}}},
+    ),
     "dynamic_config_fs": Wrong(
         ("everybody: expected 50 answers with header x-app-version: blue, saw 0 (50 × x-app-version: green)",),
         runs={"proxies": {"edge": {"clusters": {"web": {"to": "green"}}}}},

@@ -58,7 +58,7 @@ class Demo:
         return read(self.name, self.data, change)
 
     def plan(self, change: str = "") -> dict[str, Any]:
-        """Its plan where nothing is said of the host."""
+        """Its plan where nothing is said of the host; it has the same addresses where it does run."""
         programs = ("envoy", "python", "statsd_exporter", "supervisord")
         context = {
             "runtime": "local",
@@ -67,7 +67,7 @@ class Demo:
             "change": change,
             **{one: {"executable": one} for one in programs},
         }
-        return make_plan(self.name, self.data, context)
+        return make_plan(self.name, {**self.data, "unfit": {}}, context)
 
 
 def write(folder: Path, demos: Sequence[Demo]) -> None:

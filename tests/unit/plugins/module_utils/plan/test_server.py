@@ -98,6 +98,13 @@ def test_a_server_beside_a_sidecar_listens_where_its_further_ports_are_asked(pla
         assert workload(made, "keep-1")["command"][1].startswith(f"--listen={address}")
 
 
+def test_a_server_in_a_pod_listens_where_the_kubelet_asks(plan: Planner) -> None:
+    server = {"image": "db:1", "command": ["db", "--listen=${address}:${port}"]}
+    data = with_service("db", {"protocol": "tcp", "server": server, "sidecar": {}})
+    for runtime, name, address in (("docker", "db-1", "127.0.0.1"), ("kubernetes", "db", "0.0.0.0")):
+        assert workload(plan(data, runtime), name)["command"] == ["db", f"--listen={address}:8080"]
+
+
 def test_pages_of_servers_can_be_asked_at_each_replica(plan: Planner) -> None:
     data = with_service(
         "keep",

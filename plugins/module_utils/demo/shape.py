@@ -110,6 +110,8 @@ CLUSTER = Shape(
         # several of the demo's own, by locality and priority: config.endpoint.v3.LocalityLbEndpoints with `to` in
         # place of lb_endpoints
         "localities": {"type": "list", "elements": "dict"},
+        # in the bootstrap: there before, and while, other configuration is fetched from it (api_config_source)
+        "static": {"type": "bool", "default": False},
         "tls": {"type": "dict"},
         # config.cluster.v3.Cluster
         "cluster": ENVOY_MESSAGE,

@@ -59,14 +59,16 @@ def bootstrap(
     stats_config: Mapping[str, Any] | None = None,
     options: Mapping[str, Any] | None = None,
     watch_folder: bool = False,
+    clusters: Sequence[Message] = (),
 ) -> Message:
     """Return the Bootstrap of one Envoy whose files are in `folder`.
 
     `admin` is the admin's own address (config.core.v3.Address), `admin_listener` where the read-only admin listens.
     `watch_folder` makes Envoy look at renames in the folder instead of renames of the files: a mounted ConfigMap changes
-    all its files by one rename of a link beside them. `options` are fields of Bootstrap, merged over these.
+    all its files by one rename of a link beside them. `clusters` are those from which Envoy fetches configuration: it refuses
+    to do so from one that it was told of while it runs. `options` are fields of Bootstrap, merged over these.
     """
-    clusters = [address_cluster(ADMIN_CLUSTER, admin)]
+    static = [address_cluster(ADMIN_CLUSTER, admin), *map(_untyped, clusters)]
     message: Message = {
         "node": {"id": node_id, "cluster": node_cluster},
         "admin": {"address": admin},
@@ -74,7 +76,7 @@ def bootstrap(
             "lds_config": _watched(folder, "listeners.yaml", watch_folder),
             "cds_config": _watched(folder, "clusters.yaml", watch_folder),
         },
-        "static_resources": {"listeners": [read_only_admin(*admin_listener)], "clusters": clusters},
+        "static_resources": {"listeners": [read_only_admin(*admin_listener)], "clusters": static},
     }
     # Both are one field in Envoy's eyes (a oneof): who states one of them wants no other.
     if not {"stats_flush_interval", "stats_flush_on_admin"} & (options or {}).keys():
@@ -83,7 +85,7 @@ def bootstrap(
     if sink:
         message["stats_sinks"] = [_stats_sink(sink)]
         if sink.transport == "tcp":
-            clusters.append(_untyped(cluster(STATSD_CLUSTER, [sink.address])))
+            static.append(_untyped(cluster(STATSD_CLUSTER, [sink.address])))
     if stats_config:
         message["stats_config"] = dict(stats_config)
     return overlay(message, options)

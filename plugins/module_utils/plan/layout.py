@@ -124,9 +124,10 @@ class Layout:
         return WILDCARDS.get(address, address)
 
     def outside(self, group: str, slot: str, replica: int = 1) -> str:
-        """Return `host:port` by which people, and the host's own programs, reach a `slot` that is published."""
+        """Return `host:port` by which people, and the host's own programs, reach a `slot` that is published, or a read-only admin."""
         if self.context.pods:
-            return netloc(self.service_name(group), self.published(group, slot))
+            # No Service has the port of an admin that is not published; what is forwarded to is the pod's.
+            return netloc(self.service_name(group), self.published(group, slot) or self.port(group, slot))
         address = self.bind(group, slot, replica) if self.context.local else self.context.bind
         address = WILDCARDS.get(address, address)
         return netloc(address, self.published(group, slot, replica))

@@ -57,7 +57,7 @@ def plan_proxy(proxy: Proxy, layout: Layout) -> ProxyPlan:
     """Return everything that `proxy` needs. Raises DemoError."""
     folder = proxy.name
     listeners = _listeners(proxy, layout)
-    clusters = _clusters(proxy, layout)
+    clusters = _clusters(proxy, layout, static=False)
     fixed = _bootstrap(proxy, layout)
     secret = _needs_tls(proxy)
     title = f"{proxy.place} {proxy.name} of {layout.demo['name']}"
@@ -110,13 +110,18 @@ def _listeners(proxy: Proxy, layout: Layout) -> list[dict[str, Any]]:
     ]
 
 
-def _clusters(proxy: Proxy, layout: Layout) -> list[dict[str, Any]]:
-    """A sidecar has a cluster for its own app without being told; a demo may say more of it under the same name."""
+def _clusters(proxy: Proxy, layout: Layout, static: bool) -> list[dict[str, Any]]:
+    """Return the clusters that are in the bootstrap (`static`), or those that are not.
+
+    A sidecar has a cluster for its own app without being told; a demo may say more of it under the same name.
+    """
     specs = proxy.spec["clusters"]
     made = []
-    if proxy.place == "sidecar" and proxy.group not in specs:
+    if proxy.place == "sidecar" and proxy.group not in specs and not static:
         made.append(cluster(proxy.group, _own_app(proxy, layout)))
     for name, spec in specs.items():
+        if spec["static"] != static:
+            continue
         localities = _localities(spec, f"{proxy.where}.clusters.{name}", proxy, layout)
         addresses = [one for _fields, there in localities for one in there]
         server_name = [*topology.targets(spec), spec["address"]][0].partition("/")[0]
@@ -193,6 +198,7 @@ def _bootstrap(proxy: Proxy, layout: Layout) -> dict[str, Any]:
         stats_config=proxy.spec["stats_config"],
         options=proxy.spec["bootstrap"],
         watch_folder=layout.context.pods,
+        clusters=_clusters(proxy, layout, static=True),
     )
 
 

@@ -156,6 +156,36 @@ def test_addresses_are_what_people_would_open(plan: Planner) -> None:
     assert admin.endswith("/stats")
 
 
+def test_a_static_cluster_is_in_the_bootstrap_and_nowhere_else(plan: Planner) -> None:
+    data = put("proxies.edge.clusters.control", {"to": "web", "static": True})
+    del data["statsd_exporter"]
+    for runtime in ("local", "docker", "kubernetes"):
+        made = plan(data, runtime)
+        files = {
+            one["path"]: yaml.safe_load(one["content"]) for one in made["files"] if one["path"][:5] == "edge/"
+        }
+        static = {one["name"]: one for one in files["edge/bootstrap.yaml"]["static_resources"]["clusters"]}
+        assert "control" in static
+        assert "@type" not in static["control"]
+        assert "control" not in [one["name"] for one in files["edge/clusters.yaml"]["resources"]]
+        (check,) = (one for one in made["checks"] if one["name"] == "edge")
+        candidate = yaml.safe_load(check["files"][0]["content"])["static_resources"]["clusters"]
+        assert [one["name"] for one in candidate].count("control") == 1
+
+
+def test_traffic_goes_to_the_read_only_admin_on_each_runtime(plan: Planner) -> None:
+    data = shop(traffic=[{"to": "edge/admin", "path": "/stats"}])
+    del data["statsd_exporter"]
+    for runtime, start in (
+        ("local", "http://127.0.0.1:20"),
+        ("docker", "http://127.0.0.1:20"),
+        ("kubernetes", "http://shop-edge:9902"),
+    ):
+        (sent,) = plan(data, runtime)["traffic"]
+        assert sent["url"].startswith(start)
+        assert sent["url"].endswith("/stats")
+
+
 @pytest.mark.parametrize(
     ("entry", "expected"),
     [

@@ -178,7 +178,7 @@ WRONG = {
     ),
     "redis": Wrong(
         ("a counter, counted up: expected 1 answer with a body matching '^:100\\\\r', saw 0",),
-        runs={"proxies": {"edge": {"clusters": {"redis": {"cluster": {"lb_policy": "ROUND_ROBIN"}}}}}},
+        runs={"proxies": {"edge": {"clusters": {"shard": {"cluster": {"lb_policy": "ROUND_ROBIN"}}}}}},
     ),
     "route_mirror": Wrong(
         (

@@ -1,4 +1,4 @@
-#!/bin/bash
+#!/usr/bin/env bash
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -56,6 +56,7 @@ fi
 for file in /docker-entrypoint-initdb.d/*; do
     case "$file" in
         *.sql) ask --dbname "$database" --file "$file" ;;
+        # shellcheck source=/dev/null
         *.sh) . "$file" ;;
     esac
 done

@@ -22,16 +22,18 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.plan.layout import B
 
 FILES = sorted((Path(__file__).resolve().parents[5] / "playbooks" / "demos").glob("*.yml"))
 GALLERY = {path.stem: yaml.safe_load(path.read_text(encoding="utf-8")) for path in FILES}
+
+
+def fitting(runtime: str) -> dict[str, Any]:
+    """The demos that run there."""
+    return {name: demo for name, demo in GALLERY.items() if runtime not in demo.get("unfit", {})}
+
+
 RUNTIMES = pytest.mark.parametrize("runtime", ["local", "docker"])
 # each demo where it runs
 PLAYED = pytest.mark.parametrize(
     ("demo", "runtime"),
-    [
-        (name, runtime)
-        for name, demo in GALLERY.items()
-        for runtime in ("local", "docker")
-        if runtime not in demo.get("unfit", {})
-    ],
+    [(name, runtime) for runtime in ("local", "docker") for name in fitting(runtime)],
 )
 Planner = Callable[..., dict[str, Any]]
 
@@ -145,7 +147,7 @@ def test_any_two_demos_can_run_at_once() -> None:
 @RUNTIMES
 def test_no_demo_takes_a_port_of_another(plan: Planner, runtime: str) -> None:
     taken: dict[int, str] = {}
-    for name, data in GALLERY.items():
+    for name, data in fitting(runtime).items():
         for change in ["", *data.get("changes", {})]:
             for port in ports(plan(data, runtime, name, change=change)):
                 assert taken.setdefault(port, name) == name, f"{port} is wanted by {name} and {taken[port]}"
@@ -158,7 +160,7 @@ def test_no_demo_takes_a_port_of_another(plan: Planner, runtime: str) -> None:
 
 @RUNTIMES
 def test_no_port_is_taken_twice_within_a_demo(plan: Planner, runtime: str) -> None:
-    for name, data in GALLERY.items():
+    for name, data in fitting(runtime).items():
         found = ports(plan(data, runtime, name))
         assert len(found) == len(set(found)), name
 

@@ -124,6 +124,13 @@ WRONG = {
         ),
         runs=edge("framed", http_filters=[]),
     ),
+    "load_reporting_service": Wrong(
+        (
+            'load_requests_total{cluster="web",result="error"} at load-1/app: expected delta eq 12, saw 0',
+            'load_requests_total{cluster="web",result="success"} at load-1/app: expected delta eq 107, saw 119',
+        ),
+        sent=traffic("failed by web", path="/status/404"),
+    ),
     "local_ratelimit": Wrong(
         (
             "all at once: expected 40 to 100 answers with status 200, saw 200",

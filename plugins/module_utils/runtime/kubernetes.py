@@ -231,13 +231,12 @@ class Kubernetes:
             raise RuntimeRefused(f"Namespace {name} is being deleted: wait for its end, or choose another")
 
     def _suit_version(self) -> None:
-        if any(map(objects.has_native_sidecars, self.wanted.values())):
+        if any(kind == "Deployment" for kind, _name in self.wanted):
             try:
                 version = self.cluster.version()
             except ClusterError as error:
                 raise _refusal(error) from None
-            if version < objects.NATIVE_SIDECARS:
-                self.wanted = {key: objects.without_native_sidecars(one) for key, one in self.wanted.items()}
+            self.wanted = {key: objects.for_version(one, version) for key, one in self.wanted.items()}
 
     def _make_places(self) -> None:
         maps = [one for (kind, _name), one in self.wanted.items() if kind == "ConfigMap"]

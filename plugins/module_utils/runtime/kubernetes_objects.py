@@ -10,7 +10,7 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,9 @@ UNITS = {
     **{f"{unit}i": Decimal(1024**power) for power, unit in enumerate("KMG", 1)},
 }
 HIDDEN = "(not shown)"
-NATIVE_SIDECARS = (1, 29)  # the first version that has them without being asked
+# The first versions that have them without being asked: init containers that go on, and a kubelet that waits before a stop.
+NATIVE_SIDECARS = (1, 29)
+SLEEPS = (1, 30)
 
 
 def key_of(thing: Mapping[str, Any]) -> tuple[str, str]:
@@ -118,31 +120,57 @@ def filled(thing: Mapping[str, Any], folder: Path) -> Object | None:
     return {**thing, "spec": {**spec, "tls": {**spec["tls"], "destinationCACertificate": authority}}}
 
 
-def without_native_sidecars(thing: Mapping[str, Any]) -> Object:
-    """Return a Deployment for a cluster older than 1.29: its native sidecars are containers as the others are, and come first."""
+def for_version(thing: Mapping[str, Any], version: tuple[int, int]) -> Object:
+    """Return an object as a cluster of that version knows it."""
     if thing["kind"] != "Deployment":
         return dict(thing)
+    if version < SLEEPS:
+        thing = _with_program_that_sleeps(thing)
+    return _without_native_sidecars(thing) if version < NATIVE_SIDECARS else dict(thing)
+
+
+def _with_program_that_sleeps(thing: Mapping[str, Any]) -> Object:
+    """Return a Deployment whose containers wait before a stop by a program of their image."""
+
+    def slept(container: Mapping[str, Any]) -> Object:
+        wait = ((container.get("lifecycle") or {}).get("preStop") or {}).get("sleep")
+        if not wait:
+            return dict(container)
+        command = ["sleep", str(wait["seconds"])]
+        return {**container, "lifecycle": {"preStop": {"exec": {"command": command}}}}
+
+    return _with_pod(
+        thing,
+        lambda pod: {
+            key: [*map(slept, value)] if key in ("initContainers", "containers") else value
+            for key, value in pod.items()
+        },
+    )
+
+
+def _with_pod(thing: Mapping[str, Any], change: Callable[[Mapping[str, Any]], Object]) -> Object:
     spec = thing["spec"]
-    pod = spec["template"]["spec"]
-    inits = pod.get("initContainers") or []
-    sidecars = [
-        {key: value for key, value in one.items() if key != "restartPolicy"}
-        for one in inits
-        if one.get("restartPolicy") == "Always"
-    ]
-    left = [one for one in inits if one.get("restartPolicy") != "Always"]
-    changed = {**pod, "initContainers": left, "containers": [*sidecars, *pod["containers"]]}
-    if not left:
-        del changed["initContainers"]
-    return {**thing, "spec": {**spec, "template": {**spec["template"], "spec": changed}}}
+    template = spec["template"]
+    return {**thing, "spec": {**spec, "template": {**template, "spec": change(template["spec"])}}}
 
 
-def has_native_sidecars(thing: Mapping[str, Any]) -> bool:
-    """Whether it is a Deployment with native sidecars."""
-    if thing["kind"] != "Deployment":
-        return False
-    inits = thing["spec"]["template"]["spec"].get("initContainers") or []
-    return any(one.get("restartPolicy") == "Always" for one in inits)
+def _without_native_sidecars(thing: Mapping[str, Any]) -> Object:
+    """Return a Deployment whose native sidecars are containers as the others are, and come first."""
+
+    def change(pod: Mapping[str, Any]) -> Object:
+        inits = pod.get("initContainers") or []
+        sidecars = [
+            {key: value for key, value in one.items() if key != "restartPolicy"}
+            for one in inits
+            if one.get("restartPolicy") == "Always"
+        ]
+        left = [one for one in inits if one.get("restartPolicy") != "Always"]
+        changed = {**pod, "initContainers": left, "containers": [*sidecars, *pod["containers"]]}
+        if not left:
+            del changed["initContainers"]
+        return changed
+
+    return _with_pod(thing, change)
 
 
 def sample_pod(deployment: Mapping[str, Any]) -> Object:

@@ -126,7 +126,7 @@ def _container(workload: Workload) -> Object:
         ],
         **_probes(workload.probe),
         # It goes on serving those who have not heard yet that it goes.
-        "lifecycle": {"preStop": {"exec": {"command": ["sleep", str(LINGER)]}}},
+        "lifecycle": {"preStop": {"sleep": {"seconds": LINGER}}},
         "resources": _resources(workload),
         "securityContext": {
             "allowPrivilegeEscalation": False,

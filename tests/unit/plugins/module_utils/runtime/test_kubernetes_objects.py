@@ -149,20 +149,32 @@ def test_a_secret_and_a_route_get_what_was_made_in_the_state_folder(tmp_path: Pa
 
 
 def test_an_old_cluster_gets_native_sidecars_as_containers_that_come_first() -> None:
-    assert objects.has_native_sidecars(DEPLOYMENT)
     before = copy.deepcopy(DEPLOYMENT)
-    old = objects.without_native_sidecars(DEPLOYMENT)
+    old = objects.for_version(DEPLOYMENT, (1, 28))
     spec = old["spec"]["template"]["spec"]
     assert [one["name"] for one in spec["containers"]] == ["envoy", "app"]
     assert "initContainers" not in spec
     assert "restartPolicy" not in spec["containers"][0]
-    assert not objects.has_native_sidecars(old)
     assert before == DEPLOYMENT
     prepares = {"name": "prepares", "image": "i"}
     both = copy.deepcopy(DEPLOYMENT)
     both["spec"]["template"]["spec"]["initContainers"] = [prepares, SIDECAR]
-    spec = objects.without_native_sidecars(both)["spec"]["template"]["spec"]
+    spec = objects.for_version(both, (1, 28))["spec"]["template"]["spec"]
     assert spec["initContainers"] == [prepares]
+    assert objects.for_version(both, (1, 29)) == both
+
+
+def test_an_old_cluster_waits_before_a_stop_by_a_program() -> None:
+    new = copy.deepcopy(DEPLOYMENT)
+    pod = new["spec"]["template"]["spec"]
+    for one in [*pod["initContainers"], *pod["containers"]]:
+        one["lifecycle"] = {"preStop": {"sleep": {"seconds": 10}}}
+    assert objects.for_version(new, (1, 30)) == new
+    old = objects.for_version(new, (1, 29))["spec"]["template"]["spec"]
+    for one in [*old["initContainers"], *old["containers"]]:
+        assert one["lifecycle"] == {"preStop": {"exec": {"command": ["sleep", "10"]}}}
+    other = {"kind": "Service", "metadata": {"name": "s"}}
+    assert objects.for_version(other, (1, 20)) == other
 
 
 def test_pods_are_found_by_what_they_mount() -> None:

@@ -25,7 +25,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.config.model import 
     Wanted,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils.config.place import Folder, Place
-from ansible_collections.meshlab.envoy.plugins.module_utils.config.watch import Watch
+from ansible_collections.meshlab.envoy.plugins.module_utils.config.watch import Silent, Watch
 
 AT_ONCE = 16
 
@@ -50,7 +50,9 @@ class Change:
         self.differences = Differences((), (), (), (), ())
         self.remarks: list[str] = []
         self.outcomes: list[live.Outcome] = []
+        # Whose watched files differ: those that run bring them live, the others read them when they start.
         self.running: set[str] = set()
+        self.starting: set[str] = set()
         self.held = contextlib.ExitStack()
 
     def __enter__(self) -> Change:
@@ -81,12 +83,12 @@ class Change:
     def write(self, restarting: Collection[str] = ()) -> None:
         """Write everything except what running proxies watch; those in `restarting` count as not running."""
         watched = {one.wanted.live for one in self.differences.files if one.wanted and one.wanted.live}
-        asked = [
-            admin for admin in self.wanted.admins if admin.proxy in watched and admin.proxy not in restarting
-        ]
+        admins = [admin for admin in self.wanted.admins if admin.proxy in watched]
+        asked = [admin for admin in admins if admin.proxy not in restarting]
         with ThreadPoolExecutor(AT_ONCE) as pool:
             alive = list(pool.map(lambda admin: self._place(admin).running(), asked))
         self.running = {admin.proxy for admin, runs in zip(asked, alive, strict=True) if runs}
+        self.starting = {admin.proxy for admin in admins} - self.running
         with permitted(self.folder):
             swapped = [
                 one.path for one in self.differences.files if one.wanted and one.wanted.live in self.running
@@ -98,6 +100,29 @@ class Change:
                 if one.wanted and one.wanted.live not in self.running:
                     tree.make_folder((self.folder / one.path).parent)
                     tree.write(self.folder / one.path, one.wanted.content, one.wanted.mode)
+
+    def started(self) -> None:
+        """See that those which were started took what they watch: validation does not see all. Raises Refused for those that did not."""
+        places = {admin.proxy: self._place(admin) for admin in self.wanted.admins}
+        work = {proxy: self._live_files(proxy) for proxy in sorted(self.starting)}
+
+        def one(proxy: str) -> list[Finding]:
+            try:
+                said = {file.path: places[proxy].refused(file.kind) for file in work[proxy]}
+            except Silent as error:
+                return [Finding(f"the Envoy that was started does not answer: {error}.", proxy)]
+            return [
+                Finding(f"the Envoy that was started says: {words}.", proxy, path)
+                for path, words in said.items()
+                if words
+            ]
+
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            findings = [finding for found in pool.map(one, work) for finding in found]
+        if findings:
+            unsure = [file.path for proxy in self.starting | self.running for file in self._live_files(proxy)]
+            manifest.save(self.folder, self.before.with_pending(self.after, unsure))
+            raise Refused(findings, stays="It runs without what it refused.")
 
     def go_live(self, timeout: float = 10, drain_timeout: float = 10) -> list[live.Outcome]:
         """Bring running proxies to their new files, side by side. Raises Refused, when all are done, for those that refused.

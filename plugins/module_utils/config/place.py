@@ -42,6 +42,9 @@ class Place(Protocol):
     def late(self, kind: str, before: Any) -> str:
         """Return why a file was refused since `before`, '' where none was: it may be read a second time."""
 
+    def refused(self, kind: str) -> str:
+        """Return why a file was refused since the Envoys started, '' where none was."""
+
     def drained(self, deadline: float) -> bool:
         """Wait until no connection can use listeners of before any more; say whether that is so."""
 
@@ -74,6 +77,9 @@ class Folder:
 
     def late(self, kind: str, before: Counts) -> str:
         return self.watch.late(kind, before)
+
+    def refused(self, kind: str) -> str:
+        return self.watch.refused(kind)
 
     def drained(self, deadline: float) -> bool:
         return self.watch.drained(deadline)

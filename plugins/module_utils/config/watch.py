@@ -100,6 +100,10 @@ class Watch:
             for one in said.get("cluster_statuses", ())
         }
 
+    def refused(self, kind: str) -> str:
+        """Return why a file was refused since the Envoy started, '' where none was."""
+        return self.late(kind, Counts(0, 0))
+
     def drained(self, deadline: float) -> bool:
         """Wait until no connection can use listeners of before any more; say whether that is so."""
         idle: dict[str, int] = {}

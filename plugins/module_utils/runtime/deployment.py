@@ -164,6 +164,7 @@ def _carry_out(request: Request, runtime: Runtime, change: Change, document: str
         runtime.ready(request.timeout)
     if change.changed:
         with done.phase("live"):
+            change.started()
             change.go_live(request.confirm_timeout, request.drain_timeout)
     if done.changed:
         with done.phase("settle"):

@@ -219,6 +219,9 @@ class Pods:
 
         return _said(each(one, before))
 
+    def refused(self, kind: str) -> str:
+        return _said(each(lambda name: self._asked(name, lambda watch: watch.refused(kind)), self._look()))
+
     def drained(self, deadline: float) -> bool:
         def one(name: str) -> str:
             return self._asked(name, lambda watch: "" if watch.drained(deadline) else "not drained")

@@ -23,13 +23,15 @@ SLOWEST = (
 )
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_itemcollected(item: pytest.Item) -> None:
     """Say what runs side by side: the files of tests, and those on a cluster, which mostly wait for each other's pods."""
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(group(item.path)))
-    items.sort(
-        key=lambda item: SLOWEST.index(name) if (name := group(item.path)) in SLOWEST else len(SLOWEST)
-    )
+    item.add_marker(pytest.mark.xdist_group(group(item.path)))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the slowest first."""
+    order = {name: place for place, name in enumerate(SLOWEST)}
+    items.sort(key=lambda item: order.get(group(item.path), len(SLOWEST)))
 
 
 def group(path: Path) -> str:

@@ -41,7 +41,7 @@ CACHE = ROOT / "build" / "cache" / "integration"
 # The gallery's ports are in 7000 … 12999. Moved by these they are out of each other's way, and below those that systems give to clients.
 # What is below is a program's own in its container, such as 5432, and stays.
 LOWEST = 7000
-SHIFTS = (6100, 12200, 18300, -5900)
+SHIFTS = (6100, 12200, 18300)
 # Who has which of them; and for how many seconds a test waits until one is free.
 TAKEN = ROOT / "build" / "cache" / "shifts"
 PATIENCE = 600

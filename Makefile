@@ -184,7 +184,7 @@ test: check docs ## Everything: check, docs, then integration and molecule in th
 	@tests/lab/with $(MAKE) --no-print-directory integration molecule
 
 integration: $(TEST_READY) $(VENV)/.has-docker $(VENV)/.has-kubernetes ## Integration tests: real Envoys, real daemons (`tests/lab/up` brings them up)
-	@if [ -n "$$(find tests/integration -name 'test_*.py')" ]; then $(BIN)/pytest --numprocesses $(TEST_JOBS) --dist loadgroup --no-loadscope-reorder tests/integration $(PYTEST_ARGS); \
+	@if [ -n "$$(find tests/integration -name 'test_*.py')" ]; then $(BIN)/pytest --numprocesses $(TEST_JOBS) --dist loadfile --no-loadscope-reorder tests/integration $(PYTEST_ARGS); \
 	else $(call absent,there are no integration tests in tests/integration); fi
 
 molecule: $(TEST_READY) ## All Molecule scenarios, each of whose steps is then seen to have run

@@ -6,38 +6,29 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 import pytest
 from envoys import binary
 
-# What takes longest is begun first, so that nobody waits for it in the end: folders and files, a worker for each.
+# Files of tests run side by side; what takes longest is begun first, so that nobody waits for it in the end.
 SLOWEST = (
-    "kubernetes",
     "test_gallery",
-    "test_gallery_pods",
     "test_readme",
-    "test_mappings",
-    "test_demos_installed",
+    "test_gallery_pods",
     "test_demos",
+    "test_demos_pods",
+    "test_workloads_kubernetes",
+    "test_demos_installed",
+    "test_demos_canary",
+    "test_mappings",
+    "test_demos_live",
 )
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Say what runs side by side: the files of tests, and those on a cluster, which mostly wait for each other's pods."""
-    item.add_marker(pytest.mark.xdist_group(group(item.path)))
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the slowest first."""
+    """Put the slowest files first."""
     order = {name: place for place, name in enumerate(SLOWEST)}
-    items.sort(key=lambda item: order.get(group(item.path), len(SLOWEST)))
-
-
-def group(path: Path) -> str:
-    """Return whose turn a test is a part of."""
-    alone = path.parent.name == "integration" or path.stem in SLOWEST
-    return path.stem if alone else path.parent.name
+    items.sort(key=lambda item: order.get(item.path.stem, len(SLOWEST)))
 
 
 def pytest_sessionstart() -> None:

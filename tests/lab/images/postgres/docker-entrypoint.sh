@@ -54,9 +54,9 @@ else
     ask --dbname postgres --command 'SELECT' > /dev/null
 fi
 for file in /docker-entrypoint-initdb.d/*; do
+    # shellcheck source=/dev/null
     case "$file" in
         *.sql) ask --dbname "$database" --file "$file" ;;
-        # shellcheck source=/dev/null
         *.sh) . "$file" ;;
     esac
 done

@@ -13,6 +13,7 @@ from envoys import binary
 # Files of tests run side by side; what takes longest is begun first, so that nobody waits for it in the end.
 SLOWEST = (
     "test_gallery",
+    "test_gallery_fails",
     "test_readme",
     "test_gallery_pods",
     "test_demos",

@@ -219,7 +219,8 @@ class Home:
             "supervisor-4.3.0/bin/supervisord",
         )
         if not all((CACHE / program).exists() for program in wanted):
-            demo = self.demo("service_envoy")
+            # To be installed, and nothing else.
+            demo = self.demo("service_envoy", traffic=[], expectations=[])
             self.play("site", demo=demo)
             self.play("teardown", demo=demo)
 

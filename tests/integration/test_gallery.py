@@ -32,7 +32,7 @@ def expectations(name: str) -> int:
 
 
 def counted(data: Data) -> int:
-    return len(data["expectations"]) + sum(len(one["expect"]) for one in data["traffic"])
+    return len(data["expectations"]) + sum(len(one.get("expect", [])) for one in data["traffic"])
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)

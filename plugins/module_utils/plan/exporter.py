@@ -25,6 +25,8 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.plan.topology import
 EXPORTER_USER = "65534:65534"  # of the official image
 EXPORTER_IN_IMAGE = "/bin/statsd_exporter"
 HOME = "/etc/statsd_exporter"
+# Bytes that wait in the kernel while the exporter is busy: what does not fit is lost. A kernel that allows less takes what it allows.
+READ_BUFFER = 1 << 20
 MAPPING = f"{EXPORTER}/mapping.yaml"
 
 
@@ -47,6 +49,7 @@ def plan_exporter(layout: Layout) -> tuple[Workload, File, dict[str, Any] | None
             f"--web.listen-address={netloc(layout.bind(EXPORTER, EXPORTER_HTTP), http)}",
             f"--statsd.listen-udp={statsd}",
             f"--statsd.listen-tcp={statsd}",
+            f"--statsd.read-buffer={READ_BUFFER}",
             *spec["arguments"],
         ),
         mounts=() if context.local else (Mount(EXPORTER, HOME, writable=False),),

@@ -109,6 +109,7 @@ def test_a_sink_over_udp_goes_to_an_address() -> None:
                 "@type": f"{ANY}envoy.config.metrics.v3.DogStatsdSink",
                 "prefix": "shop",
                 "address": {"socket_address": {"address": "127.0.0.1", "port_value": 9125}},
+                "max_bytes_per_datagram": 1432,
             },
         }
     ]

@@ -380,6 +380,7 @@ def test_an_exporter_beside_its_proxy_gets_tags_over_udp(plan: Planner) -> None:
         "name": "dog_statsd",
         "prefix": "envoy",
         "address": {"socket_address": {"address": "127.0.0.1", "port_value": 9125}},
+        "max_bytes_per_datagram": 1432,
     }
     exporter = workload(made, "statsd_exporter")
     assert exporter["network"] == "web-1-envoy"
@@ -446,6 +447,7 @@ def test_a_proxy_may_send_its_stats_elsewhere(plan: Planner) -> None:
         "name": "dog_statsd",
         "prefix": "envoy",
         "address": {"socket_address": {"address": "10.0.0.1", "port_value": 9125}},
+        "max_bytes_per_datagram": 1432,
     }
 
 

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import signal
 import subprocess
@@ -88,7 +89,10 @@ class Hand:
         while True:
             # Some of the demos' requests are to fail, so curl's exit code says nothing.
             done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
-            wrong = not_as_expected(entry, Counter(done.stdout.split()))
+            body, status = (
+                (done.stdout[:-4], done.stdout[-4:]) if waits_for_a_body(entry) else ("", done.stdout)
+            )
+            wrong = not_as_expected(entry, Counter(status.split())) or body_not_as_expected(entry, body)
             if not wrong:
                 return
             if time.monotonic() >= until:
@@ -158,7 +162,8 @@ def curl(entry: Data, folder: Path) -> list[str]:
         options += [f"--tlsv{number}", "--tls-max", number]
     if ciphers := entry.get("ciphers"):
         options += ["--ciphers", ciphers]
-    urls = f'url = "{url}"\noutput = "/dev/null"\n' * (entry.get("requests") or 1)
+    output = "-" if waits_for_a_body(entry) else "/dev/null"
+    urls = f'url = "{url}"\noutput = "{output}"\n' * (entry.get("requests") or 1)
     return ["curl", *options, "--config", kept(urls, folder)]
 
 
@@ -180,6 +185,18 @@ def not_as_expected(entry: Data, statuses: Mapping[str, int]) -> str:
         if counted and statuses.get(status, 0) != wanted:
             return f"expected {wanted} answers with status {status}, saw {dict(statuses)}"
     return ""
+
+
+def waits_for_a_body(entry: Data) -> bool:
+    """Return whether a demo asks until an answer says something, so that what follows depends on it."""
+    bodies = any("body" in one for one in entry.get("expect") or [])
+    return bool(entry.get("within")) and bodies and (entry.get("requests") or 1) == 1
+
+
+def body_not_as_expected(entry: Data, body: str) -> str:
+    """Return what of the one answer's body is not as a demo that waits for it says, '' where all is."""
+    wanted = [one["body"] for one in entry["expect"] if "body" in one] if waits_for_a_body(entry) else []
+    return next((f"waited for {one}, saw {body[:200]}" for one in wanted if not re.search(one, body)), "")
 
 
 def ours(demos: Sequence[Path], folder: Path) -> tuple[float, dict[str, float]]:

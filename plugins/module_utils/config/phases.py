@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import stat
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -26,8 +25,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.config.model import 
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils.config.place import Folder, Place
 from ansible_collections.meshlab.envoy.plugins.module_utils.config.watch import Silent, Watch
-
-AT_ONCE = 16
+from ansible_collections.meshlab.envoy.plugins.module_utils.side_by_side import each, together
 
 
 class Change:
@@ -85,9 +83,8 @@ class Change:
         watched = {one.wanted.live for one in self.differences.files if one.wanted and one.wanted.live}
         admins = [admin for admin in self.wanted.admins if admin.proxy in watched]
         asked = [admin for admin in admins if admin.proxy not in restarting]
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            alive = list(pool.map(lambda admin: self._place(admin).running(), asked))
-        self.running = {admin.proxy for admin, runs in zip(asked, alive, strict=True) if runs}
+        alive = together(lambda admin: self._place(admin).running(), asked)
+        self.running = {admin.proxy for admin, runs in alive if runs}
         self.starting = {admin.proxy for admin in admins} - self.running
         with permitted(self.folder):
             swapped = [
@@ -117,10 +114,12 @@ class Change:
                 if words
             ]
 
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            findings = [finding for found in pool.map(one, work) for finding in found]
+        findings = [finding for found in each(one, work).values() for finding in found]
         if findings:
-            unsure = [file.path for proxy in self.starting | self.running for file in self._live_files(proxy)]
+            watching = self.starting | self.running
+            unsure = [
+                one.path for one in self.differences.files if one.wanted and one.wanted.live in watching
+            ]
             manifest.save(self.folder, self.before.with_pending(self.after, unsure))
             raise Refused(findings, stays="It runs without what it refused.")
 
@@ -136,8 +135,7 @@ class Change:
         def one(proxy: str) -> live.Outcome:
             return live.go_live(proxy, places[proxy], work[proxy], timeout, drain_timeout)
 
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            self.outcomes = list(pool.map(one, work))
+        self.outcomes = list(each(one, work).values())
         for outcome in self.outcomes:
             self.remarks += [f"{outcome.proxy}: {remark}" for remark in outcome.remarks]
             if outcome.kept:

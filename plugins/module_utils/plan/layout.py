@@ -102,7 +102,7 @@ class Layout:
             known = bool(proxies) and not one.publish  # otherwise senders are no part of the demo
             private = known and all(self.shares_exporter_network(proxy) for proxy in proxies)
         else:
-            private = slot == APP and not (one.publish or one.asked) and self._only_its_sidecar_asks(group)
+            private = slot == APP and not (one.publish or one.asked) and self._only_inside_asks(group)
         return LOOPBACK if private else "0.0.0.0"
 
     # How they are reached
@@ -205,9 +205,14 @@ class Layout:
             return False
         return (PORT if slot.name == APP else slot.name) not in {word for _key, word in said(server)}
 
-    def _only_its_sidecar_asks(self, service: str) -> bool:
-        """Whether nobody goes past the service's sidecar to the app itself; a program has one address for all of its ports."""
+    def _only_inside_asks(self, service: str) -> bool:
+        """Whether nobody goes past the service's sidecar to the app itself.
+
+        A program has one address for all of its ports; and in a pod the kubelet asks from outside whether it serves.
+        """
         if topology.proxy_of(self.demo, service) is None or topology.server_ports(self.demo, service):
+            return False
+        if self.context.pods and self.demo["services"][service]["server"] is not None:
             return False
         return f"{service}/{APP}" not in {name for group, _key, name in self._calls() if group != service}
 

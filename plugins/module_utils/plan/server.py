@@ -20,7 +20,6 @@ DATA = "data"  # folder of what servers write
 HOME = "/etc/demo"
 SCRATCH = "/tmp"  # noqa: S108  (a container's own)
 USER = "65534:65534"  # nobody
-WILDCARD = "0.0.0.0"
 
 
 def server_directories(layout: Layout) -> list[dict[str, str]]:
@@ -92,8 +91,7 @@ def _folder(name: str, instance: str, layout: Layout) -> str:
 def _values(name: str, replica: int, instance: str, layout: Layout) -> dict[str, str]:
     local = layout.context.local
     return {
-        # The kubelet asks from outside of the pod whether it serves.
-        "address": WILDCARD if layout.context.pods else layout.bind(name, APP, replica),
+        "address": layout.bind(name, APP, replica),
         "port": str(layout.port(name, APP, replica)),
         "files": _folder(name, instance, layout) if local else HOME,
         "data": f"{DATA}/{instance}" if local else SCRATCH,

@@ -22,6 +22,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.base import 
     names,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.docker_cli import (
+    AT_ONCE,
     LONG,
     OLDEST_COMPOSE,
     Docker,
@@ -35,7 +36,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.docker_words
     parse_steps,
     version,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.side_by_side import together
+from ansible_collections.meshlab.envoy.plugins.module_utils.side_by_side import together
 
 
 class Compose(OnHost):
@@ -92,7 +93,7 @@ class Compose(OnHost):
         self._acted = applied.changed or bool(paused or in_the_way)
         stale = self._stale()
         if stale:
-            together(lambda one: self.docker.ask("restart", one.id, timeout=LONG), stale)
+            together(lambda one: self.docker.ask("restart", one.id, timeout=LONG), stale, AT_ONCE)
             self._acted = True
         restarted = {*applied.restarted, *(one.service for one in stale)} - {*applied.started}
         woken = {service for service, state in before.items() if state == "paused"}
@@ -218,7 +219,7 @@ class Compose(OnHost):
         """Stop containers, each with its own time for it, and remove them."""
         ids = [one.id for one in containers]
         if ids:
-            together(lambda one: self.docker.ask("stop", one, timeout=LONG), ids)
+            together(lambda one: self.docker.ask("stop", one, timeout=LONG), ids, AT_ONCE)
             ran = self.docker.ask("rm", "--force", "--volumes", *ids)
             if ran.code and "No such container" not in ran.err:
                 raise RuntimeFailed(f"`docker rm` says: {ran.complaint}")

@@ -28,11 +28,12 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.docker_words
     parse_container,
     parse_details,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.side_by_side import together
+from ansible_collections.meshlab.envoy.plugins.module_utils.side_by_side import together
 
 # The first with all of --dry-run, --progress and depends_on.restart.
 OLDEST_COMPOSE = (2, 20)
 LONG = 600
+AT_ONCE = 8  # each is a process of the docker command
 
 _NO_DAEMON = re.compile(
     r"cannot connect to the docker daemon|permission denied|error during connect|is the docker daemon running",
@@ -118,14 +119,14 @@ class Docker:
         return [
             image
             for image, ran in together(
-                lambda one: self.ask("image", "inspect", "--format", "{{.Id}}", one), wanted
+                lambda one: self.ask("image", "inspect", "--format", "{{.Id}}", one), wanted, AT_ONCE
             )
             if ran.code
         ]
 
     def pull(self, images: Iterable[str]) -> list[RuntimeRefused]:
         """Pull images side by side; return what stands in the way of each that cannot be had."""
-        pulled = together(lambda image: self.ask("pull", "--quiet", image, timeout=LONG), images)
+        pulled = together(lambda image: self.ask("pull", "--quiet", image, timeout=LONG), images, AT_ONCE)
         return [_refused(image, ran) for image, ran in pulled if ran.code]
 
     def logs(self, container: str, lines: int) -> list[str]:

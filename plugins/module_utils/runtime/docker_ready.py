@@ -22,9 +22,9 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.base import 
     failure,
     last_words,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.docker_cli import Docker
+from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.docker_cli import AT_ONCE, Docker
 from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.docker_words import Details
-from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.side_by_side import together
+from ansible_collections.meshlab.envoy.plugins.module_utils.side_by_side import together
 
 STEADY = 1  # seconds that a workload without a probe has to keep running
 FIRST = 0.1  # seconds until a container is asked from inside again
@@ -55,7 +55,7 @@ class Readiness:
             if ended := [how for name in pending if (how := self._ending(name, details.get(name)))]:
                 raise failure(ended)
             left = max(1.0, deadline - time.monotonic())
-            answers = together(partial(self._why_not, details, left), pending)
+            answers = together(partial(self._why_not, details, left), pending, AT_ONCE)
             reasons = {name: why for name, why in answers if why}
             pending = list(reasons)
             if not pending:

@@ -35,7 +35,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.kubernetes_r
     remove,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.rollout import is_stuck
-from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.side_by_side import each
+from ansible_collections.meshlab.envoy.plugins.module_utils.side_by_side import each
 
 Object = dict[str, Any]
 Key = tuple[str, str]

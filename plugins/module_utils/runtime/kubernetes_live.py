@@ -30,7 +30,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.kubernetes_o
     mounts,
     stamped,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.side_by_side import each
+from ansible_collections.meshlab.envoy.plugins.module_utils.side_by_side import each
 
 # Seconds after which a pod that did not sync is touched again: the kubelet may have looked before it heard of the new ConfigMap.
 AGAIN = 1.5

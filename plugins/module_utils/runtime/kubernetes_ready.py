@@ -24,7 +24,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.rollout impo
     judge,
     still_serving,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.side_by_side import each
+from ansible_collections.meshlab.envoy.plugins.module_utils.side_by_side import each
 
 Object = dict[str, Any]
 FIRST, LONGEST = 0.1, 0.5  # seconds between two looks

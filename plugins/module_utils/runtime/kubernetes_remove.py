@@ -12,7 +12,7 @@ from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.api import Cluster
 from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.errors import ClusterError
-from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.side_by_side import each
+from ansible_collections.meshlab.envoy.plugins.module_utils.side_by_side import each
 
 # Nobody asks pods of a group that is removed as a whole, so they need not serve to the end of their own grace.
 SHORT_GRACE = 1

@@ -8,7 +8,6 @@ What was seen last is from build/gallery/*.json, which `make demos` writes.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from gallery_runs import RUNTIMES, last_runs
 from topology_picture import picture
 
 from ansible_collections.meshlab.envoy.plugins.module_utils.demo.read import read
@@ -31,7 +31,6 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.verify import expect
 Data = Mapping[str, Any]
 Runs = Mapping[str, Data]  # what became of a demo, by runtime; shape as `gallery.Played`
 
-RUNTIMES = ("local", "docker", "kubernetes", "openshift")
 # What every demo has, and so says nothing of one.
 USUAL = ("cluster", "prefix_rewrite", "timeout", "stat_prefix", "listener_filters", "typed_config", "name")
 # An extension by its configuration's type, where its name is the author's.
@@ -91,27 +90,6 @@ def gallery(folder: Path, runs: Path, unfit: Callable[[str, str], str]) -> list[
         )
         for path in sorted(folder.glob("*.yml"))
     ]
-
-
-def last_runs(folder: Path) -> dict[str, dict[str, Data]]:
-    """Return what the last runs of the gallery saw, by runtime and demo; runtimes without a run are not there."""
-    found: dict[str, dict[str, Data]] = {}
-    for runtime in RUNTIMES:
-        path = folder / f"{runtime}.json"
-        if path.is_file():
-            runs = [_plain(one) for one in json.loads(path.read_text(encoding="utf-8"))]
-            found[runtime] = {one["demo"]: one for one in runs}
-    return found
-
-
-def _plain(run: Data) -> Data:
-    """Return a run with the demo's own name: tests call it t4711_front_proxy, and its pods t4711-front-proxy-edge."""
-    prefix = re.match(r"t\d+_", run["demo"])
-    if prefix is None:
-        return run
-    mine = re.compile(rf"\b{prefix[0][:-1]}[_-]")
-    seen = {change: [mine.sub("", line) for line in lines] for change, lines in run.get("seen", {}).items()}
-    return {**run, "demo": mine.sub("", run["demo"]), "seen": seen}
 
 
 def index(demos: Sequence[Demo]) -> str:

@@ -5,41 +5,37 @@
 
 from __future__ import annotations
 
-import json
-import re
 from pathlib import Path
 
 from checkout import stop
+from gallery_runs import RUNTIMES, Data, last_runs
 
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
-RUNTIMES = ("local", "docker", "kubernetes", "openshift")
 MARKS = ("<!-- begin: make table -->", "<!-- end: make table -->")
 
 
-def cell(one: dict[str, object] | None) -> str:
+def cell(one: Data | None) -> str:
     """What became of a demo on a runtime: how many expectations hold, in how many seconds from nothing to nothing."""
     if one is None:
         return ""
     if one["unfit"]:
         return f"– {one['unfit']}"
     mark = "✘" if one["failed"] else "✔"
-    return f"{mark} {one['held']} of {one['expectations']}, {float(str(one['seconds'])):.0f} s"
+    return f"{mark} {one['held']} of {one['expectations']}, {float(one['seconds']):.0f} s"
 
 
 def main() -> None:
-    seen: dict[str, dict[str, dict[str, object]]] = {}
+    runs = ROOT / "build" / "gallery"
+    seen = last_runs(runs)
     for runtime in RUNTIMES:
-        path = ROOT / "build" / "gallery" / f"{runtime}.json"
-        if not path.is_file():
-            stop(f"there is no {path.relative_to(ROOT)}: run make demos RUNTIME={runtime} first")
-        for one in json.loads(path.read_text(encoding="utf-8")):
-            # Tests give demos names of their own: t4711_front_proxy.
-            seen.setdefault(re.sub(r"^t\d+_", "", one["demo"]), {})[runtime] = one
+        if runtime not in seen:
+            stop(
+                f"there is no {(runs / runtime).relative_to(ROOT)}.json: run make demos RUNTIME={runtime} first"
+            )
+    demos = sorted({demo for found in seen.values() for demo in found})
     rows = [("demo", *RUNTIMES), ("---",) * (1 + len(RUNTIMES))]
-    rows += [
-        (f"`{demo}`", *(cell(found.get(one)) for one in RUNTIMES)) for demo, found in sorted(seen.items())
-    ]
+    rows += [(f"`{demo}`", *(cell(seen[one].get(demo)) for one in RUNTIMES)) for demo in demos]
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
     text = README.read_text(encoding="utf-8")
     begin, end = MARKS

@@ -1,7 +1,8 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What integration tests run: the newest and the oldest Envoy, unless MESHLAB_ENVOY and MESHLAB_ENVOY_OLDEST name others."""
+"""What integration tests run: the newest and the oldest Envoy, unless MESHLAB_ENVOY and MESHLAB_ENVOY_OLDEST name others; and what the
+local runtime installs for demos."""
 
 from __future__ import annotations
 
@@ -38,3 +39,8 @@ def pytest_sessionstart() -> None:
     for variable, version in (("MESHLAB_ENVOY", NEWEST), ("MESHLAB_ENVOY_OLDEST", OLDEST)):
         if not os.environ.get(variable):
             os.environ[variable] = str(binary(version))
+    # By the process that starts pytest-xdist's workers, before it does: two of them would install into one folder at the same time.
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        from live import provide
+
+        provide()

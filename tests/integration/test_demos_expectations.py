@@ -345,7 +345,6 @@ def told(deployment: Deployment, admin: tuple[str, str, str] | None) -> Iterator
 @pytest.fixture(scope="module")
 def home() -> Iterator[Home]:
     one = Home("local")
-    one.provide()
     yield one
     one.close()
 

@@ -240,8 +240,6 @@ PLACES = [(next(runtime for runtime in RUNTIMES if not unfit(name, runtime)), na
 @pytest.fixture(scope="module")
 def home(request: pytest.FixtureRequest) -> Iterator[Home]:
     one = Home(request.param)
-    if request.param == "local":
-        one.provide()
     yield one
     one.close()
 

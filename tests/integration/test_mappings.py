@@ -38,7 +38,6 @@ def read() -> Iterator[tuple[dict[str, Page], str]]:
     home = Home("local")
     seen: dict[str, Page] = {}
     try:
-        home.provide()
         for name in fitting("local"):
             demo = Deployment(home, name)
             plan = demo.plan()

@@ -84,7 +84,6 @@ class Parts:
 def parts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Parts]:
     home = Home("local")
     try:
-        home.provide()
         demo = Deployment(home, "service_envoy")
         plan = demo.plan()
         try:

@@ -16,8 +16,6 @@ from live import Home
 def demo(request: pytest.FixtureRequest) -> Iterator[Deployment]:
     """A demo whose edge fetches its routes from a cluster, in a home of its own."""
     home = Home(request.param)
-    if request.param == "local":
-        home.provide()
     one = Deployment(home, "dynamic_config_cp")
     yield one
     assert not one.run(one.plan(), state="absent")["failed"]

@@ -211,19 +211,6 @@ class Home:
         assert (ran.returncode == 0) == ok, ran.stdout
         return Run(ran.returncode, ran.stdout)
 
-    def provide(self) -> None:
-        """Install what the local runtime runs, where it is not there yet."""
-        wanted = (
-            "envoy-1.40.0/bin/envoy",
-            "statsd_exporter-0.30.0/statsd_exporter",
-            "supervisor-4.3.0/bin/supervisord",
-        )
-        if not all((CACHE / program).exists() for program in wanted):
-            # To be installed, and nothing else.
-            demo = self.demo("service_envoy", traffic=[], expectations=[])
-            self.play("site", demo=demo)
-            self.play("teardown", demo=demo)
-
     def admin(self, demo: str, proxy: str, path: str, method: str = "GET") -> str:
         """Return what a proxy's whole admin interface answers."""
         socket = str(self.state(demo) / proxy / "run" / "admin.sock")
@@ -251,6 +238,20 @@ class Home:
             + processes_of(self.folder)
             + (containers(self.name(demo)) if self.runtime == "docker" else [])
         )
+
+
+def provide() -> None:
+    """Install what the local runtime runs into CACHE, where it is not there yet."""
+    home = Home("local")
+    try:
+        wanted = (CACHE / "envoy-1.40.0/bin/envoy", CACHE / "supervisor-4.3.0/bin/supervisord", Path(home.exporter))
+        if not all(program.exists() for program in wanted):
+            # To be installed, and nothing else.
+            demo = home.demo("service_envoy", traffic=[], expectations=[])
+            home.play("site", demo=demo)
+            home.play("teardown", demo=demo)
+    finally:
+        home.close()
 
 
 def processes_of(folder: Path) -> list[str]:

@@ -178,12 +178,17 @@ def inside(arguments: argparse.Namespace) -> int:
         with locked("users", shared=True):
             with locked("lab"):
                 variables = bring_up(arguments.only or list(PARTS))
-            command = subprocess.run(
-                arguments.command,
-                env=environment_with(variables),
-                check=False,
-            )
-            return command.returncode if command.returncode >= 0 else 128 - command.returncode
+            with subprocess.Popen(arguments.command, env=environment_with(variables)) as command:
+                # What runs in the lab goes before the lab does. A terminal's Ctrl-C has reached it already.
+                try:
+                    code = command.wait()
+                except KeyboardInterrupt:
+                    command.wait()
+                    raise
+                except SystemExit:
+                    command.terminate()
+                    raise
+            return code if code >= 0 else 128 - code
     except FileNotFoundError:
         raise LabError(f"There is no command {arguments.command[0]}.") from None
     finally:

@@ -244,7 +244,11 @@ def provide() -> None:
     """Install what the local runtime runs into CACHE, where it is not there yet."""
     home = Home("local")
     try:
-        wanted = (CACHE / "envoy-1.40.0/bin/envoy", CACHE / "supervisor-4.3.0/bin/supervisord", Path(home.exporter))
+        wanted = (
+            CACHE / "envoy-1.40.0/bin/envoy",
+            CACHE / "supervisor-4.3.0/bin/supervisord",
+            Path(home.exporter),
+        )
         if not all(program.exists() for program in wanted):
             # To be installed, and nothing else.
             demo = home.demo("service_envoy", traffic=[], expectations=[])

@@ -1,0 +1,21 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Tasks are where Ansible's time goes: a demo of twenty services takes as many as one of two."""
+
+from __future__ import annotations
+
+import re
+
+from demo_file import demo_file
+from pods import ClusterHome
+
+
+def test_twenty_services_take_as_many_tasks_as_two(home: ClusterHome) -> None:
+    def tasks(services: int) -> list[str]:
+        ran = home.play("site", "--check", demo=demo_file(home.folder, services))
+        return re.findall(r"^TASK \[(.+)\]", ran.output, re.MULTILINE)
+
+    two = tasks(2)
+    assert len(two) > 5
+    assert tasks(20) == two

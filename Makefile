@@ -182,9 +182,9 @@ MOLECULE := $(firstword $(wildcard extensions/molecule molecule))
 .PHONY: test integration molecule fuzz bench
 # The linters take one processor each: two at a time, the longest of them first. What each says stays together where this make can do that.
 SIDE_BY_SIDE = --jobs=2 $(if $(filter output-sync,$(.FEATURES)),--output-sync)
-test: $(TEST_READY) $(TEST_VENV)/.has-docs ## Everything: check, docs, then integration and molecule in the lab, which is taken down afterwards, failure or not
+test: $(TEST_READY) $(TEST_VENV)/.has-docs $(VENV)/.has-docker $(VENV)/.has-kubernetes ## Everything: check, docs, then integration and molecule in the lab, which is taken down afterwards, failure or not
 	@$(MAKE) --no-print-directory $(SIDE_BY_SIDE) check docs
-	@tests/lab/with $(MAKE) --no-print-directory integration molecule
+	@tests/lab/with $(MAKE) --no-print-directory --jobs=2 integration molecule
 
 integration: $(TEST_READY) $(VENV)/.has-docker $(VENV)/.has-kubernetes ## Integration tests: real Envoys, real daemons (`tests/lab/up` brings them up)
 	@if [ -n "$$(find tests/integration -name 'test_*.py')" ]; then $(BIN)/pytest --numprocesses $(TEST_JOBS) --dist loadfile --no-loadscope-reorder tests/integration $(PYTEST_ARGS); \

@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Runs all Molecule scenarios, and sees that each step of each one ran: Molecule only warns about a playbook that is not there.
 
+Each step that ended is a line, and all that Molecule said is there where something is wrong: it runs beside other tests in `make test`.
 The one argument is the folder of the scenarios. The steps that every scenario takes itself are converge, idempotence and verify; create and
 destroy may be those of the scenario `default`, which is who owns them where the scenarios share their state.
 """
@@ -75,10 +76,14 @@ def main() -> int:
     assert process.stdout is not None
     lines = []
     for line in process.stdout:
-        print(line, end="", flush=True)
         lines.append(line)
-    status = process.wait()
-    if missing := not_run("".join(lines), scenarios):
+        if ended := DONE.match(line):
+            print(f"molecule: {ended['scenario'].strip()} > {ended['step']}", flush=True)
+    status, said = process.wait(), "".join(lines)
+    missing = not_run(said, scenarios)
+    if status or missing:
+        print(said, end="", flush=True)
+    if missing:
         stop(f"did not end well, or did not run at all: {', '.join(missing)}")
     return status
 

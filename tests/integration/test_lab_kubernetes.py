@@ -23,9 +23,12 @@ import pytest
 from kubernetes import client, config, stream
 from kubernetes.client.exceptions import ApiException
 
-pytestmark = pytest.mark.skipif(
-    os.environ.get("MESHLAB_LAB_KUBERNETES") != "lab", reason="the lab's Kubernetes is not up here"
-)
+pytestmark = [
+    pytest.mark.lab,
+    pytest.mark.skipif(
+        os.environ.get("MESHLAB_LAB_KUBERNETES") != "lab", reason="the lab's Kubernetes is not up here"
+    ),
+]
 
 ENVOY = "envoyproxy/envoy:v1.40.0"
 PYTHON = "python:3.11-slim-bookworm"

@@ -288,6 +288,7 @@ def test_http_routes_come_and_go_with_the_setting(front: Deployment) -> None:
             home.cluster.delete("CustomResourceDefinition", STAND_IN_SCHEMA["metadata"]["name"])  # type: ignore[index]
 
 
+@pytest.mark.lab
 @pytest.mark.parametrize("runtime", ["kubernetes", "openshift"])
 def test_routes_end_tls_as_they_are_told_and_go_with_the_setting(runtime: str) -> None:
     """On OpenShift unless switched off, elsewhere where switched on. A Route needs no pods to be looked at, so there are none."""

@@ -129,6 +129,7 @@ def test_refused_by_pod_security_when_the_rollout_has_begun(web: Deployment, hom
     assert words.endswith("let them ask for less, or use another namespace")
 
 
+@pytest.mark.lab
 def test_an_image_that_is_not_there(web: Deployment) -> None:
     plan = web.plan()
     container_of(plan, "web", "app")["image"] = "localhost:5000/no-such-image:0"

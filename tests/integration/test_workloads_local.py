@@ -213,7 +213,7 @@ def test_one_that_does_not_run_is_brought_back(demo: Demo, ports: list[int], how
     if how != "stop":
         os.kill(demo.pid("a"), signal.SIGKILL if how == "kill" else signal.SIGSTOP)
     result = demo.run(*wanted)
-    assert not result["failed"]
+    assert not result["failed"], result["msg"]
     assert answer(ports[0]) == "a"
     if how != "kill":  # that one may have been restarted by supervisord before the run
         assert result["started"] == ["a"]

@@ -144,8 +144,14 @@ class Local(OnHost):
             for one in self.workloads.values()
             for port in one.ports
         ]
-        taken = ports.taken(wanted)
-        foreign = self._not_ours(taken) if taken else []
+        foreign: list[tuple[ports.Wanted, ports.Listener]] = []
+
+        def is_settled() -> bool:
+            taken = ports.taken(wanted)
+            foreign[:] = self._not_ours(taken) if taken else []
+            return not any(ports.is_going(found) for _one, found in foreign)
+
+        wait(is_settled, 5)
         if foreign:
             raise RuntimeRefused(ports.complaint({one: ports.describe(found) for one, found in foreign}))
 

@@ -112,6 +112,12 @@ def holder(inode: int, proc: Path = PROC) -> int | None:
     return None
 
 
+def is_going(listener: Listener) -> bool:
+    """Whether nobody has the socket any more: a process that was killed holds its ports a moment longer than its files."""
+    visible = os.getuid() in (0, listener.uid)
+    return bool(listener.inode) and visible and holder(listener.inode) is None
+
+
 def inodes(pid: int, proc: Path = PROC) -> set[int]:
     """Return the sockets that a process has open."""
     found = set()

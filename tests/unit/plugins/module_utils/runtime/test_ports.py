@@ -17,6 +17,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.ports import
     complaint,
     describe,
     in_the_way,
+    is_going,
     listens,
     parse,
     taken,
@@ -97,6 +98,15 @@ def test_a_port_of_a_network_is_seen_through_a_process_in_it(tmp_path: Path) -> 
         assert listens(os.getpid(), port) is True
     assert listens(os.getpid(), port) is False
     assert listens(os.getpid(), port, tmp_path) is None
+
+
+def test_a_port_that_nobody_has_any_more_is_going() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as mine:
+        ((_found, listener),) = taken([Wanted("a", mine.getsockname()[1])])
+        assert not is_going(listener)
+    assert is_going(Listener(80, "0.0.0.0", uid=os.getuid(), inode=2**62))
+    # Where there is no /proc, and so no inode, nobody knows.
+    assert not is_going(Listener(80, "0.0.0.0"))
 
 
 def test_who_has_a_port_may_be_unknown() -> None:

@@ -160,7 +160,7 @@ class Home:
         self.prefix = f"t{os.getpid()}"
         # Not pytest's own folder: the path of a Unix socket has at most 107 bytes.
         self.folder = Path(tempfile.mkdtemp(prefix="meshlab-"))
-        self.variables: dict[str, Any] = {"runtime_cache": str(CACHE)}
+        self.variables: dict[str, Any] = {"runtime_cache": str(CACHE), "runtime_timeout": 120}
         # The lab has one; without it the role gets one.
         exporter = os.environ.get("MESHLAB_STATSD_EXPORTER")
         if exporter:
@@ -328,6 +328,10 @@ def answered(entry: dict[str, Any], least: int, **cluster: Any) -> Iterator[Coun
         asked = pool.submit(ask)
         try:
             yield hosts
+            # However quick what was done meanwhile, and however slow the machine.
+            deadline = time.monotonic() + 60
+            while sum(hosts.values()) <= least and time.monotonic() < deadline:
+                time.sleep(0.05)
         finally:
             stopped.set()
         asked.result()

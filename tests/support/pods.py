@@ -39,7 +39,6 @@ class ClusterHome(Home):
         self.namespace = f"meshlab-{self.prefix}-{secrets.token_hex(3)}"
         self.cluster: Cluster = connect({"namespace": self.namespace})
         self.variables["runtime_cluster"] = {"namespace": self.namespace}
-        self.variables["runtime_timeout"] = 120
         self.cluster.apply(
             {
                 "apiVersion": "v1",

@@ -59,7 +59,10 @@ REQUIREMENTS = $(or $(REQUIREMENTS_$(RUNTIME)),$(RUNTIME))
 DEMO_READY = $(VENV)/.has-$(REQUIREMENTS) $(LINK)
 TEST_READY = $(TEST_VENV)/.has-test $(LINK)
 
-PIP_INSTALL = python -m pip install --quiet --disable-pip-version-check --constraint $(CONSTRAINTS)
+# Installs requirements into a virtual environment. Most of pip's time would go into compiling the thousands of files of the package `ansible`:
+# those of its collections for nothing, since Ansible compiles them itself, each time. (Some packages hold templates that are no Python.)
+install = $(1)/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint $(CONSTRAINTS) --requirement $(2) \
+  && { $(1)/bin/python -m compileall -qq -j 0 -x '/ansible_collections/' $(1)/lib || true; }
 
 # Says what is wrong with a Python that will not do, before anything is made with it.
 define check_python
@@ -78,12 +81,12 @@ $(VENV)/bin/python $(TEST_VENV)/bin/python:
 
 $(VENV)/.has-%: requirements/%.txt requirements/demo.txt $(CONSTRAINTS) | $(VENV)/bin/python
 	@echo "installing $< into $(VENV)"
-	@$(VENV)/bin/$(PIP_INSTALL) --requirement $<
+	@$(call install,$(VENV),$<)
 	@touch $@
 
 $(TEST_VENV)/.has-%: requirements/%.txt $(wildcard requirements/*.txt) | $(TEST_VENV)/bin/python
 	@echo "installing $< into $(TEST_VENV) (the first time takes a minute)"
-	@$(TEST_VENV)/bin/$(PIP_INSTALL) --requirement $<
+	@$(call install,$(TEST_VENV),$<)
 	@touch $@
 
 # The checkout under the name that Ansible knows the collection by. Relative, so that the checkout can be moved.

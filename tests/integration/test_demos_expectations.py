@@ -42,10 +42,16 @@ def edge_http(**listener: Any) -> Data:
     return {"proxies": {"edge": {"listeners": {"http": listener}}}}
 
 
-def fault(percent: int) -> Data:
+def fault(percent: int, **others: Any) -> Data:
     kind = "type.googleapis.com/envoy.extensions.filters.http.fault.v3.HTTPFault"
     abort = {"http_status": 503, "percentage": {"numerator": percent}}
-    return {"name": "envoy.filters.http.fault", "typed_config": {"@type": kind, "abort": abort}}
+    return {"name": "envoy.filters.http.fault", "typed_config": {"@type": kind, "abort": abort, **others}}
+
+
+def slow(**delay: Any) -> Data:
+    """Half of the requests fail, and all of them wait."""
+    faults = [fault(50, delay={"percentage": {"numerator": 100}, **delay})]
+    return {"proxies": {"edge": {"listeners": {"slow": {"http_filters": faults}}}}}
 
 
 def weighted(v1: int, v2: int) -> list[Data]:
@@ -59,7 +65,7 @@ S1, S2, TLS, APP = (
     "service 1 over TLS",
     "straight to the app",
 )
-FAULTY = "requests, some of them faulty"
+FAULTY, LATE = "requests, some of them faulty", "requests, some of them late"
 QUICK, SLOW = "quick requests", "requests of 300 ms"
 EVERYBODY = "everybody"
 PLAIN, BARE = "plain connections", "clients without a certificate"
@@ -203,6 +209,25 @@ CASES = [
     ),
     Case(
         "fault_injection",
+        "half of the late requests",
+        {
+            f"{LATE}: status 200": "expected 400 answers with status 200, saw 200",
+            "edge: cluster.web_slowly.upstream_rq_200": "expected delta eq 400, saw 200",
+        },
+        sent=traffic(LATE, requests=200),
+    ),
+    Case(
+        "fault_injection",
+        "aborts among the late requests, and a millisecond's delay of all of them",
+        {
+            f"{LATE}: latency 0.85": "expected a latency p85 of at least 200 ms, saw ",
+            "edge: http.slow.fault.delays_injected": "of 400",
+            "edge: http.slow.fault.aborts_injected": "expected delta eq 0, saw ",
+        },
+        runs=slow(fixed_delay="0.001s"),
+    ),
+    Case(
+        "fault_injection",
         "an edge that answers by itself",
         {"edge: cluster.web.upstream_rq_200": ", saw 0", "edge: cluster.web.upstream_rq_total": ", saw 0"},
         runs=edge_http(routes=[{"match": {"prefix": "/"}, "direct_response": {"status": 200}}]),
@@ -253,7 +278,7 @@ CASES = [
             "web: http.ingress.downstream_rq_total": "expected delta eq 50, saw 25",
             "statsd_exporter: envoy_cluster_upstream_rq": "expected sum delta eq 50, saw 2",
             "statsd_exporter: envoy_cluster_upstream_rq_time_count": "expected sum delta eq 50, saw 2",
-            "statsd_exporter: envoy_cluster_upstream_rq_time to 5": "expected samples up to 5 delta eq 50, saw 2",
+            "statsd_exporter: envoy_cluster_upstream_rq_time to 10": "expected samples up to 10 delta eq 50, saw 2",
         },
         sent={"traffic": {QUICK: {"requests": 20}, SLOW: {"requests": 5}}},
     ),
@@ -291,7 +316,7 @@ CASES = [
             "statsd_exporter: statsd_exporter_loaded_mappings": "expected ge 1, saw 0",
             "statsd_exporter: statsd_exporter_events_unmapped_total": "expected eq 0, saw ",
             "statsd_exporter: envoy_cluster_upstream_rq_time to 0.25": "it is no histogram",
-            "statsd_exporter: envoy_cluster_upstream_rq_time to 5": "it is no histogram",
+            "statsd_exporter: envoy_cluster_upstream_rq_time to 10": "it is no histogram",
         },
         runs={"statsd_exporter": {"mapping": {"mappings": []}}},
     ),
@@ -303,7 +328,7 @@ def labels(data: Data) -> dict[str, tuple[int, ...]]:
     found: dict[str, tuple[int, ...]] = {}
     for number, one in enumerate(data["traffic"]):
         for place, expect in enumerate(one["expect"]):
-            kind = next(key for key in ("status", "header", "hosts", "error") if key in expect)
+            kind = next(key for key in ("status", "header", "hosts", "error", "latency") if key in expect)
             what = expect[kind]["name"] if kind == "header" else expect[kind]
             found[f"{one['name']}: {kind} {what}"] = (number, place)
     for place, one in enumerate(data["expectations"]):

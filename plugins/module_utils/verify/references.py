@@ -18,11 +18,11 @@ OF = ("answers", "bytes")
 
 
 class UnknownTraffic(ValueError):
-    """A reference to traffic that there is not."""
+    """A reference to traffic that there is not, or not only once."""
 
 
 def check(assertions: Sequence[Mapping[str, Any]], traffic: Sequence[Mapping[str, Any]]) -> None:
-    """Raise UnknownTraffic where an assertion refers to traffic that is not there."""
+    """Raise UnknownTraffic where an assertion refers to traffic that is not there, or of which nobody knows which is meant."""
     names = [one["name"] for one in traffic]
     for position, assertion in enumerate(assertions):
         value = assertion.get("value")
@@ -41,6 +41,11 @@ def check(assertions: Sequence[Mapping[str, Any]], traffic: Sequence[Mapping[str
             if name not in names:
                 raise UnknownTraffic(
                     f"{where}.traffic: there is no traffic '{name}'; there is: {', '.join(names)}"
+                )
+            if names.count(name) > 1:
+                raise UnknownTraffic(
+                    f"{where}.traffic: {names.count(name)} of the traffic are called '{name}'; give each a name of its own"
+                    " (one without is called after where it goes)"
                 )
 
 

@@ -51,3 +51,14 @@ def test_one_that_means_nothing_is_told(value: Any, sentence: str) -> None:
     with pytest.raises(references.UnknownTraffic) as told:
         references.check([{"stat": "x", "op": "eq", "value": value}], SENT)
     assert str(told.value) == sentence
+
+
+def test_one_that_may_mean_several_is_told() -> None:
+    sent = [{"name": "edge"}, {"name": "b"}, {"name": "edge"}]
+    references.check([{"stat": "x", "op": "eq", "value": {"traffic": "b"}}], sent)
+    with pytest.raises(references.UnknownTraffic) as told:
+        references.check([{"stat": "x", "op": "eq", "value": {"traffic": ["b", "edge"]}}], sent)
+    assert str(told.value) == (
+        "expectations[0].value.traffic: 2 of the traffic are called 'edge'; give each a name of its own"
+        " (one without is called after where it goes)"
+    )

@@ -14,8 +14,12 @@ SHELL := /bin/bash
 PYTHON ?= python3
 ## DEMO: a demo of playbooks/demos, by its file's name
 DEMO ?= front_proxy
-## RUNTIME: where it runs: a folder of inventories/
+## CHANGE: one of the demo's changes, for `make change` and for `make verify` after it
+CHANGE ?=
+## RUNTIME: where it runs: a folder of inventories/; for `make demos` several, as RUNTIME='local docker'
 RUNTIME ?= local
+## DEMOS: what `make demos` plays, for instance DEMOS='gzip rbac'; all by default
+DEMOS ?=
 ## JOBS: how many demos `make demos` runs at a time
 JOBS ?= 3
 ## ARGS: more arguments for ansible-playbook, for instance ARGS='--check --diff'
@@ -34,8 +38,11 @@ FUZZ_SECONDS ?= 30
 FILES ?=
 
 RUNTIMES := $(notdir $(patsubst %/,%,$(wildcard inventories/*/)))
-ifeq ($(filter $(RUNTIME),$(RUNTIMES)),)
+ifneq ($(or $(filter-out $(RUNTIMES),$(RUNTIME)),$(if $(strip $(RUNTIME)),,none)),)
 $(error RUNTIME=$(RUNTIME): there is no such runtime; choose one of: $(sort $(RUNTIMES)))
+endif
+ifneq ($(and $(word 2,$(RUNTIME)),$(filter demo verify change down render,$(MAKECMDGOALS))),)
+$(error RUNTIME=$(RUNTIME): a demo runs on one of them at a time; only `make demos` takes several)
 endif
 
 # Said aloud because Ansible ignores an ansible.cfg that it finds by itself in a folder that everybody may write to.
@@ -55,8 +62,7 @@ BIN := $(TEST_VENV)/bin
 # Which requirements/*.txt a runtime needs on the controller.
 REQUIREMENTS_local := demo
 REQUIREMENTS_openshift := kubernetes
-REQUIREMENTS = $(or $(REQUIREMENTS_$(RUNTIME)),$(RUNTIME))
-DEMO_READY = $(VENV)/.has-$(REQUIREMENTS) $(LINK)
+DEMO_READY = $(foreach one,$(RUNTIME),$(VENV)/.has-$(or $(REQUIREMENTS_$(one)),$(one))) $(LINK)
 TEST_READY = $(TEST_VENV)/.has-test $(LINK)
 
 # Installs requirements into a virtual environment. Most of pip's time would go into compiling the thousands of files of the package `ansible`:
@@ -101,13 +107,17 @@ $(LINK):
 QUIETLY = $(if $(filter -v%,$(ARGS)),,ANSIBLE_DISPLAY_OK_HOSTS=false ANSIBLE_DISPLAY_SKIPPED_HOSTS=false)
 PLAYBOOK = $(VENV)/bin/ansible-playbook -i inventories/$(RUNTIME) playbooks/$(1).yml -e demo=$(DEMO) $(ARGS)
 
-.PHONY: demo verify down render demos list
+.PHONY: demo verify change down render demos list
 demo: $(DEMO_READY) ## Deploy DEMO on RUNTIME, send its traffic, assert its numbers, say where to look
 	@echo "deploying $(DEMO) on $(RUNTIME) (the first time takes about a minute: what it runs is fetched)"
 	@$(QUIETLY) $(call PLAYBOOK,site)
 
-verify: $(DEMO_READY) ## Send the traffic and assert the numbers again
-	@$(QUIETLY) $(call PLAYBOOK,verify)
+verify: $(DEMO_READY) ## Send the traffic and assert the numbers again; after a change with the same CHANGE
+	@$(QUIETLY) $(call PLAYBOOK,verify) $(if $(CHANGE),-e change=$(CHANGE))
+
+change: $(DEMO_READY) ## Make CHANGE of DEMO live while requests are answered, and assert the numbers that it has then
+	@[ -n "$(CHANGE)" ] || { echo "make: say which change of $(DEMO): make change DEMO=$(DEMO) CHANGE=..." >&2; exit 1; }
+	@$(QUIETLY) $(call PLAYBOOK,change) -e change=$(CHANGE)
 
 down: $(DEMO_READY) ## Take the demo down, and leave nothing behind
 	@$(QUIETLY) $(call PLAYBOOK,teardown)
@@ -116,8 +126,8 @@ render: $(DEMO_READY) ## Write the demo's documents to a folder, and deploy noth
 	@$(call PLAYBOOK,render)
 
 demos: $(DEMO_READY) ## Deploy, verify, change and take down all demos on RUNTIME, JOBS at a time, and show a table
-	@$(VENV)/bin/python playbooks/gallery.py --runtime $(RUNTIME) --jobs $(JOBS) --ansible-playbook $(VENV)/bin/ansible-playbook \
-	  --json build/gallery/$(RUNTIME).json -- $(ARGS)
+	@$(VENV)/bin/python playbooks/gallery.py $(foreach one,$(RUNTIME),--runtime $(one)) --jobs $(JOBS) \
+	  --ansible-playbook $(VENV)/bin/ansible-playbook $(if $(DEMOS),,--json 'build/gallery/{runtime}.json') $(DEMOS) -- $(ARGS)
 
 list: ## What each demo of the gallery shows, a line for each
 	@awk '/^summary: / { n = FILENAME; gsub(/.*\/|\.yml$$/, "", n); printf "%-24s %s\n", n, substr($$0, 10) }' playbooks/demos/*.yml

@@ -42,6 +42,8 @@ def moved(runtime: str) -> None:
         assert "6 of 6 expectations hold" in everything
         assert "2000 answers with header x-app-version: v2" in everything
 
+        assert "6 of 6 expectations hold" in home.play("verify", demo=demo, change="all").words
+
         again = home.play("change", demo=demo, change="all")
         assert "6 of 6 expectations hold" in again.words
         # Nothing but the traffic that was started.

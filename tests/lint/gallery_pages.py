@@ -141,7 +141,7 @@ def page(demo: Demo) -> str:
         _addresses(plan["addresses"]),
         "## Run it",
         *_how_to_run(demo),
-        *(["## Try it", _bullets(said(one) for one in complete["notes"])] if complete["notes"] else []),
+        *(["## Try it", _bullets(said(one) for one in plan["notes"])] if plan["notes"] else []),
         "## What is sent, and what is expected of it",
         _traffic(complete["traffic"], plan["traffic"]),
         *_expectations("## What the numbers must be then", plan["assertions"]),
@@ -334,8 +334,7 @@ def _changes(demo: Demo, complete: dict[str, Any]) -> Iterator[str]:
         plan, changed = demo.plan(name), demo.complete(name)
         yield f"### {said(name)}"
         yield f"{said(change['summary'])}."
-        where = "ansible-playbook -i inventories/local playbooks/change.yml"
-        yield f"```sh\n{where} \\\n  -e demo={demo.name} -e change={name}\n```"
+        yield f"```sh\nmake change DEMO={demo.name} CHANGE={name}\n```"
         if picture(changed, demo.name) != before:
             yield drawn(picture(changed, f"{demo.name}-{name}"))
         yield f"```yaml\n{yaml.safe_dump(change['set'], sort_keys=False, default_flow_style=None, width=110).strip()}\n```"
@@ -355,7 +354,7 @@ def _numbers(demo: Demo) -> Iterator[str]:
     rows = ["| runtime | what held | from nothing to nothing |", "|---|---|---|"]
     for runtime in RUNTIMES:
         run = demo.runs.get(runtime)
-        if why := demo.unfit.get(runtime) or (run or {}).get("unfit"):
+        if why := demo.unfit.get(runtime) or (run and not run["failed"] and run["unfit"]):
             rows.append(f"| {runtime} | not there: {said(why)} | |")
         elif run is None:
             rows.append(

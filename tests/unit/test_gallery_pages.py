@@ -106,7 +106,7 @@ def test_what_is_sent_and_expected() -> None:
 def test_a_change_is_shown_with_what_it_makes_of_the_topology() -> None:
     text = page()
     assert "### more\n\nA second app." in text
-    assert "playbooks/change.yml \\\n  -e demo=shop -e change=more\n" in text
+    assert "make change DEMO=shop CHANGE=more\n" in text
     assert "- **meanwhile**: requests for 4 s `GET http://…/` to `edge`, 50 a second" in text
     assert text.count("<svg ") == 2
     assert "web × 2" in text

@@ -36,6 +36,8 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.plan.context import 
 from ansible_collections.meshlab.envoy.plugins.module_utils.plan.exporter import plan_exporter
 from ansible_collections.meshlab.envoy.plugins.module_utils.plan.files import File, titled, titled_all
 from ansible_collections.meshlab.envoy.plugins.module_utils.plan.layout import Layout
+from ansible_collections.meshlab.envoy.plugins.module_utils.plan.notes import check as check_notes
+from ansible_collections.meshlab.envoy.plugins.module_utils.plan.notes import notes
 from ansible_collections.meshlab.envoy.plugins.module_utils.plan.proxy import plan_proxy
 from ansible_collections.meshlab.envoy.plugins.module_utils.plan.server import server_directories
 from ansible_collections.meshlab.envoy.plugins.module_utils.plan.service import app_files, plan_service
@@ -51,6 +53,7 @@ def make_plan(name: str, data: Any, context: Mapping[str, Any], file: str = "") 
     """
     known = read_context(plain(context))
     demo = read(plain(name), plain(data), known.change, known.replicas, file)
+    check_notes(demo)
     for runtime in demo["unfit"]:
         check_known(runtime, RUNTIMES, demo["file"], "unfit", "runtime")
     if known.runtime in demo["unfit"]:
@@ -90,10 +93,11 @@ def plan(demo: Demo, context: Context, more: Sequence[dict[str, Any]] = ()) -> d
     change = demo["changes"].get(context.change)
     during = questions.traffic(change["during"], layout, f"changes.{context.change}.during") if change else []
     traffic = questions.traffic(demo["traffic"], layout, "traffic")
+    addresses = questions.addresses(layout)
     return {
         "name": demo["name"],
         "summary": change["summary"] if change else demo["summary"],
-        "notes": demo["notes"],
+        "notes": notes(layout, addresses),
         "runtime": context.runtime,
         "folder": context.folder,
         "programs": programs,
@@ -109,7 +113,7 @@ def plan(demo: Demo, context: Context, more: Sequence[dict[str, Any]] = ()) -> d
         "commands": commands,
         "admins": [questions.admin(proxy, layout) for proxy in layout.proxies()],
         "endpoints": endpoints,
-        "addresses": questions.addresses(layout),
+        "addresses": addresses,
         "traffic": traffic,
         "during": during,
         "assertions": questions.assertions(demo["expectations"], traffic, layout),

@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Plays demos from nothing to nothing, some at a time: deploy, verify, each of its changes, take down. `make demos` calls it.
 
-No two demos share a port, so any of them can run side by side. A line tells what became of each as soon as it is known, a
-table of all of them comes at the end, and the exit code is 0 where every expectation of every demo holds.
+No two demos share a port, so any of them can run side by side; runtimes are played one after the other. A line tells what
+became of each as soon as it is known, a table of all of them comes at the end, and the exit code is 0 where every
+expectation of every demo holds. What is deployed already is left alone.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -30,6 +32,9 @@ HERE = Path(__file__).resolve().parent
 HOLD = re.compile(r"(\d+) of (\d+) expectations hold")
 # A line of the report, whose sections are named at their first.
 SEEN = re.compile(r"^  (?:holds|FAILS|     )  ([✔✘] .+)$", re.MULTILINE)
+# What says that a deployment begins, and that it does not because there is one.
+BEGINS = "PLAY [Deploy a demo and verify it]"
+DEPLOYED = "is deployed already"
 ERROR = re.compile(r"^\[ERROR\]: (.*?)^Origin: ", re.DOTALL | re.MULTILINE)
 PODS = ("kubernetes", "openshift")  # reached by port-forward
 LAST = 30  # lines of a playbook's output that are shown where it fails without a word of Ansible's
@@ -37,9 +42,10 @@ LAST = 30  # lines of a playbook's output that are shown where it fails without 
 
 @dataclass
 class Played:
-    """What became of one demo."""
+    """What became of one demo on one runtime."""
 
     demo: str
+    runtime: str = ""
     held: int = 0
     expectations: int = 0
     changes: int = 0
@@ -53,7 +59,7 @@ class Played:
 
     @property
     def line(self) -> str:
-        if self.unfit:
+        if self.unfit and not self.failed:
             return f"- {self.demo}: not played, {self.unfit}"
         mark = "✘" if self.failed else "✔"
         what = f", failed: {', '.join(step for step, _output in self.failed)}" if self.failed else ""
@@ -64,11 +70,13 @@ class Gallery:
     """Runs playbooks on one inventory; `stop` ends those under way, and lets what was deployed be taken down."""
 
     def __init__(
-        self, program: str, runtime: str, inventory: str, arguments: list[str], changes: bool = True
+        self, runtime: str, inventory: str, options: argparse.Namespace, arguments: list[str]
     ) -> None:
-        self._runtime = runtime
-        self._changes = changes
-        self._command = [program, "-i", inventory]
+        self.runtime = runtime
+        self._changes = not options.no_changes
+        self._strict = options.strict
+        self._here = here(inventory, arguments)
+        self._command = [options.ansible_playbook, "-i", inventory]
         self._arguments = arguments
         self._running: set[subprocess.Popen[str]] = set()
         self._lock = threading.Lock()
@@ -76,18 +84,31 @@ class Gallery:
 
     def play(self, demo: str) -> Played:
         """Return what became of `demo`, a name of the gallery or the path of a file."""
-        why_not = unfit(demo, self._runtime) or missing(demo, self._runtime)
-        played, began = Played(Path(demo).stem, unfit=why_not), time.monotonic()
+        played = Played(Path(demo).stem, self.runtime, unfit=unfit(demo, self.runtime))
+        changes = changes_of(demo) if self._changes else []
+        if not played.unfit and self.runtime == "local" and self._here:
+            played.unfit = missing(demo)
+            if played.unfit and self._strict:
+                played.failed.append(("programs", played.unfit))
+                self._count_untold(played, demo, changes)
         if played.unfit:
             return played
+        print(f"… playing {played.demo} on {self.runtime}", flush=True)
+        began, begun, output = time.monotonic(), False, ""
         try:
-            if self._step(played, "site", demo):
-                for change in changes_of(demo) if self._changes else []:
+            output = self._step(played, "site", demo, before=("not_deployed",))
+            begun = BEGINS in output
+            if begun and not played.failed:
+                for change in changes:
                     played.changes += 1
                     self._step(played, "change", demo, "-e", f"change={change}")
         finally:
-            self._step(played, "teardown", demo, always=True)
+            if begun:
+                self._step(played, "teardown", demo, always=True)
             played.seconds = time.monotonic() - began
+        if not begun and DEPLOYED in output:
+            return Played(played.demo, self.runtime, unfit="it is deployed already: take it down first")
+        self._count_untold(played, demo, changes)
         return played
 
     def stop(self) -> None:
@@ -96,10 +117,19 @@ class Gallery:
             for process in self._running:
                 process.send_signal(signal.SIGINT)
 
-    def _step(self, played: Played, playbook: str, demo: str, *more: str, always: bool = False) -> bool:
+    def _step(
+        self,
+        played: Played,
+        playbook: str,
+        demo: str,
+        *more: str,
+        before: tuple[str, ...] = (),
+        always: bool = False,
+    ) -> str:
+        """Run a playbook, after those of `before`, and return what it said; '' where it was not run any more."""
         command = [
             *self._command,
-            str(HERE / f"{playbook}.yml"),
+            *(str(HERE / f"{name}.yml") for name in (*before, playbook)),
             "-e",
             f"demo={demo}",
             *more,
@@ -107,7 +137,7 @@ class Gallery:
         ]
         with self._lock:
             if self._stopping and not always:
-                return False
+                return ""
             # A group of its own: Ctrl-C is this program's to pass on, and a teardown has to outlive it.
             process = subprocess.Popen(
                 command,
@@ -123,15 +153,31 @@ class Gallery:
         output, _nothing = process.communicate()
         with self._lock:
             self._running.discard(process)
+        change = more[-1].removeprefix("change=") if more else ""
         for held, expectations in HOLD.findall(output)[-1:]:  # a failure says it more than once
             played.held += int(held)
             played.expectations += int(expectations)
-        if seen := SEEN.findall(output):
-            played.seen[more[-1].removeprefix("change=") if more else ""] = seen
+            played.seen[change] = SEEN.findall(output)
         if process.returncode:
             step = f"{playbook} {more[-1]}" if more else playbook
             played.failed.append((step, why(output)))
-        return process.returncode == 0
+        return output
+
+    @staticmethod
+    def _count_untold(played: Played, demo: str, changes: list[str]) -> None:
+        """Count the expectations of what failed before it could say how many hold: none of them does."""
+        if played.failed:
+            played.expectations += sum(
+                expectations(demo, one) for one in ("", *changes) if one not in played.seen
+            )
+
+
+def here(inventory: str, arguments: list[str]) -> bool:
+    """Whether the hosts of an inventory are this machine and nothing else, as far as its file says so."""
+    path = Path(inventory)
+    hosts = (load(path / "hosts.yml" if path.is_dir() else path).get("envoy_hosts") or {}).get("hosts") or {}
+    local = all((one or {}).get("ansible_connection") == "local" for one in hosts.values())
+    return bool(hosts) and local and not {"-i", "--inventory"} & {*arguments}
 
 
 def why(output: str) -> str:
@@ -145,6 +191,16 @@ def changes_of(demo: str) -> list[str]:
     return list(read(demo).get("changes") or {})
 
 
+def expectations(demo: str, change: str = "") -> int:
+    """Return how many expectations a demo has, as it is or after one of its changes."""
+    data = read(demo)
+    data |= {
+        key: one for key, one in ((data.get("changes") or {}).get(change) or {}).items() if one is not None
+    }
+    sent = [one.get("expect") or [] for one in data.get("traffic") or []]
+    return len(data.get("expectations") or []) + sum(map(len, sent))
+
+
 def unfit(demo: str, runtime: str) -> str:
     """Return why a demo cannot be verified on a runtime, '' where it can."""
     data = read(demo)
@@ -156,10 +212,8 @@ def unfit(demo: str, runtime: str) -> str:
     return "a port-forward carries no datagrams" if any("udp_filters" in one for one in listeners) else ""
 
 
-def missing(demo: str, runtime: str) -> str:
+def missing(demo: str) -> str:
     """Return which program of a demo's own is not on this machine, '' where none is; a path is the playbooks' to look up."""
-    if runtime != "local":
-        return ""
     services = (read(demo).get("services") or {}).values()
     servers = [one["server"] for one in services if (one or {}).get("server")]
     names = [str(one.get("program") or one["command"][0]) for one in servers]
@@ -169,18 +223,26 @@ def missing(demo: str, runtime: str) -> str:
 
 
 def read(demo: str) -> dict[str, Any]:
-    """Return what a demo's file says."""
-    path = Path(demo) if "/" in demo else HERE / "demos" / f"{demo}.yml"
-    found: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
-    return found
+    """Return what a demo's file says; nothing where there is no such file, which is the playbooks' to tell."""
+    return load(Path(demo) if "/" in demo else HERE / "demos" / f"{demo}.yml")
 
 
-def table(results: list[Played], runtime: str, elapsed: float) -> str:
+def load(path: Path) -> dict[str, Any]:
+    try:
+        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def table(results: list[Played], runtimes: list[str], elapsed: float) -> str:
+    """Return what is printed at the end: a line for each demo on each runtime, and one for each runtime."""
+    ordered = sorted(results, key=lambda one: (one.demo, runtimes.index(one.runtime)))
+    played = [one for one in ordered if not one.unfit or one.failed]
     rows = [("demo", "runtime", "expectations", "held", "changes", "seconds")]
     rows += [
-        (one.demo, runtime, str(one.expectations), str(one.held), str(one.changes), f"{one.seconds:.1f}")
-        for one in sorted(results, key=lambda one: one.demo)
-        if not one.unfit
+        (one.demo, one.runtime, str(one.expectations), str(one.held), str(one.changes), f"{one.seconds:.1f}")
+        for one in played
     ]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = [
@@ -190,12 +252,18 @@ def table(results: list[Played], runtime: str, elapsed: float) -> str:
         ).rstrip()
         for row in rows
     ]
-    held, expectations = sum(one.held for one in results), sum(one.expectations for one in results)
-    played = [one for one in results if not one.unfit]
-    fine = sum(not one.failed for one in played)
-    lines += [f"{one.demo} was not played: {one.unfit}" for one in results if one.unfit]
-    total = f"{fine} of {len(played)} demos, {held} of {expectations} expectations hold on {runtime}, in {elapsed:.0f} s."
-    return "\n".join([*lines, "", total])
+    where = {one.runtime: f" on {one.runtime}" if len(runtimes) > 1 else "" for one in results}
+    lines += [
+        f"{one.demo} was not played{where[one.runtime]}: {one.unfit}" for one in ordered if one not in played
+    ]
+    lines.append("")
+    for runtime in runtimes:
+        mine = [one for one in played if one.runtime == runtime]
+        fine = sum(not one.failed for one in mine)
+        held, number = sum(one.held for one in mine), sum(one.expectations for one in mine)
+        lines.append(f"{fine} of {len(mine)} demos, {held} of {number} expectations hold on {runtime}")
+    lines[-1] += f", in {elapsed:.0f} s."
+    return "\n".join(lines)
 
 
 def split(arguments: list[str]) -> tuple[list[str], list[str]]:
@@ -204,47 +272,90 @@ def split(arguments: list[str]) -> tuple[list[str], list[str]]:
     return arguments[:place], arguments[place + 1 :]
 
 
-def main() -> int:
+def options_of(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--runtime", default="local", help="a folder of inventories/")
+    parser.add_argument(
+        "--runtime",
+        action="append",
+        help="a folder of inventories/, local by default; may be said several times",
+    )
     parser.add_argument("--inventory", help="another inventory than that of the runtime")
     parser.add_argument("--jobs", type=int, default=3, help="how many demos run at a time (3)")
     parser.add_argument(
         "--ansible-playbook", default="ansible-playbook", help="the program (ansible-playbook)"
     )
     parser.add_argument("--no-changes", action="store_true", help="leave out the demos' changes")
-    parser.add_argument("--json", type=Path, help="a file to write the table to, as data")
+    parser.add_argument(
+        "--strict", action="store_true", help="a demo whose program is not installed has failed"
+    )
+    parser.add_argument(
+        "--json", help="a file to write the table to, as data; {runtime} in it is each runtime"
+    )
     parser.add_argument("demos", nargs="*", help="names or paths; all of the gallery where none is given")
-    mine, arguments = split(sys.argv[1:])
-    options = parser.parse_args(mine)
-    demos = options.demos or sorted(path.stem for path in (HERE / "demos").glob("*.yml"))
-    inventory = options.inventory or str(HERE.parent / "inventories" / options.runtime)
-    gallery = Gallery(options.ansible_playbook, options.runtime, inventory, arguments, not options.no_changes)
-    began, results = time.monotonic(), []
+    options = parser.parse_args(arguments)
+    options.runtime = list(dict.fromkeys(options.runtime or ["local"]))
+    options.demos = options.demos or sorted(path.stem for path in (HERE / "demos").glob("*.yml"))
+    if len(options.runtime) > 1:
+        if options.inventory:
+            parser.error("--inventory is about one runtime; name one")
+        if options.json and "{runtime}" not in options.json:
+            parser.error("--json: say {runtime} in the file's name, since there are several")
+    return options
 
-    def told(played: Played) -> None:
-        results.append(played)
-        print(f"[{len(results)}/{len(demos)}] {played.line}", flush=True)
 
-    with ThreadPoolExecutor(max(1, options.jobs)) as pool:
+def played_on(gallery: Gallery, demos: list[str], jobs: int, tell: Callable[[Played], None]) -> None:
+    """Play demos side by side; where this is interrupted, take down what was deployed, say what could not be, and go on upwards."""
+    waiting, futures = list(demos), []
+    with ThreadPoolExecutor(max(1, jobs)) as pool:
         try:
-            # The first one alone: what all of them run is installed once.
-            told(pool.submit(gallery.play, demos[0]).result())
-            for done in as_completed([pool.submit(gallery.play, demo) for demo in demos[1:]]):
-                told(done.result())
+            # The first that is played alone: what all of them run is installed once.
+            played = None
+            while waiting and (played is None or played.unfit):
+                futures.append(pool.submit(gallery.play, waiting.pop(0)))
+                played = futures[-1].result()
+                tell(played)
+            futures += (rest := [pool.submit(gallery.play, demo) for demo in waiting])
+            for done in as_completed(rest):
+                tell(done.result())
         except KeyboardInterrupt:
             print("\nStopping: what was deployed is taken down.", flush=True)
             gallery.stop()
             pool.shutdown(cancel_futures=True)
-            return 130
+            left = [one.result() for one in futures if not one.cancelled()]
+            for one in left:
+                for step, output in one.failed:
+                    if step == "teardown":
+                        print(f"✘ {one.demo} is still there:\n{output}", flush=True)
+            raise
+
+
+def main() -> int:
+    mine, arguments = split(sys.argv[1:])
+    options = options_of(mine)
+    # Whoever ends this program, by a key or by its process, has what it deployed taken down.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
+    began, results = time.monotonic(), []
+    total = len(options.demos) * len(options.runtime)
+
+    def tell(played: Played) -> None:
+        results.append(played)
+        print(f"[{len(results)}/{total}] {played.line}", flush=True)
+
+    try:
+        for runtime in options.runtime:
+            inventory = options.inventory or str(HERE.parent / "inventories" / runtime)
+            played_on(Gallery(runtime, inventory, options, arguments), options.demos, options.jobs, tell)
+    except KeyboardInterrupt:
+        return 130
     for played in results:
         for step, output in played.failed:
-            print(f"\n✘ {played.demo}, {step}:\n{output}")
-    if options.json:
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(
-            json.dumps([asdict(one) for one in results], indent=2) + "\n", encoding="utf-8"
-        )
+            print(f"\n✘ {played.demo} on {played.runtime}, {step}:\n{output}")
+    for runtime in options.runtime if options.json else ():
+        path = Path(options.json.replace("{runtime}", runtime))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        found = [asdict(one) for one in results if one.runtime == runtime]
+        path.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
     print(f"\n{table(results, options.runtime, time.monotonic() - began)}")
     return 1 if any(one.failed for one in results) else 0
 

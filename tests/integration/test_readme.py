@@ -42,10 +42,10 @@ WRITE = os.environ.get("MESHLAB_WRITE_SAMPLES") == "1"
 NOT_RUN = {
     "make test": "the test that runs these commands is a part of it",
     ".venv/bin/ansible-playbook -i hosts.yml site.yml -e demo=front_proxy": "envoy1.example.com is to be a host of yours",
-    "make demos\nmake demos RUNTIME=docker": "a test of its own plays the gallery",
+    'make demos\nmake demos RUNTIME="local docker"\nmake demos DEMOS="gzip rbac"': "a test of its own plays the gallery",
 }
 # What the gallery publishes, and the examples.
-PORTS = (7001, 7443, 8000, 8070, 8080, 8081, 8090, 8091, 8443, 9090, 9102, 9125, 9901, 10000)
+PORTS = (7001, 7443, 8000, 8070, 8080, 8081, 8090, 8091, 8092, 8443, 9090, 9102, 9125, 9901, 10000)
 FENCE = re.compile(r"^```(?P<info>[^\n`]+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 
 

@@ -18,8 +18,8 @@ MARKS = ("<!-- begin: make table -->", "<!-- end: make table -->")
 def cell(one: Data | None) -> str:
     """What became of a demo on a runtime: how many expectations hold, in how many seconds from nothing to nothing."""
     if one is None:
-        return ""
-    if one["unfit"]:
+        return "not tried"
+    if one["unfit"] and not one["failed"]:
         return f"– {one['unfit']}"
     mark = "✘" if one["failed"] else "✔"
     return f"{mark} {one['held']} of {one['expectations']}, {float(one['seconds']):.0f} s"

@@ -124,6 +124,25 @@ def fitting(runtime: str) -> list[str]:
     return [name for name in DEMOS if not unfit(name, runtime)]
 
 
+def expectations(name: str, pods: bool = False) -> int:
+    """Return how many expectations a demo of the gallery has in all, those of its changes included."""
+    data = demo_data(name, 0)
+    total = _expectations(data, pods)
+    for change in data.get("changes", {}).values():
+        total += _expectations({**{key: data[key] for key in ("traffic", "expectations")}, **change}, pods)
+    return total
+
+
+def _expectations(data: Any, pods: bool) -> int:
+    total = len(data["expectations"])
+    for expected in (one.get("expect", []) for one in data["traffic"]):
+        total += len(expected)
+        # Nobody knows pods' names before: that all of them answer is an expectation of its own.
+        if pods and any("among" in one for one in expected):
+            total += not any(one.get("hosts") == "count" for one in expected)
+    return total
+
+
 @dataclass(frozen=True)
 class Run:
     """What a run of ansible-playbook said."""

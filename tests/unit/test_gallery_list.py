@@ -1,0 +1,68 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What there is in the gallery is listed in two ways, and both know each demo, once."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+SUMMARIES = {
+    path.stem: " ".join(yaml.safe_load(path.read_text(encoding="utf-8"))["summary"].split())
+    for path in (ROOT / "playbooks" / "demos").glob("*.yml")
+}
+
+
+def said(*command: str) -> str:
+    return subprocess.run(
+        command, cwd=ROOT, check=True, capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL
+    ).stdout
+
+
+def test_make_list_has_each_demo_once() -> None:
+    lines = [line.split(maxsplit=1) for line in said("make", "--no-print-directory", "list").splitlines()]
+    assert [name for name, _summary in lines] == sorted(SUMMARIES)
+    assert {name: " ".join(summary.split()) for name, summary in lines} == SUMMARIES
+
+
+def test_the_playbook_has_each_demo_once() -> None:
+    program = Path(sys.executable).with_name("ansible-playbook")
+    told = said(str(program), "-i", "localhost,", str(ROOT / "playbooks" / "list.yml"))
+    names = re.findall(r"^ok: \[localhost\] => \(item=(\w+)\)", told, re.MULTILINE)
+    assert names == sorted(SUMMARIES)
+    words = " ".join(told.split())
+    assert [name for name in names if words.count(f"{name} {SUMMARIES[name]}") != 1] == []
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["demo", "RUNTIME=local docker"], "a demo runs on one of them at a time; only `make demos` takes several"),
+        (["demos", "RUNTIME=local doker"], "there is no such runtime; choose one of: docker kubernetes local openshift"),
+        (["change", "DEMO=canary"], "make: say which change of canary: make change DEMO=canary CHANGE=..."),
+    ],
+    ids=["two runtimes", "no runtime", "no change"],
+)  # fmt: skip
+def test_make_says_what_it_needs(words: list[str], told: str) -> None:
+    # Made already, as far as make can see.
+    ready = ["--old-file=.venv/.has-demo", "--old-file=.venv/collections/ansible_collections/meshlab/envoy"]
+    ran = subprocess.run(
+        ["make", *ready, *words], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ran.returncode
+    assert told in ran.stderr
+
+
+def test_make_demos_takes_several_runtimes_and_some_demos() -> None:
+    words = said(
+        "make", "--no-print-directory", "--dry-run", "demos", "RUNTIME=local docker", "DEMOS=gzip rbac"
+    )
+    assert "playbooks/gallery.py --runtime local --runtime docker " in words
+    assert " gzip rbac -- " in words

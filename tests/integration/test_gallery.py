@@ -101,7 +101,7 @@ def test_a_gallery_that_is_interrupted_takes_down_what_it_deployed(number: int) 
 
 
 def play(home: Home, demos: list[str]) -> subprocess.Popen[str]:
-    options = ["--runtime", home.runtime, "--ansible-playbook", str(PLAYBOOK), "--jobs", "4", "--strict"]
+    options = ["--runtime", home.runtime, "--ansible-playbook", str(PLAYBOOK), "--jobs", "3", "--strict"]
     options += ["--json", str(ROOT / "build" / "gallery" / f"{home.runtime}.json")] if len(demos) > 2 else []
     variables = [f"--extra-vars={key}={value}" for key, value in home.variables.items()]
     return subprocess.Popen(

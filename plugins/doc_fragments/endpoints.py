@@ -20,7 +20,7 @@ options:
       name:
         description:
           - What the endpoint is called in assertions, results and messages. Has to differ from all others.
-          - By default the container's name, the pods' namespace and selector, or O(endpoints[].url) without its scheme.
+          - By default the container's name, the pods' namespace and selector, or O(endpoints[].url) without its scheme and its query.
           - Of pods it is what all of them are called together. Each is an endpoint of its own, called as the pod. Where that name is
             taken already, as by an entry for another port of the same pods, it is V(name/pod).
         type: str

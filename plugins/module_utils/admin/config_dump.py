@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from ansible_collections.meshlab.envoy.plugins.module_utils.admin.redact import Redactor
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.redact import Redactor
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.api import Endpoint, Limits, SpecError
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.client import Client
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.envoy_json import load

@@ -13,6 +13,7 @@ from typing import Any
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.errors import ScrapeError
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.hosts import address_of, read_host, totals
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.reading import Scalar
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.redact import Redactor
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.snapshot import Identity
 
 Readings = dict[str, Scalar]
@@ -167,7 +168,7 @@ def _resource(entry: Mapping[str, Any], inner: str) -> Iterator[tuple[str, Scala
     error = entry.get("error_state") or {}
     yield f"{name}.rejected", int(bool(error))
     if error:
-        yield f"{name}.error", str(error.get("details", ""))[:2_000]
+        yield f"{name}.error", Redactor().text(str(error.get("details", "")))[:2_000]
 
 
 def _runtime(data: Mapping[str, Any]) -> Readings:

@@ -144,6 +144,21 @@ def test_configuration_is_versions_and_refusals_and_nothing_secret() -> None:
     assert "hidden" not in json.dumps(seen)
 
 
+def test_what_an_update_was_refused_for_tells_no_secret() -> None:
+    details = "no such field: {token: s3cret-s3cret}, header authorization: Bearer hidden-hidden"
+    entry = {"name": "bad", "error_state": {"details": details}}
+    data = {
+        "configs": [
+            {"@type": "type.googleapis.com/envoy.admin.v3.ListenersConfigDump", "dynamic_listeners": [entry]}
+        ]
+    }
+    error = read_facts("config", data)["lds.bad.error"]
+    assert isinstance(error, str)
+    assert error.startswith("no such field")
+    assert "s3cret" not in error
+    assert "hidden" not in error
+
+
 def test_runtime_and_ready() -> None:
     assert read_facts("runtime", {"entries": {"a": {"final_value": "5"}, "b": {"final_value": "x"}}}) == {
         "a": 5,

@@ -105,6 +105,8 @@ def test_an_assertion_in_words() -> None:
         ({"url": "http://a:b"}, "no address"),
         ({"url": "http://u:secret@a"}, "send it in headers"),
         ({"url": "http://a/stats?x=1"}, "has to end before"),
+        ({"url": "http://a/stats?token=secret"}, "'http://a/stats' has to end before"),
+        ({"url": "ftp://u:secret@a/b?secret"}, "'ftp://…@a/b' has to begin with"),
         ({"url": "http://a b"}, "blanks"),
         ({"url": "http://a\r\nX: 1"}, "blanks"),
         ({"url": "unix://run/x"}, "absolute path"),
@@ -142,6 +144,13 @@ def test_endpoints() -> None:
         parse_endpoints([{"name": "a", "url": "http://a"}, {"name": "a", "url": "http://b"}])
     with pytest.raises(SpecError, match="not both"):
         parse_endpoints([{"url": "http://a"}], "http://b")
+
+
+@pytest.mark.parametrize("url", ["http://a/metrics?token=hidden", "unix:///x.sock:/metrics?token=hidden"])
+def test_a_token_in_an_address_does_not_become_a_name(url: str) -> None:
+    one = parse_endpoints([{"url": url, "format": "prometheus"}])[0]
+    assert one.path == "/metrics?token=hidden"
+    assert "hidden" not in one.name + one.where
 
 
 def test_secrets_do_not_show() -> None:

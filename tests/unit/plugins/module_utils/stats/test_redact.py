@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.meshlab.envoy.plugins.module_utils.admin.redact import STRUCK, Redactor, is_secret
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.redact import STRUCK, Redactor, is_secret
 
 S = "hunter2-Zx9Qw"  # what must never be seen
 PEM = f"-----BEGIN RSA PRIVATE KEY-----\n{S}\n-----END RSA PRIVATE KEY-----"

@@ -179,6 +179,10 @@ options:
         description:
           - V(value) is what is read now, V(delta) the difference to O(since), and V(rate) that difference per second.
           - A difference across a restart, a hot restart or a reset of the counters says nothing, so it fails, with C(restarted).
+          - Which process answers is read from C(/server_info), or from the stats C(server.uptime) and C(server.hot_restart_epoch) where
+            the admin's C(allow_paths) keeps that back, and of O(endpoints[].format=prometheus) from C(process_start_time_seconds) or
+            Envoy's uptime. Where none of them is there, or O(since) was taken without (O(identify=false)), the C(message) and a
+            warning say that a restart cannot be excluded.
           - A stat that was looked for in O(since) and was not there yet counts as 0 there, since Envoy makes many when they first count.
             So does everything of an Envoy that was started after O(since).
         type: str

@@ -19,6 +19,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.stats.envoy_json imp
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.errors import Failure, ScrapeError
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.facts import (
     PATHS,
+    identity_by_stats,
     read_facts,
     read_identity,
     read_ready,
@@ -170,10 +171,22 @@ class Client:
             )
         except ScrapeError as error:
             if error.kind == "http_status":  # allow_paths may keep it back
-                return None
+                return await self._identity_by_stats(page)
             raise
         received = time.time()
         return read_identity(answer.body, received, received - sent)
+
+    async def _identity_by_stats(self, page: Page) -> Identity | None:
+        sent = time.time()
+        try:
+            body = (await self._get(asking.stats_path(asking.IDENTITY, False), page)).body
+        except ScrapeError as error:
+            if error.kind == "http_status":
+                return None
+            raise
+        received = time.time()
+        values = parse_stats(body, asking.IDENTITY, histograms=False).values
+        return identity_by_stats(values, received, received - sent)
 
     async def _get(
         self,
@@ -232,5 +245,6 @@ def _start_time(page: Page) -> Identity | None:
     samples = page.sources.get("prometheus")
     started = samples.values.get(series("process_start_time_seconds", {})) if samples else None
     if not isinstance(started, (int, float)):
-        return None
+        # Envoy's own page has no such metric, and an uptime.
+        return identity_by_stats(samples.values if samples else {}, page.time, 0.0)
     return Identity(uptime=round(page.time - started, 3), started=float(started), slack=1.0)

@@ -15,6 +15,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.stats.errors import 
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.histogram import together
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.measure import (
     Reading,
+    in_doubt,
     look_at,
     plain_numbers,
 )
@@ -42,6 +43,8 @@ def evaluate(
             seen.add(look_at(assertion, source, page, endpoint.name, since))
     readings = seen.kept
     verdict = Verdict(assertion, tuple(one.name for one in chosen), tuple(readings))
+    if since is not None and assertion.since:
+        verdict.remark = _doubt(chosen, now, since)
     if assertion.op in ("present", "absent"):
         return _presence(verdict)
     broken = [one for one in readings if one.failure is not None]
@@ -53,6 +56,23 @@ def evaluate(
     if assertion.across == "any":
         return _any(verdict, measured)
     return _total(verdict, measured, seen)
+
+
+def _doubt(chosen: Sequence[Endpoint], now: Snapshot, since: Snapshot) -> str:
+    """In words, where nobody can tell whether a process is the one that the earlier snapshot saw."""
+    doubts: list[tuple[str, str]] = []
+    for endpoint in chosen:
+        page, earlier = now.pages.get(endpoint.name), since.pages.get(endpoint.name)
+        if page is None or earlier is None or page.failure is not None or earlier.failure is not None:
+            continue
+        words = in_doubt(earlier.identity, page.identity)
+        if words:
+            doubts.append((endpoint.name, words))
+    if not doubts:
+        return ""
+    name, words = doubts[0]
+    more = f" (and {len(doubts) - 1} more)" if len(doubts) > 1 else ""
+    return f"whether {name}{more} was restarted in between cannot be told, since {words}"
 
 
 def _pods_not_there(

@@ -14,7 +14,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.stats.errors import 
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.hosts import address_of, read_host, totals
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.reading import Scalar
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.redact import Redactor
-from ansible_collections.meshlab.envoy.plugins.module_utils.stats.snapshot import Identity
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.snapshot import FLUSH, Identity
 
 Readings = dict[str, Scalar]
 
@@ -79,6 +79,22 @@ def read_identity(head: bytes, received: float, took: float) -> Identity:
         received - uptime,
         epoch,
         1 + took,
+    )
+
+
+def identity_by_stats(values: Mapping[str, Scalar], received: float, took: float) -> Identity | None:
+    """Who answers, where /server_info may not be asked: by server.uptime and server.hot_restart_epoch, under either of their names."""
+    uptime, epoch = (
+        values.get(f"server.{name}", values.get(f"envoy_server_{name}"))
+        for name in ("uptime", "hot_restart_epoch")
+    )
+    if not isinstance(uptime, (int, float)):
+        return None
+    return Identity(
+        uptime=float(uptime),
+        started=received - uptime,
+        epoch=int(epoch) if isinstance(epoch, (int, float)) else None,
+        slack=1 + FLUSH + took,
     )
 
 

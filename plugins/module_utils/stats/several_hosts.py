@@ -17,7 +17,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.stats.explain import
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.snapshot import Page, Samples, Snapshot
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.snapshot_file import load_snapshot
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.wanted import asked, source_of
-from ansible_collections.meshlab.envoy.plugins.module_utils.stats.watch import Outcome
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.watch import Outcome, doubts
 
 _SHAPE = "has to be a dictionary of hosts' names, each with the snapshot that was registered there"
 
@@ -77,7 +77,7 @@ def judge(assertions: Sequence[Assertion], now: Snapshot, since: Snapshot | None
             source = source_of(verdict.assertion, page.format)
             if source in page.sources and page.sources[source].selection.everything:
                 explain_from(verdict, page, source)
-    return Outcome(verdicts, now, time.monotonic() - began, 1)
+    return Outcome(verdicts, now, time.monotonic() - began, 1, remarks=doubts(verdicts))
 
 
 def _without_snapshot(data: Any) -> Failure | None:

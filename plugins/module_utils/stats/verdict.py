@@ -34,6 +34,7 @@ class Verdict:
     wrong: tuple[Reading, ...] = ()
     final: bool = False  # it can no longer come true
     hint: str = ""
+    remark: str = ""  # what makes it less certain, whether it holds or not
     # With `tolerance: binomial`, the share that was seen: how many, of how many.
     above: float = 0
     below: float = 0
@@ -43,10 +44,11 @@ class Verdict:
         assertion = self.assertion
         name = f"{assertion.name}: " if assertion.name else ""
         subject = f"{name}{self._what()} at {self._where()}"
+        doubt = f"; {self.remark}" if self.remark else ""
         if self.ok:
-            return f"{subject}: {self._expected()}, as expected{self._seen_in_passing()}"
+            return f"{subject}: {self._expected()}, as expected{self._seen_in_passing()}{doubt}"
         more = f" ({len(self.wrong) - 1} more like this)" if len(self.wrong) > 1 and self._single() else ""
-        return f"{subject}: expected {self._expected()}, {self._saw()} after {elapsed:.1f} s{more}{self._certainty()}{self.hint}"
+        return f"{subject}: expected {self._expected()}, {self._saw()} after {elapsed:.1f} s{more}{self._certainty()}{self.hint}{doubt}"
 
     def as_data(self, elapsed: float) -> dict[str, Any]:
         """One entry of the result; the same keys whether it holds or not."""

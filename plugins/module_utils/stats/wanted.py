@@ -22,7 +22,11 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.stats.snapshot impor
 _LONGEST_FILTER = 8_000
 # The rest of ASCII, written out: the complement, with all of Unicode in it, takes longer to compile than some tasks to run.
 _SPECIAL = re.compile(r"[\x00-/:-@\[-^`{-\x7f]")
-_START_TIME = "process_start_time_seconds"
+# Which process answers, where nothing says it better: of Envoy's own stats, and of a page in Prometheus' format.
+IDENTITY = Selection(frozenset(["server.uptime", "server.hot_restart_epoch"]))
+_ON_A_PAGE = Selection(
+    frozenset(["process_start_time_seconds", "envoy_server_uptime", "envoy_server_hot_restart_epoch"])
+)
 
 
 @dataclass(frozen=True)
@@ -109,10 +113,10 @@ def adds_only(assertion: Assertion) -> bool:
 
 
 def asked_anyway(wanted: Wanted, form: str) -> Wanted:
-    """For Prometheus' format the start time is one of the metrics."""
+    """For Prometheus' format the start time, or Envoy's uptime, is one of the metrics."""
     if form != "prometheus" or not wanted.identity:
         return wanted
-    return wanted.also(Wanted({"prometheus": Selection(frozenset([_START_TIME]))}))
+    return wanted.also(Wanted({"prometheus": _ON_A_PAGE}))
 
 
 @lru_cache(maxsize=16)  # a fleet's endpoints are asked for the same

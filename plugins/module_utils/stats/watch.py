@@ -35,7 +35,9 @@ class Outcome:
     elapsed: float
     attempts: int
     tries: dict[str, int] = field(default_factory=dict)
-    remarks: list[str] = field(default_factory=list)  # pods that were not asked, since they are not ready
+    remarks: list[str] = field(
+        default_factory=list
+    )  # pods that were not asked, and restarts that cannot be excluded
 
     @property
     def ok(self) -> bool:
@@ -178,9 +180,15 @@ async def _watch(
             await asyncio.sleep(min(sleep, left - needed))
         await explain_absence(fleet, verdicts, snapshot)
         tries = {name: client.attempts for name, client in fleet.clients.items()}
-        return Outcome(verdicts, snapshot, time.monotonic() - began, attempts, tries, fleet.remarks)
+        remarks = [*fleet.remarks, *doubts(verdicts)]
+        return Outcome(verdicts, snapshot, time.monotonic() - began, attempts, tries, remarks)
     finally:
         fleet.close()
+
+
+def doubts(verdicts: Sequence[Verdict]) -> list[str]:
+    """What makes verdicts less certain, each once."""
+    return list(dict.fromkeys(verdict.remark for verdict in verdicts if verdict.remark))
 
 
 def _cut_off(snapshot: Snapshot, deadline: float) -> bool:

@@ -164,6 +164,49 @@ def test_uptime_in_whole_seconds_is_no_restart() -> None:
     assert judge({"stat": "x", "of": "delta", "op": "eq", "value": 1}, now, then).ok
 
 
+NOBODY = Identity()
+SOON = "it was started just before the earlier snapshot, or just after it"
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "words"),
+    [
+        (NOBODY, page("e", 200).identity, "the earlier snapshot does not say when it was started"),
+        (page("e", 100).identity, NOBODY, "it does not say when it was started"),
+        (page("e", 100).identity, None, "it does not say when it was started"),
+        # An uptime that is as old as Envoy's last flush: it may have been there, and may have come since.
+        (Identity(uptime=0, started=100, slack=6), Identity(uptime=0, started=103, slack=6), SOON),
+        (Identity(uptime=9, started=91, slack=6), Identity(uptime=9, started=94, slack=6), ""),
+        (page("e", 100.9, started=100.9).identity, page("e", 109, started=101.8).identity, ""),
+    ],
+)
+def test_a_restart_that_cannot_be_excluded_is_told(
+    then: Identity | None, now: Identity | None, words: str
+) -> None:
+    earlier, later = page("e", 100, x=5), page("e", 200, x=9)
+    earlier.identity, later.identity = then, now
+    verdict = judge({"stat": "x", "of": "delta", "op": "eq", "value": 4}, snap(later), snap(earlier))
+    assert verdict.ok
+    told = f"; whether e was restarted in between cannot be told, since {words}"
+    assert (told in verdict.message(1)) is bool(words)
+    assert "told" not in judge({"stat": "x", "op": "eq", "value": 9}, snap(later), snap(earlier)).message(1)
+
+
+def test_an_uptime_that_fell_is_a_restart_however_old_it_is() -> None:
+    earlier, later = page("e", 100, x=5), page("e", 101, x=9)
+    earlier.identity = Identity(uptime=4, started=96, slack=6)
+    later.identity = Identity(uptime=0, started=101, slack=6)
+    verdict = judge({"stat": "x", "of": "delta", "op": "eq", "value": 4}, snap(later), snap(earlier))
+    assert verdict.failure is not None
+    assert verdict.failure.kind == "restarted"
+
+
+def test_a_clock_that_was_set_is_no_restart() -> None:
+    # It seems to have started later, and was there when the earlier snapshot was taken.
+    earlier, later = page("e", 100, started=50, x=5), page("e", 200, started=70, x=9)
+    assert judge({"stat": "x", "of": "delta", "op": "eq", "value": 4}, snap(later), snap(earlier)).ok
+
+
 def test_a_gauge_may_go_back() -> None:
     then, now = snap(page("e", x=5)), snap(page("e", 200, x=4))
     now.pages["e"].sources["stats"].kinds["x"] = "gauge"

@@ -11,6 +11,7 @@ import pytest
 
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.errors import ScrapeError
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.facts import (
+    identity_by_stats,
     read_facts,
     read_identity,
     read_ready,
@@ -195,3 +196,12 @@ def test_identity_from_the_beginning_of_an_answer() -> None:
     )
     with pytest.raises(ScrapeError):
         read_identity(b"{}", 1, 1)
+
+
+def test_identity_where_server_info_is_kept_back() -> None:
+    for prefix in ("server.", "envoy_server_"):
+        values = {f"{prefix}uptime": 61, f"{prefix}hot_restart_epoch": 2}
+        seen = identity_by_stats(values, received=1000.0, took=0.5)
+        assert seen is not None
+        assert (seen.started, seen.epoch, seen.slack) == (939.0, 2, 6.5)
+    assert identity_by_stats({"server.hot_restart_epoch": 2}, 1.0, 0.0) is None

@@ -80,6 +80,9 @@ def _load(body: bytes) -> Mapping[str, Any]:
 
 
 def _add(samples: Samples, name: str, sample: Any) -> None:
-    number = float(sample[1])
+    try:
+        number = float(sample[1])
+    except OverflowError:
+        raise ValueError("a number is too large") from None
     if math.isfinite(number):
         samples.values[name] = int(number) if number.is_integer() and abs(number) < 2**53 else number

@@ -84,6 +84,8 @@ def test_which_series_it_was_is_said() -> None:
         (says("vector", [{"metric": {}, "histogram": []}]), "native histograms"),
         (says("vector", [{}]), "cannot be read"),
         (says("vector", 5), "cannot be read"),
+        (says("vector", [{"metric": {}, "value": [1, int("9" * 400)]}]), "a number is too large"),
+        (says("scalar", [1, int("9" * 400)]), "a number is too large"),
         (b'{"status":"success"}', "cannot be read"),
         (b"<html>", "is url that of the server"),
         (b"[" * 100_000, "is url that of the server"),

@@ -133,13 +133,18 @@ options:
           - V(ready) has C(state) and C(status).
           - V(clusters) has for each cluster C(<cluster>.hosts), C(.healthy), C(.degraded), C(.ejected), C(.draining), C(.weight) and
             C(.added_via_api), and for each of its hosts C(<cluster>.<address>.healthy), C(.ejected), C(.weight), C(.priority),
-            C(.eds_health) and the host's own stats such as C(.rq_total).
+            C(.eds_health) and the host's own stats such as C(.rq_total). Healthy is what Envoy counts for C(membership_healthy), which
+            a degraded host is not.
           - V(listeners) has C(<listener>.address) and C(<listener>.port) as bound.
           - V(certs) has C(chain.<name>.days_left), C(.valid_from), C(.expires), C(.serial) and C(.names), and the same below C(ca.). The
-            name is the certificate's path, or its first alternative name where it was given inline.
-          - V(config) has for each of C(lds), C(cds), C(rds), C(sds) and C(eds) C(<kind>.version_info), C(.resources) and C(.rejected),
-            and for each dynamic resource C(<kind>.<name>.version_info), C(.last_updated), C(.rejected) and, where an update was
-            refused, C(.error). Nothing else of the configuration is read into a result.
+            name is the certificate's path, or its first alternative name where it was given inline or over SDS.
+          - V(config) has for each of C(lds), C(cds), C(rds), C(sds) and C(eds) C(<kind>.resources), and C(<kind>.rejected), how many
+            updates Envoy has refused since it was started (from its stats; not there where C(allow_paths) keeps them back). C(lds) and
+            C(cds) have C(<kind>.version_info). For each dynamic resource there are C(<kind>.<name>.version_info) and C(.last_updated),
+            but Envoy says neither of C(eds).
+          - Of V(config), Envoy keeps why it refused an update for listeners alone, until the next update. There is C(lds.<name>.rejected),
+            and where it is V(1), C(lds.<name>.error) with the reason, secrets struck out. What else it refused is in its log. Nothing
+            else of the configuration is read into a result.
           - V(runtime) has each runtime key with its final value.
         type: str
         choices: [stats, server_info, ready, clusters, listeners, certs, config, runtime]

@@ -66,7 +66,7 @@ clusters:
       type: str
       returned: success
     healthy:
-      description: How many hosts are healthy.
+      description: How many hosts are healthy, as in Envoy's C(membership_healthy). One that is degraded is not.
       type: int
       returned: success
     degraded:
@@ -101,7 +101,7 @@ clusters:
           type: str
           returned: success
         healthy:
-          description: Whether nothing that Envoy knows speaks against sending it requests.
+          description: Whether Envoy counts it as healthy. Neither one that fails a check nor one that is degraded is.
           type: bool
           returned: success
         eds_health:

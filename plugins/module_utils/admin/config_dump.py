@@ -77,12 +77,21 @@ def _sort_in(dump: Dump, config: Mapping[str, Any], resource: str) -> None:
         for place, entries in config.items():
             if place.startswith(("static_", "dynamic_", "inline_", "ecds_")) and isinstance(entries, list):
                 for entry in entries:
-                    dump[kind].extend(_resources(entry, key, place))
+                    dump[kind].extend(
+                        one
+                        for one in _resources(entry, key, place)
+                        if entry.get("name") or not one["error"] or not _told(dump[kind], one)
+                    )
     elif outer in _KINDS:
         kind, key = _KINDS[outer]
         dump[kind].extend(_resources(config, key, resource))
     else:
         dump["other"].append(config)
+
+
+def _told(resources: Sequence[Mapping[str, Any]], one: Mapping[str, Any]) -> bool:
+    """Whether a refusal is there already: Envoy says it of the listener, and of the update, without a name of its own."""
+    return any((known["name"], known["error"]) == (one["name"], one["error"]) for known in resources)
 
 
 def _resources(entry: Mapping[str, Any], key: str, place: str) -> Iterator[dict[str, Any]]:
@@ -95,6 +104,7 @@ def _resources(entry: Mapping[str, Any], key: str, place: str) -> Iterator[dict[
         name = entry.get("name") or (
             config.get("name") or config.get("cluster_name") if isinstance(config, Mapping) else ""
         )
+        name = name or error.get("failed_configuration", {}).get("name")
         yield {
             "name": str(name or ""),
             "state": state,

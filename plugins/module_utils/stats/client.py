@@ -23,10 +23,12 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.stats.facts import (
     read_facts,
     read_identity,
     read_ready,
+    rejected_updates,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.http import Answer, Enough, ask
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.pods import why_gone
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.prometheus import parse_text, series
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.reading import Scalar
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.snapshot import (
     Identity,
     Page,
@@ -147,6 +149,11 @@ class Client:
             readings = read_ready(answer.status, answer.body)
         else:
             readings = read_facts(source, load(answer.body))
+            if (
+                source == "config"
+                and (counts := await self._stats_if_shown(page, asking.REJECTED)) is not None
+            ):
+                readings.update(rejected_updates(counts))
         return Samples(selection, {name: value for name, value in readings.items() if selection.covers(name)})
 
     async def _unused(self, page: Page, samples: Samples, histograms: bool) -> None:
@@ -178,15 +185,19 @@ class Client:
 
     async def _identity_by_stats(self, page: Page) -> Identity | None:
         sent = time.time()
+        values = await self._stats_if_shown(page, asking.IDENTITY)
+        received = time.time()
+        return identity_by_stats(values or {}, received, received - sent)
+
+    async def _stats_if_shown(self, page: Page, selection: Selection) -> dict[str, Scalar] | None:
+        """Stats that something else is read from; None where allow_paths keeps them back."""
         try:
-            body = (await self._get(asking.stats_path(asking.IDENTITY, False), page)).body
+            body = (await self._get(asking.stats_path(selection, False), page)).body
         except ScrapeError as error:
             if error.kind == "http_status":
                 return None
             raise
-        received = time.time()
-        values = parse_stats(body, asking.IDENTITY, histograms=False).values
-        return identity_by_stats(values, received, received - sent)
+        return parse_stats(body, selection, histograms=False).values
 
     async def _get(
         self,

@@ -11,7 +11,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.errors import ScrapeError
-from ansible_collections.meshlab.envoy.plugins.module_utils.stats.hosts import address_of, read_host, totals
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.hosts import (
+    address_of,
+    read_host,
+    totals,
+    whole,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.reading import Scalar
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.redact import Redactor
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.snapshot import FLUSH, Identity
@@ -35,6 +40,12 @@ _DUMPS = {
     "SecretsConfigDump": ("sds", ("dynamic_active_secrets", "dynamic_warming_secrets"), "secret"),
     "EndpointsConfigDump": ("eds", ("dynamic_endpoint_configs",), "endpoint_config"),
 }
+# How the names of the stats about updates begin.
+_SUBSCRIPTION = re.compile(
+    r"(?P<lds>listener_manager\.lds\.)|(?P<cds>cluster_manager\.cds\.)|(?P<rds>http\..*\.rds\.)|(?P<sds>sds\.)|(?P<eds>cluster\.)"
+)
+# Of these, Envoy says the version of all of them together.
+_VERSIONED = ("lds", "cds")
 
 
 def read_facts(source: str, data: Any) -> Readings:
@@ -42,11 +53,20 @@ def read_facts(source: str, data: Any) -> Readings:
     if not isinstance(data, Mapping):
         raise ScrapeError("unparsable", f"the answer is JSON, but not Envoy's: {source} is no object")
     try:
-        return _READERS[source](data)
+        return {name: _scalar(name, value) for name, value in _READERS[source](data).items()}
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise ScrapeError(
             "unparsable", f"{source} cannot be read ({type(error).__name__}: {error})"
         ) from None
+
+
+def _scalar(name: str, value: Any) -> Scalar:
+    """What a reading may be; raises ValueError for all else that JSON may hold in its place."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        raise ValueError(f"{name[:100]} is no number and no text")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{name[:100]} is no number")
+    return value
 
 
 def read_ready(status: int, body: bytes) -> Readings:
@@ -140,7 +160,7 @@ def _listeners(data: Mapping[str, Any]) -> Readings:
             readings[f"{prefix}.address"] = address_of(address)
             port = address.get("socket_address", {}).get("port_value")
             if port is not None:
-                readings[f"{prefix}.port"] = int(port)
+                readings[f"{prefix}.port"] = whole(port)
     return readings
 
 
@@ -150,7 +170,7 @@ def _certs(data: Mapping[str, Any]) -> Readings:
         for role, key in (("ca", "ca_cert"), ("chain", "cert_chain")):
             for entry in certificate.get(key, ()):
                 prefix = f"{role}.{_certificate_name(entry)}"
-                readings[f"{prefix}.days_left"] = int(entry.get("days_until_expiration", 0))
+                readings[f"{prefix}.days_left"] = whole(entry.get("days_until_expiration", 0))
                 readings[f"{prefix}.valid_from"] = entry.get("valid_from", "")
                 readings[f"{prefix}.expires"] = entry.get("expiration_time", "")
                 readings[f"{prefix}.serial"] = entry.get("serial_number", "")
@@ -167,24 +187,47 @@ def _config(data: Mapping[str, Any]) -> Readings:
         if not kind:
             continue
         entries = [entry for key in lists for entry in dump.get(key, ())]
-        readings[f"{kind}.version_info"] = dump.get("version_info", "")
-        readings[f"{kind}.resources"] = len(entries)
-        readings[f"{kind}.rejected"] = sum(1 for entry in entries if entry.get("error_state"))
+        if kind in _VERSIONED:
+            readings[f"{kind}.version_info"] = dump.get("version_info", "")
+        names = {_resource_name(entry, inner) for entry in entries if _state(entry).get(inner)}
+        readings[f"{kind}.resources"] = len(names)
         for entry in entries:
-            readings.update((f"{kind}.{key}", value) for key, value in _resource(entry, inner))
+            name = f"{kind}.{_resource_name(entry, inner)}"
+            readings.update((f"{name}.{key}", value) for key, value in _resource(entry, kind))
     return readings
 
 
-def _resource(entry: Mapping[str, Any], inner: str) -> Iterator[tuple[str, Scalar]]:
-    state = entry.get("active_state") or entry.get("warming_state") or entry
-    body = state.get(inner, {})
-    name = entry.get("name") or body.get("name") or body.get("cluster_name") or "unnamed"
-    yield f"{name}.version_info", state.get("version_info", "")
-    yield f"{name}.last_updated", state.get("last_updated", "")
+def _state(entry: Mapping[str, Any]) -> Mapping[str, Any]:
+    state: Mapping[str, Any] = entry.get("active_state") or entry.get("warming_state") or entry
+    return state
+
+
+def _resource_name(entry: Mapping[str, Any], inner: str) -> str:
+    """A listener that was refused may be there a second time, without a name of its own."""
+    body = _state(entry).get(inner) or entry.get("error_state", {}).get("failed_configuration", {})
+    return str(entry.get("name") or body.get("name") or body.get("cluster_name") or "unnamed")
+
+
+def _resource(entry: Mapping[str, Any], kind: str) -> Iterator[tuple[str, Scalar]]:
+    """Only what Envoy says of its kind: an error for listeners alone, and for endpoints not even a version."""
+    for key in ("version_info", "last_updated"):
+        if key in _state(entry):
+            yield key, _state(entry)[key]
     error = entry.get("error_state") or {}
-    yield f"{name}.rejected", int(bool(error))
+    if kind == "lds":
+        yield "rejected", int(bool(error))
     if error:
-        yield f"{name}.error", Redactor().text(str(error.get("details", "")))[:2_000]
+        yield "error", Redactor().text(str(error.get("details", "")))[:2_000]
+
+
+def rejected_updates(values: Mapping[str, Scalar]) -> Readings:
+    """How many updates of each kind Envoy has refused, out of its stats named update_rejected."""
+    counts = {kind: 0 for kind, _lists, _inner in _DUMPS.values()}
+    for name, value in values.items():
+        found = _SUBSCRIPTION.match(name)
+        if found and found.lastgroup and isinstance(value, int):
+            counts[found.lastgroup] += value
+    return {f"{kind}.rejected": count for kind, count in counts.items()}
 
 
 def _runtime(data: Mapping[str, Any]) -> Readings:

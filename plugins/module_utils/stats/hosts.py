@@ -9,14 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-# Flags of a host that take it out of the load balancing.
-FAILED = (
-    "failed_active_health_check",
-    "failed_outlier_check",
-    "failed_active_degraded_check",
-    "active_hc_timeout",
-    "pending_active_hc",
-)
+# By which Envoy counts a host for membership_healthy, membership_degraded or neither. Its other flags, such as pending_active_hc, say why.
+_FAILED = frozenset(["failed_active_health_check", "failed_outlier_check"])
+_DEGRADED = frozenset(["failed_active_degraded_check", "failed_degraded_outlier_detection"])
 _OUT = ("UNHEALTHY", "TIMEOUT", "DRAINING")
 
 
@@ -26,7 +21,6 @@ class Host:
 
     address: str
     hostname: str = ""
-    healthy: bool = True
     eds_health: str = "UNKNOWN"
     flags: tuple[str, ...] = ()  # those of its health status that are set
     weight: int = 0
@@ -36,31 +30,45 @@ class Host:
     stats: Mapping[str, int] = field(default_factory=dict)
 
     @property
+    def failed(self) -> bool:
+        return self.eds_health in _OUT or not _FAILED.isdisjoint(self.flags)
+
+    @property
+    def healthy(self) -> bool:
+        return not self.failed and not self.degraded
+
+    @property
     def ejected(self) -> bool:
         return "failed_outlier_check" in self.flags
 
     @property
     def degraded(self) -> bool:
-        return self.eds_health == "DEGRADED" or "failed_active_degraded_check" in self.flags
+        return not self.failed and (self.eds_health == "DEGRADED" or not _DEGRADED.isdisjoint(self.flags))
 
 
 def read_host(data: Mapping[str, Any]) -> Host:
     """One entry of `host_statuses`."""
     status, locality = data.get("health_status", {}), data.get("locality", {})
-    eds = str(status.get("eds_health_status", "UNKNOWN"))
     rate = data.get("success_rate", {}).get("value")
     return Host(
         address=address_of(data.get("address", {})),
         hostname=str(data.get("hostname", "")),
-        healthy=not any(status.get(key) for key in FAILED) and eds not in _OUT,
-        eds_health=eds,
+        eds_health=str(status.get("eds_health_status", "UNKNOWN")),
         flags=tuple(sorted(key for key, value in status.items() if value is True)),
-        weight=int(data.get("weight", 0)),
-        priority=int(data.get("priority", 0)),
+        weight=whole(data.get("weight", 0)),
+        priority=whole(data.get("priority", 0)),
         locality={key: str(locality.get(key, "")) for key in ("region", "zone", "sub_zone")},
         success_rate=None if rate is None else float(rate),
-        stats={stat["name"]: int(stat.get("value", 0)) for stat in data.get("stats", ())},
+        stats={stat["name"]: whole(stat.get("value", 0)) for stat in data.get("stats", ())},
     )
+
+
+def whole(value: Any) -> int:
+    """A whole number, which JSON has as a number or as text. Raises ValueError or TypeError."""
+    try:
+        return int(value)
+    except OverflowError:
+        raise ValueError(f"{value!r} is no whole number") from None
 
 
 def totals(hosts: Sequence[Host]) -> dict[str, int]:

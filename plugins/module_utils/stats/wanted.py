@@ -15,7 +15,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.stats import promql
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.assertion import PRESENCE, Assertion
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.endpoint import Endpoint, pick
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.errors import SpecError
-from ansible_collections.meshlab.envoy.plugins.module_utils.stats.pattern import Pattern
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.pattern import Pattern, compile_pattern
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.snapshot import Selection
 
 # Longer filters are not sent: the whole answer travels instead, and is searched here.
@@ -24,6 +24,8 @@ _LONGEST_FILTER = 8_000
 _SPECIAL = re.compile(r"[\x00-/:-@\[-^`{-\x7f]")
 # Which process answers, where nothing says it better: of Envoy's own stats, and of a page in Prometheus' format.
 IDENTITY = Selection(frozenset(["server.uptime", "server.hot_restart_epoch"]))
+# How many updates of its configuration Envoy refused; its dump does not say it.
+REJECTED = Selection(patterns=(compile_pattern(r".*\.update_rejected", "config"),))
 _ON_A_PAGE = Selection(
     frozenset(["process_start_time_seconds", "envoy_server_uptime", "envoy_server_hot_restart_epoch"])
 )

@@ -150,3 +150,16 @@ def test_hosts() -> None:
     assert clusters.read_clusters({}) == {}
     with pytest.raises(ScrapeError, match="cannot be read"):
         clusters.read_clusters({"cluster_statuses": [{}]})
+
+
+def test_a_refused_listener_is_one_however_often_envoy_says_it() -> None:
+    failed = {"failed_configuration": {"name": "bad"}, "details": "no such filter"}
+    other = {"failed_configuration": {"name": "twice"}, "details": "duplicate listener twice found"}
+    entries = [{"name": "bad", "error_state": failed}, {"error_state": failed}, {"error_state": other}]
+    dump = config_dump.read_dump(
+        {"configs": [{"@type": f"{TYPE}.ListenersConfigDump", "dynamic_listeners": entries}]}
+    )
+    assert [(one["name"], one["error"]) for one in dump["listeners"]] == [
+        ("bad", "no such filter"),
+        ("twice", "duplicate listener twice found"),
+    ]

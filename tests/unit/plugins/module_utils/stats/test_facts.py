@@ -15,6 +15,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.stats.facts import (
     read_facts,
     read_identity,
     read_ready,
+    rejected_updates,
 )
 
 ADDRESS = {"socket_address": {"address": "10.0.0.1", "port_value": 80}}
@@ -131,7 +132,7 @@ def test_configuration_is_versions_and_refusals_and_nothing_secret() -> None:
         ]
     }
     seen = read_facts("config", data)
-    assert (seen["lds.version_info"], seen["lds.rejected"], seen["lds.bad.error"]) == (
+    assert (seen["lds.version_info"], seen["lds.bad.rejected"], seen["lds.bad.error"]) == (
         "v7",
         1,
         "no such filter",
@@ -141,7 +142,8 @@ def test_configuration_is_versions_and_refusals_and_nothing_secret() -> None:
         "2",
         "3",
     )
-    assert seen["cds.rejected"] == 0
+    # Of the others Envoy does not say it.
+    assert not {"rds.version_info", "sds.version_info", "cds.web.rejected", "cds.rejected"} & seen.keys()
     assert "hidden" not in json.dumps(seen)
 
 
@@ -158,6 +160,93 @@ def test_what_an_update_was_refused_for_tells_no_secret() -> None:
     assert error.startswith("no such field")
     assert "s3cret" not in error
     assert "hidden" not in error
+
+
+def test_a_refused_listener_is_one_however_often_envoy_says_it() -> None:
+    failed = {"failed_configuration": {"name": "bad"}, "details": "no such filter"}
+    active = {"name": "main", "active_state": {"version_info": "1", "listener": {"name": "main"}}}
+    data = {
+        "configs": [
+            {
+                "@type": "type.googleapis.com/envoy.admin.v3.ListenersConfigDump",
+                "dynamic_listeners": [
+                    active,
+                    {"name": "bad", "error_state": failed},
+                    {"error_state": failed},
+                ],
+            }
+        ]
+    }
+    assert read_facts("config", data) == {
+        "lds.version_info": "",
+        "lds.resources": 1,
+        "lds.main.version_info": "1",
+        "lds.main.rejected": 0,
+        "lds.bad.rejected": 1,
+        "lds.bad.error": "no such filter",
+    }
+
+
+def test_refused_updates_are_counted_by_envoys_stats() -> None:
+    seen = {
+        "listener_manager.lds.update_rejected": 1,
+        "cluster_manager.cds.update_rejected": 2,
+        "http.a.rds.main.update_rejected": 3,
+        "http.b.rds.main.update_rejected": 4,
+        "http.b.scoped_rds.x.update_rejected": 100,
+        "sds.key.update_rejected": 5,
+        "cluster.web.update_rejected": 6,
+        "something.else.update_rejected": 100,
+    }
+    counts = {"lds.rejected": 1, "cds.rejected": 2, "rds.rejected": 7, "sds.rejected": 5, "eds.rejected": 6}
+    assert rejected_updates(seen) == counts
+    assert set(rejected_updates({}).values()) == {0}
+
+
+HUGE = float("inf")  # as JSON's 1e999 is read
+
+
+@pytest.mark.parametrize(
+    ("source", "data"),
+    [
+        ("clusters", {"cluster_statuses": [{"name": "a", "host_statuses": [{"weight": HUGE}]}]}),
+        ("clusters", {"cluster_statuses": [{"name": "a", "host_statuses": [{"stats": [{"name": "x", "value": HUGE}]}]}]}),
+        ("clusters", {"cluster_statuses": [{"name": "a", "host_statuses": [{"priority": {}}]}]}),
+        ("listeners", {"listener_statuses": [{"name": "a", "local_address": {"socket_address": {"port_value": HUGE}}}]}),
+        ("certs", {"certificates": [{"cert_chain": [{"path": "a", "days_until_expiration": HUGE}]}]}),
+        ("certs", {"certificates": [{"cert_chain": [{"path": "a", "valid_from": ["b"]}]}]}),
+        ("server_info", {"state": {"a": 1}, "version": "a/1.40.0/b"}),
+        ("server_info", {"state": "LIVE", "version": "a", "command_line_options": {"concurrency": HUGE}}),
+        ("server_info", {"state": "LIVE", "version": "a", "command_line_options": {"restart_epoch": True}}),
+        ("server_info", {"state": "LIVE", "version": "a", "node": {"id": None}}),
+        ("config", {"configs": [{"@type": "x.ListenersConfigDump", "version_info": {"a": 1}}]}),
+    ],
+)  # fmt: skip
+def test_a_reading_that_is_no_number_and_no_text(source: str, data: object) -> None:
+    with pytest.raises(ScrapeError, match=f"{source} cannot be read") as caught:
+        read_facts(source, data)
+    assert caught.value.kind == "unparsable"
+
+
+@pytest.mark.parametrize(
+    ("status", "counted"),
+    [
+        ({"eds_health_status": "HEALTHY"}, "healthy"),
+        ({"eds_health_status": "HEALTHY", "active_hc_timeout": True}, "healthy"),
+        ({"eds_health_status": "HEALTHY", "pending_dynamic_removal": True}, "healthy"),
+        ({"eds_health_status": "DEGRADED"}, "degraded"),
+        ({"eds_health_status": "HEALTHY", "failed_active_degraded_check": True}, "degraded"),
+        ({"eds_health_status": "DEGRADED", "failed_active_health_check": True}, ""),
+        ({"eds_health_status": "HEALTHY", "failed_outlier_check": True}, ""),
+        ({"eds_health_status": "UNHEALTHY"}, ""),
+        ({"eds_health_status": "DRAINING"}, ""),
+        ({"eds_health_status": "TIMEOUT"}, ""),
+    ],
+)
+def test_a_host_counts_as_it_does_for_envoy(status: dict[str, object], counted: str) -> None:
+    host = {"address": ADDRESS, "health_status": status}
+    seen = read_facts("clusters", {"cluster_statuses": [{"name": "web", "host_statuses": [host]}]})
+    assert {key for key in ("healthy", "degraded") if seen[f"web.{key}"]} == ({counted} if counted else set())
 
 
 def test_runtime_and_ready() -> None:

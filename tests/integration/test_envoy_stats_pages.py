@@ -1,0 +1,191 @@
+# Copyright (c) 2026 meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a real Envoy tells besides its stats: updates that it refused, certificates, and which hosts it takes for healthy."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from real_envoy import TYPES, Envoy, answering, run
+
+from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.versions import NEWEST, OLDEST
+from ansible_collections.meshlab.envoy.plugins.modules import (
+    envoy_config_dump_info,
+    envoy_stats,
+    envoy_stats_info,
+)
+
+CONFIG = "type.googleapis.com/envoy.config"
+LISTENER, CLUSTER = f"{CONFIG}.listener.v3.Listener", f"{CONFIG}.cluster.v3.Cluster"
+ROUTES, HOSTS = (
+    f"{CONFIG}.route.v3.RouteConfiguration",
+    f"{CONFIG}.endpoint.v3.ClusterLoadAssignment",
+)
+SECRET = f"{TYPES}.transport_sockets.tls.v3.Secret"
+HEALTH = ("UNKNOWN", "HEALTHY", "UNHEALTHY", "DRAINING", "TIMEOUT", "DEGRADED")
+
+
+class Dynamic(Envoy):
+    """Everything that it has comes from files that it watches."""
+
+    def __init__(self, folder: Path, version: str) -> None:
+        self.folder = folder
+        names = subject(folder)
+        self.put("lds", "1", self.listener())
+        self.put("cds", "1", self.cluster())
+        self.put("rds", "1", self.routes())
+        self.put("eds", "1", self.hosts())
+        self.put("sds", "1", self.secret(names))
+        dynamic = {"lds_config": self.source("lds"), "cds_config": self.source("cds")}
+        super().__init__(folder, {"stats_flush_on_admin": True, "dynamic_resources": dynamic}, version)
+
+    def put(self, kind: str, version: str, *resources: dict[str, Any]) -> None:
+        written = self.folder / f"{kind}.new"
+        written.write_text(json.dumps({"version_info": version, "resources": list(resources)}))
+        written.replace(self.folder / f"{kind}.json")
+
+    def source(self, kind: str) -> dict[str, Any]:
+        return {
+            "path_config_source": {"path": f"{self.folder}/{kind}.json"},
+            "resource_api_version": "V3",
+        }
+
+    def listener(self) -> dict[str, Any]:
+        listener = answering()
+        manager = listener["filter_chains"][0]["filters"][0]["typed_config"]
+        del manager["route_config"]
+        manager["rds"] = {"route_config_name": "routes", "config_source": self.source("rds")}
+        secrets = [{"name": "key", "sds_config": self.source("sds")}]
+        tls = {
+            "@type": f"{TYPES}.transport_sockets.tls.v3.DownstreamTlsContext",
+            "common_tls_context": {"tls_certificate_sds_secret_configs": secrets},
+        }
+        listener["filter_chains"][0]["transport_socket"] = {"name": "tls", "typed_config": tls}
+        return {"@type": LISTENER, **listener}
+
+    def cluster(self, **more: Any) -> dict[str, Any]:
+        config = {"eds_config": self.source("eds")}
+        return {"@type": CLUSTER, "name": "web", "type": "EDS", "eds_cluster_config": config, **more}
+
+    def routes(self, *more: dict[str, Any]) -> dict[str, Any]:
+        return {"@type": ROUTES, "name": "routes", "virtual_hosts": [{"name": "a", "domains": ["*"]}, *more]}
+
+    def hosts(self, priority: int = 0) -> dict[str, Any]:
+        hosts = [{"endpoint": at(number), "health_status": one} for number, one in enumerate(HEALTH, 1)]
+        return {
+            "@type": HOSTS,
+            "cluster_name": "web",
+            "endpoints": [{"lb_endpoints": hosts, "priority": priority}],
+        }
+
+    def secret(self, certificate: dict[str, Any]) -> dict[str, Any]:
+        return {"@type": SECRET, "name": "key", "tls_certificate": certificate}
+
+
+def at(port: int) -> dict[str, Any]:
+    return {"address": {"socket_address": {"address": "127.0.0.1", "port_value": port}}}
+
+
+def subject(folder: Path) -> dict[str, Any]:
+    """A certificate for 20 days, and its key."""
+    made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "20", "-subj", "/CN=edge"]
+    made += ["-addext", "subjectAltName=DNS:edge.example,IP:127.0.0.1"]
+    subprocess.run(
+        [*made, "-keyout", "key.pem", "-out", "cert.pem"], cwd=folder, check=True, capture_output=True
+    )
+    return {
+        "certificate_chain": {"filename": f"{folder}/cert.pem"},
+        "private_key": {"filename": f"{folder}/key.pem"},
+    }
+
+
+@pytest.fixture(params=[NEWEST, OLDEST])
+def envoy(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Dynamic]:
+    one = Dynamic(tmp_path, request.param)
+    yield one.start()  # type: ignore[misc]
+    one.stop()
+
+
+def holds(envoy: Envoy, *assertions: dict[str, Any]) -> None:
+    result = run(envoy_stats, url=envoy.url, assertions=list(assertions), wait=True, timeout=30, sleep=0.1)
+    assert not result.get("failed"), result["msg"]
+
+
+def config(stat: str, op: str, value: Any) -> dict[str, Any]:
+    return {"source": "config", "stat": stat, "op": op, "value": value}
+
+
+def test_refused_updates_are_told(envoy: Dynamic) -> None:
+    kinds = ("lds", "cds", "rds", "eds", "sds")
+    holds(
+        envoy,
+        *(config(f"{kind}.rejected", "eq", 0) for kind in kinds),
+        *(config(f"{kind}.resources", "eq", 1) for kind in kinds),
+        *(config(f"{kind}.version_info", "eq", "1") for kind in ("lds.main", "cds.web", "rds.routes")),
+        config("lds.version_info", "eq", "1"),
+        config("lds.main.rejected", "eq", 0),
+    )
+    unknown = {
+        "name": "nosuch",
+        "typed_config": {"@type": "type.googleapis.com/google.protobuf.StringValue", "value": "x"},
+    }
+    bad = {**answering(name="bad"), "filter_chains": [{"filters": [unknown]}]}
+    envoy.put("lds", "2", envoy.listener(), {"@type": LISTENER, **bad})
+    envoy.put("cds", "2", envoy.cluster(), envoy.cluster(name="bad", connect_timeout="-5s"))
+    envoy.put("rds", "2", envoy.routes({"name": "b", "domains": ["*"]}))
+    envoy.put("eds", "2", envoy.hosts(priority=500))
+    envoy.put("sds", "2", envoy.secret({"certificate_chain": {"filename": "/nowhere.pem"}}))
+    holds(
+        envoy,
+        *(config(f"{kind}.rejected", "eq", 1) for kind in kinds),
+        config("lds.bad.rejected", "eq", 1),
+        config("lds.bad.error", "matches", ".*nosuch.*"),
+        config("lds.main.rejected", "eq", 0),
+        config("lds.resources", "eq", 1),
+        {"source": "config", "match": r"lds\..*\.rejected", "across": "sum", "op": "eq", "value": 1},
+        # What it had, it has.
+        *(config(f"{kind}.version_info", "eq", "1") for kind in ("lds.main", "cds.web", "rds.routes")),
+    )
+    seen = run(envoy_config_dump_info, url=envoy.url)["dumps"]["envoy"]["listeners"]
+    assert [(one["name"], bool(one["error"])) for one in seen] == [("main", False), ("bad", True)]
+    # A good one takes back what is wrong now, and not that there was something.
+    envoy.put("lds", "3", envoy.listener())
+    holds(
+        envoy,
+        config("lds.rejected", "eq", 1),
+        {"source": "config", "stat": "lds.bad.rejected", "op": "absent"},
+    )
+
+
+def test_certificates_are_read(envoy: Dynamic) -> None:
+    # Over SDS it comes without its path, and is called by its first alternative name.
+    name = "chain.edge.example"
+    holds(
+        envoy,
+        {"source": "certs", "stat": f"{name}.days_left", "op": "in", "value": [19, 20]},
+        {"source": "certs", "stat": f"{name}.names", "op": "eq", "value": "edge.example,127.0.0.1"},
+        {"source": "certs", "match": r"chain\..*\.days_left", "across": "min", "op": "ge", "value": 14},
+    )
+    seen = run(envoy_stats_info, url=envoy.url, sources=["certs"])["readings"]["envoy"]["certs"]
+    expires = dt.datetime.fromisoformat(seen[f"{name}.expires"].replace("Z", "+00:00"))
+    left = expires - dt.datetime.now(dt.UTC)
+    assert left.days in (19, 20)
+    soon = {"source": "certs", "match": r"chain\..*\.days_left", "op": "ge", "value": 30}
+    failed = run(envoy_stats, url=envoy.url, assertions=[soon])
+    assert failed["failure"] == "comparison"
+    assert "chain.edge.example.days_left" in str(failed["assertions"][0]["readings"])
+
+
+def test_healthy_is_what_envoy_takes_for_healthy(envoy: Dynamic) -> None:
+    seen = run(envoy_stats_info, url=envoy.url, sources=["stats", "clusters"])["readings"]["envoy"]
+    for ours, envoys in (("healthy", "healthy"), ("degraded", "degraded"), ("hosts", "total")):
+        assert seen["clusters"][f"web.{ours}"] == seen["stats"][f"cluster.web.membership_{envoys}"]
+    hosts = {one: seen["clusters"][f"web.127.0.0.1:{number}.healthy"] for number, one in enumerate(HEALTH, 1)}
+    assert {one for one, healthy in hosts.items() if healthy} == {"UNKNOWN", "HEALTHY"}

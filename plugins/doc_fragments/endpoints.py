@@ -153,11 +153,12 @@ options:
         description:
           - The whole name of a stat. With O(endpoints[].format=prometheus) or O(assertions[].labels), the metric's name, and every one
             of its series that has the labels is meant.
-          - Either this, O(assertions[].match) or O(assertions[].promql) has to be given.
+          - Either this, O(assertions[].match), O(assertions[].labels) or O(assertions[].promql) has to be given.
         type: str
       match:
         description:
-          - A regular expression for whole names, as RE2 reads it (which is what Envoy uses).
+          - A regular expression for whole names, as RE2 reads it (which is what Envoy uses). With O(endpoints[].format=prometheus) or
+            O(assertions[].labels), for metrics' names without their labels.
           - What Python and RE2 read differently, such as look-around, C(\1) or C([[:alpha:]]), is refused with the reason. No pattern
             takes longer than in proportion to the names' length.
         type: str
@@ -171,15 +172,26 @@ options:
       labels:
         description:
           - The labels that a metric has to have, whatever others it has. On an Envoy, this looks at its Prometheus format, where its tags
-            are labels; O(assertions[].stat) is then the name in that format.
+            are labels; O(assertions[].stat) and O(assertions[].match) are then of the names in that format.
+          - With neither of the two, every metric that has these labels is meant, and the whole page becomes part of the C(snapshot).
         type: dict
       over:
         description:
           - Another stat of the same endpoint. What is compared is the ratio of O(assertions[].stat) (or the sum of all that
-            O(assertions[].match) finds) to it.
+            O(assertions[].match) and O(assertions[].labels) find) to it.
+          - In Prometheus' format it is the sum of all series of that name that have O(assertions[].over_labels).
           - With O(assertions[].across=sum), the ratio of the sums of all endpoints.
           - A ratio to 0 does not hold.
         type: str
+      over_match:
+        description: The same for the sum of all stats whose whole name matches this regular expression, in place of O(assertions[].over).
+        type: str
+      over_labels:
+        description:
+          - The labels that what the ratio is to has to have. By default those of O(assertions[].labels), as far as it has them. So
+            C(envoy_cluster_upstream_rq_xx) with the C(envoy_response_code_class) V(5) has its share in
+            C(envoy_cluster_upstream_rq_completed) of the same cluster, which counts all classes.
+        type: dict
       of:
         description:
           - V(value) is what is read now, V(delta) the difference to O(since), and V(rate) that difference per second.
@@ -190,6 +202,8 @@ options:
             warning say that a restart cannot be excluded.
           - A stat that was looked for in O(since) and was not there yet counts as 0 there, since Envoy makes many when they first count.
             So does everything of an Envoy that was started after O(since).
+          - What O(assertions[].match) or O(assertions[].labels) find in O(since) and is there no longer, as of a cluster that was removed,
+            took with it what it counted. That fails with C(restarted), too.
         type: str
         choices: [value, delta, rate]
         default: value
@@ -199,7 +213,7 @@ options:
           - V(each) compares every one of them, V(any) is content with one that fits. V(count) is how many there are.
           - V(spread) is the difference of the largest and the smallest, as a share of the largest.
           - V(sum) with O(assertions[].quantile) is the quantile of all samples together. The V(sum) and the V(count) of no stat at all
-            are 0; all others fail there, with C(absent).
+            are 0, where that is what O(assertions[].match) or O(assertions[].labels) find; all others fail there, with C(absent).
         type: str
         choices: [each, sum, min, max, avg, any, count, spread]
         default: each

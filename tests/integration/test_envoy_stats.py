@@ -362,6 +362,34 @@ def test_a_reset_is_no_negative_number(own: Envoy) -> None:
     assert stats(own, gauge, since=before, wait=True, timeout=10).get("failed") is None
 
 
+def test_the_share_of_failures_by_labels(own: Envoy) -> None:
+    own.send("/", 6)
+    before = info(url=own.url, sources=["stats"])
+    labelled = {"envoy_http_conn_manager_prefix": "ingress", "envoy_response_code_class": "5"}
+    share = {"stat": "envoy_http_downstream_rq_xx", "labels": labelled, "op": "eq"}
+    all_of_them = {"over": "envoy_http_downstream_rq_completed"}
+    own.send("/bad", 2)
+    result = stats(
+        own,
+        {**share, **all_of_them, "value": 0.25},
+        {**share, "over": share["stat"], "over_labels": {**labelled, "envoy_response_code_class": "2"}, "value": 1 / 3},
+        {**share, "stat": None, "match": "envoy_http_downstream_rq_x.*", **all_of_them, "value": 0.25},
+        {**share, "over_match": "envoy_http_downstream_rq_completed", "value": 0.25},
+        {"labels": labelled, "op": "eq", "value": 2},
+        {"labels": labelled, "match": ".*_rq_xx", "op": "eq", "value": 2},
+    )  # fmt: skip
+    assert not result.get("failed"), result["msg"]
+    seen = result["snapshot"]
+    own.send("/bad", 3)
+    own.send("/", 1)
+    later = stats(own, {**share, **all_of_them, "of": "delta", "value": 0.75}, since=seen)
+    assert not later.get("failed"), later["msg"]
+    # Not everything was looked at by labels before.
+    assert "did not look for" in stats(own, {**share, "of": "delta", "value": 3}, since=before)["msg"]
+    wrong = stats(own, {**share, "labels": {**labelled, "envoy_response_code_class": "9"}, "value": 1})
+    assert "its labels are others: there is envoy_http_downstream_rq_xx{" in wrong["msg"]
+
+
 def test_draining_is_seen(own: Envoy) -> None:
     own.post("/healthcheck/fail")
     result = stats(

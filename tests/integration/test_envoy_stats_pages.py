@@ -164,6 +164,17 @@ def test_refused_updates_are_told(envoy: Dynamic) -> None:
     )
 
 
+def test_what_a_removed_cluster_counted_is_missing(envoy: Dynamic) -> None:
+    everything = {"match": r"cluster\..*", "of": "delta", "across": "sum", "op": "ge", "value": 0}
+    before = run(envoy_stats_info, url=envoy.url)
+    envoy.put("cds", "2")
+    holds(envoy, {"stat": "cluster_manager.active_clusters", "op": "eq", "value": 0})
+    result = run(envoy_stats, url=envoy.url, assertions=[everything], since=before)
+    assert result["failure"] == "restarted"
+    assert "cluster.web." in result["msg"]
+    assert "is not there any more" in result["msg"]
+
+
 def test_certificates_are_read(envoy: Dynamic) -> None:
     # Over SDS it comes without its path, and is called by its first alternative name.
     name = "chain.edge.example"

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from ansible_collections.meshlab.envoy.plugins.module_utils.stats.redact import Redactor
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.api import Endpoint, Limits, SpecError
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.client import Client
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.envoy_json import load
@@ -20,6 +19,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.stats.question impor
     first_failure,
     put,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.redact import Redactor
 
 Dump = dict[str, Any]
 

@@ -48,6 +48,8 @@ KEYS = (
     "promql",
     "labels",
     "over",
+    "over_match",
+    "over_labels",
     "of",
     "across",
     "quantile",
@@ -59,10 +61,12 @@ KEYS = (
     "default",
 )
 
+Labels = tuple[tuple[str, str], ...]
+
 
 @dataclass(frozen=True)
 class Assertion:
-    """One expectation. Exactly one of `stat` and `match` is set; a PromQL query is a stat whose source is promql."""
+    """One expectation. `stat` or `match` is set, or neither where labels say it all; a PromQL query is a stat whose source is promql."""
 
     op: str
     value: Scalar | tuple[Scalar, ...] | Pattern | None = None
@@ -71,8 +75,10 @@ class Assertion:
     source: str = "stats"
     stat: str = ""
     match: Pattern | None = None
-    labels: tuple[tuple[str, str], ...] | None = None
+    labels: Labels | None = None
     over: str = ""  # the ratio to another stat
+    over_match: Pattern | None = None  # or to all that match
+    over_labels: Labels | None = None  # None: the same as labels, as far as it has them
     of: str = "value"
     across: str = "each"
     quantile: float | None = None
@@ -90,6 +96,20 @@ class Assertion:
         """Whether it needs an earlier snapshot."""
         return self.of != "value"
 
+    @property
+    def ratio(self) -> bool:
+        return bool(self.over) or self.over_match is not None
+
+    @property
+    def several(self) -> bool:
+        """Whether an endpoint decides by its names which stats are meant."""
+        return self.match is not None or self.over_match is not None or not self.stat
+
+    @property
+    def by_labels(self) -> bool:
+        """Whether its names are those of Prometheus' format, also of an Envoy."""
+        return self.labels is not None or self.over_labels is not None
+
     def chance(self, trials: float) -> Chance:
         """How many of `trials` chance may pick. Raises ValueError where that cannot be said of them."""
         return Chance.of(self.op, self.value, self.tolerance, trials)
@@ -97,12 +117,15 @@ class Assertion:
     @property
     def what(self) -> str:
         """The subject, for a message."""
-        subject = self.stat or (f"match {self.match.source}" if self.match else "")
-        if self.labels:
-            subject += "{" + ",".join(f'{key}="{value}"' for key, value in self.labels) + "}"
-        if self.over:
-            subject += f" / {self.over}"
+        subject = (self.stat or _matching(self.match)) + _in_braces(self.labels)
+        if self.ratio:
+            subject += f" / {self.over_what}"
         return subject if self.source == "stats" else f"{self.source} {subject}"
+
+    @property
+    def over_what(self) -> str:
+        """What the ratio is to, for a message."""
+        return (self.over or _matching(self.over_match)) + _in_braces(self.over_labels)
 
     @property
     def expected(self) -> str:
@@ -123,6 +146,14 @@ class Assertion:
         return " ".join([*words, comparison])
 
 
+def _matching(pattern: Pattern | None) -> str:
+    return f"match {pattern.source}" if pattern else ""
+
+
+def _in_braces(labels: Labels | None) -> str:
+    return "{" + ",".join(f'{key}="{value}"' for key, value in labels) + "}" if labels else ""
+
+
 def parse_assertions(entries: Sequence[Mapping[str, Any]] | None) -> list[Assertion]:
     """Reads a list of assertions; a key whose value is None counts as not given. Raises SpecError."""
     if entries is None:
@@ -135,21 +166,16 @@ def parse_assertions(entries: Sequence[Mapping[str, Any]] | None) -> list[Assert
 def _assertion(entry: Any, where: str) -> Assertion:
     data = dictionary(entry, where, KEYS)
     stat, match, promql = (text(data, key, where) for key in ("stat", "match", "promql"))
-    if sum(map(bool, (stat, match, promql))) != 1:
+    labels, over_labels = (_labels(data, key, where) for key in ("labels", "over_labels"))
+    if sum(map(bool, (stat, match, promql))) != 1 and (stat or match or promql or not labels):
         raise SpecError(
             f"{where} needs either stat, a whole name, or match, a pattern of names"
-            f"{', not both' if stat and match else ''}; or promql, a query for a Prometheus server"
+            f"{', not both' if stat and match else ''}; or labels, or promql, a query for a Prometheus server"
         )
     if promql and data.get("source", "stats") != "stats":
         raise SpecError(f"{where}: promql says what to ask a Prometheus server; leave source out")
     op = choice(data, "op", where, OPERATORS, "")
-    labels = data.get("labels")
-    if labels is not None and not isinstance(labels, Mapping):
-        raise SpecError(f"{where}.labels has to be a dictionary of names and values, not {labels!r}")
-    if labels is not None and match:
-        raise SpecError(
-            f"{where}.labels goes with stat, the metric's name in Prometheus' format, not with match"
-        )
+    over_match = text(data, "over_match", where)
     assertion = Assertion(
         op=op,
         value=_expected(data, op, f"{where}.value"),
@@ -158,10 +184,10 @@ def _assertion(entry: Any, where: str) -> Assertion:
         source="promql" if promql else choice(data, "source", where, ASKABLE, "stats"),
         stat=stat or promql,
         match=compile_pattern(match, f"{where}.match") if match else None,
-        labels=None
-        if labels is None
-        else tuple(sorted((str(key), str(value)) for key, value in labels.items())),
+        labels=labels,
         over=text(data, "over", where),
+        over_match=compile_pattern(over_match, f"{where}.over_match") if over_match else None,
+        over_labels=over_labels,
         of=choice(data, "of", where, OF, "value"),
         across=choice(data, "across", where, ACROSS, "each"),
         quantile=None if "quantile" not in data else _share(data["quantile"], f"{where}.quantile"),
@@ -172,6 +198,15 @@ def _assertion(entry: Any, where: str) -> Assertion:
     )
     _sensible(assertion, where)
     return assertion
+
+
+def _labels(data: Mapping[str, Any], key: str, where: str) -> Labels | None:
+    labels = data.get(key)
+    if labels is None:
+        return None
+    if not isinstance(labels, Mapping):
+        raise SpecError(f"{where}.{key} has to be a dictionary of names and values, not {labels!r}")
+    return tuple(sorted((str(name), str(value)) for name, value in labels.items()))
 
 
 def _expected(data: Mapping[str, Any], op: str, where: str) -> Scalar | tuple[Scalar, ...] | Pattern | None:
@@ -225,7 +260,7 @@ def _sensible(one: Assertion, where: str) -> None:
         raise SpecError(
             f"{where}.window: interval is Envoy's last flush of a histogram; it goes with quantile or bucket and of: value"
         )
-    if one.source != "stats" and (one.labels is not None or one.about_histogram or one.over or one.since):
+    if one.source != "stats" and (one.by_labels or one.about_histogram or one.ratio or one.since):
         if one.source == "promql":
             raise SpecError(
                 f"{where}: labels, quantile, bucket, over and of are said in the query itself, e.g. increase(…[1m])"
@@ -233,12 +268,9 @@ def _sensible(one: Assertion, where: str) -> None:
         raise SpecError(
             f"{where}: labels, quantile, bucket, over and of: delta or rate are for stats, and source is {one.source}"
         )
-    if one.over and (one.about_histogram or one.across in ("any", "count") or one.labels is not None):
-        raise SpecError(
-            f"{where}.over is a ratio of two stats by name; it goes with each, sum, min, max, avg and spread, without a histogram"
-        )
+    _sensible_ratio(one, where)
     if one.op in ("present", "absent") and (
-        one.since or one.about_histogram or one.over or one.across not in ("each", "any")
+        one.since or one.about_histogram or one.ratio or one.across not in ("each", "any")
     ):
         raise SpecError(
             f"{where}: {one.op} asks whether a stat is there; leave of, over, quantile, bucket and across out"
@@ -251,6 +283,22 @@ def _sensible(one: Assertion, where: str) -> None:
         _left_to_chance(one, where)
 
 
+def _sensible_ratio(one: Assertion, where: str) -> None:
+    if one.over and one.over_match:
+        raise SpecError(
+            f"{where}: give either over, a whole name, or over_match, a pattern of names, not both"
+        )
+    if one.over_labels is not None and not one.ratio:
+        raise SpecError(f"{where}.over_labels goes with over or over_match")
+    if one.ratio and (one.about_histogram or one.across in ("any", "count")):
+        raise SpecError(
+            f"{where}.over is a ratio of two numbers; it goes with each, sum, min, max, avg and spread, without a histogram"
+        )
+    same = one.over == one.stat if one.over else one.over_match == one.match
+    if one.ratio and same and one.over_labels is None:
+        raise SpecError(f"{where}: a ratio to itself is 1; name another stat, or say over_labels")
+
+
 def _left_to_chance(one: Assertion, where: str) -> None:
     """Refuses `tolerance: binomial` where nothing says of how many."""
     where = f"{where}.tolerance"
@@ -258,7 +306,7 @@ def _left_to_chance(one: Assertion, where: str) -> None:
         check_binomial(one.op, one.value)
     except ValueError as error:
         raise SpecError(f"{where}: {error}") from None
-    if not one.over or one.of == "rate" or one.across not in ("each", "sum"):
+    if not one.ratio or one.of == "rate" or one.across not in ("each", "sum"):
         raise SpecError(
             f"{where}: {BINOMIAL} is about how many of how many; it goes with over, the stat that counts all of them, "
             "of: value or delta, and each or sum"

@@ -15,7 +15,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.stats.histogram impo
     HistogramError,
     together,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils.stats.measure import restarted
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.process import restarted
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.reading import number
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.snapshot import (
     Page,

@@ -15,10 +15,10 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.stats.errors import 
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.histogram import together
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.measure import (
     Reading,
-    in_doubt,
     look_at,
     plain_numbers,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.process import in_doubt
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.snapshot import Snapshot
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.verdict import Verdict
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.wanted import asked, source_of
@@ -117,7 +117,7 @@ class _Seen:
             assertion.op in ("present", "absent")
             or assertion.across == "any"
             or assertion.about_histogram
-            or bool(assertion.over)
+            or assertion.ratio
         )
 
     @property
@@ -194,7 +194,9 @@ def _total(verdict: Verdict, readings: list[Reading], seen: _Seen) -> Verdict:
         texts = sum(isinstance(one.value, str) for one in readings)
         verdict.observed = len(seen.numbers) + texts
     else:
-        numbers = _ratios(verdict, readings) if assertion.over and assertion.across == "sum" else seen.numbers
+        numbers = (
+            _ratios(verdict, readings) if assertion.ratio and assertion.across == "sum" else seen.numbers
+        )
         text = next((one for one in readings if isinstance(one.value, str)), None)
         if text is not None:
             return _fail(
@@ -211,13 +213,13 @@ def _total(verdict: Verdict, readings: list[Reading], seen: _Seen) -> Verdict:
         verdict.ok = _total_fits(verdict)
     except ValueError as error:
         verdict.below = 0
-        return _fail(verdict, Failure("comparison", f"of {assertion.over} in all, {error}"), readings)
+        return _fail(verdict, Failure("comparison", f"of {assertion.over_what} in all, {error}"), readings)
     if not verdict.ok:
         _fail(verdict, Failure("comparison", ""), readings)
         grows = assertion.across in ("sum", "max") and bool(readings) and seen.grow
         verdict.final = (
             grows
-            and not assertion.over
+            and not assertion.ratio
             and too_far(assertion.op, verdict.observed or 0, assertion.value, assertion.tolerance)
         )
     return verdict

@@ -9,6 +9,8 @@ import time
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats import prometheus
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.assertion import Assertion
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.promql import SOURCE
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.scrape import Fleet
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.snapshot import Page, Selection, Snapshot
@@ -36,6 +38,7 @@ async def explain_absence(fleet: Fleet, verdicts: Sequence[Verdict], seen: Snaps
         one
         for one in missing
         if one.assertion.source != SOURCE
+        and one.wrong[0].endpoint in fleet.clients  # a pod may have gone meanwhile
         and "earlier snapshot" not in (one.failure.message if one.failure else "")
     ]
     wanted: dict[str, Wanted] = {}
@@ -59,7 +62,20 @@ async def explain_absence(fleet: Fleet, verdicts: Sequence[Verdict], seen: Snaps
 
 def explain_from(verdict: Verdict, page: Page, source: str) -> None:
     """Adds what comes near out of a page with everything of a source."""
-    verdict.hint = f"; {hint(_asked_for(verdict), _names(page, source), _histograms(page, source), source)}"
+    words = _with_other_labels(verdict.assertion, page, source)
+    verdict.hint = (
+        f"; {words or hint(_asked_for(verdict), _names(page, source), _histograms(page, source), source)}"
+    )
+
+
+def _with_other_labels(assertion: Assertion, page: Page, source: str) -> str:
+    """Where a metric is there, and not with these labels."""
+    if not assertion.labels or not assertion.stat:
+        return ""
+    samples = page.sources[source]
+    found = sorted(prometheus.select([*samples.values, *samples.histograms], assertion.stat.__eq__, {}))
+    more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+    return f"its labels are others: there is {found[0]}{more}" if found else ""
 
 
 def _name_usedonly(verdict: Verdict, page: Page, seen: Page | None) -> None:
@@ -118,6 +134,9 @@ def _by_status(word: str) -> bool:
 
 
 def _asked_for(verdict: Verdict) -> str:
+    assertion, failure = verdict.assertion, verdict.failure
+    if assertion.over and failure is not None and failure.message.startswith(assertion.over):
+        return assertion.over
     return (
         verdict.wrong[0].stat.partition("{")[0]
         if verdict.wrong[0].stat != verdict.assertion.what

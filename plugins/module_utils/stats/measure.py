@@ -17,19 +17,18 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.stats.histogram impo
     Histogram,
     HistogramError,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.pattern import Pattern
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.process import restarted
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.promql import SOURCE
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.reading import Scalar
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.snapshot import (
-    FLUSH,
-    Identity,
     Page,
     Samples,
     Selection,
     Snapshot,
 )
 
-_JITTER = 0.25  # seconds, of clocks and networks
-_STALE = 1 + FLUSH  # the slack of an uptime that is as old as Envoy's last flush
+_GONE = "the earlier snapshot has it and it is not there any more, so what it counted since cannot be told"
 
 
 @dataclass(slots=True)  # not frozen, which would take a fleet three times as long
@@ -67,18 +66,24 @@ def look_at(
     samples = page.sources.get(source) or Samples(Selection())
     baseline = _Baseline(page, source, since) if assertion.since else None
     names = _names(assertion, source, samples)
+    lost: list[Reading] = []
+    if baseline is not None and (source == "prometheus" or assertion.several):
+        try:
+            gone = _gone(assertion, source, samples, baseline.samples())
+        except _Nothing as nothing:
+            return [Reading(endpoint, assertion.stat, failure=nothing.failure)]
+        lost = [Reading(endpoint, name, failure=Failure("restarted", _GONE)) for name in gone]
+    if assertion.ratio:
+        over = _over_names(assertion, source, samples)
+        read = partial(_ratio, assertion, samples, baseline, endpoint, names, over)
+        return lost[:1] or [_guarded(endpoint, assertion.what, read)]
     if (
         not names
-        and (assertion.match is not None or assertion.source == SOURCE)
+        and (not assertion.stat or assertion.source == SOURCE)
         and assertion.across in ("sum", "count")
-        and not assertion.over
     ):
-        return []  # the sum and the number of nothing is 0
-    if assertion.over:
-        return [
-            _guarded(endpoint, assertion.what, partial(_ratio, assertion, samples, baseline, endpoint, names))
-        ]
-    if not names:
+        return lost  # the sum and the number of nothing is 0
+    if not names and not lost:
         names = [assertion.stat]
     if baseline is None and not assertion.about_histogram and all(name in samples.values for name in names):
         kinds = samples.kinds  # most readings of a fleet are of this kind
@@ -92,7 +97,7 @@ def look_at(
             )
             for name in names
         ]
-    return [
+    return lost + [
         _guarded(
             endpoint, name or assertion.what, partial(_read, assertion, samples, baseline, endpoint, name)
         )
@@ -107,7 +112,7 @@ def plain_numbers(
 
     A fleet has millions of them, and a Reading of each costs as much as asking for it.
     """
-    if assertion.match is None or assertion.since or assertion.over or assertion.about_histogram:
+    if assertion.match is None or assertion.since or assertion.ratio or assertion.about_histogram:
         return None
     if page is None or source == "prometheus" or source not in page.sources:
         return None
@@ -124,15 +129,54 @@ def _names(assertion: Assertion, source: str, samples: Samples) -> list[str]:
     pool: Mapping[str, object] = samples.histograms if assertion.about_histogram else samples.values
     if assertion.op in ("present", "absent"):
         pool = {**samples.values, **samples.histograms}
-    if assertion.match is not None:
-        if source == "prometheus":
-            return sorted(name for name in pool if assertion.match.matches(prometheus.parse_series(name)[0]))
-        return sorted(name for name in pool if assertion.match.matches(name))
     if assertion.source == SOURCE:
         return sorted(pool)
     if source == "prometheus":
-        return sorted(prometheus.select(pool, assertion.stat, dict(assertion.labels or ())))
+        named = _named(assertion.stat, assertion.match)
+        return sorted(prometheus.select(pool, named, dict(assertion.labels or ())))
+    if assertion.match is not None:
+        return sorted(name for name in pool if assertion.match.matches(name))
     return [assertion.stat]
+
+
+def _over_names(assertion: Assertion, source: str, samples: Samples) -> list[str]:
+    """What a ratio is to."""
+    if not assertion.ratio:
+        return []
+    if source == "prometheus":
+        # A metric that counts all of them does not have the label by which some were chosen.
+        labels, loosely = assertion.over_labels, assertion.over_labels is None
+        wanted = dict((assertion.labels if labels is None else labels) or ())
+        named = _named(assertion.over, assertion.over_match)
+        return sorted(prometheus.select(samples.values, named, wanted, loosely))
+    if assertion.over_match is not None:
+        return sorted(name for name in samples.values if assertion.over_match.matches(name))
+    return [assertion.over]
+
+
+def _named(name: str, pattern: Pattern | None) -> Callable[[str], bool]:
+    if pattern is not None:
+        return pattern.matches
+    return name.__eq__ if name else lambda _name: True
+
+
+def _gone(assertion: Assertion, source: str, samples: Samples, earlier: Samples | None) -> list[str]:
+    """What the earlier snapshot has and is there no longer, as of a cluster that was removed."""
+    if earlier is None:
+        return []
+    chosen = {*_names(assertion, source, earlier), *_over_names(assertion, source, earlier)}
+    counts: dict[str, object] = {name: earlier.values.get(name) for name in chosen}
+    if assertion.about_histogram:
+        counts = {name: earlier.histograms[name].count for name in chosen if name in earlier.histograms}
+    return sorted(
+        name
+        for name, count in counts.items()
+        if name not in samples.values
+        and name not in samples.histograms
+        and isinstance(count, (int, float))
+        # What was never used is not shown, and was 0.
+        and (count or not samples.selection.usedonly)
+    )
 
 
 def _guarded(endpoint: str, stat: str, read: Callable[[], Reading]) -> Reading:
@@ -165,7 +209,10 @@ def _number(
             raise _Nothing("absent", f"{name} is a histogram; say which quantile or bucket of it")
         if assertion.default is None:
             words = "the query gives nothing" if assertion.source == SOURCE else "it is not there"
-            raise _Nothing("absent", words if name else "no name matches")
+            raise _Nothing(
+                "absent",
+                words if name else "no name matches" if assertion.match else "nothing has these labels",
+            )
         value, absent = assertion.default, True
     else:
         absent = False
@@ -184,25 +231,38 @@ def _number(
 
 
 def _ratio(
-    assertion: Assertion, samples: Samples, baseline: _Baseline | None, endpoint: str, names: list[str]
+    assertion: Assertion,
+    samples: Samples,
+    baseline: _Baseline | None,
+    endpoint: str,
+    names: list[str],
+    over: list[str],
 ) -> Reading:
-    above: float = 0
+    what = assertion.over_what
     if not names and assertion.default is None:
         raise _Nothing("absent", "it is not there")
-    for name in names:
-        value, _counter = _number(assertion, samples, baseline, name)
-        above += value if isinstance(value, (int, float)) else 0
-    below, _counter = _number(assertion, samples, baseline, assertion.over)
-    if isinstance(below, str):
-        raise _Nothing("comparison", f"{assertion.over} is text")
+    above = _sum(assertion, samples, baseline, names)
+    if not over or (over == [assertion.over] and over[0] not in samples.values and assertion.default is None):
+        raise _Nothing("absent", f"{what} is not there" if assertion.over else f"nothing is there for {what}")
+    below = _sum(assertion, samples, baseline, over)
     if not below:
-        raise _Nothing("comparison", f"{assertion.over} is 0, so there is no ratio to it")
+        raise _Nothing("comparison", f"{what} is 0, so there is no ratio to it")
     if assertion.tolerance.binomial:
         try:
             assertion.chance(below)
         except ValueError as error:
-            raise _Nothing("comparison", f"of {assertion.over}, {error}") from None
+            raise _Nothing("comparison", f"of {what}, {error}") from None
     return Reading(endpoint, assertion.what, above / below, above=above, below=below)
+
+
+def _sum(assertion: Assertion, samples: Samples, baseline: _Baseline | None, names: list[str]) -> int | float:
+    total: int | float = 0
+    for name in names:
+        value, _counter = _number(assertion, samples, baseline, name)
+        if isinstance(value, str):
+            raise _Nothing("comparison", f"{name} is text, which has no ratio")
+        total += value
+    return total
 
 
 def _histogram(
@@ -258,6 +318,11 @@ class _Baseline:
             return default if absent and default is not None else 0
         return value
 
+    def samples(self) -> Samples | None:
+        """All that the earlier page showed; None where there was no such process yet."""
+        earlier = self._checked()
+        return earlier.sources.get(self._source) if earlier else None
+
     def histogram(self, name: str) -> Histogram:
         samples = self._samples(name)
         return (samples.histograms.get(name) if samples else None) or Histogram(())
@@ -301,34 +366,3 @@ class _Baseline:
     def _start(self) -> float:
         identity = self._page.identity
         return identity.started if identity and identity.started is not None else self._page.time
-
-
-def restarted(before: Identity | None, after: Identity | None) -> str:
-    """In words, if another process answers than before; empty if not, or if nobody can tell (see `in_doubt`)."""
-    if before is None or after is None:
-        return ""
-    if before.epoch is not None and after.epoch is not None and before.epoch != after.epoch:
-        return f"it was restarted hot since (epoch {before.epoch}, now {after.epoch})"
-    if before.started is None or after.started is None:
-        return ""
-    later = after.started - before.started
-    # It is in whole seconds.
-    fell = before.uptime is not None and after.uptime is not None and after.uptime <= before.uptime - 1
-    after_the_look = before.uptime is None or after.started > before.started + before.uptime
-    if (fell and later > _JITTER) or (after_the_look and later > after.slack + _JITTER):
-        return f"it was restarted since (it started {later:.0f} s later than the one before)"
-    return ""
-
-
-def in_doubt(before: Identity | None, after: Identity | None) -> str:
-    """Why it cannot be told whether another process answers than before; empty where `restarted` knows."""
-    if after is None or after.started is None:
-        return "it does not say when it was started"
-    if before is None or before.started is None:
-        return "the earlier snapshot does not say when it was started"
-    looked = before.started + (before.uptime or 0.0)
-    # An uptime in whole seconds leaves a second of doubt, in which none is restarted and asked again. One that is older leaves more.
-    fresh = 1 if after.slack < _STALE else 0
-    if not restarted(before, after) and after.started - looked > fresh + _JITTER:
-        return "it was started just before the earlier snapshot, or just after it"
-    return ""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.errors import ScrapeError
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.histogram import HistogramError, from_bounds
@@ -142,10 +142,12 @@ def _unreadable(line: str) -> ScrapeError:
     )
 
 
-def select(values: Mapping[str, object], name: str, labels: Mapping[str, str]) -> Iterator[str]:
-    """The series of a name that have these labels, whatever else they have."""
+def select(
+    values: Iterable[str], named: Callable[[str], bool], labels: Mapping[str, str], loosely: bool = False
+) -> Iterator[str]:
+    """The series of these names that have these labels, whatever else they have; `loosely`: as far as they have them."""
     for key in values:
-        if key == name or key.startswith(f"{name}{{"):
-            own = parse_series(key)[1]
-            if all(own.get(label) == value for label, value in labels.items()):
+        if named(key.partition("{")[0]):
+            own = parse_series(key)[1] if labels else {}
+            if all(own.get(label, value if loosely else None) == value for label, value in labels.items()):
                 yield key

@@ -73,9 +73,9 @@ def judge(assertions: Sequence[Assertion], now: Snapshot, since: Snapshot | None
             and verdict.failure.kind == "absent"
             and verdict.wrong
         ):
-            page = counted.pages[verdict.wrong[0].endpoint]
-            source = source_of(verdict.assertion, page.format)
-            if source in page.sources and page.sources[source].selection.everything:
+            page = counted.pages.get(verdict.wrong[0].endpoint)
+            source = source_of(verdict.assertion, page.format) if page else ""
+            if page and source in page.sources and page.sources[source].selection.everything:
                 explain_from(verdict, page, source)
     return Outcome(verdicts, now, time.monotonic() - began, 1, remarks=doubts(verdicts))
 
@@ -126,7 +126,9 @@ def _covers(samples: Samples, assertion: Assertion) -> bool:
     if selection.usedonly and assertion.op in PRESENCE:
         return False
     # Whether one pattern lets through all that another does is not to be told, so it has to be the same.
-    whole = selection.everything or assertion.match is None or assertion.match in selection.patterns
+    patterns = [one for one in (assertion.match, assertion.over_match) if one]
+    named = bool(assertion.stat or assertion.match)
+    whole = selection.everything or (named and all(one in selection.patterns for one in patterns))
     return whole and all(
         name in selection.names
         or name in samples.values

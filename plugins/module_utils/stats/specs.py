@@ -52,6 +52,8 @@ ASSERTION_OPTIONS: ArgumentSpec = {
     "promql": {"type": "str"},
     "labels": {"type": "dict"},
     "over": {"type": "str"},
+    "over_match": {"type": "str"},
+    "over_labels": {"type": "dict"},
     "of": {"type": "str", "choices": list(OF), "default": "value"},
     "across": {"type": "str", "choices": list(ACROSS), "default": "each"},
     "quantile": {"type": "float"},

@@ -61,7 +61,7 @@ class Verdict:
             "ok": self.ok,
             "name": assertion.name,
             "source": assertion.source,
-            "stat": assertion.stat or (assertion.match.source if assertion.match else ""),
+            "stat": assertion.stat or (assertion.match.source if assertion.match else assertion.what),
             "endpoint": self._where(),
             "endpoints": list(self.endpoints),
             "of": assertion.of,
@@ -88,7 +88,7 @@ class Verdict:
         first = self._first()
         if first is not None and self.assertion.source == "promql" and first.stat != self.assertion.stat:
             return f"{self.assertion.what} ({first.stat})" if first.stat else self.assertion.what
-        if first is None or not first.stat or self.assertion.over or self.assertion.source != "stats":
+        if first is None or not first.stat or self.assertion.ratio or self.assertion.source != "stats":
             return self.assertion.what
         return first.stat
 

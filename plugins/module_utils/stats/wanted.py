@@ -53,7 +53,7 @@ def source_of(assertion: Assertion, form: str) -> str:
     """Where an assertion looks on an endpoint of a format."""
     if assertion.source == promql.SOURCE:
         return promql.source_for(assertion.stat)
-    if assertion.source == "stats" and (form == "prometheus" or assertion.labels is not None):
+    if assertion.source == "stats" and (form == "prometheus" or assertion.by_labels):
         return "prometheus"
     return assertion.source
 
@@ -94,7 +94,9 @@ def wanted_by(
     answer: dict[str, Wanted] = {}
     for assertion in assertions:
         stats = frozenset(name for name in (assertion.stat, assertion.over) if name)
-        selection = Selection(stats, (assertion.match,) if assertion.match else ())
+        patterns = tuple(one for one in (assertion.match, assertion.over_match) if one)
+        # Labels alone may be those of any name.
+        selection = Selection(stats, patterns, everything=not assertion.stat and not assertion.match)
         less = adds_only(assertion) if usedonly is None else usedonly and assertion.op not in PRESENCE
         used = replace(selection, usedonly=less)
         for endpoint in asked(assertion, endpoints):
@@ -111,7 +113,7 @@ def wanted_by(
 
 def adds_only(assertion: Assertion) -> bool:
     """Whether what Envoy never used, each of which is 0, changes nothing: of a sum over a pattern."""
-    return assertion.match is not None and assertion.across == "sum" and not assertion.over
+    return assertion.match is not None and assertion.across == "sum" and not assertion.ratio
 
 
 def asked_anyway(wanted: Wanted, form: str) -> Wanted:

@@ -235,12 +235,7 @@ def _tell(snapshot: Snapshot, kinds: Mapping[tuple[str, str], str]) -> None:
 def _doubts(verdict: Verdict) -> list[tuple[str, str]]:
     """The readings that would be judged otherwise if they were known to be of a counter, or not."""
     assertion = verdict.assertion
-    if (
-        assertion.source != "stats"
-        or assertion.about_histogram
-        or assertion.over
-        or assertion.labels is not None
-    ):
+    if assertion.source != "stats" or assertion.about_histogram or assertion.ratio or assertion.by_labels:
         return []
     doubtful = [one for one in verdict.readings if one.counter is None and one.doubtful]
     if assertion.of != "rate" and assertion.across in ("each", "sum", "max"):

@@ -23,7 +23,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.stats.api import (
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.errors import Failure
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.evaluate import evaluate
-from ansible_collections.meshlab.envoy.plugins.module_utils.stats.explain import hint
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.explain import explain_from, hint
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.histogram import Histogram
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.snapshot import Identity, Samples
 
@@ -275,6 +275,102 @@ def test_labels() -> None:
     assert judge({"stat": "m", "labels": {"a": "1"}, "across": "sum", "op": "eq", "value": 7}, snap(one)).ok
     assert judge({"stat": "m", "labels": {"a": "1", "b": "3"}, "op": "eq", "value": 4}, snap(one)).ok
     assert not judge({"stat": "m", "labels": {"a": "3"}, "op": "ge", "value": 0}, snap(one)).ok
+
+
+REQUESTS = {
+    'rq_xx{cluster="a",code="2"}': 90,
+    'rq_xx{cluster="a",code="5"}': 10,
+    'rq_xx{cluster="b",code="5"}': 50,
+    'rq_done{cluster="a"}': 100,
+    'rq_done{cluster="b"}': 50,
+    'other_xx{code="5"}': 1,
+}
+
+
+@pytest.mark.parametrize(
+    ("asked", "value"),
+    [
+        ({"labels": {"code": "5"}, "across": "sum"}, 61),
+        ({"labels": {"code": "5"}, "across": "count"}, 3),
+        ({"labels": {"code": "4"}, "across": "sum"}, 0),
+        ({"match": "rq_.*", "labels": {"cluster": "a"}, "across": "sum"}, 200),
+        # The share of a cluster's answers: what counts all of them has no code.
+        ({"stat": "rq_xx", "labels": {"cluster": "a", "code": "5"}, "over": "rq_done"}, 0.1),
+        ({"stat": "rq_xx", "labels": {"code": "5"}, "over": "rq_done"}, 0.4),
+        ({"stat": "rq_xx", "labels": {"code": "5"}, "over": "rq_xx", "over_labels": {}}, 0.4),
+        ({"stat": "rq_xx", "labels": {"code": "5"}, "over": "rq_xx", "over_labels": {"cluster": "a"}}, 0.6),
+        ({"match": ".*_xx", "labels": {"code": "5"}, "over_match": ".*_xx", "over_labels": {}}, 61 / 151),
+        ({"labels": {"code": "5"}, "over_match": "rq_done", "across": "sum"}, 61 / 150),
+    ],
+)
+def test_labels_alone_with_a_pattern_and_in_ratios(asked: dict[str, Any], value: float) -> None:
+    one = page("e")
+    one.sources["prometheus"] = Samples(ALL, dict(REQUESTS))
+    verdict = judge({**asked, "op": "eq", "value": value}, snap(one))
+    assert verdict.ok, verdict.message(0)
+
+
+def test_a_ratio_to_all_that_matches() -> None:
+    now = snap(page("e", **{"c.a.bad": 1, "c.a.all": 10, "c.b.all": 30}))
+    ratio = {"match": r"c\..*\.bad", "over_match": r"c\..*\.all", "op": "eq", "value": 0.025}
+    assert judge(ratio, now).ok
+    assert "match c\\..*\\.bad / match c\\..*\\.all at e" in judge({**ratio, "op": "gt"}, now).message(0)
+    lacking = judge({**ratio, "over_match": "nothing"}, now).failure
+    assert lacking == Failure("absent", "nothing is there for match nothing")
+    missing = judge({"stat": "c.a.bad", "over": "c.a.al", "op": "eq", "value": 1}, now).failure
+    assert missing == Failure("absent", "c.a.al is not there")
+
+
+def test_other_labels_are_named() -> None:
+    one = page("e")
+    one.sources["prometheus"] = Samples(ALL, dict(REQUESTS))
+    asked = {"stat": "rq_done", "labels": {"cluster": "c"}, "op": "eq", "value": 1}
+    verdict = judge(asked, snap(one))
+    explain_from(verdict, one, "prometheus")
+    assert verdict.hint == '; its labels are others: there is rq_done{cluster="a"} and 1 more'
+
+
+@pytest.mark.parametrize("across", ["each", "sum", "max", "count"])
+def test_a_stat_that_is_gone_is_missing_in_a_difference(across: str) -> None:
+    then, now = snap(page("e", a=1, b=5, text="x", zero=0)), snap(page("e", 200, a=3))
+    asked = {"match": ".*", "of": "delta", "across": across, "op": "ge", "value": 0}
+    verdict = judge(asked, now, then)
+    assert verdict.failure is not None
+    assert (verdict.failure.kind, [one.stat for one in verdict.wrong]) == ("restarted", ["b", "zero"])
+    assert "cannot be told" in verdict.message(1)
+    # What was never used was 0, and usedonly does not show it.
+    now.pages["e"].sources["stats"].selection = Selection(everything=True, usedonly=True)
+    assert [one.stat for one in judge(asked, now, then).wrong] == ["b"]
+    then.pages["e"].sources["stats"].values["b"] = 0
+    assert judge(asked, now, then).ok
+    assert judge({**asked, "across": "any"}, snap(page("e", 200, a=3)), then).ok
+
+
+def test_a_histogram_that_is_gone_is_missing_in_a_difference() -> None:
+    then = snap(page("e", a=Histogram(((0, 1, 5),)), b=Histogram(((0, 1, 5),))))
+    now = snap(page("e", 200, a=Histogram(((0, 1, 6),))))
+    asked = {"match": ".", "bucket": "inf", "of": "delta", "across": "sum", "op": "eq", "value": 1}
+    verdict = judge(asked, now, then)
+    assert verdict.failure is not None
+    assert (verdict.failure.kind, verdict.wrong[0].stat) == ("restarted", "b")
+
+
+@pytest.mark.parametrize("gone", ["bad.b", "all.b"])
+def test_a_ratio_misses_what_is_gone(gone: str) -> None:
+    there = {"bad.a": 1, "bad.b": 2, "all.a": 10, "all.b": 10}
+    then = snap(page("e", **there))
+    later = {name: value + 5 for name, value in there.items() if name != gone}
+    ratio = {"match": "bad.*", "over_match": "all.*", "of": "delta", "op": "ge", "value": 0}
+    verdict = judge(ratio, snap(page("e", 200, **later)), then)
+    assert verdict.failure is not None
+    assert verdict.failure.kind == "restarted"
+
+
+def test_the_sum_of_nothing_is_no_0_across_a_restart() -> None:
+    then, now = snap(page("e", 100, started=50, x=5)), snap(page("e", 200, started=150))
+    verdict = judge({"match": "x.*", "of": "delta", "across": "sum", "op": "eq", "value": 0}, now, then)
+    assert verdict.failure is not None
+    assert verdict.failure.kind == "restarted"
 
 
 def test_the_result_has_one_shape() -> None:

@@ -10,8 +10,13 @@ version_added: 0.1.0
 short_description: How much the numbers changed between two snapshots
 description:
   - The difference of each number of two snapshots, as M(meshlab.envoy.envoy_stats_info) and M(meshlab.envoy.envoy_stats) return them.
-  - What the earlier snapshot looked for and did not find was 0 there. What it did not look for is left out, and so are texts.
-  - Fails for an endpoint that was restarted in between, since its counters began anew.
+  - What the earlier snapshot looked for and did not find was 0 there. What it did not look for is left out, and so are texts and what is
+    there no longer.
+  - Fails for an endpoint that was restarted in between, since its counters began anew, and for a counter that went back, since it was
+    reset.
+  - Which numbers are counters is known of a page in Prometheus' format. Envoy's JSON does not say it, so that what went back there may be a
+    gauge, and is negative here. C(of=delta) of M(meshlab.envoy.envoy_stats) asks Envoy in such a case, and fails where it is a counter.
+  - Whether an endpoint was restarted cannot be told of a snapshot that was taken without C(identify).
 positional: earlier
 options:
   _input:

@@ -19,6 +19,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.stats.process import
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.reading import number
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.snapshot import (
     Page,
+    Samples,
     Snapshot,
     read_snapshot,
 )
@@ -71,11 +72,14 @@ def page_in_prometheus(data: Any) -> str:
             samples = page.sources.get(source)
             if samples is None:
                 continue
+            counted = _counted(samples) if source == "prometheus" else frozenset()
             for key, value in samples.values.items():
-                if not isinstance(value, str):
+                if not isinstance(value, str) and key not in counted:
                     name, labels = _named(key, source, page.name)
                     types.setdefault(name, samples.kinds.get(key, "untyped"))
-                    families.setdefault(name, []).append(f"{prometheus.series(name, labels)} {value}")
+                    families.setdefault(name, []).append(
+                        f"{prometheus.series(name, labels)} {_written(value)}"
+                    )
             for key, histogram in samples.histograms.items():
                 name, labels = _named(key, source, page.name)
                 types[name] = "histogram"
@@ -98,6 +102,10 @@ def _difference(after: Page, before: Page) -> dict[str, int | float]:
             selected = prometheus.parse_series(name)[0] if source == "prometheus" else name
             if isinstance(value, str) or isinstance(then, str) or not earlier.selection.covers(selected):
                 continue
+            if value < then and "counter" in (samples.kinds.get(name), earlier.kinds.get(name)):
+                raise SpecError(
+                    f"{name} at {after.name} went back from {then} to {value}: its counters were reset, so a difference says nothing"
+                )
             answer[name] = value - then
     return answer
 
@@ -122,9 +130,9 @@ def _same_process(after: Page, before: Page | None) -> None:
 def _histograms(page: Page, stat: str) -> dict[str, Histogram]:
     return {
         key: histogram
-        for samples in page.sources.values()
+        for source, samples in page.sources.items()
         for key, histogram in samples.histograms.items()
-        if key == stat or prometheus.parse_series(key)[0] == stat
+        if key == stat or (source == "prometheus" and prometheus.parse_series(key)[0] == stat)
     }
 
 
@@ -136,14 +144,32 @@ def _named(key: str, source: str, endpoint: str) -> tuple[str, dict[str, str]]:
     return name, {**labels, "endpoint": endpoint}
 
 
+def _counted(samples: Samples) -> frozenset[str]:
+    """The series of a page that its histograms are written with anyway: their sums and counts."""
+    families = [prometheus.parse_series(key) for key in samples.histograms]
+    return frozenset(
+        prometheus.series(f"{name}{suffix}", labels)
+        for name, labels in families
+        for suffix in ("_sum", "_count")
+    )
+
+
 def _buckets(name: str, labels: dict[str, str], histogram: Histogram) -> list[str]:
     lines: list[str] = []
     total = 0.0
     for _lower, upper, count in histogram.buckets:
         total += count
         if upper != float("inf"):
-            lines.append(f"{prometheus.series(f'{name}_bucket', {**labels, 'le': f'{upper:g}'})} {total:g}")
-    lines.append(f"{prometheus.series(f'{name}_bucket', {**labels, 'le': '+Inf'})} {total:g}")
+            bounded = prometheus.series(f"{name}_bucket", {**labels, "le": _written(upper)})
+            lines.append(f"{bounded} {_written(total)}")
+    lines.append(f"{prometheus.series(f'{name}_bucket', {**labels, 'le': '+Inf'})} {_written(total)}")
     if histogram.total is not None:
-        lines.append(f"{prometheus.series(f'{name}_sum', labels)} {histogram.total:g}")
-    return [*lines, f"{prometheus.series(f'{name}_count', labels)} {total:g}"]
+        lines.append(f"{prometheus.series(f'{name}_sum', labels)} {_written(histogram.total)}")
+    return [*lines, f"{prometheus.series(f'{name}_count', labels)} {_written(total)}"]
+
+
+def _written(number: int | float) -> str:
+    """All of its digits."""
+    return str(
+        int(number) if isinstance(number, float) and number.is_integer() and abs(number) < 2**53 else number
+    )

@@ -41,6 +41,20 @@ def test_delta_across_a_restart() -> None:
         delta(snapshot(50, a=4), snapshot(0, a=1))
 
 
+def test_delta_of_a_counter_that_was_reset() -> None:
+    before, after = snapshot(0, a=5, b=2), snapshot(0, a=1, b=9)
+    assert delta(after, before) == {"edge": {"a": -4, "b": 7}}  # it may be a gauge
+    for told in (before, after):
+        told["endpoints"]["edge"]["sources"]["stats"]["kinds"] = {"a": "counter"}
+        with pytest.raises(
+            AnsibleFilterError, match="a at edge went back from 5 to 1: its counters were reset"
+        ):
+            delta(after, before)
+        del told["endpoints"]["edge"]["sources"]["stats"]["kinds"]
+    after["endpoints"]["edge"]["sources"]["stats"]["kinds"] = {"a": "gauge"}
+    assert delta(after, before)["edge"]["a"] == -4
+
+
 def test_delta_of_something_else() -> None:
     for other in ({}, None, "x", {"version": 1, "time": 1, "endpoints": {}}):
         with pytest.raises(AnsibleFilterError, match="earlier snapshot"):
@@ -69,3 +83,51 @@ def test_to_prometheus_and_back() -> None:
     assert histogram.count == 100
     assert histogram.at_most(2).value == 90
     assert again.values['envoy_h_time_count{endpoint="edge"}'] == 100
+
+
+def test_to_prometheus_writes_all_digits() -> None:
+    many = Histogram(((0.0, 1.5, 1_234_567), (1.5, 1_000_001.0, 7_654_321)), 123_456_789.5)
+    samples = Samples(Selection(everything=True), {"big": 2**70, "part": 1234567.25}, {"time": many})
+    page = Page("edge", "envoy", 100.0, {"stats": samples})
+    text = to_prometheus(Snapshot(100.0, {"edge": page}).as_data())
+    assert text.splitlines() == [
+        "# TYPE envoy_big untyped",
+        f'envoy_big{{endpoint="edge"}} {2**70}',
+        "# TYPE envoy_part untyped",
+        'envoy_part{endpoint="edge"} 1234567.25',
+        "# TYPE envoy_time histogram",
+        'envoy_time_bucket{endpoint="edge",le="1.5"} 1234567',
+        'envoy_time_bucket{endpoint="edge",le="1000001"} 8888888',
+        'envoy_time_bucket{endpoint="edge",le="+Inf"} 8888888',
+        'envoy_time_sum{endpoint="edge"} 123456789.5',
+        'envoy_time_count{endpoint="edge"} 8888888',
+    ]
+
+
+PAGE = """# TYPE asked histogram
+asked_bucket{path="/",le="0.5"} 3
+asked_bucket{path="/",le="+Inf"} 4
+asked_sum{path="/"} 2.5
+asked_count{path="/"} 4
+# TYPE other_count counter
+other_count 7
+"""
+
+
+def test_to_prometheus_writes_every_series_of_a_page_once() -> None:
+    page = Page(
+        "app", "prometheus", 100.0, {"prometheus": parse_text(PAGE.encode(), Selection(everything=True))}
+    )
+    text = to_prometheus(Snapshot(100.0, {"app": page}).as_data())
+    series = [line.rpartition(" ")[0] for line in text.splitlines() if not line.startswith("#")]
+    assert len(series) == len(set(series)) == 5
+    assert 'asked_count{endpoint="app",path="/"} 4' in text.splitlines()
+    assert 'other_count{endpoint="app"} 7' in text.splitlines()
+
+
+def test_quantile_beside_names_with_braces() -> None:
+    data = snapshot(0, FAST)
+    histograms = data["endpoints"]["edge"]["sources"]["stats"]["histograms"]
+    histograms["cluster.{odd.time"] = histograms["h.time"]
+    assert quantile(data, 0.5, "h.time") == pytest.approx(1.5)
+    assert quantile(data, 0.5, "cluster.{odd.time") == pytest.approx(1.5)

@@ -268,6 +268,8 @@ options:
       - A file on the managed host to write the C(snapshot) to, in place of returning it. For fleets, whose numbers would be carried
         to the controller and back again. It is replaced as a whole, and only its owner can read it.
       - The C(snapshot) that is returned then names the file, and is taken as O(since) like any other, on the same host.
+      - Not written in check mode, where the C(snapshot) itself is returned. Where it cannot be written, the task fails with the
+        assertions' results, and without a C(snapshot).
     type: path
 """
 

@@ -377,9 +377,14 @@ def main() -> None:
         outcome = look_at_hosts(given) if given["snapshots"] is not None else look(given)
         for remark in outcome.remarks:
             module.warn(remark)
-        written = write_snapshot(given["snapshot_file"], outcome.snapshot) if given["snapshot_file"] else None
     except SpecError as error:
         module.fail_json(msg=str(error))
+    written = None
+    if given["snapshot_file"] and not module.check_mode:
+        try:
+            written = write_snapshot(given["snapshot_file"], outcome.snapshot)
+        except SpecError as error:  # what came out of the assertions is not lost with it
+            module.fail_json(msg=f"{error}\n{outcome.message}", changed=False, **outcome.as_data({}))
     result = {"changed": False, "msg": outcome.message, **outcome.as_data(written)}
     if outcome.ok:
         module.exit_json(**result)

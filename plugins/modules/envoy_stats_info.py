@@ -57,6 +57,7 @@ options:
         the controller and back again. It is replaced as a whole, and only its owner can read it.
       - RV(snapshot) then names the file, and is taken as O(meshlab.envoy.envoy_stats#module:since) like any other, on the same host.
         RV(readings) and RV(histograms) are empty.
+      - Not written in check mode, where the result is the same as without it.
     type: path
 seealso:
   - module: meshlab.envoy.envoy_stats
@@ -208,7 +209,7 @@ def main() -> None:
             usedonly=given["usedonly"],
             timeout=given["timeout"],
             limits=limits_from(given),
-            snapshot_file=given["snapshot_file"],
+            snapshot_file=None if module.check_mode else given["snapshot_file"],
         )
     except SpecError as error:
         module.fail_json(msg=str(error))

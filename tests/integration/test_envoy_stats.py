@@ -390,6 +390,28 @@ def test_the_share_of_failures_by_labels(own: Envoy) -> None:
     assert "its labels are others: there is envoy_http_downstream_rq_xx{" in wrong["msg"]
 
 
+def test_a_file_that_cannot_be_written_loses_no_verdict(shared: Envoy, tmp_path: Path) -> None:
+    live = {"stat": "server.live", "op": "eq", "value": 1}
+    result = stats(shared, live, {**live, "value": 2}, snapshot_file=str(tmp_path))
+    assert result["failed"] is True
+    assert result["msg"].startswith(f"snapshot_file: {tmp_path} cannot be written: Is a directory\n")
+    assert "server.live at envoy: expected eq 2, saw 1" in result["msg"]
+    assert [one["ok"] for one in result["assertions"]] == [True, False]
+    assert "cannot be written" in info(url=shared.url, snapshot_file=str(tmp_path))["msg"]
+
+
+def test_check_mode_writes_no_file(shared: Envoy, tmp_path: Path) -> None:
+    path = tmp_path / "snapshot.json"
+    live = {"stat": "server.live", "op": "eq", "value": 1}
+    given = {"snapshot_file": str(path), "_ansible_check_mode": True}
+    seen = stats(shared, live, **given)["snapshot"]
+    read = info(url=shared.url, stats=["server.live"], **given)
+    assert not path.exists()
+    for snapshot in (seen, read["snapshot"]):
+        assert snapshot["endpoints"]["envoy"]["sources"]["stats"]["values"] == {"server.live": 1}
+    assert read["readings"]["envoy"]["stats"] == {"server.live": 1}
+
+
 def test_draining_is_seen(own: Envoy) -> None:
     own.post("/healthcheck/fail")
     result = stats(

@@ -8,6 +8,7 @@ The file is the same JSON as a snapshot in a result, with each endpoint on a lin
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import tempfile
@@ -37,22 +38,36 @@ class SnapshotFile:
         except OSError as error:
             raise SpecError(f"snapshot_file: {path} cannot be written: {error.strerror}") from None
         self._file: IO[str] = os.fdopen(descriptor, "w", encoding="utf-8")
-        self._file.write(f'{{"version": {VERSION}, "time": {json.dumps(time)}, "endpoints": {{\n')
         self._mark = ""
+        self._write(f'{{"version": {VERSION}, "time": {json.dumps(time)}, "endpoints": {{\n')
 
     def add(self, page: Page) -> None:
-        self._file.write(f"{self._mark}{json.dumps(page.name)}: {json.dumps(page.as_data())}")
+        self._write(f"{self._mark}{json.dumps(page.name)}: {json.dumps(page.as_data())}")
         self._mark = ",\n"
 
     def finish(self) -> None:
         """Readable for its owner only: it may say more than who runs the task wants everybody to know."""
-        self._file.write("\n}}\n")
-        self._file.close()
-        os.replace(self._unfinished, self.path)
+        self._write("\n}}\n")
+        try:
+            self._file.close()
+            os.replace(self._unfinished, self.path)
+        except OSError as error:
+            raise self._cannot(error) from None
 
     def give_up(self) -> None:
-        self._file.close()
-        os.unlink(self._unfinished)
+        with contextlib.suppress(OSError):
+            self._file.close()  # what is left to be written may find no space either
+        with contextlib.suppress(OSError):
+            os.unlink(self._unfinished)
+
+    def _write(self, text: str) -> None:
+        try:
+            self._file.write(text)
+        except OSError as error:
+            raise self._cannot(error) from None
+
+    def _cannot(self, error: OSError) -> SpecError:
+        return SpecError(f"snapshot_file: {self.path} cannot be written: {error.strerror}")
 
 
 def write(path: str, snapshot: Snapshot) -> dict[str, Any]:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +121,31 @@ def test_a_file_that_is_none(content: str | None, words: str, tmp_path: Path) ->
 def test_where_it_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match=r"snapshot_file: .* cannot be written: No such file"):
         write_snapshot(str(tmp_path / "nowhere" / "snapshot.json"), snapshot())
+
+
+def test_a_folder_in_its_place(tmp_path: Path) -> None:
+    (tmp_path / "snapshot.json").mkdir()
+    with pytest.raises(SpecError, match=r"snapshot_file: .* cannot be written: Is a directory"):
+        write_snapshot(str(tmp_path / "snapshot.json"), snapshot())
+    assert [one.name for one in tmp_path.iterdir()] == ["snapshot.json"]
+
+
+@pytest.mark.parametrize("small", [True, False], ids=["at the end", "in the middle"])
+def test_no_space_left(small: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disk is /dev/full; a small snapshot is written to it when the file is closed, and a large one before."""
+    many = snapshot()
+    if not small:
+        many.pages["a"].sources["stats"].values = {f"stat{number}": number for number in range(10_000)}
+    opened = os.fdopen
+
+    def full(descriptor: int, *arguments: Any, **more: Any) -> Any:
+        os.close(descriptor)
+        return opened(os.open("/dev/full", os.O_WRONLY), *arguments, **more)
+
+    monkeypatch.setattr("os.fdopen", full)
+    with pytest.raises(SpecError, match=r"snapshot_file: .* cannot be written: No space left on device"):
+        write_snapshot(str(tmp_path / "snapshot.json"), many)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_controller_says_that_it_cannot_read_it(tmp_path: Path) -> None:

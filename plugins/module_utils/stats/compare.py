@@ -28,6 +28,7 @@ __all__ = [
     "parse_tolerance",
     "show",
     "too_far",
+    "too_low",
 ]
 
 
@@ -83,6 +84,16 @@ def too_far(
         return False
     bounds = [_number(one) for one in (_many(expected))]
     return all(bound is not None and observed > bound + tolerance.around(bound) for bound in bounds)
+
+
+def too_low(
+    op: str, observed: Scalar, expected: Scalar | Sequence[Scalar] | Pattern | None, tolerance: Tolerance
+) -> bool:
+    """Whether the comparison may come true when the number grows."""
+    if isinstance(observed, str) or isinstance(expected, Pattern) or holds(op, observed, expected, tolerance):
+        return False
+    bounds = [_number(one) for one in _many(expected)]
+    return op not in ("lt", "le", "ne") and any(bound is not None and observed <= bound for bound in bounds)
 
 
 def in_words(op: str, expected: Scalar | Sequence[Scalar] | Pattern | None, tolerance: Tolerance) -> str:

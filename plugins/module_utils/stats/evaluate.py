@@ -43,6 +43,7 @@ def evaluate(
             seen.add(look_at(assertion, source, page, endpoint.name, since))
     readings = seen.kept
     verdict = Verdict(assertion, tuple(one.name for one in chosen), tuple(readings))
+    verdict.flushed = any(one.format == "envoy" for one in chosen)
     if since is not None and assertion.since:
         verdict.remark = _doubt(chosen, now, since)
     if assertion.op in ("present", "absent"):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.assertion import Assertion
-from ansible_collections.meshlab.envoy.plugins.module_utils.stats.compare import show
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.compare import show, too_low
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.errors import Failure
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.histogram import Estimate
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.measure import Reading
@@ -34,6 +34,7 @@ class Verdict:
     wrong: tuple[Reading, ...] = ()
     final: bool = False  # it can no longer come true
     hint: str = ""
+    flushed: bool = False  # of an Envoy, whose histograms are as old as its last flush
     remark: str = ""  # what makes it less certain, whether it holds or not
     # With `tolerance: binomial`, the share that was seen: how many, of how many.
     above: float = 0
@@ -133,8 +134,19 @@ class Verdict:
             f" (between {show(self.estimate.low)} and {show(self.estimate.high)}, as far as its buckets tell)"
         )
 
+    def _lacks_samples(self) -> bool:
+        """Whether more samples of a histogram could mend it."""
+        assertion, failure = self.assertion, self.failure
+        if failure is not None and failure.message.startswith("no sample was counted"):
+            return True
+        if assertion.bucket is None or failure is None or failure.message or failure.kind != "comparison":
+            return False
+        return self.observed is not None and too_low(
+            assertion.op, self.observed, assertion.value, assertion.tolerance
+        )
+
     def _certainty(self) -> str:
-        if self.failure is not None and self.failure.message.startswith("no sample was counted"):
+        if self.flushed and self._lacks_samples():
             return "; Envoy fills histograms at its flush, every 5 s unless stats_flush_on_admin is set"
         if not self.final or (self.failure is not None and self.failure.kind != "comparison"):
             return ""

@@ -259,6 +259,31 @@ def test_quantiles_of_what_came_since() -> None:
     assert reset.failure.kind == "restarted"
 
 
+@pytest.mark.parametrize(
+    ("entry", "told"),
+    [
+        ({"bucket": "inf", "op": "eq", "value": 50}, True),
+        ({"bucket": "inf", "op": "gt", "value": 40}, True),
+        ({"bucket": 5, "op": "between", "value": [41, 50], "across": "sum"}, True),
+        ({"bucket": "inf", "op": "eq", "value": 39}, False),
+        ({"bucket": "inf", "op": "lt", "value": 40}, False),
+        ({"bucket": "inf", "op": "ne", "value": 40}, False),
+        ({"quantile": 0.5, "op": "gt", "value": 50}, False),
+    ],
+)
+def test_a_histogram_that_lacks_samples_may_not_be_flushed_yet(entry: dict[str, Any], told: bool) -> None:
+    now = snap(page("e", h=Histogram(((1.0, 2.0, 40),))))
+    said = "; Envoy fills histograms at its flush, every 5 s unless stats_flush_on_admin is set"
+    assert (said in judge({"stat": "h", **entry}, now).message(1)) is told
+    # Another program's page is as it is.
+    (elsewhere,) = parse_endpoints([{"name": "e", "url": "http://e", "format": "prometheus"}])
+    samples = Samples(ALL, {}, {"h": Histogram(((1.0, 2.0, 40),))})
+    other = Snapshot(1.0, {"e": Page("e", "prometheus", 1.0, {"prometheus": samples})})
+    verdict = evaluate(parse_assertions([{"stat": "h", **entry}])[0], [elsewhere], other)
+    assert not verdict.ok
+    assert said not in verdict.message(1)
+
+
 def test_a_quantile_of_a_fleet_is_of_all_samples() -> None:
     now = snap(page("a", h=Histogram(((0, 1, 99),))), page("b", h=Histogram(((10, 11, 1),))))
     assert (

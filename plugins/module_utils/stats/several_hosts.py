@@ -73,9 +73,9 @@ def judge(assertions: Sequence[Assertion], now: Snapshot, since: Snapshot | None
             and verdict.failure.kind == "absent"
             and verdict.wrong
         ):
-            page = counted.pages.get(verdict.wrong[0].endpoint)
-            source = source_of(verdict.assertion, page.format) if page else ""
-            if page and source in page.sources and page.sources[source].selection.everything:
+            page = counted.pages[verdict.wrong[0].endpoint]
+            source = source_of(verdict.assertion, page.format)
+            if source in page.sources and page.sources[source].selection.everything:
                 explain_from(verdict, page, source)
     return Outcome(verdicts, now, time.monotonic() - began, 1, remarks=doubts(verdicts))
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -23,8 +24,13 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.stats.api import (
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.errors import Failure
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.evaluate import evaluate
-from ansible_collections.meshlab.envoy.plugins.module_utils.stats.explain import explain_from, hint
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.explain import (
+    explain_absence,
+    explain_from,
+    hint,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.histogram import Histogram
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.scrape import Fleet
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.snapshot import Identity, Samples
 
 ALL = Selection(everything=True)
@@ -353,6 +359,15 @@ def test_other_labels_are_named() -> None:
     verdict = judge(asked, snap(one))
     explain_from(verdict, one, "prometheus")
     assert verdict.hint == '; its labels are others: there is rq_done{cluster="a"} and 1 more'
+
+
+def test_a_pod_that_goes_while_an_absence_is_explained() -> None:
+    seen = snap(page("gone", y=1))
+    verdict = judge({"stat": "x", "op": "eq", "value": 1}, seen)
+    assert verdict.failure is not None
+    assert verdict.failure.kind == "absent"
+    asyncio.run(explain_absence(Fleet(ends("other")), [verdict], seen))
+    assert verdict.hint == ""
 
 
 @pytest.mark.parametrize("across", ["each", "sum", "max", "count"])

@@ -9,6 +9,7 @@ import contextlib
 import json
 from collections.abc import Callable
 
+from ansible_collections.meshlab.envoy.plugins.module_utils.admin.clusters import read_clusters
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.automaton import Automaton
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.envoy_json import parse_stats
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.errors import ScrapeError, SpecError
@@ -62,7 +63,9 @@ def facts(data: bytes) -> None:
         return
     for source in FACTS:
         with contextlib.suppress(ScrapeError):
-            read_facts(source, decoded)
+            json.dumps(read_facts(source, decoded), allow_nan=False)
+    with contextlib.suppress(ScrapeError):
+        json.dumps(read_clusters(decoded), allow_nan=False)
 
 
 def snapshot(data: bytes) -> None:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -58,7 +59,7 @@ def read_host(data: Mapping[str, Any]) -> Host:
         weight=whole(data.get("weight", 0)),
         priority=whole(data.get("priority", 0)),
         locality={key: str(locality.get(key, "")) for key in ("region", "zone", "sub_zone")},
-        success_rate=None if rate is None else float(rate),
+        success_rate=None if rate is None else _finite(rate),
         stats={stat["name"]: whole(stat.get("value", 0)) for stat in data.get("stats", ())},
     )
 
@@ -69,6 +70,16 @@ def whole(value: Any) -> int:
         return int(value)
     except OverflowError:
         raise ValueError(f"{value!r} is no whole number") from None
+
+
+def _finite(value: Any) -> float:
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        raise ValueError("a rate is no number")
+    return number
 
 
 def totals(hosts: Sequence[Host]) -> dict[str, int]:

@@ -212,6 +212,8 @@ HUGE = float("inf")  # as JSON's 1e999 is read
         ("clusters", {"cluster_statuses": [{"name": "a", "host_statuses": [{"weight": HUGE}]}]}),
         ("clusters", {"cluster_statuses": [{"name": "a", "host_statuses": [{"stats": [{"name": "x", "value": HUGE}]}]}]}),
         ("clusters", {"cluster_statuses": [{"name": "a", "host_statuses": [{"priority": {}}]}]}),
+        ("clusters", {"cluster_statuses": [{"name": "a", "host_statuses": [{"success_rate": {"value": HUGE}}]}]}),
+        ("clusters", {"cluster_statuses": [{"name": "a", "host_statuses": [{"success_rate": {"value": 10**400}}]}]}),
         ("listeners", {"listener_statuses": [{"name": "a", "local_address": {"socket_address": {"port_value": HUGE}}}]}),
         ("certs", {"certificates": [{"cert_chain": [{"path": "a", "days_until_expiration": HUGE}]}]}),
         ("certs", {"certificates": [{"cert_chain": [{"path": "a", "valid_from": ["b"]}]}]}),

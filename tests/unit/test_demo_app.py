@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 import threading
+import time
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -186,6 +187,7 @@ def test_a_chain_of_hops_ends(app: ModuleType, made: str, monkeypatch: pytest.Mo
 
 
 def test_metrics_count_requests_and_buckets_add_up(app: ModuleType) -> None:
+    before = time.time()
     metrics = app.Metrics()
     for seconds in (0.0005, 0.001, 0.3, 99.0):
         metrics.count("GET", "/delay", 200, seconds)
@@ -206,6 +208,7 @@ def test_metrics_count_requests_and_buckets_add_up(app: ModuleType) -> None:
     assert values['demo_app_request_duration_seconds_count{path="/delay"}'] == "4"
     assert float(values['demo_app_request_duration_seconds_sum{path="/delay"}']) == pytest.approx(99.3015)
     assert values["demo_app_requests_under_way"] == "3"
+    assert before - 0.001 <= float(values["process_start_time_seconds"]) <= time.time() + 0.001
     assert values['demo_app_info{service="1",version="",hostname="h"}'] == "1"
     assert len(values) == len([line for line in lines if not line.startswith("#")]), "no series twice"
 

@@ -175,6 +175,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._started = time.time()
         self._requests: dict[tuple[str, str, int], int] = defaultdict(int)
         self._buckets: dict[str, list[int]] = defaultdict(lambda: [0] * (len(BUCKETS) + 1))
         self._sums: dict[str, float] = defaultdict(float)
@@ -197,6 +198,10 @@ class Metrics:
             "# HELP demo_app_info What this application is.",
             "# TYPE demo_app_info gauge",
             f"demo_app_info{{{labels}}} 1",
+            # By its usual name: whoever compares two pages sees a restart in between.
+            "# HELP process_start_time_seconds When this application was started, in seconds since 1970.",
+            "# TYPE process_start_time_seconds gauge",
+            f"process_start_time_seconds {self._started:.3f}",
             "# HELP demo_app_requests_under_way Requests that are being answered.",
             "# TYPE demo_app_requests_under_way gauge",
             f"demo_app_requests_under_way {under_way}",

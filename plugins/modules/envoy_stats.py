@@ -97,6 +97,17 @@ EXAMPLES = r"""
         value: 0.1
         tolerance: binomial
 
+- name: Hardly anything that the shop answers is an error, told by Envoy's own labels
+  meshlab.envoy.envoy_stats:
+    url: http://127.0.0.1:8001
+    assertions:
+      - stat: envoy_cluster_upstream_rq_xx
+        labels: {envoy_cluster_name: shop, envoy_response_code_class: "5"}
+        over: envoy_cluster_upstream_rq_completed
+        default: 0
+        op: le
+        value: 0.01
+
 - name: Two sidecars, one of them in a container, and an exporter
   meshlab.envoy.envoy_stats:
     endpoints:
@@ -172,7 +183,7 @@ assertions:
       type: str
       returned: success
     stat:
-      description: The stat, or the pattern.
+      description: The stat, or the pattern, or the labels where there is neither.
       type: str
       returned: success
     endpoint:

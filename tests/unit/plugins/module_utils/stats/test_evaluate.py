@@ -18,8 +18,10 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.stats.api import (
     Snapshot,
     SpecError,
     Verdict,
+    judge_hosts,
     parse_assertions,
     parse_endpoints,
+    read_hosts,
     read_snapshot,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.errors import Failure
@@ -30,6 +32,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.stats.explain import
     hint,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.histogram import Histogram
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.pattern import compile_pattern
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.scrape import Fleet
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.snapshot import Identity, Samples
 
@@ -350,6 +353,28 @@ def test_a_ratio_to_all_that_matches() -> None:
     assert lacking == Failure("absent", "nothing is there for match nothing")
     missing = judge({"stat": "c.a.bad", "over": "c.a.al", "op": "eq", "value": 1}, now).failure
     assert missing == Failure("absent", "c.a.al is not there")
+
+
+@pytest.mark.parametrize(
+    ("asked", "looked"),
+    [
+        ({"match": "rq_.*", "over_match": "rq_done"}, True),
+        ({"match": "rq_.*", "over": "rq_done"}, True),
+        ({"match": "rq_.*", "over_match": "other.*"}, False),
+        ({"labels": {"cluster": "a"}}, False),
+    ],
+)
+def test_hosts_have_to_have_looked_for_all_of_it(asked: dict[str, Any], looked: bool) -> None:
+    patterns = tuple(compile_pattern(one, "match") for one in ("rq_.*", "rq_done"))
+    samples = Samples(Selection(patterns=patterns), dict(REQUESTS))
+    one = Page("app", "prometheus", 100.0, {"prometheus": samples})
+    hosts = read_hosts({"web": snap(one).as_data()})
+    assertions = parse_assertions([{**asked, "across": "sum", "op": "gt", "value": 0}])
+    if looked:
+        assert judge_hosts(assertions, hosts).ok
+        return
+    with pytest.raises(SpecError, match="was not taken of"):
+        judge_hosts(assertions, hosts)
 
 
 def test_other_labels_are_named() -> None:

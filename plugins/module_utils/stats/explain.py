@@ -122,9 +122,10 @@ def hint(stat: str, names: Iterable[str], histograms: Iterable[str] = (), source
         return f"near it is {', '.join(near)}"
     first = stat.split(".", maxsplit=1)[0]
     if not any(name.startswith(f"{first}.") for name in known):
-        return f"nothing begins with {first}; does a stats matcher hide it?"
+        return f"nothing begins with {first}{'; does a stats matcher hide it?' if source == 'stats' else ''}"
     prefix = ".".join(stat.split(".")[:2])
-    return f"nothing begins with {prefix}; is it named so, or does a stats matcher hide it?"
+    hidden = ", or does a stats matcher hide it?" if source == "stats" else "?"
+    return f"nothing begins with {prefix}; is it named so{hidden}"
 
 
 def _by_status(word: str) -> bool:

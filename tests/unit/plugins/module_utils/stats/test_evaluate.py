@@ -478,6 +478,8 @@ def test_nearest_names(stat: str, words: str) -> None:
         stat, ["cluster.web.upstream_rq_total", "cluster.web.upstream_cx_total"], ["cluster.web.time"]
     )
     assert "no stats at all" in hint(stat, [])
+    # A matcher hides stats, and nothing else.
+    assert "matcher" not in hint(stat, ["cluster.web.upstream_rq_total"], source="clusters")
 
 
 @pytest.mark.parametrize(

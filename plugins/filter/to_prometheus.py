@@ -12,7 +12,8 @@ description:
   - Writes the numbers and histograms of a snapshot in Prometheus' text format, for a file that node_exporter's textfile collector reads,
     or to be pushed.
   - The endpoint becomes a label named C(endpoint). A stat's name becomes C(envoy_) and the name with underscores in place of what
-    Prometheus does not take; a metric that came in Prometheus' format keeps its name and labels.
+    Prometheus does not take; a metric that came in Prometheus' format keeps its name and labels. Where two stats become one name, the
+    label C(stat) tells them apart. A label C(endpoint) that a metric has is called C(exported_endpoint).
   - Envoy's JSON does not say what is a counter and what is a gauge, so its numbers are untyped.
 options:
   _input:

@@ -67,6 +67,7 @@ def page_in_prometheus(data: Any) -> str:
     """All numbers in Prometheus' text format, with the endpoint as a label."""
     families: dict[str, list[str]] = {}
     types: dict[str, str] = {}
+    taken: dict[str, str] = {}
     for page in read_snapshot(data, "the snapshot").pages.values():
         for source in ("stats", "prometheus"):
             samples = page.sources.get(source)
@@ -75,13 +76,13 @@ def page_in_prometheus(data: Any) -> str:
             counted = _counted(samples) if source == "prometheus" else frozenset()
             for key, value in samples.values.items():
                 if not isinstance(value, str) and key not in counted:
-                    name, labels = _named(key, source, page.name)
+                    name, labels = _named(key, source, page.name, taken)
                     types.setdefault(name, samples.kinds.get(key, "untyped"))
                     families.setdefault(name, []).append(
                         f"{prometheus.series(name, labels)} {_written(value)}"
                     )
             for key, histogram in samples.histograms.items():
-                name, labels = _named(key, source, page.name)
+                name, labels = _named(key, source, page.name, taken)
                 types[name] = "histogram"
                 families.setdefault(name, []).extend(_buckets(name, labels, histogram))
     lines: list[str] = []
@@ -136,12 +137,17 @@ def _histograms(page: Page, stat: str) -> dict[str, Histogram]:
     }
 
 
-def _named(key: str, source: str, endpoint: str) -> tuple[str, dict[str, str]]:
+def _named(key: str, source: str, endpoint: str, taken: dict[str, str]) -> tuple[str, dict[str, str]]:
     if source == "prometheus":
         name, labels = prometheus.parse_series(key)
-    else:
-        name, labels = f"envoy_{re.sub(r'[^a-zA-Z0-9_]', '_', key)}", {}
-    return name, {**labels, "endpoint": endpoint}
+        if "endpoint" in labels:  # called as Prometheus calls a label that it has another of
+            labels["exported_endpoint"] = labels.pop("endpoint")
+        return name, {**labels, "endpoint": endpoint}
+    name, labels = f"envoy_{re.sub(r'[^a-zA-Z0-9_]', '_', key)}", {"endpoint": endpoint}
+    # a.b and a_b become one name, and a page with one series twice is refused as a whole.
+    if taken.setdefault(prometheus.series(name, labels), key) != key:
+        labels["stat"] = key
+    return name, labels
 
 
 def _counted(samples: Samples) -> frozenset[str]:

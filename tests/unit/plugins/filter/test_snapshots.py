@@ -125,6 +125,20 @@ def test_to_prometheus_writes_every_series_of_a_page_once() -> None:
     assert 'other_count{endpoint="app"} 7' in text.splitlines()
 
 
+def test_to_prometheus_tells_apart_what_becomes_one_name() -> None:
+    page = Page("edge", "envoy", 100.0, {"stats": Samples(Selection(everything=True), {"a-b": 1, "a_b": 2})})
+    asked = Samples(Selection(everything=True), {'asked{endpoint="/x"}': 3, 'asked{endpoint="/y"}': 4})
+    app = Page("app", "prometheus", 100.0, {"prometheus": asked})
+    assert to_prometheus(Snapshot(100.0, {"edge": page, "app": app}).as_data()).splitlines() == [
+        "# TYPE asked untyped",
+        'asked{endpoint="app",exported_endpoint="/x"} 3',
+        'asked{endpoint="app",exported_endpoint="/y"} 4',
+        "# TYPE envoy_a_b untyped",
+        'envoy_a_b{endpoint="edge"} 1',
+        'envoy_a_b{endpoint="edge",stat="a_b"} 2',
+    ]
+
+
 def test_quantile_beside_names_with_braces() -> None:
     data = snapshot(0, FAST)
     histograms = data["endpoints"]["edge"]["sources"]["stats"]["histograms"]

@@ -74,6 +74,8 @@ def _with_other_labels(assertion: Assertion, page: Page, source: str) -> str:
         return ""
     samples = page.sources[source]
     found = sorted(prometheus.select([*samples.values, *samples.histograms], assertion.stat.__eq__, {}))
+    if any(prometheus.select(found, assertion.stat.__eq__, dict(assertion.labels))):
+        return ""
     more = f" and {len(found) - 1} more" if len(found) > 1 else ""
     return f"its labels are others: there is {found[0]}{more}" if found else ""
 

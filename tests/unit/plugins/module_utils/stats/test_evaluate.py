@@ -384,6 +384,10 @@ def test_other_labels_are_named() -> None:
     verdict = judge(asked, snap(one))
     explain_from(verdict, one, "prometheus")
     assert verdict.hint == '; its labels are others: there is rq_done{cluster="a"} and 1 more'
+    # Of these labels it is there, and no histogram.
+    verdict = judge({**asked, "labels": {"cluster": "a"}, "bucket": 5}, snap(one))
+    explain_from(verdict, one, "prometheus")
+    assert "it is no histogram" in verdict.hint
 
 
 def test_a_pod_that_goes_while_an_absence_is_explained() -> None:

@@ -199,7 +199,8 @@ options:
           - Which process answers is read from C(/server_info), or from the stats C(server.uptime) and C(server.hot_restart_epoch) where
             the admin's C(allow_paths) keeps that back, and of O(endpoints[].format=prometheus) from C(process_start_time_seconds) or
             Envoy's uptime. Where none of them is there, or O(since) was taken without (O(identify=false)), the C(message) and a
-            warning say that a restart cannot be excluded.
+            warning say that a restart cannot be excluded. The C(message) also says so of an Envoy that had been started within the
+            second before O(since), since its uptime is in whole seconds, and older in its stats.
           - A stat that was looked for in O(since) and was not there yet counts as 0 there, since Envoy makes many when they first count.
             So does everything of an Envoy that was started after O(since).
           - What O(assertions[].match) or O(assertions[].labels) find in O(since) and is there no longer, as of a cluster that was removed,

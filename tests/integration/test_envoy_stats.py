@@ -163,7 +163,11 @@ class Envoy:
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Envoy]:
     envoy = Envoy(tmp_path_factory.mktemp("envoy"))
-    yield envoy.start()
+    envoy.start()
+    # Of a younger one a restart cannot be excluded, and messages say so.
+    lived = {"source": "server_info", "stat": "uptime", "op": "ge", "value": 1}
+    assert not stats(envoy, lived, wait=True, timeout=30, sleep=0.05).get("failed")
+    yield envoy
     envoy.stop()
 
 

@@ -84,13 +84,12 @@ def test_what_cannot_be_told_is_said(quiet: Envoy) -> None:
     assert words in str(result["warnings"])
 
 
-def test_a_restart_before_envoy_has_worked_out_its_uptime(tmp_path: Path) -> None:
-    """Its uptime is 0 until it flushes its stats, before and after: no process can be told from another."""
-    admin = {"address": {"pipe": {"path": "admin.sock"}}, "allow_paths": PATHS}
-    envoy = Envoy(
-        tmp_path,
-        {"static_resources": {"listeners": [answering()]}, "admin": admin, "stats_flush_interval": "60s"},
-    )
+@pytest.mark.parametrize("shown", [True, False], ids=["server_info", "stats"])
+def test_a_restart_before_an_uptime_tells(shown: bool, tmp_path: Path) -> None:
+    """It is 0 before and after: in whole seconds, and in the stats until they are flushed. No process can be told from another."""
+    admin: dict[str, Any] = {"address": {"pipe": {"path": "admin.sock"}}}
+    listeners = {"static_resources": {"listeners": [answering()]}, "stats_flush_interval": "60s"}
+    envoy = Envoy(tmp_path, {**listeners, "admin": admin if shown else {**admin, "allow_paths": PATHS}})
     try:
         envoy.start()
         before = run(envoy_stats_info, url=envoy.url)

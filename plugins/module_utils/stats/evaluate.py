@@ -18,7 +18,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.stats.measure import
     look_at,
     plain_numbers,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils.stats.process import in_doubt
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.process import SOON, in_doubt
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.snapshot import Snapshot
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.verdict import Verdict
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.wanted import asked, source_of
@@ -45,7 +45,7 @@ def evaluate(
     verdict = Verdict(assertion, tuple(one.name for one in chosen), tuple(readings))
     verdict.flushed = any(one.format == "envoy" for one in chosen)
     if since is not None and assertion.since:
-        verdict.remark = _doubt(chosen, now, since)
+        verdict.remark, verdict.loud = _doubt(chosen, now, since)
     if assertion.op in ("present", "absent"):
         return _presence(verdict)
     broken = [one for one in readings if one.failure is not None]
@@ -59,8 +59,8 @@ def evaluate(
     return _total(verdict, measured, seen)
 
 
-def _doubt(chosen: Sequence[Endpoint], now: Snapshot, since: Snapshot) -> str:
-    """In words, where nobody can tell whether a process is the one that the earlier snapshot saw."""
+def _doubt(chosen: Sequence[Endpoint], now: Snapshot, since: Snapshot) -> tuple[str, bool]:
+    """In words, where nobody can tell whether a process is the one that the earlier snapshot saw; and whether that can be mended."""
     doubts: list[tuple[str, str]] = []
     for endpoint in chosen:
         page, earlier = now.pages.get(endpoint.name), since.pages.get(endpoint.name)
@@ -70,10 +70,10 @@ def _doubt(chosen: Sequence[Endpoint], now: Snapshot, since: Snapshot) -> str:
         if words:
             doubts.append((endpoint.name, words))
     if not doubts:
-        return ""
-    name, words = doubts[0]
+        return "", False
+    name, words = next((one for one in doubts if one[1] != SOON), doubts[0])
     more = f" (and {len(doubts) - 1} more)" if len(doubts) > 1 else ""
-    return f"whether {name}{more} was restarted in between cannot be told, since {words}"
+    return f"whether {name}{more} was restarted in between cannot be told, since {words}", words != SOON
 
 
 def _pods_not_there(

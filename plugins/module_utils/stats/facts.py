@@ -19,7 +19,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.stats.hosts import (
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.reading import Scalar
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.redact import Redactor
-from ansible_collections.meshlab.envoy.plugins.module_utils.stats.snapshot import FLUSH, Identity
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.snapshot import Identity
 
 Readings = dict[str, Scalar]
 
@@ -102,6 +102,10 @@ def read_identity(head: bytes, received: float, took: float) -> Identity:
     )
 
 
+# Envoy works out server.uptime when it flushes its stats, every 5 s unless it is configured otherwise.
+_FLUSH = 5.0
+
+
 def identity_by_stats(values: Mapping[str, Scalar], received: float, took: float) -> Identity | None:
     """Who answers, where /server_info may not be asked: by server.uptime and server.hot_restart_epoch, under either of their names."""
     uptime, epoch = (
@@ -114,7 +118,7 @@ def identity_by_stats(values: Mapping[str, Scalar], received: float, took: float
         uptime=float(uptime),
         started=received - uptime,
         epoch=int(epoch) if isinstance(epoch, (int, float)) else None,
-        slack=1 + FLUSH + took,
+        slack=1 + _FLUSH + took,
     )
 
 

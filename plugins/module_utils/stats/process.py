@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-from ansible_collections.meshlab.envoy.plugins.module_utils.stats.snapshot import FLUSH, Identity
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.snapshot import Identity
 
 _JITTER = 0.25  # seconds, of clocks and networks
-_STALE = 1 + FLUSH  # the slack of an uptime that is as old as Envoy's last flush
+SOON = "it was started just before the earlier snapshot, or just after it"
 
 
 def restarted(before: Identity | None, after: Identity | None) -> str:
@@ -34,9 +34,7 @@ def in_doubt(before: Identity | None, after: Identity | None) -> str:
         return "it does not say when it was started"
     if before is None or before.started is None:
         return "the earlier snapshot does not say when it was started"
-    looked = before.started + (before.uptime or 0.0)
-    # An uptime in whole seconds leaves a second of doubt, in which none is restarted and asked again. One that is older leaves more.
-    fresh = 1 if after.slack < _STALE else 0
-    if not restarted(before, after) and after.started - looked > fresh + _JITTER:
-        return "it was started just before the earlier snapshot, or just after it"
+    # It was started at that time or before, as its uptime is cut off. Who was there at the earlier look had been started before that.
+    if not restarted(before, after) and after.started > before.started + (before.uptime or 0.0):
+        return SOON
     return ""

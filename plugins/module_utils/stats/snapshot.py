@@ -15,8 +15,6 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.stats.pattern import
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.reading import Scalar
 
 VERSION = 1
-# Envoy works out server.uptime when it flushes its stats, every 5 s unless it is configured otherwise.
-FLUSH = 5.0
 SOURCES = (
     "stats",
     "prometheus",

@@ -36,6 +36,7 @@ class Verdict:
     hint: str = ""
     flushed: bool = False  # of an Envoy, whose histograms are as old as its last flush
     remark: str = ""  # what makes it less certain, whether it holds or not
+    loud: bool = False  # it is worth a warning
     # With `tolerance: binomial`, the share that was seen: how many, of how many.
     above: float = 0
     below: float = 0

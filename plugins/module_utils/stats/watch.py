@@ -187,8 +187,8 @@ async def _watch(
 
 
 def doubts(verdicts: Sequence[Verdict]) -> list[str]:
-    """What makes verdicts less certain, each once."""
-    return list(dict.fromkeys(verdict.remark for verdict in verdicts if verdict.remark))
+    """What makes verdicts less certain and is worth a warning, each once."""
+    return list(dict.fromkeys(verdict.remark for verdict in verdicts if verdict.loud))
 
 
 def _cut_off(snapshot: Snapshot, deadline: float) -> bool:

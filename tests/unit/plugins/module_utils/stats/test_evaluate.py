@@ -186,7 +186,8 @@ SOON = "it was started just before the earlier snapshot, or just after it"
         # An uptime that is as old as Envoy's last flush: it may have been there, and may have come since.
         (Identity(uptime=0, started=100, slack=6), Identity(uptime=0, started=103, slack=6), SOON),
         (Identity(uptime=9, started=91, slack=6), Identity(uptime=9, started=94, slack=6), ""),
-        (page("e", 100.9, started=100.9).identity, page("e", 109, started=101.8).identity, ""),
+        (Identity(uptime=0, started=100, slack=1), Identity(uptime=0, started=100.1, slack=1), SOON),
+        (page("e", 100.9, started=99.9).identity, page("e", 109, started=100.8).identity, ""),
     ],
 )
 def test_a_restart_that_cannot_be_excluded_is_told(

@@ -35,6 +35,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.stats.histogram impo
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.pattern import compile_pattern
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.scrape import Fleet
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.snapshot import Identity, Samples
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.watch import doubts
 
 ALL = Selection(everything=True)
 
@@ -199,6 +200,8 @@ def test_a_restart_that_cannot_be_excluded_is_told(
     assert verdict.ok
     told = f"; whether e was restarted in between cannot be told, since {words}"
     assert (told in verdict.message(1)) is bool(words)
+    # What can be mended is worth a warning.
+    assert bool(doubts([verdict, verdict])) is (words not in ("", SOON))
     assert "told" not in judge({"stat": "x", "op": "eq", "value": 9}, snap(later), snap(earlier)).message(1)
 
 

@@ -125,7 +125,10 @@ CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
         (b"HTTP/1.1 200 OK\r\ncontent-length: 500\r\n\r\n" + GOOD, "unparsable", "cut off"),
         (CHUNKED + b'5\r\n{"sta', "unparsable", "cut off"),
         (CHUNKED + b"nonsense\r\n", "unparsable", "chunks"),
+        (CHUNKED + b"-5\r\n" + GOOD, "unparsable", "chunks"),
         (b"HTTP/1.1 200 OK\r\ncontent-length: many\r\n\r\n", "unparsable", "bytes long"),
+        (b"HTTP/1.1 200 OK\r\ncontent-length: \xb2\r\n\r\n", "unparsable", "bytes long"),
+        (b"HTTP/1.1 200 OK\r\ncontent-length: " + b"9" * 5_000 + b"\r\n\r\n", "unparsable", "bytes long"),
         (b"HTTP/1.1 200 OK\r\ncontent-length: 10000000000\r\n\r\n", "too_large", "10000000000 bytes"),
         (b"HTTP/1.1 200 OK\r\nx: " + b"a" * 200_000 + b"\r\n\r\n", "too_large", "head"),
         (b"HTTP/1.1 200 OK\r\n" + b"x: y\r\n" * 50_000, "too_large", "head"),
@@ -171,6 +174,41 @@ def test_a_byte_a_second(server: Server) -> None:
     assert outcome.failure == "timeout"
     assert "no whole answer" in outcome.message
     assert time.monotonic() - began < 4
+
+
+def test_an_answer_in_a_million_pieces_holds_up_neither_the_clock_nor_the_others(server: Server) -> None:
+    def crumble(connection: socket.socket) -> None:
+        connection.sendall(CHUNKED)
+        for _number in range(300):
+            connection.sendall(b"1\r\n \r\n" * 10_000)
+
+    odd, good = server(crumble), server(says(answer(GOOD)))
+    endpoints = parse_endpoints([{"name": "odd", "url": odd}, {"name": "good", "url": good}])
+    limits = Limits(request_timeout=1.0, max_bytes=100_000_000)
+    outcome = watch(endpoints, parse_assertions([LIVE]), wait=False, limits=limits, identity=False)
+    failures = {page.name: page.failure and page.failure.kind for page in outcome.snapshot.pages.values()}
+    assert failures == {"odd": "timeout", "good": None}
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        b"HTTP/1.1 200 OK\r\ncontent-length: \xb2\r\n\r\n",
+        answer(b'{"stats":[{"histograms":[{"name":[],"buckets":[]}]}]}'),
+        answer(b'{"stats":[{"name":"server.live","value":1' + b"0" * 350 + b"}]}"),
+    ],
+)
+def test_nothing_that_one_says_takes_the_others_with_it(server: Server, odd: bytes) -> None:
+    urls = {"odd": server(says(odd)), "good": server(says(answer(GOOD)))}
+    endpoints = parse_endpoints([{"name": name, "url": url} for name, url in urls.items()])
+    about = [
+        {"match": "server.live", "endpoint": "*", "across": "avg", "op": "ge", "value": 0},
+        {"match": ".*h", "endpoint": "*", "quantile": 0.5, "op": "ge", "value": 0},
+        {**LIVE, "endpoint": "good"},
+    ]
+    outcome = watch(endpoints, parse_assertions(about), wait=False, identity=False)
+    assert outcome.verdicts[2].ok
+    json.dumps(outcome.as_data(), allow_nan=False)
 
 
 def test_no_answer_and_no_acceptance() -> None:

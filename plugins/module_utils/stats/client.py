@@ -83,6 +83,9 @@ class Client:
         except (OSError, EOFError) as error:
             words = self._last_words() or str(error) or "the connection was closed without an answer"
             failure = Failure("unreachable", f"{self.endpoint.where}: {words}")
+        except Exception as error:  # whatever one endpoint says, the others are asked
+            words = f"its answer cannot be read ({type(error).__name__}: {str(error)[:200]})"
+            failure = Failure("unparsable", f"{self.endpoint.where}: {words}")
         self.close()
         return await self._unless_gone(failure)
 

@@ -31,6 +31,7 @@ _LONG = 4_096
 _BEGIN = b'{"name":"'
 _AROUND = len(b'{"name":"","value":},')
 _MOST_NAMES = 50_000
+_MOST_DIGITS = 300  # no average can be taken of what no float holds
 
 
 def parse_stats(body: bytes, selection: Selection, histograms: bool = True) -> Samples:
@@ -149,7 +150,7 @@ def glimpse(body: bytes) -> str:
 
 
 def _integer(digits: str) -> int | float:
-    return int(digits) if len(digits) < 400 else math.inf
+    return int(digits) if len(digits) <= _MOST_DIGITS else math.inf
 
 
 def _plain(body: bytes) -> bool:
@@ -198,26 +199,28 @@ def _histograms(data: Any) -> Iterator[tuple[str, Histogram, Histogram]]:
         if isinstance(data, list):
             for entry in data:
                 if "buckets" in entry:
-                    yield entry["name"], *_bounded(entry["buckets"])
+                    yield _named(entry), *_bounded(entry["buckets"])
         elif isinstance(data, Mapping):
             for entry in data.get("details", ()):
-                yield entry["name"], _detailed(entry["totals"]), _detailed(entry["intervals"])
+                yield _named(entry), _detailed(entry["totals"]), _detailed(entry["intervals"])
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise ScrapeError(
             "unparsable", f"a histogram cannot be read ({type(error).__name__}: {error})"
         ) from None
 
 
+def _named(entry: Any) -> str:
+    name = entry["name"]
+    if not isinstance(name, str):
+        raise HistogramError("it has no name")
+    return _printable(name)
+
+
 def _detailed(buckets: Any) -> Histogram:
     read: list[Bucket] = []
     for bucket in buckets:
-        lower, width, count = float(bucket["lower_bound"]), float(bucket["width"]), bucket["count"]
-        if (
-            isinstance(count, bool)
-            or not isinstance(count, (int, float))
-            or not math.isfinite(lower + width + count)
-            or count < 0
-        ):
+        lower, width, count = float(bucket["lower_bound"]), float(bucket["width"]), _count(bucket["count"])
+        if not math.isfinite(lower + width):
             raise HistogramError("a bucket is no number")
         # Of negative numbers Envoy gives the bound nearer to zero; the rounding keeps 0.1 + 0.2 the same number each time.
         other = float(f"{lower + width:.9g}")
@@ -226,8 +229,24 @@ def _detailed(buckets: Any) -> Histogram:
 
 
 def _bounded(buckets: Any) -> tuple[Histogram, Histogram]:
-    bounds = [(float(one["upper_bound"]), one["cumulative"] or 0, one["interval"] or 0) for one in buckets]
+    bounds = [
+        (float(one["upper_bound"]), _count(one["cumulative"] or 0), _count(one["interval"] or 0))
+        for one in buckets
+    ]
+    if any(math.isnan(bound) for bound, _total, _interval in bounds):
+        raise HistogramError("a bucket is no number")
     return (
         from_bounds([(bound, total) for bound, total, _interval in bounds]),
         from_bounds([(bound, interval) for bound, _total, interval in bounds]),
     )
+
+
+def _count(value: Any) -> int | float:
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, (int, float))
+        or not math.isfinite(value)
+        or value < 0
+    ):
+        raise HistogramError("a bucket is no number")
+    return value

@@ -15,6 +15,8 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.stats.stream import 
 
 _LONGEST_HEAD = 65_536
 _PIECE = 262_144
+_LENGTH = re.compile(r"[0-9]{1,20}")
+_CHUNK = re.compile(rb"[ \t]*([0-9A-Fa-f]{1,16})[ \t]*(?:;|\r?\n)")
 _STATUS = re.compile(rb"HTTP/1\.[01] ([1-5][0-9]{2})(?: |\r|\n|$)")
 
 
@@ -30,7 +32,7 @@ class Answer:
     travelled: int = 0
 
 
-Enough = Callable[[bytes], bool]
+Enough = Callable[[bytearray], bool]
 
 
 async def ask(
@@ -113,11 +115,10 @@ async def _body(stream: Stream, answer: Answer, limit: int, enough: Enough | Non
     length = answer.headers.get("content-length", "")
     if answer.headers.get("transfer-encoding", "").lower() == "chunked":
         while True:
-            line = await _chunk_line(stream)
-            try:
-                size = int(line.split(b";")[0].strip() or b"x", 16)
-            except ValueError:
-                raise ScrapeError("unparsable", "the answer's chunks cannot be read") from None
+            said = _CHUNK.match(await _chunk_line(stream))
+            if said is None:
+                raise ScrapeError("unparsable", "the answer's chunks cannot be read")
+            size = int(said.group(1), 16)
             if size == 0:
                 while (await _chunk_line(stream)).strip():
                     pass
@@ -127,10 +128,10 @@ async def _body(stream: Stream, answer: Answer, limit: int, enough: Enough | Non
             await _chunk_line(stream)
         answer.reusable = True
     elif length:
-        if not length.isdigit():
+        if not _LENGTH.fullmatch(length):
             raise ScrapeError("unparsable", f"the answer says that it is {length[:40]!r} bytes long")
         if int(length) > limit:
-            raise ScrapeError("too_large", f"the answer is {length[:20]} bytes long; max_bytes is {limit}")
+            raise ScrapeError("too_large", f"the answer is {length} bytes long; max_bytes is {limit}")
         if not await _pour(stream, int(length), sink):
             return
         answer.reusable = True
@@ -170,8 +171,7 @@ class _Sink:
             )
         self._unpack = zlib.decompressobj(31) if encoding != "identity" else None
         self._answer, self._limit, self._enough = answer, limit, enough
-        self._pieces: list[bytes] = []
-        self._length = 0
+        self._body = bytearray()  # a list would take many times as much, where the pieces are small
 
     def take(self, piece: bytes) -> bool:
         """False when no more is needed."""
@@ -179,20 +179,19 @@ class _Sink:
         if self._unpack is not None:
             try:
                 # One byte more than allowed is as much as is ever unpacked.
-                piece = self._unpack.decompress(piece, self._limit - self._length + 1)
+                piece = self._unpack.decompress(piece, self._limit - len(self._body) + 1)
             except zlib.error:
                 raise ScrapeError("unparsable", "the answer says that it is gzip, and is not") from None
-        self._length += len(piece)
-        if self._length > self._limit:
+        self._body += piece
+        if len(self._body) > self._limit:
             raise ScrapeError("too_large", f"the answer is longer than max_bytes, {self._limit} bytes")
-        self._pieces.append(piece)
-        if self._enough is not None and self._enough(b"".join(self._pieces)):
+        if self._enough is not None and self._enough(self._body):
             self._answer.whole = False
-            self._answer.body = b"".join(self._pieces)
+            self._answer.body = bytes(self._body)
             return False
         return True
 
     def finish(self) -> None:
         if self._unpack is not None and not self._unpack.eof:
             raise ScrapeError("unparsable", "the answer's gzip was cut off")
-        self._answer.body = b"".join(self._pieces)
+        self._answer.body = bytes(self._body)

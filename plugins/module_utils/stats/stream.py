@@ -20,7 +20,8 @@ from typing import IO
 
 _PIECE = 262_144
 _FIRST_PIECE = 32_768  # Python makes room for all of a piece first, which costs most of a short answer's time
-_EMPTY_LINE = re.compile(rb"(?:\A|\n)\r?\n")
+_AT_ONCE = 64  # pieces that are taken before everything else has its turn
+_EMPTY_LINE = re.compile(rb"(?<![^\n])\r?\n")
 
 
 class LineTooLong(Exception):
@@ -37,6 +38,8 @@ class Stream:
     def __init__(self, connection: socket.socket) -> None:
         self._socket = connection
         self._buffer = b""
+        self._place = 0  # what is before it in the buffer was taken
+        self._taken = 0
         self._answering = False  # more of an answer may be there already
         self._piece = _FIRST_PIECE
 
@@ -64,32 +67,44 @@ class Stream:
 
     async def read(self, most: int) -> bytes:
         """At least a byte and at most so many; nothing at the end."""
-        data = self._buffer or await self.receive()
-        self._buffer = data[most:]
-        return data if len(data) <= most else data[:most]
+        if self._due():
+            await asyncio.sleep(0)
+        if self._place == len(self._buffer):
+            self._buffer, self._place = await self.receive(), 0
+        return self._take(self._place + most)
 
     def paragraph(self, longest: int) -> bytes:
         """All up to an empty line and with it, where that came already and is near; otherwise nothing, and all stays where it is."""
-        found = _EMPTY_LINE.search(self._buffer, 0, longest)
-        if found is None:
-            return b""
-        data, self._buffer = self._buffer[: found.end()], self._buffer[found.end() :]
-        return data
+        found = _EMPTY_LINE.search(self._buffer, self._place, self._place + longest)
+        return self._take(found.end()) if found else b""
 
     async def until(self, mark: bytes, longest: int) -> bytes:
         """All up to a mark and with it; less than that where the stream ends before."""
+        looked = self._place
         while True:
-            end = self._buffer.find(mark)
+            if self._due():
+                await asyncio.sleep(0)
+            end = self._buffer.find(mark, looked, self._place + longest)
             if end >= 0:
-                data, self._buffer = self._buffer[: end + len(mark)], self._buffer[end + len(mark) :]
-                return data
-            if len(self._buffer) > longest:
+                return self._take(end + len(mark))
+            if len(self._buffer) - self._place >= longest:
                 raise LineTooLong
             more = await self.receive()
             if not more:
-                data, self._buffer = self._buffer, b""
-                return data
-            self._buffer += more
+                return self._take(len(self._buffer))
+            left = self._buffer[self._place :]
+            looked = max(0, len(left) - len(mark) + 1)
+            self._buffer, self._place = left + more, 0
+
+    def _take(self, end: int) -> bytes:
+        data = self._buffer[self._place : end]
+        self._place += len(data)
+        return data
+
+    def _due(self) -> bool:
+        """Now and then the clock and all others have their turn, also where an answer comes faster than it is read."""
+        self._taken += 1
+        return self._taken % _AT_ONCE == 0
 
     def close(self) -> None:
         """At once, and without waiting for the other side."""

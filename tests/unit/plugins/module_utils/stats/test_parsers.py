@@ -65,6 +65,12 @@ def test_numbers_that_are_none_or_too_many() -> None:
         b'{"stats":[{"histograms":{"details":[{"name":"h","totals":[{"lower_bound":0,"width":"x","count":1}],"intervals":[]}]}}]}',
         b'{"stats":[{"histograms":{"details":[{"name":"h"}]}}]}',
         b'{"stats":[{"histograms":[{"buckets":[{"upper_bound":1}]}]}]}',
+        b'{"stats":[{"histograms":[{"name":[],"buckets":[]}]}]}',
+        b'{"stats":[{"histograms":[{"name":5,"buckets":[]}]}]}',
+        b'{"stats":[{"histograms":{"details":[{"name":null,"totals":[],"intervals":[]}]}}]}',
+        b'{"stats":[{"histograms":[{"name":"h","buckets":[{"upper_bound":NaN,"cumulative":1,"interval":0}]}]}]}',
+        b'{"stats":[{"histograms":[{"name":"h","buckets":[{"upper_bound":1,"cumulative":NaN,"interval":0}]}]}]}',
+        b'{"stats":[{"histograms":[{"name":"h","buckets":[{"upper_bound":1,"cumulative":1,"interval":Infinity}]}]}]}',
     ],
 )
 def test_what_is_not_envoys_is_unparsable(raw: bytes) -> None:

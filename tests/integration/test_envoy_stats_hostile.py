@@ -8,9 +8,11 @@ from __future__ import annotations
 import contextlib
 import gzip
 import json
+import os
 import socket
 import ssl
 import subprocess
+import sys
 import threading
 import time
 import tracemalloc
@@ -387,6 +389,91 @@ def test_one_that_is_slow_does_not_hold_up_the_others_and_all_ends_in_time(serve
     assert outcome.elapsed < 2.5
     failed = [page.name for page in outcome.snapshot.pages.values() if page.failure]
     assert failed == [f"e{n}" for n in range(0, 60, 10)]
+
+
+TOO_MANY = {"match": "server.l.*", "across": "sum", "op": "eq", "value": 0}
+
+
+def counting(server: Server, second: Behaviour) -> tuple[str, list[socket.socket]]:
+    """A server of a stat, to whose second connection something else happens; and the connections that it had."""
+    seen: list[socket.socket] = []
+
+    def one(connection: socket.socket) -> None:
+        seen.append(connection)
+        (second if len(seen) == 2 else says(answer(GOOD, "connection: close")))(connection)
+
+    return server(one), seen
+
+
+def test_all_are_asked_at_once_whether_a_stat_is_a_counter(server: Server) -> None:
+    everybody = threading.Barrier(12)
+
+    def when_all_are_there(connection: socket.socket) -> None:
+        with contextlib.suppress(threading.BrokenBarrierError):
+            everybody.wait(10)
+            connection.sendall(answer(GOOD, "connection: close"))
+
+    urls = [counting(server, when_all_are_there)[0] for _number in range(12)]
+    endpoints = parse_endpoints([{"name": f"e{place}", "url": url} for place, url in enumerate(urls)])
+    limits = Limits(request_timeout=20)
+    outcome = watch(endpoints, parse_assertions([TOO_MANY]), timeout=20, limits=limits, identity=False)
+    assert not everybody.broken
+    assert outcome.attempts == 1  # it can no longer come true
+
+
+def test_who_cannot_tell_whether_a_stat_is_a_counter_is_asked_once(server: Server) -> None:
+    url, seen = counting(server, says(answer(b"", "connection: close", status="404 Not Found")))
+    endpoints = parse_endpoints([{"name": "odd", "url": url}])
+    outcome = watch(endpoints, parse_assertions([TOO_MANY]), timeout=1, sleep=0.1, identity=False)
+    assert outcome.attempts > 1
+    assert len(seen) == outcome.attempts + 1
+
+
+def test_prometheus_is_not_asked_what_only_an_admin_can_tell(server: Server) -> None:
+    seen: list[socket.socket] = []
+
+    def metrics(connection: socket.socket) -> None:
+        seen.append(connection)
+        connection.sendall(answer(b"server_live 1\n", "connection: close"))
+
+    endpoints = parse_endpoints([{"name": "odd", "url": server(metrics), "format": "prometheus"}])
+    outcome = watch(endpoints, parse_assertions([TOO_MANY]), timeout=1, sleep=0.1, identity=False)
+    assert len(seen) == outcome.attempts
+
+
+def test_who_never_tells_whether_a_stat_is_a_counter_is_left_at_the_deadline(server: Server) -> None:
+    left: list[bool] = []
+    url, _seen = counting(server, lambda connection: left.append(connection.recv(1) == b""))
+    endpoints = parse_endpoints([{"name": "odd", "url": url}])
+    limits = Limits(request_timeout=60)
+    outcome = watch(endpoints, parse_assertions([TOO_MANY]), timeout=1, limits=limits, identity=False)
+    assert outcome.failure == "comparison"
+    for _turn in range(200):
+        if left:
+            break
+        time.sleep(0.05)
+    assert left == [True]
+
+
+@pytest.fixture
+def lingering(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A docker whose output ends at once and that itself would go on; it writes the file when it is let."""
+    lingered, command = tmp_path / "lingered", tmp_path / "docker"
+    lines = [f"#!{sys.executable}", "import os, time", "os.close(0), os.close(1), time.sleep(4)"]
+    command.write_text("\n".join([*lines, f"open({str(lingered)!r}, 'w')\n"]))
+    command.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    return lingered
+
+
+def test_a_command_that_does_not_go_is_ended(lingering: Path) -> None:
+    before = set(threading.enumerate())
+    endpoints = parse_endpoints([{"name": "odd", "container": "odd"}])
+    assert watch(endpoints, parse_assertions([LIVE]), wait=False, identity=False).failure == "unreachable"
+    for thread in set(threading.enumerate()) - before:
+        if not thread.daemon:  # the end of the process would wait for it
+            thread.join()
+    assert not lingering.exists()
 
 
 def test_what_was_seen_last_is_said_when_the_last_look_is_cut_off(server: Server) -> None:

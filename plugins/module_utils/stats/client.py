@@ -13,6 +13,7 @@ from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats import promql
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats import wanted as asking
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.beside import beside
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.container import explain
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.endpoint import Endpoint
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.envoy_json import glimpse, load, parse_stats
@@ -81,7 +82,7 @@ class Client:
         except ScrapeError as error:
             failure = Failure(error.kind, f"{self.endpoint.where}: {error.message}")
         except (OSError, EOFError) as error:
-            words = self._last_words() or str(error) or "the connection was closed without an answer"
+            words = await self._last_words() or str(error) or "the connection was closed without an answer"
             failure = Failure("unreachable", f"{self.endpoint.where}: {words}")
         except Exception as error:  # whatever one endpoint says, the others are asked
             words = f"its answer cannot be read ({type(error).__name__}: {str(error)[:200]})"
@@ -114,7 +115,7 @@ class Client:
                 wanted = Selection(frozenset(names))
                 body = (await self._get(asking.kinds_path(wanted.names))).body
                 return frozenset(parse_stats(body, wanted, histograms=False).values)
-        except (TimeoutError, ScrapeError, OSError, EOFError):
+        except Exception:
             self.close()
             return None
 
@@ -236,10 +237,10 @@ class Client:
             self._stream, path, self.endpoint.authority, self.endpoint.headers, self.max_bytes, enough, method
         )
 
-    def _last_words(self) -> str:
+    async def _last_words(self) -> str:
         if self._stream is None or not self.endpoint.container:
             return ""
-        return explain(self._stream.explain(), self.endpoint.container)
+        return explain(await beside(self._stream.explain), self.endpoint.container)
 
 
 def _status_words(answer: Answer, path: str) -> str:

@@ -20,6 +20,7 @@ from typing import IO
 
 _PIECE = 262_144
 _FIRST_PIECE = 32_768  # Python makes room for all of a piece first, which costs most of a short answer's time
+_GOING = 0.5  # seconds
 _AT_ONCE = 64  # pieces that are taken before everything else has its turn
 _EMPTY_LINE = re.compile(rb"(?<![^\n])\r?\n")
 
@@ -111,7 +112,7 @@ class Stream:
         self._socket.close()
 
     def explain(self) -> str:
-        """What a command said when its stream ended early; empty for a socket."""
+        """What a command said when its stream ended early; empty for a socket. It waits for the command's end."""
         return ""
 
 
@@ -176,7 +177,7 @@ class Command:
 
     def _reap(self) -> None:
         try:
-            self.process.wait(5)
+            self.process.wait(_GOING)  # the end of the task waits for this
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
@@ -184,7 +185,7 @@ class Command:
 
     def words(self) -> str:
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self.process.wait(0.5)
+            self.process.wait(_GOING)
         self.errors.seek(0)
         return self.errors.read(2_000).decode("utf-8", "replace").strip()
 

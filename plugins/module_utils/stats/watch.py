@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.assertion import Assertion
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.client import Client
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.compare import too_far
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.endpoint import Endpoint
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.errors import SpecError
@@ -159,7 +160,7 @@ async def _watch(
                 await fleet.find_pods(deadline)
             attempts += 1
             snapshot = await fleet.look(wanted, deadline)
-            verdicts = await _judge(fleet, assertions, snapshot, since, kinds)
+            verdicts = await _judge(fleet, assertions, snapshot, since, kinds, deadline)
             if seen and _cut_off(snapshot, deadline):
                 snapshot, verdicts = seen[
                     -1
@@ -207,6 +208,7 @@ async def _judge(
     snapshot: Snapshot,
     since: Snapshot | None,
     kinds: dict[tuple[str, str], str],
+    deadline: float,
 ) -> list[Verdict]:
     """Evaluates; and where it matters whether a stat is a counter, which Envoy's JSON does not say, asks for that and evaluates again."""
     _tell(snapshot, kinds)
@@ -214,21 +216,36 @@ async def _judge(
     unknown = {pair for verdict in verdicts if not verdict.ok for pair in _doubts(verdict)} - kinds.keys()
     if not unknown:
         return verdicts
-    by_endpoint: dict[str, set[str]] = {}
-    for endpoint, stat in unknown:
-        by_endpoint.setdefault(endpoint, set()).add(stat)
-    for endpoint, stats in by_endpoint.items():
-        counters = await fleet.clients[endpoint].kinds(stats, fleet.limits.request_timeout)
-        if counters is not None:
-            kinds.update(((endpoint, stat), "counter" if stat in counters else "gauge") for stat in stats)
+    kinds.update(await _kinds(fleet, unknown, deadline))
     _tell(snapshot, kinds)
     return [evaluate(assertion, fleet.endpoints, snapshot, since) for assertion in assertions]
+
+
+async def _kinds(fleet: Fleet, pairs: set[tuple[str, str]], deadline: float) -> dict[tuple[str, str], str]:
+    """What stats of endpoints are; nothing in words where an endpoint cannot tell, so that it is not asked at each look."""
+    by_endpoint: dict[str, set[str]] = {}
+    for endpoint, stat in pairs:
+        if fleet.clients[endpoint].endpoint.format == "envoy":
+            by_endpoint.setdefault(endpoint, set()).add(stat)
+    found = dict.fromkeys(pairs, "")
+
+    async def one(client: Client) -> None:
+        name = client.endpoint.name
+        left = min(fleet.limits.request_timeout, deadline - time.monotonic())
+        counters = await client.kinds(by_endpoint[name], left) if left > 0 else None
+        if counters is not None:
+            found.update(
+                ((name, stat), "counter" if stat in counters else "gauge") for stat in by_endpoint[name]
+            )
+
+    await fleet.each(one, by_endpoint)
+    return found
 
 
 def _tell(snapshot: Snapshot, kinds: Mapping[tuple[str, str], str]) -> None:
     for (endpoint, stat), kind in kinds.items():
         page = snapshot.pages.get(endpoint)
-        if page is not None and "stats" in page.sources and stat in page.sources["stats"].values:
+        if kind and page is not None and "stats" in page.sources and stat in page.sources["stats"].values:
             page.sources["stats"].kinds[stat] = kind
 
 

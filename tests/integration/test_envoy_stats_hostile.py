@@ -391,6 +391,16 @@ def test_one_that_is_slow_does_not_hold_up_the_others_and_all_ends_in_time(serve
     assert failed == [f"e{n}" for n in range(0, 60, 10)]
 
 
+def test_as_many_dead_ones_as_are_asked_at_once_leave_the_others_their_turn(server: Server) -> None:
+    good, dead = server(says(answer(GOOD))), server(lambda connection: connection.recv(1))
+    urls = [dead] * 9 + [good] * 5
+    endpoints = parse_endpoints([{"name": f"e{place}", "url": url} for place, url in enumerate(urls)])
+    limits = Limits(concurrency=3, request_timeout=5)
+    outcome = watch(endpoints, parse_assertions([LIVE]), timeout=3, limits=limits, identity=False)
+    failures = [page.failure and page.failure.kind for page in outcome.snapshot.pages.values()]
+    assert failures == ["timeout"] * 9 + [None] * 5
+
+
 TOO_MANY = {"match": "server.l.*", "across": "sum", "op": "eq", "value": 0}
 
 

@@ -63,7 +63,6 @@ def put(
             return
         reply.failure = await client.within(left, question(client, reply.value))
         reply.milliseconds = round((time.monotonic() - began) * 1000, 1)
-        client.close()
 
     async def run() -> None:
         fleet = Fleet(endpoints, limits)

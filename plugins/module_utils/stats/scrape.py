@@ -22,6 +22,9 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.stats.wanted import 
 
 CONCURRENCY = 64
 REQUEST_TIMEOUT = 5.0
+# Seconds after which another endpoint is asked beside one that has not answered, and how many times `concurrency` that may come to.
+_PATIENCE = 0.5
+_MOST_AT_ONCE = 4
 
 
 @dataclass(frozen=True)
@@ -109,15 +112,46 @@ class Fleet:
         return snapshot
 
     async def each(self, job: Callable[[Client], Awaitable[None]], names: Iterable[str]) -> None:
-        """Does a job with endpoints side by side, no more of them at once than the limits say."""
+        """Does a job with endpoints side by side, no more of them at once than the limits say.
+
+        One that takes long gives its place to the next, within a bound, so that dead endpoints do not keep the others from their turn.
+        """
         waiting = list(names)
         position = iter(waiting)
+        many = len(self.clients) > self.limits.concurrency
+        running: set[asyncio.Task[None]] = set()
+        later = asyncio.get_running_loop().call_later
 
         async def worker() -> None:
-            for name in position:
-                await job(self.clients[name])
+            replaced = False
 
-        await asyncio.gather(*[worker() for _number in range(min(self.limits.concurrency, len(waiting)))])
+            def replace() -> None:
+                nonlocal replaced
+                if len(running) < _MOST_AT_ONCE * self.limits.concurrency:
+                    replaced = True
+                    start()
+
+            for name in position:
+                client = self.clients[name]
+                impatience = later(_PATIENCE, replace)
+                try:
+                    await job(client)
+                finally:
+                    impatience.cancel()
+                if many:
+                    client.close()  # a fleet would otherwise hold a descriptor for each
+                if replaced:
+                    break
+
+        def start() -> None:
+            task = asyncio.create_task(worker())
+            running.add(task)
+            task.add_done_callback(running.discard)
+
+        for _number in range(min(self.limits.concurrency, len(waiting))):
+            start()
+        while running:
+            await asyncio.gather(*running)
 
     async def _one(self, client: Client, wanted: Wanted, deadline: float) -> Page:
         left = min(self.limits.request_timeout, deadline - time.monotonic())
@@ -125,10 +159,7 @@ class Fleet:
             where = client.endpoint.where
             failure = Failure("timeout", f"{where} was not asked: the time was over before its turn came")
             return Page(client.endpoint.name, client.endpoint.format, time.time(), failure=failure)
-        page = await client.page(wanted, left)
-        if len(self.clients) > self.limits.concurrency:
-            client.close()  # a fleet would otherwise hold a descriptor for each
-        return page
+        return await client.page(wanted, left)
 
     def close(self) -> None:
         for client in self.clients.values():

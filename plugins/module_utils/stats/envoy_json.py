@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -22,120 +22,136 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.stats.histogram impo
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.reading import Scalar
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.snapshot import Samples, Selection
 
-# Envoy writes no blanks between these; whoever does is read by the general parser.
-_TEXT = rb'[^"\\]*(?:\\.[^"\\]*)*'
-_ENTRY = re.compile(rb'\{"name":"(%b)","value":(-?[0-9]{1,20}|"%b")\}' % (_TEXT, _TEXT))
-_HEAD, _TAIL = b'{"stats":[', b"]}"
+# An answer that is stats and nothing else, none of whose texts holds an escape: so there is one way to write each name. Envoy writes no
+# blanks in between; whoever does is read by the general parser.
+_TEXT = rb'[^"\\\x00-\x1f]*+'
+_STAT = rb'\{"name":"%b","value":(?:-?(?:0|[1-9][0-9]{0,19}+)|"%b")\}' % (_TEXT, _TEXT)
+_STATS = re.compile(rb'\{"stats":\[(?:%b(?:,%b)*+)?\]\}[ \t\r\n]*' % (_STAT, _STAT))
+_ENTRY = re.compile(rb'\{"name":"(%b)","value":(-?(?:0|[1-9][0-9]{0,19}+)|"%b")\}' % (_TEXT, _TEXT))
+_BEGIN = b'{"name":"'
+# The same without its digits, where all stats are numbers, and how many quotes there are then.
+_DIGITS, _FIRST, _BETWEEN, _LAST = (
+    b"0123456789",
+    b'{"stats":[{"name":"',
+    b'","value":},{"name":"',
+    b'","value":}]}',
+)
+_QUOTES_AROUND, _QUOTES_EACH = 2, 6
 # A long answer of which little is wanted is worth being searched instead of being built.
 _LONG = 4_096
-_BEGIN = b'{"name":"'
-_AROUND = len(b'{"name":"","value":},')
 _MOST_NAMES = 50_000
-_MOST_DIGITS = 300  # no average can be taken of what no float holds
+_LARGEST = 1e300  # no average can be taken of what no float holds
+_MOST_DIGITS = 300
 
 
 def parse_stats(body: bytes, selection: Selection, histograms: bool = True) -> Samples:
     """Reads what is wanted out of an answer; the last of duplicate names counts."""
     samples = Samples(selection)
-    if not histograms and _plain(body):
-        pick = _picked if len(body) > _LONG else _short
-        if pick(body, selection, samples.values):
+    long = len(body) > _LONG
+    if not histograms and long and _pickable(selection) and _only_stats(body):
+        if _pick(body, selection, samples.values):
             return samples
-    for entry in _entries(load(body)):
+        samples.values.clear()
+    known = _known(selection)
+    for entry in _entries(load(body, _integer if long else None)):
         if "histograms" in entry:
             for name, total, interval in _histograms(entry["histograms"]):
                 if selection.covers(name):
                     samples.histograms[name] = total
                     samples.intervals[name] = interval
             continue
-        own, value = entry.get("name"), entry.get("value")
+        own = entry.get("name")
         if not isinstance(own, str):
             raise ScrapeError("unparsable", "a stat has no name")
-        name = _printable(own)
-        if selection.covers(name):
-            scalar = _scalar(value)
-            if scalar is not None:
-                samples.values[name] = scalar
+        wanted = known[own] if own in known else _remember(own, selection, known)
+        if wanted is not None:
+            value = _scalar(entry.get("value"))
+            if value is not None:
+                samples.values[wanted] = value
     return samples
 
 
-def _picked(body: bytes, selection: Selection, values: dict[str, Scalar]) -> bool:
-    """Finds what is wanted without building the rest; False where only reading all of it tells."""
-    literals = [pattern.literal.encode() for pattern in selection.patterns]
-    if selection.everything or not all(literals) or (literals and b"\\" in body):
-        _sort(_ENTRY.findall(body), selection, values)
-        return True
+def _pickable(selection: Selection) -> bool:
+    """Whether what is wanted can be found by its bytes."""
+    return (
+        not selection.everything
+        and all(pattern.literal for pattern in selection.patterns)
+        and all(name.isascii() for name in selection.names)
+    )
+
+
+def _only_stats(body: bytes) -> bool:
+    """Whether an answer is stats and nothing else. Counting tells it of numbers in a fifth of the time that matching takes."""
+    bare = body.translate(None, _DIGITS).rstrip()
+    return (
+        bare.startswith(_FIRST)
+        and bare.endswith(_LAST)
+        and bare.count(b'"') == _QUOTES_AROUND + _QUOTES_EACH * (bare.count(_BETWEEN) + 1)
+        and b"\\" not in bare
+    ) or _STATS.fullmatch(body) is not None
+
+
+def _pick(body: bytes, selection: Selection, values: dict[str, Scalar]) -> bool:
+    """Finds what is wanted without building the rest; False where only reading all of it tells.
+
+    A quote is nowhere but around a text, so `_BEGIN` is where a stat begins.
+    """
     for name in selection.names:
-        if not (name.isascii() and name.isprintable()) or '"' in name or "\\" in name:
-            values.clear()
-            return False  # more than one way to write it
-        # In JSON a quote inside a text is escaped, so this is found nowhere but where a stat begins.
         place = body.rfind(_BEGIN + name.encode() + b'","value":')
-        entry = _ENTRY.match(body, place) if place >= 0 else None
-        if entry is None:
-            values.clear()
-            return False
-        values[name] = _value(entry.group(2))
-    for literal in literals:
-        _with_literal(body, literal, selection, values)
-    return True
+        if place >= 0:
+            entry = _ENTRY.match(body, place)
+            if entry is None:
+                return False
+            values[name] = _value(entry.group(2))
+    return all(_with_literal(body, one.literal.encode(), selection, values) for one in selection.patterns)
 
 
-def _short(body: bytes, selection: Selection, values: dict[str, Scalar]) -> bool:
-    """Reads an answer that holds stats and nothing else, which every byte of it has to bear out."""
-    entries = _ENTRY.findall(body)
-    lengths = sum(len(raw) + len(value) for raw, value in entries)
-    if lengths + _AROUND * len(entries) + len(_HEAD) + len(_TAIL) - bool(entries) != len(body.rstrip()):
-        return False
-    _sort(entries, selection, values)
-    return True
-
-
-def _sort(entries: list[tuple[bytes, bytes]], selection: Selection, values: dict[str, Scalar]) -> None:
-    names = _chosen(selection)
-    for raw, value in entries:
-        name = names.get(raw)
-        if name is None and raw not in names:
-            name = _text(raw)
-            name = name if selection.covers(name) else None
-            if len(names) < _MOST_NAMES:
-                names[raw] = name
-        if name is not None:
-            values[name] = _value(value)
-
-
-def _with_literal(body: bytes, literal: bytes, selection: Selection, values: dict[str, Scalar]) -> None:
+def _with_literal(body: bytes, literal: bytes, selection: Selection, values: dict[str, Scalar]) -> bool:
     """Reads only those stats that hold what a pattern cannot do without: most of an answer is so never taken apart."""
-    place = body.find(literal)
+    place = body.find(literal, len(_FIRST))
     while place >= 0:
-        entry = _ENTRY.match(body, max(0, body.rfind(_BEGIN, 0, place)))
-        if entry is not None:
-            name = _remembered(entry.group(1))
-            if selection.covers(name):
-                values[name] = _value(entry.group(2))
-        place = body.find(literal, max(entry.end() if entry else 0, place + 1))
+        entry = _ENTRY.match(body, body.rfind(_BEGIN, 0, place))
+        if entry is None:
+            return False
+        name = _text(entry.group(1))
+        if selection.covers(name):
+            values[name] = _value(entry.group(2))
+        place = body.find(literal, max(entry.end(), place + 1))
+    return True
 
 
 def _value(raw: bytes) -> Scalar:
-    return _text(raw[1:-1]) if raw[:1] == b'"' else int(raw)
+    return raw[1:-1].decode("utf-8", "replace") if raw[:1] == b'"' else int(raw)
+
+
+@lru_cache(maxsize=50_000)
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-8", "replace")
 
 
 @lru_cache(maxsize=16)
-def _chosen(selection: Selection) -> dict[bytes, str | None]:
+def _known(selection: Selection) -> dict[str, str | None]:
     """A fleet's endpoints have the same names: one text each, and one look at the selection; None for what is not wanted."""
     del selection
     return {}
 
 
-@lru_cache(maxsize=50_000)
-def _remembered(raw: bytes) -> str:
-    return _text(raw)
+def _remember(own: str, selection: Selection, known: dict[str, str | None]) -> str | None:
+    name = _printable(own)
+    wanted = name if selection.covers(name) else None
+    if len(known) < _MOST_NAMES:
+        known[own] = wanted
+    return wanted
 
 
-def load(body: bytes) -> Any:
+def _integer(digits: str) -> int | float:
+    return int(digits) if len(digits) <= _MOST_DIGITS else math.inf
+
+
+def load(body: bytes, integer: Callable[[str], int | float] | None = _integer) -> Any:
     """JSON, with what is wrong said in one sentence. Bytes that are no UTF-8 become U+FFFD."""
     try:
-        return json.loads(body.decode("utf-8", "replace"), parse_int=_integer)
+        return json.loads(body.decode("utf-8", "replace"), parse_int=integer)
     except RecursionError:
         raise ScrapeError("unparsable", "the answer is no sensible JSON: it is nested too deeply") from None
     except ValueError as error:
@@ -149,44 +165,23 @@ def glimpse(body: bytes) -> str:
     return repr(body[:60].decode("ascii", "replace").strip()) if body else "nothing"
 
 
-def _integer(digits: str) -> int | float:
-    return int(digits) if len(digits) <= _MOST_DIGITS else math.inf
-
-
-def _plain(body: bytes) -> bool:
-    """Whether an answer is what Envoy writes, and whole."""
-    return body.startswith(_HEAD) and body.rstrip().endswith(_TAIL)
-
-
-def _text(raw: bytes) -> str:
-    if b"\\" in raw:
-        try:
-            decoded = json.loads('"' + raw.decode("utf-8", "replace") + '"')
-        except ValueError:
-            raise ScrapeError("unparsable", f"the answer is no JSON, near {glimpse(raw)}") from None
-        return _printable(str(decoded))
-    return raw.decode("utf-8", "replace")
-
-
 def _entries(data: Any) -> Iterator[Mapping[str, Any]]:
     stats = data.get("stats") if isinstance(data, Mapping) else None
     if not isinstance(stats, list):
         raise ScrapeError("unparsable", "the answer is JSON, but not Envoy's: it has no list named stats")
     for entry in stats:
-        if not isinstance(entry, Mapping):
+        if not isinstance(entry, dict):
             raise ScrapeError("unparsable", "the answer is JSON, but not Envoy's: a stat is no object")
         yield entry
 
 
 def _scalar(value: Any) -> Scalar | None:
-    """A number or a text; null, NaN and the infinite are no readings."""
+    """A number or a text; null, NaN and what is as good as infinite are no readings."""
     if isinstance(value, bool):
         return int(value)
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, str):
-        return _printable(value)
-    return value if isinstance(value, (int, float)) else None
+    if isinstance(value, (int, float)):
+        return value if -_LARGEST < value < _LARGEST else None
+    return _printable(value) if isinstance(value, str) else None
 
 
 def _printable(text: str) -> str:

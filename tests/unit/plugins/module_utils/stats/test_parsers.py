@@ -93,6 +93,47 @@ def test_a_long_answer_cut_off_is_unparsable_however_it_is_read() -> None:
             parse_stats(early[:-10], wanted, histograms=False)
 
 
+PICKED = [
+    Selection(frozenset(["wanted"])),
+    Selection(frozenset(["not.there"])),
+    Selection(patterns=(compile_pattern("want.*", "match"),)),
+    Selection(patterns=(compile_pattern(".*", "match"),)),
+]
+
+
+@pytest.mark.parametrize("selection", PICKED)
+@pytest.mark.parametrize(
+    "odd",
+    [
+        b"<html>" + b"x" * 5000 + b"</html>",
+        body({"name": "wanted", "value": 7}, *FILLER)[10:-2] + b",<html>wanted</html>",
+        body(*FILLER)[10:-2] + b",",
+        body(*FILLER)[10:-2] + b',{"name":"wanted","value":"7"x}',
+        body(*FILLER)[10:-2] + b',{"name":"other","value":nonsense}',
+    ],
+)
+def test_a_long_answer_with_something_else_in_it_is_unparsable_whatever_is_wanted(
+    odd: bytes, selection: Selection
+) -> None:
+    with pytest.raises(ScrapeError) as caught:
+        parse_stats(b'{"stats":[' + odd + b"]}", selection, histograms=False)
+    assert caught.value.kind == "unparsable"
+
+
+@pytest.mark.parametrize("value", [b"", b"007", b"7,", b"--7"])
+@pytest.mark.parametrize("selection", PICKED[::2])
+def test_a_value_that_is_none_is_unparsable_in_a_long_answer_too(selection: Selection, value: bytes) -> None:
+    raw = body(*FILLER)[:-2] + b',{"name":"wanted","value":' + value + b"}]}"
+    with pytest.raises(ScrapeError):
+        parse_stats(raw, selection, histograms=False)
+
+
+def test_a_number_with_a_fraction_is_read_in_a_long_answer_too() -> None:
+    raw = body(*FILLER, {"name": "wanted", "value": 1.5}, {"name": "wanting", "value": 2})
+    pattern = Selection(patterns=(compile_pattern("want.*", "match"),))
+    assert parse_stats(raw, pattern, histograms=False).values == {"wanted": 1.5, "wanting": 2}
+
+
 def test_the_last_of_two_with_one_name_counts_however_it_is_read() -> None:
     twice = body({"name": "wanted", "value": 7}, *FILLER, {"name": "wanted", "value": 8})
     for selection in (

@@ -4,7 +4,7 @@
 """A regular expression run as an automaton: time grows with the text's length, whatever the pattern, as with RE2.
 
 Python's own engine goes back and tries again, which for a pattern such as ``(a+)+b`` takes longer than anybody waits. This one reads each
-character once. The pattern is parsed by Python's parser, so the two agree on what it means.
+character once. The pattern is parsed by Python's parser; where the two mean something else, as by \\s and $, it means what RE2 means.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 _MOST_STATES = 20_000
 _MOST_REMEMBERED = 5_000
 _WORD = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")
-_SPACE = frozenset(" \t\n\r\f\v")
+_SPACE = frozenset(" \t\n\r\f")  # RE2's
 _DIGIT = frozenset("0123456789")
 
 # An edge is a test of one character; a condition is a test of a place between two characters.
@@ -193,5 +193,5 @@ def _place(argument: Any, flags: int) -> Any:
         return lambda _text, at: at == 0
     if flags & re.MULTILINE:
         return lambda text, at: at == len(text) or text[at] == "\n"
-    # For a match of the whole text, Python's $ before a last newline makes no difference.
+    # Not before a last line's end, which is where Python's $ is, too.
     return lambda text, at: at == len(text)

@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import re
+import sys
+from functools import cached_property
 
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.automaton import Automaton
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.errors import SpecError
@@ -17,6 +19,8 @@ _GROUP = re.compile(r"\(\?(:|P<[A-Za-z_][A-Za-z0-9_]*>|[ims]+:|[ims]+\))")
 _REPEAT = re.compile(r"\{(\d*)(,?)(\d*)\}")
 _LONGEST = 2_000
 _MOST_REPEATS = 1_000  # RE2's own limit
+_NOT_AT_ALL = -1
+_SHORT = 500  # with two repeats time grows with the square of the length
 
 
 class Pattern:
@@ -25,7 +29,9 @@ class Pattern:
     def __init__(self, source: str) -> None:
         self.source = source
         self._compiled = re.compile(source, re.ASCII)
-        self._automaton = None if _harmless(source) else Automaton(source)
+        self._longest = _longest(source)
+        if self._longest == _NOT_AT_ALL:
+            self._automaton = Automaton(source)
         self._seen: dict[str, bool] = {}
         #: what is in every name that matches, as it is written; empty where nothing is known to be
         self.literal = _literal(source)
@@ -33,11 +39,17 @@ class Pattern:
     def matches(self, name: str) -> bool:
         answer = self._seen.get(name)
         if answer is None:
-            engine = self._automaton
-            answer = engine.fullmatch(name) if engine else self._compiled.fullmatch(name) is not None
+            if len(name) <= self._longest:
+                answer = self._compiled.fullmatch(name) is not None
+            else:
+                answer = self._automaton.fullmatch(name)
             if len(self._seen) < 100_000:
                 self._seen[name] = answer
         return answer
+
+    @cached_property
+    def _automaton(self) -> Automaton:
+        return Automaton(self.source)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Pattern) and other.source == self.source
@@ -139,9 +151,13 @@ def _literal(source: str) -> str:
     return max(runs, key=len)
 
 
-def _harmless(source: str) -> bool:
-    """Whether Python's backtracking cannot blow up: few things that repeat, and no group among them."""
+def _longest(source: str) -> int:
+    """How long a text Python's engine is trusted with: it means what RE2 means, and does not go back and try again for long."""
     plain = re.sub(r"\\.", "x", source)
     plain = re.sub(r"\[\^?\]?[^\]]*\]", "x", plain)
     repeats = len(re.findall(r"[*+?{]", plain))
-    return repeats <= 2 and re.search(r"\)[*+?{]", plain) is None and "\\b" not in source.lower()
+    # To Python \s holds \v, and $ is before a last line's end, too.
+    differs = "\\b" in source.lower() or "\\s" in source.lower() or "$" in plain[:-1]
+    if differs or repeats > 2 or re.search(r"\)[*+?{]", plain):
+        return _NOT_AT_ALL
+    return _SHORT if repeats == 2 else sys.maxsize

@@ -68,6 +68,15 @@ def test_what_is_no_pattern_is_said(source: str) -> None:
         (r"a{3}", "aaa", True),
         (r"[^]a]", "]", False),
         (r"", "", True),
+        (r"a$", "a", True),
+        ("a$\n", "a\n", False),
+        ("a$.*", "a\n", False),
+        (r"(?s)a$.", "a\n", False),
+        ("(?m)a$\n", "a\n", True),
+        (r"a\sb", "a b", True),
+        (r"a\sb", "a\vb", False),
+        (r"a[\s]b", "a\vb", False),
+        (r"a\Sb", "a\vb", True),
     ],
 )
 def test_matches_whole_names(source: str, name: str, expected: bool) -> None:
@@ -84,6 +93,14 @@ def test_no_pattern_hangs(source: str) -> None:
     began = time.monotonic()
     assert pattern.matches("a" * 10_000) is False
     assert time.monotonic() - began < 5  # Python's engine takes longer than the universe has
+
+
+@pytest.mark.parametrize("source", [".*.*b", ".*a.*b", r"\w+[^.]+!", "a?.*a.*b"])
+def test_no_long_name_takes_long(source: str) -> None:
+    pattern = compile_pattern(source, "match")
+    began = time.monotonic()
+    assert pattern.matches("a" * 100_000) is False
+    assert time.monotonic() - began < 5  # Python's engine takes a minute
 
 
 def test_a_pattern_that_grows_too_large_is_refused() -> None:
@@ -105,7 +122,13 @@ PATTERNS = st.lists(
 
 @given(PATTERNS, st.text(alphabet="abc.1 \n", max_size=12))
 def test_the_automaton_agrees_with_python(source: str, name: str) -> None:
-    assert Automaton(source).fullmatch(name) is (re.fullmatch(source, name, re.ASCII) is not None)
+    pythons = re.fullmatch(source.replace("$", r"\Z"), name, re.ASCII)
+    assert Automaton(source).fullmatch(name) is (pythons is not None)
+
+
+@given(PATTERNS, st.text(alphabet="abc.1 \n", max_size=12))
+def test_whichever_engine_reads_it_a_pattern_means_the_same(source: str, name: str) -> None:
+    assert compile_pattern(source, "match").matches(name) is Automaton(source).fullmatch(name)
 
 
 @pytest.mark.parametrize(

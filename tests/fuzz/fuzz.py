@@ -31,7 +31,7 @@ def main() -> int:
             f"-max_total_time={int(sys.argv[1])}",
             "-timeout=5",
             "-rss_limit_mb=1024",
-            "-max_len=4096",
+            "-max_len=16384",
             "-print_final_stats=1",
             f"-artifact_prefix={found}/failed-",
         ]

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import contextlib
 import json
+import socket
 from collections.abc import Callable
+from typing import cast
 
 from ansible_collections.meshlab.envoy.plugins.module_utils.admin.clusters import read_clusters
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.automaton import Automaton
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.envoy_json import parse_stats
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.errors import ScrapeError, SpecError
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.facts import read_facts, read_identity
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.http import Answer, ask
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.pattern import compile_pattern
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.prometheus import (
     parse_series,
@@ -25,13 +28,52 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.stats.snapshot impor
     Selection,
     read_snapshot,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.stream import Stream
 
 EVERYTHING = Selection(everything=True)
+PATTERNS = (compile_pattern(".*a.*", "match"), compile_pattern(r"cluster\..*", "match"))
+MUCH = b" " * 4_096  # makes a long answer of it
 FACTS = ("server_info", "clusters", "listeners", "certs", "config", "runtime")
 
 
+class Pieces(Stream):
+    """What a server says, in pieces of a size."""
+
+    def __init__(self, said: bytes, size: int) -> None:
+        super().__init__(cast(socket.socket, None))
+        self._pieces = iter([said[place : place + size] for place in range(0, len(said), size)])
+
+    async def send(self, data: bytes) -> None:
+        pass
+
+    async def receive(self) -> bytes:
+        return next(self._pieces, b"")
+
+
+def asked(said: bytes, size: int, limit: int = 4_096) -> Answer | str:
+    """What `ask` makes of it: an answer, or the kind of a failure. Nothing is waited for, so that takes no loop."""
+    asking = ask(Pieces(said, size), "/stats", "localhost", (), limit)
+    try:
+        while True:
+            asking.send(None)
+    except StopIteration as done:
+        answer: Answer = done.value
+        return answer
+    except ScrapeError as error:
+        return error.kind
+    except EOFError:
+        return "the end"
+
+
+def http(data: bytes) -> None:
+    """An answer is the same whether it comes at once or in pieces, whose size the first byte says."""
+    whole, pieces = asked(data[1:], len(data) or 1), asked(data[1:], 1 + (data[0] if data else 0))
+    if whole != pieces:
+        raise AssertionError(f"at once {whole!r}, in pieces {pieces!r}")
+
+
 def envoy_json(data: bytes) -> None:
-    """What is found without building everything is what is there."""
+    """What is found without building everything is what is there, in short answers and in long ones."""
     try:
         whole = parse_stats(data, EVERYTHING, histograms=True)
     except ScrapeError:
@@ -40,6 +82,11 @@ def envoy_json(data: bytes) -> None:
     picked = parse_stats(data, EVERYTHING, histograms=False)
     if picked.values != whole.values:
         raise AssertionError(f"{picked.values!r} was picked, {whole.values!r} is there")
+    wanted = Selection(frozenset([*list(whole.values)[:3], "not.there"]), PATTERNS)
+    there = {name: value for name, value in whole.values.items() if wanted.covers(name)}
+    found = parse_stats(data + MUCH, wanted, histograms=False)
+    if found.values != there:
+        raise AssertionError(f"{found.values!r} was found, {there!r} is there")
 
 
 def prometheus_text(data: bytes) -> None:
@@ -93,6 +140,6 @@ def pattern(data: bytes) -> None:
 
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
-    one.__name__: one for one in (envoy_json, prometheus_text, promql, facts, snapshot, pattern)
+    one.__name__: one for one in (http, envoy_json, prometheus_text, promql, facts, snapshot, pattern)
 }
-__all__ = ["TARGETS"]
+__all__ = ["TARGETS", "asked"]

@@ -120,38 +120,45 @@ class Fleet:
         position = iter(waiting)
         many = len(self.clients) > self.limits.concurrency
         running: set[asyncio.Task[None]] = set()
-        later = asyncio.get_running_loop().call_later
+        since: dict[
+            asyncio.Task[None], float
+        ] = {}  # those that hold a place, and since when they do their job
+        now = time.monotonic
 
         async def worker() -> None:
-            replaced = False
-
-            def replace() -> None:
-                nonlocal replaced
-                if len(running) < _MOST_AT_ONCE * self.limits.concurrency:
-                    replaced = True
-                    start()
-
-            for name in position:
+            me = asyncio.current_task()
+            while me in since:
+                name = next(position, None)
+                if name is None:
+                    break
+                since[me] = now()
                 client = self.clients[name]
-                impatience = later(_PATIENCE, replace)
-                try:
-                    await job(client)
-                finally:
-                    impatience.cancel()
+                await job(client)
                 if many:
                     client.close()  # a fleet would otherwise hold a descriptor for each
-                if replaced:
-                    break
 
         def start() -> None:
             task = asyncio.create_task(worker())
+            since[task] = now()
             running.add(task)
             task.add_done_callback(running.discard)
 
+        async def replace() -> None:
+            while True:
+                await asyncio.sleep(_PATIENCE / 2)
+                for task, began in list(since.items()):
+                    if now() - began > _PATIENCE and len(running) < _MOST_AT_ONCE * self.limits.concurrency:
+                        del since[task]
+                        start()
+
         for _number in range(min(self.limits.concurrency, len(waiting))):
             start()
-        while running:
-            await asyncio.gather(*running)
+        replacing = asyncio.create_task(replace())
+        try:
+            while running:
+                await asyncio.gather(*running)
+        finally:
+            replacing.cancel()
 
     async def _one(self, client: Client, wanted: Wanted, deadline: float) -> Page:
         left = min(self.limits.request_timeout, deadline - time.monotonic())

@@ -74,6 +74,16 @@ class Stream:
             self._buffer, self._place = await self.receive(), 0
         return self._take(self._place + most)
 
+    async def first(self) -> bytes:
+        """What has come, once something has; nothing at the end. It stays where it is."""
+        if self._place == len(self._buffer):
+            self._buffer, self._place = await self.receive(), 0
+        return self._buffer[self._place :]
+
+    def skip(self, length: int) -> None:
+        """Takes so much of what has come."""
+        self._place += length
+
     def paragraph(self, longest: int) -> bytes:
         """All up to an empty line and with it, where that came already and is near; otherwise nothing, and all stays where it is."""
         found = _EMPTY_LINE.search(self._buffer, self._place, self._place + longest)

@@ -53,7 +53,6 @@ class Connector:
         connection = socket.socket(family, socket.SOCK_STREAM)
         try:
             connection.setblocking(False)
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             await connect(connection, address)
             if endpoint.scheme == "https":
                 context = self._context(endpoint.tls)

@@ -40,34 +40,35 @@ _QUOTES_AROUND, _QUOTES_EACH = 2, 6
 # A long answer of which little is wanted is worth being searched instead of being built.
 _LONG = 4_096
 _MOST_NAMES = 50_000
-_LARGEST = 1e300  # no average can be taken of what no float holds
+_LARGEST = 10**300  # no average can be taken of what no float holds
 _MOST_DIGITS = 300
 
 
 def parse_stats(body: bytes, selection: Selection, histograms: bool = True) -> Samples:
     """Reads what is wanted out of an answer; the last of duplicate names counts."""
     samples = Samples(selection)
-    long = len(body) > _LONG
-    if not histograms and long and _pickable(selection) and _only_stats(body):
+    if not histograms and len(body) > _LONG and _pickable(selection) and _only_stats(body):
         if _pick(body, selection, samples.values):
             return samples
         samples.values.clear()
-    known = _known(selection)
-    for entry in _entries(load(body, _integer if long else None)):
+    known, values = _known(selection), samples.values
+    for entry in _entries(load(body, None)):
         if "histograms" in entry:
             for name, total, interval in _histograms(entry["histograms"]):
                 if selection.covers(name):
                     samples.histograms[name] = total
                     samples.intervals[name] = interval
             continue
-        own = entry.get("name")
+        own, value = entry.get("name"), entry.get("value")
         if not isinstance(own, str):
             raise ScrapeError("unparsable", "a stat has no name")
-        wanted = known[own] if own in known else _remember(own, selection, known)
+        wanted = known.get(own)
+        if wanted is None and own not in known:
+            wanted = _remember(own, selection, known)
         if wanted is not None:
-            value = _scalar(entry.get("value"))
-            if value is not None:
-                samples.values[wanted] = value
+            scalar = _scalar(value)
+            if scalar is not None:
+                values[wanted] = scalar
     return samples
 
 
@@ -154,10 +155,12 @@ def load(body: bytes, integer: Callable[[str], int | float] | None = _integer) -
         return json.loads(body.decode("utf-8", "replace"), parse_int=integer)
     except RecursionError:
         raise ScrapeError("unparsable", "the answer is no sensible JSON: it is nested too deeply") from None
-    except ValueError as error:
+    except json.JSONDecodeError as error:
         raise ScrapeError(
             "unparsable", f"the answer is no JSON ({error}); it begins with {glimpse(body)}"
         ) from None
+    except ValueError:  # a number with more digits than Python reads by itself, which is quicker
+        return load(body)
 
 
 def glimpse(body: bytes) -> str:

@@ -6,13 +6,12 @@
 
     bench.py [PART ...]
 
-measures all parts, or those that are named; build/bench.json holds what was measured last.
+measures all parts, or those that are named; build/bench.json holds what was measured last. Ends with 1 where a bound is missed.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 import sys
 import tempfile
@@ -25,7 +24,7 @@ import pods
 import sandboxes
 import whole_gallery
 from demo_file import demo_file
-from measure import ROOT, Figure, in_turn, median, run, said
+from measure import ROOT, Figure, in_turn, median, run, said, tell
 
 BIN = ROOT / ".venv/bin"
 ROUNDS = 5
@@ -137,7 +136,7 @@ PARTS: dict[str, Callable[[Path], list[Figure]]] = {
 }
 
 
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(description="Measures ratios in one run.")
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"all, or some of: {', '.join(PARTS)}")
     parts = parser.parse_args().parts or list(PARTS)
@@ -150,14 +149,7 @@ def main() -> None:
         figures = [figure for part in parts for figure in PARTS[part](folder)]
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    for one in figures:
-        mark = "kept" if one.ratio <= one.bound else "MISSED"
-        print(f"{one.name:<44} {one.ratio:6.2f} {one.unit:<38} bound {one.bound:<4} {mark}")
-        print(f"{'':<44} {one.detail}")
-    target = ROOT / "build/bench.json"
-    target.parent.mkdir(exist_ok=True)
-    target.write_text(json.dumps([one.to_dict() for one in figures], indent=2) + "\n")
-    print(f"written to {target.relative_to(ROOT)}")
+    return tell(figures, ROOT / "build/bench.json")
 
 
 if __name__ == "__main__":

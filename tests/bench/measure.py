@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import statistics
 import subprocess
@@ -18,18 +19,47 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 
 
+KEPT, MISSED, NOT_MEASURED, TOLD = "kept", "MISSED", "not measured", "no bound"
+
+
 @dataclass(frozen=True)
 class Figure:
     """One measured ratio, and the bound that it is to keep."""
 
     name: str
-    ratio: float
-    bound: float
+    ratio: float | None  # None where it could not be measured; the detail says why
+    bound: float | None  # None where it is told and bound by nothing
     unit: str
     detail: str
 
+    @property
+    def mark(self) -> str:
+        """What came of it."""
+        if self.ratio is None:
+            return NOT_MEASURED
+        if self.bound is None:
+            return TOLD
+        return KEPT if self.ratio <= self.bound else MISSED
+
+    def line(self) -> str:
+        """It as a line of the table."""
+        ratio = f"{'-' if self.ratio is None else format(self.ratio, '.2f'):>6}"
+        bound = "" if self.bound is None else f"bound {self.bound:<4} "
+        return f"{self.name:<44} {ratio} {self.unit:<38} {bound}{self.mark}"
+
     def to_dict(self) -> dict[str, object]:
-        return asdict(self)
+        return {**asdict(self), "mark": self.mark}
+
+
+def tell(figures: Sequence[Figure], target: Path) -> int:
+    """Print a table of figures and write them down; return 1 where a bound is missed."""
+    for one in figures:
+        print(one.line())
+        print(f"{'':<44} {one.detail}")
+    target.parent.mkdir(exist_ok=True)
+    target.write_text(json.dumps([one.to_dict() for one in figures], indent=2) + "\n")
+    print(f"written to {target.parent.name}/{target.name}")
+    return 1 if any(one.mark == MISSED for one in figures) else 0
 
 
 def run(command: Sequence[str], folder: Path = ROOT) -> float:

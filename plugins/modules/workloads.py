@@ -57,7 +57,8 @@ options:
   folder:
     description:
       - The state folder on the managed host, which should hold nothing else. It is made, with mode V(0700), where it is
-        missing.
+        missing. It remembers the O(runtime) of what runs, and the API server and namespace of pods; in another place it is
+        refused, also by O(state=absent), which would leave what runs there.
     type: path
     required: true
   state:

@@ -9,6 +9,7 @@ import json
 import secrets
 from collections import Counter
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any
 
 from live import Home, answered
@@ -55,6 +56,9 @@ class ClusterHome(Home):
         self.cluster.delete("Namespace", self.namespace)
         self.cluster.close()
         super().close()
+
+    def state(self, demo: str) -> Path:
+        return super().state(demo).with_name(f"{self.name(demo)}.{self.namespace}")
 
     def objects(self, kind: str, demo: str = "") -> list[dict[str, Any]]:
         """Return the objects of a kind that a demo, or any, made."""

@@ -57,14 +57,16 @@ def prepare(
     check_mode: bool = False,
     now: float | None = None,
     places: Mapping[str, Place] | None = None,
+    where: str = "",
 ) -> Change:
     """Return what is to be done to make `folder` equal to `wanted`, checked. Nothing live is touched.
 
-    `places` say, by proxy, where watched files are put when that is not `folder`, which then gets a copy of them.
+    `places` say, by proxy, where watched files are put when that is not `folder`, which then gets a copy of them;
+    `where` is what the folder is to remember of where it all runs.
     Raises Refused, with all that is wrong. In check mode nothing is written below `folder`, and what the host lacks
     (openssl, docker, the Envoy) is a remark.
     """
-    change = Change(Path(folder).expanduser().absolute(), wanted, check_mode, places)
+    change = Change(Path(folder).expanduser().absolute(), wanted, check_mode, places, where)
     moment = time.time() if now is None else now
     if not _look(change, moment)[0]:
         return change
@@ -96,7 +98,7 @@ def _look(change: Change, moment: float) -> tuple[bool, certificates.Certified, 
     change.before = manifest.load(folder)
     kept, due = certificates.keep(folder, wanted.certificates, change.before.certificates, moment)
     files = [*wanted.files, *kept.files]
-    to_run, change.after = _after(wanted, files, kept, change.before)
+    to_run, change.after = _after(change, files, kept)
     made_now = _paths_due(wanted, due)
     kept_files = {path: one for path, one in change.before.files.items() if path not in made_now}
     before = replace(change.before, files=kept_files)
@@ -105,6 +107,7 @@ def _look(change: Change, moment: float) -> tuple[bool, certificates.Certified, 
         bool(change.differences.gone_directories or change.before.files.keys() - change.after.files.keys())
         or (folder / STAGING).is_symlink()
         or (folder / STAGING).exists()
+        or change.before.where != change.after.where
     )
     return bool(change.differences or due or to_run or stale), kept, due, to_run
 
@@ -125,7 +128,7 @@ def _prepare_held(change: Change, runner: Runner, moment: float) -> None:
     with stage.staging(None if change.check_mode else change.folder) as place, _remarked(change):
         certified = certificates.make(change.folder, kept, wanted.certificates, due, place.private, runner)
         files = [*wanted.files, *certified.files]
-        to_run, change.after = _after(wanted, files, certified, change.before)
+        to_run, change.after = _after(change, files, certified)
         change.differences = compare(change.folder, files, wanted.directories, change.before, change.places)
         if to_run:
             extra = [file for check in to_run for file in check.files]
@@ -135,9 +138,10 @@ def _prepare_held(change: Change, runner: Runner, moment: float) -> None:
 
 
 def _after(
-    wanted: Wanted, files: Sequence[File], certified: certificates.Certified, before: Manifest
+    change: Change, files: Sequence[File], certified: certificates.Certified
 ) -> tuple[list[Check], Manifest]:
     """Return the checks that did not pass yet with these contents, and what to remember when all is done."""
+    wanted, before = change.wanted, change.before
     contents = {file.path: file.content for file in files}
     digests = {
         f"{check.name} {number}": checks.digest(check, contents) for number, check in enumerate(wanted.checks)
@@ -149,7 +153,8 @@ def _after(
     ]
     own = {path: [sha256(content)] for path, content in contents.items()}
     folders = [one.path for one in wanted.directories]
-    return to_run, Manifest(own, folders, dict(certified.records or {}), digests)
+    where = change.where or before.where
+    return to_run, Manifest(own, folders, dict(certified.records or {}), digests, where=where)
 
 
 def _paths_due(wanted: Wanted, due: Collection[str]) -> set[str]:

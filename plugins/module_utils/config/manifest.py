@@ -31,6 +31,8 @@ class Manifest:
     checks: dict[str, str] = field(default_factory=dict)
     # Watched files that were swapped, and whose proxy did not say yet that it took them.
     unconfirmed: list[str] = field(default_factory=list)
+    # Where what was written runs (`Runtime.where`): a folder is of one place. '' where nothing was run, or nobody said.
+    where: str = ""
 
     def to_bytes(self) -> bytes:
         about = "Written by meshlab.envoy: which files here are its own. Without it nothing is ever removed."
@@ -44,7 +46,7 @@ class Manifest:
         }
         folders = list(dict.fromkeys([*self.directories, *wanted.directories]))
         # Records of certificates and checks name digests: they hold for those contents, whatever is written by now.
-        return Manifest(files, folders, wanted.certificates, wanted.checks, sorted(unconfirmed))
+        return Manifest(files, folders, wanted.certificates, wanted.checks, sorted(unconfirmed), wanted.where)
 
 
 def load(folder: Path) -> Manifest:
@@ -58,6 +60,7 @@ def load(folder: Path) -> Manifest:
             dict(data.get("certificates", {})),
             dict(data.get("checks", {})),
             [str(path) for path in data.get("unconfirmed", ())],
+            str(data.get("where") or ""),
         )
     except (ValueError, AttributeError, TypeError):
         return Manifest()

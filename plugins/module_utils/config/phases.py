@@ -37,12 +37,15 @@ class Change:
         wanted: Wanted,
         check_mode: bool = False,
         places: Mapping[str, Place] | None = None,
+        where: str = "",
     ) -> None:
         self.folder = folder
         self.wanted = wanted
         self.check_mode = check_mode
         # Where each proxy's watched files are when they are not in `folder`, by proxy.
         self.places = places or {}
+        # Where what is written runs; '' leaves what is remembered of that.
+        self.where = where
         self.before = Manifest()
         self.after = Manifest()
         self.differences = Differences((), (), (), (), ())

@@ -49,6 +49,9 @@ class Runtime(Protocol):
     The order of a change is preflight, (the files are written), apply, ready, (what is live goes live), settle, retire.
     """
 
+    def where(self) -> str:
+        """Return where the workloads run, in words that are the same each time. Raises RuntimeRefused where that is not known."""
+
     def preflight(self) -> None:
         """Raise RuntimeRefused where something stands in the way; change nothing."""
 

@@ -134,10 +134,15 @@ def present(request: Request, done: Done) -> None:
 
 def _present(request: Request, runtime: Runtime, document: str, done: Done) -> None:
     with done.phase("preflight"):
-        _preflight(runtime, request.check_mode, done)
+        _preflight(runtime, manifest.load(request.folder), request, done)
     with done.phase("prepare"):
         change = prepare(
-            request.folder, request.wanted, check_mode=request.check_mode, places=runtime.places()
+            request.folder,
+            request.wanted,
+            check_mode=request.check_mode,
+            places=runtime.places(),
+            # In check mode nothing is remembered, and it may be that nobody knows yet.
+            where="" if request.check_mode else runtime.where(),
         )
     with change:
         done.changed, done.files, done.diff = change.changed, change.files_changed(), change.diff
@@ -175,8 +180,10 @@ def _carry_out(request: Request, runtime: Runtime, change: Change, document: str
             change.finish()
 
 
-def _preflight(runtime: Runtime, check_mode: bool, done: Done) -> None:
+def _preflight(runtime: Runtime, written: manifest.Manifest, request: Request, done: Done) -> None:
+    check_mode = request.check_mode
     try:
+        _check_where(runtime, written, request.folder)
         runtime.preflight()
         if lacking := runtime.lacking():
             if check_mode:
@@ -187,6 +194,15 @@ def _preflight(runtime: Runtime, check_mode: bool, done: Done) -> None:
         if not check_mode:
             raise
         done.remarks.append(f"{error}.")
+
+
+def _check_where(runtime: Runtime, written: manifest.Manifest, folder: Path) -> None:
+    """What reads a folder's files live, and what its authority signed, would be out of reach from anywhere else."""
+    if written.where and written.where != runtime.where():
+        raise RuntimeRefused(
+            f"{folder} is of what runs elsewhere ({written.where}, and not {runtime.where()}): take that down first, or have"
+            f" another folder for this one (runtime_folder); where there is no such place any more, remove {folder}"
+        )
 
 
 def _predicted(runtime: Runtime, document: str, done: Done) -> Applied:
@@ -230,6 +246,7 @@ def absent(request: Request, done: Done) -> None:
 def _absent(request: Request, runtime: Runtime, folder: Path, done: Done) -> None:
     with done.phase("prepare"):
         written = manifest.load(folder)
+        _check_where(runtime, written, folder)
         ours = [path for path in written.files if (folder / path).exists()]
         done.files = sorted(ours)
         done.diff = prepare(folder, Wanted(), check_mode=True).diff if ours else []

@@ -51,6 +51,9 @@ class Compose(OnHost):
         self._before: dict[str, Details] = {}
         self._acted = True
 
+    def where(self) -> str:
+        return "docker"
+
     def preflight(self) -> None:
         self._look()
         if not any(version(one.compose) >= OLDEST_COMPOSE for one in self._before.values()):

@@ -104,6 +104,9 @@ class Kubernetes:
         if self._cluster is not None:
             self._cluster.close()
 
+    def where(self) -> str:
+        return f"namespace {self.cluster.namespace} of {self.cluster.server}"
+
     def preflight(self) -> None:
         self._look()
         self._suit_version()

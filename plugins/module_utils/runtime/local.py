@@ -49,6 +49,9 @@ class Local(OnHost):
         self.daemon = Daemon(folder, supervisord)
         self._readiness = Readiness(folder, self.workloads)
 
+    def where(self) -> str:
+        return "local"
+
     def preflight(self) -> None:
         length = len(os.fsencode(self.daemon.socket))
         if length > LONGEST_SOCKET:

@@ -121,3 +121,30 @@ def test_two_demos_beside_each_other() -> None:
         assert home.running("front_proxy") == deployed
     finally:
         home.close()
+
+
+def test_a_demo_in_two_namespaces() -> None:
+    """Each has its own folder, and in it its own authority."""
+    home, other = ClusterHome("kubernetes"), ClusterHome("kubernetes")
+    there = {"runtime_cluster": {"namespace": other.namespace}}
+    try:
+        demo = home.demo("front_proxy")
+        home.play("site", "--skip-tags", "verify", demo=demo)
+        home.play("site", "--skip-tags", "verify", demo=demo, **there)
+        running = home.running("front_proxy")
+        # From a namespace's folder nothing reaches another, neither to deploy nor to take down.
+        folder = {"runtime_folder": str(home.state("front_proxy"))}
+        for playbook in ("site", "teardown"):
+            words = home.play(playbook, ok=False, demo=demo, **there, **folder).words
+            assert (
+                f"is of what runs elsewhere (namespace {home.namespace} of {home.cluster.server}, and not"
+                in words
+            )
+        assert len(other.objects("Deployment")) == 3
+        home.play("teardown", demo=demo, **there)
+        assert other.objects("Deployment") == []
+        assert "9 of 9 expectations hold" in home.play("verify", demo=demo).words
+        assert home.running("front_proxy") == running
+    finally:
+        other.close()
+        home.close()

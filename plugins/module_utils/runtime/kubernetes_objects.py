@@ -249,6 +249,10 @@ def _shown(thing: Mapping[str, Any] | None) -> str:
     if thing is None:
         return ""
     shown = _substance(thing)
+    annotations = shown["metadata"].get("annotations") or {}
+    if APPLIED_BY_HAND in annotations:
+        # All of the object once more, with what a Secret holds.
+        annotations[APPLIED_BY_HAND] = HIDDEN
     if thing["kind"] == "Secret":
         shown["data"] = dict.fromkeys(thing.get("data") or {}, HIDDEN)
     return json.dumps(shown, indent=2, sort_keys=True, ensure_ascii=False) + "\n"

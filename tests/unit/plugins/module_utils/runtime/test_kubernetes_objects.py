@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import copy
+import json
 from pathlib import Path
 from typing import Any
 
@@ -188,7 +189,10 @@ def test_pods_are_found_by_what_they_mount() -> None:
 def test_a_diff_never_shows_what_a_secret_holds() -> None:
     def secret(text: str) -> dict[str, Any]:
         data = {"tls.key": base64.b64encode(text.encode()).decode()}
-        return {"kind": "Secret", "metadata": {"name": "s", "uid": text}, "data": data}
+        # Whoever applied it by hand has all of it once more in an annotation.
+        by_hand = {objects.APPLIED_BY_HAND: json.dumps({"data": data}), "note": "kept"}
+        metadata = {"name": "s", "uid": text, "annotations": by_hand}
+        return {"kind": "Secret", "metadata": metadata, "data": data}
 
     found = objects.difference(secret("private one"), secret("private two"))
     assert found["before"] != found["after"]
@@ -198,6 +202,7 @@ def test_a_diff_never_shows_what_a_secret_holds() -> None:
     new = objects.difference(None, secret("private"))
     assert (new["before"], new["before_header"]) == ("", "Secret/s (absent)")
     assert base64.b64encode(b"private").decode() not in str(new)
+    assert "kept" in new["after"]
 
 
 def test_a_sample_pod_asks_for_what_the_pods_ask_for_but_the_account() -> None:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -31,8 +32,11 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.kubernetes_l
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.kubernetes_ready import Readiness, Seen
 from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.kubernetes_remove import (
+    PAUSE,
+    SECONDS_TO_GO,
     SHORT_GRACE,
     remove,
+    still_going,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.rollout import is_stuck
 from ansible_collections.meshlab.envoy.plugins.module_utils.side_by_side import each
@@ -109,6 +113,7 @@ class Kubernetes:
 
     def preflight(self) -> None:
         self._look()
+        self._wait_for_ends()
         self._suit_version()
         self._make_places()
         self._rehearse()
@@ -167,7 +172,7 @@ class Kubernetes:
             if key[0] == "Deployment"
         ]
         try:
-            remove(self.cluster, unwanted, selectors)
+            remove(self.cluster, unwanted, self.selector, selectors)
         except ClusterError as error:
             raise RuntimeFailed(f"What is wanted no more could not be removed; run again: {error}") from None
         return self._applied({}, unwanted)
@@ -185,7 +190,7 @@ class Kubernetes:
 
     def absent(self) -> tuple[str, ...]:
         try:
-            remove(self.cluster, self._there, [self.selector])
+            remove(self.cluster, self._there, self.selector, [self.selector])
         except ClusterError as error:
             raise RuntimeFailed(f"Not all of {self.name} could be removed; run again: {error}") from None
         return self.running()
@@ -230,8 +235,21 @@ class Kubernetes:
                 f"There is no namespace {name} on this cluster: create it (kubectl create namespace {name}),"
                 " or choose another (cluster.namespace)"
             )
-        if found[0]["metadata"].get("deletionTimestamp") and self.wanted:
+        if objects.is_going(found[0]) and self.wanted:
             raise RuntimeRefused(f"Namespace {name} is being deleted: wait for its end, or choose another")
+
+    def _wait_for_ends(self) -> None:
+        """Return when nothing that is wanted is being deleted: what is applied to such an object goes with it. Raises RuntimeRefused."""
+        deadline = time.monotonic() + SECONDS_TO_GO
+        while going := [
+            one for key in self.wanted if (one := self._there.get(key)) and objects.is_going(one)
+        ]:
+            if time.monotonic() >= deadline:
+                raise RuntimeRefused(
+                    f"{_sentence(still_going(going, SECONDS_TO_GO))}; see why, and run again when it is gone"
+                )
+            time.sleep(PAUSE)
+            self._look()
 
     def _suit_version(self) -> None:
         if any(kind == "Deployment" for kind, _name in self.wanted):

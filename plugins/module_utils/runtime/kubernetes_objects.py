@@ -189,6 +189,11 @@ def sample_pod(deployment: Mapping[str, Any]) -> Object:
     }
 
 
+def is_going(thing: Mapping[str, Any]) -> bool:
+    """Whether an object is being deleted, and is there until all who have to let it go did so."""
+    return bool(thing["metadata"].get("deletionTimestamp"))
+
+
 def template_of(thing: Mapping[str, Any] | None) -> Any:
     """Return what decides whether the pods of a Deployment are replaced."""
     return thing["spec"]["template"] if thing and thing["kind"] == "Deployment" else None

@@ -1,0 +1,95 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Objects that a cluster keeps for a while, or does not let this user have."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pretended_cluster import Pretended
+
+from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.errors import ClusterError
+from ansible_collections.meshlab.envoy.plugins.module_utils.runtime import kubernetes, kubernetes_remove
+from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.base import RuntimeFailed, RuntimeRefused
+from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.kubernetes import Kubernetes
+from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.kubernetes_remove import remove
+
+LABELS = {"meshlab.envoy/demo": "web", "app.kubernetes.io/name": "app"}
+DEMO = "meshlab.envoy/demo=web"
+
+
+def thing(kind: str, name: str, version: str = "v1", **more: Any) -> dict[str, Any]:
+    metadata = {"name": name, "labels": LABELS, **more.pop("metadata", {})}
+    return {"apiVersion": version, "kind": kind, "metadata": metadata, **more}
+
+
+SERVICE = thing("Service", "web-app", spec={"ports": [{"port": 80}]})
+
+
+def runtime_on(cluster: Any, *manifests: dict[str, Any]) -> Kubernetes:
+    found = Kubernetes("web", Path("/nonexistent"), (), manifests, {}, {}, {})
+    found._cluster = cluster
+    return found
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (kubernetes, kubernetes_remove):
+        monkeypatch.setattr(module, "SECONDS_TO_GO", 0.02)
+        monkeypatch.setattr(module, "PAUSE", 0.005)
+
+
+def test_what_is_removed_is_gone_afterwards() -> None:
+    cluster: Any = Pretended(SERVICE, thing("Pod", "web-app-1"))
+    cluster.lingers = {("Service", "web-app"): 2, ("Pod", "web-app-1"): 1}
+    remove(cluster, [("Service", "web-app")], DEMO, [DEMO])
+    assert cluster.things == {}
+    assert cluster.asked.count("delete Service") == 1
+    assert cluster.asked.count("delete Pod") == 1
+
+
+@pytest.mark.usefixtures("impatient")
+def test_what_does_not_go_is_said_with_what_it_waits_for() -> None:
+    balanced = thing(
+        "Service", "web-app", metadata={"finalizers": ["service.kubernetes.io/load-balancer-cleanup"]}
+    )
+    cluster: Any = Pretended(balanced)
+    cluster.lingers = {("Service", "web-app"): 1_000}
+    words = (
+        "still there after 0.02 s, though deleted: Service/web-app (which service.kubernetes.io/load-balancer-cleanup has"
+        " to let go)"
+    )
+    with pytest.raises(ClusterError, match="still there") as error:
+        remove(cluster, [("Service", "web-app")], DEMO, [DEMO])
+    assert error.value.words == words
+    runtime = runtime_on(cluster)
+    assert runtime.leftovers()
+    with pytest.raises(RuntimeFailed) as failed:
+        runtime.absent()
+    assert str(failed.value) == f"Not all of web could be removed; run again: {words}"
+
+
+def test_what_is_wanted_and_being_deleted_is_waited_for() -> None:
+    cluster: Any = Pretended(SERVICE)
+    cluster.lingers = {("Service", "web-app"): 2}
+    cluster.delete("Service", "web-app")
+    runtime = runtime_on(cluster, SERVICE)
+    runtime.preflight()
+    assert cluster.things == {}
+    assert runtime.apply().objects == ("Service/web-app",)
+    assert "deletionTimestamp" not in cluster.things["Service", "web-app"]["metadata"]
+
+
+@pytest.mark.usefixtures("impatient")
+def test_what_is_wanted_and_does_not_go_is_refused() -> None:
+    cluster: Any = Pretended(SERVICE)
+    cluster.lingers = {("Service", "web-app"): 1_000}
+    cluster.delete("Service", "web-app")
+    with pytest.raises(RuntimeRefused) as error:
+        runtime_on(cluster, SERVICE).preflight()
+    assert str(error.value) == (
+        "Still there after 0.02 s, though deleted: Service/web-app; see why, and run again when it is gone"
+    )

@@ -248,18 +248,34 @@ class Pump:
 
     def _run(self, waker: socket.socket, woken: socket.socket) -> None:
         lines: set[Line] = set()
+        try:
+            self._carry(lines, waker, woken)
+        except Exception as error:
+            self._give_up(lines, error)
+
+    def _give_up(self, lines: set[Line], error: Exception) -> None:
+        """End all connections, so that nobody waits for what nobody carries any more."""
+        why = f"a mistake in meshlab.envoy, please report it: {type(error).__name__}: {error}"
+        with self._lock:
+            fresh, self._new = self._new, []
+            self._thread = self._waker = None
+            for line in (*lines, *fresh):
+                line.failure = line.failure or ClusterError("broken", f"{line.what} was cut: {why}")
+                line.close()
+
+    def _carry(self, lines: set[Line], waker: socket.socket, woken: socket.socket) -> None:
         watched: dict[socket.socket, int] = {}
         with waker, woken, selectors.DefaultSelector() as selector:
             selector.register(woken, selectors.EVENT_READ)
             while True:
                 with self._lock:
                     fresh, self._new = self._new, []
-                    if self._closing or not (lines or fresh):
+                    lines.update(fresh)
+                    if self._closing or not lines:
                         self._thread = self._waker = None
-                        for line in (*lines, *fresh):
+                        for line in lines:
                             line.close()
                         return
-                lines.update(fresh)
                 for line in fresh:
                     self._move(line, lines, selector, watched)
                 if not lines:

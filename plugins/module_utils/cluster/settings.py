@@ -57,8 +57,14 @@ class Settings:
         return parts.port or (443 if parts.scheme == "https" else 80)
 
     def headers(self) -> dict[str, str]:
-        """Who asks. A token that has expired is renewed here."""
-        setting = self.configuration.auth_settings().get("BearerToken")
+        """Who asks. A token that has expired is renewed here. Raises ClusterError."""
+        try:
+            setting = self.configuration.auth_settings().get("BearerToken")
+        except Exception as error:  # whatever a login command, or what it asks, comes to
+            raise ClusterError(
+                "unauthorized",
+                f"the login of {self.origin} could not be renewed: {_line(error)}; log in again, or give a token (cluster.api_key)",
+            ) from None
         value = setting.get("value") if setting else None
         return {"authorization": str(value)} if value else {}
 

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
+from typing import Any
 
 import pytest
 from stub_cluster import StubCluster, stub_cluster
@@ -252,6 +253,33 @@ def test_a_closed_cluster_ends_its_connections(stub: StubCluster, echo: int) -> 
     connection.settimeout(5)
     assert connection.recv(1) == b""
     connection.close()
+
+
+def test_a_mistake_of_the_thread_leaves_nobody_waiting(
+    stub: StubCluster, echo: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stub.ports["web:80"] = echo
+    with connect(stub.options()) as cluster:
+        first, second = cluster.forward("web", 80), cluster.forward("web", 80)
+
+        def broken(_line: Any) -> None:
+            raise KeyError("nobody thought of this")
+
+        monkeypatch.setattr(Line, "move", broken)
+        first.sendall(b"x")
+        for one in (first, second):
+            one.settimeout(5)
+            assert one.recv(1) == b""
+            failure = one.line.failure
+            assert failure is not None
+            assert failure.reason == "broken"
+            assert "please report it: KeyError: 'nobody thought of this'" in failure.words
+            one.close()
+        monkeypatch.undo()
+        with cluster.forward("web", 80) as third:
+            third.settimeout(5)
+            third.sendall(b"again")
+            assert third.recv(10) == b"again"
 
 
 @pytest.mark.parametrize("length", [0, 1, 125, 126, 65_535, 65_536, 200_000])

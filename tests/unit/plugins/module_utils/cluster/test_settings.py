@@ -181,6 +181,22 @@ def test_a_login_command_that_fails_is_said(tmp_path: Path, capfd: pytest.Captur
     assert capfd.readouterr().err == ""
 
 
+def test_a_login_that_cannot_be_renewed_is_said() -> None:
+    settings = load({"kubeconfig": kubeconfig(token="old")})
+
+    def ended(_configuration: Any) -> None:
+        raise OSError("the session has ended")
+
+    settings.configuration.refresh_api_key_hook = ended
+    with pytest.raises(ClusterError) as error:
+        settings.headers()
+    assert error.value.reason == "unauthorized"
+    assert error.value.words == (
+        "the login of context first of the kubeconfig given could not be renewed: the session has ended;"
+        " log in again, or give a token (cluster.api_key)"
+    )
+
+
 def with_keys(tmp_path: Path) -> dict[str, Any]:
     """A kubeconfig with a certificate and its key in it."""
     certificate, key = tmp_path / "c.pem", tmp_path / "k.pem"

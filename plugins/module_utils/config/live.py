@@ -139,16 +139,17 @@ def _back(done: Sequence[Swap], place: Place, current: dict[str, bytes | None], 
     ):
         if current[path] == file.old:
             continue
-        if file.old is None:
-            place.remove(path)
-            continue
         try:
-            back = Swap(file, file.old)
-            confirmed = not _swap(back, place, current, time.monotonic() + timeout) and confirmed
-        except Silent:
+            if file.old is None:
+                place.remove(path)
+            else:
+                back = Swap(file, file.old)
+                confirmed = not _swap(back, place, current, time.monotonic() + timeout) and confirmed
+        except (Silent, OSError):
             confirmed = False
-            with contextlib.suppress(Silent):
-                place.put(path, file.old, file.mode)
+            if file.old is not None:
+                with contextlib.suppress(Silent, OSError):
+                    place.put(path, file.old, file.mode)
     return confirmed
 
 

@@ -15,7 +15,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.config.watch import 
 
 
 class Place(Protocol):
-    """One proxy during one change: all of the Envoys that run it. All but `running` and `read` raise Silent, or OSError.
+    """One proxy during one change: all of the Envoys that run it. `running` raises Refused, all others but `read` Silent, or OSError.
 
     `kind` is what a file holds (clusters, listeners or other), `path` a file's below the folder, and a `deadline` one of
     time.monotonic().

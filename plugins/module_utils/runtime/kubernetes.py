@@ -314,7 +314,10 @@ class Kubernetes:
         return _sentence(error.words)
 
     def _somebody_elses(self, key: Key) -> str:
-        there = self.cluster.get(*key) or {"metadata": {}}
+        try:
+            there = self.cluster.get(*key) or {"metadata": {}}
+        except ClusterError as error:
+            return f"{key[0]} {key[1]} is there already, and whose it is cannot be seen: {error}"
         demo = (there["metadata"].get("labels") or {}).get(labels.DEMO)
         whose = f"is of the demo {demo}" if demo else "is not of any demo"
         own = ""
@@ -345,11 +348,15 @@ class Kubernetes:
         try:
             each(lambda key: self.cluster.take_over(*key), by_hand)
             answers = each(lambda key: self.cluster.apply(things[key]).object, things)
+            self._have_read(answers)
         except ClusterError as error:
             raise RuntimeFailed(f"The cluster took what it was asked to try, and then not: {error}") from None
         for place in self._places.values():
             place.applied(answers.get(("ConfigMap", place.name)))
-        # What the kubelet brings into pods that stay.
+        return answers
+
+    def _have_read(self, answers: Mapping[Key, Object]) -> None:
+        """Have the kubelet bring what was applied into pods that stay. Raises ClusterError."""
         stale = [
             key
             for key, one in answers.items()
@@ -360,7 +367,6 @@ class Kubernetes:
         for pod in self._seen.pods if stale else ():
             if held := [answers[key] for key in stale if objects.mounts(pod, *key)]:
                 touch(self.cluster, pod["metadata"]["name"], held[0].get("data") or {})
-        return answers
 
     def _applied(self, after: Mapping[Key, Object], removed: Sequence[Key] = ()) -> Applied:
         """Tell what was done, or would be, from the objects after it."""

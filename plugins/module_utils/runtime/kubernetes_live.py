@@ -57,6 +57,10 @@ class Asked:
     members: Mapping[str, Members] = field(default_factory=dict)
 
 
+class NotAllowed(Silent):
+    """This user may not ask; in words that say which right is missing."""
+
+
 class PodAdmin(AdminClient):
     """The admin of one pod's Envoy, on one connection through the API server; opened again where it breaks."""
 
@@ -65,8 +69,18 @@ class PodAdmin(AdminClient):
         self._cluster, self._pod, self._port = cluster, pod, port
         self._line: http.client.HTTPConnection | None = None
 
+    def running(self, timeout: float = 2) -> bool:
+        """As of any Envoy. It is asked before anything is changed: who may not ask is refused."""
+        try:
+            self.get("/ready", timeout)
+        except NotAllowed as error:
+            raise Refused(f"{error}.") from None
+        except Silent:
+            return False
+        return True
+
     def get(self, path: str, timeout: float) -> str:
-        """Return the body of a GET. Raises Silent, and Refused where this user may not."""
+        """Return the body of a GET. Raises Silent."""
         deadline = time.monotonic() + timeout
         failure: Exception | None = None
         for _attempt in until(deadline):
@@ -80,7 +94,7 @@ class PodAdmin(AdminClient):
             self.close()
             if isinstance(failure, ClusterError):
                 if failure.reason in ("forbidden", "unauthorized"):
-                    raise Refused(f"{failure.words}.")
+                    raise NotAllowed(failure.words)
                 if failure.reason in ("not_found", "refused"):
                     break
         raise Silent(str(failure) or type(failure).__name__)
@@ -147,7 +161,10 @@ class Pods:
         self._watches: dict[str, PodWatch] = {}
 
     def running(self) -> bool:
-        watches = self._look() if self._exists else {}
+        try:
+            watches = self._look() if self._exists else {}
+        except Silent as error:
+            raise Refused(f"Which pods run is not known: {error}.") from None
         self.runs = any(each(lambda name: watches[name].client.running(), watches).values())
         return self.runs
 
@@ -313,13 +330,23 @@ class Pods:
         return config_key(path.removeprefix(f"{folder_of(self.wanted)}/"))
 
     def _apply(self, data: dict[str, str]) -> None:
-        """Put all of the ConfigMap: what is applied has one owner, so that nothing of it stays when nobody wants it."""
+        """Put all of the ConfigMap: what is applied has one owner, so that nothing of it stays when nobody wants it.
+
+        Raises OSError, and then it is as it was: the file did not come to where the Envoys read it, which is no fault of theirs.
+        """
+        before = self.data
         try:
-            self.cluster.apply(stamped({**self.wanted, "data": data}))
-            self.data = data
+            self._put(data)
             each(self._touch, self._watches)
         except ClusterError as error:
-            raise Silent(error.words) from None
+            if self.data is data:
+                with contextlib.suppress(ClusterError):
+                    self._put(before)
+            raise OSError(error.words) from None
+
+    def _put(self, data: dict[str, str]) -> None:
+        self.cluster.apply(stamped({**self.wanted, "data": data}))
+        self.data = data
 
     def _touch(self, pod: str) -> None:
         touch(self.cluster, pod, self.data)

@@ -147,6 +147,23 @@ def test_an_admin_that_falls_silent_leaves_the_old_files_and_says_that_nothing_c
     assert (folder / "edge/listeners.yaml").read_bytes() == LISTENERS.old
 
 
+def test_a_file_that_cannot_be_written_is_told_and_so_is_one_that_cannot_be_put_back(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put, written = Folder.put, []
+
+    def full(self: Folder, path: str, content: bytes, mode: int) -> None:
+        if written:
+            raise OSError("no room")
+        written.append(path)
+        put(self, path, content, mode)
+
+    monkeypatch.setattr(Folder, "put", full)
+    outcome = run(folder, Envoy(folder), clusters(), LISTENERS)
+    assert outcome.words == "nothing, because a file could not be written (no room)"
+    assert not outcome.rolled_back
+
+
 def test_a_file_that_is_refused_when_it_is_read_a_second_time_is_noticed(folder: Path) -> None:
     class Twice(Envoy):
         def counts(self, kind: str) -> Counts:

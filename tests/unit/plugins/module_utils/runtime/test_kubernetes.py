@@ -93,3 +93,25 @@ def test_what_is_wanted_and_does_not_go_is_refused() -> None:
     assert str(error.value) == (
         "Still there after 0.02 s, though deleted: Service/web-app; see why, and run again when it is gone"
     )
+
+
+def test_a_right_that_is_missing_in_the_middle_is_told() -> None:
+    config = thing("ConfigMap", "web-app", data={"a": "1"})
+    mounts = {"volumes": [{"configMap": {"name": "web-app"}}]}
+    cluster: Any = Pretended(config, thing("Pod", "web-app-1", spec=mounts))
+    runtime = runtime_on(cluster, {**config, "data": {"a": "2"}})
+    runtime.preflight()
+    cluster.refuses["patch Pod"] = ClusterError("forbidden", "somebody is forbidden to patch pods")
+    with pytest.raises(RuntimeFailed, match=r"and then not: somebody is forbidden to patch pods$"):
+        runtime.apply()
+
+
+def test_what_is_there_and_may_not_be_looked_at_is_somebody_elses() -> None:
+    stranger = {**SERVICE, "metadata": {"name": "web-app"}}
+    cluster: Any = Pretended(stranger)
+    cluster.refuses["get Service"] = ClusterError("forbidden", "somebody is forbidden to get services")
+    with pytest.raises(RuntimeRefused) as error:
+        runtime_on(cluster, SERVICE).preflight()
+    assert str(error.value) == (
+        "Service web-app is there already, and whose it is cannot be seen: somebody is forbidden to get services"
+    )

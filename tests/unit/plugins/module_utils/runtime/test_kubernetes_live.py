@@ -2,45 +2,71 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whom an Envoy knows, beside the pods that serve. A stand-in for the cluster says which pods there are."""
+"""Whom an Envoy knows, beside the pods that serve, and what a cluster that does not let this user in makes of a change."""
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 import pytest
+from pretended_cluster import Pretended
 
+from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.errors import ClusterError
+from ansible_collections.meshlab.envoy.plugins.module_utils.config.admin import Silent
+from ansible_collections.meshlab.envoy.plugins.module_utils.config.model import Refused
 from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.kubernetes_live import (
     Asked,
     Members,
+    PodAdmin,
     Pods,
 )
 
 READY = [{"type": "Ready", "status": "True"}]
+MAP: dict[str, Any] = {
+    "apiVersion": "v1",
+    "kind": "ConfigMap",
+    "metadata": {"name": "web-edge", "annotations": {"meshlab.envoy/folder": "edge"}},
+    "data": {"listeners.yaml": "old"},
+}
+MAY_NOT = "somebody is forbidden to do that; bind it to a Role"
+FORBIDDEN = ClusterError("forbidden", MAY_NOT)
 
 
 def pod(name: str, address: str, ending: bool = False) -> dict[str, Any]:
-    metadata = {"name": name, **({"deletionTimestamp": "2026-11-24T04:00:00Z"} if ending else {})}
-    return {"metadata": metadata, "status": {"phase": "Running", "podIP": address, "conditions": READY}}
-
-
-class Pretended:
-    """Has these pods, whatever is asked."""
-
-    def __init__(self, *pods: dict[str, Any]) -> None:
-        self.pods = pods
-
-    def list(self, kind: str, selector: str) -> list[dict[str, Any]]:
-        assert (kind, selector) == ("Pod", "app=web")
-        return list(self.pods)
+    metadata = {
+        "name": name,
+        "labels": {"app": "web"},
+        **({"deletionTimestamp": "2026-11-24T04:00:00Z"} if ending else {}),
+    }
+    status = {
+        "phase": "Running",
+        "podIP": address,
+        "conditions": READY,
+        "containerStatuses": [{"name": "envoy", "state": {"running": {}}}],
+    }
+    spec = {"volumes": [{"configMap": {"name": "web-edge"}}]}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec, "status": status}
 
 
 def stranger(known: set[str], hosts: int, *pods: dict[str, Any]) -> str:
+    cluster = Pretended(*pods)
+    # Those that are on their way out are there for long.
+    cluster.lingers = dict.fromkeys(cluster.things, 1_000)
     place = object.__new__(Pods)
-    cluster: Any = Pretended(*pods)
-    place.cluster = cluster
+    place.cluster = cast("Any", cluster)
     place.asked = Asked("app=edge", members={"web": Members("app=web", hosts)})
     return place._stranger("web", {"web": known})
+
+
+@pytest.fixture
+def cluster() -> Pretended:
+    return Pretended(MAP, pod("web-1", "10.0.0.1"))
+
+
+@pytest.fixture
+def place(cluster: Pretended, tmp_path: Path) -> Pods:
+    return Pods(cast("Any", cluster), tmp_path, Asked("app=web"), MAP, ["edge/listeners.yaml"], MAP)
 
 
 @pytest.mark.parametrize(
@@ -57,3 +83,39 @@ def stranger(known: set[str], hosts: int, *pods: dict[str, Any]) -> str:
 def test_a_cluster_knows_the_pods_that_serve_and_no_others(known: set[str], hosts: int, said: str) -> None:
     pods = pod("a", "10.0.0.1"), pod("b", "10.0.0.2"), pod("old", "10.0.0.9", ending=True)
     assert stranger(known, hosts, *pods) == said
+
+
+def test_a_right_that_is_missing_is_no_silence_of_an_envoy(cluster: Pretended, place: Pods) -> None:
+    cluster.refuses["apply ConfigMap"] = FORBIDDEN
+    with pytest.raises(OSError, match=MAY_NOT):
+        place.put("edge/listeners.yaml", b"new", 0o644)
+    cluster.refuses = {"list Pod": FORBIDDEN}
+    with pytest.raises(Refused) as refused:
+        place.running()
+    assert str(refused.value) == f"Which pods run is not known: {MAY_NOT}. Nothing was changed."
+
+
+def test_what_pods_cannot_be_made_to_read_is_taken_back(
+    cluster: Pretended, place: Pods, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(PodAdmin, "get", lambda *_arguments: "LIVE")
+    assert place.running()
+    cluster.refuses["patch Pod"] = FORBIDDEN
+    with pytest.raises(OSError, match=MAY_NOT):
+        place.put("edge/listeners.yaml", b"new", 0o644)
+    assert cluster.things["ConfigMap", "web-edge"]["data"] == {"listeners.yaml": "old"}
+    assert place.read("edge/listeners.yaml") == b"old"
+
+
+def test_who_may_not_ask_an_admin_is_told_before_anything_is_changed() -> None:
+    class Closed:
+        def forward(self, *_arguments: Any, **_more: Any) -> None:
+            raise FORBIDDEN
+
+    admin = PodAdmin(cast("Any", Closed()), "web-1", 9901)
+    with pytest.raises(Refused) as refused:
+        admin.running()
+    assert str(refused.value) == f"{MAY_NOT}. Nothing was changed."
+    # Later something was.
+    with pytest.raises(Silent, match=MAY_NOT):
+        admin.get("/stats", 1)

@@ -154,12 +154,18 @@ class Cluster:
                 return
 
     def patch(
-        self, kind: str, name: str, merge: Mapping[str, Any], *, namespace: str | None = None
+        self,
+        kind: str,
+        name: str,
+        merge: Mapping[str, Any],
+        *,
+        namespace: str | None = None,
+        dry_run: bool = False,
     ) -> Object:
-        """JSON merge patch: what is None is removed. Returns the object as it is now."""
+        """JSON merge patch: what is None is removed. Returns the object as it is now, or (dry) would be."""
         one, space = _kind(kind), namespace or self.namespace
         place, what = one.path(space, name), _what(one, name, space)
-        query = {"fieldManager": MANAGER}
+        query = {"fieldManager": MANAGER, "dryRun": "All" if dry_run else ""}
         return _trimmed(self._ask("PATCH", place, what, query, "application/merge-patch+json", merge)[0])
 
     def delete(
@@ -177,10 +183,12 @@ class Cluster:
         options: Object = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": propagation}
         if grace is not None:
             options["gracePeriodSeconds"] = grace
-        query = {"dryRun": "All" if dry_run else ""}
+        if dry_run:
+            # Where there is a body, the API server does not look at a query.
+            options["dryRun"] = ["All"]
         try:
             self._ask(
-                "DELETE", one.path(space, name), _what(one, name, space), query, "application/json", options
+                "DELETE", one.path(space, name), _what(one, name, space), None, "application/json", options
             )
         except ClusterError as error:
             if error.reason == "not_found":

@@ -7,11 +7,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.api import Answer, Cluster, connect
+from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.api import Cluster, connect
 from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.errors import ClusterError
 from ansible_collections.meshlab.envoy.plugins.module_utils.config.admin import Silent
 from ansible_collections.meshlab.envoy.plugins.module_utils.documents.manifests import names as labels
@@ -21,7 +21,6 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.base import 
     Applied,
     RuntimeFailed,
     RuntimeRefused,
-    RuntimeUnavailable,
     failure,
     names,
 )
@@ -31,12 +30,18 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.kubernetes_l
     touch,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.kubernetes_ready import Readiness, Seen
+from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.kubernetes_rehearsal import Rehearsal
 from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.kubernetes_remove import (
     PAUSE,
     SECONDS_TO_GO,
     SHORT_GRACE,
     remove,
     still_going,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.kubernetes_words import (
+    NoNamespace,
+    refusal,
+    sentence,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.rollout import is_stuck
 from ansible_collections.meshlab.envoy.plugins.module_utils.side_by_side import each
@@ -58,10 +63,6 @@ KINDS = (
 ISTIO = ("Gateway.networking.istio.io", "VirtualService", "DestinationRule")
 OPTIONAL = ("HTTPRoute", "Route", *ISTIO)
 MADE_BY_OTHERS = ("ReplicaSet", "Pod")
-
-
-class NoNamespace(RuntimeUnavailable):
-    """The namespace is not there, or not yet."""
 
 
 class Kubernetes:
@@ -99,7 +100,7 @@ class Kubernetes:
             try:
                 self._cluster = connect(self._options)
             except ClusterError as error:
-                raise _refusal(error) from None
+                raise refusal(error) from None
         return self._cluster
 
     def close(self) -> None:
@@ -189,6 +190,9 @@ class Kubernetes:
         return bool(self._there or self._seen.replica_sets or self._seen.pods)
 
     def absent(self) -> tuple[str, ...]:
+        Rehearsal(self.cluster, self.selector, self._there, self._called).hold(
+            {}, [*self._there, *self._made_by(self._there)]
+        )
         try:
             remove(self.cluster, self._there, self.selector, [self.selector])
         except ClusterError as error:
@@ -223,7 +227,7 @@ class Kubernetes:
             elif answer.reason == "not_found":
                 raise RuntimeRefused(f"This cluster has no {kind}: install what brings it, or do without")
             else:
-                raise _refusal(answer)
+                raise refusal(answer)
         self._there = {objects.key_of(one): one for kind in self._kinds for one in found[kind]}
         self._seen = Seen(found["Deployment"], found["ReplicaSet"], found["Pod"])
         self._check_namespace(found["Namespace"])
@@ -246,7 +250,7 @@ class Kubernetes:
         ]:
             if time.monotonic() >= deadline:
                 raise RuntimeRefused(
-                    f"{_sentence(still_going(going, SECONDS_TO_GO))}; see why, and run again when it is gone"
+                    f"{sentence(still_going(going, SECONDS_TO_GO))}; see why, and run again when it is gone"
                 )
             time.sleep(PAUSE)
             self._look()
@@ -256,7 +260,7 @@ class Kubernetes:
             try:
                 version = self.cluster.version()
             except ClusterError as error:
-                raise _refusal(error) from None
+                raise refusal(error) from None
             self.wanted = {key: objects.for_version(one, version) for key, one in self.wanted.items()}
 
     def _make_places(self) -> None:
@@ -273,61 +277,36 @@ class Kubernetes:
         # A certificate that is yet to be made is as good as any other.
         complete = {key: self._complete(one) or objects.stamped(one) for key, one in self.wanted.items()}
         differing = {key: one for key, one in complete.items() if self._differs(key, one)}
-        for (kind, name), one in [*differing.items()]:
-            old = objects.template_of(self._there.get((kind, name)))
-            if kind == "Deployment" and not objects.is_as_wanted(objects.template_of(one), old):
-                differing["Pod", name] = objects.sample_pod(one)
-
-        def attempt(key: Key) -> Answer | ClusterError:
-            try:
-                return self.cluster.apply(differing[key], dry_run=True)
-            except ClusterError as error:
-                return error
-
-        said: dict[str, None] = {}
-        for key, answer in each(attempt, differing).items():
-            if isinstance(answer, ClusterError):
-                if not (key[0] == "Pod" and _says_nothing_of_pods(answer)):
-                    said[self._why_not(key, answer)] = None
-            elif key[0] != "Pod":
-                # What is only tried gets no version of its own.
-                if key not in self._there and answer.object["metadata"].get("resourceVersion"):
-                    said[self._somebody_elses(key)] = None
-                self._would_be[key] = answer.object
-        if said:
-            raise RuntimeRefused("; ".join(said))
-
-    def _why_not(self, key: Key, error: ClusterError) -> str:
-        """Return why an object would be refused. Raises RuntimeRefused for what concerns all of them."""
-        if error.reason not in ("forbidden", "invalid", "conflict", "not_found"):
-            raise _refusal(error)
-        if error.reason == "not_found" and "namespace" in error.words:
-            raise NoNamespace(_sentence(error.words))
-        if error.reason == "not_found":
-            return f"This cluster has no {key[0]}, which {key[1]} is: install what brings it, or do without"
-        if error.reason == "forbidden":
-            return _sentence(error.words)
-        if key[0] == "Pod":
-            called = self._called(self.wanted["Deployment", key[1]])
-            said = error.words.partition(": ")[2]
-            return f"{called}: the cluster would refuse its pods: {said}"
-        return _sentence(error.words)
-
-    def _somebody_elses(self, key: Key) -> str:
-        try:
-            there = self.cluster.get(*key) or {"metadata": {}}
-        except ClusterError as error:
-            return f"{key[0]} {key[1]} is there already, and whose it is cannot be seen: {error}"
-        demo = (there["metadata"].get("labels") or {}).get(labels.DEMO)
-        whose = f"is of the demo {demo}" if demo else "is not of any demo"
-        own = ""
-        if not demo:
-            command = f"kubectl --namespace {self.cluster.namespace} label {key[0].lower()} {key[1]} {self.selector}"
-            own = f"; if it is this demo's own, say so: {command}"
-        return (
-            f"{key[0]} {key[1]} in namespace {self.cluster.namespace} {whose}: remove it, choose another namespace,"
-            f" or give this demo another name{own}"
+        unwanted = self._unwanted()
+        stuck = [objects.key_of(pod) for pod in self._seen.pods if is_stuck(pod)]
+        rehearsal = Rehearsal(self.cluster, self.selector, self._there, self._called)
+        self._would_be = rehearsal.hold(
+            differing, [*unwanted, *self._made_by(unwanted), *stuck], self._readers(differing)[:1]
         )
+
+    def _made_by(self, keys: Collection[Key]) -> list[Key]:
+        """Return a ReplicaSet and a pod of those that go with `keys`: whoever may remove one may remove all."""
+        groups = {
+            (self._there[key]["metadata"].get("labels") or {}).get(labels.NAME)
+            for key in keys
+            if key[0] == "Deployment"
+        }
+        found = {
+            kind: (kind, str(one["metadata"]["name"]))
+            for kind, made in (("ReplicaSet", self._seen.replica_sets), ("Pod", self._seen.pods))
+            for one in made
+            if (one["metadata"].get("labels") or {}).get(labels.NAME) in groups
+        }
+        return [*found.values()]
+
+    def _readers(self, changed: Iterable[Key]) -> list[Key]:
+        """Return the pods that have what changes in their volumes."""
+        held = [key for key in changed if key[0] in ("ConfigMap", "Secret") and key in self._there]
+        return [
+            ("Pod", str(pod["metadata"]["name"]))
+            for pod in self._seen.pods
+            if any(objects.mounts(pod, *key) for key in held)
+        ]
 
     # Change
 
@@ -411,20 +390,3 @@ class Kubernetes:
         """Return what the demo calls a Deployment, or what a pod is of."""
         group = str((thing["metadata"].get("labels") or {}).get(labels.NAME) or thing["metadata"]["name"])
         return self._groups.get(group, group)
-
-
-def _says_nothing_of_pods(error: ClusterError) -> bool:
-    """Whether a pod was not let in for who asks, or for what is there only later: a Deployment's pods are made by another."""
-    return error.reason in ("forbidden", "conflict", "not_found") or "service account" in error.words
-
-
-def _refusal(error: ClusterError) -> RuntimeRefused:
-    if error.reason in ("no_cluster", "timeout", "server"):
-        return RuntimeUnavailable(_sentence(error.words))
-    return RuntimeRefused(_sentence(error.words))
-
-
-def _sentence(words: str) -> str:
-    """Return words as the start of a sentence, without the end that is added to it. A name stays as it is."""
-    first = words.partition(" ")[0]
-    return (words if not first.isalpha() else words[:1].upper() + words[1:]).rstrip(". ")

@@ -11,13 +11,16 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import yaml
 from deployment import Deployment
 from kubernetes_support import asked_meanwhile, container_of, pod_of
+from live import ROOT
 from pods import ClusterHome
 
 from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.pods import name_of, sort_out
 
 DEMO = "service_envoy"
+ROLE = ROOT / "docs" / "kubernetes" / "deploy.yaml"
 INGRESS = 9090
 
 
@@ -96,6 +99,43 @@ def test_forbidden(web: Deployment, home: ClusterHome) -> None:
     assert f"system:serviceaccount:{home.namespace}:looks-only is forbidden to patch deployments" in words
     assert "bind it to a Role with verb patch on deployments" in words
     assert home.objects("Deployment") == []
+
+
+def test_the_role_in_the_documentation_is_enough(web: Deployment, home: ClusterHome) -> None:
+    """And without one of its rights for a change, that right is told before anything is changed."""
+    role = next(one for one in yaml.safe_load(ROLE.read_text())["items"] if one["kind"] == "Role")
+    who = person(home, "deploys", role["rules"])
+    assert not (answer := web.run(web.plan(), cluster=who))["failed"], answer["msg"]
+    running = home.running(DEMO)
+    changed = web.plan({"services": {"web": {"sidecar": {"listeners": {"ingress": {"access_log": False}}}}}})
+    less = web.plan()
+    less["manifests"] = [one for one in less["manifests"] if one["kind"] != "Service"]
+    for name, resource, verb, plan in (
+        ("touches-no-pods", "pods", "patch", changed),
+        ("removes-no-services", "services", "delete", less),
+    ):
+        rules = without(role["rules"], resource, verb)
+        words = refused(web, plan, cluster=person(home, name, rules))
+        assert f":{name} is forbidden to {verb} {resource} in namespace {home.namespace}" in words
+    for plan in (changed, less, web.plan()):
+        assert not (answer := web.run(plan, cluster=who))["failed"], answer["msg"]
+    assert home.running(DEMO) == running
+    words = refused(web, web.plan(), state="absent", cluster=person(home, "removes-no-services", rules))
+    assert "is forbidden to delete services" in words
+    assert not (answer := web.run(web.plan(), state="absent", cluster=who))["failed"], answer["msg"]
+    assert home.left(DEMO) == []
+
+
+def without(rules: list[dict[str, Any]], resource: str, verb: str) -> list[dict[str, Any]]:
+    """Return rules that let nobody do this to that."""
+    lesser = []
+    for one in rules:
+        if others := [each for each in one["resources"] if each != resource]:
+            lesser.append({**one, "resources": others})
+        if resource in one["resources"]:
+            verbs = [each for each in one["verbs"] if each != verb]
+            lesser.append({**one, "resources": [resource], "verbs": verbs})
+    return lesser
 
 
 def test_refused_by_pod_security_before_anything_is_changed(web: Deployment, home: ClusterHome) -> None:

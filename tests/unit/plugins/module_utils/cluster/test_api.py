@@ -82,12 +82,19 @@ def test_patch(stub: StubCluster, cluster: Cluster) -> None:
     cluster.patch("Pod", "a", {"metadata": {"annotations": {"x": None}}})
     assert stub.asked[0][3]["content-type"] == "application/merge-patch+json"
     assert json.loads(stub.asked[0][2]) == {"metadata": {"annotations": {"x": None}}}
+    assert "dryRun" not in stub.asked[0][1]
+    cluster.patch("Pod", "a", {}, dry_run=True)
+    assert stub.asked[1][1]["dryRun"] == ["All"]
 
 
 def test_delete(stub: StubCluster, cluster: Cluster) -> None:
     stub.answer(f"DELETE {PODS}/a", status(""))
     assert cluster.delete("Pod", "a", grace=0) is True
     assert cluster.delete("Pod", "b") is False
+    assert "dryRun" not in json.loads(stub.asked[0][2])
+    cluster.delete("Pod", "a", dry_run=True)
+    # Not in the query, which the API server does not look at beside a body.
+    assert json.loads(stub.asked[2][2])["dryRun"] == ["All"]
     options = json.loads(stub.asked[0][2])
     assert (options["propagationPolicy"], options["gracePeriodSeconds"]) == ("Background", 0)
 

@@ -115,3 +115,50 @@ def test_what_is_there_and_may_not_be_looked_at_is_somebody_elses() -> None:
     assert str(error.value) == (
         "Service web-app is there already, and whose it is cannot be seen: somebody is forbidden to get services"
     )
+
+
+CONFIG = thing("ConfigMap", "web-app", data={"a": "1"})
+MOUNTS = {"volumes": [{"configMap": {"name": "web-app"}}]}
+DEPLOYMENT = thing(
+    "Deployment", "web-app", "apps/v1", spec={"template": {"metadata": {"labels": LABELS}, "spec": MOUNTS}}
+)
+
+
+@pytest.fixture
+def cluster() -> Any:
+    """One that runs a pod of the demo."""
+    made = thing("ReplicaSet", "web-app-1", "apps/v1"), thing("Pod", "web-app-1", spec=MOUNTS)
+    return Pretended(CONFIG, SERVICE, DEPLOYMENT, *made)
+
+
+def changes(cluster: Any) -> list[str]:
+    return [one for one in cluster.asked if one.split()[0] in ("apply", "patch", "delete")]
+
+
+@pytest.mark.parametrize("kind", ["Service", "Deployment", "ReplicaSet", "Pod"])
+def test_who_may_not_remove_is_told_before_anything_is_changed(cluster: Any, kind: str) -> None:
+    cluster.refuses[f"try delete {kind}"] = ClusterError("forbidden", "somebody is forbidden to do that")
+    with pytest.raises(RuntimeRefused, match=r"^Somebody is forbidden to do that$"):
+        runtime_on(cluster, CONFIG).preflight()
+    takes_down = runtime_on(cluster)
+    assert takes_down.leftovers()
+    with pytest.raises(RuntimeRefused, match=r"^Somebody is forbidden to do that$"):
+        takes_down.absent()
+    assert changes(cluster) == []
+
+
+def test_who_may_not_touch_a_pod_is_told_before_its_files_are_changed(cluster: Any) -> None:
+    cluster.refuses["try patch Pod"] = ClusterError("forbidden", "somebody is forbidden to do that")
+    with pytest.raises(RuntimeRefused, match=r"^Somebody is forbidden to do that$"):
+        runtime_on(cluster, {**CONFIG, "data": {"a": "2"}}, SERVICE, DEPLOYMENT).preflight()
+    assert changes(cluster) == []
+
+
+def test_what_does_not_change_is_not_tried() -> None:
+    cluster: Any = Pretended()
+    first = runtime_on(cluster, SERVICE)
+    first.preflight()
+    first.apply()
+    cluster.asked.clear()
+    runtime_on(cluster, SERVICE).preflight()
+    assert {one.split()[0] for one in cluster.asked} == {"list", "get"}

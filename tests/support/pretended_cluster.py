@@ -30,6 +30,7 @@ class Pretended:
         self.lingers: dict[tuple[str, str], int] = {}
         self.refuses: dict[str, ClusterError] = {}
         self.asked: list[str] = []
+        self.log: list[str] = []
         for one in things:
             self._put(one)
 
@@ -66,7 +67,7 @@ class Pretended:
 
     def logs(self, pod: str, container: str = "", *, previous: bool = False, lines: int = 20) -> list[str]:
         self._ask("logs", "Pod")
-        return []
+        return self.log
 
     def version(self) -> tuple[int, int]:
         return 1, 34

@@ -72,7 +72,7 @@ class Watch:
         """Do what may be done to have a file read sooner, in each round of waiting for that."""
 
     def refusal(self, kind: str) -> str:
-        """Return why Envoy refused the last file, as far as its admin tells: of listeners only."""
+        """Return why Envoy refused the last file: its admin tells that of listeners only, its log of all."""
         reasons = []
         if kind == "listeners":
             dump = self.client.json(
@@ -83,7 +83,12 @@ class Watch:
                 if details:
                     reasons.append(f"listener {one['name']!r}: {details}" if one.get("name") else details)
         seen = [one for one in reasons if not any(one != other and one in other for other in reasons)]
-        return "; ".join(dict.fromkeys(seen)) or f"it refused the {kind} and tells why in its log only"
+        told = "; ".join(dict.fromkeys(seen)) or self.logged()
+        return told or f"it refused the {kind} and tells why in its log only"
+
+    def logged(self) -> str:
+        """Return why a file was refused last, as the log has it, where that can be read; '' elsewhere."""
+        return ""
 
     def late(self, kind: str, before: Counts) -> str:
         """Return why a file was refused since `before`, '' where none was."""

@@ -23,6 +23,8 @@ JSON_ERROR = re.compile(
 CHAIN_LINK = re.compile(
     r"(?P<type>\w+)ValidationError\.(?P<field>\w+)(?P<index>\[\d+\])?: (?P<words>.*)", re.S
 )
+# What an Envoy that runs says of a watched file.
+REJECTED = re.compile(r"config update (?:rejected|failure): (?P<why>.*)", re.S)
 # What Envoy's text form of a message starts with in its errors.
 DEBUG = re.compile(r"goo\.gle/debug\w+\s*")
 
@@ -47,7 +49,19 @@ class Said:
 
 def said(text: str) -> Said:
     """Return what a failed `envoy --mode validate` complained about; for another program its last line."""
-    message = _message(text)
+    return _told(_message(text))
+
+
+def rejected(log: str) -> str:
+    """Return why a running Envoy refused a watched file last, as its log has it; '' where that says nothing of it."""
+    # An Envoy may write what it answers into the same log, a line of JSON for each request.
+    lines = [line for line in log.splitlines() if not line.startswith("{")]
+    found = [match for _level, words in _entries("\n".join(lines)) if (match := REJECTED.search(words))]
+    return _told(found[-1].group("why")).words.removeprefix(": ") if found else ""
+
+
+def _told(message: str) -> Said:
+    """Return what Envoy's message says, without its types and its place in the sources."""
     if unknown := UNKNOWN.search(message):
         message = unknown.group("reason")
     elif unparsable := UNPARSABLE.search(message):
@@ -63,15 +77,7 @@ def said(text: str) -> Said:
 
 def _message(text: str) -> str:
     """Return the last error of a log, all its lines."""
-    entries: list[tuple[str, str]] = []
-    for line in text.strip().splitlines():
-        start = LOG_LINE.match(line)
-        if start or not entries:
-            entries.append(
-                (start.group("level") if start else "error", line[start.end() :] if start else line)
-            )
-        else:
-            entries[-1] = (entries[-1][0], f"{entries[-1][1]}\n{line}")
+    entries = _entries(text)
     worst = (
         [words for level, words in entries if level in ("critical", "error")]
         or [words for _level, words in entries]
@@ -81,6 +87,20 @@ def _message(text: str) -> str:
     if telling:
         return ERROR.split(telling[-1], maxsplit=1)[1].strip()
     return worst[-1].strip().splitlines()[-1] if worst[-1].strip() else ""
+
+
+def _entries(text: str) -> list[tuple[str, str]]:
+    """Return level and words of each entry of a log; an entry may have several lines."""
+    entries: list[tuple[str, str]] = []
+    for line in text.strip().splitlines():
+        start = LOG_LINE.match(line)
+        if start or not entries:
+            entries.append(
+                (start.group("level") if start else "error", line[start.end() :] if start else line)
+            )
+        else:
+            entries[-1] = (entries[-1][0], f"{entries[-1][1]}\n{line}")
+    return entries
 
 
 def _constraint(chain: str) -> Said:

@@ -23,6 +23,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.config import tree
 from ansible_collections.meshlab.envoy.plugins.module_utils.config.admin import AdminClient, Silent
 from ansible_collections.meshlab.envoy.plugins.module_utils.config.model import Refused
 from ansible_collections.meshlab.envoy.plugins.module_utils.config.watch import NOT_READ, Counts, Watch, until
+from ansible_collections.meshlab.envoy.plugins.module_utils.config.words import rejected
 from ansible_collections.meshlab.envoy.plugins.module_utils.documents.manifests.names import config_key
 from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.kubernetes_objects import (
     SYNCED,
@@ -37,6 +38,9 @@ AGAIN = 1.5
 # Seconds in which a kubelet that was asked to brings what changed, unless nothing did; and what makes a change of nothing.
 READS_WITHIN = 4.0
 AGAIN_COMMENT = "# read again\n"
+# Seconds until a log has what its program just said; and how much of it is looked at, since answers may be logged there too.
+LOGGED_AFTER = (0, 0.2, 0.5)
+LOG_LINES = 500
 
 
 @dataclass(frozen=True)
@@ -116,10 +120,10 @@ class PodAdmin(AdminClient):
 class PodWatch(Watch):
     """One pod's Envoy during a change."""
 
-    def __init__(self, client: PodAdmin, touch: Callable[[], None]) -> None:
+    def __init__(self, client: PodAdmin, touch: Callable[[], None], log: Callable[[], Sequence[str]]) -> None:
         super().__init__(client)
         self._admin = client
-        self.touch = touch
+        self.touch, self.log = touch, log
         self.touched = time.monotonic()
 
     def counts(self, kind: str) -> Counts:
@@ -130,6 +134,16 @@ class PodWatch(Watch):
 
     def close(self) -> None:
         self._admin.close()
+
+    def logged(self) -> str:
+        for pause in LOGGED_AFTER:
+            time.sleep(pause)
+            try:
+                if why := rejected("\n".join(self.log())):
+                    return why
+            except ClusterError:
+                break
+        return ""
 
     def waits(self) -> None:
         if time.monotonic() - self.touched > AGAIN:
@@ -300,7 +314,8 @@ class Pods:
         return self._watches
 
     def _watch(self, pod: str) -> PodWatch:
-        return PodWatch(PodAdmin(self.cluster, pod, self.asked.port), partial(self._touch, pod))
+        log = partial(self.cluster.logs, pod, self.asked.container, lines=LOG_LINES)
+        return PodWatch(PodAdmin(self.cluster, pod, self.asked.port), partial(self._touch, pod), log)
 
     def _envoy_runs(self, pod: Mapping[str, Any]) -> bool:
         return any(

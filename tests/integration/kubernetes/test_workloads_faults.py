@@ -107,7 +107,7 @@ def test_the_role_in_the_documentation_is_enough(web: Deployment, home: ClusterH
     who = person(home, "deploys", role["rules"])
     assert not (answer := web.run(web.plan(), cluster=who))["failed"], answer["msg"]
     running = home.running(DEMO)
-    changed = web.plan({"services": {"web": {"sidecar": {"listeners": {"ingress": {"access_log": False}}}}}})
+    changed = web.plan({"services": {"web": {"sidecar": {"access_log": False}}}})
     less = web.plan()
     less["manifests"] = [one for one in less["manifests"] if one["kind"] != "Service"]
     for name, resource, verb, plan in (

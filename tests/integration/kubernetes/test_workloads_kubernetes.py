@@ -127,6 +127,19 @@ def test_what_one_pod_refuses_is_taken_back_in_all_of_them_in_envoys_words(
     assert not present(front, good)["failed"]
 
 
+def test_why_clusters_are_refused_is_read_in_the_log_of_a_pod(front: Deployment) -> None:
+    """Envoy's admin tells that of listeners alone."""
+    plan = front.plan()
+    present(front, plan)
+    bad = altered(plan, "service1/clusters.yaml", lambda text: text.replace("type: STATIC", "type: EDS", 1))
+    answer = front.run(bad)
+    assert answer["failed"]
+    assert "service1: service1/clusters.yaml: the running Envoy says: pod " in answer["msg"]
+    assert "cannot create an EDS cluster without an EDS config" in answer["msg"]
+    assert "were put back, and it confirmed them" in answer["msg"]
+    assert not present(front, plan)["failed"]
+
+
 def test_what_somebody_changed_or_removed_by_hand_is_put_back(front: Deployment, home: ClusterHome) -> None:
     plan = front.plan(answering("wanted"))
     present(front, plan)

@@ -11,7 +11,7 @@ import pytest
 from ansible_collections.meshlab.envoy.plugins.module_utils.config import locate
 from ansible_collections.meshlab.envoy.plugins.module_utils.config.blame import doubled, finding
 from ansible_collections.meshlab.envoy.plugins.module_utils.config.model import Check, File
-from ansible_collections.meshlab.envoy.plugins.module_utils.config.words import said
+from ansible_collections.meshlab.envoy.plugins.module_utils.config.words import rejected, said
 
 LOG = (
     "[2026-11-22 05:14:03.749][17320][warning][main] [source/server/server.cc:1059] There is no configured limit.\n"
@@ -188,3 +188,30 @@ def test_two_resources_of_one_name_are_found_where_the_second_is() -> None:
     text = LISTENERS.replace("name: edge", "name: first")
     (found,) = doubled([CHECK], {"edge/listeners.yaml": text}, {"edge/listeners.yaml": ["first", "first"]})
     assert (found.check, found.file, found.line) == ("edge", "edge/listeners.yaml", 5)
+
+
+# As of Envoy 1.40 and 1.36, and what the same log may have between.
+UPDATE = "[2026-11-26 12:22:01.568][1][warning][config] [source/extensions/x.cc:81] Filesystem config update rejected: "
+NOISE = (
+    "[2026-11-26 12:21:58.863][1][warning][main] [source/server/server.cc:1059] There is no configured limit.\n"
+    '{"method": "GET", "path": "/"}\n'
+)
+FIRST = f"{UPDATE}Error adding/updating cluster(s) a: Invalid path: /no/ca.crt\n"
+EMPTY = "Proto constraint validation failed (ClusterValidationError.Name: value length must be at least 1 characters)\n"
+SECOND = f'{UPDATE}goo.gle/debugonly  \n{{"method": "GET", "path": "/"}}\n: {EMPTY}'
+OLDER = f"{UPDATE}: {EMPTY}"
+NAMELESS = "name of a Cluster: value length must be at least 1 characters"
+
+
+@pytest.mark.parametrize(
+    ("log", "why"),
+    [
+        (NOISE, ""),
+        ("", ""),
+        (NOISE + FIRST + NOISE, "Error adding/updating cluster(s) a: Invalid path: /no/ca.crt"),
+        (FIRST + NOISE + SECOND, NAMELESS),
+        (FIRST + OLDER, NAMELESS),
+    ],
+)
+def test_the_last_refusal_of_a_log_is_found(log: str, why: str) -> None:
+    assert rejected(log) == why

@@ -15,6 +15,7 @@ from pretended_cluster import Pretended
 from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.errors import ClusterError
 from ansible_collections.meshlab.envoy.plugins.module_utils.config.admin import Silent
 from ansible_collections.meshlab.envoy.plugins.module_utils.config.model import Refused
+from ansible_collections.meshlab.envoy.plugins.module_utils.runtime import kubernetes_live
 from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.kubernetes_live import (
     Asked,
     Members,
@@ -119,3 +120,19 @@ def test_who_may_not_ask_an_admin_is_told_before_anything_is_changed() -> None:
     # Later something was.
     with pytest.raises(Silent, match=MAY_NOT):
         admin.get("/stats", 1)
+
+
+def test_why_clusters_were_refused_is_in_a_pods_log(
+    cluster: Pretended, place: Pods, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(PodAdmin, "get", lambda *_arguments: "cluster_manager.cds.update_rejected: 1")
+    monkeypatch.setattr(kubernetes_live, "LOGGED_AFTER", (0, 0))
+    nothing = "pod web-1: it refused the clusters and tells why in its log only"
+    assert place.refused("clusters") == nothing
+    why = "Error adding/updating cluster(s) a: Invalid path: /nonexistent/ca.crt"
+    cluster.log = [
+        f"[2026-11-26 12:22:01.568][1][warning][config] [source/x.cc:81] Filesystem config update rejected: {why}"
+    ]
+    assert place.refused("clusters") == f"pod web-1: {why}"
+    cluster.refuses["logs Pod"] = FORBIDDEN
+    assert place.refused("clusters") == nothing

@@ -19,10 +19,14 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.documents.manifests.
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils.documents.manifests.manifests import manifests
 from ansible_collections.meshlab.envoy.plugins.module_utils.documents.manifests.names import DEMO
+from ansible_collections.meshlab.envoy.plugins.module_utils.documents.manifests.services import authority_of
+from ansible_collections.meshlab.envoy.plugins.module_utils.documents.manifests.template import (
+    AUTHORITY,
+    template,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils.documents.manifests.template import (
     FILE as TEMPLATE,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils.documents.manifests.template import template
 from ansible_collections.meshlab.envoy.plugins.module_utils.documents.supervisord import supervisord_conf
 from ansible_collections.meshlab.envoy.plugins.module_utils.documents.workload import Workload
 from ansible_collections.meshlab.envoy.plugins.module_utils.documents.yaml_text import plain
@@ -174,10 +178,24 @@ def _manifests(
         secrets.append(f"{tool} create secret generic {secret} --from-file={folder}")
         # By its label it is the demo's own: a deploy takes it over, and a teardown removes it.
         secrets.append(f"{tool} label secret {secret} {DEMO}={name}")
-    by_hand = [*secrets, f"{tool} apply -f {MANIFESTS}"]
+    trusted = {one["metadata"]["name"]: path for one in public if (path := authority_of(one))}
+    by_hand = [
+        *secrets,
+        f"{tool} apply -f {MANIFESTS}",
+        *(_trust(tool, route, path) for route, path in trusted.items()),
+    ]
     documents = [File(MANIFESTS, titled_all(f"{name}: {' && '.join(by_hand)}", public))]
     if context.runtime == "openshift":
-        by_hand = [*secrets, f"oc process -f {TEMPLATE} -p NAMESPACE=$(oc project -q) | oc create -f -"]
+        chosen = ["-p NAMESPACE=$(oc project -q)"]
+        chosen += [f'-p {AUTHORITY}="$(cat {path})"' for path in [*trusted.values()][:1]]
+        by_hand = [*secrets, f"oc process -f {TEMPLATE} {' '.join(chosen)} | oc create -f -"]
         made = template(name, demo["summary"], public)
         documents.append(File(TEMPLATE, titled(f"{name}: {' && '.join(by_hand)}", made)))
     return documents, objects, by_hand
+
+
+def _trust(tool: str, route: str, path: str) -> str:
+    """Return the command that has a Route believe the authority in a file: as JSON, in which a line's end is `\\n`."""
+    lines = f"$(sed 's/$/\\\\n/' {path} | tr -d '\\n')"
+    patch = f'{{\\"spec\\": {{\\"tls\\": {{\\"destinationCACertificate\\": \\"{lines}\\"}}}}}}'
+    return f'{tool} patch route {route} --type merge --patch "{patch}"'

@@ -19,6 +19,8 @@ from pods import RUNTIMES, UIDS, ClusterHome
 DEMO = "front_proxy"
 DATA = demo_data(DEMO, 0)
 COUNT = len(DATA["expectations"]) + sum(len(one["expect"]) for one in DATA["traffic"])
+# A Route that ends TLS and begins another has to believe who signed the edge's certificate.
+AGAIN = {"runtime_kubernetes": {"routes": True, "termination": "reencrypt"}}
 HOLD = f"{COUNT} of {COUNT} expectations hold"
 # Nothing of OpenShift is in the lab but Routes and a project's user, so `oc` is kubectl and a stand-in.
 OC = f"""\
@@ -88,9 +90,18 @@ def commands(rendered: Run) -> str:
     return found[0]
 
 
+def assert_believed(person: Person) -> None:
+    """The Route that encrypts again believes the authority that was made beside the documents."""
+    authority = (person.folder / "edge" / "certs" / "ca.crt").read_text()
+    routes = [one["spec"]["tls"] for one in person.home.objects("Route", DEMO)]
+    [again] = [one for one in routes if one["termination"] == "reencrypt"]
+    assert again["destinationCACertificate"].rstrip() == authority.rstrip()
+
+
 @pytest.mark.parametrize("person", ["kubernetes"], indirect=True)
 def test_kubectl_runs_what_was_rendered_and_ansible_takes_it_over(person: Person) -> None:
     home = person.home
+    home.variables |= AGAIN
     demo, own = home.demo(DEMO), {"runtime_folder": str(person.folder)}
     command = commands(home.play("render", demo=demo, render_to=str(person.folder)))
     text = (person.folder / "manifests.yaml").read_text()
@@ -110,6 +121,7 @@ def test_kubectl_runs_what_was_rendered_and_ansible_takes_it_over(person: Person
 
     person.types(command)
     person.waits()
+    assert_believed(person)
     assert HOLD in home.play("verify", demo=demo, **own).words
     assert " configured" not in person.types("kubectl apply -f manifests.yaml")
     running = home.running(DEMO)
@@ -140,6 +152,7 @@ def test_kubectl_runs_what_was_rendered_and_ansible_takes_it_over(person: Person
 @pytest.mark.parametrize("person", ["openshift"], indirect=True)
 def test_a_template_is_processed_and_created(person: Person) -> None:
     home = person.home
+    home.variables |= AGAIN
     demo, own = home.demo(DEMO), {"runtime_folder": str(person.folder), "runtime_replicas": {"service1": 2}}
     command = commands(home.play("render", demo=demo, render_to=str(person.folder)))
     for name in ("manifests.yaml", "template.yaml"):
@@ -158,6 +171,7 @@ def test_a_template_is_processed_and_created(person: Person) -> None:
 
     hosts = {one["metadata"]["name"]: one["spec"].get("host") or "" for one in home.objects("Route")}
     assert hosts[route] == "shop.example.com"
+    assert_believed(person)
     assert len(hosts) == 3
     assert len(home.pods(DEMO, "service1")) == 2
     for pod in home.objects("Pod"):

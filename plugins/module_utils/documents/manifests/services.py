@@ -77,6 +77,12 @@ def routes(demo: str, group: str, workloads: Sequence[Workload], settings: Setti
         }
 
 
+def authority_of(route: Object) -> str:
+    """Return the file of the authority that a Route has to believe, '' where it ends no TLS to begin another."""
+    folder = (route["metadata"].get("annotations") or {}).get(names.FOLDER)
+    return f"{folder}/ca.crt" if folder and route["kind"] == "Route" else ""
+
+
 def http_routes(demo: str, group: str, workloads: Sequence[Workload], settings: Settings) -> Iterator[Object]:
     """Yield HTTPRoutes (Gateway API) to the published HTTP ports of `group`."""
     namespace, _slash, gateway = settings.gateway.rpartition("/")

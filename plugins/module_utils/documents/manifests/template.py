@@ -16,8 +16,11 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.documents.manifests.
     disruption_budget,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils.documents.manifests.pods import Object
+from ansible_collections.meshlab.envoy.plugins.module_utils.documents.manifests.services import authority_of
 
 FILE = "template.yaml"
+# The parameter that has the demo's authority, which is made where the demo is rendered.
+AUTHORITY = "CA_CERTIFICATE"
 
 
 @dataclass
@@ -29,6 +32,11 @@ class _Parameters:
     def text(self, name: str, value: str, description: str) -> str:
         """Return a reference to the parameter `name`, which is text."""
         self.found.setdefault(name, {"name": name, "description": description, "value": value})
+        return "${" + name + "}"
+
+    def required(self, name: str, description: str) -> str:
+        """Return a reference to the parameter `name`, which has no value of the demo's own."""
+        self.found.setdefault(name, {"name": name, "description": description, "required": True})
         return "${" + name + "}"
 
     def number(self, name: str, value: int, description: str) -> str:
@@ -44,11 +52,7 @@ def template(demo: str, summary: str, objects: Sequence[Object]) -> Object:
     what is no text.
     """
     parameters = _Parameters()
-    parameters.found["NAMESPACE"] = {
-        "name": "NAMESPACE",
-        "description": "The project that the demo runs in.",
-        "required": True,
-    }
+    parameters.required("NAMESPACE", "The project that the demo runs in.")
     made = [_object(deepcopy(one), parameters) for one in (*_budgets(demo, objects), *objects)]
     return {
         "apiVersion": "template.openshift.io/v1",
@@ -96,6 +100,10 @@ def _object(one: Object, parameters: _Parameters) -> Object:
             f"The host of Route {name}; the router makes one up where it is empty.",
         )
         one["spec"] = {"host": parameter, **one["spec"]}
+        if authority := authority_of(one):
+            one["spec"]["tls"]["destinationCACertificate"] = parameters.required(
+                AUTHORITY, f"Whose certificates Routes that encrypt again believe, which is {authority}."
+            )
     return one
 
 

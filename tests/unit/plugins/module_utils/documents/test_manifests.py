@@ -284,6 +284,16 @@ def test_a_template_lets_its_users_choose() -> None:
     assert "$(POD_NAME)" in json.dumps(made)
 
 
+def test_a_template_is_given_the_authority_that_its_routes_believe() -> None:
+    settings = read_settings({"termination": "reencrypt"}, openshift=True)
+    made = template("my_demo", "A demo", list(objects(settings=settings).values()))
+    [parameter] = [one for one in made["parameters"] if one["name"] == "CA_CERTIFICATE"]
+    assert parameter["required"]
+    assert "web_1/certs/ca.crt" in parameter["description"]
+    [route] = [one for one in made["objects"] if one["kind"] == "Route"]
+    assert route["spec"]["tls"]["destinationCACertificate"] == "${CA_CERTIFICATE}"
+
+
 @pytest.mark.parametrize("replicas", [1, 3])
 def test_a_template_has_one_budget_for_however_many_pods(replicas: int) -> None:
     own = replace(APP, network=None, replicas=replicas)

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import copy
 import datetime as dt
+import json
+import subprocess
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -387,3 +390,27 @@ def test_yaml_is_as_people_write_it() -> None:
 
 def test_plain_knows_json_and_nothing_else() -> None:
     assert plain({1: (True, 1, 1.5, None, dt.date(2026, 1, 2))}) == {"1": [True, 1, 1.5, None, "2026-01-02"]}
+
+
+@pytest.mark.parametrize("runtime", ["kubernetes", "openshift"])
+def test_what_is_done_by_hand_has_routes_believe_the_authority(
+    plan: Planner, runtime: str, tmp_path: Path
+) -> None:
+    """What people type is given to a shell that has a stand-in for kubectl and oc, which says what it was given."""
+    demo = {key: one for key, one in shop().items() if key != "statsd_exporter"}
+    again = plan(demo, runtime, kubernetes={"routes": True, "termination": "reencrypt"})
+    (tmp_path / "edge/certs").mkdir(parents=True)
+    authority = "-----BEGIN CERTIFICATE-----\nMIIB/+=\n-----END CERTIFICATE-----\n"
+    (tmp_path / "edge/certs/ca.crt").write_text(authority)
+    last = again["commands"][-1]
+    stand_in = 'oc() { printf "%s\\0" "$@" >> said; }; kubectl() { oc "$@"; }; '
+    subprocess.run(["/bin/sh", "-c", stand_in + last], cwd=tmp_path, check=True)
+    said = (tmp_path / "said").read_text().split("\0")
+    if runtime == "kubernetes":
+        assert said[:-2] == ["patch", "route", "shop-edge-https", "--type", "merge", "--patch"]
+        assert json.loads(said[-2]) == {"spec": {"tls": {"destinationCACertificate": authority}}}
+    else:
+        assert f"CA_CERTIFICATE={authority.rstrip()}" in said
+    # The one who asks for no such Route is not told of it.
+    usual = plan(demo, runtime, kubernetes={"routes": True})
+    assert not any("ca.crt" in one for one in usual["commands"])

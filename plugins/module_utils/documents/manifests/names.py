@@ -13,7 +13,6 @@ MANAGER = "meshlab.envoy"
 DEMO = "meshlab.envoy/demo"  # label: the demo's name, as in its file
 NAME = "app.kubernetes.io/name"  # label: the group
 FOLDER = "meshlab.envoy/folder"  # annotation: the folder of the demo that a ConfigMap or Secret holds
-DIGEST = "meshlab.envoy/digest"  # annotation of pods: of what is read only at their start
 LONGEST = 63  # of a DNS label, and so of a Service's name
 
 

@@ -104,6 +104,39 @@ def test_what_pod_security_restricted_asks_for_is_there() -> None:
         assert container["name"]
 
 
+def test_pods_are_spread_over_nodes_where_there_are_several() -> None:
+    [spread] = pod(objects())["topologySpreadConstraints"]
+    # Where there is one node, all of them are on it.
+    assert (spread["topologyKey"], spread["maxSkew"]) == ("kubernetes.io/hostname", 1)
+    assert spread["whenUnsatisfiable"] == "ScheduleAnyway"
+    selected = spread["labelSelector"]["matchLabels"]
+    assert selected == {"meshlab.envoy/demo": "my_demo", "app.kubernetes.io/name": "web-1"}
+    labels = objects()["Deployment/my-demo-web-1"]["spec"]["template"]["metadata"]["labels"]
+    assert selected.items() <= labels.items()
+
+
+@pytest.mark.parametrize(
+    ("own", "limits"),
+    [
+        ({"cpus": 1.0, "memory_mb": 256}, {"cpu": "1", "memory": "256Mi"}),
+        ({"cpus": 0.5, "memory_mb": None}, {"cpu": "0.5"}),
+        ({"cpus": None, "memory_mb": 64}, {"memory": "64Mi"}),
+        ({"cpus": None, "memory_mb": None}, None),
+    ],
+)
+def test_a_container_gets_no_more_than_its_workload_says(own: dict[str, Any], limits: Any) -> None:
+    (app,) = pod(objects(ENVOY, replace(APP, **own)))["containers"]
+    assert app["resources"].get("limits") == limits
+
+
+def test_a_pod_serves_on_until_nobody_asks_it_and_then_has_its_time_to_stop() -> None:
+    spec = pod(objects(replace(ENVOY, stop_seconds=7), replace(APP, stop_seconds=12)))
+    for one in (*spec["containers"], *spec["initContainers"]):
+        assert one["lifecycle"] == {"preStop": {"sleep": {"seconds": 10}}}
+    # The kubelet counts the wait as a part of it; and what takes longest has to be done.
+    assert spec["terminationGracePeriodSeconds"] == 10 + 12
+
+
 def test_openshift_chooses_the_user() -> None:
     context = pod(objects(settings=OPENSHIFT))["securityContext"]
     assert "runAsUser" not in context

@@ -5,9 +5,13 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
-from live import FOUNDATION, demo_data
+from live import FOUNDATION, demo_data, docker
 from pods import RUNTIMES, ClusterHome, asking_pods
+
+REGISTRY = os.environ.get("MESHLAB_LAB_REGISTRY", "")
 
 
 @pytest.mark.parametrize("name", sorted(FOUNDATION))
@@ -147,4 +151,50 @@ def test_a_demo_in_two_namespaces() -> None:
         assert home.running("front_proxy") == running
     finally:
         other.close()
+        home.close()
+
+
+@pytest.mark.skipif(not REGISTRY, reason="there is no registry that the cluster pulls from")
+def test_images_of_ones_own_reach_the_pods_and_so_does_their_change() -> None:
+    home = ClusterHome("kubernetes")
+    built = f"{REGISTRY}/{home.prefix}"
+    home.variables |= {
+        "envoy_image_source": "build",
+        "envoy_image_build_registry": REGISTRY,
+        "envoy_image_build_name": f"{home.prefix}/envoy",
+        "demo_app_image_source": "build",
+        "demo_app_image_registry": REGISTRY,
+        "demo_app_image_name": f"{home.prefix}/demo_app",
+    }
+    seen: set[str] = set()
+
+    def images() -> dict[str, str]:
+        found = {
+            one["name"]: one["image"]
+            for pod in home.objects("Pod", "front_proxy")
+            if "deletionTimestamp" not in pod["metadata"]
+            for one in [*pod["spec"]["containers"], *pod["spec"].get("initContainers", ())]
+        }
+        seen.update(found.values())
+        return found
+
+    try:
+        demo = home.demo("front_proxy")
+        assert "9 of 9 expectations hold" in home.play("site", demo=demo).words
+        before = images()
+        assert before["envoy"].startswith(f"{built}/envoy:v1.40.0-")
+        assert before["app"].startswith(f"{built}/demo_app:")
+        running = home.running("front_proxy")
+        assert home.play("site", demo=demo).recap["changed"] == 0
+        assert home.running("front_proxy") == running
+
+        more = {"envoy_image_build_files": [{"path": "/etc/envoy/note.txt", "content": "changed"}]}
+        assert "9 of 9 expectations hold" in home.play("site", demo=demo, **more).words
+        after = images()
+        assert after["envoy"].startswith(f"{built}/envoy:v1.40.0-")
+        assert after["envoy"] != before["envoy"]
+        assert after["app"] == before["app"]
+    finally:
+        if seen:
+            docker("rmi", "--force", *seen)
         home.close()

@@ -187,6 +187,9 @@ def test_images_of_ones_own_reach_the_pods_and_so_does_their_change() -> None:
         running = home.running("front_proxy")
         assert home.play("site", demo=demo).recap["changed"] == 0
         assert home.running("front_proxy") == running
+        home.play("change", demo=demo, change="scaled")
+        assert images() == before
+        assert running < home.running("front_proxy")
 
         more = {"envoy_image_build_files": [{"path": "/etc/envoy/note.txt", "content": "changed"}]}
         assert "9 of 9 expectations hold" in home.play("site", demo=demo, **more).words

@@ -99,11 +99,13 @@ msg:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.options import show_path
 from ansible_collections.meshlab.envoy.plugins.module_utils.verify.task import ARGUMENTS, perform
 
 
 def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+    show_path(module)
     result = perform(module.params, module.check_mode)
     if result.pop("failed", False):
         module.fail_json(**result)

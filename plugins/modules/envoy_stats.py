@@ -318,7 +318,10 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.options import CLUSTER_ARGS
+from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.options import (
+    CLUSTER_ARGS,
+    show_path,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.api import (
     ASSERTION_ARGS,
     ENDPOINT_ARGS,
@@ -382,6 +385,7 @@ def main() -> None:
         required_one_of=[("endpoints", "url", "snapshots")],
         supports_check_mode=True,
     )
+    show_path(module)
     given = module.params
     gc.freeze()  # all that was imported stays: going through it again and again costs a fleet a fifth of its time
     try:

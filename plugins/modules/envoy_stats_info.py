@@ -180,7 +180,10 @@ elapsed:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.options import CLUSTER_ARGS
+from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.options import (
+    CLUSTER_ARGS,
+    show_path,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.api import (
     ENDPOINT_ARGS,
     INFO_ARGS,
@@ -198,6 +201,7 @@ def main() -> None:
         required_one_of=[("endpoints", "url")],
         supports_check_mode=True,
     )
+    show_path(module)
     given = module.params
     try:
         result = inspect(

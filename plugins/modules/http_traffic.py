@@ -573,7 +573,10 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.options import CLUSTER_ARGS
+from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.options import (
+    CLUSTER_ARGS,
+    show_path,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils.traffic import (
     TRAFFIC_ARGS,
     TrafficError,
@@ -604,6 +607,7 @@ def main() -> None:
         required_one_of=[("traffic", "url")],
         supports_check_mode=True,
     )
+    show_path(module)
     entries = module.params["traffic"]
     single = entries is None
     if single:

@@ -583,11 +583,13 @@ seconds:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.options import show_path
 from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.task import ARGUMENTS, perform
 
 
 def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+    show_path(module)
     result = perform(module.params, module.check_mode)
     if not module._diff:
         result.pop("diff")

@@ -8,7 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.options import CLUSTER_ARGS
+from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.options import (
+    CLUSTER_ARGS,
+    show_path,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.api import (
     ENDPOINT_ARGS,
     Endpoint,
@@ -33,6 +36,7 @@ ASKS: dict[str, Any] = {
 
 def ask(module: Any, question: Question) -> Answer:
     """Puts the question to the endpoints of a module's arguments; what cannot be meant fails the module."""
+    show_path(module)
     given = module.params
     try:
         return question(

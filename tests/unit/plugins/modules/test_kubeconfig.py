@@ -1,0 +1,66 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What every module that takes a cluster says of a kubeconfig: where it is, and never what is in one."""
+
+from __future__ import annotations
+
+import json
+from types import ModuleType
+from typing import Any
+
+import pytest
+from ansible.module_utils.testing import patch_module_args
+
+from ansible_collections.meshlab.envoy.plugins.modules import (
+    demo_verify,
+    envoy_admin,
+    envoy_clusters_info,
+    envoy_config_dump_info,
+    envoy_stats,
+    envoy_stats_info,
+    http_traffic,
+    workloads,
+)
+
+PATH = "/nobody/has/this/kubeconfig"
+TOKEN = "a-token-of-somebody"
+DATA = {"contexts": [], "users": [{"name": "me", "user": {"token": TOKEN}}]}
+PODS = {"endpoints": [{"selector": "app=web"}]}
+STAT = {"stat": "server.live", "op": "eq", "value": 1}
+MODULES: list[tuple[ModuleType, dict[str, Any]]] = [
+    (demo_verify, {"plan": {**PODS, "traffic": [], "assertions": [STAT]}, "timeout": 0.1}),
+    (envoy_admin, {**PODS, "healthcheck": "ok"}),
+    (envoy_clusters_info, {**PODS, "strict": True}),
+    (envoy_config_dump_info, {**PODS, "strict": True}),
+    (envoy_stats, {**PODS, "assertions": [STAT], "wait": False}),
+    (envoy_stats_info, {**PODS, "strict": True}),
+    (http_traffic, {"url": "http://x:8080/", "pod": {"selector": "app=web"}}),
+    (
+        workloads,
+        {
+            "name": "x",
+            "runtime": "kubernetes",
+            "folder": "/nonexistent/x",
+            "files": [{"path": "manifests.yaml", "content": ""}],
+        },
+    ),
+]
+
+
+def answer(module: ModuleType, arguments: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> str:
+    with patch_module_args(arguments), pytest.raises(SystemExit):
+        module.main()
+    printed = capsys.readouterr().out
+    assert json.loads(printed)
+    return printed
+
+
+@pytest.mark.parametrize(("module", "arguments"), MODULES, ids=lambda one: getattr(one, "__name__", ""))
+def test_a_path_is_told_and_data_is_not(
+    module: ModuleType, arguments: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    printed = answer(module, {**arguments, "cluster": {"kubeconfig": PATH}}, capsys)
+    assert f"here is no kubeconfig {PATH}" in printed
+    for data in (DATA, json.dumps(DATA)):
+        assert TOKEN not in answer(module, {**arguments, "cluster": {"kubeconfig": data}}, capsys)

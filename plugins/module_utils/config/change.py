@@ -107,7 +107,8 @@ def _look(change: Change, moment: float) -> tuple[bool, certificates.Certified, 
         bool(change.differences.gone_directories or change.before.files.keys() - change.after.files.keys())
         or (folder / STAGING).is_symlink()
         or (folder / STAGING).exists()
-        or change.before.where != change.after.where
+        # Where nothing is this collection's own, to remember a place would claim what somebody else wrote.
+        or bool(change.before.files and change.before.where != change.after.where)
     )
     return bool(change.differences or due or to_run or stale), kept, due, to_run
 

@@ -107,3 +107,14 @@ def test_a_folder_remembers_its_place_until_it_is_removed(tmp_path: Path) -> Non
     assert made(Wanted((File("a", b"2"),))) == "local"
     assert not perform(options(folder, "local", "absent"), False).get("failed")
     assert not folder.exists()
+
+
+def test_what_somebody_else_wrote_is_not_claimed_to_remember_where_it_runs(tmp_path: Path) -> None:
+    folder = tmp_path / "demo"
+    folder.mkdir(0o700)
+    (folder / "a").write_bytes(b"1")
+    (folder / "a").chmod(0o644)
+    with prepare(folder, Wanted((File("a", b"1"),)), where="local") as change:
+        assert not change.changed
+    assert manifest.load(folder).files == {}
+    assert contents(folder).keys() == {"a"}

@@ -261,6 +261,11 @@ def test_a_mistake_of_the_thread_leaves_nobody_waiting(
     stub.ports["web:80"] = echo
     with connect(stub.options()) as cluster:
         first, second = cluster.forward("web", 80), cluster.forward("web", 80)
+        for one in (first, second):
+            # Nothing is under way any more.
+            one.settimeout(5)
+            one.sendall(b"x")
+            assert one.recv(10) == b"x"
 
         def broken(_line: Any) -> None:
             raise KeyError("nobody thought of this")
@@ -268,7 +273,6 @@ def test_a_mistake_of_the_thread_leaves_nobody_waiting(
         monkeypatch.setattr(Line, "move", broken)
         first.sendall(b"x")
         for one in (first, second):
-            one.settimeout(5)
             assert one.recv(1) == b""
             failure = one.line.failure
             assert failure is not None

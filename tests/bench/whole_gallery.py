@@ -9,8 +9,9 @@ the other, as a person's scripts do it: compose up, the demo's traffic by curl, 
 the same containers and configurations, on ports and under names of their own.
 Rendering, certificates and the pulling of images are not timed.
 
-By hand, health is checked each second, as a person does who waits for it. Traffic that is no HTTP, or of an ALPN that curl cannot be told,
-is left out there, and of what a demo expects only the number of answers and their statuses are looked at.
+By hand, health is checked each second, as a person does who waits for it; what has no check is asked until it answers. Traffic that is
+no HTTP, or of an ALPN that curl cannot be told, is left out there, and of what a demo expects only the number of answers and their statuses
+are looked at.
 """
 
 from __future__ import annotations
@@ -59,6 +60,13 @@ class Hand:
             if "healthcheck" in service:
                 service["healthcheck"] = checked(service["healthcheck"])
         document.write_text(yaml.safe_dump(compose, sort_keys=False))
+        self._unchecked = [
+            f"http://127.0.0.1:{port['published']}/"
+            for one in self._plan["workloads"]
+            if "healthcheck" not in compose["services"][one["name"]]
+            for port in one["ports"]
+            if port["published"] and port["scheme"] == "http"
+        ]
         self._traffic = [(one, curl(one, folder)) for one in self._plan["traffic"] if can_curl(one)]
         self.left_out = [one["name"] for one in self._plan["traffic"] if not can_curl(one)]
         self.sent = len(self._traffic)
@@ -68,7 +76,7 @@ class Hand:
         """Return the seconds of each step; nothing of it is there afterwards."""
         seconds = {}
         try:
-            seconds["up"] = self._compose("up", "--detach", "--wait", "--quiet-pull")
+            seconds["up"] = self._compose("up", "--detach", "--wait", "--quiet-pull") + self._answers()
             began = time.monotonic()
             for entry, command in self._traffic:
                 self._send(entry, command)
@@ -80,6 +88,12 @@ class Hand:
         finally:
             seconds["down"] = self._compose("down", "--volumes")
         return seconds
+
+    def _answers(self) -> float:
+        """Ask what has no check until it answers, whatever."""
+        asking = ["curl", "--silent", "--output", "/dev/null", "--max-time", "5"]
+        again = ["--retry", "300", "--retry-delay", "1", "--retry-max-time", "120", "--retry-all-errors"]
+        return sum(run([*asking, *again, url]) for url in self._unchecked)
 
     def _compose(self, *arguments: str) -> float:
         return run(["docker", "compose", *arguments], self._folder)

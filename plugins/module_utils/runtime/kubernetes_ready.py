@@ -27,7 +27,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.rollout impo
 from ansible_collections.meshlab.envoy.plugins.module_utils.side_by_side import each
 
 Object = dict[str, Any]
-FIRST, LONGEST = 0.1, 0.5  # seconds between two looks
+FIRST, LONGEST = 0.1, 0.25  # seconds between two looks
 
 
 @dataclass(frozen=True)

@@ -339,6 +339,7 @@ def _corefile() -> Path:
     has_upstream = False
     with contextlib.suppress(OSError):
         has_upstream = "nameserver" in Path("/etc/resolv.conf").read_text(encoding="utf-8")
+    # As kubeadm has it, names of the cluster are not kept: who has just come, or gone, is known at once.
     write_whole(
         path,
         f"""\
@@ -353,7 +354,10 @@ def _corefile() -> Path:
     ttl 5
   }}
   {"forward . /etc/resolv.conf" if has_upstream else ""}
-  cache 5
+  cache 5 {{
+    disable success cluster.local
+    disable denial cluster.local
+  }}
   loadbalance
 }}
 """,

@@ -120,9 +120,8 @@ class Fleet:
         position = iter(waiting)
         many = len(self.clients) > self.limits.concurrency
         running: set[asyncio.Task[None]] = set()
-        since: dict[
-            asyncio.Task[None], float
-        ] = {}  # those that hold a place, and since when they do their job
+        # Those that hold a place, and since when they do their job.
+        since: dict[asyncio.Task[None], float] = {}
         now = time.monotonic
 
         async def worker() -> None:

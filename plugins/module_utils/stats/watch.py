@@ -36,9 +36,8 @@ class Outcome:
     elapsed: float
     attempts: int
     tries: dict[str, int] = field(default_factory=dict)
-    remarks: list[str] = field(
-        default_factory=list
-    )  # pods that were not asked, and restarts that cannot be excluded
+    # Pods that were not asked, and restarts that cannot be excluded.
+    remarks: list[str] = field(default_factory=list)
 
     @property
     def ok(self) -> bool:

@@ -93,7 +93,7 @@ class Gallery:
                 self._count_untold(played, demo, changes)
         if played.unfit:
             return played
-        print(f"… playing {played.demo} on {self.runtime}", flush=True)
+        say(f"… playing {played.demo} on {self.runtime}")
         began, begun, output = time.monotonic(), False, ""
         try:
             output = self._step(played, "site", demo, before=("not_deployed",))
@@ -235,6 +235,12 @@ def load(path: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
+def say(text: str) -> None:
+    """Print a text and the end of its line in one piece: `print` writes two, and another thread's may come between."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
 def table(results: list[Played], runtimes: list[str], elapsed: float) -> str:
     """Return what is printed at the end: a line for each demo on each runtime, and one for each runtime."""
     ordered = sorted(results, key=lambda one: (one.demo, runtimes.index(one.runtime)))
@@ -318,14 +324,14 @@ def played_on(gallery: Gallery, demos: list[str], jobs: int, tell: Callable[[Pla
             for done in as_completed(rest):
                 tell(done.result())
         except KeyboardInterrupt:
-            print("\nStopping: what was deployed is taken down.", flush=True)
+            say("\nStopping: what was deployed is taken down.")
             gallery.stop()
             pool.shutdown(cancel_futures=True)
             left = [one.result() for one in futures if not one.cancelled()]
             for one in left:
                 for step, output in one.failed:
                     if step == "teardown":
-                        print(f"✘ {one.demo} is still there:\n{output}", flush=True)
+                        say(f"✘ {one.demo} is still there:\n{output}")
             raise
 
 
@@ -340,7 +346,7 @@ def main() -> int:
 
     def tell(played: Played) -> None:
         results.append(played)
-        print(f"[{len(results)}/{total}] {played.line}", flush=True)
+        say(f"[{len(results)}/{total}] {played.line}")
 
     try:
         for runtime in options.runtime:
@@ -350,13 +356,13 @@ def main() -> int:
         return 130
     for played in results:
         for step, output in played.failed:
-            print(f"\n✘ {played.demo} on {played.runtime}, {step}:\n{output}")
+            say(f"\n✘ {played.demo} on {played.runtime}, {step}:\n{output}")
     for runtime in options.runtime if options.json else ():
         path = Path(options.json.replace("{runtime}", runtime))
         path.parent.mkdir(parents=True, exist_ok=True)
         found = [asdict(one) for one in results if one.runtime == runtime]
         path.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
-    print(f"\n{table(results, options.runtime, time.monotonic() - began)}")
+    say(f"\n{table(results, options.runtime, time.monotonic() - began)}")
     return 1 if any(one.failed for one in results) else 0
 
 

@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
+import runpy
 import signal
 import subprocess
 import sys
@@ -199,6 +201,28 @@ def test_several_runtimes_are_one_table(gallery: Gallery, steps: Any, tmp_path: 
         found = json.loads((tmp_path / f"{runtime}.json").read_text())
         assert [one["demo"] for one in found] == ["other", "demo"]
         assert {one["runtime"] for one in found} == {runtime}
+
+
+def test_no_line_gets_into_another_one(command: Any, demo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Demos are told of from several threads: each line has to be written in one piece."""
+
+    class Pieces(io.StringIO):
+        def write(self, text: str) -> int:
+            pieces.append(text)
+            return len(text)
+
+    pieces: list[str] = []
+    _python, script, *arguments = command(demo)
+    monkeypatch.setattr(sys, "argv", [script, *arguments])
+    monkeypatch.setattr(sys, "stdout", Pieces())
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        assert runpy.run_path(script)["main"]() == 0
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    assert len(pieces) == 3
+    assert all(piece.endswith("\n") for piece in pieces)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

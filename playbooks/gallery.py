@@ -20,8 +20,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,7 @@ BEGINS = "PLAY [Deploy a demo and verify it]"
 DEPLOYED = "is deployed already"
 ERROR = re.compile(r"^\[ERROR\]: (.*?)^Origin: ", re.DOTALL | re.MULTILINE)
 PODS = ("kubernetes", "openshift")  # reached by port-forward
+HEARS_WITHIN = 0.2  # seconds until a signal is heeded
 LAST = 30  # lines of a playbook's output that are shown where it fails without a word of Ansible's
 
 
@@ -318,11 +319,11 @@ def played_on(gallery: Gallery, demos: list[str], jobs: int, tell: Callable[[Pla
             played = None
             while waiting and (played is None or played.unfit):
                 futures.append(pool.submit(gallery.play, waiting.pop(0)))
-                played = futures[-1].result()
+                [played] = as_done(futures[-1:])
                 tell(played)
             futures += (rest := [pool.submit(gallery.play, demo) for demo in waiting])
-            for done in as_completed(rest):
-                tell(done.result())
+            for done in as_done(rest):
+                tell(done)
         except KeyboardInterrupt:
             say("\nStopping: what was deployed is taken down.")
             gallery.stop()
@@ -333,6 +334,14 @@ def played_on(gallery: Gallery, demos: list[str], jobs: int, tell: Callable[[Pla
                     if step == "teardown":
                         say(f"✘ {one.demo} is still there:\n{output}")
             raise
+
+
+def as_done(futures: list[Future[Played]]) -> Iterator[Played]:
+    """Yield results as they come. Python may not notice a signal that arrives as a wait begins until that ends: none is long."""
+    waiting = set(futures)
+    while waiting:
+        done, waiting = wait(waiting, timeout=HEARS_WITHIN, return_when=FIRST_COMPLETED)
+        yield from (one.result() for one in done)
 
 
 def main() -> int:

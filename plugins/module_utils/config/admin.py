@@ -12,7 +12,7 @@ import json
 import os
 import re
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -41,11 +41,14 @@ class AdminClient:
             return False
         return True
 
-    def counters(self, pattern: str, timeout: float) -> dict[str, int]:
-        """Return the counters and gauges whose names match `pattern` (RE2). Raises Silent."""
+    def stats(self, pattern: str, timeout: float) -> dict[str, str]:
+        """Return the stats whose names match `pattern` (RE2), as text; a text readout is in quotes. Raises Silent."""
         lines = self.get(f"/stats?filter={quote(pattern)}", timeout).splitlines()
-        pairs = (line.rpartition(": ")[::2] for line in lines)
-        return {name: int(value) for name, value in pairs if re.fullmatch(r"\d+", value)}
+        return dict(line.rpartition(": ")[::2] for line in lines)
+
+    def counters(self, pattern: str, timeout: float) -> dict[str, int]:
+        """Return the counters and gauges among them. Raises Silent."""
+        return integers(self.stats(pattern, timeout))
 
     def json(self, path: str, timeout: float) -> Any:
         """Return a JSON answer. Raises Silent."""
@@ -74,6 +77,11 @@ class AdminClient:
         if parts.scheme == "http" and parts.hostname:
             return http.client.HTTPConnection(parts.hostname, parts.port or 80, timeout=timeout)
         raise Refused(f"{self.url!r} is no admin address: http://host:port or unix:///path is.")
+
+
+def integers(stats: Mapping[str, str]) -> dict[str, int]:
+    """Return the counters and gauges of what `AdminClient.stats` returned."""
+    return {name: int(value) for name, value in stats.items() if re.fullmatch(r"\d+", value)}
 
 
 class _UnixConnection(http.client.HTTPConnection):

@@ -19,6 +19,10 @@ KINDS = {
 START = re.compile(r"^resources:\s*(#.*)?$")
 EMPTY = re.compile(r"^resources:\s*(\[\s*\]|null|~)?\s*(#.*)?$")
 NAME = re.compile(r"""^name:\s+(?:"([^"\\]*)"|'([^']*)'|([^\s"'#&*!|>{\[%@`][^#]*?))\s*(?:\s#.*)?$""")
+# A number or a boolean that is not quoted is no string to Envoy either.
+VERSION = re.compile(
+    r"""^version_info:[ ]+(?:"([^"\\\n]*)"|'([^'\n]*)'|(sha256:[0-9a-f]+))[ ]*(?:#.*)?$""", re.M
+)
 
 
 @dataclass(frozen=True)
@@ -54,15 +58,28 @@ def split(text: str) -> Blocks:
     return Blocks(head, named, tail)
 
 
+def version(text: str) -> str:
+    """Return the version_info that the admin will show of this text, '' where it has none that is plain to see."""
+    if _is_json(text):
+        try:
+            found = json.loads(text).get("version_info")
+        except ValueError:
+            return ""
+        return found if isinstance(found, str) else ""
+    match = VERSION.search(text)
+    return next((value for value in match.groups() if value is not None), "") if match else ""
+
+
 def union(old: str, new: str) -> str:
-    """Return `new` with those resources of `old` that it lacks. Raises Unclear."""
+    """Return `new` with those resources of `old` that it lacks; its version is both. Raises Unclear."""
+    both = f"{version(new)}+{version(old)}"
     if _is_json(old) and _is_json(new):
         mine = _json_resources(new)
         have = {_json_name(one) for one in mine}
         lacking = [one for one in _json_resources(old) if _json_name(one) not in have]
-        return (
-            json.dumps({**json.loads(new), "resources": mine + lacking}, indent=2) + "\n" if lacking else new
-        )
+        versioned = {"version_info": both} if version(new) else {}
+        merged = {**json.loads(new), **versioned, "resources": mine + lacking}
+        return json.dumps(merged, indent=2) + "\n" if lacking else new
     if _is_json(old) or _is_json(new):
         raise Unclear("one is JSON and the other is YAML")
     before, after = split(old), split(new)
@@ -74,7 +91,8 @@ def union(old: str, new: str) -> str:
     indent = _indent(next(iter(after.blocks.values()), missing[0]))
     moved = [_ended(_moved(block, indent)) for block in missing]
     head = after.head if after.blocks else re.sub(r"(?m)^resources:.*$", "resources:", after.head)
-    return head + "".join(map(_ended, after.blocks.values())) + "".join(moved) + after.tail
+    text = head + "".join(map(_ended, after.blocks.values())) + "".join(moved) + after.tail
+    return VERSION.sub(f"version_info: '{both}'", text) if version(new) else text
 
 
 def lacking(old: str, new: str) -> list[str]:

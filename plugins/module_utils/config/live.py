@@ -127,7 +127,8 @@ def _swap(step: Swap, place: Place, current: dict[str, bytes | None], deadline: 
     if old is None and file.kind == "other":
         # Nobody watches a file that was not there; what refers to it comes next and is confirmed itself.
         return ""
-    return place.taken(file.kind, before, _names(old, step.content), deadline)
+    version = blocks.version(step.content.decode(errors="replace"))
+    return place.taken(file.kind, before, _names(old, step.content), version, deadline)
 
 
 def _back(done: Sequence[Swap], place: Place, current: dict[str, bytes | None], timeout: float) -> bool:

@@ -36,8 +36,11 @@ class Place(Protocol):
     def counts(self, kind: str) -> Any:
         """Return how often files of this kind were read until now, for `taken` and `late`."""
 
-    def taken(self, kind: str, before: Any, names: Collection[str], deadline: float) -> str:
-        """Wait until every Envoy has taken what was put after `before`, and `names` in it are warm; return '' or what is wrong."""
+    def taken(self, kind: str, before: Any, names: Collection[str], version: str, deadline: float) -> str:
+        """Wait until every Envoy has taken what was put after `before`, and `names` in it are warm; return '' or what is wrong.
+
+        `version` is the version_info of what was put, '' where it has none.
+        """
 
     def late(self, kind: str, before: Any) -> str:
         """Return why a file was refused since `before`, '' where none was: it may be read a second time."""
@@ -72,8 +75,8 @@ class Folder:
     def counts(self, kind: str) -> Counts:
         return self.watch.counts(kind)
 
-    def taken(self, kind: str, before: Counts, names: Collection[str], deadline: float) -> str:
-        return self.watch.taken(kind, before, names, deadline)
+    def taken(self, kind: str, before: Counts, names: Collection[str], version: str, deadline: float) -> str:
+        return self.watch.taken(kind, before, names, version, deadline)
 
     def late(self, kind: str, before: Counts) -> str:
         return self.watch.late(kind, before)

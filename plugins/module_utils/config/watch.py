@@ -11,10 +11,12 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.meshlab.envoy.plugins.module_utils.config.admin import AdminClient, Silent
+from ansible_collections.meshlab.envoy.plugins.module_utils.config.admin import AdminClient, Silent, integers
 
 COUNTERS = {"clusters": r"^cluster_manager\.cds\.", "listeners": r"^listener_manager\.lds\."}
 OTHERS = r"\.update_(success|rejected|failure)$"
+# A text readout of listeners and of clusters, which have one file each (Envoy 1.36 to 1.40).
+VERSION = ".version_text"
 MAIN = ("cluster_manager.cds.", "listener_manager.lds.")
 WARMING = {
     "clusters": "cluster_manager.warming_clusters",
@@ -28,11 +30,15 @@ NOT_READ = "it did not read the file in time"
 
 @dataclass(frozen=True)
 class Counts:
-    """How often files of one kind were taken and refused; `beside` of others that come together with them."""
+    """How often files of one kind were taken and refused; `beside` of others that come together with them.
+
+    `version` is the version_info of the last that was taken, '' where it has none or the admin does not tell.
+    """
 
     taken: int
     refused: int
     beside: int = 0
+    version: str = ""
 
 
 class Watch:
@@ -43,17 +49,22 @@ class Watch:
 
     def counts(self, kind: str) -> Counts:
         """Return how often files of this kind were taken and refused, since that Envoy started."""
-        found = self.client.counters(COUNTERS.get(kind, OTHERS), ONE_QUESTION)
+        told = self.client.stats(COUNTERS.get(kind, OTHERS), ONE_QUESTION)
+        found = integers(told)
         if kind not in COUNTERS:
             found = {name: value for name, value in found.items() if not name.startswith(MAIN)}
 
         def total(*ends: str) -> int:
             return sum(value for name, value in found.items() if name.endswith(ends))
 
-        return Counts(total(".update_success"), total(".update_rejected", ".update_failure"))
+        version = next((value.strip('"') for name, value in told.items() if name.endswith(VERSION)), "")
+        return Counts(total(".update_success"), total(".update_rejected", ".update_failure"), version=version)
 
-    def taken(self, kind: str, before: Counts, names: Collection[str], deadline: float) -> str:
-        """Wait until a file put in place after `before` is taken and its resources are warm; return '' or what is wrong."""
+    def taken(self, kind: str, before: Counts, names: Collection[str], version: str, deadline: float) -> str:
+        """Wait until a file of `version` that was put in place after `before` is taken and its resources are warm.
+
+        Return '' or what is wrong.
+        """
         last: Counts | None = None
         for _attempt in until(deadline):
             now = self.counts(kind)
@@ -61,7 +72,7 @@ class Watch:
                 return self.refusal(kind)
             self.waits()
             # Twice the same: a folder that is watched as a whole makes Envoy read a file more than once.
-            if now.taken > before.taken and now == last:
+            if now.taken > before.taken and now == last and now.version in ("", version):
                 break
             last = now
         else:

@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from typing import Any
 
@@ -21,6 +23,19 @@ def typed(url: str, **fields: Any) -> Message:
 def socket_address(address: str, port: int) -> Message:
     """Return a config.core.v3.Address of an IP address or host name."""
     return {"socket_address": {"address": address, "port_value": port}}
+
+
+def discovery(resources: Sequence[Message]) -> Message:
+    """Return a service.discovery.v3.DiscoveryResponse of resources, as a watched file holds it.
+
+    Its version, which the admin shows of what is live (`listener_manager.lds.version_text`, /config_dump), follows
+    from the resources.
+    """
+    text = json.dumps(resources, default=str)
+    return {
+        "version_info": f"sha256:{hashlib.sha256(text.encode()).hexdigest()[:12]}",
+        "resources": resources,
+    }
 
 
 def overlay(message: Mapping[str, Any], options: Mapping[str, Any] | None) -> Message:

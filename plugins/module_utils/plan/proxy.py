@@ -24,7 +24,11 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.envoy import bootstr
 from ansible_collections.meshlab.envoy.plugins.module_utils.envoy import tls
 from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.clusters import Address, Locality, cluster
 from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.listeners import chains, listener, scheme
-from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.message import Message, socket_address
+from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.message import (
+    Message,
+    discovery,
+    socket_address,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils.plan import topology
 from ansible_collections.meshlab.envoy.plugins.module_utils.plan.files import File, digest, titled
 from ansible_collections.meshlab.envoy.plugins.module_utils.plan.layout import LOOPBACK, WILDCARDS, Layout
@@ -78,12 +82,12 @@ def plan_proxy(proxy: Proxy, layout: Layout) -> ProxyPlan:
     live = [
         File(
             f"{folder}/clusters.yaml",
-            titled(f"{title}: whom it talks to; live", {"resources": clusters}),
+            titled(f"{title}: whom it talks to; live", discovery(clusters)),
             live=proxy.name,
         ),
         File(
             f"{folder}/listeners.yaml",
-            titled(f"{title}: what it listens on; live", {"resources": listeners}),
+            titled(f"{title}: what it listens on; live", discovery(listeners)),
             live=proxy.name,
         ),
     ]

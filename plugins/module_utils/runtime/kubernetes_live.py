@@ -171,6 +171,8 @@ class Pods:
         self.runs = False
         self.data: dict[str, str] = dict((there or {}).get("data") or {})
         self._exists = there is not None
+        # What is there and was not put by a run that ended: a kubelet may have yet to bring it.
+        self._strange = {self._key(path) for path in paths if self._exists and self._is_strange(path)}
         self._last = ""
         self._watches: dict[str, PodWatch] = {}
 
@@ -222,25 +224,34 @@ class Pods:
         found = each(one, watches)
         return {name: counts for name, counts in found.items() if counts is not None}
 
-    def taken(self, kind: str, before: Mapping[str, Counts], names: Collection[str], deadline: float) -> str:
-        """As `Place` says. A pod may have had the content already, and then reads nothing: all are made to read it again."""
-        soon = min(deadline, time.monotonic() + READS_WITHIN)
-        words = self._taken(kind, before, names, soon)
-        if NOT_READ not in words.values():
-            return _said(words)
+    def taken(
+        self, kind: str, before: Mapping[str, Counts], names: Collection[str], version: str, deadline: float
+    ) -> str:
+        """As `Place` says. All pods are made to read the content again where the first reading tells nothing.
+
+        A pod may have had it already, and then reads nothing; or it reads what somebody else had put there before, of
+        the same version perhaps. A second and a third reading are of this content.
+        """
+        words: Mapping[str, str] = {}
+        if self._last not in self._strange:
+            soon = min(deadline, time.monotonic() + READS_WITHIN)
+            words = self._taken(kind, before, names, version, soon)
+            if NOT_READ not in words.values():
+                return _said(words)
+        self._strange.discard(self._last)
         for data in ({**self.data, self._last: f"{self.data[self._last]}{AGAIN_COMMENT}"}, self.data):
             counts = self.counts(kind)
             self._apply(data)
-            words = self._taken(kind, counts, names, deadline)
+            words = self._taken(kind, counts, names, version, deadline)
             if any(words.values()):
                 break
         return _said(words)
 
     def _taken(
-        self, kind: str, before: Mapping[str, Counts], names: Collection[str], deadline: float
+        self, kind: str, before: Mapping[str, Counts], names: Collection[str], version: str, deadline: float
     ) -> dict[str, str]:
         def one(name: str) -> str:
-            return self._asked(name, lambda watch: watch.taken(kind, before[name], names, deadline))
+            return self._asked(name, lambda watch: watch.taken(kind, before[name], names, version, deadline))
 
         return each(one, before)
 
@@ -340,6 +351,10 @@ class Pods:
         return found is not None and not gone(found)
 
     # The ConfigMap
+
+    def _is_strange(self, path: str) -> bool:
+        mine = tree.read(self.folder / path)
+        return mine is None or mine[0] != self.read(path)
 
     def _key(self, path: str) -> str:
         return config_key(path.removeprefix(f"{folder_of(self.wanted)}/"))

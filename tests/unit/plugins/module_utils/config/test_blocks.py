@@ -53,6 +53,30 @@ def test_the_names_of_the_resources_are_found(text: str, names: list[str]) -> No
     assert blocks.names(text) == names
 
 
+@pytest.mark.parametrize(
+    ("text", "version"),
+    [
+        (ZERO, ""),
+        ("version_info: sha256:12e4\nresources: []\n", "sha256:12e4"),
+        ('resources: []\nversion_info: "3 or so"  # by hand\n', "3 or so"),
+        ("# version_info: '1'\nresources:\n- version_info: '2'\n", ""),
+        # What Envoy reads as something else than text is not ours to guess.
+        ("version_info: 1.0\nresources: []\n", ""),
+        ('version_info: "a\\tb"\nresources: []\n', ""),
+        ('{"version_info": "4", "resources": []}', "4"),
+        ('{"version_info": 4}', ""),
+        ("{", ""),
+    ],
+)
+def test_the_version_is_found_where_it_is_plain_to_see(text: str, version: str) -> None:
+    assert blocks.version(text) == version
+
+
+def test_a_union_in_json_is_of_both_versions() -> None:
+    old, new = (json.dumps({"version_info": one, "resources": [{"name": one}]}) for one in ("old", "new"))
+    assert blocks.version(blocks.union(old, new)) == "new+old"
+
+
 @pytest.mark.parametrize("text", [ZERO, TWO, "resources: []\n", ZERO + "version_info: '1'\n"])
 def test_the_parts_of_a_text_make_the_text_again(text: str) -> None:
     assert blocks.split(text).text == text
@@ -97,9 +121,9 @@ def test_a_union_with_an_empty_new_is_the_old() -> None:
 
 
 def test_a_union_keeps_what_follows_the_resources() -> None:
-    both = yaml.safe_load(blocks.union(TWO, ZERO + "version_info: '7'\n"))
-    assert both["version_info"] == "7"
-    assert len(both["resources"]) == 3
+    text = blocks.union("version_info: sha256:0a # by hash\n" + TWO, ZERO + "version_info: '7'\n")
+    assert yaml.safe_load(text)["version_info"] == blocks.version(text) == "7+sha256:0a"
+    assert len(data(text)) == 3
 
 
 def test_a_text_without_a_last_newline_is_joined_on_lines_of_its_own() -> None:

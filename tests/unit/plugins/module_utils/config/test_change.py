@@ -313,7 +313,7 @@ class Elsewhere(Folder):
     def counts(self, kind: str) -> Counts:
         return Counts(0, 0)
 
-    def taken(self, kind: str, before: Counts, names: Collection[str], deadline: float) -> str:
+    def taken(self, kind: str, before: Counts, names: Collection[str], version: str, deadline: float) -> str:
         return "no" if b"refused" in self.given["listeners"] else ""
 
     def late(self, kind: str, before: Counts) -> str:

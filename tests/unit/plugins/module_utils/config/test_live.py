@@ -6,12 +6,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection
 from pathlib import Path
 
 import pytest
 
 from ansible_collections.meshlab.envoy.plugins.module_utils.config import live
+from ansible_collections.meshlab.envoy.plugins.module_utils.config.admin import AdminClient
 from ansible_collections.meshlab.envoy.plugins.module_utils.config.live import LiveFile, Swap, go_live, order
 from ansible_collections.meshlab.envoy.plugins.module_utils.config.place import Folder
 from ansible_collections.meshlab.envoy.plugins.module_utils.config.watch import Counts, Silent, Watch
@@ -43,7 +45,7 @@ class Envoy(Watch):
     def counts(self, kind: str) -> Counts:
         return Counts(0, 0)
 
-    def taken(self, kind: str, before: Counts, names: Collection[str], deadline: float) -> str:
+    def taken(self, kind: str, before: Counts, names: Collection[str], version: str, deadline: float) -> str:
         if len(self.seen) >= self.silent_after:
             raise Silent("gone")
         path = {
@@ -194,18 +196,20 @@ def test_a_new_file_that_nobody_watches_yet_needs_no_confirmation(folder: Path) 
     assert not (folder / "edge/rds.yaml").exists()
 
 
-class Answers:
-    """An admin whose counters are a list of answers, the last of them for ever."""
+class Answers(AdminClient):
+    """An admin whose stats are a list of answers, the last of them for ever."""
 
-    def __init__(self, *answers: dict[str, int]) -> None:
-        self.answers = list(answers)
+    def __init__(self, *answers: dict[str, int | str]) -> None:
+        super().__init__("")
+        object.__setattr__(self, "answers", list(answers))
 
-    def counters(self, pattern: str, timeout: float) -> dict[str, int]:
-        return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+    def stats(self, pattern: str, timeout: float) -> dict[str, str]:
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        return {name: str(value) for name, value in answer.items()}
 
 
-def watch(*answers: dict[str, int]) -> Watch:
-    return Watch(Answers(*answers))  # type: ignore[arg-type]
+def watch(*answers: dict[str, int | str]) -> Watch:
+    return Watch(Answers(*answers))
 
 
 DRAINING = "listener_manager.total_filter_chains_draining"
@@ -224,19 +228,28 @@ ACTIVE = "listener.127.0.0.1_80.downstream_cx_active"
     ],
 )
 def test_connections_of_before_are_gone_when_nothing_drains_or_each_listener_was_idle(
-    answers: list[dict[str, int]], drained: bool
+    answers: list[dict[str, int | str]], drained: bool
 ) -> None:
-    import time
-
     assert watch(*answers).drained(time.monotonic() + (5 if drained else 0.05)) is drained
 
 
 def test_a_file_that_is_not_read_in_time_is_not_confirmed() -> None:
-    import time
-
-    same = {"cluster_manager.cds.update_success": 1}
-    words = watch(same).taken("clusters", Counts(1, 0), (), time.monotonic() + 0.03)
+    same: dict[str, int | str] = {"cluster_manager.cds.update_success": 1}
+    words = watch(same).taken("clusters", Counts(1, 0), (), "", time.monotonic() + 0.03)
     assert words == "it did not read the file in time"
+
+
+@pytest.mark.parametrize(
+    ("shown", "taken"),
+    [('"sha256:2"', True), ('"sha256:1"', False), ('""', True), (None, True)],
+    ids=["that one", "one of before", "none", "hidden"],
+)
+def test_a_file_of_another_version_is_not_the_one_that_was_put(shown: str | None, taken: bool) -> None:
+    read: dict[str, int | str] = {"listener_manager.lds.update_success": 2}
+    if shown is not None:
+        read["listener_manager.lds.version_text"] = shown
+    words = watch(read).taken("listeners", Counts(1, 0), (), "sha256:2", time.monotonic() + 0.05)
+    assert words == ("" if taken else "it did not read the file in time")
 
 
 def test_a_swap_is_one_file_and_one_content() -> None:

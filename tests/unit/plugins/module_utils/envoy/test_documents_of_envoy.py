@@ -24,7 +24,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.filters import
     tcp_proxy,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.listeners import listener
-from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.message import overlay, typed
+from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.message import discovery, overlay, typed
 from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.tls import identity, trust
 
 ANY = "type.googleapis.com/"
@@ -37,6 +37,14 @@ def spec(**keys: Any) -> dict[str, Any]:
 
 def boot(**keys: Any) -> dict[str, Any]:
     return bootstrap("n-1", "n", "n-1", admin_pipe("n-1", 0o600), ("127.0.0.1", 9902), **keys)
+
+
+def test_a_version_follows_from_the_resources() -> None:
+    one, same, other = (discovery([{"name": name}]) for name in ("web", "web", "edge"))
+    assert one == same
+    assert one["resources"] == [{"name": "web"}]
+    assert one["version_info"].startswith("sha256:")
+    assert one["version_info"] != other["version_info"]
 
 
 # Merging, as Envoy's --config-yaml does

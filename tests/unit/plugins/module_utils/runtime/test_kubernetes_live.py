@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any, cast
 
@@ -120,6 +121,37 @@ def test_who_may_not_ask_an_admin_is_told_before_anything_is_changed() -> None:
     # Later something was.
     with pytest.raises(Silent, match=MAY_NOT):
         admin.get("/stats", 1)
+
+
+def test_what_somebody_else_put_there_is_not_taken_for_what_was_put(
+    cluster: Pretended, place: Pods, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A kubelet that is told to look may not have heard of the last content yet, and brings the one before."""
+    seen, brought = ["old"], ["old"]
+
+    def late(self: Pods, pod: str) -> None:
+        seen.append(self.data["listeners.yaml"])
+        brought.append(seen[-2])
+
+    def admin(_self: PodAdmin, path: str, _timeout: float) -> str:
+        return f"listener_manager.lds.update_success: {len(brought)}" if "lds" in path else ""
+
+    monkeypatch.setattr(Pods, "_touch", late)
+    monkeypatch.setattr(PodAdmin, "get", admin)
+    assert place.running()
+    before = place.counts("listeners")
+    place.put("edge/listeners.yaml", b"new\n", 0o644)
+    assert place.taken("listeners", before, (), "", time.monotonic() + 5) == ""
+    assert brought[-1].splitlines()[0] == "new"
+    assert place.read("edge/listeners.yaml") == b"new\n"
+    # What this folder remembers is what was there: the first reading counts.
+    known = len(brought)
+    again = Pods(place.cluster, place.folder, place.asked, MAP, place.paths, {**MAP, "data": place.data})
+    assert again.running()
+    before = again.counts("listeners")
+    again.put("edge/listeners.yaml", b"newer\n", 0o644)
+    assert again.taken("listeners", before, (), "", time.monotonic() + 5) == ""
+    assert len(brought) == known + 1
 
 
 def test_why_clusters_were_refused_is_in_a_pods_log(

@@ -92,7 +92,10 @@ options:
       - The address of one Envoy's admin, in place of O(endpoints). The endpoint's name is then V(envoy).
     type: str
   concurrency:
-    description: How many endpoints are asked at the same time.
+    description:
+      - How many endpoints are asked at the same time.
+      - One that is still busy after half a second gives up its place to the next, so that a slow one holds up nobody. There are never more
+        than four times as many connections.
     type: int
     default: 64
   request_timeout:

@@ -593,6 +593,8 @@ def main() -> None:
     result = perform(module.params, module.check_mode)
     if not module._diff:
         result.pop("diff")
+    for warning in result.pop("warnings"):
+        module.warn(warning)
     if result.pop("failed", False):
         module.fail_json(**result)
     module.exit_json(**result)

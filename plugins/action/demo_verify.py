@@ -10,6 +10,7 @@ from typing import Any
 
 from ansible.utils.display import Display
 
+from ansible_collections.meshlab.envoy.plugins.module_utils.verify.deployed import watched
 from ansible_collections.meshlab.envoy.plugins.module_utils.verify.report import report
 from ansible_collections.meshlab.envoy.plugins.module_utils.verify.task import ARGUMENTS, NEEDED, perform
 from ansible_collections.meshlab.envoy.plugins.plugin_utils.here import HereOrThereAction
@@ -22,10 +23,10 @@ class ActionModule(HereOrThereAction):
     perform = staticmethod(perform)
 
     def sent(self, options: dict[str, Any]) -> dict[str, Any]:
-        """Of a plan, its files and workloads stay here."""
+        """Of a plan, its workloads and what nobody watches stay here."""
         plan = options.get("plan")
         if isinstance(plan, dict):
-            options["plan"] = {key: plan[key] for key in (*NEEDED, "admins") if key in plan}
+            options["plan"] = {key: plan[key] for key in (*NEEDED, "admins") if key in plan} | watched(plan)
         return options
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -39,6 +39,7 @@ options:
     description:
       - The plan of M(meshlab.envoy.demo_plan). Its C(endpoints), C(traffic) and C(assertions) are what is verified.
         Its C(admins) say which pods proxies have to know by name before traffic is sent, which takes some seconds after a start.
+        Where an expectation fails, its C(folder) and C(files) tell whether something else was deployed, such as a change.
     type: dict
     required: true
   timeout:

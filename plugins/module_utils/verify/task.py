@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.options import CLUSTER_ARGS
+from ansible_collections.meshlab.envoy.plugins.module_utils.verify.deployed import hint
 from ansible_collections.meshlab.envoy.plugins.module_utils.verify.report import failures, summary
 from ansible_collections.meshlab.envoy.plugins.module_utils.verify.run import Experiment, verify
 
@@ -51,7 +52,7 @@ def perform(options: dict[str, Any], check_mode: bool) -> dict[str, Any]:
         if access is not None:
             access.close()
     failed = failures(result)
-    message = "\n".join([summary(result), *failed])
+    message = "\n".join(filter(None, [summary(result), *failed, hint(plan) if failed else ""]))
     return {**result, "msg": message, "failed": True} if failed else {**result, "msg": message}
 
 

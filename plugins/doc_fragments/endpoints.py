@@ -170,7 +170,8 @@ options:
           - A query for a Prometheus server (O(endpoints[].format=promql)), such as one that is there anyway. By default all of
             these are asked.
           - A scalar is one number, and of a vector every series is one. What is not a number, as C(0/0), is absent.
-          - Differences, rates, quantiles and labels are said in the query.
+          - Differences, rates, quantiles and labels are said in the query. That a server holds what it scraped is said by
+            O(assertions[].value), as what its source reads.
         type: str
       labels:
         description:
@@ -246,6 +247,10 @@ options:
       value:
         description:
           - What to compare with, a number or a text. For V(between) the list of the lowest and the highest, for V(in) a list.
+          - Or what another stat reads at the same look, a dictionary with O(assertions[].stat), O(assertions[].match),
+            O(assertions[].labels) or O(assertions[].promql), and with O(assertions[].endpoint), O(assertions[].of), O(assertions[].across),
+            O(assertions[].bucket) and whatever else says which number of it is meant. It goes with V(eq), V(ne), V(lt), V(le), V(gt)
+            and V(ge).
         type: raw
       tolerance:
         description:

@@ -161,6 +161,17 @@ EXAMPLES = r"""
       - {promql: 'sum(rate(envoy_cluster_upstream_rq_total[1m]))', op: ge, value: 100}
       - {promql: 'up{job="envoy"}', op: eq, value: 1}
     wait: true
+
+- name: What it holds is what Envoy says itself, to the request
+  meshlab.envoy.envoy_stats:
+    endpoints:
+      - {name: edge, url: "http://127.0.0.1:8001"}
+      - {name: prometheus, url: "http://127.0.0.1:9090", format: promql}
+    assertions:
+      - promql: 'envoy_cluster_upstream_rq_total{job="envoy", envoy_cluster_name="shop"}'
+        op: eq
+        value: {endpoint: edge, stat: cluster.shop.upstream_rq_total}
+    wait: true
 """
 
 RETURN = r"""
@@ -208,7 +219,7 @@ assertions:
       type: str
       returned: success
     expected:
-      description: Its O(assertions[].value).
+      description: Its O(assertions[].value); of what another stat reads, the number that was read.
       type: raw
       returned: success
     observed:

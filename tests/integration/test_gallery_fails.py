@@ -53,6 +53,17 @@ def not_packed(encoding: str) -> Wrong:
     )
 
 
+# It asks for a page that there is not.
+SCRAPES_NO_EXPORTER = """
+global: {scrape_interval: 1s, scrape_timeout: 1s}
+scrape_configs:
+  - job_name: envoy
+    metrics_path: /stats/prometheus
+    static_configs: [{targets: ["${web/admin.host}:${web/admin.port}"]}]
+  - job_name: statsd_exporter
+    metrics_path: /no-metrics
+    static_configs: [{targets: ["${statsd_exporter.host}:${statsd_exporter.port}"]}]
+"""
 WRONG = {
     "brotli": not_packed("br"),
     "gzip": not_packed("gzip"),
@@ -166,6 +177,15 @@ WRONG = {
             'otelcol_receiver_accepted_spans_total{receiver="otlp",transport="http"} at collector-1/telemetry: expected delta eq 83, saw 0',
         ),
         runs=edge(http_connection_manager={"tracing": {"random_sampling": {"value": 0}}}),
+    ),
+    "prometheus": Wrong(
+        (
+            # It still shows what it held before, which is not what there is now.
+            'promql envoy_cluster_upstream_rq{job="statsd_exporter", envoy_cluster_name="web", envoy_response_code="200"}',
+        ),
+        runs={"services": {"prometheus": {"server": {"files": {"prometheus.yml": SCRAPES_NO_EXPORTER}}}}},
+        sent=traffic("whether it scrapes both", within=0.1),
+        seconds=3,
     ),
     "rbac": Wrong(
         (

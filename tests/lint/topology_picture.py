@@ -168,15 +168,18 @@ def _boxes(demo: Demo) -> dict[str, Box]:
     slots = list(topology.slots(demo))
     host = Part("published ports", "host", talks={_port(one): _port(one) for one in slots if one.publish})
     boxes = {HOST: Box(HOST, "the host", [host])} if host.talks else {}
+    told = {
+        (one.group, one.name) for group in demo["services"] for one in topology.told(demo, group).values()
+    }
     for group in [*demo["proxies"], *demo["services"]]:
         proxy = topology.proxy_of(demo, group)
-        parts = [_envoy(demo, group, proxy)] if proxy is not None else []
+        parts = [_envoy(demo, group, proxy, (group, ADMIN) in told)] if proxy is not None else []
         title = group
         number = topology.replicas(demo, group)
         if group in demo["services"]:
             listeners = topology.listeners(demo, group)
             own = [one for one in slots if one.group == group and one.name not in (*listeners, ADMIN)]
-            parts.append(_program(demo["services"][group], own))
+            parts.append(_program(demo["services"][group], own, topology.told(demo, group)))
             title += "" if number == 1 else f" × {number}"
         boxes[group] = Box(group, title, parts, stacked=number > 1)
     for address in sorted(
@@ -191,9 +194,9 @@ def _boxes(demo: Demo) -> dict[str, Box]:
     return boxes
 
 
-def _envoy(demo: Demo, group: str, proxy: Mapping[str, Any]) -> Part:
+def _envoy(demo: Demo, group: str, proxy: Mapping[str, Any], admin_is_asked: bool) -> Part:
     listens = {name: _listener(name, spec) for name, spec in proxy["listeners"].items()}
-    if (proxy["admin"] or {}).get("publish"):
+    if admin_is_asked or (proxy["admin"] or {}).get("publish"):
         listens[ADMIN] = f"{ADMIN} :{topology.ADMIN_PORT}"
     sidecar = group in demo["services"]
     clusters = {group: None, **proxy["clusters"]} if sidecar else dict(proxy["clusters"])
@@ -206,7 +209,7 @@ def _envoy(demo: Demo, group: str, proxy: Mapping[str, Any]) -> Part:
     return Part("Envoy, sidecar" if sidecar else "Envoy, edge", "envoy", listens, talks)
 
 
-def _program(service: Mapping[str, Any], slots: Iterable[topology.Slot]) -> Part:
+def _program(service: Mapping[str, Any], slots: Iterable[topology.Slot], told: Iterable[str]) -> Part:
     what = service["server"]["image"] if service["server"] is not None else "demo app"
     spoken = "" if service["protocol"] == "http" else f" {service['protocol']}"
     return Part(
@@ -216,6 +219,7 @@ def _program(service: Mapping[str, Any], slots: Iterable[topology.Slot]) -> Part
             one.name: _short(f":{one.stated}{spoken}" if one.name == APP else f"{one.name} :{one.stated}")
             for one in slots
         },
+        talks={_told(place): _short(place) for place in told},
     )
 
 
@@ -231,6 +235,11 @@ def _listener(name: str, spec: Mapping[str, Any]) -> str:
 _STATS = " stats"  # no cluster has a blank in its name
 
 
+def _told(place: str) -> str:
+    """Return what a server talks to that is told of a place."""
+    return f" {place}"
+
+
 def _arrows(demo: Demo) -> Iterator[Arrow]:
     for one in topology.slots(demo):
         if one.publish:
@@ -244,6 +253,9 @@ def _arrows(demo: Demo) -> Iterator[Arrow]:
             if found[0] == group and group in demo["services"] and "/" not in target:
                 found = (group, APP)
             yield Arrow((group, name), found)
+    for group in demo["services"]:
+        for place, slot in topology.told(demo, group).items():
+            yield Arrow((group, _told(place)), (slot.group, slot.name))
     for group in [*demo["proxies"], *demo["services"]]:
         proxy = topology.proxy_of(demo, group)
         if proxy is None:

@@ -105,6 +105,19 @@ def test_stats_lead_to_the_exporter() -> None:
     assert arrows(svg, "arrow stats") == 1
 
 
+def test_a_server_leads_to_whom_it_is_told_of() -> None:
+    server = {
+        "image": "watch:1",
+        "command": ["watch", "${web/admin}", "${statsd_exporter.host}", "${web/admin.port}"],
+    }
+    services = {"web": {"sidecar": {"listeners": {"http": {"port": 9000}}}}, "watch": {"server": server}}
+    svg = drawn(demo(services=services, statsd_exporter={"beside": "web"}))
+    assert {"web/admin", "admin :9902", "statsd_exporter"} <= set(texts(svg))
+    # from the sidecar to its app, and from the server to both
+    assert arrows(svg) == 3
+    assert "web/admin of watch leads to web (admin :9902)." in str(svg[1].text)
+
+
 def test_a_proxy_that_asks_itself_and_two_that_ask_each_other() -> None:
     routes = WEB["routes"]
     inner = {"port": 8081, "routes": routes}

@@ -43,9 +43,10 @@ def _kept(
 ) -> Iterator[dict[str, Any]]:
     for entry in entries:
         if key == "expectations":
-            places = entry.get("at")
-            named = [places] if isinstance(places, str) else places or []
-            if named and not set(map(str, named)) & edges.keys():
+            value = entry.get("value")
+            named = _named(entry.get("at"))
+            read_of = _named(value.get("at")) if isinstance(value, Mapping) else set()
+            if named and not (named | read_of) & edges.keys():
                 yield dict(entry)
             continue
         group, _slash, listener = str(entry.get("to", "")).partition("/")
@@ -54,6 +55,10 @@ def _kept(
             continue
         expected = [one for one in entry.get("expect") or [] if "hosts" not in one]
         yield {**entry, "to": _behind(edges[group], listener, entry, demo), "expect": expected}
+
+
+def _named(places: Any) -> set[str]:
+    return set(map(str, [places] if isinstance(places, str) else places or []))
 
 
 def _behind(edge: Mapping[str, Any], name: str, entry: Mapping[str, Any], demo: Demo) -> str:

@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils.demo.error import DemoError, check_known
-from ansible_collections.meshlab.envoy.plugins.module_utils.demo.server import WORDS, said
+from ansible_collections.meshlab.envoy.plugins.module_utils.demo.server import PAGES, WORDS
 from ansible_collections.meshlab.envoy.plugins.module_utils.demo.shape import LISTENER
 from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.bootstrap import (
     ADMIN_CLUSTER,
@@ -75,24 +75,23 @@ def _check_server(service: Mapping[str, Any], file: str, where: str) -> None:
             raise DemoError(
                 file, f"{where}.server.files.{path}: has to be a path inside of the server's folder"
             )
-    _check_page(server["metrics"], service["protocol"], file, f"{where}.server")
+    _check_page(server, service["protocol"], file, f"{where}.server")
     listeners = (service["sidecar"] or {"listeners": {}})["listeners"]
     for name, port in server["ports"].items():
         here = f"{where}.server.ports.{name}"
-        _check_free(name, (*OWN_LISTENERS, *WORDS, *listeners), file, here)
-        _check_page(port["metrics"], port["protocol"], file, here)
-    for key, word in said(server):
-        if word not in (known := (*WORDS, *server["ports"])):
-            raise DemoError(
-                file,
-                f"{where}.server.{key}: there is no ${{{word}}}; there is: {', '.join(known)}"
-                f" ($${{{word}}} is that text itself)",
-            )
+        _check_free(name, (*OWN_LISTENERS, *WORDS, "statsd_exporter", *listeners), file, here)
+        _check_page(port, port["protocol"], file, here)
 
 
-def _check_page(path: str | None, protocol: str, file: str, where: str) -> None:
-    if path is not None and protocol != "http":
-        raise DemoError(file, f"{where}.metrics: is a page of HTTP, and the port speaks {protocol}")
+def _check_page(spec: Mapping[str, Any], protocol: str, file: str, where: str) -> None:
+    found = [key for key in PAGES if spec[key] is not None]
+    if found and protocol != "http":
+        raise DemoError(file, f"{where}.{found[0]}: is a page of HTTP, and the port speaks {protocol}")
+    if len(found) > 1:
+        raise DemoError(
+            file,
+            f"{where}: has both {' and '.join(map(repr, found))}; expectations ask one port for one of them",
+        )
 
 
 def _check_proxy(proxy: Mapping[str, Any], file: str, where: str) -> None:

@@ -6,31 +6,27 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-# Where it listens, what it reads, and what it may write; besides these the names of its further ports.
+from ansible_collections.meshlab.envoy.plugins.module_utils.demo import words
+
+# Where it listens, what it reads, and what it may write; besides these the names of its further ports, and where others are.
 PORT = "port"
 WORDS = ("address", PORT, "files", "data")
-# Shell variables and `${env:X}` are other people's; `$${port}` is the text `${port}`.
-_WORD = re.compile(r"\$(\$?)\{([a-z][a-z0-9_-]*)\}")
+# What expectations can ask a port of it for, by the key that says at which path, and the format in which it answers.
+PAGES = {"metrics": "prometheus", "promql": "promql"}
 
 
-def said(server: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield (key, word) of everything that the program wants to be told."""
-    for key, text in _texts(server):
-        for found in _WORD.finditer(text):
-            if not found[1]:
-                yield key, found[2]
+def said(server: Mapping[str, Any] | None) -> set[str]:
+    """Return everything that the program, if there is one, wants to be told."""
+    return {word for _key, text in texts(server) for word in words.said(text)}
 
 
-def filled(text: str, values: Mapping[str, str]) -> str:
-    """Return `text` with each word's value in its place."""
-    return _WORD.sub(lambda found: found[0][1:] if found[1] else values[found[2]], text)
-
-
-def _texts(server: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def texts(server: Mapping[str, Any] | None) -> Iterator[tuple[str, str]]:
+    """Yield (key, text) of everything in which words are said."""
+    if server is None:
+        return
     for position, argument in enumerate(server["command"]):
         yield f"command[{position}]", str(argument)
     for key in ("environment", "files"):

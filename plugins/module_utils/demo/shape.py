@@ -172,6 +172,8 @@ SERVER_PORT = Shape(
         "publish": PORT,
         # the path of a page of Prometheus metrics there
         "metrics": {"type": "str"},
+        # or what comes before /api/v1/query where it answers Prometheus' queries
+        "promql": {"type": "str"},
     }
 )
 
@@ -186,6 +188,8 @@ SERVER = Shape(
         "files": {"type": "dict", "default": {}},
         # the path of a page of Prometheus metrics at the service's own port
         "metrics": {"type": "str"},
+        # or what comes before /api/v1/query where it answers Prometheus' queries
+        "promql": {"type": "str"},
         # ports besides the service's own
         "ports": {"type": "dict", "default": {}},
         "memory_mb": {"type": "int", "default": 256, "between": (16, 4096)},

@@ -60,6 +60,7 @@ def plan_exporter(layout: Layout) -> tuple[Workload, File, dict[str, Any] | None
                 layout.published(EXPORTER, EXPORTER_HTTP),
                 name=EXPORTER_HTTP,
                 scheme="http",
+                peers=layout.peers(EXPORTER, EXPORTER_HTTP),
                 metrics=True,
             ),
             *_received(received, spec["receive"], layout.peers(EXPORTER, EXPORTER_STATSD)),

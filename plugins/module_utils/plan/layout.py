@@ -118,6 +118,15 @@ class Layout:
             for replica, instance in self.instances(group)
         ]
 
+    def seen(self, group: str, slot: str, seen_from: str) -> Address:
+        """Return the address of `slot` of `group`, seen from an instance: that of its first replica, or a name that all pods have."""
+        instance = (
+            self.exporter_host()
+            if group == EXPORTER
+            else topology.instance(self.demo, group, 1, self.context.pods)
+        )
+        return self._host(group, slot, 1, instance, seen_from), self.port(group, slot)
+
     def inside(self, group: str, slot: str, replica: int = 1) -> str:
         """Return the address of `slot` for what shares its network: on `local` the host's, else the container's own."""
         address = self.bind(group, slot, replica) if self.context.local else LOOPBACK
@@ -143,22 +152,24 @@ class Layout:
     def peers(self, group: str, slot: str) -> tuple[str, ...]:
         """Return the groups that connect to `slot` of `group`, besides those who share its network."""
         found: list[str] = []
-        for asker, where, name in self._calls():
-            if asker != group and topology.target(self.demo, name, where) == (group, slot):
+        for asker, called in self._calls():
+            if asker != group and called == (group, slot):
                 found.append(asker)
         if (group, slot) == (EXPORTER, EXPORTER_STATSD):
             found += [proxy.group for proxy in self.proxies() if not self.shares_exporter_network(proxy)]
         return tuple(dict.fromkeys(found))
 
-    def _calls(self) -> Iterator[tuple[str, str, str]]:
-        """Yield (group, key, target) of everybody who calls somebody else of the demo."""
+    def _calls(self) -> Iterator[tuple[str, tuple[str, str]]]:
+        """Yield (group, the group and slot that it calls) of everybody who calls somebody else of the demo."""
         for proxy in self.proxies():
             for name, cluster in proxy.spec["clusters"].items():
                 for one in topology.targets(cluster):
-                    yield proxy.group, f"{proxy.where}.clusters.{name}", one
+                    yield proxy.group, topology.target(self.demo, one, f"{proxy.where}.clusters.{name}")
         for name, service in self.demo["services"].items():
             for hop in (service["app"] or {}).get("hops", []):
-                yield name, f"services.{name}.app.hops", hop
+                yield name, topology.target(self.demo, hop, f"services.{name}.app.hops")
+            for slot in topology.told(self.demo, name).values():
+                yield name, (slot.group, slot.name)
 
     # Who is beside the exporter
 
@@ -185,7 +196,7 @@ class Layout:
     def _host(self, group: str, slot: str, replica: int, instance: str, seen_from: str) -> str:
         if self.context.local or instance == seen_from:
             return self.inside(group, slot, replica)
-        return pods_name(self.demo["name"], instance) if self.context.pods else instance
+        return pods_name(self.demo["name"], group) if self.context.pods else instance
 
     def _block_port(self, slot: Slot, replica: int) -> int:
         first = int(self.demo["ports"])
@@ -203,7 +214,7 @@ class Layout:
         server = (self.demo["services"].get(slot.group) or {"server": None})["server"]
         if server is None or slot.name not in (APP, *server["ports"]):
             return False
-        return (PORT if slot.name == APP else slot.name) not in {word for _key, word in said(server)}
+        return (PORT if slot.name == APP else slot.name) not in said(server)
 
     def _only_inside_asks(self, service: str) -> bool:
         """Whether nobody goes past the service's sidecar to the app itself.
@@ -214,7 +225,7 @@ class Layout:
             return False
         if self.context.pods and self.demo["services"][service]["server"] is not None:
             return False
-        return f"{service}/{APP}" not in {name for group, _key, name in self._calls() if group != service}
+        return (service, APP) not in {called for group, called in self._calls() if group != service}
 
     def _check_ports(self) -> None:
         """No two things that share a network, or the host, may listen on one port."""

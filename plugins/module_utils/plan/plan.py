@@ -43,6 +43,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.plan.layout import L
 from ansible_collections.meshlab.envoy.plugins.module_utils.plan.notes import check as check_notes
 from ansible_collections.meshlab.envoy.plugins.module_utils.plan.notes import notes
 from ansible_collections.meshlab.envoy.plugins.module_utils.plan.proxy import plan_proxy
+from ansible_collections.meshlab.envoy.plugins.module_utils.plan.server import check as check_servers
 from ansible_collections.meshlab.envoy.plugins.module_utils.plan.server import server_directories
 from ansible_collections.meshlab.envoy.plugins.module_utils.plan.service import app_files, plan_service
 from ansible_collections.meshlab.envoy.plugins.module_utils.plan.topology import EXPORTER
@@ -76,6 +77,7 @@ def plan(demo: Demo, context: Context, more: Sequence[dict[str, Any]] = ()) -> d
     programs = _programs(demo)
     if "envoy" in programs and context.envoy.version:
         versions.check(context.envoy.version)
+    check_servers(demo)
     layout = Layout(demo, context)
     proxies = [plan_proxy(proxy, layout) for proxy in layout.proxies()]
     workloads = [proxy.workload for proxy in proxies]

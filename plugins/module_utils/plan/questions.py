@@ -29,7 +29,10 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.plan.topology import
     Proxy,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.assertion import KEYS as ASSERTION_KEYS
-from ansible_collections.meshlab.envoy.plugins.module_utils.stats.assertion import parse_assertions
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.assertion import (
+    is_read,
+    parse_assertions,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils.traffic.spec import (
     ENCRYPTED,
     SCHEMES,
@@ -57,18 +60,17 @@ def endpoints(layout: Layout) -> list[Entry]:
     if layout.demo[EXPORTER] is not None:
         host = layout.exporter_host() if layout.context.pods else EXPORTER
         asked = _page(host, "statsd-exporter", EXPORTER, EXPORTER_HTTP, 1, "/metrics", layout)
-        found.append({"name": EXPORTER, **asked})
+        found.append({"name": EXPORTER, **asked, "format": "prometheus"})
     for group in layout.demo["services"]:
-        for slot, path in topology.pages(layout.demo, group).items():
-            found += [
-                {"name": f"{instance}/{slot}", **_page(group, "app", group, slot, replica, path, layout)}
-                for replica, instance in layout.instances(group)
-            ]
+        for slot, (form, path) in topology.pages(layout.demo, group).items():
+            for replica, instance in layout.instances(group):
+                asked = _page(group, "app", group, slot, replica, path, layout)
+                found.append({"name": f"{instance}/{slot}", **asked, "format": form})
     return found
 
 
 def _page(pods: str, container: str, group: str, slot: str, replica: int, path: str, layout: Layout) -> Entry:
-    """Return where a page of Prometheus metrics is; `pods` is the group in whose pods the container runs."""
+    """Return where a page, or what answers queries, is; `pods` is the group in whose pods the container runs."""
     if not layout.context.pods:
         asked: Entry = {"url": f"http://{layout.outside(group, slot, replica)}{path}"}
     else:
@@ -78,7 +80,7 @@ def _page(pods: str, container: str, group: str, slot: str, replica: int, path: 
             "port": layout.port(group, slot),
             "path": path,
         }
-    return {"proxy": None, **asked, "format": "prometheus"}
+    return {"proxy": None, **asked}
 
 
 def admin(proxy: Proxy, layout: Layout) -> Entry:
@@ -234,12 +236,7 @@ def _target(name: str, layout: Layout, where: str) -> tuple[str, str]:
 def _spoken(group: str, slot: str, wanted: Any, layout: Layout, where: str) -> str:
     """Return the scheme of traffic: what the target speaks first, or what the traffic wants to speak to it."""
     demo = layout.demo
-    listener = topology.listeners(demo, group).get(slot)
-    if listener is not None:
-        usual = scheme(listener)
-    else:
-        own = topology.server_ports(demo, group).get(slot) or demo["services"].get(group)
-        usual = "http" if slot == ADMIN or own is None else str(own["protocol"])
+    usual = topology.spoken(demo, group, slot)
     if wanted is None:
         return usual
     # What is spoken over TCP is the author's to say: a listener may take several, or refuse.
@@ -295,15 +292,22 @@ def _expectations(entries: list[Any], layout: Layout, where: str) -> list[Any]:
 def _assertion(entry: Entry, layout: Layout, where: str) -> Entry:
     for key in entry:
         check_known(str(key), ("at", *ASSERTION_KEYS), layout.demo["file"], where, "key")
-    wanted = entry.pop("at", None)
-    if wanted is not None:
-        names = [endpoint["name"] for endpoint in endpoints(layout)]
-        patterns = [wanted] if isinstance(wanted, str) else wanted
-        found = [
-            name for pattern in patterns for name in _matching(str(pattern), names, layout, f"{where}.at")
-        ]
-        entry["endpoint"] = list(dict.fromkeys(found))
+    entry = _asked(entry, layout, where)
+    value: Any = entry.get("value")
+    if is_read(value):
+        entry["value"] = _asked(dict(value), layout, f"{where}.value")
     return _counted(entry, layout, where)
+
+
+def _asked(entry: Entry, layout: Layout, where: str) -> Entry:
+    """`at` becomes the names of endpoints."""
+    wanted = entry.pop("at", None)
+    if wanted is None:
+        return entry
+    names = [endpoint["name"] for endpoint in endpoints(layout)]
+    patterns = [wanted] if isinstance(wanted, str) else wanted
+    found = [name for pattern in patterns for name in _matching(str(pattern), names, layout, f"{where}.at")]
+    return {**entry, "endpoint": list(dict.fromkeys(found))}
 
 
 def _matching(pattern: str, names: Sequence[str], layout: Layout, where: str) -> list[str]:

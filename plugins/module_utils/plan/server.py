@@ -9,10 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.meshlab.envoy.plugins.module_utils.demo.server import filled
+from ansible_collections.meshlab.envoy.plugins.module_utils.demo import words
+from ansible_collections.meshlab.envoy.plugins.module_utils.demo.read import Demo
+from ansible_collections.meshlab.envoy.plugins.module_utils.demo.server import WORDS, texts
+from ansible_collections.meshlab.envoy.plugins.module_utils.demo.words import filled
 from ansible_collections.meshlab.envoy.plugins.module_utils.documents.workload import Mount, Port, Probe
+from ansible_collections.meshlab.envoy.plugins.module_utils.plan import topology
 from ansible_collections.meshlab.envoy.plugins.module_utils.plan.files import File, digest
-from ansible_collections.meshlab.envoy.plugins.module_utils.plan.layout import Layout
+from ansible_collections.meshlab.envoy.plugins.module_utils.plan.layout import Layout, netloc
 from ansible_collections.meshlab.envoy.plugins.module_utils.plan.topology import APP
 
 FILES = "files"  # folder of what servers read, each in one of its own
@@ -20,6 +24,15 @@ DATA = "data"  # folder of what servers write
 HOME = "/etc/demo"
 SCRATCH = "/tmp"  # noqa: S108  (a container's own)
 USER = "65534:65534"  # nobody
+
+
+def check(demo: Demo) -> None:
+    """Raise DemoError for a word in the texts of a server that stands for nothing."""
+    places = topology.places(demo)
+    for name, service in demo["services"].items():
+        own = (*WORDS, *topology.server_ports(demo, name))
+        for key, text in texts(service["server"]):
+            words.check(text, places, own, demo["file"], f"services.{name}.server.{key}")
 
 
 def server_directories(layout: Layout) -> list[dict[str, str]]:
@@ -53,7 +66,7 @@ def server_ports(name: str, replica: int, layout: Layout) -> tuple[Port, ...]:
             name=key,
             scheme=port["protocol"],
             peers=layout.peers(name, key),
-            metrics=port["metrics"] is not None,
+            metrics=topology.has_metrics(layout.demo, name, key),
         )
         for key, port in ports.items()
     )
@@ -99,4 +112,15 @@ def _values(name: str, replica: int, instance: str, layout: Layout) -> dict[str,
             key: str(layout.port(name, key, replica))
             for key in layout.demo["services"][name]["server"]["ports"]
         },
+        **_others(name, instance, layout),
     }
+
+
+def _others(name: str, instance: str, layout: Layout) -> dict[str, str]:
+    """Return where those are whom the server's texts name, as this instance of it sees them."""
+    found: dict[str, str] = {}
+    for place, slot in topology.told(layout.demo, name).items():
+        host, port = layout.seen(slot.group, slot.name, instance)
+        scheme = topology.spoken(layout.demo, slot.group, slot.name)
+        found |= words.address(place, scheme, netloc(host, port), host, port)
+    return found

@@ -62,7 +62,7 @@ def _workload(name: str, replica: int, instance: str, layout: Layout, files: lis
                 name=APP,
                 scheme=service["protocol"],
                 peers=layout.peers(name, APP),
-                metrics=APP in topology.pages(layout.demo, name),
+                metrics=topology.has_metrics(layout.demo, name, APP),
             ),
             *server_ports(name, replica, layout),
         ),

@@ -15,8 +15,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.meshlab.envoy.plugins.module_utils.demo import words
 from ansible_collections.meshlab.envoy.plugins.module_utils.demo.error import DemoError, check_known
 from ansible_collections.meshlab.envoy.plugins.module_utils.demo.read import Demo
+from ansible_collections.meshlab.envoy.plugins.module_utils.demo.server import PAGES, said
+from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.listeners import scheme
 
 ADMIN = "admin"  # slot of a proxy's read-only admin listener
 APP = "app"  # slot of a service's own port
@@ -73,9 +76,13 @@ def proxies(demo: Demo, pods: bool) -> Iterator[Proxy]:
 
 def instances(demo: Demo, group: str, pods: bool) -> list[tuple[int, str]]:
     """Return (replica, name) of what runs for `group`."""
-    if pods or group not in demo["services"]:
-        return [(1, group)]
-    return [(replica, f"{group}-{replica}") for replica in range(1, replicas(demo, group) + 1)]
+    number = 1 if pods else replicas(demo, group)
+    return [(replica, instance(demo, group, replica, pods)) for replica in range(1, number + 1)]
+
+
+def instance(demo: Demo, group: str, replica: int, pods: bool) -> str:
+    """Return the name of what runs for a replica of `group`, or would if there were that many."""
+    return group if pods or group not in demo["services"] else f"{group}-{replica}"
 
 
 def replicas(demo: Demo, group: str) -> int:
@@ -108,12 +115,22 @@ def server_ports(demo: Demo, group: str) -> Mapping[str, Mapping[str, Any]]:
     return found
 
 
-def pages(demo: Demo, group: str) -> dict[str, str]:
-    """Return the paths of the pages of Prometheus metrics that a service's own program has, by slot."""
+def pages(demo: Demo, group: str) -> dict[str, tuple[str, str]]:
+    """Return (format, path) of what expectations can ask a service's own program for, by slot."""
     service = demo["services"].get(group)
-    own = service and service["server"] and service["server"]["metrics"]
-    named = {name: port["metrics"] for name, port in server_ports(demo, group).items()}
-    return {slot: path for slot, path in {APP: own, **named}.items() if path is not None}
+    if service is None or service["server"] is None:
+        return {}
+    return {
+        slot: (form, spec[key])
+        for slot, spec in {APP: service["server"], **server_ports(demo, group)}.items()
+        for key, form in PAGES.items()
+        if spec[key] is not None
+    }
+
+
+def has_metrics(demo: Demo, group: str, slot: str) -> bool:
+    """Return whether a port of a service's own program has a page that Prometheus would read."""
+    return pages(demo, group).get(slot, ("",))[0] == PAGES["metrics"]
 
 
 def slots(demo: Demo) -> Iterator[Slot]:
@@ -130,6 +147,33 @@ def slots(demo: Demo) -> Iterator[Slot]:
     if demo[EXPORTER] is not None:
         yield Slot(EXPORTER, EXPORTER_HTTP, EXPORTER_HTTP_PORT, demo[EXPORTER]["publish"], browsed=True)
         yield Slot(EXPORTER, EXPORTER_STATSD, EXPORTER_STATSD_PORT, demo[EXPORTER]["receive"])
+
+
+def places(demo: Demo) -> dict[str, Slot]:
+    """Return what has an address for those who ask, by the word for it in a demo's texts."""
+    return {
+        EXPORTER if one.group == EXPORTER else f"{one.group}/{one.name}": one
+        for one in slots(demo)
+        if (one.group, one.name) != (EXPORTER, EXPORTER_STATSD)
+    }
+
+
+def told(demo: Demo, group: str) -> dict[str, Slot]:
+    """Return of whom the texts of a service's own program tell it, by the word for where they are."""
+    service, known = demo["services"].get(group), places(demo)
+    named = {words.place(word) for word in said(service["server"] if service else None)}
+    return {place: slot for place, slot in known.items() if place in named}
+
+
+def spoken(demo: Demo, group: str, slot: str) -> str:
+    """Return what `slot` of `group` speaks: http, https, tcp, tls or udp."""
+    listener = listeners(demo, group).get(slot)
+    if listener is not None:
+        return scheme(listener)
+    own = server_ports(demo, group).get(slot)
+    if own is None and slot == APP:
+        own = demo["services"].get(group)
+    return "http" if own is None else str(own["protocol"])
 
 
 def target(demo: Demo, name: str, where: str) -> tuple[str, str]:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,6 +62,10 @@ KEYS = (
 )
 
 Labels = tuple[tuple[str, str], ...]
+# What a value may be that is read at the same look, and what it may be compared by.
+READ_KEYS = tuple(key for key in KEYS if key not in ("name", "op", "value", "tolerance"))
+COMPARISONS = ("eq", "ne", "lt", "le", "gt", "ge")
+_SUBJECTS = ("stat", "match", "promql", "labels")
 
 
 @dataclass(frozen=True)
@@ -86,6 +90,9 @@ class Assertion:
     window: str = "cumulative"
     tolerance: Tolerance = EXACT
     default: int | float | None = None  # what an absent stat counts as
+    # What is to be read at the same look for its value: another assertion, whose own `op` and `value` say nothing.
+    other: Assertion | None = None
+    read_from: str = ""  # where its value was read, for a message
 
     @property
     def about_histogram(self) -> bool:
@@ -130,7 +137,17 @@ class Assertion:
     @property
     def expected(self) -> str:
         """What is expected, for a message: `delta eq 20`, `sum ge 5`, `p99 lt 50`."""
-        return self.expecting(in_words(self.op, self.value, self.tolerance))
+        if self.other is not None:
+            return self.expecting(f"{self.op} {self.other.read}{self.tolerance}")
+        words = in_words(self.op, self.value, self.tolerance)
+        return self.expecting(f"{words} ({self.read_from})" if self.read_from else words)
+
+    @property
+    def read(self) -> str:
+        """What is read, for a message about what is compared with it: `delta of cluster.web.upstream_rq_total at web`."""
+        words = self.expecting("").strip()
+        where = f" at {', '.join(self.endpoint)}" if self.endpoint else ""
+        return f"{words + ' of ' if words else ''}{self.what}{where}"
 
     def expecting(self, comparison: str) -> str:
         """What is expected, with these words for the comparison."""
@@ -144,6 +161,19 @@ class Assertion:
         if self.of != "value":
             words.append(self.of)
         return " ".join([*words, comparison])
+
+
+def is_read(value: object) -> bool:
+    """Whether a value is what another stat reads, rather than a number or a text."""
+    return isinstance(value, Mapping) and not value.keys().isdisjoint(_SUBJECTS)
+
+
+def with_others(assertions: Iterable[Assertion]) -> Iterator[Assertion]:
+    """The assertions, and what is read at the same look for their values."""
+    for one in assertions:
+        yield one
+        if one.other is not None:
+            yield one.other
 
 
 def _matching(pattern: Pattern | None) -> str:
@@ -176,9 +206,10 @@ def _assertion(entry: Any, where: str) -> Assertion:
         raise SpecError(f"{where}: promql says what to ask a Prometheus server; leave source out")
     op = choice(data, "op", where, OPERATORS, "")
     over_match = text(data, "over_match", where)
+    other = _other(data, op, f"{where}.value")
     assertion = Assertion(
         op=op,
-        value=_expected(data, op, f"{where}.value"),
+        value=None if other else _expected(data, op, f"{where}.value"),
         name=text(data, "name", where),
         endpoint=names(data.get("endpoint"), f"{where}.endpoint"),
         source="promql" if promql else choice(data, "source", where, ASKABLE, "stats"),
@@ -195,6 +226,7 @@ def _assertion(entry: Any, where: str) -> Assertion:
         window=choice(data, "window", where, WINDOWS, "cumulative"),
         tolerance=parse_tolerance(data["tolerance"], f"{where}.tolerance") if "tolerance" in data else EXACT,
         default=number(data["default"], f"{where}.default") if "default" in data else None,
+        other=other,
     )
     _sensible(assertion, where)
     return assertion
@@ -207,6 +239,16 @@ def _labels(data: Mapping[str, Any], key: str, where: str) -> Labels | None:
     if not isinstance(labels, Mapping):
         raise SpecError(f"{where}.{key} has to be a dictionary of names and values, not {labels!r}")
     return tuple(sorted((str(name), str(value)) for name, value in labels.items()))
+
+
+def _other(data: Mapping[str, Any], op: str, where: str) -> Assertion | None:
+    """What is to be read for a value, where that is no number and no text."""
+    value = data.get("value")
+    if not isinstance(value, Mapping) or op in PRESENCE:
+        return None
+    if op not in COMPARISONS:
+        raise SpecError(f"{where}: what another stat reads goes with {', '.join(COMPARISONS)}, not with {op}")
+    return _assertion({**dictionary(value, where, READ_KEYS), "op": "eq", "value": 0}, where)
 
 
 def _expected(data: Mapping[str, Any], op: str, where: str) -> Scalar | tuple[Scalar, ...] | Pattern | None:
@@ -302,6 +344,8 @@ def _sensible_ratio(one: Assertion, where: str) -> None:
 def _left_to_chance(one: Assertion, where: str) -> None:
     """Refuses `tolerance: binomial` where nothing says of how many."""
     where = f"{where}.tolerance"
+    if one.other is not None:
+        raise SpecError(f"{where}: {BINOMIAL} needs a probability as value, and what a stat reads is none")
     try:
         check_binomial(one.op, one.value)
     except ValueError as error:

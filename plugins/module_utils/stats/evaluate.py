@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from fnmatch import fnmatchcase
 
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.assertion import Assertion
@@ -31,6 +32,8 @@ def evaluate(
     assertion: Assertion, endpoints: Sequence[Endpoint], now: Snapshot, since: Snapshot | None = None
 ) -> Verdict:
     """Whether one assertion holds."""
+    if assertion.other is not None:
+        return _against(assertion, assertion.other, endpoints, now, since)
     chosen = asked(assertion, endpoints)
     seen = _Seen(assertion)
     seen.add(_pods_not_there(assertion, endpoints, chosen, since))
@@ -57,6 +60,31 @@ def evaluate(
     if assertion.across == "any":
         return _any(verdict, measured)
     return _total(verdict, measured, seen)
+
+
+def _against(
+    assertion: Assertion,
+    other: Assertion,
+    endpoints: Sequence[Endpoint],
+    now: Snapshot,
+    since: Snapshot | None,
+) -> Verdict:
+    """Whether an assertion holds whose value is what another reads at the same look."""
+    read = evaluate(other, endpoints, now, since)
+    # That it is not what its placeholder says is no failure, and has no words.
+    failure = read.failure if read.failure is not None and read.failure.message else None
+    if failure is None and other.across == "each" and len({one.value for one in read.readings}) > 1:
+        failure = Failure("comparison", "it is several numbers: say by across which of them is meant")
+    if failure is not None:
+        verdict = Verdict(assertion, tuple(one.name for one in asked(assertion, endpoints)), ())
+        words = f"{other.read} cannot be told: {failure.message}"
+        return _fail(verdict, replace(failure, message=words), [])
+    verdict = evaluate(
+        replace(assertion, value=read.observed, other=None, read_from=other.read), endpoints, now, since
+    )
+    # What is too much now may not be at the next look.
+    verdict.final = verdict.final and verdict.failure is not None and verdict.failure.kind != "comparison"
+    return verdict
 
 
 def _doubt(chosen: Sequence[Endpoint], now: Snapshot, since: Snapshot) -> tuple[str, bool]:

@@ -9,7 +9,11 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ansible_collections.meshlab.envoy.plugins.module_utils.stats.assertion import PRESENCE, Assertion
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.assertion import (
+    PRESENCE,
+    Assertion,
+    with_others,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.endpoint import Endpoint
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.errors import Failure, SpecError
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.evaluate import evaluate
@@ -58,13 +62,15 @@ def judge(assertions: Sequence[Assertion], now: Snapshot, since: Snapshot | None
     counted = _with_those_that_are_gone(now, since)
     verdicts = []
     for position, assertion in enumerate(assertions):
-        if assertion.since and since is None:
+        differences = [one.of for one in with_others([assertion]) if one.since]
+        if differences and since is None:
             raise SpecError(
-                f"assertions[{position}] is about a {assertion.of}; give since, the snapshots to count from"
+                f"assertions[{position}] is about a {differences[0]}; give since, the snapshots to count from"
             )
-        shown = counted if assertion.since else now
+        shown = counted if differences else now
         endpoints = [Endpoint(page.name, scheme="", format=page.format) for page in shown.pages.values()]
-        _check_that_it_was_looked_for(assertion, endpoints, shown)
+        for one in with_others([assertion]):
+            _check_that_it_was_looked_for(one, endpoints, shown)
         verdicts.append(evaluate(assertion, endpoints, shown, since))
     for verdict in verdicts:
         if (

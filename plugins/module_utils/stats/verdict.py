@@ -56,9 +56,11 @@ class Verdict:
         """One entry of the result; the same keys whether it holds or not."""
         assertion = self.assertion
         value = assertion.value
-        expected = (
-            value.source if isinstance(value, Pattern) else list(value) if isinstance(value, tuple) else value
-        )
+        expected = list(value) if isinstance(value, tuple) else value
+        if isinstance(value, Pattern):
+            expected = value.source
+        elif assertion.other is not None:  # which could not be read
+            expected = assertion.other.read
         return {
             "ok": self.ok,
             "name": assertion.name,

@@ -12,7 +12,11 @@ from functools import lru_cache
 from urllib.parse import quote
 
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats import promql
-from ansible_collections.meshlab.envoy.plugins.module_utils.stats.assertion import PRESENCE, Assertion
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.assertion import (
+    PRESENCE,
+    Assertion,
+    with_others,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.endpoint import Endpoint, pick
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.errors import SpecError
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.pattern import Pattern, compile_pattern
@@ -92,7 +96,7 @@ def wanted_by(
 ) -> dict[str, Wanted]:
     """What each endpoint has to be asked for, by its name; `usedonly` None: where that changes no number."""
     answer: dict[str, Wanted] = {}
-    for assertion in assertions:
+    for assertion in with_others(assertions):
         stats = frozenset(name for name in (assertion.stat, assertion.over) if name)
         patterns = tuple(one for one in (assertion.match, assertion.over_match) if one)
         # Labels alone may be those of any name.

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.meshlab.envoy.plugins.module_utils.stats.assertion import Assertion
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.assertion import Assertion, with_others
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.client import Client
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.compare import too_far
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.endpoint import Endpoint
@@ -120,10 +120,11 @@ def watch(
     """
     if since is None:
         for position, assertion in enumerate(assertions):
-            if assertion.since:
-                raise SpecError(
-                    f"assertions[{position}] is about a {assertion.of}; give since, the snapshot to count from"
-                )
+            for one in with_others([assertion]):
+                if one.since:
+                    raise SpecError(
+                        f"assertions[{position}] is about a {one.of}; give since, the snapshot to count from"
+                    )
     wanted = wanted_by(assertions, endpoints, identity, usedonly)
     return asyncio.run(
         _watch(endpoints, assertions, wanted, since, timeout if wait else 0.0, wait, sleep, limits)

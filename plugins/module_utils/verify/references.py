@@ -13,6 +13,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeGuard
 
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.assertion import is_read
+
 KEYS = ("traffic", "status", "of")
 OF = ("answers", "bytes")
 
@@ -51,7 +53,7 @@ def check(assertions: Sequence[Mapping[str, Any]], traffic: Sequence[Mapping[str
 
 def is_reference(value: Any) -> TypeGuard[Mapping[str, Any]]:
     """Whether an assertion's value stands for a number of some traffic."""
-    return isinstance(value, Mapping)
+    return isinstance(value, Mapping) and not is_read(value)
 
 
 def placeholder(assertion: Mapping[str, Any]) -> dict[str, Any]:

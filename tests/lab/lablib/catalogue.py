@@ -58,6 +58,7 @@ IMAGES = (
         ("busybox-static",),
         {"statsd_exporter": STATSD_EXPORTER},
     ),
+    Image("prom/prometheus:v3.5.0", "prometheus", ("busybox-static", "prometheus")),
     Image("otel/opentelemetry-collector:0.149.0", "otelcol", (), {"otelcol": OTELCOL}),
     Image("redis:7.4-bookworm", "redis", (*_BASE, "redis-server")),
     Image("postgres:17-bookworm", "postgres", (*_BASE, "postgresql-15", "libnss-wrapper", "libc-bin")),

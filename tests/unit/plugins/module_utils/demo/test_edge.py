@@ -49,6 +49,16 @@ def test_what_was_expected_of_the_edge_goes_with_it() -> None:
     assert [one["to"] for one in demo["changes"]["scaled"]["during"]] == ["service1"]
 
 
+def test_what_is_compared_with_the_edge_goes_with_it() -> None:
+    data = front_proxy()
+    data["expectations"] = [
+        {"at": "service1", "stat": "a", "op": "eq", "value": {"at": place, "stat": "b"}}
+        for place in ("edge", "service2", ["service2", "edge"])
+    ]
+    kept = without_edges(read("front_proxy", data))["expectations"]
+    assert [one["value"]["at"] for one in kept] == ["service2"]
+
+
 def test_a_demo_without_an_edge_stays_as_it_is() -> None:
     demo = read("service_envoy", gallery("service_envoy"))
     assert without_edges(demo) == demo

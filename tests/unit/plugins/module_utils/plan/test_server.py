@@ -154,7 +154,7 @@ def test_a_page_may_be_at_the_services_own_port(plan: Planner) -> None:
     [
         (
             {"command": ["keep", "${prot}"]},
-            "command[1]: there is no ${prot}; there is: address, port, files, data, pages ($${prot} is",
+            "command[1]: there is no ${prot}; there is: address, port, files, data, pages, keep/app, keep/pages ($${prot} is",
         ),
         ({"files": {"a": "${x}"}}, "files.a: there is no ${x}; there is: address,"),
         ({"command": []}, "command: is empty; it is the program and its arguments"),
@@ -163,6 +163,20 @@ def test_a_page_may_be_at_the_services_own_port(plan: Planner) -> None:
         (
             {"ports": {"pages": {"port": 9000, "protocol": "tcp", "metrics": "/m"}}},
             "ports.pages.metrics: is a page of HTTP, and",
+        ),
+        ({"promql": "/"}, "promql: is a page of HTTP, and the port speaks tcp"),
+        (
+            {"ports": {"pages": {"port": 9000, "metrics": "/m", "promql": "/"}}},
+            "ports.pages: has both 'metrics' and 'promql'; expectations ask one port for one of them",
+        ),
+        ({"ports": {"statsd_exporter": {"port": 9000}}}, "ports.statsd_exporter: "),
+        (
+            {"command": ["keep", "${port.host}"]},
+            "command[1]: there is no ${port.host}; there is: address, port,",
+        ),
+        (
+            {"command": ["keep", "${web/admin}"]},
+            "command[1]: there is no ${web/admin}; there is: address, port,",
         ),
     ],
 )

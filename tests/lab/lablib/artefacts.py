@@ -130,7 +130,7 @@ class Archive:
             raise LabError(f"{url} cannot be read: {error}.") from None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class GoFolder:
     """A Go module of the project whose one program goes by several names."""
 
@@ -142,6 +142,10 @@ class GoFolder:
     public: tuple = ()
     #: how long the first build takes
     takes: str = "about ten minutes"
+
+    def __repr__(self) -> str:
+        """The same from any checkout of the same sources: images that have it in them are known by that."""
+        return self.path.name
 
     @property
     def path(self) -> Path:

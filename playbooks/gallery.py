@@ -32,8 +32,9 @@ HERE = Path(__file__).resolve().parent
 HOLD = re.compile(r"(\d+) of (\d+) expectations hold")
 # A line of the report, whose sections are named at their first.
 SEEN = re.compile(r"^  (?:holds|FAILS|     )  ([✔✘] .+)$", re.MULTILINE)
-# What says that a deployment begins, and that it does not because there is one.
+# What says that a deployment begins, that it does not because there is one, and that it ends.
 BEGINS = "PLAY [Deploy a demo and verify it]"
+ENDS = "PLAY [Remove a demo]"
 DEPLOYED = "is deployed already"
 ERROR = re.compile(r"^\[ERROR\]: (.*?)^Origin: ", re.DOTALL | re.MULTILINE)
 PODS = ("kubernetes", "openshift")  # reached by port-forward
@@ -95,16 +96,17 @@ class Gallery:
         if played.unfit:
             return played
         say(f"… playing {played.demo} on {self.runtime}")
-        began, begun, output = time.monotonic(), False, ""
+        began, begun, ended, output = time.monotonic(), False, False, ""
         try:
-            output = self._step(played, "site", demo, before=("not_deployed",))
+            output, ended = self._step(played, "site", demo, before=("not_deployed",), ends=not changes)
             begun = BEGINS in output
             if begun and not played.failed:
                 for change in changes:
                     played.changes += 1
-                    self._step(played, "change", demo, "-e", f"change={change}")
+                    more = ("-e", f"change={change}")
+                    _said, ended = self._step(played, "change", demo, *more, ends=change == changes[-1])
         finally:
-            if begun:
+            if begun and not ended:
                 self._step(played, "teardown", demo, always=True)
             played.seconds = time.monotonic() - began
         if not begun and DEPLOYED in output:
@@ -125,12 +127,17 @@ class Gallery:
         demo: str,
         *more: str,
         before: tuple[str, ...] = (),
+        ends: bool = False,
         always: bool = False,
-    ) -> str:
-        """Run a playbook, after those of `before`, and return what it said; '' where it was not run any more."""
+    ) -> tuple[str, bool]:
+        """Run a playbook after those of `before`. Return what it said, '' where it did not run, and whether it tried the demo's end.
+
+        With `ends` it does, in the same process, since each takes half a second to begin; but not where the playbook failed.
+        """
+        after = ("teardown",) if ends else ()
         command = [
             *self._command,
-            *(str(HERE / f"{name}.yml") for name in (*before, playbook)),
+            *(str(HERE / f"{name}.yml") for name in (*before, playbook, *after)),
             "-e",
             f"demo={demo}",
             *more,
@@ -138,7 +145,7 @@ class Gallery:
         ]
         with self._lock:
             if self._stopping and not always:
-                return ""
+                return "", False
             # A group of its own: Ctrl-C is this program's to pass on, and a teardown has to outlive it.
             process = subprocess.Popen(
                 command,
@@ -154,15 +161,17 @@ class Gallery:
         output, _nothing = process.communicate()
         with self._lock:
             self._running.discard(process)
+            broken_off = bool(process.returncode) and self._stopping and not always
+        ended = ends and ENDS in output and not broken_off
         change = more[-1].removeprefix("change=") if more else ""
         for held, expectations in HOLD.findall(output)[-1:]:  # a failure says it more than once
             played.held += int(held)
             played.expectations += int(expectations)
             played.seen[change] = SEEN.findall(output)
         if process.returncode:
-            step = f"{playbook} {more[-1]}" if more else playbook
+            step = "teardown" if ended else f"{playbook} {more[-1]}" if more else playbook
             played.failed.append((step, why(output)))
-        return output
+        return output, ended
 
     @staticmethod
     def _count_untold(played: Played, demo: str, changes: list[str]) -> None:

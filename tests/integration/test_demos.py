@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
+from deployment import take_down
 from live import FOUNDATION, RUNTIMES, Home, demo_data
 
 Stories = dict[tuple[str, str], Future[None]]
@@ -34,11 +35,10 @@ def test_a_demo_from_nothing_to_nothing(name: str, runtime: str, stories: Storie
 
 def story(name: str, runtime: str) -> None:
     home = Home(runtime)
-    demo = home.demo(name)
     try:
         tell(home, name)
     finally:
-        home.play("teardown", demo=demo)
+        take_down(home, name)
         home.close()
 
 

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from deployment import take_down
 from live import RUNTIMES, Home, asking
 
 DEMO = "canary"
@@ -57,7 +58,7 @@ def moved(runtime: str) -> None:
         assert home.running(DEMO) == before, "something was restarted"
         assert not list((home.folder / ".ansible_async").iterdir())
     finally:
-        home.play("teardown", demo=demo)
+        take_down(home, DEMO)
         home.close()
 
 
@@ -89,7 +90,7 @@ def test_what_goes_wrong_meanwhile_is_noticed() -> None:
         during = {MEANWHILE: {"duration": 3, "expect": [{**expect[0], "tolerance": "binomial"}]}}
         assert "expected at least 90 %: " in wrong(home, "half", during=during)
     finally:
-        home.play("teardown", demo=demo)
+        take_down(home, DEMO)
         home.close()
 
 

@@ -9,6 +9,7 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from deployment import take_down
 from live import RUNTIMES, Home, asking
 
 OLDEST, NEWEST = "1.36.4", "1.40.0"
@@ -33,7 +34,7 @@ def live(runtime: str) -> None:
         scale(home, demo)
         change(home, demo)
     finally:
-        home.play("teardown", demo=demo)
+        take_down(home, DEMO)
         home.close()
 
 

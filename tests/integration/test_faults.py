@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from deployment import take_down
 from live import RUNTIMES, Home, docker
 
 Data = dict[str, Any]
@@ -92,7 +93,7 @@ def home(request: pytest.FixtureRequest) -> Iterator[Home]:
     (one.folder / "plain").write_text("hello\n")
     one.play("site", demo=demo)
     yield one
-    one.play("teardown", demo=demo)
+    take_down(one, "front_proxy")
     one.close()
 
 

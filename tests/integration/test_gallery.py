@@ -13,6 +13,7 @@ import sys
 import time
 
 import pytest
+from deployment import take_down
 from live import DEMOS, PLAYBOOK, ROOT, RUNTIMES, Home, expectations, fitting, unfit
 
 SCRIPT = ROOT / "playbooks" / "gallery.py"
@@ -74,7 +75,7 @@ def test_a_demo_that_is_deployed_is_left_alone() -> None:
         before = home.running("rbac")
         ran = play(home, [str(demo)]).communicate(timeout=PATIENCE)[0]
         after = home.running("rbac")
-        home.play("teardown", demo=demo)
+        take_down(home, "rbac")
     finally:
         home.close()
     assert f"- {home.name('rbac')}: not played, it is deployed already" in ran, ran

@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import threading
 from contextlib import redirect_stdout, suppress
 from types import ModuleType
 from typing import Any
@@ -18,6 +19,8 @@ from live import CACHE, ROOT, Home, demo_data, merged
 
 from ansible_collections.meshlab.envoy.plugins.module_utils.plan.plan import make_plan
 from ansible_collections.meshlab.envoy.plugins.modules import demo_verify, workloads
+
+_one_at_a_time = threading.Lock()
 
 
 class Deployment:
@@ -89,6 +92,15 @@ class Deployment:
     def verify(self, plan: Any, timeout: float = 0.5) -> dict[str, Any]:
         needed = {key: plan[key] for key in ("endpoints", "traffic", "assertions")}
         return module_answer(demo_verify, {"plan": needed, "timeout": timeout})
+
+
+def take_down(home: Home, demo: str) -> None:
+    """Remove what there is of a demo, at the end of a test that is not about teardown.yml: that takes a second of CPU."""
+    plan = {"name": home.name(demo), "runtime": home.runtime, "folder": str(home.state(demo))}
+    # Stories are told side by side, and what a module prints goes to the one standard output.
+    with _one_at_a_time:
+        result = Deployment(home, demo).run(plan, state="absent")
+    assert not result["failed"], result["msg"]
 
 
 def module_answer(module: ModuleType, arguments: dict[str, Any]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "playbooks" / "gallery.py"
-CHANGED = ["not_deployed site", "change one", "change two", "teardown"]
+CHANGED = ["not_deployed site", "change one", "change teardown two"]
 # Says what it is asked to play, and what ansible-playbook would say of it.
 PROGRAM = """#!/bin/sh
 told={told}
@@ -34,9 +34,11 @@ for word; do
 done
 step="${{names# }}$change"
 echo "$step" >> "$told"
-case $step in *site) echo "PLAY [Deploy a demo and verify it] ***" ;; esac
+case $step in *site*) echo "PLAY [Deploy a demo and verify it] ***" ;; esac
 {behaviour}
-case $step in *teardown) ;; *) echo "2 of 2 expectations hold: 1 requests" ;; esac
+case $step in teardown) ;; *) echo "2 of 2 expectations hold: 1 requests" ;; esac
+case $step in *teardown*) echo "PLAY [Remove a demo] ***" ;; esac
+{ending}
 """
 DEPLOYED = """case $step in not_deployed*)
 echo '[ERROR]: Task failed: demo is deployed already: take it down first, or leave it as it is'; exit 2;; esac"""
@@ -58,9 +60,9 @@ def steps(tmp_path: Path) -> Callable[[], list[str]]:
 
 @pytest.fixture
 def command(tmp_path: Path) -> Callable[..., list[str]]:
-    def made(*arguments: str | Path, behaviour: str = "", says: str = PROGRAM) -> list[str]:
+    def made(*arguments: str | Path, behaviour: str = "", ending: str = "", says: str = PROGRAM) -> list[str]:
         program = tmp_path / "ansible-playbook"
-        program.write_text(says.format(told=tmp_path / "told", behaviour=behaviour))
+        program.write_text(says.format(told=tmp_path / "told", behaviour=behaviour, ending=ending))
         program.chmod(0o755)
         return [sys.executable, str(SCRIPT), "--ansible-playbook", str(program), *map(str, arguments)]
 
@@ -83,7 +85,7 @@ def lines(ran: Ran) -> list[str]:
 
 @pytest.mark.parametrize(
     ("options", "wanted"),
-    [([], CHANGED), (["--no-changes"], ["not_deployed site", "teardown"])],
+    [([], CHANGED), (["--no-changes"], ["not_deployed site teardown"])],
     ids=["all", "no changes"],
 )
 def test_steps_of_a_demo(
@@ -138,7 +140,7 @@ def test_it_has_failed_where_all_programs_are_to_be_there(
 
 
 def test_what_is_deployed_already_is_left_alone(gallery: Gallery, steps: Any, demo: Path) -> None:
-    says = PROGRAM.replace("case $step in *site)", "{behaviour}\ncase $step in *site)")
+    says = PROGRAM.replace("case $step in *site*)", "{behaviour}\ncase $step in *site*)")
     ran = gallery(demo, behaviour=DEPLOYED, says=says)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert steps() == ["not_deployed site"]
@@ -150,7 +152,7 @@ def test_what_fails_before_it_can_count_is_counted_from_its_file(
     gallery: Gallery, steps: Any, demo: Path
 ) -> None:
     ran = gallery(
-        demo, behaviour='case $step in *site) echo "[ERROR]: no room"; echo "Origin: x"; exit 2;; esac'
+        demo, behaviour='case $step in *site*) echo "[ERROR]: no room"; echo "Origin: x"; exit 2;; esac'
     )
     assert ran.returncode == 1
     assert steps() == ["not_deployed site", "teardown"]
@@ -159,8 +161,35 @@ def test_what_fails_before_it_can_count_is_counted_from_its_file(
     assert "✘ demo on local, site:\nno room\n" in ran.stdout
 
 
+def test_a_change_that_fails_is_told_and_the_demo_taken_down(
+    gallery: Gallery, steps: Any, demo: Path
+) -> None:
+    ran = gallery(
+        demo, behaviour='case $step in *two) echo "[ERROR]: no way"; echo "Origin: x"; exit 2;; esac'
+    )
+    assert ran.returncode == 1
+    assert steps() == [*CHANGED, "teardown"]
+    assert "✘ demo on local, change change=two:\nno way\n" in ran.stdout
+
+
+@pytest.mark.parametrize(
+    ("changes", "wanted"), [("", CHANGED), ("none", ["not_deployed site teardown"])], ids=["after a change", "at once"]
+)  # fmt: skip
+def test_what_cannot_be_taken_down_is_told(
+    gallery: Gallery, steps: Any, demo: Path, changes: str, wanted: list[str]
+) -> None:
+    demo.write_text(demo.read_text().replace("changes", changes or "changes"))
+    ending = 'case $step in *teardown*) echo "[ERROR]: it stays"; echo "Origin: x"; exit 2;; esac'
+    ran = gallery(demo, ending=ending)
+    assert ran.returncode == 1
+    # Once: why it failed is to be looked at.
+    assert steps() == wanted
+    assert "expectations hold, 0 s, failed: teardown\n" in ran.stdout
+    assert "✘ demo on local, teardown:\nit stays\n" in ran.stdout
+
+
 def test_what_is_no_demo_is_for_the_playbooks_to_tell(gallery: Gallery, demo: Path) -> None:
-    says = 'case $demo$step in nonesuch*site) echo "[ERROR]: there is no such demo file"; echo "Origin: x"; exit 2;; esac'
+    says = 'case $demo$step in nonesuch*site*) echo "[ERROR]: there is no such demo file"; echo "Origin: x"; exit 2;; esac'
     ran = gallery("nonesuch", demo, behaviour=says)
     assert ran.returncode == 1
     assert ran.stderr == ""
@@ -186,7 +215,7 @@ def test_several_runtimes_are_one_table(gallery: Gallery, steps: Any, tmp_path: 
     told = tmp_path / "{runtime}.json"
     ran = gallery("--runtime", "local", "--runtime", "docker", "--json", told, other, demo)
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    assert steps() == ["not_deployed site", "teardown", *CHANGED, *CHANGED]
+    assert steps() == ["not_deployed site teardown", *CHANGED, *CHANGED]
     assert [line.split() for line in lines(ran)[-8:]] == [
         ["demo", "runtime", "expectations", "held", "changes", "seconds"],
         ["demo", "local", "6", "6", "2", "N"],
@@ -225,19 +254,22 @@ def test_no_line_gets_into_another_one(command: Any, demo: Path, monkeypatch: py
     assert all(piece.endswith("\n") for piece in pieces)
 
 
+@pytest.mark.parametrize("when", ["behaviour", "ending"], ids=["deployed", "taken down"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_whoever_ends_it_has_what_was_deployed_taken_down(
-    command: Any, steps: Any, demo: Path, tmp_path: Path, number: int
+    command: Any, steps: Any, demo: Path, tmp_path: Path, number: int, when: str
 ) -> None:
     other = tmp_path / "other.yml"
     other.write_text("{}\n")
     # The playbook of one demo waits for the signal; that of the other never begins to deploy.
-    waits = "case $step in *site) exec sleep 60;; esac"
-    process = subprocess.Popen(command(demo, other, behaviour=waits), stdout=subprocess.PIPE, text=True)
+    waits = {when: "case $step in *site*) exec sleep 60;; esac"}
+    demo.write_text(demo.read_text().replace("changes", "none"))
+    process = subprocess.Popen(command(demo, other, **waits), stdout=subprocess.PIPE, text=True)
     while not steps():
         assert process.poll() is None
     process.send_signal(number)
     told = process.communicate(timeout=60)[0]
     assert process.returncode == 130
     assert "what was deployed is taken down" in told
-    assert steps() == ["not_deployed site", "teardown"]
+    assert "is still there" not in told
+    assert steps() == ["not_deployed site teardown", "teardown"]

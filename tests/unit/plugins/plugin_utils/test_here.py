@@ -65,10 +65,12 @@ def test_defaults_check_mode_and_diff_are_as_in_a_module() -> None:
 
 
 def test_the_actions_do_what_their_modules_do() -> None:
-    from ansible_collections.meshlab.envoy.plugins.action import demo_verify, workloads
+    from ansible_collections.meshlab.envoy.plugins.action import demo_verify, program_info, workloads
     from ansible_collections.meshlab.envoy.plugins.modules import demo_verify as verify_module
+    from ansible_collections.meshlab.envoy.plugins.modules import program_info as program_module
     from ansible_collections.meshlab.envoy.plugins.modules import workloads as workloads_module
 
-    for plugin, module in ((demo_verify, verify_module), (workloads, workloads_module)):
+    pairs = ((demo_verify, verify_module), (program_info, program_module), (workloads, workloads_module))
+    for plugin, module in pairs:
         assert plugin.ActionModule.arguments is module.ARGUMENTS
         assert plugin.ActionModule.perform is module.perform

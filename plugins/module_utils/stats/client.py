@@ -23,6 +23,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.stats.facts import (
     identity_by_stats,
     read_facts,
     read_identity,
+    read_loaded,
     read_ready,
     rejected_updates,
 )
@@ -55,13 +56,16 @@ class Client:
     attempts: int = 0
     _stream: Stream | None = field(default=None, repr=False)
 
-    async def page(self, wanted: Wanted, timeout: float) -> Page:
-        """What the endpoint shows, within `timeout` seconds; a failure is part of the page."""
+    async def page(self, wanted: Wanted, timeout: float, young: bool = False) -> Page:
+        """What the endpoint shows, within `timeout` seconds; a failure is part of the page.
+
+        `young` says that an earlier look saw it in its first second.
+        """
         self.attempts += 1
         began = time.monotonic()
         page = Page(self.endpoint.name, self.endpoint.format, time.time())
         page.failure = await self.within(
-            timeout, self._fill(page, asking.asked_anyway(wanted, self.endpoint.format))
+            timeout, self._fill(page, asking.asked_anyway(wanted, self.endpoint.format), young)
         )
         page.milliseconds = round((time.monotonic() - began) * 1000, 1)
         if page.failure:
@@ -124,12 +128,15 @@ class Client:
             self._stream.close()
             self._stream = None
 
-    async def _fill(self, page: Page, wanted: Wanted) -> None:
+    async def _fill(self, page: Page, wanted: Wanted, young: bool) -> None:
         for source, selection in wanted.sources.items():
             page.sources[source] = await self._source(page, source, selection, wanted.histograms)
         page.time = time.time()
         if self.endpoint.format == "envoy" and wanted.identity:
             page.identity = await self._identity(page)
+            # Uptime is in whole seconds: it does not tell this process from another that is as young.
+            if page.identity is not None and (young or page.identity.uptime == 0):
+                page.identity = replace(page.identity, loaded=await self._loaded(page))
         elif self.endpoint.format == "prometheus":
             page.identity = _start_time(page)
 
@@ -186,6 +193,15 @@ class Client:
             raise
         received = time.time()
         return read_identity(answer.body, received, received - sent)
+
+    async def _loaded(self, page: Page) -> str:
+        """When it loaded its bootstrap; '' where allow_paths keeps that back."""
+        try:
+            return read_loaded(load((await self._get(asking.LOADED, page)).body))
+        except ScrapeError as error:
+            if error.kind == "http_status":
+                return ""
+            raise
 
     async def _identity_by_stats(self, page: Page) -> Identity | None:
         sent = time.time()

@@ -102,6 +102,20 @@ def read_identity(head: bytes, received: float, took: float) -> Identity:
     )
 
 
+def read_loaded(dump: Any) -> str:
+    """When the bootstrap was loaded, as /config_dump says it; '' where it does not."""
+    configs = dump.get("configs") if isinstance(dump, dict) else None
+    dumps = [one for one in configs if isinstance(one, dict)] if isinstance(configs, list) else []
+    return next(
+        (
+            str(one.get("last_updated", ""))
+            for one in dumps
+            if str(one.get("@type")).endswith(".BootstrapConfigDump")
+        ),
+        "",
+    )
+
+
 # Envoy works out server.uptime when it flushes its stats, every 5 s unless it is configured otherwise.
 _FLUSH = 5.0
 

@@ -17,6 +17,9 @@ def restarted(before: Identity | None, after: Identity | None) -> str:
         return ""
     if before.epoch is not None and after.epoch is not None and before.epoch != after.epoch:
         return f"it was restarted hot since (epoch {before.epoch}, now {after.epoch})"
+    if before.loaded and after.loaded:
+        words = f"it was restarted since (it loaded its bootstrap at {after.loaded}, the one before at {before.loaded})"
+        return words if after.loaded != before.loaded else ""
     if before.started is None or after.started is None:
         return ""
     later = after.started - before.started
@@ -34,6 +37,8 @@ def in_doubt(before: Identity | None, after: Identity | None) -> str:
         return "it does not say when it was started"
     if before is None or before.started is None:
         return "the earlier snapshot does not say when it was started"
+    if before.loaded and after.loaded:
+        return ""
     # It was started at that time or before, as its uptime is cut off. Who was there at the earlier look had been started before that.
     if not restarted(before, after) and after.started > before.started + (before.uptime or 0.0):
         return SOON

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -58,6 +58,7 @@ class Fleet:
     limits: Limits = DEFAULT_LIMITS
     clients: dict[str, Client] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)  # pods that are not asked
+    young: Collection[str] = ()  # whom an earlier look saw in its first second
 
     def __post_init__(self) -> None:
         self._entries = self.endpoints
@@ -165,7 +166,7 @@ class Fleet:
             where = client.endpoint.where
             failure = Failure("timeout", f"{where} was not asked: the time was over before its turn came")
             return Page(client.endpoint.name, client.endpoint.format, time.time(), failure=failure)
-        return await client.page(wanted, left)
+        return await client.page(wanted, left, client.endpoint.name in self.young)
 
     def close(self) -> None:
         for client in self.clients.values():

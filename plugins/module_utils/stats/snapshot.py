@@ -87,11 +87,19 @@ class Identity:
     started: float | None = None  # seconds since 1970, to a second or two
     epoch: int | None = None
     slack: float = 1.0  # how many seconds earlier it may have started
+    loaded: str = ""  # when it loaded its bootstrap, by its own clock; asked where the start time cannot tell two processes apart
 
     def as_data(self) -> dict[str, Any]:
-        return {
-            key: getattr(self, key) for key in ("version", "state", "uptime", "started", "epoch", "slack")
-        }
+        keys = (
+            "version",
+            "state",
+            "uptime",
+            "started",
+            "epoch",
+            "slack",
+            *(["loaded"] if self.loaded else []),
+        )
+        return {key: getattr(self, key) for key in keys}
 
 
 @dataclass

@@ -28,6 +28,8 @@ _LONGEST_FILTER = 8_000
 _SPECIAL = re.compile(r"[\x00-/:-@\[-^`{-\x7f]")
 # Which process answers, where nothing says it better: of Envoy's own stats, and of a page in Prometheus' format.
 IDENTITY = Selection(frozenset(["server.uptime", "server.hot_restart_epoch"]))
+# When the bootstrap was loaded, in milliseconds: of a dump, which Envoy makes whole and then leaves out all else of.
+LOADED = "/config_dump?mask=last_updated"
 # How many updates of its configuration Envoy refused; its dump does not say it.
 REJECTED = Selection(patterns=(compile_pattern(r".*\.update_rejected", "config"),))
 _ON_A_PAGE = Selection(

@@ -141,7 +141,7 @@ async def _watch(
     sleep: float,
     limits: Limits,
 ) -> Outcome:
-    fleet = Fleet(endpoints, limits)
+    fleet = Fleet(endpoints, limits, young=seen_young(since))
     began = time.monotonic()
     kinds: dict[tuple[str, str], str] = {}
     attempts = 0
@@ -185,6 +185,12 @@ async def _watch(
         return Outcome(verdicts, snapshot, time.monotonic() - began, attempts, tries, remarks)
     finally:
         fleet.close()
+
+
+def seen_young(since: Snapshot | None) -> frozenset[str]:
+    """Those whose start time alone does not tell whether they were restarted since."""
+    pages = since.pages.values() if since else ()
+    return frozenset(page.name for page in pages if page.identity is not None and page.identity.loaded)
 
 
 def doubts(verdicts: Sequence[Verdict]) -> list[str]:

@@ -189,6 +189,8 @@ SOON = "it was started just before the earlier snapshot, or just after it"
         (Identity(uptime=9, started=91, slack=6), Identity(uptime=9, started=94, slack=6), ""),
         (Identity(uptime=0, started=100, slack=1), Identity(uptime=0, started=100.1, slack=1), SOON),
         (page("e", 100.9, started=99.9).identity, page("e", 109, started=100.8).identity, ""),
+        (Identity(uptime=0, started=100, loaded="a"), Identity(uptime=3, started=100.1, loaded="a"), ""),
+        (Identity(uptime=0, started=100, loaded="a"), Identity(uptime=3, started=100.1), SOON),
     ],
 )
 def test_a_restart_that_cannot_be_excluded_is_told(
@@ -203,6 +205,16 @@ def test_a_restart_that_cannot_be_excluded_is_told(
     # What can be mended is worth a warning.
     assert bool(doubts([verdict, verdict])) is (words not in ("", SOON))
     assert "told" not in judge({"stat": "x", "op": "eq", "value": 9}, snap(later), snap(earlier)).message(1)
+
+
+def test_another_bootstrap_is_another_process() -> None:
+    earlier, later = page("e", 100, x=5), page("e", 101, x=9)
+    earlier.identity = Identity(uptime=0, started=100, loaded="16:40:26.005")
+    later.identity = Identity(uptime=0, started=100.1, loaded="16:40:26.105")
+    verdict = judge({"stat": "x", "of": "delta", "op": "eq", "value": 4}, snap(later), snap(earlier))
+    assert verdict.failure is not None
+    assert verdict.failure.kind == "restarted"
+    assert "at 16:40:26.105, the one before at 16:40:26.005" in verdict.failure.message
 
 
 def test_an_uptime_that_fell_is_a_restart_however_old_it_is() -> None:

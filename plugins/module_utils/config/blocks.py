@@ -70,6 +70,13 @@ def version(text: str) -> str:
     return next((value for value in match.groups() if value is not None), "") if match else ""
 
 
+def again(text: str) -> str:
+    """Return the same resources as another text: of another version, where it has one that is plain to see."""
+    found = version(text)
+    other = VERSION.sub(f"version_info: '{found} again'", text) if found else text
+    return other if other != text else f"{text}\n"
+
+
 def union(old: str, new: str) -> str:
     """Return `new` with those resources of `old` that it lacks; its version is both. Raises Unclear."""
     both = f"{version(new)}+{version(old)}"

@@ -19,7 +19,7 @@ from typing import Any
 from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.api import Cluster
 from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.errors import ClusterError
 from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.pods import gone, sort_out, statuses
-from ansible_collections.meshlab.envoy.plugins.module_utils.config import tree
+from ansible_collections.meshlab.envoy.plugins.module_utils.config import blocks, tree
 from ansible_collections.meshlab.envoy.plugins.module_utils.config.admin import AdminClient, Silent
 from ansible_collections.meshlab.envoy.plugins.module_utils.config.model import Refused
 from ansible_collections.meshlab.envoy.plugins.module_utils.config.watch import NOT_READ, Counts, Watch, until
@@ -35,9 +35,8 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.side_by_side import 
 
 # Seconds after which a pod that did not sync is touched again: the kubelet may have looked before it heard of the new ConfigMap.
 AGAIN = 1.5
-# Seconds in which a kubelet that was asked to brings what changed, unless nothing did; and what makes a change of nothing.
+# Seconds in which a kubelet that was asked to brings what changed, unless nothing did.
 READS_WITHIN = 4.0
-AGAIN_COMMENT = "# read again\n"
 # Seconds until a log has what its program just said; and how much of it is looked at, since answers may be logged there too.
 LOGGED_AFTER = (0, 0.2, 0.5)
 LOG_LINES = 500
@@ -230,7 +229,7 @@ class Pods:
         """As `Place` says. All pods are made to read the content again where the first reading tells nothing.
 
         A pod may have had it already, and then reads nothing; or it reads what somebody else had put there before, of
-        the same version perhaps. A second and a third reading are of this content.
+        the same version perhaps. Another version of the same is nobody else's, and what is read after that is this.
         """
         words: Mapping[str, str] = {}
         if self._last not in self._strange:
@@ -239,10 +238,10 @@ class Pods:
             if NOT_READ not in words.values():
                 return _said(words)
         self._strange.discard(self._last)
-        for data in ({**self.data, self._last: f"{self.data[self._last]}{AGAIN_COMMENT}"}, self.data):
+        for data in ({**self.data, self._last: blocks.again(self.data[self._last])}, self.data):
             counts = self.counts(kind)
             self._apply(data)
-            words = self._taken(kind, counts, names, version, deadline)
+            words = self._taken(kind, counts, names, blocks.version(data[self._last]), deadline)
             if any(words.values()):
                 break
         return _said(words)

@@ -72,6 +72,19 @@ def test_the_version_is_found_where_it_is_plain_to_see(text: str, version: str) 
     assert blocks.version(text) == version
 
 
+@pytest.mark.parametrize(
+    ("text", "other"),
+    [
+        ("version_info: sha256:0a\nresources: []\n", "version_info: 'sha256:0a again'\nresources: []\n"),
+        ("resources: []\n", "resources: []\n\n"),
+        ('{"version_info": "4"}', '{"version_info": "4"}\n'),
+    ],
+)
+def test_the_same_may_be_another_text(text: str, other: str) -> None:
+    assert blocks.again(text) == other
+    assert yaml.safe_load(other).get("resources") == yaml.safe_load(text).get("resources")
+
+
 def test_a_union_in_json_is_of_both_versions() -> None:
     old, new = (json.dumps({"version_info": one, "resources": [{"name": one}]}) for one in ("old", "new"))
     assert blocks.version(blocks.union(old, new)) == "new+old"

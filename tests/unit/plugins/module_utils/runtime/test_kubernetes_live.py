@@ -154,6 +154,39 @@ def test_what_somebody_else_put_there_is_not_taken_for_what_was_put(
     assert len(brought) == known + 1
 
 
+def test_what_is_read_for_another_reason_is_not_taken_for_a_second_reading(
+    place: Pods, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A Secret in the same folder makes a pod read all of it; a kubelet may miss a content that stays for a moment only."""
+    wanted = "version_info: sha256:0a\nresources: []\n"
+    brought, looks = [wanted], 0
+
+    def kubelet(self: Pods, pod: str) -> None:
+        nonlocal looks
+        looks += 1
+        content = self.data["listeners.yaml"]
+        if looks == 2:
+            brought.append(wanted)  # the Secret
+        elif looks > 2 and content != brought[-1]:
+            brought.append(content)
+
+    def admin(_self: PodAdmin, path: str, _timeout: float) -> str:
+        version = brought[-1].splitlines()[0].removeprefix("version_info: ").strip("'")
+        if "lds" not in path:
+            return ""
+        return f'listener_manager.lds.version_text: "{version}"\nlistener_manager.lds.update_success: {len(brought)}'
+
+    monkeypatch.setattr(Pods, "_touch", kubelet)
+    monkeypatch.setattr(PodAdmin, "get", admin)
+    monkeypatch.setattr(kubernetes_live, "AGAIN", 0.05)
+    place.data = {"listeners.yaml": wanted}
+    assert place.running()
+    before = place.counts("listeners")
+    place.put("edge/listeners.yaml", wanted.encode(), 0o644)
+    assert place.taken("listeners", before, (), "sha256:0a", time.monotonic() + 3) == ""
+    assert brought == [wanted, wanted, wanted.replace("sha256:0a", "'sha256:0a again'"), wanted]
+
+
 def test_why_clusters_were_refused_is_in_a_pods_log(
     cluster: Pretended, place: Pods, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -277,11 +277,21 @@ def executable(folder: Path) -> str:
     return str(folder / "envoy")
 
 
+def grown_up(port: int) -> bytes:
+    """/server_info of an Envoy past its first second, in which it is asked one question more than ever after."""
+    end = time.monotonic() + 30
+    while b'"uptime_current_epoch": "0s"' in (answer := fetch(port, "/server_info")):
+        if time.monotonic() > end:
+            sys.exit("the real Envoy does not grow older")
+        time.sleep(0.05)
+    return answer
+
+
 def real_answer(envoy: str, folder: Path) -> Path:
     """A folder with what a real Envoy with many clusters answers, cut to STATS numbers."""
     with started(envoy, folder, 1, clusters=40) as ports:
         whole = json.loads(fetch(ports[0], "/stats?format=json"))
-        (folder / "server_info.json").write_bytes(fetch(ports[0], "/server_info"))
+        (folder / "server_info.json").write_bytes(grown_up(ports[0]))
     stats = [one for one in whole["stats"] if "name" in one]
     wanted = [one for one in stats if one["name"].startswith("cluster.service1.")]
     others = [one for one in stats if not one["name"].startswith("cluster.service1.")]

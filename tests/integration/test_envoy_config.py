@@ -317,6 +317,28 @@ def test_the_load_would_notice_a_careless_rename(edge: Edge, careless: str) -> N
     assert counts["503"] > 0, counts
 
 
+@pytest.mark.parametrize(
+    "versions",
+    [
+        ("v1", "v2"),
+        ("1.0", "1.1"),
+        ("it's <1>", "it's <2>"),
+        (r"a\1", r"b\g"),
+        ('"1"', '"2"'),
+        ("a: 1", "a: 2"),
+    ],
+)
+def test_an_authors_own_version_is_no_reason_to_doubt(edge: Edge, versions: tuple[str, str]) -> None:
+    """It may be written in ways in which nobody but Envoy reads it, and the admin does not show it as it is."""
+    edge.listeners["version_info"] = edge.clusters["version_info"] = versions[0]
+    edge.deploy()
+    with edge.running():
+        edge.rename("two")
+        edge.listeners["version_info"] = edge.clusters["version_info"] = versions[1]
+        [outcome] = edge.deploy(timeout=3)
+        assert (outcome.words, outcome.swaps) == ("", 3)
+
+
 def test_clusters_stay_for_connections_that_do_not_end_and_go_with_the_next_run(edge: Edge) -> None:
     with edge.running(drain_seconds=2):
         with load(edge.port) as counts:

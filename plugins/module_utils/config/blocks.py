@@ -19,9 +19,10 @@ KINDS = {
 START = re.compile(r"^resources:\s*(#.*)?$")
 EMPTY = re.compile(r"^resources:\s*(\[\s*\]|null|~)?\s*(#.*)?$")
 NAME = re.compile(r"""^name:\s+(?:"([^"\\]*)"|'([^']*)'|([^\s"'#&*!|>{\[%@`][^#]*?))\s*(?:\s#.*)?$""")
-# A number or a boolean that is not quoted is no string to Envoy either.
+# A version that YAML, the admin's page and a replacement have as it is; bare, YAML may take it for something else than text.
+PLAIN = r"[\w.:+/@ -]*"
 VERSION = re.compile(
-    r"""^version_info:[ ]+(?:"([^"\\\n]*)"|'([^'\n]*)'|(sha256:[0-9a-f]+))[ ]*(?:#.*)?$""", re.M
+    rf"""^version_info:[ ]+(?:"({PLAIN})"|'({PLAIN})'|(sha256:[0-9a-f]+))[ ]*(?:#.*)?$""", re.M | re.A
 )
 
 
@@ -65,26 +66,26 @@ def version(text: str) -> str:
             found = json.loads(text).get("version_info")
         except ValueError:
             return ""
-        return found if isinstance(found, str) else ""
+        return found if isinstance(found, str) and re.fullmatch(PLAIN, found, re.A) else ""
     match = VERSION.search(text)
     return next((value for value in match.groups() if value is not None), "") if match else ""
 
 
 def again(text: str) -> str:
     """Return the same resources as another text: of another version, where it has one that is plain to see."""
-    found = version(text)
-    other = VERSION.sub(f"version_info: '{found} again'", text) if found else text
+    other = _versioned(text, f"{version(text)} again")
     return other if other != text else f"{text}\n"
 
 
 def union(old: str, new: str) -> str:
     """Return `new` with those resources of `old` that it lacks; its version is both. Raises Unclear."""
-    both = f"{version(new)}+{version(old)}"
+    own = version(new)
+    both = f"{own}+{version(old)}" if own else ""
     if _is_json(old) and _is_json(new):
         mine = _json_resources(new)
         have = {_json_name(one) for one in mine}
         lacking = [one for one in _json_resources(old) if _json_name(one) not in have]
-        versioned = {"version_info": both} if version(new) else {}
+        versioned = {"version_info": both} if both else {}
         merged = {**json.loads(new), **versioned, "resources": mine + lacking}
         return json.dumps(merged, indent=2) + "\n" if lacking else new
     if _is_json(old) or _is_json(new):
@@ -99,7 +100,12 @@ def union(old: str, new: str) -> str:
     moved = [_ended(_moved(block, indent)) for block in missing]
     head = after.head if after.blocks else re.sub(r"(?m)^resources:.*$", "resources:", after.head)
     text = head + "".join(map(_ended, after.blocks.values())) + "".join(moved) + after.tail
-    return VERSION.sub(f"version_info: '{both}'", text) if version(new) else text
+    return _versioned(text, both)
+
+
+def _versioned(text: str, other: str) -> str:
+    """Return a YAML `text` with another version, where it has one that is plain to see."""
+    return VERSION.sub(f"version_info: '{other}'", text) if version(text) else text
 
 
 def lacking(old: str, new: str) -> list[str]:

@@ -39,7 +39,7 @@ class Place(Protocol):
     def taken(self, kind: str, before: Any, names: Collection[str], version: str, deadline: float) -> str:
         """Wait until every Envoy has taken what was put after `before`, and `names` in it are warm; return '' or what is wrong.
 
-        `version` is the version_info of what was put, '' where it has none.
+        `version` is the version_info of what was put, '' where it has none that is plain to see.
         """
 
     def late(self, kind: str, before: Any) -> str:

@@ -61,9 +61,9 @@ class Watch:
         return Counts(total(".update_success"), total(".update_rejected", ".update_failure"), version=version)
 
     def taken(self, kind: str, before: Counts, names: Collection[str], version: str, deadline: float) -> str:
-        """Wait until a file of `version` that was put in place after `before` is taken and its resources are warm.
+        """Wait until a file that was put in place after `before` is taken and its resources are warm; return '' or what is wrong.
 
-        Return '' or what is wrong.
+        `version` is the file's version_info; where that is '' or the admin shows none, the counts alone tell.
         """
         last: Counts | None = None
         for _attempt in until(deadline):
@@ -72,7 +72,7 @@ class Watch:
                 return self.refusal(kind)
             self.waits()
             # Twice the same: a folder that is watched as a whole makes Envoy read a file more than once.
-            if now.taken > before.taken and now == last and now.version in ("", version):
+            if now.taken > before.taken and now == last and (not version or now.version in ("", version)):
                 break
             last = now
         else:

@@ -63,6 +63,10 @@ def test_the_names_of_the_resources_are_found(text: str, names: list[str]) -> No
         # What Envoy reads as something else than text is not ours to guess.
         ("version_info: 1.0\nresources: []\n", ""),
         ('version_info: "a\\tb"\nresources: []\n', ""),
+        ("version_info: 'a\\1'\nresources: []\n", ""),
+        ("version_info: v1\nresources: []\n", ""),
+        ('version_info: "it\'s"\nresources: []\n', ""),
+        ('{"version_info": "<4>", "resources": []}', ""),
         ('{"version_info": "4", "resources": []}', "4"),
         ('{"version_info": 4}', ""),
         ("{", ""),

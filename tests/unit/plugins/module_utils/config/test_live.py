@@ -240,15 +240,23 @@ def test_a_file_that_is_not_read_in_time_is_not_confirmed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("shown", "taken"),
-    [('"sha256:2"', True), ('"sha256:1"', False), ('""', True), (None, True)],
-    ids=["that one", "one of before", "none", "hidden"],
+    ("put", "shown", "taken"),
+    [
+        ("sha256:2", '"sha256:2"', True),
+        ("sha256:2", '"sha256:1"', False),
+        ("sha256:2", '""', True),
+        ("sha256:2", None, True),
+        ("", '"v1"', True),
+    ],
+    ids=["that one", "one of before", "none", "hidden", "not plain to see"],
 )
-def test_a_file_of_another_version_is_not_the_one_that_was_put(shown: str | None, taken: bool) -> None:
+def test_a_file_of_another_version_is_not_the_one_that_was_put(
+    put: str, shown: str | None, taken: bool
+) -> None:
     read: dict[str, int | str] = {"listener_manager.lds.update_success": 2}
     if shown is not None:
         read["listener_manager.lds.version_text"] = shown
-    words = watch(read).taken("listeners", Counts(1, 0), (), "sha256:2", time.monotonic() + 0.05)
+    words = watch(read).taken("listeners", Counts(1, 0), (), put, time.monotonic() + 0.05)
     assert words == ("" if taken else "it did not read the file in time")
 
 

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 
 from ansible_collections.meshlab.envoy.plugins.module_utils.demo.error import DemoError
 from ansible_collections.meshlab.envoy.plugins.module_utils.demo.read import Demo
@@ -152,15 +153,19 @@ class Layout:
     def peers(self, group: str, slot: str) -> tuple[str, ...]:
         """Return the groups that connect to `slot` of `group`, besides those who share its network."""
         found: list[str] = []
-        for asker, called in self._calls():
+        for asker, called in self._calls:
             if asker != group and called == (group, slot):
                 found.append(asker)
         if (group, slot) == (EXPORTER, EXPORTER_STATSD):
             found += [proxy.group for proxy in self.proxies() if not self.shares_exporter_network(proxy)]
         return tuple(dict.fromkeys(found))
 
-    def _calls(self) -> Iterator[tuple[str, tuple[str, str]]]:
-        """Yield (group, the group and slot that it calls) of everybody who calls somebody else of the demo."""
+    @cached_property
+    def _calls(self) -> list[tuple[str, tuple[str, str]]]:
+        """Who calls whom: (group, the group and slot that it calls), of everybody who calls somebody else of the demo."""
+        return list(self._who_calls())
+
+    def _who_calls(self) -> Iterator[tuple[str, tuple[str, str]]]:
         for proxy in self.proxies():
             for name, cluster in proxy.spec["clusters"].items():
                 for one in topology.targets(cluster):
@@ -225,7 +230,7 @@ class Layout:
             return False
         if self.context.pods and self.demo["services"][service]["server"] is not None:
             return False
-        return (service, APP) not in {called for group, called in self._calls() if group != service}
+        return (service, APP) not in {called for group, called in self._calls if group != service}
 
     def _check_ports(self) -> None:
         """No two things that share a network, or the host, may listen on one port."""

@@ -84,9 +84,14 @@ def _check_server(service: Mapping[str, Any], file: str, where: str) -> None:
 
 
 def _check_page(spec: Mapping[str, Any], protocol: str, file: str, where: str) -> None:
+    for key in ("ready", *PAGES):
+        if (path := spec.get(key)) is None:
+            continue
+        if protocol != "http":
+            raise DemoError(file, f"{where}.{key}: is a page of HTTP, and the port speaks {protocol}")
+        if not path.startswith("/"):
+            raise DemoError(file, f"{where}.{key}: '{path}' has to be a path, with a '/' first")
     found = [key for key in PAGES if spec[key] is not None]
-    if found and protocol != "http":
-        raise DemoError(file, f"{where}.{found[0]}: is a page of HTTP, and the port speaks {protocol}")
     if len(found) > 1:
         raise DemoError(
             file,

@@ -18,6 +18,15 @@ WORDS = ("address", PORT, "files", "data")
 PAGES = {"metrics": "prometheus", "promql": "promql"}
 
 
+def ready(server: Mapping[str, Any]) -> str | None:
+    """Return the path of the page that tells whether it serves; None where a connection has to do.
+
+    One that shows metrics has to be able to show them before they are asserted.
+    """
+    path: str | None = server["ready"] or server["metrics"]
+    return path
+
+
 def said(server: Mapping[str, Any] | None) -> set[str]:
     """Return everything that the program, if there is one, wants to be told."""
     return {word for _key, text in texts(server) for word in words.said(text)}

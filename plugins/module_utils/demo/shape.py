@@ -186,6 +186,8 @@ SERVER = Shape(
         "program": {"type": "str"},
         "environment": {"type": "dict", "default": {}},
         "files": {"type": "dict", "default": {}},
+        # the path of a page at the service's own port that answers below 400 once the program serves
+        "ready": {"type": "str"},
         # the path of a page of Prometheus metrics at the service's own port
         "metrics": {"type": "str"},
         # or what comes before /api/v1/query where it answers Prometheus' queries

@@ -11,7 +11,7 @@ from functools import cached_property
 
 from ansible_collections.meshlab.envoy.plugins.module_utils.demo.error import DemoError
 from ansible_collections.meshlab.envoy.plugins.module_utils.demo.read import Demo
-from ansible_collections.meshlab.envoy.plugins.module_utils.demo.server import PORT, said
+from ansible_collections.meshlab.envoy.plugins.module_utils.demo.server import PORT, ready, said
 from ansible_collections.meshlab.envoy.plugins.module_utils.documents.manifests.names import (
     object_name,
     pods_name,
@@ -224,11 +224,13 @@ class Layout:
     def _only_inside_asks(self, service: str) -> bool:
         """Whether nobody goes past the service's sidecar to the app itself.
 
-        A program has one address for all of its ports; and in a pod the kubelet asks from outside whether it serves.
+        A program has one address for all of its ports. Whether it serves is asked from outside, by a connection in pods
+        and for a page in containers too.
         """
+        server = self.demo["services"][service]["server"]
         if topology.proxy_of(self.demo, service) is None or topology.server_ports(self.demo, service):
             return False
-        if self.context.pods and self.demo["services"][service]["server"] is not None:
+        if server is not None and (self.context.pods or ready(server)):
             return False
         return (service, APP) not in {called for group, called in self._calls if group != service}
 

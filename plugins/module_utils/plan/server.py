@@ -11,7 +11,7 @@ from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils.demo import words
 from ansible_collections.meshlab.envoy.plugins.module_utils.demo.read import Demo
-from ansible_collections.meshlab.envoy.plugins.module_utils.demo.server import WORDS, texts
+from ansible_collections.meshlab.envoy.plugins.module_utils.demo.server import WORDS, ready, texts
 from ansible_collections.meshlab.envoy.plugins.module_utils.demo.words import filled
 from ansible_collections.meshlab.envoy.plugins.module_utils.documents.workload import Mount, Port, Probe
 from ansible_collections.meshlab.envoy.plugins.module_utils.plan import topology
@@ -88,13 +88,19 @@ def server_fields(
         "environment": {key: filled(str(value), values) for key, value in server["environment"].items()},
         "mounts": (Mount(_folder(name, instance, layout), HOME),) if files and not local else (),
         "directory": ".",
-        "probe": Probe()
-        if service["protocol"] == "udp"
-        else Probe("tcp", host=host, port=port, path="", command=None),
+        "probe": _probe(service, host, port),
         "user": USER,
         "memory_mb": server["memory_mb"],
         "digest": digest(files),
     }
+
+
+def _probe(service: Mapping[str, Any], host: str, port: int) -> Probe:
+    if service["protocol"] == "udp":
+        return Probe()
+    if page := ready(service["server"]):
+        return Probe("http", host=host, port=port, path=page)
+    return Probe("tcp", host=host, port=port, path="")
 
 
 def _folder(name: str, instance: str, layout: Layout) -> str:

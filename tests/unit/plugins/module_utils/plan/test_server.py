@@ -150,6 +150,29 @@ def test_a_page_may_be_at_the_services_own_port(plan: Planner) -> None:
 
 
 @pytest.mark.parametrize(
+    ("keys", "asked"),
+    [
+        ({}, {"kind": "tcp"}),
+        ({"promql": "/"}, {"kind": "tcp"}),
+        ({"ready": "/-/ready", "promql": "/"}, {"kind": "http", "path": "/-/ready"}),
+        ({"metrics": "/metrics"}, {"kind": "http", "path": "/metrics"}),
+        ({"ready": "/up", "metrics": "/metrics"}, {"kind": "http", "path": "/up"}),
+    ],
+)
+@pytest.mark.parametrize("runtime", ["local", "docker", "kubernetes"])
+def test_a_server_serves_once_its_page_answers(
+    plan: Planner, runtime: str, keys: dict[str, str], asked: dict[str, str]
+) -> None:
+    server = {"image": "db:1", "command": ["db", "${address}:${port}"], **keys}
+    made = plan(with_service("db", {"server": server, "sidecar": {}}), runtime)
+    db = workload(made, "db" if runtime == "kubernetes" else "db-1")
+    assert db["probe"].items() >= asked.items()
+    # Who asks a container for a page is not inside of it.
+    if runtime == "docker" and asked["kind"] == "http":
+        assert db["command"][1] == "0.0.0.0:8080"
+
+
+@pytest.mark.parametrize(
     ("change", "sentence"),
     [
         (
@@ -160,6 +183,11 @@ def test_a_page_may_be_at_the_services_own_port(plan: Planner) -> None:
         ({"command": []}, "command: is empty; it is the program and its arguments"),
         ({"ports": {"port": {"port": 9000}}}, "ports.port: "),
         ({"metrics": "/m"}, "metrics: is a page of HTTP, and the port speaks tcp"),
+        ({"ready": "/r"}, "ready: is a page of HTTP, and the port speaks tcp"),
+        (
+            {"ports": {"pages": {"port": 9000, "metrics": "m"}}},
+            "ports.pages.metrics: 'm' has to be a path, with a '/' first",
+        ),
         (
             {"ports": {"pages": {"port": 9000, "protocol": "tcp", "metrics": "/m"}}},
             "ports.pages.metrics: is a page of HTTP, and",

@@ -19,7 +19,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.plan.plan import mak
 
 
 class ActionModule(ActionBase):
-    """Turns a demo into facts: `runtime_plan`."""
+    """Turns a demo into its plan, which is the result."""
 
     _requires_connection = False
     _supports_check_mode = True
@@ -43,7 +43,7 @@ class ActionModule(ActionBase):
             plan = make_plan(options["name"], data, options["context"], source)
         except ValueError as error:
             return {**result, "failed": True, "msg": to_text(error)}
-        return {**result, "changed": False, "ansible_facts": {"runtime_plan": plan}}
+        return {**result, **plan, "changed": False}
 
 
 def read_file(path: Path) -> Any:

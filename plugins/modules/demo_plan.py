@@ -64,20 +64,106 @@ EXAMPLES = r"""
     context:
       runtime: docker
       folder: ~/.local/state/meshlab.envoy/front_proxy
+  register: front_proxy
 
 - name: See what could be opened
   ansible.builtin.debug:
-    var: runtime_plan.addresses
+    var: front_proxy.addresses
 """
 
 RETURN = r"""
-ansible_facts:
-  description: The plan, as a fact.
+name:
+  description: The demo's name. All keys together are the plan, whose shape is in C(docs/architecture.md) of the collection.
   returned: success
-  type: dict
-  contains:
-    runtime_plan:
-      description: See "The plan" in C(docs/architecture.md) of the collection.
-      returned: success
-      type: dict
+  type: str
+summary:
+  description: What the demo, or its change, is about.
+  returned: success
+  type: str
+notes:
+  description: What to try, with the addresses of this runtime in them.
+  returned: success
+  type: list
+  elements: str
+runtime:
+  description: Where it runs.
+  returned: success
+  type: str
+folder:
+  description: Everything that is written, on the host.
+  returned: success
+  type: str
+programs:
+  description: What must be provided, by the role that does.
+  returned: success
+  type: list
+  elements: str
+  sample: [envoy, demo_app]
+files:
+  description: What is in RV(folder), as the module M(meshlab.envoy.workloads) takes it.
+  returned: success
+  type: list
+  elements: dict
+directories:
+  description: Folders in RV(folder), as the module M(meshlab.envoy.workloads) takes them.
+  returned: success
+  type: list
+  elements: dict
+certificates:
+  description: Keys and certificates that are made on the host, as the module M(meshlab.envoy.workloads) takes them.
+  returned: success
+  type: list
+  elements: dict
+checks:
+  description: What validates the configurations, as the module M(meshlab.envoy.workloads) takes it.
+  returned: success
+  type: list
+  elements: dict
+workloads:
+  description: What runs, as the module M(meshlab.envoy.workloads) takes it.
+  returned: success
+  type: list
+  elements: dict
+manifests:
+  description: The objects of a cluster's namespace, as the module M(meshlab.envoy.workloads) takes them.
+  returned: success
+  type: list
+  elements: dict
+commands:
+  description: How to run the documents in RV(folder) without Ansible.
+  returned: success
+  type: list
+  elements: str
+  sample: [docker compose up]
+admins:
+  description: Where each Envoy's whole admin interface is, as the module M(meshlab.envoy.workloads) takes it.
+  returned: success
+  type: list
+  elements: dict
+endpoints:
+  description: Where stats can be asked, as the module M(meshlab.envoy.envoy_stats) takes it.
+  returned: success
+  type: list
+  elements: dict
+addresses:
+  description: What people can open.
+  returned: success
+  type: list
+  elements: dict
+  sample: [{name: edge/http, url: "http://127.0.0.1:8080"}]
+traffic:
+  description: What is sent, as the module M(meshlab.envoy.http_traffic) takes it.
+  returned: success
+  type: list
+  elements: dict
+during:
+  description: What is sent while a change is made, as the module M(meshlab.envoy.http_traffic) takes it.
+  returned: success
+  type: list
+  elements: dict
+assertions:
+  description: What must hold, as the module M(meshlab.envoy.envoy_stats) takes it.
+  returned: success
+  type: list
+  elements: dict
 """

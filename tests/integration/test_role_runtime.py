@@ -1,0 +1,44 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Role `runtime` as other people's playbooks include it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from live import Home
+
+PLAYBOOK = """
+- hosts: envoy_hosts
+  gather_facts: false
+  tasks:
+    - ansible.builtin.include_role: {name: meshlab.envoy.runtime}
+      vars: {runtime_replicas: {shop: "{{ item }}"}}
+      loop: [1, "{{ many }}"]
+    - ansible.builtin.debug:
+        msg: "it runs {{ runtime_plan.workloads | map(attribute='name') | sort | join(' ') }}"
+  vars:
+    runtime_demo_name: shop
+    runtime_demo: {summary: A shop, ports: 20000, services: {shop: {app: {}}}}
+"""
+
+
+@pytest.mark.parametrize("injected", ["True", "False"])
+def test_each_inclusion_is_of_what_it_says_whatever_ran_before(tmp_path: Path, injected: str) -> None:
+    book = tmp_path / "shop.yml"
+    book.write_text(PLAYBOOK, encoding="utf-8")
+    home = Home("local")
+    home.environment |= {
+        # As AWX has it: facts outlive the run.
+        "ANSIBLE_CACHE_PLUGIN": "ansible.builtin.jsonfile",
+        "ANSIBLE_CACHE_PLUGIN_CONNECTION": str(tmp_path / "facts"),
+        "ANSIBLE_INJECT_FACT_VARS": injected,
+    }
+    try:
+        for many in (2, 3):
+            ran = home.play(str(book), "--check", many=many)
+            assert f"it runs {' '.join(f'shop-{number + 1}' for number in range(many))}" in ran.words
+    finally:
+        home.close()

@@ -222,7 +222,7 @@ docs: $(TEST_READY) $(TEST_VENV)/.has-docs ## Build the documentation as a site 
 	@echo "antsibull-docs and sphinx"
 	@$(BIN)/python tests/lint/docs_site.py
 
-table: $(TEST_READY) ## Write the README's table of demos and runtimes, from what the last runs of the gallery saw
+table: $(TEST_READY) ## Write the README's table of demos and runtimes, and the numbers of their pages, from what the last runs of the gallery saw
 	@$(BIN)/python tests/lint/gallery_table.py
 
 readmes: $(TEST_READY) ## Write the roles' option tables into their READMEs, from their argument specs

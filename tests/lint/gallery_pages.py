@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A page of the documentation for each demo of the gallery, made from the demo's file, and one with a table of all of them.
 
-What was seen last is from build/gallery/*.json, which `make demos` writes.
+What was seen last is what `make demos` saw in this checkout, else the run that is on record.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from gallery_runs import RUNTIMES, last_runs
+from gallery_runs import RECORD, RUNTIMES, last_runs
 from topology_picture import picture
 
 from ansible_collections.meshlab.envoy.plugins.module_utils.demo.read import read
@@ -80,7 +80,7 @@ def write(folder: Path, demos: Sequence[Demo]) -> None:
 
 def gallery(folder: Path, runs: Path, unfit: Callable[[str, str], str]) -> list[Demo]:
     """Return the demos of a folder, with the last runs of each; `unfit` says why a demo does not run on a runtime, if so."""
-    seen = last_runs(runs)
+    seen = last_runs(runs, RECORD)
     return [
         Demo(
             path.stem,

@@ -1,14 +1,17 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Writes the README's table of demos and runtimes, from what `make demos` or the tests of the gallery saw: build/gallery/*.json."""
+"""Writes the README's table of demos and runtimes, from what `make demos` or the tests of the gallery saw: build/gallery/*.json.
+
+Puts these runs on record too, so that the demos' pages have numbers in a clone that ran nothing.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from checkout import stop
-from gallery_runs import RUNTIMES, Data, last_runs
+from gallery_runs import RECORD, RUNTIMES, Data, last_runs, record
 
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
@@ -41,6 +44,7 @@ def main() -> None:
     begin, end = MARKS
     before, _begin, rest = text.partition(begin)
     _old, _end, after = rest.partition(end)
+    record(seen, RECORD)
     README.write_text(f"{before}{begin}\n\n{table}\n\n{end}{after}", encoding="utf-8")
 
 

@@ -144,6 +144,17 @@ def test_runs_are_found_by_runtime_and_demo(tmp_path: Path) -> None:
     }
 
 
+def test_what_is_on_record_is_shown_where_nothing_was_run(tmp_path: Path) -> None:
+    import gallery_runs
+
+    own, kept = tmp_path / "own", tmp_path / "kept"
+    own.mkdir()
+    gallery_runs.record({"local": {"shop": RUN}, "docker": {"shop": RUN}}, kept)
+    mine = {**RUN, "seconds": 7.0}
+    (own / "docker.json").write_text(json.dumps([mine]), encoding="utf-8")
+    assert gallery_runs.last_runs(own, kept) == {"local": {"shop": RUN}, "docker": {"shop": mine}}
+
+
 def test_the_index_says_what_of_envoy_a_demo_is_about() -> None:
     import gallery_pages
 

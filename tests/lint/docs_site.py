@@ -39,7 +39,9 @@ def main() -> int:
         shutil.rmtree(folder, ignore_errors=True)
     docs = ROOT / "docs"
     shutil.copytree(docs, source, ignore=shutil.ignore_patterns("site", "__pycache__"))
-    shutil.copytree(docs / "site", source, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__", "runs"))
+    shutil.copytree(
+        docs / "site", source, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__", "runs")
+    )
     write_gallery(source / "gallery")
     reference = source / "collection"
     reference.mkdir(mode=0o755)

@@ -207,6 +207,8 @@ options:
             second before O(since), since its uptime is in whole seconds, and older in its stats.
           - A stat that was looked for in O(since) and was not there yet counts as 0 there, since Envoy makes many when they first count.
             So does everything of an Envoy that was started after O(since).
+          - A histogram is read as it is after a flush that is made for it. Where Envoy has no C(stats_flush_on_admin), it is as old as
+            Envoy's last flush, 5 s by default, and a difference may count samples that came in that time before O(since).
           - What O(assertions[].match) or O(assertions[].labels) find in O(since) and is there no longer, as of a cluster that was removed,
             took with it what it counted. That fails with C(restarted), too.
         type: str

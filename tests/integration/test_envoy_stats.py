@@ -241,6 +241,24 @@ def test_what_was_sent_is_what_is_counted(shared: Envoy) -> None:
     assert result["endpoints"][0]["version"].startswith("1.")
 
 
+def test_what_came_before_is_in_no_histograms_difference(own: Envoy) -> None:
+    """Workers hold samples until a flush merges them: one that is asked for shows them at the next question only."""
+    time_taken = {"stat": "http.ingress.downstream_rq_time", "bucket": "inf", "of": "delta", "op": "eq"}
+    labelled = {
+        "stat": "envoy_http_downstream_rq_time",
+        "labels": {"envoy_http_conn_manager_prefix": "ingress"},
+        "bucket": "inf",
+        "op": "ge",
+    }
+    for turn in range(1, 5):
+        own.send("/", 5)
+        before = info(url=own.url)["snapshot"]
+        own.send("/", 3)
+        # Without waiting: what was sent is there, and nothing else.
+        result = stats(own, {**time_taken, "value": 3}, {**labelled, "value": 8 * turn}, since=before)
+        assert not result.get("failed"), result["msg"]
+
+
 def test_one_too_few_is_said_in_numbers(shared: Envoy) -> None:
     before = info(url=shared.url)["snapshot"]
     shared.send("/", 2)

@@ -42,6 +42,9 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.stats.transport impo
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.wanted import Wanted
 
 MAX_BYTES = 64 * 1024 * 1024
+# Seconds that the workers get to merge their histograms. It is a guess, since nothing shows when they have: of a single Envoy, a question
+# at once missed samples in one of ten times, and one after this pause in none.
+_MERGING = 0.02
 # How a pod that goes away while it answers may look.
 _MAY_BE_GONE = ("unreachable", "timeout", "unparsable")
 
@@ -65,7 +68,7 @@ class Client:
         began = time.monotonic()
         page = Page(self.endpoint.name, self.endpoint.format, time.time())
         page.failure = await self.within(
-            timeout, self._fill(page, asking.asked_anyway(wanted, self.endpoint.format), young)
+            timeout, self._fill(page, asking.asked_anyway(wanted, self.endpoint.format), young, timeout)
         )
         page.milliseconds = round((time.monotonic() - began) * 1000, 1)
         if page.failure:
@@ -128,7 +131,9 @@ class Client:
             self._stream.close()
             self._stream = None
 
-    async def _fill(self, page: Page, wanted: Wanted, young: bool) -> None:
+    async def _fill(self, page: Page, wanted: Wanted, young: bool, timeout: float) -> None:
+        if self.endpoint.format == "envoy" and asking.reads_histograms(wanted):
+            await self._merge(page, timeout)
         for source, selection in wanted.sources.items():
             page.sources[source] = await self._source(page, source, selection, wanted.histograms)
         page.time = time.time()
@@ -139,6 +144,14 @@ class Client:
                 page.identity = replace(page.identity, loaded=await self._loaded(page))
         elif self.endpoint.format == "prometheus":
             page.identity = _start_time(page)
+
+    async def _merge(self, page: Page, timeout: float) -> None:
+        """Has an Envoy with stats_flush_on_admin merge its histograms: what it shows is as old as the question before.
+
+        Once for each look, also for one that waits: its numbers would otherwise be those of the look before.
+        """
+        await self._get(asking.NOTHING, page)
+        await asyncio.sleep(min(_MERGING, timeout / 4))
 
     async def _source(self, page: Page, source: str, selection: Selection, histograms: bool) -> Samples:
         if source == "stats":

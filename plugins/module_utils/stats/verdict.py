@@ -148,12 +148,24 @@ class Verdict:
             assertion.op, self.observed, assertion.value, assertion.tolerance
         )
 
+    def _may_hold_earlier_samples(self) -> bool:
+        """Whether it is a difference of a histogram that does not fit: the flush after `since` may have put samples of before into it."""
+        assertion, failure = self.assertion, self.failure
+        differs = assertion.about_histogram and assertion.since
+        return differs and failure is not None and failure.kind == "comparison"
+
     def _certainty(self) -> str:
         if self.flushed and self._lacks_samples():
             return "; Envoy fills histograms at its flush, every 5 s unless stats_flush_on_admin is set"
+        earlier = ""
+        if self.flushed and self._may_hold_earlier_samples():
+            earlier = (
+                "; unless stats_flush_on_admin is set, Envoy fills histograms every 5 s,"
+                " and samples from before since may be in it"
+            )
         if not self.final or (self.failure is not None and self.failure.kind != "comparison"):
-            return ""
-        return "; a counter does not come back, so waiting ended"
+            return earlier
+        return f"; a counter does not come back, so waiting ended{earlier}"
 
 
 def _reading(one: Reading) -> dict[str, Any]:

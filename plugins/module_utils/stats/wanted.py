@@ -28,6 +28,8 @@ _LONGEST_FILTER = 8_000
 _SPECIAL = re.compile(r"[\x00-/:-@\[-^`{-\x7f]")
 # Which process answers, where nothing says it better: of Envoy's own stats, and of a page in Prometheus' format.
 IDENTITY = Selection(frozenset(["server.uptime", "server.hot_restart_epoch"]))
+# A question that no stat answers: it is asked for its flush.
+NOTHING = "/stats?filter=%5E%24"
 # When the bootstrap was loaded, in milliseconds: of a dump, which Envoy makes whole and then leaves out all else of.
 LOADED = "/config_dump?mask=last_updated"
 # How many updates of its configuration Envoy refused; its dump does not say it.
@@ -53,6 +55,11 @@ class Wanted:
 
 
 EVERYTHING = Wanted({"stats": Selection(everything=True)}, histograms=True)
+
+
+def reads_histograms(wanted: Wanted) -> bool:
+    """Whether what an Envoy is asked for has histograms in it."""
+    return wanted.histograms and not wanted.sources.keys().isdisjoint(("stats", "prometheus"))
 
 
 def source_of(assertion: Assertion, form: str) -> str:

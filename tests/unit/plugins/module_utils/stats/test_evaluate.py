@@ -309,6 +309,28 @@ def test_a_histogram_that_lacks_samples_may_not_be_flushed_yet(entry: dict[str, 
     assert said not in verdict.message(1)
 
 
+@pytest.mark.parametrize(
+    ("entry", "told"),
+    [
+        ({"bucket": "inf", "of": "delta", "op": "eq", "value": 3}, True),
+        ({"bucket": "inf", "of": "rate", "op": "lt", "value": 0.01}, True),
+        ({"quantile": 0.5, "of": "delta", "op": "gt", "value": 50}, True),
+        ({"bucket": "inf", "of": "delta", "op": "eq", "value": 5}, False),
+        ({"bucket": "inf", "of": "delta", "op": "eq", "value": 6}, False),
+        ({"bucket": "inf", "op": "eq", "value": 3}, False),
+    ],
+)
+def test_a_histograms_difference_may_hold_what_came_before(entry: dict[str, Any], told: bool) -> None:
+    then, now = (
+        snap(page("e", time, h=Histogram(((1.0, 2.0, count),)))) for time, count in ((100, 40), (200, 45))
+    )
+    said = "; unless stats_flush_on_admin is set, Envoy fills histograms every 5 s, and samples from before since may be in it"
+    verdict = judge({"stat": "h", **entry}, now, then)
+    assert (said in verdict.message(1)) is told
+    if verdict.final:
+        assert "; a counter does not come back" in verdict.message(1)
+
+
 def test_a_quantile_of_a_fleet_is_of_all_samples() -> None:
     now = snap(page("a", h=Histogram(((0, 1, 99),))), page("b", h=Histogram(((10, 11, 1),))))
     assert (

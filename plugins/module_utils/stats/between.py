@@ -49,6 +49,11 @@ def quantile(
         page = _page(snapshot, name, "the snapshot")
         earlier = _page(before, name, "since") if before else None
         _same_process(page, earlier)
+        for one, where in ((page, "the snapshot"), (earlier, "since")):
+            if one is not None and not _histograms(one, stat) and not _has_histograms(one):
+                raise SpecError(
+                    f"{where} was taken without histograms of {name}, so a quantile cannot be told; take it with them"
+                )
         for key, histogram in _histograms(page, stat).items():
             old = _histograms(earlier, stat).get(key) if earlier else None
             try:
@@ -126,6 +131,11 @@ def _same_process(after: Page, before: Page | None) -> None:
         raise SpecError(
             f"{after.name}: {words}, so its counters began anew and a difference across that says nothing"
         )
+
+
+def _has_histograms(page: Page) -> bool:
+    """Whether they were read, be there some or none."""
+    return all(samples.selection.histograms for samples in page.sources.values())
 
 
 def _histograms(page: Page, stat: str) -> dict[str, Histogram]:

@@ -9,6 +9,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -46,7 +47,7 @@ _MOST_DIGITS = 300
 
 def parse_stats(body: bytes, selection: Selection, histograms: bool = True) -> Samples:
     """Reads what is wanted out of an answer; the last of duplicate names counts."""
-    samples = Samples(selection)
+    samples = Samples(selection if histograms else _without_histograms(selection))
     if not histograms and len(body) > _LONG and _pickable(selection) and _only_stats(body):
         if _pick(body, selection, samples.values):
             return samples
@@ -70,6 +71,11 @@ def parse_stats(body: bytes, selection: Selection, histograms: bool = True) -> S
             if scalar is not None:
                 values[wanted] = scalar
     return samples
+
+
+@lru_cache(maxsize=16)  # a fleet's endpoints are asked for the same
+def _without_histograms(selection: Selection) -> Selection:
+    return replace(selection, histograms=False)
 
 
 def _pickable(selection: Selection) -> bool:

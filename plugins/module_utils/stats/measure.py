@@ -69,7 +69,7 @@ def look_at(
     lost: list[Reading] = []
     if baseline is not None and (source == "prometheus" or assertion.several):
         try:
-            gone = _gone(assertion, source, samples, baseline.samples())
+            gone = _gone(assertion, source, samples, baseline.samples(assertion.about_histogram))
         except _Nothing as nothing:
             return [Reading(endpoint, assertion.stat, failure=nothing.failure)]
         lost = [Reading(endpoint, name, failure=Failure("restarted", _GONE)) for name in gone]
@@ -318,13 +318,14 @@ class _Baseline:
             return default if absent and default is not None else 0
         return value
 
-    def samples(self) -> Samples | None:
-        """All that the earlier page showed; None where there was no such process yet."""
+    def samples(self, histograms: bool) -> Samples | None:
+        """All that the earlier page showed, with its histograms where they are needed; None where there was no such process yet."""
         earlier = self._checked()
-        return earlier.sources.get(self._source) if earlier else None
+        samples = earlier.sources.get(self._source) if earlier else None
+        return _with_histograms(samples) if histograms else samples
 
     def histogram(self, name: str) -> Histogram:
-        samples = self._samples(name)
+        samples = _with_histograms(self._samples(name))
         return (samples.histograms.get(name) if samples else None) or Histogram(())
 
     def _samples(self, name: str) -> Samples | None:
@@ -366,3 +367,10 @@ class _Baseline:
     def _start(self) -> float:
         identity = self._page.identity
         return identity.started if identity and identity.started is not None else self._page.time
+
+
+def _with_histograms(samples: Samples | None) -> Samples | None:
+    """Of what was read without histograms, nobody knows how many samples they had."""
+    if samples is not None and not samples.selection.histograms:
+        raise _Nothing("absent", "the earlier snapshot was taken without histograms; take it with them")
+    return samples

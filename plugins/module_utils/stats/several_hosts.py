@@ -121,15 +121,30 @@ def _check_that_it_was_looked_for(assertion: Assertion, endpoints: Sequence[Endp
         samples = page.sources.get(source)
         if page.failure is not None or (samples is not None and _covers(samples, assertion)):
             continue
-        used = " without usedonly" if samples is not None and samples.selection.usedonly else ""
         raise SpecError(
-            f"the snapshot of {endpoint.name} was not taken of {assertion.what}{used}; take it of that, or of everything"
+            f"the snapshot of {endpoint.name} was not taken of {assertion.what}{_lacking(samples, assertion)}"
+            "; take it of that, or of everything"
         )
+
+
+def _lacking(samples: Samples | None, assertion: Assertion) -> str:
+    """In words, what else was left out than other names."""
+    if samples is not None and samples.selection.usedonly:
+        return " without usedonly"
+    if samples is not None and not samples.selection.histograms and _may_be_histogram(assertion):
+        return " with histograms"
+    return ""
+
+
+def _may_be_histogram(assertion: Assertion) -> bool:
+    return assertion.about_histogram or assertion.op in PRESENCE
 
 
 def _covers(samples: Samples, assertion: Assertion) -> bool:
     selection = samples.selection
     if selection.usedonly and assertion.op in PRESENCE:
+        return False
+    if not selection.histograms and _may_be_histogram(assertion) and not _is_there(samples, assertion):
         return False
     # Whether one pattern lets through all that another does is not to be told, so it has to be the same.
     patterns = [one for one in (assertion.match, assertion.over_match) if one]
@@ -143,3 +158,11 @@ def _covers(samples: Samples, assertion: Assertion) -> bool:
         for name in (assertion.stat, assertion.over)
         if name
     )
+
+
+def _is_there(samples: Samples, assertion: Assertion) -> bool:
+    """Whether something other than a histogram tells already that it is present."""
+    if assertion.about_histogram:
+        return False
+    match = assertion.match
+    return any(match.matches(name) for name in samples.values) if match else assertion.stat in samples.values

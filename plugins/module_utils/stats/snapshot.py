@@ -36,6 +36,7 @@ class Selection:
     patterns: tuple[Pattern, ...] = ()
     everything: bool = False
     usedonly: bool = False  # of what it covers, all that Envoy has used, and of `names` the others too
+    histograms: bool = True  # whether histograms were among it
 
     def covers(self, name: str) -> bool:
         return (
@@ -45,7 +46,8 @@ class Selection:
     def also(self, other: Selection) -> Selection:
         patterns = tuple(dict.fromkeys(self.patterns + other.patterns))
         everything, usedonly = self.everything or other.everything, self.usedonly and other.usedonly
-        return Selection(self.names | other.names, patterns, everything, usedonly)
+        histograms = self.histograms or other.histograms
+        return Selection(self.names | other.names, patterns, everything, usedonly, histograms)
 
     def as_data(self) -> dict[str, Any]:
         data: dict[str, Any] = (
@@ -53,7 +55,11 @@ class Selection:
             if self.everything
             else {"names": sorted(self.names), "patterns": [pattern.source for pattern in self.patterns]}
         )
-        return {**data, "usedonly": True} if self.usedonly else data
+        if self.usedonly:
+            data["usedonly"] = True
+        if not self.histograms:
+            data["histograms"] = False
+        return data
 
 
 @dataclass
@@ -191,6 +197,7 @@ def _samples(data: Mapping[str, Any]) -> Samples:
             tuple(compile_pattern(pattern, "since") for pattern in selection.get("patterns", ())),
             bool(selection.get("everything")),
             bool(selection.get("usedonly")),
+            bool(selection.get("histograms", True)),
         ),
         dict(data["values"]),
         {name: from_data(one) for name, one in data.get("histograms", {}).items()},

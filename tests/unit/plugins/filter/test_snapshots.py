@@ -75,6 +75,15 @@ def test_quantile() -> None:
             quantile(whole, *arguments)
 
 
+def test_a_snapshot_without_histograms_is_no_empty_one() -> None:
+    now, before = snapshot(0, FAST, SLOW), snapshot(0, a=1)
+    before["endpoints"]["edge"]["sources"]["stats"]["selection"]["histograms"] = False
+    with pytest.raises(AnsibleFilterError, match="since was taken without histograms of edge"):
+        quantile(now, 0.5, "h.time", since=before)
+    with pytest.raises(AnsibleFilterError, match="the snapshot was taken without histograms of edge"):
+        quantile(before, 0.5, "h.time")
+
+
 def test_to_prometheus_and_back() -> None:
     page = to_prometheus(snapshot(0, FAST, SLOW, **{"cluster.a-b.rq": 5, "text": "x", "big": 2**70}))
     assert 'envoy_cluster_a_b_rq{endpoint="edge"} 5\n' in page

@@ -24,6 +24,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.stats.api import (
     read_hosts,
     read_snapshot,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.envoy_json import parse_stats
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.errors import Failure
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.evaluate import evaluate
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.explain import (
@@ -451,6 +452,52 @@ def test_a_stat_that_is_gone_is_missing_in_a_difference(across: str) -> None:
     then.pages["e"].sources["stats"].values["b"] = 0
     assert judge(asked, now, then).ok
     assert judge({**asked, "across": "any"}, snap(page("e", 200, a=3)), then).ok
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"stat": "h", "bucket": "inf", "of": "delta", "op": "ge", "value": 0},
+        {"stat": "h", "bucket": 5, "of": "rate", "op": "ge", "value": 0},
+        {"stat": "h", "quantile": 0.5, "of": "delta", "op": "ge", "value": 0},
+        {"match": "h.*", "bucket": "inf", "of": "delta", "across": "sum", "op": "ge", "value": 0},
+        {"match": "nothing", "bucket": "inf", "of": "delta", "across": "sum", "op": "eq", "value": 0},
+    ],
+)
+def test_a_snapshot_without_histograms_is_no_empty_one(asked: dict[str, Any]) -> None:
+    then, now = snap(page("e", x=1)), snap(page("e", 200, x=3, h=Histogram(((0, 1, 6),))))
+    before = parse_stats(b'{"stats":[{"name":"x","value":1}]}', ALL, histograms=False)
+    then.pages["e"].sources["stats"] = before
+    for earlier in (then, read_snapshot(json.loads(json.dumps(then.as_data())))):
+        verdict = judge(asked, now, earlier)
+        assert verdict.failure is not None
+        assert verdict.failure.kind == "absent"
+        assert "the earlier snapshot was taken without histograms" in verdict.failure.message
+        assert judge({"stat": "x", "of": "delta", "op": "eq", "value": 2}, now, earlier).ok
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ({"stat": "h", "op": "absent"}, False),
+        ({"stat": "h", "op": "present"}, False),
+        ({"match": "h.*", "op": "absent"}, False),
+        ({"stat": "h", "bucket": "inf", "op": "ge", "value": 0}, False),
+        ({"match": "x", "bucket": "inf", "across": "sum", "op": "eq", "value": 0}, False),
+        ({"stat": "x", "op": "present"}, True),
+        ({"match": "x.*", "op": "present"}, True),
+        ({"stat": "h", "default": 0, "op": "eq", "value": 0}, True),
+    ],
+)
+def test_hosts_have_to_have_looked_for_histograms(asked: dict[str, Any], told: bool) -> None:
+    one = page("edge")
+    one.sources["stats"] = parse_stats(b'{"stats":[{"name":"x","value":1}]}', ALL, histograms=False)
+    hosts = read_hosts({"web": snap(one).as_data()})
+    if told:
+        assert judge_hosts(parse_assertions([asked]), hosts).ok
+        return
+    with pytest.raises(SpecError, match="was not taken of .* with histograms"):
+        judge_hosts(parse_assertions([asked]), hosts)
 
 
 def test_a_histogram_that_is_gone_is_missing_in_a_difference() -> None:

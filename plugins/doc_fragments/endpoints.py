@@ -184,7 +184,7 @@ options:
           - Another stat of the same endpoint. What is compared is the ratio of O(assertions[].stat) (or the sum of all that
             O(assertions[].match) and O(assertions[].labels) find) to it.
           - In Prometheus' format it is the sum of all series of that name that have O(assertions[].over_labels).
-          - With O(assertions[].across=sum), the ratio of the sums of all endpoints.
+          - With O(assertions[].across=sum), the ratio of the sums of all endpoints. One that counted nothing takes no part in it.
           - A ratio to 0 does not hold.
         type: str
       over_match:

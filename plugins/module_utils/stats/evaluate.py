@@ -213,19 +213,28 @@ def _any(verdict: Verdict, readings: list[Reading]) -> Verdict:
 def _total(verdict: Verdict, readings: list[Reading], seen: _Seen) -> Verdict:
     assertion = verdict.assertion
     if assertion.across == "sum" and assertion.quantile is not None:
-        estimate = together(one.histogram for one in readings if one.histogram is not None).quantile(
-            assertion.quantile
-        )
+        histograms = (one.histogram for one in verdict.readings if one.histogram is not None)
+        estimate = together(histograms).quantile(assertion.quantile)
         if estimate is None:
             return _fail(verdict, Failure("comparison", "no sample was counted"), readings)
         verdict.observed, verdict.estimate = estimate.value, estimate
+    elif assertion.across == "sum" and assertion.ratio:
+        # The ratio of the sums, which is not the sum of the ratios.
+        above, below = (
+            sum(one.above for one in verdict.readings),
+            sum(one.below for one in verdict.readings),
+        )
+        if not below:
+            words = f"{assertion.over_what} is 0 in all, so there is no ratio to it"
+            return _fail(verdict, Failure("comparison", words), readings)
+        verdict.observed = above / below
+        if assertion.tolerance.binomial:
+            verdict.above, verdict.below = above, below
     elif assertion.across == "count":
         texts = sum(isinstance(one.value, str) for one in readings)
         verdict.observed = len(seen.numbers) + texts
     else:
-        numbers = (
-            _ratios(verdict, readings) if assertion.ratio and assertion.across == "sum" else seen.numbers
-        )
+        numbers = seen.numbers
         text = next((one for one in readings if isinstance(one.value, str)), None)
         if text is not None:
             return _fail(
@@ -252,14 +261,6 @@ def _total(verdict: Verdict, readings: list[Reading], seen: _Seen) -> Verdict:
             and too_far(assertion.op, verdict.observed or 0, assertion.value, assertion.tolerance)
         )
     return verdict
-
-
-def _ratios(verdict: Verdict, readings: list[Reading]) -> list[int | float]:
-    """The ratio of the sums, which is not the sum of the ratios."""
-    above, below = sum(one.above for one in readings), sum(one.below for one in readings)
-    if verdict.assertion.tolerance.binomial:
-        verdict.above, verdict.below = above, below
-    return [above / below] if below else []
 
 
 def _show(verdict: Verdict, reading: Reading) -> None:

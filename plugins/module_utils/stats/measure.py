@@ -33,7 +33,7 @@ _GONE = "the earlier snapshot has it and it is not there any more, so what it co
 
 @dataclass(slots=True)  # not frozen, which would take a fleet three times as long
 class Reading:
-    """What one stat of one endpoint reads, or why it reads nothing."""
+    """What one stat of one endpoint reads, or why it reads nothing; without either, it takes part in a total and reads nothing by itself."""
 
     endpoint: str
     stat: str
@@ -245,6 +245,9 @@ def _ratio(
     if not over or (over == [assertion.over] and over[0] not in samples.values and assertion.default is None):
         raise _Nothing("absent", f"{what} is not there" if assertion.over else f"nothing is there for {what}")
     below = _sum(assertion, samples, baseline, over)
+    # Of what is added up over endpoints, all together have to have a ratio, and not each.
+    if assertion.across == "sum":
+        return Reading(endpoint, assertion.what, above / below if below else None, above=above, below=below)
     if not below:
         raise _Nothing("comparison", f"{what} is 0, so there is no ratio to it")
     if assertion.tolerance.binomial:
@@ -280,6 +283,8 @@ def _histogram(
             raise _Nothing("restarted", f"{error}: it was reset, so what came since cannot be told") from None
     if assertion.quantile is not None:
         estimate = histogram.quantile(assertion.quantile)
+        if estimate is None and assertion.across == "sum":  # all together have to have samples, and not each
+            return Reading(endpoint, name, histogram=histogram)
         if estimate is None:
             since = " since then" if baseline else ""
             raise _Nothing("comparison", f"no sample was counted{since}")

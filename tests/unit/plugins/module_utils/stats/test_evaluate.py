@@ -271,6 +271,43 @@ def test_ratio() -> None:
     assert "all is 0" in idle.failure.message
 
 
+SHARE = {"stat": "bad", "over": "all", "across": "sum", "op": "le", "value": 0.01}
+
+
+@pytest.mark.parametrize("more", [{}, {"tolerance": "binomial"}])
+def test_one_that_is_idle_takes_no_part_in_the_ratio_of_the_sums(more: dict[str, Any]) -> None:
+    busy, idle = page("a", bad=1, all=100), page("b", bad=0, all=0)
+    verdict = judge({**SHARE, **more}, snap(busy, idle))
+    assert (verdict.ok, verdict.observed) == (True, 0.01)
+    assert not judge({**SHARE, **more, "value": 0}, snap(busy, idle)).ok
+    # What is counted where nothing is, counts.
+    assert judge({**SHARE, **more}, snap(busy, page("b", bad=99, all=0))).observed == 1
+    nobody = judge({**SHARE, **more}, snap(idle, page("c", bad=0, all=0)))
+    assert nobody.failure == Failure("comparison", "all is 0 in all, so there is no ratio to it")
+    assert not nobody.ok
+    assert "at a, b: expected" in judge({**SHARE, **more, "value": 0}, snap(busy, idle)).message(1)
+    for across in ("each", "max"):
+        if not (more and across == "max"):
+            assert "all is 0, so there is no" in judge(
+                {**SHARE, **more, "across": across}, snap(idle)
+            ).message(1)
+
+
+def test_one_that_is_idle_takes_no_part_in_the_quantile_of_all() -> None:
+    busy, idle = page("a", h=Histogram(((1, 2, 10),))), page("b", h=Histogram(()))
+    asked = {"stat": "h", "quantile": 0.5, "across": "sum", "op": "le", "value": 2}
+    assert judge(asked, snap(busy, idle)).ok
+    then, now = (
+        snap(busy, idle),
+        snap(page("a", 200, h=Histogram(((1, 2, 10), (3, 4, 2)))), page("b", 200, h=Histogram(()))),
+    )
+    assert judge({**asked, "of": "delta"}, now, then).observed == 3.5
+    for verdict in (judge(asked, snap(idle)), judge({**asked, "of": "delta"}, then, then)):
+        assert verdict.failure is not None
+        assert verdict.failure.message.startswith("no sample was counted")
+    assert "no sample was counted" in judge({**asked, "across": "max"}, snap(busy, idle)).message(1)
+
+
 def test_quantiles_of_what_came_since() -> None:
     slow, fast = (100.0, 110.0, 50), (1.0, 1.1, 10)
     then, now = snap(page("e", h=Histogram((slow,)))), snap(page("e", 200, h=Histogram((fast, slow))))
@@ -496,7 +533,7 @@ def test_hosts_have_to_have_looked_for_histograms(asked: dict[str, Any], told: b
     if told:
         assert judge_hosts(parse_assertions([asked]), hosts).ok
         return
-    with pytest.raises(SpecError, match="was not taken of .* with histograms"):
+    with pytest.raises(SpecError, match=r"was not taken of .* with histograms"):
         judge_hosts(parse_assertions([asked]), hosts)
 
 

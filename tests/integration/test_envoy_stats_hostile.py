@@ -222,6 +222,51 @@ def test_no_answer_and_no_acceptance() -> None:
     assert nowhere.failure == "unreachable"
 
 
+@pytest.fixture
+def named(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Gives `several.example` these addresses, in this order."""
+    real = socket.getaddrinfo
+
+    def name(*addresses: tuple[str, int]) -> None:
+        found = [real(host, port, type=socket.SOCK_STREAM)[0] for host, port in addresses]
+
+        def look_up(host: Any, *arguments: Any, **more: Any) -> Any:
+            return found if host == "several.example" else real(host, *arguments, **more)
+
+        monkeypatch.setattr(socket, "getaddrinfo", look_up)
+
+    return name
+
+
+def test_every_address_of_a_name_is_tried(server: Server, named: Callable[..., None]) -> None:
+    """As of `localhost`, where ::1 comes first and the admin listens on 127.0.0.1."""
+    port = int(server(says(answer(GOOD))).rpartition(":")[2])
+    named(("::1", port), ("127.0.0.1", port))
+    # The connection is not kept: the second look begins with the address that worked.
+    outcome = look(f"http://several.example:{port}", LIVE, {"stat": "server.live", "op": "present"})
+    assert outcome.ok, outcome.message
+    named(("::1", 1), ("127.0.0.1", 1))
+    assert "connection refused" in look("http://several.example:1").message
+
+
+def test_an_address_that_says_nothing_leaves_time_for_the_next(
+    server: Server, named: Callable[..., None]
+) -> None:
+    port = int(server(says(answer(GOOD))).rpartition(":")[2])
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
+        waiting = [socket.socket() for _number in range(3)]
+        for one in waiting:
+            one.setblocking(False)
+            one.connect_ex(full.getsockname())
+        named(full.getsockname(), ("127.0.0.1", port))
+        began = time.monotonic()
+        outcome = look(f"http://several.example:{port}", timeout=10)
+        assert outcome.ok, outcome.message
+        assert time.monotonic() - began < 5
+        for one in waiting:
+            one.close()
+
+
 def test_a_unix_socket_whose_queue_is_full_is_waited_for(tmp_path: Path) -> None:
     path = str(tmp_path / "full.sock")
     with socket.socket(socket.AF_UNIX) as listener:

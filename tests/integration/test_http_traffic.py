@@ -502,6 +502,29 @@ def test_udp_counts_datagrams_and_what_was_lost() -> None:
     assert sent(1, "udp", payload="x")["errors"] == {"reset": 1}
 
 
+def test_udp_takes_the_first_address_that_there_is_a_way_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
+        receiver.bind(("127.0.0.1", 0))
+        port = receiver.getsockname()[1]
+        # Nobody is let send to all without having asked for it.
+        found = [
+            (socket.AF_INET, socket.SOCK_DGRAM, 0, "", (to, port)) for to in ("255.255.255.255", "127.0.0.1")
+        ]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *arguments, **more: found)
+
+        def echo() -> None:
+            data, peer = receiver.recvfrom(100)
+            receiver.sendto(data, peer)
+
+        thread = threading.Thread(target=echo, daemon=True)
+        thread.start()
+        result = sent(port, "udp", payload="x", requests=1, timeout=5)
+        thread.join(10)
+        assert result["answered"] == 1, result
+        found[1:] = []
+        assert sent(port, "udp", payload="x", requests=1, timeout=1)["errors"] == {"connect": 1}
+
+
 def test_the_module_as_ansible_runs_it(tmp_path: Path) -> None:
     """Packed and sent to the host by Ansible, against the demo application."""
     environment = {

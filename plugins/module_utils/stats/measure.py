@@ -33,7 +33,7 @@ _GONE = "the earlier snapshot has it and it is not there any more, so what it co
 
 @dataclass(slots=True)  # not frozen, which would take a fleet three times as long
 class Reading:
-    """What one stat of one endpoint reads, or why it reads nothing; without either, it takes part in a total and reads nothing by itself."""
+    """What one stat of one endpoint reads, or why it reads nothing. One without either takes part in a total, and has no number itself."""
 
     endpoint: str
     stat: str

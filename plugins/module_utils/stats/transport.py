@@ -23,14 +23,17 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.stats.pods import op
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.stream import Stream, TlsStream, connect
 
 _QUEUE_FULL = 0.01  # seconds
+_PATIENCE = 1.0  # seconds, with an address that says nothing while its name has others
 _LONGEST_SOCKET_PATH = 107  # sun_path, less the byte that ends it
+
+_Address = tuple[int, tuple[object, ...]]  # its family, and what connect takes
 
 
 @dataclass
 class Connector:
     """What may be used again by later connections."""
 
-    addresses: dict[tuple[str, int], tuple[int, tuple[object, ...]]] = field(default_factory=dict)
+    addresses: dict[tuple[str, int], list[_Address]] = field(default_factory=dict)
     contexts: dict[Tls, ssl.SSLContext] = field(default_factory=dict)
 
     async def open(self, endpoint: Endpoint) -> Stream:
@@ -49,11 +52,8 @@ class Connector:
             raise ScrapeError("unreachable", _os_words(error)) from None
 
     async def _open_tcp(self, endpoint: Endpoint) -> Stream:
-        family, address = await self._address(endpoint.host, endpoint.port)
-        connection = socket.socket(family, socket.SOCK_STREAM)
+        connection = await self._connected(endpoint.host, endpoint.port)
         try:
-            connection.setblocking(False)
-            await connect(connection, address)
             if endpoint.scheme == "https":
                 context = self._context(endpoint.tls)
                 reader, writer = await asyncio.open_connection(
@@ -65,20 +65,36 @@ class Connector:
             raise
         return Stream(connection)
 
-    async def _address(self, host: str, port: int) -> tuple[int, tuple[object, ...]]:
+    async def _connected(self, host: str, port: int) -> socket.socket:
+        """A connection to the first address that takes one, which is tried first from then on. Raises what the last one did."""
+        addresses = await self._addresses(host, port)
+        for address in addresses[:-1]:
+            try:
+                async with asyncio.timeout(_PATIENCE):
+                    connection = await _connect(address)
+            except OSError:  # a timeout is one
+                continue
+            self.addresses[host, port] = [address, *(one for one in addresses if one != address)]
+            return connection
+        connection = await _connect(addresses[-1])
+        if len(addresses) > 1:
+            self.addresses[host, port] = [addresses[-1], *addresses[:-1]]
+        return connection
+
+    async def _addresses(self, host: str, port: int) -> list[_Address]:
         """Looks a name up beside the loop: a resolver may take longer than the deadline."""
         known = self.addresses.get((host, port)) or _numeric(host, port)
-        if known is not None:
+        if known:
             return known
 
-        def look_up() -> tuple[int, tuple[object, ...]]:
+        def look_up() -> list[_Address]:
             try:
-                family, _kind, _protocol, _name, address = socket.getaddrinfo(
-                    host, port, type=socket.SOCK_STREAM
-                )[0]
+                found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
             except UnicodeError:
                 raise OSError(f"{host!r} is no name of a host") from None
-            return family, address
+            return list(
+                dict.fromkeys((family, address) for family, _kind, _protocol, _name, address in found)
+            )
 
         found = await beside(look_up)
         self.addresses[host, port] = found
@@ -95,6 +111,18 @@ class Connector:
                 ) from None
             self.contexts[tls] = context
         return context
+
+
+async def _connect(address: _Address) -> socket.socket:
+    family, place = address
+    connection = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        connection.setblocking(False)
+        await connect(connection, place)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def _context(tls: Tls) -> ssl.SSLContext:
@@ -136,15 +164,15 @@ async def _open_unix(path: str) -> Stream:
     return Stream(connection)
 
 
-def _numeric(host: str, port: int) -> tuple[int, tuple[object, ...]] | None:
+def _numeric(host: str, port: int) -> list[_Address]:
     """An address that needs no looking up."""
     for family, rest in ((socket.AF_INET, ()), (socket.AF_INET6, (0, 0))):
         try:
             socket.inet_pton(family, host)
         except OSError:
             continue
-        return family, (host, port, *rest)
-    return None
+        return [(family, (host, port, *rest))]
+    return []
 
 
 def _ssl_words(error: ssl.SSLError) -> str:

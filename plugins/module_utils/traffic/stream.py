@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import socket
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils.traffic.connection import (
     KEPT,
@@ -92,23 +92,28 @@ class DatagramClient:
 
     def _open(self) -> socket.socket:
         target = self._traffic.target
+        problem: OSError | UnicodeError = OSError("its name has no address")
         try:
-            family, kind, protocol, _name, address = socket.getaddrinfo(
-                target.host, target.port, type=socket.SOCK_DGRAM
-            )[0]
-            opened = socket.socket(family, kind, protocol)
+            found = socket.getaddrinfo(target.host, target.port, type=socket.SOCK_DGRAM)
         except (OSError, UnicodeError) as error:
-            raise RequestError(
-                "connect", f"cannot send to {target.host}:{target.port}: {reason(error)}"
-            ) from None
-        try:
-            opened.connect(address)
-        except OSError as error:
-            opened.close()
-            raise RequestError(
-                "connect", f"cannot send to {target.host}:{target.port}: {reason(error)}"
-            ) from None
-        return opened
+            found, problem = [], error
+        # Whether anybody listens cannot be asked; of a name's addresses the first is taken that there is a way to.
+        for family, kind, protocol, _name, address in found:
+            try:
+                return _connected(socket.socket(family, kind, protocol), address)
+            except OSError as error:
+                problem = error
+        words = f"cannot send to {target.host}:{target.port}: {reason(problem)}"
+        raise RequestError("connect", words) from None
+
+
+def _connected(opened: socket.socket, address: Any) -> socket.socket:
+    try:
+        opened.connect(address)
+    except OSError:
+        opened.close()
+        raise
+    return opened
 
 
 def matches(reply: re.Pattern[bytes] | None, data: bytes) -> bool:

@@ -92,6 +92,9 @@ class Endpoint:
     pod: str = ""
     uid: str = ""  # tells a pod from an earlier one of its name
     lack: Failure | None = None  # why it cannot be asked at all
+    whole_host: bool = (
+        False  # stands for all endpoints of a host of this name, of which nothing else is known
+    )
 
     @property
     def authority(self) -> str:
@@ -112,8 +115,12 @@ class Endpoint:
         return f"{place} in container {self.container}" if self.container else place
 
     def called(self, pattern: str) -> bool:
-        """Whether it, or the entry that it came from, matches a shell pattern."""
-        return fnmatchcase(self.name, pattern) or (bool(self.group) and fnmatchcase(self.group, pattern))
+        """Whether it, or the entry that it came from, or something that it may stand for, matches a shell pattern."""
+        if fnmatchcase(self.name, pattern) or (bool(self.group) and fnmatchcase(self.group, pattern)):
+            return True
+        # Something below the host may match where a beginning of the pattern matches up to there.
+        beginnings = (pattern[:end] for end in range(1, len(pattern) + 1)) if self.whole_host else ()
+        return any(fnmatchcase(f"{self.name}/", beginning) for beginning in beginnings)
 
 
 def parse_endpoints(

@@ -68,7 +68,7 @@ def judge(assertions: Sequence[Assertion], now: Snapshot, since: Snapshot | None
                 f"assertions[{position}] is about a {differences[0]}; give since, the snapshots to count from"
             )
         shown = counted if differences else now
-        endpoints = [Endpoint(page.name, scheme="", format=page.format) for page in shown.pages.values()]
+        endpoints = [_endpoint(page) for page in shown.pages.values()]
         for one in with_others([assertion]):
             _check_that_it_was_looked_for(one, endpoints, shown)
         verdicts.append(evaluate(assertion, endpoints, shown, since))
@@ -84,6 +84,15 @@ def judge(assertions: Sequence[Assertion], now: Snapshot, since: Snapshot | None
             if source in page.sources and page.sources[source].selection.everything:
                 explain_from(verdict, page, source)
     return Outcome(verdicts, now, time.monotonic() - began, 1, remarks=doubts(verdicts))
+
+
+def _endpoint(page: Page) -> Endpoint:
+    return Endpoint(page.name, scheme="", format=page.format, whole_host=_is_host(page))
+
+
+def _is_host(page: Page) -> bool:
+    """Whether it stands for a host without a snapshot; endpoints have their host's name in front."""
+    return page.failure is not None and "/" not in page.name
 
 
 def _without_snapshot(data: Any) -> Failure | None:
@@ -105,10 +114,12 @@ def _without_snapshot(data: Any) -> Failure | None:
 def _with_those_that_are_gone(now: Snapshot, since: Snapshot | None) -> Snapshot:
     """For differences: what an endpoint counted that is no longer there is missing in a sum."""
     words = "it is in the earlier snapshots and not in these, and what it counted is gone with it"
+    # What endpoints of a host count that could not be asked is not gone.
+    unseen = {page.name for page in now.pages.values() if _is_host(page)}
     gone = {
         page.name: Page(page.name, page.format, now.time, failure=Failure("restarted", words))
         for page in (since.pages.values() if since else ())
-        if page.name not in now.pages and page.failure is None
+        if page.name not in now.pages and page.failure is None and page.name.partition("/")[0] not in unseen
     }
     return Snapshot(now.time, {**now.pages, **gone})
 

@@ -79,7 +79,7 @@ def asked(assertion: Assertion, endpoints: Iterable[Endpoint]) -> list[Endpoint]
     if assertion.source == promql.SOURCE and not assertion.endpoint:
         if not servers:
             raise SpecError(f"{where}: promql needs an endpoint whose format is promql: a Prometheus server")
-        return servers
+        return [one for one in everyone if one in servers or one.whole_host]
     if assertion.endpoint:
         chosen = pick(everyone, assertion.endpoint, where)
     else:
@@ -87,7 +87,9 @@ def asked(assertion: Assertion, endpoints: Iterable[Endpoint]) -> list[Endpoint]
         if not chosen:
             raise SpecError(f"{where}: all endpoints are Prometheus servers; ask them with promql")
     for endpoint in chosen:
-        if (endpoint.format == promql.SOURCE) != (assertion.source == promql.SOURCE):
+        if not endpoint.whole_host and (endpoint.format == promql.SOURCE) != (
+            assertion.source == promql.SOURCE
+        ):
             words = (
                 "is no Prometheus server"
                 if assertion.source == promql.SOURCE

@@ -453,6 +453,43 @@ def test_hosts_have_to_have_looked_for_all_of_it(asked: dict[str, Any], looked: 
         judge_hosts(assertions, hosts)
 
 
+@pytest.mark.parametrize(
+    ("pattern", "kinds"),
+    [
+        ("web1/*", ["unreachable"]),
+        ("web1/edge", ["unreachable"]),
+        ("web1", ["unreachable"]),
+        ("w*1/*", ["unreachable"]),
+        ("*/edge", ["unreachable"]),
+        ("*edge", ["unreachable"]),
+        ("web*", ["unreachable"]),
+        ("web2/*", [""]),
+        ("web2/edge", [""]),
+        ("web?0/*", None),
+        ("web10/edge", None),
+    ],
+)
+@pytest.mark.parametrize("of", ["value", "delta"])
+def test_a_host_without_a_snapshot_is_all_that_it_may_have(
+    pattern: str, kinds: list[str] | None, of: str
+) -> None:
+    edge = snap(page("edge", x=3)).as_data()
+    now, since = (
+        read_hosts({"web1": {"failed": True}, "web2": edge}),
+        read_hosts({"web1": edge, "web2": edge}),
+    )
+    asked = parse_assertions([{"endpoint": pattern, "stat": "x", "of": of, "op": "ge", "value": 0}])
+    if kinds is None:
+        with pytest.raises(SpecError, match="no endpoint is named"):
+            judge_hosts(asked, now, since)
+        return
+    outcome = judge_hosts(asked, now, since)
+    assert [one.as_data(0)["failure"] for one in outcome.verdicts] == kinds
+    if kinds != [""]:
+        assert "x at web1: expected" in outcome.message
+        assert "its task failed" in outcome.message
+
+
 def test_other_labels_are_named() -> None:
     one = page("e")
     one.sources["prometheus"] = Samples(ALL, dict(REQUESTS))

@@ -14,8 +14,10 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.stats.api import (
     Page,
     Snapshot,
     SpecError,
+    judge_hosts,
     parse_assertions,
     parse_endpoints,
+    read_hosts,
     scrape,
     wanted_by,
 )
@@ -124,3 +126,14 @@ def test_who_is_asked() -> None:
     }
     with pytest.raises(SpecError, match="has no page to read"):
         scrape(parse_endpoints([SERVER]))
+
+
+@pytest.mark.parametrize("where", [{}, {"endpoint": "*"}, {"endpoint": ["web1/*", "web2/*"]}])
+def test_of_several_hosts_none_is_left_out(where: dict[str, Any]) -> None:
+    server = Page("prometheus", "promql", 1.0, {source_for("q"): parse_answer(TWO, "q")})
+    hosts = read_hosts({"web1": Snapshot(1.0, {"prometheus": server}).as_data(), "web2": {"failed": True}})
+    (verdict,) = judge_hosts(
+        parse_assertions([{"promql": "q", "op": "ge", "value": 0, **where}]), hosts
+    ).verdicts
+    assert verdict.failure is not None
+    assert (verdict.failure.kind, verdict.wrong[0].endpoint) == ("unreachable", "web2")

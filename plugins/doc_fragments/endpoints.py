@@ -200,6 +200,9 @@ options:
         description:
           - V(value) is what is read now, V(delta) the difference to O(since), and V(rate) that difference per second.
           - A difference across a restart, a hot restart or a reset of the counters says nothing, so it fails, with C(restarted).
+          - What went back is a gauge or a counter that was reset, which Envoy is asked. Of snapshots
+            (O(meshlab.envoy.envoy_stats#module:snapshots)) it cannot be asked, so a difference of a gauge that fell fails there, and
+            the C(message) says why.
           - Which process answers is read from C(/server_info), or from the stats C(server.uptime) and C(server.hot_restart_epoch) where
             the admin's C(allow_paths) keeps that back, and of O(endpoints[].format=prometheus) from C(process_start_time_seconds) or
             Envoy's uptime. Where none of them is there, or O(since) was taken without (O(identify=false)), the C(message) and a

@@ -24,7 +24,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.stats.snapshot impor
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.verdict import Verdict
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.wanted import asked, source_of
 
-# Of readings that only add to a number; more than ever are shown, or asked after.
+# Of readings that only add to a number; more than ever are shown.
 _MOST_KEPT = 1_000
 
 
@@ -76,7 +76,7 @@ def _against(
     if failure is None and other.across == "each" and len({one.value for one in read.readings}) > 1:
         failure = Failure("comparison", "it is several numbers: say by across which of them is meant")
     if failure is not None:
-        verdict = Verdict(assertion, tuple(one.name for one in asked(assertion, endpoints)), ())
+        verdict = Verdict(assertion, tuple(one.name for one in asked(assertion, endpoints)), (), read=read)
         words = f"{other.read} cannot be told: {failure.message}"
         return _fail(verdict, replace(failure, message=words), [])
     verdict = evaluate(

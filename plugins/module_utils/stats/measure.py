@@ -43,7 +43,7 @@ class Reading:
     histogram: Histogram | None = None
     counter: bool | None = None  # None: not known
     grows: bool = False  # a counter's value or delta: it will not become less
-    doubtful: bool = False  # would be clear if it were known whether it is a counter
+    doubtful: tuple[str, ...] = ()  # stats of which it would have to be known whether they are counters
     above: float = 0  # of a ratio
     below: float = 0
 
@@ -76,7 +76,7 @@ def look_at(
     if assertion.ratio:
         over = _over_names(assertion, source, samples)
         read = partial(_ratio, assertion, samples, baseline, endpoint, names, over)
-        return lost[:1] or [_guarded(endpoint, assertion.what, read)]
+        return lost[:1] or [_guarded(endpoint, assertion.what, read, (*names, *over))]
     if (
         not names
         and (not assertion.stat or assertion.source == SOURCE)
@@ -99,7 +99,10 @@ def look_at(
         ]
     return lost + [
         _guarded(
-            endpoint, name or assertion.what, partial(_read, assertion, samples, baseline, endpoint, name)
+            endpoint,
+            name or assertion.what,
+            partial(_read, assertion, samples, baseline, endpoint, name),
+            (name,),
         )
         for name in names
     ]
@@ -179,11 +182,11 @@ def _gone(assertion: Assertion, source: str, samples: Samples, earlier: Samples 
     )
 
 
-def _guarded(endpoint: str, stat: str, read: Callable[[], Reading]) -> Reading:
+def _guarded(endpoint: str, stat: str, read: Callable[[], Reading], of: tuple[str, ...]) -> Reading:
     try:
         return read()
     except _Nothing as nothing:
-        return Reading(endpoint, stat, failure=nothing.failure, doubtful=nothing.doubtful)
+        return Reading(endpoint, stat, failure=nothing.failure, doubtful=of if nothing.doubtful else ())
 
 
 def _read(
@@ -223,8 +226,13 @@ def _number(
     before = baseline.value(name, absent, assertion.default)
     difference = value - before
     if difference < 0 and counter is not False:
-        words = f"it went back from {before:g} to {value:g}: its counters were reset, so a {assertion.of} since then says nothing"
-        raise _Nothing("restarted", words, doubtful=counter is None)
+        words = f"so a {assertion.of} since then says nothing"
+        if counter is None:
+            words = f"as a counter it was reset, {words}; nobody here knows whether it is a gauge"
+        else:
+            words = f"its counters were reset, {words}"
+        back = f"it went back from {before:g} to {value:g}"
+        raise _Nothing("restarted", f"{back}: {words}", doubtful=counter is None)
     if assertion.of == "delta":
         return difference, counter
     return difference / baseline.elapsed, counter

@@ -37,6 +37,7 @@ class Verdict:
     flushed: bool = False  # of an Envoy, whose histograms are as old as its last flush
     remark: str = ""  # what makes it less certain, whether it holds or not
     loud: bool = False  # it is worth a warning
+    read: Verdict | None = None  # of what its value was to be read from, where that could not be
     # With `tolerance: binomial`, the share that was seen: how many, of how many.
     above: float = 0
     below: float = 0

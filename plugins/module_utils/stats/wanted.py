@@ -79,7 +79,7 @@ def asked(assertion: Assertion, endpoints: Iterable[Endpoint]) -> list[Endpoint]
     if assertion.source == promql.SOURCE and not assertion.endpoint:
         if not servers:
             raise SpecError(f"{where}: promql needs an endpoint whose format is promql: a Prometheus server")
-        return [one for one in everyone if one in servers or one.whole_host]
+        return [one for one in everyone if one.format == promql.SOURCE or one.whole_host]
     if assertion.endpoint:
         chosen = pick(everyone, assertion.endpoint, where)
     else:

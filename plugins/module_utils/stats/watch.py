@@ -25,6 +25,8 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.stats.wanted import 
 
 # However short the timeout, one look is finished.
 FIRST_LOOK = 1.0
+# Of readings that may be of counters and are past what they have to be.
+_MOST_ASKED_AFTER = 1_000
 
 
 @dataclass(repr=False)  # asyncio shows a task's result to itself, and a fleet's is long
@@ -217,14 +219,14 @@ async def _judge(
     deadline: float,
 ) -> list[Verdict]:
     """Evaluates; and where it matters whether a stat is a counter, which Envoy's JSON does not say, asks for that and evaluates again."""
-    _tell(snapshot, kinds)
-    verdicts = [evaluate(assertion, fleet.endpoints, snapshot, since) for assertion in assertions]
-    unknown = {pair for verdict in verdicts if not verdict.ok for pair in _doubts(verdict)} - kinds.keys()
-    if not unknown:
-        return verdicts
-    kinds.update(await _kinds(fleet, unknown, deadline))
-    _tell(snapshot, kinds)
-    return [evaluate(assertion, fleet.endpoints, snapshot, since) for assertion in assertions]
+    while True:
+        _tell(snapshot, kinds)
+        verdicts = [evaluate(assertion, fleet.endpoints, snapshot, since) for assertion in assertions]
+        # What is known of a value's own stats may show that those compared with it are not known.
+        unknown = {pair for verdict in verdicts if not verdict.ok for pair in _doubts(verdict)} - kinds.keys()
+        if not unknown:
+            return verdicts
+        kinds.update(await _kinds(fleet, unknown, deadline))
 
 
 async def _kinds(fleet: Fleet, pairs: set[tuple[str, str]], deadline: float) -> dict[tuple[str, str], str]:
@@ -256,16 +258,20 @@ def _tell(snapshot: Snapshot, kinds: Mapping[tuple[str, str], str]) -> None:
 
 
 def _doubts(verdict: Verdict) -> list[tuple[str, str]]:
-    """The readings that would be judged otherwise if they were known to be of a counter, or not."""
+    """The stats whose readings would be judged otherwise if they were known to be counters, or not."""
+    if verdict.read is not None:
+        return _doubts(verdict.read)
     assertion = verdict.assertion
-    if assertion.source != "stats" or assertion.about_histogram or assertion.ratio or assertion.by_labels:
+    if assertion.source != "stats" or assertion.about_histogram or assertion.by_labels:
         return []
-    doubtful = [one for one in verdict.readings if one.counter is None and one.doubtful]
-    if assertion.of != "rate" and assertion.across in ("each", "sum", "max"):
+    found = [(one.endpoint, stat) for one in verdict.readings for stat in one.doubtful]
+    if assertion.of != "rate" and not assertion.ratio and assertion.across in ("each", "sum", "max"):
         seen = [one.value for one in verdict.readings] if assertion.across == "each" else [verdict.observed]
         if any(
             value is not None and too_far(assertion.op, value, assertion.value, assertion.tolerance)
             for value in seen
         ):
-            doubtful += [one for one in verdict.readings if one.counter is None and one.value is not None]
-    return [(one.endpoint, one.stat) for one in doubtful if one.stat][:1_000]
+            unknown = [one for one in verdict.readings if one.counter is None and one.value is not None]
+            # These only tell that waiting is of no use.
+            found += [(one.endpoint, one.stat) for one in unknown[:_MOST_ASKED_AFTER]]
+    return [(endpoint, stat) for endpoint, stat in found if stat]

@@ -239,6 +239,16 @@ def test_a_gauge_may_go_back() -> None:
     assert judge({"stat": "x", "of": "delta", "op": "eq", "value": -1}, now, then).ok
 
 
+def test_what_went_back_and_is_not_known_is_told_as_that() -> None:
+    """As of snapshots, where nothing can be asked."""
+    then, now = snap(page("e", x=5)), snap(page("e", 200, x=4))
+    asked = {"stat": "x", "of": "delta", "op": "eq", "value": -1}
+    words = "it went back from 5 to 4: as a counter it was reset"
+    assert words in judge(asked, now, then).message(1)
+    now.pages["e"].sources["stats"].kinds["x"] = "counter"
+    assert "its counters were reset, so a delta" in judge(asked, now, then).message(1)
+
+
 def test_an_endpoint_that_came_later() -> None:
     then = snap(page("old", 100, x=5))
     fresh = snap(page("new", 200, started=150, x=9))

@@ -236,6 +236,8 @@ options:
       bucket:
         description:
           - A bound. What is compared is how many samples of a histogram are at most that, V(inf) for all of them.
+          - Envoy keeps samples in bins of two digits, such as 100 to 109. Of a bin that begins at the bound all are counted, as Envoy
+            itself does in Prometheus' format. C(error) in the result is how many of them may be more than that.
         type: float
       window:
         description: Of a histogram, all samples, or those of Envoy's last flush interval.

@@ -104,6 +104,8 @@ histograms:
   description:
     - The histograms that were read, by endpoint and by name, each with its count, its quantiles and its buckets. A quantile of a
       histogram without samples is null.
+    - A bucket is its lower end, its upper end and how many samples it holds. Its upper end is in it, or its lower end where
+      C(lower_inclusive) says so.
   returned: success
   type: dict
 endpoints:

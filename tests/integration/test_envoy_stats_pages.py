@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import subprocess
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -192,6 +193,46 @@ def test_certificates_are_read(envoy: Dynamic) -> None:
     failed = run(envoy_stats, url=envoy.url, assertions=[soon])
     assert failed["failure"] == "comparison"
     assert "chain.edge.example.days_left" in str(failed["assertions"][0]["readings"])
+
+
+def test_a_bound_counts_what_is_on_it_by_either_name(tmp_path: Path) -> None:
+    """Eleven bodies of ten bytes are at most ten bytes long, in Envoy's bins as in Prometheus' format."""
+    pipe = {"pipe": {"path": "shop.sock"}}
+    ten = {"direct_response": {"status": 200, "body": {"inline_string": "0123456789"}}}
+    shop = {
+        "name": "shop",
+        "type": "STATIC",
+        "track_cluster_stats": {"request_response_sizes": True},
+        "load_assignment": {
+            "cluster_name": "shop",
+            "endpoints": [{"lb_endpoints": [{"endpoint": {"address": pipe}}]}],
+        },
+    }
+    listeners = [answering({"route": {"cluster": "shop"}}), {**answering(ten, "shop"), "address": pipe}]
+    envoy = Envoy(
+        tmp_path,
+        {"stats_flush_on_admin": True, "static_resources": {"listeners": listeners, "clusters": [shop]}},
+    )
+    try:
+        envoy.start()
+        port = envoy.port()
+        for _number in range(11):
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=10).close()
+        bodies = {"stat": "cluster.shop.upstream_rs_body_size", "op": "eq", "value": 11}
+        labels = {
+            "stat": "envoy_cluster_upstream_rs_body_size",
+            "labels": {"envoy_cluster_name": "shop"},
+        }
+        asked = [
+            {**bodies, "bucket": 10},
+            {**bodies, **labels, "bucket": 10},
+            {**bodies, "bucket": 9, "value": 0},
+        ]
+        result = run(envoy_stats, url=envoy.url, assertions=asked, wait=True, timeout=10)
+        assert not result.get("failed"), result["msg"]
+        assert [one["error"] for one in result["assertions"]] == [0, 0, 0]
+    finally:
+        envoy.stop()
 
 
 def test_healthy_is_what_envoy_takes_for_healthy(envoy: Dynamic) -> None:

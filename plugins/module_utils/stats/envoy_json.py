@@ -229,7 +229,7 @@ def _detailed(buckets: Any) -> Histogram:
         # Of negative numbers Envoy gives the bound nearer to zero; the rounding keeps 0.1 + 0.2 the same number each time.
         other = float(f"{lower + width:.9g}")
         read.append((min(lower, other), max(lower, other), count))
-    return Histogram(tuple(sorted(read)))
+    return Histogram(tuple(sorted(read)), lower_inclusive=True)
 
 
 def _bounded(buckets: Any) -> tuple[Histogram, Histogram]:

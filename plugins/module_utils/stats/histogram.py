@@ -38,6 +38,7 @@ class Histogram:
 
     buckets: tuple[Bucket, ...]
     total: float | None = None  # the sum of all samples, where it was given
+    lower_inclusive: bool = False  # a bucket holds its lower end, as Envoy's bins do, and not its upper one
 
     @property
     def count(self) -> float:
@@ -58,16 +59,26 @@ class Histogram:
         return None
 
     def at_most(self, bound: float) -> Estimate:
-        """How many samples are at most `bound`."""
+        """How many samples are at most `bound`.
+
+        Of a bin that begins at the bound all are counted, as by Envoy in Prometheus' format; how many of them are more is the error.
+        """
         sure, perhaps, share = 0.0, 0.0, 0.0
         for lower, upper, count in self.buckets:
-            if upper <= bound:
+            if upper <= bound or (lower <= bound and self._holds_one_value(lower, upper)):
                 sure += count
+            elif lower == bound and self.lower_inclusive:
+                perhaps += count
+                share += count
             elif lower < bound:
                 perhaps += count
                 finite = not (math.isinf(upper) or math.isinf(lower))
                 share += count * (bound - lower) / (upper - lower) if finite else 0.0
         return Estimate(sure + share, sure, sure + perhaps)
+
+    def _holds_one_value(self, lower: float, upper: float) -> bool:
+        """Envoy records whole numbers: in a bin that begins at one and is no wider than 1 there is no other."""
+        return self.lower_inclusive and upper - lower <= 1 and lower % 1 == 0
 
     def minus(self, earlier: Histogram) -> Histogram:
         """The samples since an earlier histogram of the same thing."""
@@ -81,7 +92,7 @@ class Histogram:
         if any(before.values()):
             raise HistogramError("its buckets are others than before, or it has fewer samples")
         total = None if self.total is None or earlier.total is None else self.total - earlier.total
-        return Histogram(tuple(left), total)
+        return Histogram(tuple(left), total, self.lower_inclusive)
 
     def as_data(self) -> dict[str, Any]:
         """JSON-able; a bucket without an end has null there."""
@@ -90,6 +101,7 @@ class Histogram:
             "buckets": buckets,
             "count": self.count,
             **({} if self.total is None else {"sum": self.total}),
+            **({"lower_inclusive": True} if self.lower_inclusive else {}),
         }
 
 
@@ -97,12 +109,15 @@ def together(histograms: Iterable[Histogram]) -> Histogram:
     """The samples of several histograms as one."""
     counts: dict[tuple[float, float], float] = {}
     totals: list[float | None] = []
+    lower_inclusive: list[bool] = []
     for histogram in histograms:
         totals.append(histogram.total)
+        lower_inclusive.append(histogram.lower_inclusive)
         for lower, upper, count in histogram.buckets:
             counts[lower, upper] = counts.get((lower, upper), 0) + count
     total = None if not totals or None in totals else sum(one for one in totals if one is not None)
-    return Histogram(tuple((lower, upper, count) for (lower, upper), count in sorted(counts.items())), total)
+    buckets = tuple((lower, upper, count) for (lower, upper), count in sorted(counts.items()))
+    return Histogram(buckets, total, bool(lower_inclusive) and all(lower_inclusive))
 
 
 def from_bounds(bounds: Sequence[tuple[float, float]], total: float | None = None) -> Histogram:
@@ -130,7 +145,7 @@ def from_data(data: Mapping[str, Any]) -> Histogram:
         for lower, upper, count in data["buckets"]
     )
     total = data.get("sum")
-    return Histogram(buckets, None if total is None else float(total))
+    return Histogram(buckets, None if total is None else float(total), bool(data.get("lower_inclusive")))
 
 
 def _finite(bound: float) -> float | None:

@@ -46,6 +46,44 @@ def test_the_true_count_is_within_the_error(samples: list[float], bound: float) 
     assert estimate.low <= estimate.value <= estimate.high
 
 
+def in_bins(samples: list[int]) -> Histogram:
+    """As Envoy does it: bins of two digits, each with its lower end."""
+    counts: dict[tuple[float, float], int] = {}
+    for sample in samples:
+        width = 10 ** (len(str(sample)) - 2) if sample else 0
+        lower = sample - sample % width if width >= 1 else sample
+        counts[lower, lower + width] = counts.get((lower, lower + width), 0) + 1
+    bins = tuple((lower, upper, count) for (lower, upper), count in sorted(counts.items()))
+    return Histogram(bins, lower_inclusive=True)
+
+
+WHOLE = st.lists(st.integers(0, 20_000), max_size=40)
+
+
+@given(WHOLE, WHOLE, st.one_of(st.integers(0, 25_000), st.floats(0, 25_000)))
+def test_the_true_count_of_whole_numbers_is_within_the_error(
+    before: list[int], since: list[int], bound: float
+) -> None:
+    difference = in_bins(before + since).minus(from_data(in_bins(before).as_data()))
+    for histogram, samples in ((in_bins(before), before), (difference, since)):
+        estimate = histogram.at_most(bound)
+        truth = sum(sample <= bound for sample in samples)
+        assert estimate.low <= truth <= estimate.high
+        assert estimate.low <= estimate.value <= estimate.high
+        if bound < 100:  # a bin of whole numbers that is 1 wide holds one of them
+            assert estimate.value == truth
+            assert estimate.error == 0
+
+
+def test_a_bound_counts_as_envoy_counts_it() -> None:
+    """Seen of Envoy 1.40: for le="100" it counts all of the bin that begins there, with its 105 as well."""
+    histogram = in_bins([10] * 11 + [100, 100, 105])
+    assert [histogram.at_most(bound).value for bound in (9, 10, 99, 100)] == [0, 11, 11, 14]
+    assert histogram.at_most(10).error == 0
+    at_100 = histogram.at_most(100)
+    assert (at_100.low, at_100.high, at_100.error) == (11, 14, 3)
+
+
 @given(SAMPLES, SAMPLES)
 def test_a_difference_is_what_came_since(before: list[float], since: list[float]) -> None:
     difference = counted(before + since).minus(counted(before))

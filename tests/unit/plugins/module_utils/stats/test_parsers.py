@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.envoy_json import parse_stats
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.errors import ScrapeError
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.histogram import from_data
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.pattern import compile_pattern
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.prometheus import (
     parse_line,
@@ -206,7 +207,7 @@ def test_all_ways_of_writing_histograms() -> None:
     cumulative = {
         "name": "h",
         "buckets": [
-            {"upper_bound": 1, "interval": 0, "cumulative": 2},
+            {"upper_bound": 1, "interval": 0, "cumulative": 6},
             {"upper_bound": 5, "interval": 1, "cumulative": 6},
         ],
     }
@@ -231,7 +232,8 @@ def test_all_ways_of_writing_histograms() -> None:
     for written in ([cumulative], detailed):
         histogram = parse_stats(body({"histograms": written}), ALL).histograms["h"]
         assert histogram.count == 6
-        assert histogram.at_most(1).value == 2
+        assert (histogram.at_most(1).value, histogram.at_most(1).error) == (6, 0)
+        assert from_data(histogram.as_data()).at_most(1).value == 6
     assert parse_stats(body({"histograms": quantiles}), ALL).histograms == {}  # no counts in there
 
 

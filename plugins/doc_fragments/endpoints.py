@@ -140,7 +140,9 @@ options:
             a degraded host is not.
           - V(listeners) has C(<listener>.address) and C(<listener>.port) as bound.
           - V(certs) has C(chain.<name>.days_left), C(.valid_from), C(.expires), C(.serial) and C(.names), and the same below C(ca.). The
-            name is the certificate's path, or its first alternative name where it was given inline or over SDS.
+            name is the certificate's path, or its first alternative name where it was given inline or over SDS. Where several
+            have one name, as RSA and ECDSA of the same domain, each has its serial number behind it, as in
+            C(chain.<name>.<serial>.days_left).
           - V(config) has for each of C(lds), C(cds), C(rds), C(sds) and C(eds) C(<kind>.resources), and C(<kind>.rejected), how many
             updates Envoy has refused since it was started (from its stats; not there where C(allow_paths) keeps them back). C(lds) and
             C(cds) have C(<kind>.version_info). For each dynamic resource there are C(<kind>.<name>.version_info) and C(.last_updated),
@@ -221,7 +223,7 @@ options:
         description:
           - How several stats, of one endpoint or of many, make one number.
           - V(each) compares every one of them, V(any) is content with one that fits. V(count) is how many there are.
-          - V(spread) is the difference of the largest and the smallest, as a share of the largest.
+          - V(spread) is the difference of the largest and the smallest, as a share of the larger of the two without its sign.
           - V(sum) with O(assertions[].quantile) is the quantile of all samples together. The V(sum) and the V(count) of no stat at all
             are 0, where that is what O(assertions[].match) or O(assertions[].labels) find; all others fail there, with C(absent).
         type: str

@@ -183,18 +183,34 @@ def _listeners(data: Mapping[str, Any]) -> Readings:
 
 
 def _certs(data: Mapping[str, Any]) -> Readings:
-    readings: Readings = {}
+    found: dict[
+        str, dict[str, dict[str, Any]]
+    ] = {}  # by name, and by serial number where several have that name
     for certificate in data.get("certificates", ()):
         for role, key in (("ca", "ca_cert"), ("chain", "cert_chain")):
             for entry in certificate.get(key, ()):
-                prefix = f"{role}.{_certificate_name(entry)}"
-                readings[f"{prefix}.days_left"] = whole(entry.get("days_until_expiration", 0))
-                readings[f"{prefix}.valid_from"] = entry.get("valid_from", "")
-                readings[f"{prefix}.expires"] = entry.get("expiration_time", "")
-                readings[f"{prefix}.serial"] = entry.get("serial_number", "")
-                names = [str(next(iter(one.values()))) for one in entry.get("subject_alt_names", ()) if one]
-                readings[f"{prefix}.names"] = ",".join(names)
+                one, serial = _certificate(entry), str(entry.get("serial_number", ""))
+                known = found.setdefault(f"{role}.{_certificate_name(entry)}", {})
+                # Where two have even the same number, the one that expires first is not to be hidden.
+                if serial not in known or one["days_left"] < known[serial]["days_left"]:
+                    known[serial] = one
+    readings: Readings = {}
+    for name, certificates in found.items():
+        for serial, one in certificates.items():
+            prefix = f"{name}.{serial}" if len(certificates) > 1 else name
+            readings.update((f"{prefix}.{key}", value) for key, value in one.items())
     return readings
+
+
+def _certificate(entry: Mapping[str, Any]) -> dict[str, Any]:
+    names = [str(next(iter(one.values()))) for one in entry.get("subject_alt_names", ()) if one]
+    return {
+        "days_left": whole(entry.get("days_until_expiration", 0)),
+        "valid_from": entry.get("valid_from", ""),
+        "expires": entry.get("expiration_time", ""),
+        "serial": entry.get("serial_number", ""),
+        "names": ",".join(names),
+    }
 
 
 def _config(data: Mapping[str, Any]) -> Readings:

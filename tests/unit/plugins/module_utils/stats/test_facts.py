@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -91,6 +92,30 @@ def test_certificates() -> None:
     seen = read_facts("certs", {"certificates": [{"cert_chain": [entry], "ca_cert": [{"path": "/ca.pem"}]}]})
     assert seen["chain.edge.days_left"] == 89
     assert seen["ca./ca.pem.days_left"] == 0
+
+
+def test_certificates_of_one_name_are_told_apart_by_their_serial_numbers() -> None:
+    def entry(serial: str, left: int, name: str = "edge.example") -> dict[str, Any]:
+        names = [{"dns": name}]
+        return {
+            "path": "<inline>",
+            "serial_number": serial,
+            "days_until_expiration": left,
+            "subject_alt_names": names,
+        }
+
+    # RSA and ECDSA; the same one in two contexts; and another by itself.
+    chains = [[entry("0a", 90), entry("0b", 3)], [entry("0a", 90)], [entry("0c", 30, "other.example")]]
+    seen = read_facts("certs", {"certificates": [{"cert_chain": chain, "ca_cert": []} for chain in chains]})
+    left = {name: value for name, value in seen.items() if name.endswith(".days_left")}
+    assert left == {
+        "chain.edge.example.0a.days_left": 90,
+        "chain.edge.example.0b.days_left": 3,
+        "chain.other.example.days_left": 30,
+    }
+    # Who gives all of his certificates one number hides none that expires either.
+    same = read_facts("certs", {"certificates": [{"cert_chain": [entry("00", 3), entry("00", 90)]}]})
+    assert same["chain.edge.example.days_left"] == 3
 
 
 def test_configuration_is_versions_and_refusals_and_nothing_secret() -> None:

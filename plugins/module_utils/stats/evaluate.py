@@ -279,8 +279,9 @@ def _aggregate(across: str, numbers: list[int | float]) -> int | float:
         return max(numbers)
     if across == "avg":
         return sum(numbers) / len(numbers)
-    highest = max(numbers)
-    return (highest - min(numbers)) / highest if highest else 0.0
+    highest, lowest = max(numbers), min(numbers)
+    largest = max(abs(highest), abs(lowest))
+    return (highest - lowest) / largest if largest else 0.0
 
 
 def _fits(assertion: Assertion, reading: Reading) -> bool:

@@ -300,9 +300,9 @@ def _histogram(
     estimate = histogram.at_most(assertion.bucket or 0.0)
     value = estimate.value / baseline.elapsed if baseline and assertion.of == "rate" else estimate.value
     count = int(value) if float(value).is_integer() else value
-    return Reading(
-        endpoint, name, count, estimate=estimate, histogram=histogram, grows=assertion.of != "rate"
-    )
+    # Of the last flush's samples the next flush knows nothing.
+    grows = assertion.of != "rate" and assertion.window == "cumulative"
+    return Reading(endpoint, name, count, estimate=estimate, histogram=histogram, grows=grows)
 
 
 class _Baseline:

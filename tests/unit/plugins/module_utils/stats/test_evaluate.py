@@ -10,6 +10,8 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.api import (
     Endpoint,
@@ -83,6 +85,30 @@ def test_across(across: str, op: str, value: float, ok: bool, observed: float) -
     verdict = judge({"stat": "x", "across": across, "op": op, "value": value}, FLEET)
     assert (verdict.ok, verdict.observed) == (ok, observed)
     assert (verdict.failure is None) is ok
+
+
+@pytest.mark.parametrize(
+    ("values", "share"),
+    [((-10, -5), 0.5), ((-1, 1), 2), ((0, -4), 1), ((-3, -3), 0), ((0, 0), 0), ((10, 5), 0.5)],
+)
+def test_the_spread_of_negative_readings(values: tuple[int, int], share: float) -> None:
+    fleet = snap(*(page(name, x=value) for name, value in zip("ab", values, strict=True)))
+    assert judge({"stat": "x", "across": "spread", "op": "eq", "value": share}, fleet).ok
+
+
+@given(
+    st.one_of(
+        st.lists(st.integers(-(10**30), 10**30), min_size=1, max_size=5),
+        st.lists(st.floats(-1e300, 1e300), min_size=1, max_size=5),
+    )
+)
+def test_a_spread_is_0_only_where_all_are_equal(values: list[float]) -> None:
+    fleet = snap(*(page(f"e{place}", x=value) for place, value in enumerate(values)))
+    seen = judge({"stat": "x", "across": "spread", "op": "ge", "value": 0}, fleet)
+    assert seen.ok
+    assert isinstance(seen.observed, (int, float))
+    assert (seen.observed == 0) is (len(set(values)) == 1)
+    assert seen.observed <= 2
 
 
 def test_a_stat_that_is_missing_somewhere_fails() -> None:
@@ -377,6 +403,16 @@ def test_a_histograms_difference_may_hold_what_came_before(entry: dict[str, Any]
     assert (said in verdict.message(1)) is told
     if verdict.final:
         assert "; a counter does not come back" in verdict.message(1)
+
+
+def test_samples_of_the_last_flush_may_become_fewer() -> None:
+    now = snap(page("e", h=Histogram(((1.0, 2.0, 40),))))
+    now.pages["e"].sources["stats"].intervals["h"] = Histogram(((1.0, 2.0, 4),))
+    asked = {"stat": "h", "bucket": "inf", "op": "eq", "value": 3}
+    for across in ("each", "sum"):
+        flushed = judge({**asked, "window": "interval", "across": across}, now)
+        assert (flushed.observed, flushed.final) == (4, False)
+        assert judge({**asked, "across": across}, now).final
 
 
 def test_a_quantile_of_a_fleet_is_of_all_samples() -> None:

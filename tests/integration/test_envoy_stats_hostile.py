@@ -546,6 +546,22 @@ def test_what_was_seen_last_is_said_when_the_last_look_is_cut_off(server: Server
     assert outcome.attempts > 2
 
 
+@pytest.mark.parametrize(
+    ("target", "told"),
+    [
+        ("https://u:hidden@login.example/a?token=hidden#hidden", "'https://…@login.example/a'"),
+        ("//u:hid@den@login.example/a", "'//…@login.example/a'"),
+        ("/login?token=hidden", "'/login'"),
+        ("?token=hidden", "''"),
+    ],
+)
+def test_where_a_redirect_leads_is_told_without_what_is_secret(
+    server: Server, target: str, told: str
+) -> None:
+    message = look(server(says(answer(b"", f"location: {target}", status="302 Found")))).message
+    assert f"answered 302, to {told}; a redirect is not followed" in message
+
+
 def test_headers_are_sent_and_not_shown(server: Server) -> None:
     seen: list[bytes] = []
 

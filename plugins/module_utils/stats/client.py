@@ -15,7 +15,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.stats import promql
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats import wanted as asking
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.beside import beside
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.container import explain
-from ansible_collections.meshlab.envoy.plugins.module_utils.stats.endpoint import Endpoint
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.endpoint import Endpoint, shown
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.envoy_json import glimpse, load, parse_stats
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.errors import Failure, ScrapeError
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.facts import (
@@ -277,7 +277,7 @@ def _status_words(answer: Answer, path: str) -> str:
     if answer.status == 403:
         return f"{page} answered 403; does admin.allow_paths leave it out? It needs a prefix, since a query counts as path"
     if 300 <= answer.status < 400:
-        target = answer.headers.get("location", "nowhere")[:100]
+        target = shown(answer.headers.get("location", "nowhere"))[:100]
         return f"{page} answered {answer.status}, to {target!r}; a redirect is not followed, so give the address that it leads to"
     if answer.status == 404:
         return f"{page} answered 404; is this Envoy's admin, and not one of its listeners?"

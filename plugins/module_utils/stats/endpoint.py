@@ -41,7 +41,7 @@ CONTAINER_URL = f"http://127.0.0.1:{ADMIN_PORT}"
 _POD_ONLY = ("namespace", "port", "path")
 _NOT_POD = ("url", "ca_path", "client_cert", "client_key")
 _PORT_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,13}[a-z0-9])?")
-_USER = re.compile(r"(?<=://)[^/@]+(?=@)")
+_USER = re.compile(r"(?<=//)[^/]+(?=@)")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
@@ -256,10 +256,10 @@ def _pods(data: Mapping[str, Any], where: str, access: Access) -> Pods:
 
 def _address(url: str, where: str, form: str, contained: bool) -> tuple[str, str, int, str, str]:
     if re.search(r"[\x00-\x20\x7f]", url):
-        raise SpecError(f"{where}: {_shown(url)!r} holds blanks or control characters")
+        raise SpecError(f"{where}: {shown(url)!r} holds blanks or control characters")
     scheme, separator, rest = url.partition("://")
     if not separator or scheme not in ("http", "https", "unix"):
-        raise SpecError(f"{where}: {_shown(url)!r} has to begin with http://, https:// or unix://")
+        raise SpecError(f"{where}: {shown(url)!r} has to begin with http://, https:// or unix://")
     if scheme == "unix":
         if contained:
             raise SpecError(
@@ -269,7 +269,7 @@ def _address(url: str, where: str, form: str, contained: bool) -> tuple[str, str
         socket = os.path.expanduser(socket) if socket.startswith("~") else socket
         if not socket.startswith(("/", "@")):
             raise SpecError(
-                f"{where}: {_shown(url)!r} needs an absolute path, such as unix:///run/envoy/admin.sock or unix://~/admin.sock"
+                f"{where}: {shown(url)!r} needs an absolute path, such as unix:///run/envoy/admin.sock or unix://~/admin.sock"
             )
         return scheme, "", 0, socket, _page(f"/{path}" if path else "", form)
     if contained and scheme != "http":
@@ -278,16 +278,16 @@ def _address(url: str, where: str, form: str, contained: bool) -> tuple[str, str
         parts = urlsplit(url)
         port = parts.port
     except ValueError as error:
-        raise SpecError(f"{where}: {_shown(url)!r} is no address: {error}") from None
+        raise SpecError(f"{where}: {shown(url)!r} is no address: {error}") from None
     if not parts.hostname:
-        raise SpecError(f"{where}: {_shown(url)!r} names no host")
+        raise SpecError(f"{where}: {shown(url)!r} names no host")
     if parts.username is not None or parts.password is not None:
         raise SpecError(
             f"{where}: the address of {parts.hostname!r} holds a user; send it in headers, as authorization"
         )
     if parts.fragment or (parts.query and form != "prometheus"):
         raise SpecError(
-            f"{where}: {_shown(url)!r} has to end before ? and #; what to ask for is decided by the assertions"
+            f"{where}: {shown(url)!r} has to end before ? and #; what to ask for is decided by the assertions"
         )
     path = parts.path + (f"?{parts.query}" if parts.query else "")
     return scheme, parts.hostname, port or (443 if scheme == "https" else 80), "", _page(path, form)
@@ -301,9 +301,9 @@ def _page(path: str, form: str) -> str:
 
 def _default_name(url: str) -> str:
     """For results and messages: without a query, which may hold a token."""
-    return _shown(url).partition("://")[2].rstrip("/")
+    return shown(url).partition("://")[2].rstrip("/")
 
 
-def _shown(url: str) -> str:
+def shown(url: str) -> str:
     """An address for a message: without its query, and without a user."""
     return _USER.sub("…", re.split(r"[?#]", url, maxsplit=1)[0])

@@ -113,7 +113,7 @@ options:
 options:
   assertions:
     description:
-      - What the numbers have to be. Every one is evaluated; the module fails where at least one does not hold.
+      - What the numbers have to be, one or more. Every one is evaluated; the module fails where at least one does not hold.
     type: list
     elements: dict
     required: true
@@ -222,7 +222,8 @@ options:
       across:
         description:
           - How several stats, of one endpoint or of many, make one number.
-          - V(each) compares every one of them, V(any) is content with one that fits. V(count) is how many there are.
+          - V(each) compares every one of them, V(any) is content with one that fits, or with one endpoint where it is absent. V(count)
+            is how many there are.
           - V(spread) is the difference of the largest and the smallest, as a share of the larger of the two without its sign.
           - V(sum) with O(assertions[].quantile) is the quantile of all samples together. The V(sum) and the V(count) of no stat at all
             are 0, where that is what O(assertions[].match) or O(assertions[].labels) find; all others fail there, with C(absent).

@@ -176,6 +176,12 @@ def with_others(assertions: Iterable[Assertion]) -> Iterator[Assertion]:
             yield one.other
 
 
+def check_some(assertions: Sequence[Assertion]) -> None:
+    """Refuses a list of none, of which all would hold."""
+    if not assertions:
+        raise SpecError("assertions is empty, and what expects nothing cannot fail; say what is expected")
+
+
 def _matching(pattern: Pattern | None) -> str:
     return f"match {pattern.source}" if pattern else ""
 
@@ -207,9 +213,13 @@ def _assertion(entry: Any, where: str) -> Assertion:
     op = choice(data, "op", where, OPERATORS, "")
     over_match = text(data, "over_match", where)
     other = _other(data, op, f"{where}.value")
+    tolerance = parse_tolerance(data["tolerance"], f"{where}.tolerance") if "tolerance" in data else EXACT
+    value = None if other else _expected(data, op, f"{where}.value")
+    if tolerance.binomial and isinstance(value, str):  # a number that a template made text
+        value = number(value, f"{where}.value")
     assertion = Assertion(
         op=op,
-        value=None if other else _expected(data, op, f"{where}.value"),
+        value=value,
         name=text(data, "name", where),
         endpoint=names(data.get("endpoint"), f"{where}.endpoint"),
         source="promql" if promql else choice(data, "source", where, ASKABLE, "stats"),
@@ -224,7 +234,7 @@ def _assertion(entry: Any, where: str) -> Assertion:
         quantile=None if "quantile" not in data else _share(data["quantile"], f"{where}.quantile"),
         bucket=None if "bucket" not in data else float(number(data["bucket"], f"{where}.bucket")),
         window=choice(data, "window", where, WINDOWS, "cumulative"),
-        tolerance=parse_tolerance(data["tolerance"], f"{where}.tolerance") if "tolerance" in data else EXACT,
+        tolerance=tolerance,
         default=number(data["default"], f"{where}.default") if "default" in data else None,
         other=other,
     )

@@ -181,7 +181,7 @@ def _presence(verdict: Verdict) -> Verdict:
     missing = [one for one in readings if one.failure is not None]
     verdict.observed = len(there)
     if op == "absent":
-        if there:
+        if there and not (missing and verdict.assertion.across == "any"):
             return _fail(verdict, Failure("comparison", f"it is there, with {show(there[0].value)}"), there)
     elif missing and not (there and verdict.assertion.across == "any"):
         return _fail(verdict, missing[0].failure, missing)

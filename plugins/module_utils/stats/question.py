@@ -14,6 +14,7 @@ from typing import Any, Generic, TypeVar
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.client import Client
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.endpoint import Endpoint
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.errors import Failure, SpecError
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.reading import positive
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.scrape import DEFAULT_LIMITS, Fleet, Limits
 
 T = TypeVar("T")
@@ -45,7 +46,8 @@ def put(
     timeout: float = 30.0,
     limits: Limits = DEFAULT_LIMITS,
 ) -> list[Reply[T]]:
-    """Puts `question` to each endpoint with an `empty()` to fill. Raises SpecError for an endpoint that is no admin."""
+    """Puts `question` to each endpoint with an `empty()` to fill. Raises SpecError for an endpoint that is no admin, or no time."""
+    timeout = positive(timeout, "timeout")
     for endpoint in endpoints:
         if endpoint.format != "envoy":
             raise SpecError(

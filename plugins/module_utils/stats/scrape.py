@@ -182,8 +182,9 @@ def scrape(
 ) -> Snapshot:
     """One look at endpoints. `wanted` is for all of them, or by endpoint's name; an endpoint that fails has a page that says so.
 
-    `seen` is called with each page as soon as it is there.
+    `seen` is called with each page as soon as it is there. Raises SpecError for a `timeout` that is none.
     """
+    timeout = positive(timeout, "timeout")
 
     async def run() -> Snapshot:
         fleet = Fleet(endpoints, limits)

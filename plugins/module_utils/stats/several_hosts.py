@@ -12,6 +12,7 @@ from typing import Any
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.assertion import (
     PRESENCE,
     Assertion,
+    check_some,
     with_others,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.endpoint import Endpoint
@@ -59,6 +60,7 @@ def read_since(given: Any) -> Snapshot:
 def judge(assertions: Sequence[Assertion], now: Snapshot, since: Snapshot | None = None) -> Outcome:
     """Evaluates each assertion once. Raises SpecError where a snapshot was not taken of what an assertion is about."""
     began = time.monotonic()
+    check_some(assertions)
     counted = _with_those_that_are_gone(now, since)
     verdicts = []
     for position, assertion in enumerate(assertions):

@@ -11,13 +11,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.meshlab.envoy.plugins.module_utils.stats.assertion import Assertion, with_others
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.assertion import (
+    Assertion,
+    check_some,
+    with_others,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.client import Client
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.compare import too_far
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.endpoint import Endpoint
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.errors import SpecError
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.evaluate import evaluate
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.explain import explain_absence
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.reading import positive
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.scrape import DEFAULT_LIMITS, Fleet, Limits
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.snapshot import Snapshot
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.verdict import Verdict
@@ -120,6 +125,8 @@ def watch(
 
     An assertion that can no longer come true ends the waiting at once. Raises SpecError for what cannot be meant.
     """
+    check_some(assertions)
+    timeout, sleep = positive(timeout, "timeout", zero=True), positive(sleep, "sleep", zero=True)
     if since is None:
         for position, assertion in enumerate(assertions):
             for one in with_others([assertion]):

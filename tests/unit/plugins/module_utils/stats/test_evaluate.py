@@ -135,6 +135,10 @@ def test_presence() -> None:
     assert judge({"match": "z.*", "op": "absent"}, FLEET).ok
     assert not judge({"stat": "y", "op": "present"}, FLEET).ok
     assert judge({"stat": "y", "op": "present", "across": "any"}, FLEET).ok
+    assert judge({"stat": "y", "op": "absent", "across": "any"}, FLEET).ok
+    assert judge({"match": "[yz]", "op": "absent", "across": "any"}, FLEET).ok
+    everywhere = judge({"stat": "x", "op": "absent", "across": "any"}, FLEET)
+    assert everywhere.message(1) == "x at a, b, c: expected any absent, but it is there, with 10 after 1.0 s"
     verdict = judge({"stat": "y", "op": "absent"}, FLEET)
     assert (
         verdict.message(1)
@@ -741,6 +745,11 @@ def test_a_share_that_is_left_to_chance(
     change: dict[str, Any], seen: tuple[float, float], words: str
 ) -> None:
     verdict = judge({**CANARY, **change}, snap(page("edge", v2=seen[0], all=seen[1])))
+    written = {**CANARY, **change}
+    if not isinstance(written["value"], list):  # a template makes it text
+        written["value"] = str(written["value"])
+    as_text = judge(written, snap(page("edge", v2=seen[0], all=seen[1])))
+    assert as_text.message(0.5) == verdict.message(0.5)
     assert words.removeprefix(": eq ") in verdict.message(0.5)
     assert verdict.ok is ("as expected" in words)
     json.dumps(verdict.as_data(0.5))

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import time
@@ -18,11 +19,15 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.stats.api import (
     Page,
     Selection,
     Snapshot,
+    SpecError,
+    inspect,
+    judge_hosts,
     parse_assertions,
     parse_endpoints,
     watch,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.endpoint import Endpoint
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.question import put
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.snapshot import Identity, Samples
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.stream import Stream
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.transport import Connector
@@ -131,3 +136,48 @@ def test_of_more_gauges_than_are_shown_all_are_asked_after(look: Look) -> None:
         now, {**DELTA, "match": "g.*"}, {**DELTA, "match": "g.*", "across": "sum"}, before=before
     )
     assert outcome.ok, outcome.message
+
+
+HERE = {"stat": "a", "op": "eq", "value": 1}
+
+
+def test_a_wait_without_time_looks_once(look: Look) -> None:
+    for value, ok in ((1, True), (2, False)):
+        outcome, asked = look({"a": value}, HERE, wait=True, timeout=0, identity=False)
+        assert (outcome.ok, outcome.attempts) == (ok, 1)
+        assert outcome.elapsed < 1
+        assert sum("Counters" not in one for one in asked) == 1
+
+
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"timeout": NAN}, "timeout has to be a number"),
+        ({"timeout": -1}, "timeout has to be 0 or more"),
+        ({"timeout": float("inf")}, "timeout has to be 0 or more"),
+        ({"sleep": -0.5}, "sleep has to be 0 or more"),
+        ({"sleep": NAN}, "sleep has to be a number"),
+    ],
+)
+def test_a_time_that_cannot_be_meant(look: Look, given: dict[str, float], words: str) -> None:
+    with pytest.raises(SpecError, match=words):
+        look({"a": 2}, HERE, wait=True, **given)
+
+
+@pytest.mark.parametrize("timeout", [NAN, -1, 0])
+def test_a_time_to_read_in_that_cannot_be_meant(look: Look, timeout: float) -> None:
+    endpoints = parse_endpoints([{"name": "edge", "url": "http://edge"}])
+    with pytest.raises(SpecError, match="timeout has to be"):
+        inspect(endpoints, timeout=timeout)
+    with pytest.raises(SpecError, match="timeout has to be"):
+        put(endpoints, lambda client, reply: asyncio.sleep(0), list, timeout)
+
+
+def test_where_nothing_is_expected_nothing_holds(look: Look) -> None:
+    with pytest.raises(SpecError, match="assertions is empty"):
+        look({"a": 1})
+    with pytest.raises(SpecError, match="assertions is empty"):
+        judge_hosts([], Snapshot(1.0, {"a/edge": Page("a/edge", "envoy", 1.0)}))

@@ -34,7 +34,9 @@ class Tolerance:
     def binomial(self) -> bool:
         return self.false_alarm > 0
 
-    def around(self, expected: Number) -> float:
+    def around(self, expected: Number) -> Number:
+        if not self.amount:
+            return 0  # a float would round whole numbers beyond 2**53
         return abs(expected) * self.amount if self.relative else self.amount
 
     def __str__(self) -> str:

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import operator
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -84,6 +86,19 @@ def test_a_tolerance_that_is_none(tolerance: str) -> None:
 def test_operators_are_each_others_opposites(observed: float, expected: float) -> None:
     for one, other in (("eq", "ne"), ("lt", "ge"), ("gt", "le")):
         assert holds(one, observed, expected, EXACT) is not holds(other, observed, expected, EXACT)
+
+
+BIG = st.one_of(st.integers(2**53 - 3, 2**53 + 3), st.integers(-(10**40), 10**40))
+EXACTLY = {"lt": operator.lt, "le": operator.le, "gt": operator.gt, "ge": operator.ge, "eq": operator.eq}
+
+
+@given(st.sampled_from(list(EXACTLY)), BIG, st.one_of(st.just(0), st.integers(-2, 2), st.integers()))
+def test_whole_numbers_of_any_length_are_compared_exactly(op: str, observed: int, further: int) -> None:
+    for expected in (observed + further, str(observed + further)):
+        assert holds(op, observed, expected, EXACT) is EXACTLY[op](observed, observed + further)
+    inside = holds("between", observed, (observed + min(further, 0), observed + max(further, 0)), EXACT)
+    assert inside
+    assert too_far("eq", observed, observed + further, EXACT) is (further < 0)
 
 
 @given(

@@ -267,9 +267,15 @@ def rejected_updates(values: Mapping[str, Scalar]) -> Readings:
 def _runtime(data: Mapping[str, Any]) -> Readings:
     readings: Readings = {}
     for name, entry in data.get("entries", {}).items():
-        value = str(entry.get("final_value", ""))
-        readings[name] = int(value) if re.fullmatch(r"-?\d{1,18}", value) else value
+        readings[name] = _number_or_text(str(entry.get("final_value", "")))
     return readings
+
+
+def _number_or_text(value: str) -> Scalar:
+    """/runtime has each value as text."""
+    if re.fullmatch(r"-?[0-9]{1,18}", value):
+        return int(value)
+    return float(value) if re.fullmatch(r"-?[0-9]{1,18}\.[0-9]{1,18}", value) else value
 
 
 _READERS = {

@@ -277,10 +277,10 @@ def test_a_host_counts_as_it_does_for_envoy(status: dict[str, object], counted: 
 
 
 def test_runtime_and_ready() -> None:
-    assert read_facts("runtime", {"entries": {"a": {"final_value": "5"}, "b": {"final_value": "x"}}}) == {
-        "a": 5,
-        "b": "x",
-    }
+    values = {"a": "5", "b": "x", "c": "0.25", "d": "-1.5", "e": "1.2.3", "f": ".5", "g": "٣"}
+    entries = {name: {"final_value": value} for name, value in values.items()}
+    seen = read_facts("runtime", {"entries": entries})
+    assert seen == {**values, "a": 5, "c": 0.25, "d": -1.5}
     assert read_ready(503, b"DRAINING\n") == {"state": "DRAINING", "status": 503}
 
 

@@ -226,7 +226,9 @@ options:
             is how many there are.
           - V(spread) is the difference of the largest and the smallest, as a share of the larger of the two without its sign.
           - V(sum) with O(assertions[].quantile) is the quantile of all samples together. The V(sum) and the V(count) of no stat at all
-            are 0, where that is what O(assertions[].match) or O(assertions[].labels) find; all others fail there, with C(absent).
+            are 0, where that is what O(assertions[].match) or O(assertions[].labels) find. So is the V(count) of what
+            O(assertions[].promql) gives, but not its V(sum), since a query that gives nothing is mostly a misspelt one. All others
+            fail there, with C(absent).
         type: str
         choices: [each, sum, min, max, avg, any, count, spread]
         default: each
@@ -274,6 +276,7 @@ options:
       default:
         description:
           - What an absent stat counts as, for those that Envoy makes when they first count, such as C(upstream_rq_5xx).
+          - Of a histogram, how many samples it has in O(assertions[].bucket). It does not go with O(assertions[].quantile).
           - Without it, an absent stat fails with C(absent), and the nearest names are said.
         type: float
   since:

@@ -308,6 +308,8 @@ def _sensible(one: Assertion, where: str) -> None:
         raise SpecError(f"{where}: give either quantile or bucket, not both")
     if one.quantile is not None and one.of == "rate":
         raise SpecError(f"{where}.of: a quantile has no rate; use delta for the quantile of what came since")
+    if one.quantile is not None and one.default is not None:
+        raise SpecError(f"{where}.default: there is no quantile of nothing; it goes with bucket")
     if one.window == "interval" and (not one.about_histogram or one.since):
         raise SpecError(
             f"{where}.window: interval is Envoy's last flush of a histogram; it goes with quantile or bucket and of: value"

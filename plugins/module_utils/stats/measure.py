@@ -79,10 +79,11 @@ def look_at(
         return lost[:1] or [_guarded(endpoint, assertion.what, read, (*names, *over))]
     if (
         not names
-        and (not assertion.stat or assertion.source == SOURCE)
+        and (not assertion.stat or (assertion.source == SOURCE and assertion.across == "count"))
         and assertion.across in ("sum", "count")
     ):
-        return lost  # the sum and the number of nothing is 0
+        # The sum and the number of nothing is 0. A query that gives nothing is mostly a misspelt one, unless it is counted what it gives.
+        return lost
     if not names and not lost:
         names = [assertion.stat]
     if baseline is None and not assertion.about_histogram and all(name in samples.values for name in names):
@@ -282,8 +283,13 @@ def _histogram(
     pool = samples.intervals if assertion.window == "interval" else samples.histograms
     histogram = pool.get(name)
     if histogram is None:
-        words = "it is no histogram" if name in samples.values else "it is not there"
-        raise _Nothing("absent", words)
+        if name in samples.values:
+            raise _Nothing("absent", "it is no histogram")
+        if assertion.default is None:
+            raise _Nothing("absent", "it is not there")
+        if baseline is None:
+            return Reading(endpoint, name, assertion.default)
+        histogram = Histogram(())  # as many samples as it is taken to have had before
     if baseline is not None:
         try:
             histogram = histogram.minus(baseline.histogram(name))

@@ -624,6 +624,34 @@ def test_hosts_have_to_have_looked_for_histograms(asked: dict[str, Any], told: b
         judge_hosts(parse_assertions([asked]), hosts)
 
 
+NO_SAMPLES = {"stat": "h", "bucket": "inf", "op": "eq", "value": 0, "default": 0}
+
+
+@pytest.mark.parametrize(
+    ("then", "asked", "observed"),
+    [
+        ({}, {}, 0),
+        ({}, {"default": 3, "value": 3}, 3),
+        ({}, {"bucket": 5, "across": "sum"}, 0),
+        ({}, {"of": "delta"}, 0),
+        ({}, {"of": "rate"}, 0),
+        ({}, {"of": "delta", "default": 3}, 0),
+        # What is gone cannot be told, as of a counter.
+        ({"h": Histogram(((0, 1, 5),))}, {"of": "delta"}, None),
+    ],
+)
+def test_what_an_absent_histogram_counts_as(
+    then: dict[str, Any], asked: dict[str, Any], observed: float | None
+) -> None:
+    verdict = judge({**NO_SAMPLES, **asked}, snap(page("e", 200, x=1)), snap(page("e", x=1, **then)))
+    assert (verdict.ok, verdict.observed) == (observed is not None, observed)
+    # It is about what is not there, and not about what is no histogram.
+    no_histogram = judge(
+        {**NO_SAMPLES, **asked, "stat": "x"}, snap(page("e", 200, x=1)), snap(page("e", x=1))
+    )
+    assert no_histogram.failure == Failure("absent", "it is no histogram")
+
+
 def test_a_histogram_that_is_gone_is_missing_in_a_difference() -> None:
     then = snap(page("e", a=Histogram(((0, 1, 5),)), b=Histogram(((0, 1, 5),))))
     now = snap(page("e", 200, a=Histogram(((0, 1, 6),))))

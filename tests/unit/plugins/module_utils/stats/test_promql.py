@@ -59,6 +59,8 @@ TWO = says("vector", [one("3", __name__="up", job="a"), one("4.5", job='b"')])
         (says("vector", []), {"op": "absent"}, True, 0),
         (says("vector", []), {"op": "eq", "value": 0, "default": 0}, True, 0),
         (says("vector", []), {"across": "count", "op": "eq", "value": 0}, True, 0),
+        (says("vector", []), {"across": "sum", "op": "eq", "value": 0}, False, None),
+        (says("vector", []), {"across": "sum", "op": "eq", "value": 0, "default": 0}, True, 0),
         (says("vector", [one("NaN"), one("+Inf", a="b")]), {"op": "absent"}, True, 0),
     ],
 )

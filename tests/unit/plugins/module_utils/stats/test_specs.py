@@ -68,6 +68,7 @@ ONE = {"stat": "a.b", "op": "eq", "value": 1}
         ({"tolerance": "binomial", "over": "b", "value": 5}, "5 is none from 0 to 1"),
         ({"tolerance": {"binomial": 2}, "over": "b"}, "false alarm"),
         ({"default": "none"}, "default"),
+        ({"quantile": 0.5, "default": 0}, "no quantile of nothing"),
         ({"endpoint": [1]}, "a name or a list of names"),
         ({"stat": {"a": 1}}, "has to be text"),
     ],

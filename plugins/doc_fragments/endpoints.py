@@ -307,6 +307,7 @@ options:
   timeout:
     description:
       - For how many seconds to wait. One look is finished in any case, within a second or O(request_timeout), whichever is less.
+      - Where a stat is absent, asking for the nearest names takes half a second more at most.
     type: float
     default: 30.0
   sleep:

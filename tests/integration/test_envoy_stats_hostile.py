@@ -546,6 +546,28 @@ def test_what_was_seen_last_is_said_when_the_last_look_is_cut_off(server: Server
     assert outcome.attempts > 2
 
 
+@pytest.mark.parametrize("wait", [True, False])
+def test_an_absence_is_not_explained_for_longer_than_there_is_time(server: Server, wait: bool) -> None:
+    """Its whole page hangs, which is asked for the nearest names after all is decided."""
+
+    def hangs_on_all(connection: socket.socket) -> None:
+        request = b"filter="
+        while b"filter=" in request:
+            connection.sendall(answer(GOOD))
+            request = connection.recv(65536)
+        connection.recv(1)
+
+    endpoints = parse_endpoints([{"name": "odd", "url": server(hangs_on_all)}])
+    gone = parse_assertions([{"stat": "server.alive", "op": "eq", "value": 1}])
+    limits = Limits(request_timeout=5 if wait else 1)
+    began = time.monotonic()
+    outcome = watch(endpoints, gone, wait=wait, timeout=1, sleep=0.1, identity=False, limits=limits)
+    took = time.monotonic() - began
+    assert outcome.failure == "absent"
+    assert "server.alive at odd: expected eq 1, but it is not there" in outcome.message
+    assert took < 1.5 + 0.5  # and half a second that such a machine may lose
+
+
 @pytest.mark.parametrize(
     ("target", "told"),
     [

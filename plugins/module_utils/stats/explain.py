@@ -19,12 +19,15 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.stats.wanted import 
 
 _MOST_ENDPOINTS = 3
 _MOST_NAMES = 3
+# Seconds that asking for all names may take; and those of them that it has after the deadline, at which most waits end.
+_LONGEST = 2.0
+_AFTERWARDS = 0.5
 
 
-async def explain_absence(fleet: Fleet, verdicts: Sequence[Verdict], seen: Snapshot) -> None:
-    """Asks, of a few endpoints, for all names, and adds what comes near to the messages. The time that it takes is bounded.
+async def explain_absence(fleet: Fleet, verdicts: Sequence[Verdict], seen: Snapshot, deadline: float) -> None:
+    """Asks, of a few endpoints, for all names, and adds what comes near to the messages.
 
-    `seen` is what the verdicts are about.
+    `seen` is what the verdicts are about. After `deadline`, on the monotonic clock, there is half a second for it.
     """
     missing = [
         one
@@ -50,7 +53,9 @@ async def explain_absence(fleet: Fleet, verdicts: Sequence[Verdict], seen: Snaps
             wanted[endpoint] = wanted[endpoint].also(ask) if endpoint in wanted else ask
     if not wanted:
         return
-    snapshot = await fleet.look(wanted, time.monotonic() + min(2.0, fleet.limits.request_timeout))
+    now = time.monotonic()
+    until = min(now + min(_LONGEST, fleet.limits.request_timeout), max(deadline, now + _AFTERWARDS))
+    snapshot = await fleet.look(wanted, until)
     for verdict in about:
         reading = verdict.wrong[0]
         source = source_of(verdict.assertion, fleet.clients[reading.endpoint].endpoint.format)

@@ -188,7 +188,7 @@ async def _watch(
             ):
                 break
             await asyncio.sleep(min(sleep, left - needed))
-        await explain_absence(fleet, verdicts, snapshot)
+        await explain_absence(fleet, verdicts, snapshot, deadline)
         tries = {name: client.attempts for name, client in fleet.clients.items()}
         remarks = [*fleet.remarks, *doubts(verdicts)]
         return Outcome(verdicts, snapshot, time.monotonic() - began, attempts, tries, remarks)

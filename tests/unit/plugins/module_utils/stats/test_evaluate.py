@@ -558,7 +558,7 @@ def test_a_pod_that_goes_while_an_absence_is_explained() -> None:
     verdict = judge({"stat": "x", "op": "eq", "value": 1}, seen)
     assert verdict.failure is not None
     assert verdict.failure.kind == "absent"
-    asyncio.run(explain_absence(Fleet(ends("other")), [verdict], seen))
+    asyncio.run(explain_absence(Fleet(ends("other")), [verdict], seen, 0))
     assert verdict.hint == ""
 
 

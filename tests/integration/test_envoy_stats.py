@@ -259,6 +259,20 @@ def test_what_came_before_is_in_no_histograms_difference(own: Envoy) -> None:
         assert not result.get("failed"), result["msg"]
 
 
+def test_samples_of_the_last_flush_are_those_that_came_since_the_one_before(own: Envoy) -> None:
+    last = {"stat": "http.ingress.downstream_rq_time", "bucket": "inf", "window": "interval", "op": "eq"}
+    own.send("/", 5)
+    for count in (5, 3, 0):
+        result = stats(own, {**last, "value": count})
+        assert not result.get("failed"), result["msg"]
+        own.send("/", {5: 3, 3: 0, 0: 0}[count])
+    everything = {**last, "window": "cumulative", "value": 8}
+    nothing = {**last, "bucket": None, "quantile": 0.5, "op": "ge", "value": 0}
+    result = stats(own, everything, nothing)
+    assert [one["ok"] for one in result["assertions"]] == [True, False]
+    assert "no sample was counted" in result["msg"]
+
+
 def test_one_too_few_is_said_in_numbers(shared: Envoy) -> None:
     before = info(url=shared.url)["snapshot"]
     shared.send("/", 2)

@@ -21,14 +21,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from real_envoy import run
 
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.api import (
     Limits,
     Outcome,
+    Page,
+    Selection,
+    Snapshot,
     parse_assertions,
     parse_endpoints,
     watch,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats.snapshot import Samples
+from ansible_collections.meshlab.envoy.plugins.modules import envoy_stats
 
 Behaviour = Callable[[socket.socket], None]
 Server = Callable[[Behaviour], str]
@@ -582,6 +588,79 @@ def test_where_a_redirect_leads_is_told_without_what_is_secret(
 ) -> None:
     message = look(server(says(answer(b"", f"location: {target}", status="302 Found")))).message
     assert f"answered 302, to {told}; a redirect is not followed" in message
+
+
+COUNTED = b"# TYPE a counter\na 3\n"
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "given"),
+    [
+        ("", answer(COUNTED), {"value": 3}),
+        ("comparison", answer(COUNTED), {"value": 4}),
+        ("absent", answer(COUNTED), {"stat": "b"}),
+        ("restarted", answer(COUNTED), {"of": "delta"}),
+        ("http_status", answer(b"", status="500 Oops"), {}),
+        ("unparsable", answer(b"<html>"), {}),
+        ("too_large", answer(b"#" * 2_000), {}),
+        ("timeout", b"HTTP/1.1 200 OK\r\n", {}),
+        ("unreachable", b"", {}),
+    ],
+)
+def test_a_result_has_the_same_keys_whatever_comes_of_it(
+    server: Server, kind: str, data: bytes, given: dict[str, Any]
+) -> None:
+    def says_and_waits(connection: socket.socket) -> None:
+        connection.sendall(data)
+        if data:
+            connection.recv(1)
+
+    before = Page("odd", "prometheus", 1.0, {"prometheus": Samples(Selection(everything=True), {"a": 5})})
+    asked = {"stat": "a", "op": "eq", "value": 3, **given}
+    result = run(
+        envoy_stats,
+        endpoints=[{"name": "odd", "url": server(says_and_waits), "format": "prometheus"}],
+        assertions=[asked],
+        since=Snapshot(1.0, {"odd": before}).as_data(),
+        request_timeout=1,
+        max_bytes=1_000,
+    )
+    assert result["failure"] == kind
+    assert result.pop("failed", False) is bool(kind)
+    assert result.keys() - {"warnings"} == {
+        *(
+            "changed",
+            "msg",
+            "assertions",
+            "endpoints",
+            "snapshot",
+            "failure",
+            "elapsed",
+            "attempts",
+            "invocation",
+        )
+    }
+    assert result["assertions"][0].keys() == {
+        *(
+            "ok",
+            "name",
+            "source",
+            "stat",
+            "endpoint",
+            "endpoints",
+            "of",
+            "across",
+            "op",
+            "expected",
+            "observed",
+        ),
+        *("error", "failure", "message", "readings"),
+    }
+    assert result["endpoints"][0].keys() == {
+        *("name", "group", "format", "ok", "state", "version", "uptime", "epoch", "bytes", "milliseconds"),
+        *("attempts", "failure", "message"),
+    }
+    assert result["assertions"][0]["failure"] == kind
 
 
 def test_headers_are_sent_and_not_shown(server: Server) -> None:

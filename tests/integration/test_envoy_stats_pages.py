@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import json
 import subprocess
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -165,6 +167,30 @@ def test_refused_updates_are_told(envoy: Dynamic) -> None:
     )
 
 
+def test_texts_are_compared_as_texts(envoy: Dynamic) -> None:
+    """A text readout: of what Envoy took from a file, its version."""
+    version = {"stat": "cluster_manager.cds.version_text"}
+    holds(
+        envoy,
+        {**version, "op": "eq", "value": "1"},
+        {**version, "op": "eq", "value": 1},
+        {**version, "op": "ne", "value": "2"},
+        {**version, "op": "matches", "value": "[0-9]"},
+        {**version, "op": "in", "value": ["1", "2"]},
+    )
+    envoy.put("cds", "v2-é", envoy.cluster())
+    holds(envoy, {**version, "op": "matches", "value": "v2-."}, {**version, "op": "ne", "value": "1"})
+    failed = run(
+        envoy_stats,
+        url=envoy.url,
+        assertions=[{**version, "op": "eq", "value": "1"}, {**version, "op": "gt", "value": 1}],
+    )
+    assert [one["observed"] for one in failed["assertions"]] == ["v2-é", "v2-é"]
+    assert "expected eq '1', saw 'v2-é'" in failed["msg"]
+    counted = {**version, "across": "sum", "op": "ge", "value": 0}
+    assert "is text, which has no sum" in run(envoy_stats, url=envoy.url, assertions=[counted])["msg"]
+
+
 def test_what_a_removed_cluster_counted_is_missing(envoy: Dynamic) -> None:
     everything = {"match": r"cluster\..*", "of": "delta", "across": "sum", "op": "ge", "value": 0}
     before = run(envoy_stats_info, url=envoy.url)
@@ -231,6 +257,44 @@ def test_a_bound_counts_what_is_on_it_by_either_name(tmp_path: Path) -> None:
         result = run(envoy_stats, url=envoy.url, assertions=asked, wait=True, timeout=10)
         assert not result.get("failed"), result["msg"]
         assert [one["error"] for one in result["assertions"]] == [0, 0, 0]
+    finally:
+        envoy.stop()
+
+
+def test_a_host_that_is_ejected(tmp_path: Path) -> None:
+    """By outlier detection, after its first answer with 503."""
+    pipe = {"pipe": {"path": "shop.sock"}}
+    shop = {
+        "name": "shop",
+        "type": "STATIC",
+        "outlier_detection": {"consecutive_5xx": 1, "max_ejection_percent": 100, "base_ejection_time": "60s"},
+        "load_assignment": {
+            "cluster_name": "shop",
+            "endpoints": [{"lb_endpoints": [{"endpoint": {"address": pipe}}]}],
+        },
+    }
+    fails = {"direct_response": {"status": 503}}
+    listeners = [answering({"route": {"cluster": "shop"}}), {**answering(fails, "shop"), "address": pipe}]
+    envoy = Envoy(tmp_path, {"static_resources": {"listeners": listeners, "clusters": [shop]}})
+    hosts = {"source": "clusters", "op": "eq"}
+    try:
+        envoy.start()
+        holds(
+            envoy,
+            {**hosts, "stat": "shop.ejected", "value": 0},
+            {**hosts, "stat": "shop.healthy", "value": 1},
+        )
+        with contextlib.suppress(urllib.error.HTTPError):
+            urllib.request.urlopen(f"http://127.0.0.1:{envoy.port()}/", timeout=10).close()
+        holds(
+            envoy,
+            {**hosts, "stat": "shop.ejected", "value": 1},
+            {**hosts, "stat": "shop.healthy", "value": 0},
+            {**hosts, "stat": "shop.unix://shop.sock.ejected", "value": 1},
+            {**hosts, "match": r"shop\..*shop\.sock\.healthy", "value": 0},
+            {"stat": "cluster.shop.outlier_detection.ejections_active", "op": "eq", "value": 1},
+            {"stat": "cluster.shop.membership_healthy", "op": "eq", "value": 0},
+        )
     finally:
         envoy.stop()
 

@@ -50,7 +50,8 @@ options:
       - For a task that runs once, on the controller, and holds all hosts together to what is expected. Nothing is asked, so O(wait)
         does not go with it.
       - The endpoints are named C(host/endpoint), such as C(web1/envoy), so that O(assertions[].endpoint) picks a host's by V(web1/*).
-        A host that has no snapshot is an endpoint that could not be asked, with the host's name.
+        A host that has no snapshot is an endpoint that could not be asked, with the host's name. It is meant wherever one of its
+        endpoints may be, as by V(*/envoy).
       - O(since) is then a dictionary of the same form, or the C(snapshot) that such a task returned.
       - A snapshot has to have been taken of what is expected here, or of everything. Of a pattern, that is the same pattern.
     type: dict

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -21,13 +22,16 @@ SECRET_MODE = 0o440  # the pod's group reads it, whoever the pod runs as
 
 
 def folders(workloads: Iterable[Workload]) -> dict[str, str]:
-    """Return the folders that are mounted, each with the digest of what is read from it only at start."""
-    return {
-        mount.source: workload.digest
-        for workload in workloads
-        for mount in workload.mounts
-        if not mount.writable
-    }
+    """Return the folders that are mounted, each with the digest of what is read from it only at start.
+
+    Several may read one folder, such as `app`: the demo app's, and that of the Envoy of a service of that name.
+    """
+    found: dict[str, set[str]] = {}
+    for workload in workloads:
+        for mount in workload.mounts:
+            if not mount.writable:
+                found.setdefault(mount.source, set()).add(workload.digest)
+    return {source: _one_digest(digests - {""}) for source, digests in found.items()}
 
 
 def config_map(demo: str, folder: str, digest: str, contents: Mapping[str, str]) -> Object:
@@ -80,6 +84,12 @@ def empty(folder: str) -> Object:
 def secret_name(demo: str, folder: str) -> str:
     """Return the name of the Secret of the certificate in `folder`."""
     return names.object_name(demo, *folder.split("/"))
+
+
+def _one_digest(digests: set[str]) -> str:
+    if len(digests) < 2:
+        return "".join(digests)
+    return hashlib.sha256("\0".join(sorted(digests)).encode()).hexdigest()[:12]
 
 
 def _config_map_name(demo: str, folder: str, digest: str) -> str:

@@ -414,3 +414,21 @@ def test_what_is_done_by_hand_has_routes_believe_the_authority(
     # The one who asks for no such Route is not told of it.
     usual = plan(demo, runtime, kubernetes={"routes": True})
     assert not any("ca.crt" in one for one in usual["commands"])
+
+
+@pytest.mark.parametrize("name", ["app", "files", "shop", "ca"])
+def test_another_bootstrap_restarts_the_pods_of_a_service_of_any_name(plan: Planner, name: str) -> None:
+    """Some names are those of folders that others read, too."""
+
+    def template(stats: dict[str, Any]) -> Any:
+        other = {"command": ["web", "${port}"], "image": "web:1", "files": {"a.conf": "a"}}
+        services = {
+            name: {"app": {}, "sidecar": {"stats_config": stats}},
+            "other": {"app": {}},
+            "server": {"server": other, "port": 8080},
+        }
+        made = plan({"summary": "s", "ports": 20000, "services": services}, "kubernetes")["manifests"]
+        found = {one["metadata"]["name"]: one for one in made if one["kind"] == "Deployment"}
+        return found[f"shop-{name}"]["spec"]["template"]
+
+    assert template({}) != template({"stats_matcher": {"reject_all": True}})

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +91,8 @@ class Kubernetes:
         self._there: dict[Key, Object] = {}
         self._seen = Seen([], [], [])
         self._touched = False
+        # What is applied once more when nobody of before calls any longer, as it is to be in the end.
+        self._later: dict[Key, Object] = {}
         # What the API server would make of each object that differs.
         self._would_be: dict[Key, Object] = {}
         self._places: dict[str, Pods] = {}
@@ -137,13 +140,16 @@ class Kubernetes:
         if missing := [objects.shown_name(key) for key, one in complete.items() if one is None]:
             raise RuntimeFailed(f"{', '.join(missing)}: the certificate is not in {self.folder}; run again")
         differing = {key: one for key, one in complete.items() if one and self._differs(key, one)}
+        now = {key: objects.widened(one, self._there.get(key)) for key, one in differing.items()}
+        self._later = {key: one for key, one in differing.items() if now[key] != one}
         answers: dict[Key, Object] = {}
         # What pods need is there before they are.
         for last in (False, True):
             answers |= self._apply_all(
-                {key: one for key, one in differing.items() if (key[0] == "Deployment") == last}
+                {key: one for key, one in now.items() if (key[0] == "Deployment") == last}
             )
         applied = self._applied(answers)
+        self._there |= {key: answers[key] for key in self._later}
         again = self._start_again(applied)
         self._touched = bool(answers or again)
         return Applied(
@@ -166,6 +172,7 @@ class Kubernetes:
             raise failure(said)
 
     def retire(self) -> Applied:
+        narrowed = self._applied(self._apply_all(self._later))
         unwanted = self._unwanted()
         selectors = [
             f"{self.selector},{labels.NAME}={self._there[key]['metadata']['labels'].get(labels.NAME, '')}"
@@ -176,7 +183,10 @@ class Kubernetes:
             remove(self.cluster, unwanted, self.selector, selectors)
         except ClusterError as error:
             raise RuntimeFailed(f"What is wanted no more could not be removed; run again: {error}") from None
-        return self._applied({}, unwanted)
+        gone = self._applied({}, unwanted)
+        return replace(
+            gone, objects=names([*narrowed.objects, *gone.objects]), diff=(*narrowed.diff, *gone.diff)
+        )
 
     def running(self) -> tuple[str, ...]:
         deployments = (one for (kind, _name), one in self._there.items() if kind == "Deployment")

@@ -120,6 +120,21 @@ def filled(thing: Mapping[str, Any], folder: Path) -> Object | None:
     return {**thing, "spec": {**spec, "tls": {**spec["tls"], "destinationCACertificate": authority}}}
 
 
+def widened(wanted: Mapping[str, Any], there: Mapping[str, Any] | None) -> Object:
+    """Return a NetworkPolicy (stamped) that lets in whom it has let in besides, until nobody of before calls; all else as it is."""
+    if wanted["kind"] != "NetworkPolicy" or there is None:
+        return dict(wanted)
+    rules = wanted["spec"]["ingress"]
+    before = [
+        one
+        for one in there["spec"].get("ingress") or ()
+        if not any(is_as_wanted(rule, one) for rule in rules)
+    ]
+    if not before:
+        return dict(wanted)
+    return stamped({**wanted, "spec": {**wanted["spec"], "ingress": [*rules, *before]}})
+
+
 def for_version(thing: Mapping[str, Any], version: tuple[int, int]) -> Object:
     """Return an object as a cluster of that version knows it."""
     if thing["kind"] != "Deployment":

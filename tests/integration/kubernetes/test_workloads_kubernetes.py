@@ -23,6 +23,16 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.kubernetes_l
 
 # The port of a sidecar that a demo says nothing of.
 INGRESS = 10000
+# A cluster that opens a connection for each request.
+ONCE = {
+    "typed_extension_protocol_options": {
+        "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+            "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+            "explicit_http_config": {"http_protocol_options": {}},
+            "common_http_protocol_options": {"max_requests_per_connection": 1},
+        }
+    }
+}
 
 
 @pytest.fixture
@@ -95,6 +105,31 @@ def test_a_route_goes_live_in_every_pod_and_no_request_fails(front: Deployment, 
     for pod in pods:
         assert ask(home.cluster, pod["metadata"]["name"], INGRESS, "/new") == (200, "new")
     assert not present(front, new)["changed"]
+
+
+def test_there_and_back_again_no_new_connection_is_refused(home: ClusterHome) -> None:
+    """Who calls whom is another after each change, and NetworkPolicies say so: to those of before until the end."""
+    deployment = Deployment(home, "dynamic_config_fs")
+
+    def leading(to: str) -> Any:
+        """A plan whose edge asks another cluster, on a connection for each request."""
+        route = {"match": {"prefix": "/"}, "route": {"cluster": f"to_{to}"}}
+        edge = {
+            "listeners": {"http": {"routes": [route]}},
+            "clusters": {f"to_{to}": {"to": to, "cluster": ONCE}},
+        }
+        return deployment.plan({"proxies": {"edge": edge}})
+
+    try:
+        present(deployment, leading("green"))
+        with asked_meanwhile(home, "dynamic_config_fs", "edge", 8080 + home.shift, "/") as counts:
+            for to in ("blue", "green"):
+                done = present(deployment, leading(to))
+                assert (done["started"], done["restarted"]) == ([], [])
+        assert counts.pop("200") > 20
+        assert not counts
+    finally:
+        deployment.run(deployment.plan(), state="absent")
 
 
 def test_what_one_pod_refuses_is_taken_back_in_all_of_them_in_envoys_words(

@@ -162,3 +162,50 @@ def test_what_does_not_change_is_not_tried() -> None:
     cluster.asked.clear()
     runtime_on(cluster, SERVICE).preflight()
     assert {one.split()[0] for one in cluster.asked} == {"list", "get"}
+
+
+def policy(*callers: str) -> dict[str, Any]:
+    rules = [
+        {
+            "from": [{"podSelector": {"matchLabels": {"app.kubernetes.io/name": one}}}],
+            "ports": [{"port": 80, "protocol": "TCP"}],
+        }
+        for one in callers
+    ]
+    spec = {"podSelector": {"matchLabels": LABELS}, "policyTypes": ["Ingress"], "ingress": rules}
+    return thing("NetworkPolicy", "web-app", "networking.k8s.io/v1", spec=spec)
+
+
+def let_in(cluster: Any) -> list[str]:
+    """Who may call now; the API server leaves out a list of nobody."""
+    found = cluster.things["NetworkPolicy", "web-app"]["spec"].get("ingress") or []
+    return [one["from"][0]["podSelector"]["matchLabels"]["app.kubernetes.io/name"] for one in found]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "meanwhile"),
+    [(["a"], [], ["a"]), (["a"], ["b"], ["b", "a"]), (["a"], ["b", "a"], ["b", "a"]), (["a"], ["a"], ["a"])],
+)
+def test_who_has_called_may_call_until_the_end_of_a_change(
+    before: list[str], after: list[str], meanwhile: list[str]
+) -> None:
+    cluster: Any = Pretended()
+    first = runtime_on(cluster, policy(*before))
+    first.preflight()
+    first.apply()
+    first.retire()
+    assert let_in(cluster) == before
+    for breaks_off in (True, False):
+        runtime = runtime_on(cluster, policy(*after))
+        runtime.preflight()
+        told = runtime.apply().objects
+        assert let_in(cluster) == meanwhile
+        if not breaks_off:
+            told += runtime.retire().objects
+            assert let_in(cluster) == after
+    # A run that has nothing to do but the end tells of it, too.
+    assert set(told) == ({"NetworkPolicy/web-app"} if after != meanwhile else set())
+    cluster.asked.clear()
+    runtime_on(cluster, policy(*after)).preflight()
+    assert changes(cluster) == []
+    assert not any(one.startswith("try") for one in cluster.asked)

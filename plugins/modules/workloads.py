@@ -366,6 +366,10 @@ options:
         description:
           - How long it may take to end.
         type: int
+      drain:
+        description:
+          - What bash runs in a pod's container before it ends, so that its clients go elsewhere; said in O(manifests).
+        type: str
       after:
         description:
           - Workloads to be started before it.

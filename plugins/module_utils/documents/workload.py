@@ -85,6 +85,8 @@ class Workload:
     init: bool = False
     stop_signal: str = "TERM"  # without SIG
     stop_seconds: int = 10
+    # What bash runs in a pod's container that is to go, so that clients of kept connections go elsewhere; '': nothing.
+    drain: str = ""
     # Workloads to be started before this one.
     after: tuple[str, ...] = ()
     # Of the files that it reads at start only: where it differs, the workload is restarted.

@@ -44,6 +44,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.plan.topology import
 ENVOY_USER = "101:101"  # of the official image since 1.15
 ENVOY_HOME = "/etc/envoy"
 ENVOY_IN_IMAGE = "/usr/local/bin/envoy"
+DISTROLESS = "distroless"
 
 
 @dataclass(frozen=True)
@@ -304,6 +305,7 @@ def _workload(proxy: Proxy, layout: Layout, files_digest: str) -> Workload:
         memory_mb=256,
         cpus=1.0,
         stop_seconds=10,
+        drain=_drain(layout),
         digest=files_digest,
         group=proxy.group,
         replicas=layout.pods(proxy.group),
@@ -322,6 +324,20 @@ def bash_probe(port: int, path: str) -> tuple[str, ...]:
     request = f"GET {path} HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: close\\r\\n\\r\\n"
     script = f"exec 3<>/dev/tcp/127.0.0.1/{port} && printf '{request}' >&3 && read -r _ code _ <&3 && [ \"$code\" = 200 ]"
     return ("bash", "-c", script)
+
+
+def _drain(layout: Layout) -> str:
+    """Return what tells Envoy to end each connection with its next answer, and to go on taking new ones, in bash's words.
+
+    After `skip_exit` no listener is closed, however long it takes (`--drain-time-s`). Envoy's images without bash have
+    DISTROLESS in their names: a command that is not there would have a pod stop at once.
+    """
+    if not layout.context.pods or DISTROLESS in layout.context.envoy.image:
+        return ""
+    head = "POST /drain_listeners?graceful&skip_exit HTTP/1.1\\r\\nHost: localhost\\r\\n"
+    request = f"{head}Content-Length: 0\\r\\nConnection: close\\r\\n\\r\\n"
+    # Until it has answered, or a moment longer than it takes.
+    return f"{{ printf '{request}' >&3; read -r -t 2 _ <&3; }} 3<>/dev/tcp/{LOOPBACK}/{ADMIN_LOOPBACK_PORT}"
 
 
 def _check(proxy: Proxy, layout: Layout, candidate: str, files: list[File]) -> dict[str, Any]:

@@ -70,6 +70,7 @@ WORKLOAD: dict[str, dict[str, Any]] = {
     "init": {"type": "bool"},
     "stop_signal": TEXT,
     "stop_seconds": {"type": "int"},
+    "drain": TEXT,
     "after": STRINGS,
     "digest": TEXT,
     "group": TEXT,

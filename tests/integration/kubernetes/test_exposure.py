@@ -5,17 +5,22 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
+import re
 import subprocess
+import threading
 import time
 import urllib.request
+from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from deployment import Deployment
-from kubernetes_support import asked_meanwhile
+from kubernetes_support import asked_meanwhile, container_of
 from pods import ClusterHome
 
 from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.api import connect
@@ -23,6 +28,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.api import c
 DEMO = "front_proxy"
 INGRESS, READ_ONLY = 10000, 9902
 IMAGE = "python:3.11-slim-bookworm"
+CLIENTS = 4
 PROMETHEUS = {"app.kubernetes.io/name": "prometheus"}
 # Asks from inside a pod which of the given addresses take a connection, all at once.
 REACHES = """
@@ -107,13 +113,19 @@ def named(home: ClusterHome, kind: str, end: str) -> dict[str, Any]:
 
 
 def test_a_node_port_is_reached_from_outside(front: Deployment) -> None:
-    [node, *_others] = connect({}).list("Node")
-    address = next(one["address"] for one in node["status"]["addresses"] if one["type"] == "InternalIP")
-    edge = named(front.home, "Service", "-edge")
-    port = next(one["nodePort"] for one in edge["spec"]["ports"] if one["name"] == "http")
+    assert isinstance(front.home, ClusterHome)
+    address, port = node_port(front.home, "-edge")
     with urllib.request.urlopen(f"http://{address}:{port}/service/2", timeout=10) as answer:
         assert (answer.status, answer.headers["server"]) == (200, "envoy")
     assert front.run(plan(front, service_type="NodePort"))["changed"] is False
+
+
+def node_port(home: ClusterHome, end: str) -> tuple[str, int]:
+    """Return where a Service's port `http` is reached from outside."""
+    [node, *_others] = connect({}).list("Node")
+    address = next(one["address"] for one in node["status"]["addresses"] if one["type"] == "InternalIP")
+    service = named(home, "Service", end)
+    return address, next(one["nodePort"] for one in service["spec"]["ports"] if one["name"] == "http")
 
 
 def test_who_may_connect(front: Deployment) -> None:
@@ -286,6 +298,66 @@ def test_http_routes_come_and_go_with_the_setting(front: Deployment) -> None:
     finally:
         if not served:
             home.cluster.delete("CustomResourceDefinition", STAND_IN_SCHEMA["metadata"]["name"])  # type: ignore[index]
+
+
+def test_clients_that_stay_connected_lose_no_request_when_the_edge_is_replaced(front: Deployment) -> None:
+    """From outside, on one connection each for as long as they are let: a Service leads them elsewhere only when they come back."""
+    home = front.home
+    assert isinstance(home, ClusterHome)
+    present(front, rolled(plan(front, service_type="NodePort"), "info"))
+    [before] = home.pods(DEMO, "edge")
+    with staying_connected(node_port(home, "-edge")) as told:
+        done = present(front, rolled(plan(front, service_type="NodePort"), "warning"))
+        assert done["restarted"] == ["edge"]
+        name = before["metadata"]["name"]
+        soon(lambda: home.cluster.get("Pod", name) is None, "the pod of before is gone")
+    assert told.pop("200") > 100
+    assert told.pop("connections") >= 2 * CLIENTS
+    assert not told
+
+
+def rolled(wanted: Any, level: str) -> Any:
+    """Return a plan whose edge is replaced where the level is another, and whose pods go sooner than they do by themselves."""
+    container = container_of(wanted, "edge", "envoy")
+    place = container["args"].index("--log-level") + 1
+    container["args"][place] = level
+    command = container["lifecycle"]["preStop"]["exec"]["command"]
+    command[-1] = re.sub(r"sleep \d+$", "sleep 4", command[-1])
+    return wanted
+
+
+@contextmanager
+def staying_connected(address: tuple[str, int]) -> Iterator[Counter[str]]:
+    """Ask on kept connections all the time; count answers by status, connections, and whatever goes wrong by its words."""
+    told: Counter[str] = Counter()
+    stopped = threading.Event()
+
+    def ask() -> None:
+        connection = http.client.HTTPConnection(*address, timeout=10)
+        connection.auto_open = 0
+        while not stopped.wait(0.02):
+            try:
+                if connection.sock is None:
+                    connection.connect()
+                    told["connections"] += 1
+                connection.request("GET", "/service/2")
+                answer = connection.getresponse()
+                answer.read()
+                told[str(answer.status)] += 1
+            except (OSError, http.client.HTTPException) as error:
+                told[repr(error)] += 1
+                connection.close()
+        connection.close()
+
+    threads = [threading.Thread(target=ask) for _client in range(CLIENTS)]
+    for one in threads:
+        one.start()
+    try:
+        yield told
+    finally:
+        stopped.set()
+        for one in threads:
+            one.join(30)
 
 
 @pytest.mark.lab

@@ -125,8 +125,7 @@ def _container(workload: Workload) -> Object:
             {"containerPort": port.number, "protocol": port.protocol.upper()} for port in workload.ports
         ],
         **_probes(workload.probe),
-        # It goes on serving those who have not heard yet that it goes.
-        "lifecycle": {"preStop": {"sleep": {"seconds": LINGER}}},
+        "lifecycle": {"preStop": _before_stop(workload)},
         "resources": _resources(workload),
         "securityContext": {
             "allowPrivilegeEscalation": False,
@@ -151,6 +150,17 @@ def _container(workload: Workload) -> Object:
 def volume_name(folder: str) -> str:
     """Return the name of the volume that holds `folder`."""
     return names.dns(folder.replace("/", "-"))
+
+
+def _before_stop(workload: Workload) -> Object:
+    """Return what has a container go on serving those who have not heard yet that it goes, and send away those who stay connected.
+
+    Where there is nothing to send the kubelet waits by itself: an image need not have any program. Whatever comes of the
+    rest, the time is waited for.
+    """
+    if not workload.drain:
+        return {"sleep": {"seconds": LINGER}}
+    return {"exec": {"command": ["bash", "-c", f"{workload.drain}; sleep {LINGER}"]}}
 
 
 def _probes(probe: Probe) -> Object:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from dataclasses import replace
 from typing import Any
 
@@ -135,6 +136,17 @@ def test_a_pod_serves_on_until_nobody_asks_it_and_then_has_its_time_to_stop() ->
         assert one["lifecycle"] == {"preStop": {"sleep": {"seconds": 10}}}
     # The kubelet counts the wait as a part of it; and what takes longest has to be done.
     assert spec["terminationGracePeriodSeconds"] == 10 + 12
+
+
+def test_clients_are_sent_away_before_a_pod_waits_and_it_waits_whatever_comes_of_that() -> None:
+    spec = pod(objects(replace(ENVOY, drain="no-such-program"), APP))
+    assert spec["containers"][0]["lifecycle"] == {"preStop": {"sleep": {"seconds": 10}}}
+    command = spec["initContainers"][0]["lifecycle"]["preStop"]["exec"]["command"]
+    assert command[-1].endswith("; sleep 10")
+    ran = subprocess.run(
+        [*command[:-1], command[-1].replace("sleep 10", "echo waited")], capture_output=True, check=False
+    )
+    assert (ran.returncode, ran.stdout) == (0, b"waited\n")
 
 
 def test_openshift_chooses_the_user() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import datetime as dt
 import json
+import socket
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -46,6 +47,11 @@ SHOP: dict[str, Any] = {
 
 def shop(**keys: Any) -> dict[str, Any]:
     return {**copy.deepcopy(SHOP), **keys}
+
+
+def shop_alone() -> dict[str, Any]:
+    """Without an exporter, which in pods asks for another style or place."""
+    return {key: one for key, one in shop().items() if key != "statsd_exporter"}
 
 
 def put(path: str, value: Any) -> dict[str, Any]:
@@ -414,6 +420,40 @@ def test_what_is_done_by_hand_has_routes_believe_the_authority(
     # The one who asks for no such Route is not told of it.
     usual = plan(demo, runtime, kubernetes={"routes": True})
     assert not any("ca.crt" in one for one in usual["commands"])
+
+
+def test_an_envoy_in_a_pod_is_told_to_send_its_clients_away(plan: Planner) -> None:
+    """By a shell that has nothing but itself, and that does not stumble where nobody listens."""
+    made = plan(shop_alone(), "kubernetes")["workloads"]
+    drains = {one["name"]: one["drain"] for one in made if one["image"] == "envoy:1"}
+    assert len(drains) == 2
+    assert len(set(drains.values())) == 1
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        script = f"PATH=; {drains['edge']}; echo went on".replace("/9901", f"/{listener.getsockname()[1]}")
+        with subprocess.Popen(["bash", "-c", script], stdout=subprocess.PIPE) as running:
+            connection, _address = listener.accept()
+            with connection, connection.makefile("r", newline="\r\n") as request:
+                line, *headers = iter(request.readline, "\r\n")
+                connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+            assert running.communicate(timeout=10)[0] == b"went on\n"
+    assert line == "POST /drain_listeners?graceful&skip_exit HTTP/1.1\r\n"
+    assert "Content-Length: 0\r\n" in headers
+    ran = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=10, check=False)
+    assert (ran.returncode, ran.stdout) == (0, "went on\n")
+
+
+@pytest.mark.parametrize("image", ["envoyproxy/envoy:distroless-v1.40.0", "envoy:1"])
+def test_an_image_without_a_shell_only_waits(plan: Planner, image: str) -> None:
+    envoy = {"version": "1.40.0", "image": image, "executable": "envoy"}
+    made = plan(shop_alone(), "kubernetes", envoy=envoy)
+    [edge] = [
+        one["spec"]["template"]["spec"]["containers"][0]
+        for one in made["manifests"]
+        if (one["kind"], one["metadata"]["name"]) == ("Deployment", "shop-edge")
+    ]
+    handler = "sleep" if "distroless" in image else "exec"
+    assert [*edge["lifecycle"]["preStop"]] == [handler]
+    assert not any(one["drain"] for one in plan(shop_alone(), "docker")["workloads"])
 
 
 @pytest.mark.parametrize("name", ["app", "files", "shop", "ca"])

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ import pytest
 from ansible_collections.meshlab.envoy.plugins.module_utils.config import manifest
 from ansible_collections.meshlab.envoy.plugins.module_utils.config.change import prepare
 from ansible_collections.meshlab.envoy.plugins.module_utils.config.model import File, Wanted
-from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.task import perform
+from ansible_collections.meshlab.envoy.plugins.module_utils.documents.workload import Workload
+from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.task import WORKLOAD, perform
 
 # Nobody listens there: what is refused is so before anybody is asked.
 SERVER = "http://127.0.0.1:9"
@@ -118,3 +120,7 @@ def test_what_somebody_else_wrote_is_not_claimed_to_remember_where_it_runs(tmp_p
         assert not change.changed
     assert manifest.load(folder).files == {}
     assert contents(folder).keys() == {"a"}
+
+
+def test_the_module_takes_all_that_a_plan_says_of_a_workload() -> None:
+    assert WORKLOAD.keys() == {one.name for one in fields(Workload)}

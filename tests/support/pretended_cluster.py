@@ -61,7 +61,9 @@ class Pretended:
     def delete(self, kind: str, name: str, *, dry_run: bool = False, **options: Any) -> bool:
         self._ask("try delete" if dry_run else "delete", kind)
         there = self.things.get((kind, name))
-        if there and not dry_run:
+        if there and options.get("grace") == 0:
+            del self.things[kind, name]
+        elif there and not dry_run:
             there["metadata"]["deletionTimestamp"] = "2026-11-26T12:00:00Z"
         return bool(there)
 

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.access import Access
 
 Entry = Mapping[str, Any]
-# Pods are ready some seconds before everybody's name resolution knows them: CoreDNS tells what it knew for 5 s.
-SETTLING = 15.0
+# Pods are ready a while before everybody's name resolution knows them: stock clusters tell for 30 s what they knew.
+SETTLING = 40.0
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,11 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.documents.workload i
 )
 
 Object = dict[str, Any]
-# Seconds that a pod which goes still serves: until everybody who found it by name has asked again. CoreDNS tells a Service's
-# pods for 5 s (its plugin `kubernetes`), the demo's Envoys ask every second.
-LINGER = 10
+# Seconds for which an answer of name resolution may be one of before: stock clusters have CoreDNS keep answers that long (its plugin
+# `cache`, and `ttl 30` of `kubernetes`), or NodeLocal DNSCache. The demo's Envoys ask every second, and a Service learns within some.
+BELIEVED = 30
+# Seconds that a pod which goes still serves: until everybody who found it by name has asked again.
+LINGER = BELIEVED + 5
 # What is read only below this in a pod; images differ in what else they let an arbitrary user write.
 SCRATCH = "/tmp"  # noqa: S108  (a container's own)
 

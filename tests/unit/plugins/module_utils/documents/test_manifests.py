@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from ansible_collections.meshlab.envoy.plugins.module_utils.documents.manifests.manifests import manifests
+from ansible_collections.meshlab.envoy.plugins.module_utils.documents.manifests.pods import LINGER
 from ansible_collections.meshlab.envoy.plugins.module_utils.documents.manifests.settings import (
     Settings,
     SettingsError,
@@ -29,6 +30,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.documents.workload i
     WorkloadError,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils.documents.yaml_text import to_yaml
+from ansible_collections.meshlab.envoy.plugins.module_utils.verify.run import SETTLING
 
 ENVOY = Workload(
     name="web_1-envoy",
@@ -133,18 +135,26 @@ def test_a_container_gets_no_more_than_its_workload_says(own: dict[str, Any], li
 def test_a_pod_serves_on_until_nobody_asks_it_and_then_has_its_time_to_stop() -> None:
     spec = pod(objects(replace(ENVOY, stop_seconds=7), replace(APP, stop_seconds=12)))
     for one in (*spec["containers"], *spec["initContainers"]):
-        assert one["lifecycle"] == {"preStop": {"sleep": {"seconds": 10}}}
+        assert one["lifecycle"] == {"preStop": {"sleep": {"seconds": LINGER}}}
     # The kubelet counts the wait as a part of it; and what takes longest has to be done.
-    assert spec["terminationGracePeriodSeconds"] == 10 + 12
+    assert spec["terminationGracePeriodSeconds"] == LINGER + 12
+
+
+def test_a_pod_serves_for_longer_than_anybody_believes_an_old_answer() -> None:
+    """CoreDNS as AKS and Kubernetes itself install it, and NodeLocal DNSCache, keep one for 30 s; Envoys ask every second."""
+    assert LINGER > 30 + 1
+    assert SETTLING > 30 + 1
 
 
 def test_clients_are_sent_away_before_a_pod_waits_and_it_waits_whatever_comes_of_that() -> None:
     spec = pod(objects(replace(ENVOY, drain="no-such-program"), APP))
-    assert spec["containers"][0]["lifecycle"] == {"preStop": {"sleep": {"seconds": 10}}}
+    assert spec["containers"][0]["lifecycle"] == {"preStop": {"sleep": {"seconds": LINGER}}}
     command = spec["initContainers"][0]["lifecycle"]["preStop"]["exec"]["command"]
-    assert command[-1].endswith("; sleep 10")
+    assert command[-1].endswith(f"; sleep {LINGER}")
     ran = subprocess.run(
-        [*command[:-1], command[-1].replace("sleep 10", "echo waited")], capture_output=True, check=False
+        [*command[:-1], command[-1].replace(f"sleep {LINGER}", "echo waited")],
+        capture_output=True,
+        check=False,
     )
     assert (ran.returncode, ran.stdout) == (0, b"waited\n")
 

@@ -72,6 +72,17 @@ def test_what_does_not_go_is_said_with_what_it_waits_for() -> None:
     assert str(failed.value) == f"Not all of web could be removed; run again: {words}"
 
 
+def test_a_pod_that_waits_since_a_rollout_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its grace is longer than a teardown should take, and the kubelet shortens no wait that has begun."""
+    monkeypatch.setattr(kubernetes_remove, "SECONDS_TO_GO", 5)
+    monkeypatch.setattr(kubernetes_remove, "PAUSE", 0.001)
+    cluster: Any = Pretended(thing("Pod", "web-app-1"), thing("Pod", "web-app-2"))
+    cluster.lingers = {("Pod", "web-app-1"): 1_000_000, ("Pod", "web-app-2"): 2}
+    cluster.delete("Pod", "web-app-1")
+    remove(cluster, [], DEMO, [DEMO])
+    assert cluster.things == {}
+
+
 def test_what_is_wanted_and_being_deleted_is_waited_for() -> None:
     cluster: Any = Pretended(SERVICE)
     cluster.lingers = {("Service", "web-app"): 2}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
+from shlex import quote
 from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils.demo.error import DemoError, check_known
@@ -50,6 +51,9 @@ class Context:
     mappings: Mapping[str, Any] = field(default_factory=dict)  # statsd_exporter's default mapping, by style
     network: str = ""  # docker: an existing network to join
     kubernetes: Mapping[str, Any] = field(default_factory=dict)  # see documents.manifests.settings
+    cluster: Mapping[str, str] = field(
+        default_factory=dict
+    )  # pods: `context` and `namespace`, where they are said
     edge: str = "envoy"  # pods: what stands in front, the demo's edge proxies or Services
     mesh: str = ""  # pods: istio, whose proxies take the place of the demo's own
     replicas: Mapping[str, Any] = field(default_factory=dict)  # checked with the demo
@@ -65,6 +69,11 @@ class Context:
         """Whether the runtime makes all replicas of a group from one description."""
         return self.runtime in ("kubernetes", "openshift")
 
+    def typed(self, tool: str) -> str:
+        """Return `tool` (kubectl, oc) as people type it to reach the cluster and the namespace that were said."""
+        flags = [f"--{key} {quote(self.cluster[key])}" for key in CLUSTER if self.cluster.get(key)]
+        return " ".join([tool, *flags])
+
     @property
     def settings(self) -> Settings:
         """What the cluster's users decided. Raises SettingsError."""
@@ -73,7 +82,8 @@ class Context:
 
 
 PROGRAMS = tuple(one.name for one in fields(Context) if one.type == "Program")
-MAPPINGS = ("mappings", "replicas", "kubernetes")
+MAPPINGS = ("mappings", "replicas", "kubernetes", "cluster")
+CLUSTER = ("context", "namespace")
 
 
 def read_context(data: Mapping[str, Any]) -> Context:
@@ -97,6 +107,7 @@ def read_context(data: Mapping[str, Any]) -> Context:
             _check_mapping(value, where)
         elif not isinstance(value, str):
             raise DemoError(where, f"has to be text, not '{value}'")
+    _check_keys(values.get("cluster") or {}, CLUSTER, f"{CONTEXT}.cluster")
     context = Context(**values)
     try:
         read_settings(context.kubernetes, context.runtime == "openshift")

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from shlex import quote
 from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils.demo.edge import without_edges
@@ -173,7 +174,7 @@ def _manifests(
     objects = [*manifests(name, workloads, contents, folders, context.settings), *more]
     # Keys are made where the demo is deployed or rendered, and are in none of its documents.
     public = [one for one in objects if one["kind"] != "Secret"]
-    tool = "oc" if context.runtime == "openshift" else "kubectl"
+    tool = context.typed("oc" if context.runtime == "openshift" else "kubectl")
     secrets: list[str] = []
     for folder in folders:
         secret = secret_name(name, folder)
@@ -188,9 +189,10 @@ def _manifests(
     ]
     documents = [File(MANIFESTS, titled_all(f"{name}: {' && '.join(by_hand)}", public))]
     if context.runtime == "openshift":
-        chosen = ["-p NAMESPACE=$(oc project -q)"]
+        namespace = context.cluster.get("namespace")
+        chosen = [f"-p NAMESPACE={quote(namespace) if namespace else f'$({tool} project -q)'}"]
         chosen += [f'-p {AUTHORITY}="$(cat {path})"' for path in [*trusted.values()][:1]]
-        by_hand = [*secrets, f"oc process -f {TEMPLATE} {' '.join(chosen)} | oc create -f -"]
+        by_hand = [*secrets, f"{tool} process -f {TEMPLATE} {' '.join(chosen)} | {tool} create -f -"]
         made = template(name, demo["summary"], public)
         documents.append(File(TEMPLATE, titled(f"{name}: {' && '.join(by_hand)}", made)))
     return documents, objects, by_hand

@@ -152,7 +152,7 @@ def _address(group: str, slot: str, spoken: str, path: str, what: str, layout: L
     return {
         "name": name,
         "url": f"{spoken}://{LOOPBACK}:{published or port}{path}",
-        "what": f"{what}, after: kubectl port-forward {forwarded}",
+        "what": f"{what}, after: {layout.context.typed('kubectl')} port-forward {forwarded}",
     }
 
 

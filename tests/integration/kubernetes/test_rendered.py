@@ -24,9 +24,8 @@ AGAIN = {"runtime_kubernetes": {"routes": True, "termination": "reencrypt"}}
 HOLD = f"{COUNT} of {COUNT} expectations hold"
 # Nothing of OpenShift is in the lab but Routes and a project's user, so `oc` is kubectl and a stand-in.
 OC = f"""\
-case "$1" in
-process) shift; exec {sys.executable} {ROOT}/tests/support/oc_process.py "$@" ;;
-project) echo "$MESHLAB_NAMESPACE" ;;
+case "$3" in
+process) shift 3; exec {sys.executable} {ROOT}/tests/support/oc_process.py "$@" ;;
 *) exec kubectl "$@" ;;
 esac
 """
@@ -42,16 +41,13 @@ class Person:
         programs.mkdir()
         kubectl = os.environ.get("MESHLAB_KUBECTL") or "kubectl"
         for name, script in (
-            ("kubectl", f'exec {kubectl} --namespace "$MESHLAB_NAMESPACE" "$@"'),
+            ("kubectl", f'exec {kubectl} "$@"'),
             ("oc", OC),
         ):
             (programs / name).write_text(f"#!/bin/sh\n{script}\n")
             (programs / name).chmod(0o755)
-        self.environment = {
-            **os.environ,
-            "PATH": f"{programs}:{os.environ['PATH']}",
-            "MESHLAB_NAMESPACE": home.namespace,
-        }
+        self.environment = {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}"}
+        self.kubectl = f"kubectl --namespace {home.namespace}"
 
     def types(self, command: str, ok: bool = True) -> str:
         """Return what a command said, which has to succeed unless told otherwise."""
@@ -71,9 +67,9 @@ class Person:
     def waits(self) -> None:
         """Wait as people do, and tell what the cluster said where that does not end well."""
         try:
-            self.types("kubectl wait --for=condition=Available --timeout=120s deployment --all")
+            self.types(f"{self.kubectl} wait --for=condition=Available --timeout=120s deployment --all")
         except AssertionError as error:
-            raise AssertionError(f"{error}\n{self.types('kubectl describe pods')[-4000:]}") from None
+            raise AssertionError(f"{error}\n{self.types(f'{self.kubectl} describe pods')[-4000:]}") from None
 
 
 @pytest.fixture(params=RUNTIMES)
@@ -111,19 +107,19 @@ def test_kubectl_runs_what_was_rendered_and_ansible_takes_it_over(person: Person
 
     # A Secret that nobody labelled may be anybody's; it is said how it becomes the demo's.
     secret = re.search(r"create secret generic (\S+)", command)[1]  # type: ignore[index]
-    person.types(f"kubectl create secret generic {secret} --from-file=edge/certs")
+    person.types(f"{person.kubectl} create secret generic {secret} --from-file=edge/certs")
     refused = home.play("site", ok=False, demo=demo, **own).words
     told = f"kubectl --namespace {home.namespace} label secret {secret} meshlab.envoy/demo={home.name(DEMO)}"
     assert f"Secret {secret} in namespace {home.namespace} is not of any demo" in refused
     assert told in refused
     assert home.objects("Deployment") == []
-    person.types(f"kubectl delete secret {secret}")
+    person.types(f"{person.kubectl} delete secret {secret}")
 
     person.types(command)
     person.waits()
     assert_believed(person)
     assert HOLD in home.play("verify", demo=demo, **own).words
-    assert " configured" not in person.types("kubectl apply -f manifests.yaml")
+    assert " configured" not in person.types(f"{person.kubectl} apply -f manifests.yaml")
     running = home.running(DEMO)
     assert len(running) == 5
 
@@ -135,11 +131,11 @@ def test_kubectl_runs_what_was_rendered_and_ansible_takes_it_over(person: Person
         "spec": {"ports": [*service["spec"]["ports"], more]},
     }
     (home.folder / "more.yaml").write_text(yaml.safe_dump(document))
-    person.types(f"kubectl apply -f {home.folder}/more.yaml")
+    person.types(f"{person.kubectl} apply -f {home.folder}/more.yaml")
     taken = home.play("site", demo=demo, **own)
     assert HOLD in taken.words
     assert home.running(DEMO) == running, "taking over restarts nobody"
-    assert "9999" not in person.types("kubectl get services -o yaml")
+    assert "9999" not in person.types(f"{person.kubectl} get services -o yaml")
     [kept] = home.objects("Secret", DEMO)
     assert kept["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "meshlab.envoy"
     assert home.play("site", demo=demo, **own).recap["changed"] == 0
@@ -157,7 +153,9 @@ def test_a_template_is_processed_and_created(person: Person) -> None:
     command = commands(home.play("render", demo=demo, render_to=str(person.folder)))
     for name in ("manifests.yaml", "template.yaml"):
         assert "PRIVATE KEY" not in (person.folder / name).read_text()
-    assert "parameter NAMESPACE is required" in person.types("oc process -f template.yaml", ok=False)
+    assert "parameter NAMESPACE is required" in person.types(
+        f"oc --namespace {home.namespace} process -f template.yaml", ok=False
+    )
     route = f"{home.prefix}-front-proxy-edge-https"
     image = "docker.io/envoyproxy/envoy:v1.40.0"
     chosen = {
@@ -166,7 +164,7 @@ def test_a_template_is_processed_and_created(person: Person) -> None:
         f"{route.upper().replace('-', '_')}_HOST": "shop.example.com",
     }
     options = "".join(f" -p {key}={value}" for key, value in chosen.items())
-    person.types(command.replace(" | oc create", f"{options} | oc create"))
+    person.types(command.replace(" | oc ", f"{options} | oc "))
     person.waits()
 
     hosts = {one["metadata"]["name"]: one["spec"].get("host") or "" for one in home.objects("Route")}
@@ -180,10 +178,12 @@ def test_a_template_is_processed_and_created(person: Person) -> None:
         )
         every = [*pod["spec"]["containers"], *pod["spec"].get("initContainers", ())]
         assert {one["image"] for one in every if one["name"] == "envoy"} == {image}
-        ids = person.types(f"kubectl exec {pod['metadata']['name']} --container envoy -- id")
+        ids = person.types(f"{person.kubectl} exec {pod['metadata']['name']} --container envoy -- id")
         assert "uid=1000650000" in ids
         assert "gid=0(root)" in ids
-    assert f"{home.prefix}-front-proxy-service1   N/A" in person.types("kubectl get poddisruptionbudgets")
+    assert f"{home.prefix}-front-proxy-service1   N/A" in person.types(
+        f"{person.kubectl} get poddisruptionbudgets"
+    )
     assert HOLD in home.play("verify", demo=demo, **own).words
 
     # Pods of another image are replaced by the demo's own; the edge knows these alone before anything is sent.

@@ -422,6 +422,34 @@ def test_what_is_done_by_hand_has_routes_believe_the_authority(
     assert not any("ca.crt" in one for one in usual["commands"])
 
 
+@pytest.mark.parametrize(
+    ("cluster", "flags"),
+    [
+        ({}, ""),
+        ({"context": "", "namespace": "demos"}, " --namespace demos"),
+        ({"context": "a lab", "namespace": "demos"}, " --context 'a lab' --namespace demos"),
+    ],
+)
+def test_what_is_done_by_hand_is_done_where_the_demo_belongs(
+    plan: Planner, cluster: dict[str, str], flags: str
+) -> None:
+    for runtime, tool in (("kubernetes", "kubectl"), ("openshift", "oc")):
+        made = plan(shop_alone(), runtime, cluster=cluster)
+        assert made["commands"], runtime
+        for command in made["commands"]:
+            assert command.startswith(f"{tool}{flags} "), command
+        [first, *_others] = made["addresses"]
+        assert f"after: kubectl{flags} port-forward service/shop-edge" in first["what"]
+    project = "demos" if cluster else "$(oc project -q)"
+    last = made["commands"][-1]
+    assert last == f"oc{flags} process -f template.yaml -p NAMESPACE={project} | oc{flags} create -f -"
+
+
+def test_a_plan_knows_no_more_of_a_cluster_than_where_it_is(plan: Planner) -> None:
+    with pytest.raises(DemoError, match=r"^context.cluster: there is no key 'api_key'"):
+        plan(shop_alone(), "kubernetes", cluster={"api_key": "secret"})
+
+
 def test_an_envoy_in_a_pod_is_told_to_send_its_clients_away(plan: Planner) -> None:
     """By a shell that has nothing but itself, and that does not stumble where nobody listens."""
     made = plan(shop_alone(), "kubernetes")["workloads"]

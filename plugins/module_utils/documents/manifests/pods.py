@@ -24,6 +24,9 @@ Object = dict[str, Any]
 BELIEVED = 30
 # Seconds that a pod which goes still serves: until everybody who found it by name has asked again.
 LINGER = BELIEVED + 5
+# Until a start that does not end is one that failed, and is begun anew. How long a deploy waits for it is said there
+# (`runtime_timeout`), and may be far longer than most programs take.
+SECONDS_TO_START = 600
 # What is read only below this in a pod; images differ in what else they let an arbitrary user write.
 SCRATCH = "/tmp"  # noqa: S108  (a container's own)
 
@@ -178,7 +181,12 @@ def _probes(probe: Probe) -> Object:
     # A program has to be started for each question, which takes seconds on a node that is busy.
     patience = 10 if "exec" in ask else 3
     return {
-        "startupProbe": {**ask, "periodSeconds": 1, "timeoutSeconds": patience, "failureThreshold": 60},
+        "startupProbe": {
+            **ask,
+            "periodSeconds": 1,
+            "timeoutSeconds": patience,
+            "failureThreshold": SECONDS_TO_START,
+        },
         "readinessProbe": {**ask, "periodSeconds": 10, "timeoutSeconds": patience, "failureThreshold": 2},
     }
 

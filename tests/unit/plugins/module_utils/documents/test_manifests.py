@@ -173,6 +173,13 @@ def test_a_port_on_the_containers_loopback_is_asked_inside() -> None:
     assert envoy["readinessProbe"]["httpGet"] == {"path": "/ready", "port": 9902}
 
 
+def test_a_slow_start_is_waited_for() -> None:
+    """A deploy has its own timeout: a program that is killed after a minute never starts, whatever that says."""
+    for one in (*pod(objects())["initContainers"], *pod(objects())["containers"]):
+        probe = one["startupProbe"]
+        assert probe["periodSeconds"] * probe["failureThreshold"] >= 600
+
+
 def test_files_and_certificates_are_one_folder() -> None:
     made = objects(certificates=["web_1/certs"])
     config = made["ConfigMap/my-demo-web-1-abc"]

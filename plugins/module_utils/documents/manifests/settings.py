@@ -14,6 +14,10 @@ ServiceType = Literal["ClusterIP", "NodePort", "LoadBalancer"]
 Termination = Literal["passthrough", "reencrypt"]
 
 
+# A template may hand a truth over as text: of ansible-core 2.18 it does so always.
+TRUTHS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+
+
 class SettingsError(ValueError):
     """A setting that cannot be meant: which, and what may be said."""
 
@@ -49,6 +53,8 @@ def read_settings(data: Mapping[str, Any], openshift: bool) -> Settings:
     for key, choices in (("service_type", get_args(ServiceType)), ("termination", get_args(Termination))):
         if key in values and values[key] not in choices:
             raise SettingsError(f"{key}: '{values[key]}' is not one of {', '.join(choices)}")
+    if "routes" in values:
+        values["routes"] = _truth("routes", values["routes"])
     if values.get("uid") is not None:
         uid = str(values["uid"])
         if not uid.isdigit() or int(uid) == 0:
@@ -58,3 +64,10 @@ def read_settings(data: Mapping[str, Any], openshift: bool) -> Settings:
     if isinstance(secrets, str):
         raise SettingsError("pull_secrets: has to be a list of names of Secrets")
     return Settings(**{**values, "pull_secrets": tuple(str(one) for one in secrets)})
+
+
+def _truth(key: str, value: Any) -> bool:
+    found = TRUTHS.get(str(value).lower())
+    if found is None:
+        raise SettingsError(f"{key}: has to be true or false, not '{value}'")
+    return found

@@ -321,11 +321,22 @@ def test_a_name_that_is_too_long() -> None:
         ({"service_type": "Cluster"}, "service_type: 'Cluster' is not one of ClusterIP, NodePort, LoadBalancer"),
         ({"uid": 0}, "uid: has to be the number of a user that is not root, not '0'"),
         ({"pull_secrets": "mine"}, "pull_secrets: has to be a list"),
+        ({"routes": "maybe"}, "routes: has to be true or false, not 'maybe'"),
     ],
 )  # fmt: skip
 def test_settings_that_cannot_be(data: dict[str, Any], said: str) -> None:
     with pytest.raises(SettingsError, match=said):
         read_settings(data, openshift=False)
+
+
+@pytest.mark.parametrize("openshift", [True, False])
+@pytest.mark.parametrize(
+    ("said", "wanted"),
+    [(True, True), (False, False), ("False", False), ("no", False), ("True", True), ("on", True)],
+)
+def test_a_template_may_hand_over_a_truth_as_text(said: object, wanted: bool, openshift: bool) -> None:
+    assert read_settings({"routes": said}, openshift).routes is wanted
+    assert read_settings({"routes": ""}, openshift).routes is openshift
 
 
 def test_a_template_lets_its_users_choose() -> None:

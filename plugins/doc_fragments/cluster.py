@@ -13,7 +13,8 @@ options:
   cluster:
     description:
       - Which Kubernetes cluster, and as whom. The keys are those that C(kubernetes.core) takes, and where one is missing, its
-        environment variable C(K8S_AUTH_...) is read, such as C(K8S_AUTH_CONTEXT).
+        environment variable C(K8S_AUTH_...) is read, such as C(K8S_AUTH_CONTEXT). Not supported are C(no_proxy), C(proxy_headers) and
+        C(persist_config).
       - Without any of it, the current context of C(KUBECONFIG) or of C(~/.kube/config), and where there is neither, the service
         account of the pod that this runs in.
       - Needs the Python package C(kubernetes) on the host that runs the task. Nothing is imported, and no cluster is asked, where
@@ -56,4 +57,11 @@ options:
       proxy:
         description: A proxy to reach the API server through, such as V(http://proxy.example.com:3128).
         type: str
+      impersonate_user:
+        description: As whom to ask, if the user may impersonate. By default what the kubeconfig's user says (C(as), C(as-groups)).
+        type: str
+      impersonate_groups:
+        description: Of which groups that user is.
+        type: list
+        elements: str
 """

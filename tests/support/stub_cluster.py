@@ -90,7 +90,7 @@ class _Handler(BaseHTTPRequestHandler):
         length = int(self.headers.get("content-length") or 0)
         body = self.rfile.read(length)
         parts = urlsplit(self.path)
-        headers = {name.lower(): value for name, value in self.headers.items()}
+        headers = {name.lower(): ", ".join(self.headers.get_all(name, ())) for name in self.headers}
         self.stub.asked.append((f"{self.command} {parts.path}", parse_qs(parts.query), body, headers))
         if self.stub.close_before_answer:
             self.stub.close_before_answer -= 1

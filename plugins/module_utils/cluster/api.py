@@ -279,6 +279,7 @@ class Cluster:
     ) -> tuple[bytes, tuple[str, ...]]:
         """One request and its answer, as often as the API server says that it is too busy. Raises ClusterError."""
         import urllib3
+        from urllib3._collections import HTTPHeaderDict
 
         said = urlencode({key: value for key, value in (query or {}).items() if value}, quote_via=quote)
         url = f"{self.server}{path}" + (f"?{said}" if said else "")
@@ -287,7 +288,11 @@ class Cluster:
         tries = 0
         while True:
             tries += 1
-            headers = {"accept": "application/json", "user-agent": MANAGER, **self._headers()}
+            # Several of one name, where several groups are impersonated.
+            own = {"accept": "application/json", "user-agent": MANAGER, **self._headers()}
+            headers = HTTPHeaderDict(own)
+            for name, value in self._settings.impersonates:
+                headers.add(name, value)
             if content:
                 headers["content-type"] = content
             try:

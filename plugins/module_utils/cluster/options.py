@@ -27,6 +27,8 @@ CLUSTER_OPTIONS: dict[str, Any] = {
     "client_key": {"type": "path", "no_log": False},
     "validate_certs": {"type": "bool"},
     "proxy": {"type": "str"},
+    "impersonate_user": {"type": "str"},
+    "impersonate_groups": {"type": "list", "elements": "str"},
 }
 CLUSTER_ARGS: dict[str, Any] = {"cluster": {"type": "dict", "options": CLUSTER_OPTIONS}}
 
@@ -52,7 +54,7 @@ def show_path(module: Any) -> None:
 def with_environment(
     options: Mapping[str, Any] | None, environment: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
-    """The options that have a value, given or from K8S_AUTH_*; `validate_certs` is a bool. Raises ClusterError for a key that is none."""
+    """The options that have a value, given or from K8S_AUTH_*, in their types. Raises ClusterError for a key that is none."""
     environment = os.environ if environment is None else environment
     given = {key: value for key, value in (options or {}).items() if value is not None and value != ""}
     for key in given:
@@ -71,6 +73,8 @@ def with_environment(
             answer[key] = value
         elif value is False:
             answer[key] = False
+    if isinstance(answer.get("impersonate_groups"), str):
+        answer["impersonate_groups"] = [one for one in answer["impersonate_groups"].split(",") if one]
     if isinstance(answer.get("validate_certs"), str):
         word = answer["validate_certs"].lower()
         answer["validate_certs"] = word in _YES or word not in _NO

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]
 
 from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.errors import ClusterError
@@ -28,6 +28,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.options impo
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+Pairs = tuple[tuple[str, str], ...]
 HOME = "~/.kube/config"
 # The loader remembers the files that it wrote by their content, for all threads.
 _one_at_a_time = threading.Lock()
@@ -46,6 +47,8 @@ class Settings:
     proxy: str
     origin: str  # where the address was read, for messages
     configuration: Any = field(repr=False)  # the client's own, which knows how to renew a token
+    # As whom is asked instead, if who asks may do that: headers, of which several may have one name.
+    impersonates: Pairs = ()
 
     @property
     def host(self) -> str:
@@ -84,7 +87,7 @@ def load(options: Mapping[str, Any] | None) -> Settings:
     # Keys of a kubeconfig are written to the folder, since OpenSSL reads files only.
     with _one_at_a_time, tempfile.TemporaryDirectory() as folder:
         try:
-            namespace, origin = _where(given, configuration, config, folder)
+            namespace, origin, impersonates = _where(given, configuration, config, folder)
             _override(given, configuration)
             server = str(configuration.host).rstrip("/")
             context = _context(configuration) if server.startswith("https://") else None
@@ -99,14 +102,30 @@ def load(options: Mapping[str, Any] | None) -> Settings:
         proxy=_proxy(configuration, server),
         origin=origin,
         configuration=configuration,
+        impersonates=_impersonation(
+            {"as": given.get("impersonate_user"), "as-groups": given.get("impersonate_groups")}
+        )
+        or impersonates,
     )
 
 
-def _where(given: Mapping[str, Any], configuration: Any, config: Any, folder: str) -> tuple[str, str]:
-    """Fills the configuration; returns the namespace and the origin."""
+def _impersonation(user: Mapping[str, Any]) -> Pairs:
+    """What a kubeconfig's user says of as whom to ask. Source: "User impersonation" in Kubernetes' documentation."""
+    extra = user.get("as-user-extra") or {}
+    pairs = [
+        ("Impersonate-User", user.get("as")),
+        ("Impersonate-Uid", user.get("as-uid")),
+        *(("Impersonate-Group", one) for one in user.get("as-groups") or ()),
+        *((f"Impersonate-Extra-{quote(key, safe='')}", one) for key, every in extra.items() for one in every),
+    ]
+    return tuple((name, str(value)) for name, value in pairs if value)
+
+
+def _where(given: Mapping[str, Any], configuration: Any, config: Any, folder: str) -> tuple[str, str, Pairs]:
+    """Fills the configuration; returns the namespace, the origin, and as whom a kubeconfig asks."""
     complete = "host" in given and any(all(key in given for key in keys) for keys in _AUTHENTICATES)
     if complete and not ("kubeconfig" in given or "context" in given):
-        return "", "option host"
+        return "", "option host", ()
     kubeconfig = given.get("kubeconfig") or os.environ.get("KUBECONFIG") or HOME
     if isinstance(kubeconfig, Mapping):
         return _load_kubeconfig(
@@ -121,7 +140,7 @@ def _where(given: Mapping[str, Any], configuration: Any, config: Any, folder: st
             "no_cluster", f"there is no kubeconfig {kubeconfig}; give the path of one (cluster.kubeconfig)"
         )
     if "host" in given:
-        return "", "option host"
+        return "", "option host", ()
     try:
         config.load_incluster_config(client_configuration=configuration)
     except config.ConfigException:
@@ -129,7 +148,8 @@ def _where(given: Mapping[str, Any], configuration: Any, config: Any, folder: st
             "no_cluster",
             f"there is no kubeconfig ({HOME}); give one (cluster.kubeconfig or KUBECONFIG), or host and api_key",
         ) from None
-    return Path(_IN_CLUSTER, "namespace").read_text(encoding="utf-8").strip(), "this pod's service account"
+    namespace = Path(_IN_CLUSTER, "namespace").read_text(encoding="utf-8").strip()
+    return namespace, "this pod's service account", ()
 
 
 def _read(paths: list[str], config: Any) -> Any:
@@ -155,7 +175,7 @@ def _read(paths: list[str], config: Any) -> Any:
 
 def _load_kubeconfig(
     kubeconfig: Any, origin: str, given: Mapping[str, Any], configuration: Any, config: Any, folder: str
-) -> tuple[str, str]:
+) -> tuple[str, str, Pairs]:
     plain = kubeconfig if isinstance(kubeconfig, Mapping) else kubeconfig.value
     contexts = sorted(
         str(one["name"])
@@ -188,7 +208,12 @@ def _load_kubeconfig(
             "unauthorized", f"the login command of context {wanted} of {origin} failed: {said[0]}"
         )
     context = loader.current_context["context"]
-    return str(context.get("namespace") or ""), f"context {wanted} of {origin}"
+    users = {one.get("name"): one.get("user") for one in map(_plain, plain.get("users") or ())}
+    return (
+        str(context.get("namespace") or ""),
+        f"context {wanted} of {origin}",
+        _impersonation(users.get(context.get("user")) or {}),
+    )
 
 
 def _override(given: Mapping[str, Any], configuration: Any) -> None:

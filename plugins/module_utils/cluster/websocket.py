@@ -44,7 +44,9 @@ def open_websocket(
             "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
             f"Sec-WebSocket-Key: {base64.b64encode(os.urandom(16)).decode()}\r\n"
             f"Sec-WebSocket-Protocol: {protocol}\r\n"
-        ) + "".join(f"{name}: {value}\r\n" for name, value in settings.headers().items())
+        ) + "".join(
+            f"{name}: {value}\r\n" for name, value in (*settings.headers().items(), *settings.impersonates)
+        )
         connection.settimeout(_left(deadline))
         connection.sendall(f"{head}\r\n".encode("latin-1"))
         answer, rest = _head(connection, deadline)

@@ -17,6 +17,8 @@ from kubernetes_support import asked_meanwhile, container_of, pod_of
 from live import ROOT
 from pods import ClusterHome
 
+from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.api import connect
+from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.errors import ClusterError
 from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.pods import name_of, sort_out
 
 DEMO = "service_envoy"
@@ -99,6 +101,25 @@ def test_forbidden(web: Deployment, home: ClusterHome) -> None:
     assert f"system:serviceaccount:{home.namespace}:looks-only is forbidden to patch deployments" in words
     assert "bind it to a Role with verb patch on deployments" in words
     assert home.objects("Deployment") == []
+
+
+def test_rights_are_those_of_who_is_impersonated(web: Deployment, home: ClusterHome) -> None:
+    """The user of the tests may do all, whom it stands in for next to nothing: asked by a request, and by a port-forward's handshake."""
+    person(home, "sees-pods", [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list"]}])
+    user = f"system:serviceaccount:{home.namespace}:sees-pods"
+    her = {"namespace": home.namespace, "impersonate_user": user}
+    assert f"{user} is forbidden to list" in refused(web, web.plan(), cluster=her)
+    with connect(her) as cluster, pytest.raises(ClusterError, match=f"{user} is forbidden to ") as error:
+        cluster.forward("web", 9901)
+    assert error.value.reason == "forbidden"
+    # Groups count, too, each of several.
+    admin = {
+        "namespace": home.namespace,
+        "impersonate_user": "x",
+        "impersonate_groups": ["a", "system:masters"],
+    }
+    with connect(admin) as cluster:
+        assert cluster.list("Secret") == []
 
 
 def test_the_role_in_the_documentation_is_enough(web: Deployment, home: ClusterHome) -> None:

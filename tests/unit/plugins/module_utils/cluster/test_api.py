@@ -47,6 +47,15 @@ def test_list(stub: StubCluster, cluster: Cluster) -> None:
     assert stub.asked[0][3]["authorization"] == "Bearer secret-token"
 
 
+def test_it_asks_as_who_is_impersonated(stub: StubCluster) -> None:
+    stub.answer("GET /api/v1/namespaces/demo/pods", {"items": []})
+    with connect(stub.options(impersonate_user="her", impersonate_groups=["a", "b"])) as cluster:
+        cluster.list("Pod")
+    headers = stub.asked[0][3]
+    assert (headers["impersonate-user"], headers["impersonate-group"]) == ("her", "a, b")
+    assert headers["authorization"] == "Bearer secret-token"
+
+
 def test_get_is_none_where_there_is_none(stub: StubCluster, cluster: Cluster) -> None:
     stub.answer("GET /api/v1/namespaces/other/pods/a", {"metadata": {"name": "a"}})
     assert cluster.get("Pod", "a", namespace="other") == {"metadata": {"name": "a"}}

@@ -150,6 +150,14 @@ def test_it_asks_with_the_token(stub: StubCluster, echo: int) -> None:
     assert headers["sec-websocket-protocol"] == "v4.channel.k8s.io"
 
 
+def test_it_asks_as_who_is_impersonated(stub: StubCluster, echo: int) -> None:
+    stub.ports["web:80"] = echo
+    with connect(stub.options(impersonate_user="her", impersonate_groups=["a", "b"])) as cluster:
+        cluster.forward("web", 80).close()
+    headers = stub.asked[0][3]
+    assert (headers["impersonate-user"], headers["impersonate-group"]) == ("her", "a, b")
+
+
 def test_a_port_that_nobody_listens_on_is_said_when_nothing_can_be_read(stub: StubCluster) -> None:
     with connect(stub.options()) as cluster, cluster.forward("web", 81) as connection:
         connection.settimeout(5)

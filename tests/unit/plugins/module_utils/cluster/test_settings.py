@@ -86,6 +86,40 @@ def test_another_context_and_namespace(written: str) -> None:
     assert load({"kubeconfig": written, "namespace": "mine"}).namespace == "mine"
 
 
+def test_who_is_impersonated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    user = {
+        "token": "t",
+        "as": "her",
+        "as-uid": "7",
+        "as-groups": ["a", "b"],
+        "as-user-extra": {"example.com/why": ["x", "y"]},
+    }
+    wanted = (
+        ("Impersonate-User", "her"),
+        ("Impersonate-Uid", "7"),
+        ("Impersonate-Group", "a"),
+        ("Impersonate-Group", "b"),
+        ("Impersonate-Extra-example.com%2Fwhy", "x"),
+        ("Impersonate-Extra-example.com%2Fwhy", "y"),
+    )
+    path = tmp_path / "config"
+    path.write_text(yaml.safe_dump(kubeconfig(**user)))
+    for given in (str(path), kubeconfig(**user)):
+        assert load({"kubeconfig": given}).impersonates == wanted
+    assert load({"kubeconfig": kubeconfig()}).impersonates == ()
+    # What is given counts more, as a whole.
+    him = load({"kubeconfig": str(path), "impersonate_user": "him"})
+    assert him.impersonates == (("Impersonate-User", "him"),)
+    monkeypatch.setenv("K8S_AUTH_IMPERSONATE_USER", "them")
+    monkeypatch.setenv("K8S_AUTH_IMPERSONATE_GROUPS", "c,d")
+    found = load({"host": "https://h", "api_key": "k"}).impersonates
+    assert found == (
+        ("Impersonate-User", "them"),
+        ("Impersonate-Group", "c"),
+        ("Impersonate-Group", "d"),
+    )
+
+
 def test_a_kubeconfig_as_data() -> None:
     assert load({"kubeconfig": kubeconfig()}).server == "http://one:1"
 

@@ -110,6 +110,12 @@ def names(items: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(set(items)))
 
 
+def ended(words: object) -> str:
+    """Return words with the end of a sentence, where they have none."""
+    text = str(words)
+    return text if text.endswith((".", "?")) else f"{text}."
+
+
 def failure(sentences: Sequence[str]) -> RuntimeFailed:
     """Return one error for all workloads that failed."""
     return RuntimeFailed("\n".join(sentences))

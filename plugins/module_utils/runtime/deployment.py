@@ -33,6 +33,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.base import 
     Runtime,
     RuntimeRefused,
     RuntimeUnavailable,
+    ended,
     names,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.docker import Compose
@@ -193,7 +194,7 @@ def _preflight(runtime: Runtime, written: manifest.Manifest, request: Request, d
     except RuntimeUnavailable as error:
         if not check_mode:
             raise
-        done.remarks.append(f"{error}.")
+        done.remarks.append(ended(error))
 
 
 def _check_where(runtime: Runtime, written: manifest.Manifest, folder: Path) -> None:
@@ -209,7 +210,7 @@ def _predicted(runtime: Runtime, document: str, done: Done) -> Applied:
     try:
         return runtime.predict(document)
     except RuntimeUnavailable as error:
-        done.remarks.append(f"{error}.")
+        done.remarks.append(ended(error))
         return Applied()
 
 

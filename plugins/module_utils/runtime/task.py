@@ -13,7 +13,11 @@ from typing import Any
 from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.options import CLUSTER_ARGS
 from ansible_collections.meshlab.envoy.plugins.module_utils.config.model import Refused, Wanted
 from ansible_collections.meshlab.envoy.plugins.module_utils.documents.workload import Workload, WorkloadError
-from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.base import RuntimeFailed, RuntimeRefused
+from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.base import (
+    RuntimeFailed,
+    RuntimeRefused,
+    ended,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.deployment import (
     Done,
     Request,
@@ -178,7 +182,7 @@ def perform(options: dict[str, Any], check_mode: bool) -> dict[str, Any]:
         else:
             present(request, done)
     except RuntimeRefused as error:
-        failed = f"{error}. Nothing was changed."
+        failed = f"{ended(error)} Nothing was changed."
     except (Refused, RuntimeFailed, WorkloadError) as error:
         failed = str(error)
     except OSError as error:

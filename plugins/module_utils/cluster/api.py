@@ -220,17 +220,6 @@ class Cluster:
         major, minor = (int(number[0] or 0) if number else 0 for number in numbers)
         return major, minor
 
-    def serves(self, kind: str) -> bool:
-        """Whether the API server has this kind, which may come from a CustomResourceDefinition."""
-        one = _kind(kind)
-        try:
-            data = self._ask("GET", one.prefix, f"the API {one.version}")[0]
-        except ClusterError as error:
-            if error.reason == "not_found":
-                return False
-            raise
-        return any(entry.get("kind") == one.name for entry in data.get("resources") or ())
-
     def forward(
         self, pod: str, port: int, *, namespace: str | None = None, timeout: float = CONNECT_TIMEOUT
     ) -> Forward:

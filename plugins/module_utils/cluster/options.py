@@ -40,7 +40,6 @@ _ALSO = {
     "validate_certs": "VERIFY_SSL",
 }
 _NO = ("0", "false", "no")
-_YES = ("1", "true", "yes", "on")
 
 
 def show_path(module: Any) -> None:
@@ -76,6 +75,5 @@ def with_environment(
     if isinstance(answer.get("impersonate_groups"), str):
         answer["impersonate_groups"] = [one for one in answer["impersonate_groups"].split(",") if one]
     if isinstance(answer.get("validate_certs"), str):
-        word = answer["validate_certs"].lower()
-        answer["validate_certs"] = word in _YES or word not in _NO
+        answer["validate_certs"] = answer["validate_certs"].lower() not in _NO
     return answer

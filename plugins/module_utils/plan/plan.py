@@ -20,7 +20,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.documents.manifests.
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils.documents.manifests.manifests import manifests
 from ansible_collections.meshlab.envoy.plugins.module_utils.documents.manifests.names import DEMO
-from ansible_collections.meshlab.envoy.plugins.module_utils.documents.manifests.services import authority_of
+from ansible_collections.meshlab.envoy.plugins.module_utils.documents.manifests.services import authority_file
 from ansible_collections.meshlab.envoy.plugins.module_utils.documents.manifests.template import (
     AUTHORITY,
     template,
@@ -181,7 +181,7 @@ def _manifests(
         secrets.append(f"{tool} create secret generic {secret} --from-file={folder}")
         # By its label it is the demo's own: a deploy takes it over, and a teardown removes it.
         secrets.append(f"{tool} label secret {secret} {DEMO}={name}")
-    trusted = {one["metadata"]["name"]: path for one in public if (path := authority_of(one))}
+    trusted = {one["metadata"]["name"]: path for one in public if (path := authority_file(one))}
     by_hand = [
         *secrets,
         f"{tool} apply -f {MANIFESTS}",

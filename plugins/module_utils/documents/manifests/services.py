@@ -77,7 +77,7 @@ def routes(demo: str, group: str, workloads: Sequence[Workload], settings: Setti
         }
 
 
-def authority_of(route: Object) -> str:
+def authority_file(route: Object) -> str:
     """Return the file of the authority that a Route has to believe, '' where it ends no TLS to begin another."""
     folder = (route["metadata"].get("annotations") or {}).get(names.FOLDER)
     return f"{folder}/ca.crt" if folder and route["kind"] == "Route" else ""

@@ -16,7 +16,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.documents.manifests.
     disruption_budget,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils.documents.manifests.pods import Object
-from ansible_collections.meshlab.envoy.plugins.module_utils.documents.manifests.services import authority_of
+from ansible_collections.meshlab.envoy.plugins.module_utils.documents.manifests.services import authority_file
 
 FILE = "template.yaml"
 # The parameter that has the demo's authority, which is made where the demo is rendered.
@@ -100,7 +100,7 @@ def _object(one: Object, parameters: _Parameters) -> Object:
             f"The host of Route {name}; the router makes one up where it is empty.",
         )
         one["spec"] = {"host": parameter, **one["spec"]}
-        if authority := authority_of(one):
+        if authority := authority_file(one):
             one["spec"]["tls"]["destinationCACertificate"] = parameters.required(
                 AUTHORITY, f"Whose certificates Routes that encrypt again believe, which is {authority}."
             )

@@ -117,12 +117,13 @@ def test_logs(stub: StubCluster, cluster: Cluster) -> None:
 def test_version_and_kinds_that_may_not_be_there(stub: StubCluster, cluster: Cluster) -> None:
     stub.answer("GET /version", {"major": "1", "minor": "34+"})
     assert cluster.version() == (1, 34)
-    assert cluster.serves("Route") is False
-    stub.answer("GET /apis/route.openshift.io/v1", {"resources": [{"kind": "Route"}]})
-    assert cluster.serves("Route") is True
-    stub.answer("GET /apis/networking.istio.io/v1", {"resources": [{"kind": "Gateway"}]})
-    assert cluster.serves("Gateway.networking.istio.io") is True
-    assert cluster.serves("Gateway") is False
+    with pytest.raises(ClusterError) as error:
+        cluster.list("Gateway")
+    assert error.value.reason == "not_found"
+    # Two groups have a kind of that name.
+    stub.answer("GET /apis/networking.istio.io/v1/namespaces/demo/gateways", {"items": [{"metadata": {}}]})
+    [gateway] = cluster.list("Gateway.networking.istio.io")
+    assert (gateway["apiVersion"], gateway["kind"]) == ("networking.istio.io/v1", "Gateway")
 
 
 CANNOT = 'pods is forbidden: User "ci" cannot list resource "pods" in API group "" in the namespace "demo"'

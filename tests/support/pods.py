@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
+import subprocess
 from collections import Counter
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -104,3 +106,16 @@ def asking_pods(
     selector = f"meshlab.envoy/demo={home.name(demo)},app.kubernetes.io/name={group}"
     entry = {"url": f"http://{group}:{port}{path}", "pod": {"selector": selector, "port": port}}
     return answered(entry, least=100, namespace=home.namespace)
+
+
+def kubectl(home: ClusterHome, *arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
+    """Run kubectl in the namespace of a home."""
+    program = os.environ.get("MESHLAB_KUBECTL") or "kubectl"
+    return subprocess.run(
+        [program, "--namespace", home.namespace, *arguments],
+        input=given,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )

@@ -5,12 +5,20 @@
 
 from __future__ import annotations
 
+import json
 import os
+from collections import Counter
 
 import pytest
 from live import FOUNDATION, demo_data, docker
-from pods import RUNTIMES, ClusterHome, asking_pods
+from pods import RUNTIMES, ClusterHome, asking_pods, kubectl
 
+# Asks 60 times, on a connection each, and prints who answered, and what stood in front of it.
+ASKS = """
+import json, sys, urllib.request
+answers = [urllib.request.urlopen(sys.argv[1], timeout=10).headers for _number in range(60)]
+print(json.dumps([(one["x-served-by"], one["server"]) for one in answers]))
+"""
 REGISTRY = os.environ.get("MESHLAB_LAB_REGISTRY", "")
 
 
@@ -107,6 +115,30 @@ def test_a_service_may_stand_where_the_edge_did() -> None:
         assert [one["metadata"]["name"] for one in home.objects("Deployment", "front_proxy")] == [
             f"{home.name('front_proxy').replace('_', '-')}-service{number}" for number in (1, 2)
         ]
+    finally:
+        home.close()
+
+
+def test_a_service_balances_over_the_sidecars_of_all_pods() -> None:
+    """Who asks it in the cluster: the traffic of a demo comes by a port-forward, and so to pods that it chooses itself."""
+    home = ClusterHome("kubernetes")
+    try:
+        demo, replicas = home.demo("front_proxy"), {"runtime_replicas": {"service1": 2}}
+        home.play("site", "--skip-tags", "verify", demo=demo, runtime_edge="service", **replicas)
+        [service] = [one for one in home.objects("Service") if one["metadata"]["name"].endswith("-service1")]
+        port = next(one["port"] for one in service["spec"]["ports"] if one["name"] == "ingress")
+        [asker] = home.pods("front_proxy", "service2")
+        url = f"http://{service['metadata']['name']}:{port}/"
+        told = kubectl(
+            home, "exec", asker["metadata"]["name"], "--container", "app", "--", "python3", "-c", ASKS, url
+        )
+        assert told.returncode == 0, told.stderr
+        answers = json.loads(told.stdout)
+        pods = {one["metadata"]["name"] for one in home.pods("front_proxy", "service1")}
+        assert {host for host, _server in answers} == pods
+        assert {server for _host, server in answers} == {"envoy"}
+        # By chance, each of them again: the odds that one of two gets fewer than 10 of 60 are one in thirty million.
+        assert min(Counter(host for host, _server in answers).values()) >= 10
     finally:
         home.close()
 

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
 import re
-import subprocess
 import threading
 import time
 import urllib.request
@@ -21,7 +19,7 @@ from typing import Any
 import pytest
 from deployment import Deployment
 from kubernetes_support import asked_meanwhile, container_of
-from pods import ClusterHome
+from pods import ClusterHome, kubectl
 
 from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.api import connect
 from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.errors import ClusterError
@@ -86,18 +84,6 @@ def present(deployment: Deployment, wanted: Any) -> dict[str, Any]:
     answer = deployment.run(wanted)
     assert not answer["failed"], answer["msg"]
     return answer
-
-
-def kubectl(home: ClusterHome, *arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
-    program = os.environ.get("MESHLAB_KUBECTL") or "kubectl"
-    return subprocess.run(
-        [program, "--namespace", home.namespace, *arguments],
-        input=given,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
 
 
 def soon(condition: Callable[[], Any], what: str, seconds: float = 60) -> Any:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from deployment import Deployment
-from live import DEMOS, FOUNDATION, RUNTIMES, Home, unfit
+from live import DEMOS, FOUNDATION, RUNTIMES, Home, demo_data, unfit
 
 Data = dict[str, Any]
 
@@ -64,6 +64,7 @@ scrape_configs:
     metrics_path: /no-metrics
     static_configs: [{targets: ["${statsd_exporter.host}:${statsd_exporter.port}"]}]
 """
+GREEN = demo_data("dynamic_config_fs", 0)["changes"]["green"]
 WRONG = {
     "brotli": not_packed("br"),
     "gzip": not_packed("gzip"),
@@ -108,8 +109,13 @@ WRONG = {
         sent={"traffic": {"v2 is to be given": {"path": "/v1"}, "v2 is there": {"within": 0.1}}},
     ),
     "dynamic_config_fs": Wrong(
-        ("everybody: expected 50 answers with header x-app-version: blue, saw 0 (50 × x-app-version: green)",),
-        runs={"proxies": {"edge": {"clusters": {"web": {"to": "green"}}}}},
+        (
+            "everybody, after the change: expected 50 answers with header x-app-version: green, saw 0 (50 × x-app-version: blue)",
+            "cluster.next.upstream_rq_200 at edge: expected delta eq 50, but it is not there",
+            "listener_manager.listener_in_place_updated at edge: expected ge 1, saw 0",
+        ),
+        # What its change expects, where it was not made.
+        sent={key: GREEN[key] for key in ("traffic", "expectations")},
     ),
     "ext_authz": Wrong(
         (
@@ -220,8 +226,17 @@ WRONG = {
         (
             "tls_inspector.tls_not_found at edge: expected delta eq 20, saw 0",
             "tls_inspector.tls_found at edge: expected delta eq 40, saw 60",
+            "tls_inspector.alpn_found at edge: expected delta eq 30, saw 60",
+            "tls_inspector.alpn_not_found at edge: expected delta eq 10, saw 0",
+            "tls_inspector.sni_found at edge: expected delta eq 30, saw 60",
+            "tls_inspector.sni_not_found at edge: expected delta eq 10, saw 0",
         ),
-        sent=traffic("no TLS", scheme="https"),
+        sent={
+            "traffic": {
+                "no TLS": {"scheme": "https"},
+                "TLS without a protocol and a name": {"alpn": ["h2"], "server_name": "localhost"},
+            }
+        },
     ),
     "tls_sni": Wrong(
         (
@@ -234,8 +249,11 @@ WRONG = {
         (
             "a client for each datagram: expected answers from 2 hosts, saw 1 (20 × echo-1)",
             "a client for each datagram: expected a spread over the hosts of at most 0.2, saw 2",
+            "udp.datagrams.downstream_sess_rx_datagrams at edge: expected delta eq 70, saw 60",
+            "udp.datagrams.downstream_sess_tx_datagrams at edge: expected delta eq 70, saw 60",
         ),
         runs={"services": {"echo": {"replicas": 1}}},
+        sent=traffic("one client", requests=40),
     ),
     "websocket": Wrong(
         (

@@ -12,7 +12,7 @@ SHELL := /bin/bash
 
 ## PYTHON: the Python to make the virtual environments with, 3.11 or newer
 PYTHON ?= python3
-## DEMO: a demo of playbooks/demos, by its file's name
+## DEMO: a demo of playbooks/demos, by its file's name, or the path of a file of your own
 DEMO ?= front_proxy
 ## CHANGE: one of the demo's changes, for `make change` and for `make verify` after it
 CHANGE ?=

@@ -37,7 +37,6 @@ BEGINS = "PLAY [Deploy a demo and verify it]"
 ENDS = "PLAY [Remove a demo]"
 DEPLOYED = "is deployed already"
 ERROR = re.compile(r"^\[ERROR\]: (.*?)^Origin: ", re.DOTALL | re.MULTILINE)
-PODS = ("kubernetes", "openshift")  # reached by port-forward
 HEARS_WITHIN = 0.2  # seconds until a signal is heeded
 LAST = 30  # lines of a playbook's output that are shown where it fails without a word of Ansible's
 
@@ -212,14 +211,8 @@ def expectations(demo: str, change: str = "") -> int:
 
 
 def unfit(demo: str, runtime: str) -> str:
-    """Return why a demo cannot be verified on a runtime, '' where it can."""
-    data = read(demo)
-    if why := (data.get("unfit") or {}).get(runtime):
-        return str(why)
-    if runtime not in PODS:
-        return ""
-    listeners = [one for proxy in (data.get("proxies") or {}).values() for one in proxy["listeners"].values()]
-    return "a port-forward carries no datagrams" if any("udp_filters" in one for one in listeners) else ""
+    """Return why a demo does not run on a runtime, as its file says; '' where it does."""
+    return str((read(demo).get("unfit") or {}).get(runtime) or "")
 
 
 def missing(demo: str) -> str:

@@ -63,6 +63,12 @@ def test_there_are_demos() -> None:
     assert {"front_proxy", "service_envoy", "mutual_tls", "fault_injection", "canary"} <= set(GALLERY)
 
 
+@pytest.mark.parametrize("runtime", ["kubernetes", "openshift"])
+def test_a_demo_has_a_plan_on_a_cluster_or_says_why_not(plan: Planner, runtime: str) -> None:
+    for name, demo in fitting(runtime).items():
+        assert plan(demo, runtime, name)["manifests"]
+
+
 @PLAYED
 def test_a_plan_is_json_and_nothing_else(plan: Planner, demo: str, runtime: str) -> None:
     class Text(str):

@@ -69,6 +69,15 @@ def test_a_demo_has_a_plan_on_a_cluster_or_says_why_not(plan: Planner, runtime: 
         assert plan(demo, runtime, name)["manifests"]
 
 
+def test_a_program_of_a_demos_own_says_in_its_metrics_when_it_was_started() -> None:
+    """Else each report remarks that whether it was restarted in between cannot be told."""
+    servers = [one.get("server") or {} for demo in GALLERY.values() for one in demo["services"].values()]
+    asked = [one for one in servers if one.get("metrics") and one["command"][0] == "python3"]
+    assert asked
+    for server in asked:
+        assert "process_start_time_seconds" in "".join(server["files"].values())
+
+
 @PLAYED
 def test_a_plan_is_json_and_nothing_else(plan: Planner, demo: str, runtime: str) -> None:
     class Text(str):

@@ -127,12 +127,17 @@ def hint(stat: str, names: Iterable[str], histograms: Iterable[str] = (), source
             return f"{words}; near it is {', '.join(near)}"
     if near:
         return f"near it is {', '.join(near)}"
-    first = stat.split(".", maxsplit=1)[0]
-    if not any(name.startswith(f"{first}.") for name in known):
-        return f"nothing begins with {first}{'; does a stats matcher hide it?' if source == 'stats' else ''}"
-    prefix = ".".join(stat.split(".")[:2])
-    hidden = ", or does a stats matcher hide it?" if source == "stats" else "?"
-    return f"nothing begins with {prefix}; is it named so{hidden}"
+    prefix = _first_unknown(stat, known)
+    if source != "stats":
+        return f"nothing begins with {prefix}"
+    return f"nothing begins with {prefix}; is it named so, or does a stats matcher hide it?"
+
+
+def _first_unknown(stat: str, known: Iterable[str]) -> str:
+    """The shortest beginning of `stat`, up to one of its dots, that no known name has."""
+    parts = stat.split(".")
+    beginnings = [".".join(parts[:length]) for length in range(1, len(parts) + 1)]
+    return next((one for one in beginnings if not any(name.startswith(f"{one}.") for name in known)), stat)
 
 
 def _by_status(word: str) -> bool:

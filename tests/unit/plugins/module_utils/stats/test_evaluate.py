@@ -709,8 +709,9 @@ def test_a_snapshot_that_is_none(data: Any) -> None:
         ("cluster.web.upstream_rq_totl", "near it is cluster.web.upstream_rq_total"),
         ("cluster.wob.upstream_rq_total", "near it is cluster.web.upstream_rq_total"),
         ("cluster.web.upstream_rq_5xx", "default: 0"),
-        ("http.ingress.rq", "nothing begins with http; does a stats matcher hide it?"),
-        ("cluster.other-name-altogether.cx", "is it named so"),
+        ("http.ingress.rq", "nothing begins with http; is it named so, or does a stats matcher hide it?"),
+        ("cluster.other-name-altogether.cx", "nothing begins with cluster.other-name-altogether; "),
+        ("cluster.web.grpc.shop.Shop.Get.failure", "nothing begins with cluster.web.grpc; "),
         ("cluster.web.time", "it is a histogram"),
     ],
 )

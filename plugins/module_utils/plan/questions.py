@@ -43,6 +43,8 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.traffic.spec import 
 from ansible_collections.meshlab.envoy.plugins.module_utils.verify import references
 
 Entry = dict[str, Any]
+# Seconds that a request may take: more than a busy machine stands still for, and than Envoy waits for an answer by itself.
+REQUEST_TIMEOUT = 60
 
 
 def endpoints(layout: Layout) -> list[Entry]:
@@ -214,6 +216,7 @@ def _traffic(entry: Entry, layout: Layout, where: str) -> Entry:
     spoken = _spoken(group, slot, entry.pop("scheme", None), layout, where)
     entry["url"] = _url(group, slot, spoken, entry.pop("path", None), layout, where)
     entry.setdefault("name", name)
+    entry.setdefault("timeout", REQUEST_TIMEOUT)
     if layout.context.pods:
         entry["pod"] = {"selector": selector(demo["name"], group), "port": layout.port(group, slot)}
     if spoken in ENCRYPTED:

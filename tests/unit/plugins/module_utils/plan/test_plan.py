@@ -198,7 +198,8 @@ def test_traffic_goes_to_the_read_only_admin_on_each_runtime(plan: Planner) -> N
 @pytest.mark.parametrize(
     ("entry", "expected"),
     [
-        ({"to": "edge"}, {"url": "http://127.0.0.1:18080/", "name": "edge"}),
+        ({"to": "edge"}, {"url": "http://127.0.0.1:18080/", "name": "edge", "timeout": 60}),
+        ({"to": "edge", "timeout": 2}, {"timeout": 2}),
         ({"to": "edge/http", "path": "/x?y=1"}, {"url": "http://127.0.0.1:18080/x?y=1"}),
         ({"to": "edge/tcp"}, {"url": "tcp://127.0.0.1:17000"}),
         ({"to": "web/app", "name": "n"}, {"url": "http://127.0.0.1:18081/", "name": "n"}),

@@ -40,7 +40,7 @@ def cluster(
     again every `refresh`. With `localities`, `addresses` are those of all of them.
     """
     options = options or {}
-    message = typed("envoy.config.cluster.v3.Cluster", name=name, connect_timeout="1s")
+    message = typed("envoy.config.cluster.v3.Cluster", name=name)
     # Both are one field in Envoy's eyes (a oneof): who states one of them wants no other.
     if not {"type", "cluster_type"} & options.keys():
         message.update(_discovery(addresses, refresh))
@@ -67,7 +67,6 @@ def address_cluster(name: str, address: Message) -> Message:
         address = {"pipe": {"path": address["pipe"]["path"]}}  # its mode is the listening side's
     return {
         "name": name,
-        "connect_timeout": "1s",
         "type": "STATIC",
         "load_assignment": {
             "cluster_name": name,

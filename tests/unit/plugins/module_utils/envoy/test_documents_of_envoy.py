@@ -18,7 +18,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.bootstrap impo
     bootstrap,
     candidate,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.clusters import cluster
+from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.clusters import address_cluster, cluster
 from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.filters import (
     http_connection_manager,
     tcp_proxy,
@@ -185,6 +185,12 @@ def test_endpoints_are_all_addresses_in_order() -> None:
     (group,) = made["load_assignment"]["endpoints"]
     found = [one["endpoint"]["address"]["socket_address"] for one in group["lb_endpoints"]]
     assert [(one["address"], one["port_value"]) for one in found] == [("web-1", 8080), ("web-2", 8080)]
+
+
+def test_a_connection_may_take_as_long_as_envoy_itself_gives_it() -> None:
+    pipe = {"pipe": {"path": "s/admin.sock", "mode": 0o600}}
+    for made in (cluster("c", [("127.0.0.1", 1)]), address_cluster("admin", pipe)):
+        assert "connect_timeout" not in made
 
 
 def test_cluster_options_go_over_the_collections() -> None:

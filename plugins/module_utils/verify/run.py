@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.api import (
     Endpoint,
+    Limits,
     Outcome,
+    Page,
     Snapshot,
     parse_assertions,
     parse_endpoints,
@@ -29,7 +31,10 @@ if TYPE_CHECKING:
 
 Entry = Mapping[str, Any]
 # Pods are ready a while before everybody's name resolution knows them: stock clusters tell for 30 s what they knew.
-SETTLING = 40.0
+SETTLING = 60.0
+# Seconds that who does not answer has until traffic is sent without its numbers; each question has those of LIMITS.
+BEFORE = 60.0
+LIMITS = Limits()
 
 
 @dataclass(frozen=True)
@@ -94,11 +99,30 @@ def _settle(experiment: Experiment, sleep: float) -> None:
 
 
 def _before(experiment: Experiment) -> Snapshot | None:
+    """Return what endpoints show before anything is sent. Who stands still is asked again; who refuses is not."""
     if not experiment.assertions:
         return None
     endpoints = experiment.places()
     assertions = parse_assertions([references.placeholder(one) for one in experiment.assertions])
-    return scrape(endpoints, wanted_by(assertions, endpoints))
+    wanted = wanted_by(assertions, endpoints)
+    deadline = time.monotonic() + BEFORE
+    before = scrape(endpoints, wanted, limits=LIMITS)
+    while (late := _late(before)) and time.monotonic() < deadline:
+        again = scrape([one for one in endpoints if one.name in late], wanted, limits=LIMITS)
+        there = {name: page for name, page in before.pages.items() if _entry(page) not in late}
+        before.pages = {**there, **again.pages}
+    return before
+
+
+def _late(snapshot: Snapshot) -> set[str]:
+    """Return the entries of endpoints that did not answer in time; of pods, as soon as one of them did not."""
+    return {
+        _entry(page) for page in snapshot.pages.values() if page.failure and page.failure.kind == "timeout"
+    }
+
+
+def _entry(page: Page) -> str:
+    return page.group or page.name
 
 
 def _after(

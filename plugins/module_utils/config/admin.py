@@ -12,6 +12,7 @@ import json
 import os
 import re
 import socket
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -21,10 +22,16 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.config.model import 
 
 # What a Unix socket's address holds, less the NUL at its end.
 LONGEST_SOCKET = 103
+# Seconds until nobody waits any longer to hear whether an Envoy runs: one that stands still for a while does.
+PATIENCE = 30.0
 
 
 class Silent(Exception):
     """No Envoy answers there."""
+
+
+class Late(Silent):
+    """Whether an Envoy is there is not known: nobody answered in time, and nobody said no."""
 
 
 @dataclass(frozen=True)
@@ -33,10 +40,12 @@ class AdminClient:
 
     url: str
 
-    def running(self, timeout: float = 2) -> bool:
-        """Say whether an Envoy answers, ready or not. Raises Refused when this user may not ask."""
+    def running(self, timeout: float = PATIENCE) -> bool:
+        """Say whether an Envoy answers, ready or not. Raises Refused when this user may not ask, or it cannot be known."""
         try:
             self.get("/ready", timeout)
+        except Late as error:
+            raise unknown(error, timeout) from None
         except Silent:
             return False
         return True
@@ -58,7 +67,7 @@ class AdminClient:
             raise Silent(f"{self.url}{path} answers something that is not JSON") from None
 
     def get(self, path: str, timeout: float) -> str:
-        """Return the body of a GET, whatever its status. Raises Silent."""
+        """Return the body of a GET, whatever its status. Raises Silent, which is Late where it may yet have come."""
         try:
             with contextlib.closing(self._connection(timeout)) as connection:
                 connection.request("GET", path, headers={"Host": "envoy-admin", "Connection": "close"})
@@ -67,6 +76,8 @@ class AdminClient:
             raise Refused(
                 f"The admin socket {self.url} lets another user in, not the one of this task: use become."
             ) from None
+        except TimeoutError as error:
+            raise Late(f"{self.url}: {error}") from None
         except (OSError, http.client.HTTPException) as error:
             raise Silent(f"{self.url}: {error or type(error).__name__}") from None
 
@@ -77,6 +88,13 @@ class AdminClient:
         if parts.scheme == "http" and parts.hostname:
             return http.client.HTTPConnection(parts.hostname, parts.port or 80, timeout=timeout)
         raise Refused(f"{self.url!r} is no admin address: http://host:port or unix:///path is.")
+
+
+def unknown(error: Late, timeout: float) -> Refused:
+    """Return the refusal of a change of files that an Envoy may watch."""
+    return Refused(
+        f"Whether an Envoy runs is not known after {timeout:g} s ({error}): see why it does not answer, or end it."
+    )
 
 
 def integers(stats: Mapping[str, str]) -> dict[str, int]:
@@ -94,10 +112,23 @@ class _UnixConnection(http.client.HTTPConnection):
         try:
             self.sock.settimeout(self.timeout)
             with _short(self.path) as path:
-                self.sock.connect(path)
+                self._wait_and_connect(path)
         except BaseException:
             self.sock.close()
             raise
+
+    def _wait_and_connect(self, path: str) -> None:
+        """A Unix socket whose queue of connections is full says so at once: whoever listens stands still."""
+        deadline = time.monotonic() + (self.timeout or 0.0)
+        while True:
+            try:
+                self.sock.connect(path)
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    raise TimeoutError("timed out") from None
+                time.sleep(0.01)
+            else:
+                return
 
 
 @contextlib.contextmanager

@@ -20,7 +20,13 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.api import C
 from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.errors import ClusterError
 from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.pods import gone, sort_out, statuses
 from ansible_collections.meshlab.envoy.plugins.module_utils.config import blocks, tree
-from ansible_collections.meshlab.envoy.plugins.module_utils.config.admin import AdminClient, Silent
+from ansible_collections.meshlab.envoy.plugins.module_utils.config.admin import (
+    PATIENCE,
+    AdminClient,
+    Late,
+    Silent,
+    unknown,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils.config.model import Refused
 from ansible_collections.meshlab.envoy.plugins.module_utils.config.watch import NOT_READ, Counts, Watch, until
 from ansible_collections.meshlab.envoy.plugins.module_utils.config.words import rejected
@@ -72,18 +78,20 @@ class PodAdmin(AdminClient):
         self._cluster, self._pod, self._port = cluster, pod, port
         self._line: http.client.HTTPConnection | None = None
 
-    def running(self, timeout: float = 2) -> bool:
+    def running(self, timeout: float = PATIENCE) -> bool:
         """As of any Envoy. It is asked before anything is changed: who may not ask is refused."""
         try:
             self.get("/ready", timeout)
         except NotAllowed as error:
             raise Refused(f"{error}.") from None
+        except Late as error:
+            raise unknown(error, timeout) from None
         except Silent:
             return False
         return True
 
     def get(self, path: str, timeout: float) -> str:
-        """Return the body of a GET. Raises Silent."""
+        """Return the body of a GET. Raises Silent, which is Late where the pod is there and its port may be."""
         deadline = time.monotonic() + timeout
         failure: Exception | None = None
         for _attempt in until(deadline):
@@ -99,8 +107,8 @@ class PodAdmin(AdminClient):
                 if failure.reason in ("forbidden", "unauthorized"):
                     raise NotAllowed(failure.words)
                 if failure.reason in ("not_found", "refused"):
-                    break
-        raise Silent(str(failure) or type(failure).__name__)
+                    raise Silent(failure.words)
+        raise Late(str(failure) or type(failure).__name__)
 
     def close(self) -> None:
         if self._line is not None:

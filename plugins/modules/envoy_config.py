@@ -207,7 +207,7 @@ options:
     description:
       - How many seconds a running proxy has to confirm each step.
     type: float
-    default: 10
+    default: 60
   drain_timeout:
     description:
       - How many seconds to wait until connections that were open before the change no longer need clusters that go.
@@ -420,7 +420,7 @@ def main() -> None:
             "proxies": {"type": "list", "elements": "dict", "default": [], "options": PROXIES},
             "envoy": {"type": "dict", "default": {}, "options": ENVOY},
             "validate": {"type": "bool", "default": True},
-            "confirm_timeout": {"type": "float", "default": 10},
+            "confirm_timeout": {"type": "float", "default": 60},
             "drain_timeout": {"type": "float", "default": 10},
         },
         supports_check_mode=True,

@@ -471,7 +471,7 @@ options:
     description:
       - How many seconds a running proxy has to confirm each step of a change.
     type: float
-    default: 10
+    default: 60
   drain_timeout:
     description:
       - How many seconds to wait for connections that still need a cluster which goes.

@@ -8,7 +8,7 @@ with prepare(folder, wanted) as change:   # nothing live is touched; Refused say
     if change.changed:
         change.write()                     # all but what running proxies watch
         …                                  # start what is new, wait until it is ready
-        change.go_live(timeout=10)         # what running proxies watch, confirmed by them
+        change.go_live(timeout=60)         # what running proxies watch, confirmed by them
         …                                  # stop what is gone
         change.finish()                    # remove what nobody wants any more
 """

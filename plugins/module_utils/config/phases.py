@@ -126,7 +126,7 @@ class Change:
             manifest.save(self.folder, self.before.with_pending(self.after, unsure))
             raise Refused(findings, stays="It runs without what it refused.")
 
-    def go_live(self, timeout: float = 10, drain_timeout: float = 10) -> list[live.Outcome]:
+    def go_live(self, timeout: float = 60, drain_timeout: float = 10) -> list[live.Outcome]:
         """Bring running proxies to their new files, side by side. Raises Refused, when all are done, for those that refused.
 
         A cluster that goes is kept until no connection of before needs it; when that takes longer than `drain_timeout`

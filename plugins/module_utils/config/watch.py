@@ -24,7 +24,8 @@ WARMING = {
 }
 DRAINING = ("listener_manager.total_filter_chains_draining", "listener_manager.total_listeners_draining")
 DRAIN_FILTER = r"^listener_manager\.total_.*draining$|^listener\..*\.downstream_cx_active$"
-ONE_QUESTION = 5.0
+# Seconds until an admin that says nothing is given up: more than a busy machine stands still for.
+ONE_QUESTION = 60.0
 NOT_READ = "it did not read the file in time"
 
 

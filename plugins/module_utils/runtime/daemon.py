@@ -77,7 +77,7 @@ class Daemon:
         if ran.returncode:
             said = (ran.stderr.strip() or ran.stdout.strip() or f"exit code {ran.returncode}").splitlines()
             raise RuntimeFailed(f"supervisord refuses to start: {said[0].removeprefix('Error: ')}")
-        if not wait(self.is_alive, 10):
+        if not wait(self.is_alive, 60):
             raise RuntimeFailed(
                 f"supervisord started and does not answer; see {self.folder / LOGS}/supervisord.log"
             )

@@ -66,7 +66,7 @@ class Request:
     bind: str = "127.0.0.1"
     supervisord: str = "supervisord"
     timeout: float = 60
-    confirm_timeout: float = 10
+    confirm_timeout: float = 60
     drain_timeout: float = 10
     check_mode: bool = False
 

@@ -201,7 +201,7 @@ class Local(OnHost):
             running = (one for one in supervisor.programs().values() if one.state in RUNNING)
             return all(processes.is_alive(one.pid) for one in running if one.pid)
 
-        wait(is_known, 5)
+        wait(is_known, 60)
         return supervisor.programs()
 
     def _start(self, supervisor: Supervisor, program: Program) -> None:

@@ -85,7 +85,7 @@ def end(pids: Iterable[int], patience: float) -> list[int]:
     left = _wait(left, patience)
     for pid in left:
         _signal(pid, signal.SIGKILL)
-    return _wait(left, 5)
+    return _wait(left, 60)
 
 
 def _wait(pids: list[int], patience: float) -> list[int]:

@@ -137,7 +137,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
         "options": {"executable": {"type": "str", "default": "supervisord"}},
     },
     "timeout": {"type": "float", "default": 60},
-    "confirm_timeout": {"type": "float", "default": 10},
+    "confirm_timeout": {"type": "float", "default": 60},
     "drain_timeout": {"type": "float", "default": 10},
 }
 

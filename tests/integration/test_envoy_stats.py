@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -276,16 +277,14 @@ def test_samples_of_the_last_flush_are_those_that_came_since_the_one_before(own:
 def test_one_too_few_is_said_in_numbers(shared: Envoy) -> None:
     before = info(url=shared.url)["snapshot"]
     shared.send("/", 2)
-    result = stats(
-        shared,
-        {"stat": "http.ingress.downstream_rq_2xx", "of": "delta", "op": "eq", "value": 3},
-        since=before,
-        wait=True,
-        timeout=0.5,
-        sleep=0.1,
-    )
+    expected = {"stat": "http.ingress.downstream_rq_2xx", "of": "delta", "op": "eq", "value": 3}
+    for seconds in (0.5, 30):  # more for a machine that stood still for all of the first
+        result = stats(shared, expected, since=before, wait=True, timeout=seconds, sleep=0.1)
+        if result["attempts"] > 2:
+            break
     assert result["failed"] is True
-    assert result["msg"] == "http.ingress.downstream_rq_2xx at envoy: expected delta eq 3, saw 2 after 0.5 s"
+    seen = "http.ingress.downstream_rq_2xx at envoy: expected delta eq 3, saw 2 after"
+    assert re.fullmatch(rf"{re.escape(seen)} \d+\.\d s", result["msg"])
     assert result["failure"] == "comparison"
     assert result["attempts"] > 2
     assert result["assertions"][0]["observed"] == 2
@@ -300,7 +299,8 @@ def test_one_too_many_ends_the_waiting_at_once(shared: Envoy) -> None:
     assert "a counter does not come back" in result["msg"]
     # A gauge does.
     gauge = {"stat": "server.live", "op": "eq", "value": 0}
-    assert stats(shared, gauge, wait=True, timeout=2, sleep=0.05)["attempts"] > 1
+    looks = (stats(shared, gauge, wait=True, timeout=seconds, sleep=0.05)["attempts"] for seconds in (2, 30))
+    assert any(number > 1 for number in looks)
 
 
 def test_waiting_sees_what_comes(shared: Envoy) -> None:

@@ -9,6 +9,7 @@ import contextlib
 import gzip
 import json
 import os
+import re
 import socket
 import ssl
 import subprocess
@@ -54,7 +55,7 @@ def server() -> Iterator[Server]:
 
         def one(connection: socket.socket) -> None:
             with connection, contextlib.suppress(OSError):
-                connection.settimeout(20)
+                connection.settimeout(200)
                 connection.recv(65536)
                 behaviour(connection)
 
@@ -82,12 +83,22 @@ def answer(body: bytes, *headers: str, status: str = "200 OK") -> bytes:
     return "\r\n".join(head).encode() + body
 
 
+# Seconds, for what has to end at a deadline: a machine that stands still for some of them has more the next time.
+DEADLINES = (1.5, 20.0, 60.0)
+
+
 def says(data: bytes) -> Behaviour:
     return lambda connection: connection.sendall(data)
 
 
+def hangs(connection: socket.socket) -> None:
+    """Says nothing for as long as anybody waits."""
+    while connection.recv(65536):
+        pass
+
+
 def look(
-    url: str, *assertions: dict[str, Any], timeout: float = 1.0, max_bytes: int = 1_000_000, **endpoint: Any
+    url: str, *assertions: dict[str, Any], timeout: float = 10.0, max_bytes: int = 1_000_000, **endpoint: Any
 ) -> Outcome:
     endpoints = parse_endpoints([{"name": "odd", "url": url, **endpoint}])
     limits = Limits(request_timeout=timeout, max_bytes=max_bytes)
@@ -177,25 +188,27 @@ def test_a_byte_a_second(server: Server) -> None:
             connection.sendall(bytes([byte]))
             time.sleep(0.5)
 
-    began = time.monotonic()
-    outcome = look(server(drip))
+    outcome = look(server(drip), timeout=1)
     assert outcome.failure == "timeout"
     assert "no whole answer" in outcome.message
-    assert time.monotonic() - began < 4
 
 
 def test_an_answer_in_a_million_pieces_holds_up_neither_the_clock_nor_the_others(server: Server) -> None:
     def crumble(connection: socket.socket) -> None:
         connection.sendall(CHUNKED)
-        for _number in range(300):
+        while True:
             connection.sendall(b"1\r\n \r\n" * 10_000)
 
     odd, good = server(crumble), server(says(answer(GOOD)))
     endpoints = parse_endpoints([{"name": "odd", "url": odd}, {"name": "good", "url": good}])
-    limits = Limits(request_timeout=1.0, max_bytes=100_000_000)
-    outcome = watch(endpoints, parse_assertions([LIVE]), wait=False, limits=limits, identity=False)
-    failures = {page.name: page.failure and page.failure.kind for page in outcome.snapshot.pages.values()}
-    assert failures == {"odd": "timeout", "good": None}
+    for deadline in DEADLINES:
+        limits = Limits(request_timeout=deadline, max_bytes=1_000_000_000)
+        outcome = watch(endpoints, parse_assertions([LIVE]), wait=False, limits=limits, identity=False)
+        failures = {page.name: page.failure and page.failure.kind for page in outcome.snapshot.pages.values()}
+        assert failures["odd"] == "timeout"
+        if failures["good"] is None:
+            break
+    assert failures["good"] is None
 
 
 @pytest.mark.parametrize(
@@ -221,7 +234,7 @@ def test_nothing_that_one_says_takes_the_others_with_it(server: Server, odd: byt
 
 def test_no_answer_and_no_acceptance() -> None:
     with socket.create_server(("127.0.0.1", 0), backlog=1) as listener:
-        outcome = look(f"http://127.0.0.1:{listener.getsockname()[1]}")
+        outcome = look(f"http://127.0.0.1:{listener.getsockname()[1]}", timeout=1)
         assert outcome.failure == "timeout"
     assert look("http://127.0.0.1:1").failure == "unreachable"
     nowhere = look("http://no-such-host.invalid:1", timeout=20)
@@ -423,32 +436,33 @@ def test_tls_is_checked(tmp_path: Path) -> None:
 
 
 def test_one_that_is_slow_does_not_hold_up_the_others_and_all_ends_in_time(server: Server) -> None:
-    good, dead = server(says(answer(GOOD))), server(lambda connection: time.sleep(3))
+    good, dead = server(says(answer(GOOD))), server(hangs)
     endpoints = parse_endpoints([{"name": f"e{n}", "url": dead if n % 10 == 0 else good} for n in range(60)])
     assertions = parse_assertions(
         [{**LIVE, "endpoint": "e*"}, {**LIVE, "endpoint": "e1"}, {**LIVE, "endpoint": "e0"}]
     )
-    outcome = watch(
-        endpoints,
-        assertions,
-        wait=True,
-        timeout=1.5,
-        limits=Limits(concurrency=10, request_timeout=5),
-        identity=False,
-    )
+    # Who waited for an answer, and not until the deadline, would wait for ten minutes.
+    limits = Limits(concurrency=10, request_timeout=600)
+    slow = [f"e{n}" for n in range(0, 60, 10)]
+    for deadline in DEADLINES:
+        outcome = watch(endpoints, assertions, timeout=deadline, limits=limits, identity=False)
+        failed = [page.name for page in outcome.snapshot.pages.values() if page.failure]
+        if failed == slow:
+            break
+    assert failed == slow
     assert [one.ok for one in outcome.verdicts] == [False, True, False]
-    assert outcome.elapsed < 2.5
-    failed = [page.name for page in outcome.snapshot.pages.values() if page.failure]
-    assert failed == [f"e{n}" for n in range(0, 60, 10)]
 
 
 def test_as_many_dead_ones_as_are_asked_at_once_leave_the_others_their_turn(server: Server) -> None:
-    good, dead = server(says(answer(GOOD))), server(lambda connection: connection.recv(1))
+    good, dead = server(says(answer(GOOD))), server(hangs)
     urls = [dead] * 9 + [good] * 5
     endpoints = parse_endpoints([{"name": f"e{place}", "url": url} for place, url in enumerate(urls)])
-    limits = Limits(concurrency=3, request_timeout=5)
-    outcome = watch(endpoints, parse_assertions([LIVE]), timeout=3, limits=limits, identity=False)
-    failures = [page.failure and page.failure.kind for page in outcome.snapshot.pages.values()]
+    limits = Limits(concurrency=3, request_timeout=600)
+    for deadline in (3, *DEADLINES[1:]):
+        outcome = watch(endpoints, parse_assertions([LIVE]), timeout=deadline, limits=limits, identity=False)
+        failures = [page.failure and page.failure.kind for page in outcome.snapshot.pages.values()]
+        if failures[9:] == [None] * 5:
+            break
     assert failures == ["timeout"] * 9 + [None] * 5
 
 
@@ -471,21 +485,24 @@ def test_all_are_asked_at_once_whether_a_stat_is_a_counter(server: Server) -> No
 
     def when_all_are_there(connection: socket.socket) -> None:
         with contextlib.suppress(threading.BrokenBarrierError):
-            everybody.wait(10)
+            everybody.wait(60)
             connection.sendall(answer(GOOD, "connection: close"))
 
     urls = [counting(server, when_all_are_there)[0] for _number in range(12)]
     endpoints = parse_endpoints([{"name": f"e{place}", "url": url} for place, url in enumerate(urls)])
-    limits = Limits(request_timeout=20)
-    outcome = watch(endpoints, parse_assertions([TOO_MANY]), timeout=20, limits=limits, identity=False)
+    limits = Limits(request_timeout=120)
+    outcome = watch(endpoints, parse_assertions([TOO_MANY]), timeout=120, limits=limits, identity=False)
     assert not everybody.broken
     assert outcome.attempts == 1  # it can no longer come true
 
 
 def test_who_cannot_tell_whether_a_stat_is_a_counter_is_asked_once(server: Server) -> None:
-    url, seen = counting(server, says(answer(b"", "connection: close", status="404 Not Found")))
-    endpoints = parse_endpoints([{"name": "odd", "url": url}])
-    outcome = watch(endpoints, parse_assertions([TOO_MANY]), timeout=1, sleep=0.1, identity=False)
+    for deadline in DEADLINES:
+        url, seen = counting(server, says(answer(b"", "connection: close", status="404 Not Found")))
+        endpoints = parse_endpoints([{"name": "odd", "url": url}])
+        outcome = watch(endpoints, parse_assertions([TOO_MANY]), timeout=deadline, sleep=0.1, identity=False)
+        if outcome.attempts > 1:
+            break
     assert outcome.attempts > 1
     assert len(seen) == outcome.attempts + 1
 
@@ -509,7 +526,7 @@ def test_who_never_tells_whether_a_stat_is_a_counter_is_left_at_the_deadline(ser
     limits = Limits(request_timeout=60)
     outcome = watch(endpoints, parse_assertions([TOO_MANY]), timeout=1, limits=limits, identity=False)
     assert outcome.failure == "comparison"
-    for _turn in range(200):
+    for _turn in range(1200):
         if left:
             break
         time.sleep(0.05)
@@ -520,7 +537,7 @@ def test_who_never_tells_whether_a_stat_is_a_counter_is_left_at_the_deadline(ser
 def lingering(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A docker whose output ends at once and that itself would go on; it writes the file when it is let."""
     lingered, command = tmp_path / "lingered", tmp_path / "docker"
-    lines = [f"#!{sys.executable}", "import os, time", "os.close(0), os.close(1), time.sleep(4)"]
+    lines = [f"#!{sys.executable}", "import os, time", "os.close(0), os.close(1), time.sleep(60)"]
     command.write_text("\n".join([*lines, f"open({str(lingered)!r}, 'w')\n"]))
     command.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
@@ -538,17 +555,23 @@ def test_a_command_that_does_not_go_is_ended(lingering: Path) -> None:
 
 
 def test_what_was_seen_last_is_said_when_the_last_look_is_cut_off(server: Server) -> None:
-    began = time.monotonic()
+    answered = 0
 
     def tires(connection: socket.socket) -> None:
-        if time.monotonic() - began > 0.4:
-            time.sleep(3)
-        connection.sendall(answer(GOOD.replace(b"1}", b"0}")))
+        nonlocal answered
+        if answered == 3:
+            hangs(connection)
+        answered += 1
+        connection.sendall(answer(GOOD.replace(b"1}", b"0}"), "connection: close"))
 
     endpoints = parse_endpoints([{"name": "odd", "url": server(tires)}])
-    outcome = watch(endpoints, parse_assertions([LIVE]), wait=True, timeout=1.5, sleep=0.1, identity=False)
+    for deadline in DEADLINES:
+        answered = 0
+        outcome = watch(endpoints, parse_assertions([LIVE]), timeout=deadline, sleep=0.1, identity=False)
+        if outcome.attempts > 2:
+            break
     assert outcome.failure == "comparison"
-    assert "saw 0 after 1.5 s" in outcome.message
+    assert re.search(r"saw 0 after \d+\.\d s", outcome.message)
     assert outcome.attempts > 2
 
 

@@ -78,12 +78,15 @@ def well_behaved(connection: socket.socket, number: int) -> None:
         connection.sendall(OK)
 
 
+def silent(connection: socket.socket, number: int) -> None:
+    """Says nothing for as long as anybody waits."""
+    while connection.recv(1000):
+        pass
+
+
 def sent(port: int, scheme: str = "http", **keys: Any) -> dict[str, Any]:
-    return run(
-        parse_traffic([{"url": f"{scheme}://127.0.0.1:{port}" + ("/" if "http" in scheme else ""), **keys}])[
-            0
-        ]
-    )
+    url = f"{scheme}://127.0.0.1:{port}" + ("/" if "http" in scheme else "")
+    return run(parse_traffic([{"url": url, "timeout": 60, **keys}])[0])
 
 
 def test_connections_are_reused_or_new() -> None:
@@ -116,31 +119,35 @@ def test_a_rate_is_held_and_a_duration_ends() -> None:
         result = sent(port, requests=11, rate=100, concurrency=4)
         lasting = sent(port, duration=0.3, rate=100)
     assert result["elapsed"] >= 0.1
-    assert 0.25 <= lasting["elapsed"] < 2
+    assert lasting["elapsed"] >= 0.25
     assert 1 <= lasting["sent"] == lasting["answered"] <= 31
 
 
 def test_a_traffic_flows_until_its_file_is_gone(tmp_path: Path) -> None:
     flows = tmp_path / "flows"
-    with server(well_behaved) as port, ThreadPoolExecutor(1) as pool:
-        began = time.monotonic()
-        lasting = pool.submit(
-            sent, port, duration=0.2, rate=100, concurrency=2, while_file=str(flows), timeout=1
-        )
+    served: list[int] = []
+
+    def counting(connection: socket.socket, number: int) -> None:
+        while request(connection):
+            served.append(number)
+            connection.sendall(OK)
+
+    with server(counting) as port, ThreadPoolExecutor(1) as pool:
+        lasting = pool.submit(sent, port, duration=0.2, rate=100, concurrency=2, while_file=str(flows))
         until(flows.exists)
         assert not lasting.done()
-        until(lambda: time.monotonic() > began + 0.6)
+        until(lambda: len(served) >= 60)  # which takes three times its duration
         assert not lasting.done(), "its duration alone ended it"
         flows.unlink()
-        result = lasting.result(timeout=5)
+        result = lasting.result(timeout=60)
         assert result["elapsed"] >= 0.5
-        assert result["answered"] == result["sent"] >= 40
+        assert result["answered"] == result["sent"] >= 60
 
         # A file that is gone before makes nothing shorter.
         lasting = pool.submit(sent, port, duration=0.5, rate=100, while_file=str(flows))
         until(flows.exists)
         flows.unlink()
-        assert lasting.result(timeout=5)["elapsed"] >= 0.4
+        assert lasting.result(timeout=60)["elapsed"] >= 0.4
     assert not flows.exists()
 
 
@@ -150,7 +157,7 @@ def test_a_traffic_says_that_it_flows_where_nobody_answers(tmp_path: Path) -> No
         lasting = pool.submit(sent, 1, duration=0.1, while_file=str(flows))
         until(flows.exists)
         flows.unlink()
-        assert lasting.result(timeout=5)["answered"] == 0
+        assert lasting.result(timeout=60)["answered"] == 0
 
 
 def test_a_file_that_says_nothing_is_refused(tmp_path: Path) -> None:
@@ -161,22 +168,18 @@ def test_a_file_that_says_nothing_is_refused(tmp_path: Path) -> None:
 
 
 def until(condition: Callable[[], bool]) -> None:
-    """Wait for a condition, ten seconds at most."""
-    deadline = time.monotonic() + 10
+    """Wait for a condition, a minute at most."""
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)
 
 
 def test_a_server_that_hangs_is_a_timeout() -> None:
-    def hanging(connection: socket.socket, number: int) -> None:
-        while request(connection):
-            time.sleep(5)
-
-    with server(hanging) as port:
+    with server(silent) as port:
         result = sent(port, requests=2, timeout=0.1)
     assert (result["errors"], result["answered"]) == ({"timeout": 2}, 0)
-    assert 0.2 <= result["elapsed"] < 3
+    assert result["elapsed"] >= 0.2
 
 
 def test_a_server_that_drips_is_a_timeout_though_each_byte_is_in_time() -> None:
@@ -188,7 +191,7 @@ def test_a_server_that_drips_is_a_timeout_though_each_byte_is_in_time() -> None:
 
     with server(dripping) as port:
         assert sent(port, timeout=0.3)["errors"] == {"timeout": 1}
-        assert sent(port, timeout=30)["statuses"] == {"200": 1}
+        assert sent(port, timeout=300)["statuses"] == {"200": 1}
 
 
 def reset(connection: socket.socket) -> None:
@@ -306,8 +309,12 @@ def test_nobody_listens_and_no_such_host() -> None:
 
 
 def test_a_server_that_is_away_is_not_stormed_until_the_time_is_over() -> None:
-    result = sent(1, duration=0.3)
-    assert 2 <= result["errors"]["connect"] <= 31
+    for duration in (0.3, 3, 30):  # more for a machine that stands still for all of the first
+        tries = sent(1, duration=duration)["errors"]["connect"]
+        assert tries <= 100 * duration + 1
+        if tries >= 2:
+            break
+    assert tries >= 2
 
 
 @pytest.fixture(scope="module")
@@ -456,10 +463,6 @@ def test_tcp_counts_replies_and_hosts(certificates: Path) -> None:
 
 
 def test_tcp_replies_that_are_wrong_late_or_none() -> None:
-    def silent(connection: socket.socket, number: int) -> None:
-        connection.recv(1000)
-        time.sleep(3)
-
     def in_pieces(connection: socket.socket, number: int) -> None:
         while connection.recv(1000):
             for piece in (b"po", b"ng", b"\n"):
@@ -474,7 +477,11 @@ def test_tcp_replies_that_are_wrong_late_or_none() -> None:
         assert sent(port, "tcp", payload="x", timeout=0.1)["errors"] == {"timeout": 1}
     with server(in_pieces) as port:
         assert sent(port, "tcp", payload="x", reply="^pong\n", requests=3)["answered"] == 3
-        wrong = sent(port, "tcp", payload="x", reply="^ping", timeout=0.3)
+        for timeout in (0.3, 5, 60):  # for all three pieces
+            wrong = sent(port, "tcp", payload="x", reply="^ping", timeout=timeout)
+            assert wrong["answered"] == 0
+            if "pong" in wrong["last_error"]:
+                break
         assert wrong["errors"] == {"reply": 1}
         assert wrong["last_error"] == r"reply: the reply b'pong\n' does not match '^ping'"
     with server(greeting) as port:
@@ -483,21 +490,22 @@ def test_tcp_replies_that_are_wrong_late_or_none() -> None:
 
 
 def test_udp_counts_datagrams_and_what_was_lost() -> None:
-    listener = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    listener.bind(("127.0.0.1", 0))
-    port = listener.getsockname()[1]
-
-    def answer() -> None:
+    def answer(listener: socket.socket) -> None:
         for number in range(10):
             data, address = listener.recvfrom(1000)
             if number != 4:
                 listener.sendto(b"served-by u\n" + data, address)
 
-    with listener:
-        thread = threading.Thread(target=answer, daemon=True)
-        thread.start()
-        result = sent(port, "udp", payload="x", requests=10, timeout=0.2)
-        thread.join()
+    for timeout in (0.2, 5, 60):  # for each of the others
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listener:
+            listener.bind(("127.0.0.1", 0))
+            thread = threading.Thread(target=answer, args=(listener,), daemon=True)
+            thread.start()
+            port = listener.getsockname()[1]
+            result = sent(port, "udp", payload="x", requests=10, timeout=timeout)
+            thread.join()
+        if result["errors"] == {"timeout": 1}:
+            break
     assert (result["answered"], result["errors"], result["hosts"]) == (9, {"timeout": 1}, {"u": 9})
     assert sent(1, "udp", payload="x")["errors"] == {"reset": 1}
 
@@ -572,7 +580,7 @@ def ansible(arguments: dict[str, Any]) -> subprocess.CompletedProcess[str]:
         json.dumps(arguments),
     ]
     environment = {**os.environ, "ANSIBLE_CALLBACK_RESULT_FORMAT": "json"}
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment, check=False)
     done.stdout = done.stdout.partition("=> ")[2] if done.returncode == 0 else done.stdout
     return done
 
@@ -594,7 +602,9 @@ def app() -> Iterator[int]:
 
 
 def websocket(port: int, path: str = "/websocket", **keys: Any) -> dict[str, Any]:
-    return run(parse_traffic([{"url": f"ws://127.0.0.1:{port}{path}", "payload": "ping", **keys}])[0])
+    return run(
+        parse_traffic([{"url": f"ws://127.0.0.1:{port}{path}", "payload": "ping", "timeout": 60, **keys}])[0]
+    )
 
 
 def test_messages_over_websocket() -> None:
@@ -638,9 +648,12 @@ def test_what_is_expected_within_a_time_is_sent_again_until_it_is_true() -> None
     expect = [{"status": "200", "op": "eq", "value": 2}]
     with server(sick) as port:
         once = sent(port, requests=2, expect=expect)
-        result = sent(port, requests=2, expect=expect, within=10)
+        result = sent(port, requests=2, expect=expect, within=60)
         assert (once["expect"][0]["ok"], once["statuses"]) == (False, {"503": 2})
         assert (result["statuses"], seen[0]) == ({"200": 2}, 8)
-        never = sent(port, requests=1, expect=expect, within=0.2)
-    assert never["expect"][0]["ok"] is False
+        for within in (0.2, 5, 30):
+            never = sent(port, requests=1, expect=expect, within=within)
+            assert never["expect"][0]["ok"] is False
+            if seen[0] > 10:
+                break
     assert seen[0] > 10

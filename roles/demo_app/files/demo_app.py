@@ -891,26 +891,29 @@ def welcome(server: socket.socket) -> None:
 
 def serve(settings: Settings) -> int:
     """Serves until a signal says otherwise; then finishes what is under way."""
+    # Waited for, and not handled: a handler that is called while this thread begins to wait would wait for it in turn.
+    stops = {signal.SIGTERM, signal.SIGINT}
+    signal.pthread_sigmask(signal.SIG_BLOCK, stops)  # of the threads to come, too
     app = App(settings)
     base = {"http": HttpHandler, "tcp": EchoHandler, "udp": DatagramHandler}[settings.protocol]
     kind: Any = DatagramServer if settings.protocol == "udp" else StreamServer
     family = socket.AF_INET6 if ":" in settings.bind else socket.AF_INET
     handler = type(base.__name__, (base,), {"app": app})
+    port = settings.port
     try:
-        server = type(kind.__name__, (kind,), {"address_family": family})(
-            (settings.bind, settings.port), handler
-        )
+        if settings.protocol == "udp":
+            # First, since of ports that are free for datagrams many are taken by connections.
+            beside = socket.create_server((settings.bind, port), family=family)
+            port = beside.getsockname()[1]
+            threading.Thread(target=welcome, args=(beside,), daemon=True).start()
+        server = type(kind.__name__, (kind,), {"address_family": family})((settings.bind, port), handler)
     except (OSError, OverflowError) as error:
         print(f"demo_app: cannot listen on {settings.bind} port {settings.port}: {error}", file=sys.stderr)
         return 1
-    if settings.protocol == "udp":
-        beside = socket.create_server((settings.bind, server.server_address[1]), family=family)
-        threading.Thread(target=welcome, args=(beside,), daemon=True).start()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda _number, _frame: app.stopping.set())
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
     print(f"demo_app: {settings.protocol} on {settings.bind} port {server.server_address[1]}", flush=True)
-    app.stopping.wait()
+    signal.sigwait(stops)
+    app.stopping.set()
     started = time.monotonic()
     time.sleep(min(settings.drain, settings.deadline))
     left = max(0.0, started + settings.deadline - time.monotonic())

@@ -45,6 +45,7 @@ options:
   timeout:
     description:
       - How many seconds the assertions may take to hold, once the traffic was sent.
+      - An endpoint that does not answer within them is asked again, for a minute; so is one that does not before the traffic.
     type: float
     default: 15.0
   sleep:

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 Entry = Mapping[str, Any]
 # Pods are ready a while before everybody's name resolution knows them: stock clusters tell for 30 s what they knew.
 SETTLING = 60.0
-# Seconds that who does not answer has until traffic is sent without its numbers; each question has those of LIMITS.
-BEFORE = 60.0
+# Seconds that who does not answer has until its numbers are done without; each question before has those of LIMITS.
+STANDSTILL = 60.0
 LIMITS = Limits()
 
 
@@ -105,7 +105,7 @@ def _before(experiment: Experiment) -> Snapshot | None:
     endpoints = experiment.places()
     assertions = parse_assertions([references.placeholder(one) for one in experiment.assertions])
     wanted = wanted_by(assertions, endpoints)
-    deadline = time.monotonic() + BEFORE
+    deadline = time.monotonic() + STANDSTILL
     before = scrape(endpoints, wanted, limits=LIMITS)
     while (late := _late(before)) and time.monotonic() < deadline:
         again = scrape([one for one in endpoints if one.name in late], wanted, limits=LIMITS)
@@ -131,4 +131,10 @@ def _after(
     if before is None:
         return None
     assertions = parse_assertions(references.resolve(experiment.assertions, sent))
-    return watch(experiment.places(), assertions, since=before, timeout=timeout, sleep=sleep)
+    deadline = time.monotonic() + STANDSTILL
+    while True:
+        outcome = watch(experiment.places(), assertions, since=before, timeout=timeout, sleep=sleep)
+        # Who stood still for all of that time has not said yet what its numbers are.
+        silent = any(one.failure and one.failure.kind == "timeout" for one in outcome.failed)
+        if not silent or time.monotonic() >= deadline:
+            return outcome

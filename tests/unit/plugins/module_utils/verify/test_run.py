@@ -20,13 +20,13 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.verify.run import Ex
 
 
 class Server(ThreadingHTTPServer):
-    """A page of metrics that leaves its first `unanswered` questions alone, as one that stands still."""
+    """A page of metrics that leaves some questions alone, `unanswered` after the first `answered`, as one that stands still."""
 
     daemon_threads = True
 
-    def __init__(self, unanswered: int) -> None:
+    def __init__(self, unanswered: int, answered: int) -> None:
         super().__init__(("127.0.0.1", 0), Page)
-        self.unanswered = unanswered
+        self.unanswered = range(answered + 1, answered + unanswered + 1)
         self.asked = 0
         self.ended = threading.Event()
 
@@ -36,7 +36,7 @@ class Page(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.server.asked += 1
-        if self.server.asked <= self.server.unanswered:
+        if self.server.asked in self.server.unanswered:
             self.server.ended.wait()
             return
         body = b"requests_total 7\n"
@@ -51,8 +51,8 @@ class Page(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def page(unanswered: int) -> Iterator[Server]:
-    with Server(unanswered) as server:
+def page(unanswered: int, answered: int = 0) -> Iterator[Server]:
+    with Server(unanswered, answered) as server:
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         try:
             yield server
@@ -79,6 +79,13 @@ def test_who_stands_still_before_anything_is_sent_is_asked_again(monkeypatch: py
         assert slow.asked >= 3
 
 
+def test_who_stands_still_when_all_was_sent_is_asked_again() -> None:
+    with page(2, answered=1) as slow:
+        result = verify(experiment(slow=url(slow)), timeout=0.1, sleep=0.01)
+        assert [one["ok"] for one in result["assertions"]] == [True]
+        assert slow.asked >= 4
+
+
 def test_who_refuses_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
     real = run.scrape
@@ -90,7 +97,7 @@ def test_who_refuses_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_who_never_answers_is_asked_until_the_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run, "LIMITS", Limits(request_timeout=0.05))
-    monkeypatch.setattr(run, "BEFORE", 0.2)
+    monkeypatch.setattr(run, "STANDSTILL", 0.2)
     with page(10**6) as mute:
         result = verify(experiment(mute=url(mute)), timeout=0.1, sleep=0.01)
         assert [one["ok"] for one in result["assertions"]] == [False]

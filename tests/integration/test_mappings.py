@@ -79,7 +79,7 @@ def exporter(program: str, mapping: Path) -> Iterator[tuple[str, int]]:
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         page = f"http://127.0.0.1:{ports[0]}"
-        until = time.monotonic() + 10
+        until = time.monotonic() + 60
         while server.poll() is None and time.monotonic() < until:
             with suppress(urllib.error.URLError, OSError):
                 fetch(f"{page}/-/ready")
@@ -88,28 +88,28 @@ def exporter(program: str, mapping: Path) -> Iterator[tuple[str, int]]:
         yield f"{page}/metrics", ports[1]
     finally:
         server.terminate()
-        server.wait(10)
+        server.wait(60)
 
 
 def fetch(url: str) -> str:
-    with urllib.request.urlopen(url, timeout=5) as answer:
+    with urllib.request.urlopen(url, timeout=60) as answer:
         return str(answer.read().decode())
 
 
 def sent(program: str, mapping: Path, lines: list[str]) -> list[tuple[str, dict[str, str], float]]:
     """What a new exporter shows after these lines, its own numbers too."""
     with exporter(program, mapping) as (page, port):
-        with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+        with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
             connection.sendall("".join(f"{line}\n" for line in lines).encode())
-        until = time.monotonic() + 10
-        while True:
-            text = fetch(page)
-            shown = [parse_line(line) for line in text.splitlines() if line and not line.startswith("#")]
-            if value(shown, "statsd_exporter_lines_total") == len(lines) or time.monotonic() > until:
-                time.sleep(0.5)  # its event queue
-                text = fetch(page)
-                return [parse_line(line) for line in text.splitlines() if line and not line.startswith("#")]
+        until = time.monotonic() + 60
+        # Lines are counted when they come, events when they are in what is shown: a page that was begun before may lack the last.
+        while value(shows(page), "statsd_exporter_events_total") < len(lines) and time.monotonic() < until:
             time.sleep(0.05)
+        return shows(page)
+
+
+def shows(page: str) -> list[tuple[str, dict[str, str], float]]:
+    return [parse_line(line) for line in fetch(page).splitlines() if line and not line.startswith("#")]
 
 
 def value(shown: list[tuple[str, dict[str, str], float]], name: str) -> float:

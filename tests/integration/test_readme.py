@@ -268,7 +268,8 @@ def _check_sample(step: Fence, demo: str, outputs: list[str]) -> None:
 SCALED = "sed 's/of: delta, op: eq, value: 30/of: delta, op: eq, value: 31/' playbooks/demos/front_proxy.yml > ~/front_proxy.yml"
 CAUSES = {
     "port 8080 of edge is taken by process": (
-        "python3 -m http.server --bind 127.0.0.1 8080 2>/dev/null & trap 'kill %1' EXIT; sleep 1; make demo"
+        "python3 -m http.server --bind 127.0.0.1 8080 2>/dev/null & trap 'kill %1' EXIT;"
+        " until curl --silent --fail --output /dev/null http://127.0.0.1:8080/; do sleep 0.1; done; make demo"
     ),
     "The Docker daemon does not answer": "make demo RUNTIME=docker DOCKER_HOST=unix:///nowhere.sock",
     "there is no key 'publsh'; did you mean 'publish'?": (

@@ -15,7 +15,7 @@ from live import DEMOS, FOUNDATION, PLAYBOOK, ROOT, expectations, unfit
 from pods import ClusterHome
 
 SCRIPT = ROOT / "playbooks" / "gallery.py"
-PATIENCE = 1200  # seconds
+PATIENCE = 3600  # seconds
 
 
 @pytest.mark.parametrize(

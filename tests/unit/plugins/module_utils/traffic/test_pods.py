@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
@@ -83,10 +84,17 @@ def test_a_pod_that_is_gone_is_no_longer_connected_to(stub: StubCluster, served:
 
 
 def test_a_kept_connection_that_was_cut_is_opened_again(stub: StubCluster, served: list[bytes]) -> None:
+    def cut() -> None:
+        while not served:
+            time.sleep(0.01)
+        time.sleep(0.5)  # for the answer to arrive, long before the second request is due
+        stub.forwards[0].shutdown(socket.SHUT_RDWR)
+
     [traffic] = parse_traffic(
-        [{"url": "http://x:8080/", "pod": {"selector": "app=web"}, "requests": 2, "rate": 4}], stub.options()
+        [{"url": "http://x:8080/", "pod": {"selector": "app=web"}, "requests": 2, "rate": 0.5}],
+        stub.options(),
     )
-    threading.Timer(0.1, lambda: stub.forwards[0].shutdown(socket.SHUT_RDWR)).start()
+    threading.Thread(target=cut, daemon=True).start()
     result = run(traffic)
     assert (result["answered"], result["retries"], result["connections"]) == (2, 1, 2)
 

@@ -33,9 +33,7 @@ def test_one_that_will_not_end_is_made_to() -> None:
     with subprocess.Popen([sys.executable, "-ISc", script], stdout=subprocess.PIPE) as child:
         assert child.stdout
         child.stdout.readline()
-        start = time.monotonic()
         assert processes.end([child.pid], 0.2) == []
-        assert time.monotonic() - start < 5
         assert child.wait() == -9
 
 

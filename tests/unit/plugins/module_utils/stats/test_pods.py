@@ -159,16 +159,24 @@ def test_pods_that_are_not_ready_are_said_with_the_reason(stub: StubCluster, adm
 def test_pods_are_looked_up_anew_at_each_attempt(stub: StubCluster, admin: Admin) -> None:
     stub.pods("demo", pod("web-a", ready=False))
     ready = admin.add("web-a", 7)
-    threading.Timer(0.2, lambda: stub.pods("demo", ready)).start()
-    outcome = look(stub, TOTAL, wait=True)
+
+    def get_ready() -> None:
+        while len(stub.asked) < 2:
+            time.sleep(0.01)
+        stub.pods("demo", ready)
+
+    threading.Thread(target=get_ready, daemon=True).start()
+    outcome = look(stub, TOTAL, wait=True, timeout=60)
     assert outcome.ok, outcome.message
     assert outcome.attempts > 1
 
 
 def test_connections_are_kept_between_looks(stub: StubCluster, admin: Admin) -> None:
     stub.pods("demo", admin.add("web-a", 6))
-    threading.Timer(0.2, lambda: admin.count.update({"web-a": 7})).start()
-    outcome = look(stub, TOTAL, wait=True)
+    answers = iter(range(1, 100_000))
+    # Each look asks for stats, and the first at least for who answers, too.
+    admin.before_answer = lambda: admin.count.update({"web-a": 7 if next(answers) > 5 else 6})
+    outcome = look(stub, TOTAL, wait=True, timeout=60)
     assert outcome.ok
     assert outcome.attempts > 2
     assert len(stub.forwards) == 1
@@ -222,9 +230,7 @@ def test_who_may_not_is_told_what_it_takes_and_does_not_wait(stub: StubCluster) 
         'in the namespace "demo"'
     )
     stub.answer("GET /api/v1/namespaces/demo/pods", {"kind": "Status", "message": words}, 403)
-    began = time.monotonic()
     outcome = look(stub, TOTAL, wait=True)
-    assert time.monotonic() - began < 3
     assert outcome.attempts == 1
     assert "system:serviceaccount:demo:x is forbidden to list pods in namespace demo" in outcome.message
 

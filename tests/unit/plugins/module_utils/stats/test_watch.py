@@ -145,7 +145,6 @@ def test_a_wait_without_time_looks_once(look: Look) -> None:
     for value, ok in ((1, True), (2, False)):
         outcome, asked = look({"a": value}, HERE, wait=True, timeout=0, identity=False)
         assert (outcome.ok, outcome.attempts) == (ok, 1)
-        assert outcome.elapsed < 1
         assert sum("Counters" not in one for one in asked) == 1
 
 

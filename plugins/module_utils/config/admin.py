@@ -34,6 +34,10 @@ class Late(Silent):
     """Whether an Envoy is there is not known: nobody answered in time, and nobody said no."""
 
 
+class NotAllowed(Silent):
+    """This user may not ask; in words that say which right is missing."""
+
+
 @dataclass(frozen=True)
 class AdminClient:
     """`url` is `http://host:port`, `unix://<path>` (`~` is the home of the user of this task) or `unix://@<abstract name>`."""
@@ -44,8 +48,12 @@ class AdminClient:
         """Say whether an Envoy answers, ready or not. Raises Refused when this user may not ask, or it cannot be known."""
         try:
             self.get("/ready", timeout)
+        except NotAllowed as error:
+            raise Refused(f"{error}.") from None
         except Late as error:
-            raise unknown(error, timeout) from None
+            raise Refused(
+                f"Whether an Envoy runs is not known after {timeout:g} s ({error}): see why it does not answer, or end it."
+            ) from None
         except Silent:
             return False
         return True
@@ -88,13 +96,6 @@ class AdminClient:
         if parts.scheme == "http" and parts.hostname:
             return http.client.HTTPConnection(parts.hostname, parts.port or 80, timeout=timeout)
         raise Refused(f"{self.url!r} is no admin address: http://host:port or unix:///path is.")
-
-
-def unknown(error: Late, timeout: float) -> Refused:
-    """Return the refusal of a change of files that an Envoy may watch."""
-    return Refused(
-        f"Whether an Envoy runs is not known after {timeout:g} s ({error}): see why it does not answer, or end it."
-    )
 
 
 def integers(stats: Mapping[str, str]) -> dict[str, int]:

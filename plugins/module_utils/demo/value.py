@@ -13,6 +13,7 @@ from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils.demo.error import DemoError, check_known
 from ansible_collections.meshlab.envoy.plugins.module_utils.demo.shape import Option
+from ansible_collections.meshlab.envoy.plugins.module_utils.truth import truth
 
 KINDS = {
     "str": "text",
@@ -21,7 +22,6 @@ KINDS = {
     "dict": "a mapping",
     "list": "a list",
 }
-TRUE, FALSE = ("true", "yes", "on"), ("false", "no", "off")
 
 
 def typed(value: Any, option: Option, file: str, path: str) -> Any:
@@ -48,8 +48,8 @@ def _converted(value: Any, kind: str, file: str, path: str) -> Any:
         return str(value)
     if kind == "int" and isinstance(value, str) and re.fullmatch(r"[+-]?\d+", value):
         return int(value)
-    if kind == "bool" and isinstance(value, str) and value.lower() in (*TRUE, *FALSE):
-        return value.lower() in TRUE
+    if kind == "bool" and isinstance(value, str) and (said := truth(value)) is not None:
+        return said
     fits = {
         "str": isinstance(value, str),
         "int": isinstance(value, int) and not isinstance(value, bool),

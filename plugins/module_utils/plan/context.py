@@ -51,9 +51,8 @@ class Context:
     mappings: Mapping[str, Any] = field(default_factory=dict)  # statsd_exporter's default mapping, by style
     network: str = ""  # docker: an existing network to join
     kubernetes: Mapping[str, Any] = field(default_factory=dict)  # see documents.manifests.settings
-    cluster: Mapping[str, str] = field(
-        default_factory=dict
-    )  # pods: `context` and `namespace`, where they are said
+    # pods: `context` and `namespace`, where they are said
+    cluster: Mapping[str, str] = field(default_factory=dict)
     edge: str = "envoy"  # pods: what stands in front, the demo's edge proxies or Services
     mesh: str = ""  # pods: istio, whose proxies take the place of the demo's own
     replicas: Mapping[str, Any] = field(default_factory=dict)  # checked with the demo

@@ -21,11 +21,10 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.errors impor
 from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.pods import gone, sort_out, statuses
 from ansible_collections.meshlab.envoy.plugins.module_utils.config import blocks, tree
 from ansible_collections.meshlab.envoy.plugins.module_utils.config.admin import (
-    PATIENCE,
     AdminClient,
     Late,
+    NotAllowed,
     Silent,
-    unknown,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils.config.model import Refused
 from ansible_collections.meshlab.envoy.plugins.module_utils.config.watch import NOT_READ, Counts, Watch, until
@@ -66,10 +65,6 @@ class Asked:
     members: Mapping[str, Members] = field(default_factory=dict)
 
 
-class NotAllowed(Silent):
-    """This user may not ask; in words that say which right is missing."""
-
-
 class PodAdmin(AdminClient):
     """The admin of one pod's Envoy, on one connection through the API server; opened again where it breaks."""
 
@@ -78,20 +73,8 @@ class PodAdmin(AdminClient):
         self._cluster, self._pod, self._port = cluster, pod, port
         self._line: http.client.HTTPConnection | None = None
 
-    def running(self, timeout: float = PATIENCE) -> bool:
-        """As of any Envoy. It is asked before anything is changed: who may not ask is refused."""
-        try:
-            self.get("/ready", timeout)
-        except NotAllowed as error:
-            raise Refused(f"{error}.") from None
-        except Late as error:
-            raise unknown(error, timeout) from None
-        except Silent:
-            return False
-        return True
-
     def get(self, path: str, timeout: float) -> str:
-        """Return the body of a GET. Raises Silent, which is Late where the pod is there and its port may be."""
+        """Return the body of a GET. Raises Silent: NotAllowed, or Late where the pod is there and its port may be."""
         deadline = time.monotonic() + timeout
         failure: Exception | None = None
         for _attempt in until(deadline):

@@ -92,9 +92,8 @@ class Endpoint:
     pod: str = ""
     uid: str = ""  # tells a pod from an earlier one of its name
     lack: Failure | None = None  # why it cannot be asked at all
-    whole_host: bool = (
-        False  # stands for all endpoints of a host of this name, of which nothing else is known
-    )
+    # It stands for all endpoints of a host of this name, of which nothing else is known.
+    whole_host: bool = False
 
     @property
     def authority(self) -> str:

@@ -183,9 +183,8 @@ def _listeners(data: Mapping[str, Any]) -> Readings:
 
 
 def _certs(data: Mapping[str, Any]) -> Readings:
-    found: dict[
-        str, dict[str, dict[str, Any]]
-    ] = {}  # by name, and by serial number where several have that name
+    # By name, and by serial number where several have that name.
+    found: dict[str, dict[str, dict[str, Any]]] = {}
     for certificate in data.get("certificates", ()):
         for role, key in (("ca", "ca_cert"), ("chain", "cert_chain")):
             for entry in certificate.get(key, ()):

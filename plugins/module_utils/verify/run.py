@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats.api import (
     Endpoint,
-    Limits,
     Outcome,
     Page,
     Snapshot,
@@ -32,9 +31,8 @@ if TYPE_CHECKING:
 Entry = Mapping[str, Any]
 # Pods are ready a while before everybody's name resolution knows them: stock clusters tell for 30 s what they knew.
 SETTLING = 60.0
-# Seconds that who does not answer has until its numbers are done without; each question before has those of LIMITS.
+# Seconds that who does not answer has until its numbers are done without.
 STANDSTILL = 60.0
-LIMITS = Limits()
 
 
 @dataclass(frozen=True)
@@ -106,9 +104,9 @@ def _before(experiment: Experiment) -> Snapshot | None:
     assertions = parse_assertions([references.placeholder(one) for one in experiment.assertions])
     wanted = wanted_by(assertions, endpoints)
     deadline = time.monotonic() + STANDSTILL
-    before = scrape(endpoints, wanted, limits=LIMITS)
+    before = scrape(endpoints, wanted)
     while (late := _late(before)) and time.monotonic() < deadline:
-        again = scrape([one for one in endpoints if one.name in late], wanted, limits=LIMITS)
+        again = scrape([one for one in endpoints if one.name in late], wanted)
         there = {name: page for name, page in before.pages.items() if _entry(page) not in late}
         before.pages = {**there, **again.pages}
     return before

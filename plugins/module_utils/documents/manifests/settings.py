@@ -10,12 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args
 
+from ansible_collections.meshlab.envoy.plugins.module_utils.truth import truth
+
 ServiceType = Literal["ClusterIP", "NodePort", "LoadBalancer"]
 Termination = Literal["passthrough", "reencrypt"]
-
-
-# A template may hand a truth over as text: of ansible-core 2.18 it does so always.
-TRUTHS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
 
 class SettingsError(ValueError):
@@ -67,7 +65,7 @@ def read_settings(data: Mapping[str, Any], openshift: bool) -> Settings:
 
 
 def _truth(key: str, value: Any) -> bool:
-    found = TRUTHS.get(str(value).lower())
+    found = truth(str(value))
     if found is None:
         raise SettingsError(f"{key}: has to be true or false, not '{value}'")
     return found

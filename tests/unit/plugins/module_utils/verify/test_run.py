@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -72,7 +73,7 @@ def url(server: Server) -> str:
 
 
 def test_who_stands_still_before_anything_is_sent_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run, "LIMITS", Limits(request_timeout=0.2))
+    monkeypatch.setattr(run, "scrape", partial(run.scrape, limits=Limits(request_timeout=0.2)))
     with page(2) as slow, page(0) as quick:
         result = verify(experiment(slow=url(slow), quick=url(quick)), timeout=60, sleep=0.01)
         assert [one["ok"] for one in result["assertions"]] == [True, True]
@@ -96,7 +97,7 @@ def test_who_refuses_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_who_never_answers_is_asked_until_the_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run, "LIMITS", Limits(request_timeout=0.05))
+    monkeypatch.setattr(run, "scrape", partial(run.scrape, limits=Limits(request_timeout=0.05)))
     monkeypatch.setattr(run, "STANDSTILL", 0.2)
     with page(10**6) as mute:
         result = verify(experiment(mute=url(mute)), timeout=0.1, sleep=0.01)

@@ -16,8 +16,8 @@ PYTHON ?= python3
 DEMO ?= front_proxy
 ## CHANGE: one of the demo's changes, for `make change` and for `make verify` after it
 CHANGE ?=
-## RUNTIME: where it runs: a folder of inventories/; for `make demos` several, as RUNTIME='local docker'
-RUNTIME ?= local
+## PLATFORM: where it runs: a folder of inventories/; for `make demos` several, as PLATFORM='local docker'
+PLATFORM ?= local
 ## DEMOS: what `make demos` plays, for instance DEMOS='gzip rbac'; all by default
 DEMOS ?=
 ## JOBS: how many demos `make demos` runs at a time
@@ -37,12 +37,12 @@ FUZZ_SECONDS ?= 30
 ## FILES: what `make format` puts into format, so that work in progress elsewhere is left alone
 FILES ?=
 
-RUNTIMES := $(notdir $(patsubst %/,%,$(wildcard inventories/*/)))
-ifneq ($(or $(filter-out $(RUNTIMES),$(RUNTIME)),$(if $(strip $(RUNTIME)),,none)),)
-$(error RUNTIME=$(RUNTIME): there is no such runtime; choose one of: $(sort $(RUNTIMES)))
+PLATFORMS := $(notdir $(patsubst %/,%,$(wildcard inventories/*/)))
+ifneq ($(or $(filter-out $(PLATFORMS),$(PLATFORM)),$(if $(strip $(PLATFORM)),,none)),)
+$(error PLATFORM=$(PLATFORM): there is no such platform; choose one of: $(sort $(PLATFORMS)))
 endif
-ifneq ($(and $(word 2,$(RUNTIME)),$(filter demo verify change down render,$(MAKECMDGOALS))),)
-$(error RUNTIME=$(RUNTIME): a demo runs on one of them at a time; only `make demos` takes several)
+ifneq ($(and $(word 2,$(PLATFORM)),$(filter demo verify change down render,$(MAKECMDGOALS))),)
+$(error PLATFORM=$(PLATFORM): a demo runs on one of them at a time; only `make demos` takes several)
 endif
 
 # Said aloud because Ansible ignores an ansible.cfg that it finds by itself in a folder that everybody may write to.
@@ -59,10 +59,10 @@ LINK := $(VENV)/collections/ansible_collections/meshlab/envoy
 CONSTRAINTS := requirements/constraints.txt
 BIN := $(TEST_VENV)/bin
 
-# Which requirements/*.txt a runtime needs on the controller.
+# Which requirements/*.txt a platform needs on the controller.
 REQUIREMENTS_local := demo
 REQUIREMENTS_openshift := kubernetes
-DEMO_READY = $(foreach one,$(RUNTIME),$(VENV)/.has-$(or $(REQUIREMENTS_$(one)),$(one))) $(LINK)
+DEMO_READY = $(foreach one,$(PLATFORM),$(VENV)/.has-$(or $(REQUIREMENTS_$(one)),$(one))) $(LINK)
 TEST_READY = $(TEST_VENV)/.has-test $(LINK)
 
 # Installs requirements into a virtual environment. Most of pip's time would go into compiling the thousands of files of the package `ansible`:
@@ -105,11 +105,11 @@ $(LINK):
 ##@ Demos
 # What changed and what failed, and the report: the steps that changed nothing are many. They are there with ARGS=-v, and with plain ansible-playbook.
 QUIETLY = $(if $(filter -v%,$(ARGS)),,ANSIBLE_DISPLAY_OK_HOSTS=false ANSIBLE_DISPLAY_SKIPPED_HOSTS=false)
-PLAYBOOK = $(VENV)/bin/ansible-playbook -i inventories/$(RUNTIME) playbooks/$(1).yml -e demo=$(DEMO) $(ARGS)
+PLAYBOOK = $(VENV)/bin/ansible-playbook -i inventories/$(PLATFORM) playbooks/$(1).yml -e demo=$(DEMO) $(ARGS)
 
 .PHONY: demo verify change down render demos list
-demo: $(DEMO_READY) ## Deploy DEMO on RUNTIME, send its traffic, assert its numbers, say where to look
-	@echo "deploying $(DEMO) on $(RUNTIME) (the first time takes about a minute: what it runs is fetched)"
+demo: $(DEMO_READY) ## Deploy DEMO on PLATFORM, send its traffic, assert its numbers, say where to look
+	@echo "deploying $(DEMO) on $(PLATFORM) (the first time takes about a minute: what it runs is fetched)"
 	@$(QUIETLY) $(call PLAYBOOK,site)
 
 verify: $(DEMO_READY) ## Send the traffic and assert the numbers again; after a change with the same CHANGE
@@ -125,9 +125,9 @@ down: $(DEMO_READY) ## Take the demo down, and leave nothing behind
 render: $(DEMO_READY) ## Write the demo's documents to a folder, and deploy nothing
 	@$(call PLAYBOOK,render)
 
-demos: $(DEMO_READY) ## Deploy, verify, change and take down all demos on RUNTIME, JOBS at a time, and show a table
-	@$(VENV)/bin/python playbooks/gallery.py $(foreach one,$(RUNTIME),--runtime $(one)) --jobs $(JOBS) \
-	  --ansible-playbook $(VENV)/bin/ansible-playbook $(if $(DEMOS),,--json 'build/gallery/{runtime}.json') $(DEMOS) -- $(ARGS)
+demos: $(DEMO_READY) ## Deploy, verify, change and take down all demos on PLATFORM, JOBS at a time, and show a table
+	@$(VENV)/bin/python tools/gallery/play_demos.py $(foreach one,$(PLATFORM),--platform $(one)) --jobs $(JOBS) \
+	  --ansible-playbook $(VENV)/bin/ansible-playbook $(if $(DEMOS),,--json 'build/gallery/{platform}.json') $(DEMOS) -- $(ARGS)
 
 list: ## What each demo of the gallery shows, a line for each
 	@awk '/^summary: / { n = FILENAME; gsub(/.*\/|\.yml$$/, "", n); printf "%-24s %s\n", n, substr($$0, 10) }' playbooks/demos/*.yml
@@ -155,7 +155,7 @@ lint-types: $(TEST_READY)
 
 lint-shell: $(TEST_READY)
 	@echo "shellcheck"
-	@$(BIN)/python tests/lint/shell.py
+	@PYTHONPATH=tools/lint:tools/docs:tools/gallery $(BIN)/python tools/lint/shell.py
 
 lint-ansible: $(TEST_READY)
 	@echo "ansible-lint"
@@ -163,22 +163,22 @@ lint-ansible: $(TEST_READY)
 
 lint-docs: $(TEST_READY)
 	@echo "antsibull-docs"
-	@$(BIN)/python tests/lint/docs.py
-	@$(BIN)/python tests/lint/role_readmes.py --check
+	@PYTHONPATH=tools/lint:tools/docs:tools/gallery $(BIN)/python tools/docs/docs_lint.py
+	@PYTHONPATH=tools/lint:tools/docs:tools/gallery $(BIN)/python tools/docs/role_readmes.py --check
 
 lint-changelog: $(TEST_READY)
 	@echo "antsibull-changelog"
 	@$(BIN)/antsibull-changelog lint
 
 sanity: $(TEST_READY) ## ansible-test sanity, without ignores
-	@$(BIN)/python tests/lint/sanity.py $(SANITY_ARGS)
+	@PYTHONPATH=tools/lint:tools/docs:tools/gallery $(BIN)/python tools/lint/sanity.py $(SANITY_ARGS)
 
 units: $(TEST_READY) ## Unit tests
 	@$(BIN)/pytest --numprocesses auto tests/unit $(PYTEST_ARGS)
 
 package: $(TEST_READY) ## Build the collection's tarball in build/package, and check what is in it and that it installs
 	@echo "ansible-galaxy collection build"
-	@$(BIN)/python tests/lint/package.py
+	@PYTHONPATH=tools/lint:tools/docs:tools/gallery $(BIN)/python tools/lint/package.py
 
 format: $(TEST_READY) ## Put the Python files that FILES names into the project's format (FILES=. is all of them)
 	@[ -n "$(FILES)" ] || { echo "make: name the files: make format FILES='plugins/filter tests/unit'" >&2; exit 1; }
@@ -204,15 +204,15 @@ integration: $(TEST_READY) $(VENV)/.has-docker $(VENV)/.has-kubernetes ## Integr
 	else $(call absent,there are no integration tests in tests/integration); fi
 
 molecule: $(TEST_READY) ## All Molecule scenarios, each of whose steps is then seen to have run
-	@if [ -n "$(wildcard $(MOLECULE)/*/molecule.yml)" ]; then $(BIN)/python tests/lint/run_molecule.py $(MOLECULE); \
+	@if [ -n "$(wildcard $(MOLECULE)/*/molecule.yml)" ]; then PYTHONPATH=tools/lint:tools/docs:tools/gallery $(BIN)/python tools/lint/run_molecule.py $(MOLECULE); \
 	else $(call absent,there are no Molecule scenarios); fi
 
 fuzz: $(TEST_READY) $(TEST_VENV)/.has-fuzz ## Feed the parsers what nobody thought of, FUZZ_SECONDS each, guided by what it covers (needs a Python that atheris has a wheel for)
 	@$(BIN)/python tests/fuzz/fuzz.py $(FUZZ_SECONDS)
 
 bench: $(TEST_READY) $(VENV)/.has-docker $(VENV)/.has-kubernetes ## Measure: ratios in one run, printed as a table and written to build/bench.json
-	@if [ -f tests/bench/bench.py ]; then tests/lab/with $(BIN)/python tests/bench/bench.py $(PARTS); \
-	else $(call absent,there is no tests/bench/bench.py); fi
+	@if [ -f tools/bench/bench.py ]; then tests/lab/with PYTHONPATH=tools/lint:tools/docs:tools/gallery $(BIN)/python tools/bench/bench.py $(PARTS); \
+	else $(call absent,there is no tools/bench/bench.py); fi
 
 # --- Other ----------------------------------------------------------------------------------------------------------------------------
 
@@ -220,13 +220,13 @@ bench: $(TEST_READY) $(VENV)/.has-docker $(VENV)/.has-kubernetes ## Measure: rat
 .PHONY: docs table readmes lock clean help
 docs: $(TEST_READY) $(TEST_VENV)/.has-docs ## Build the documentation as a site in build/docs, which a warning fails (half a minute)
 	@echo "antsibull-docs and sphinx"
-	@$(BIN)/python tests/lint/docs_site.py
+	@PYTHONPATH=tools/lint:tools/docs:tools/gallery $(BIN)/python tools/docs/docs_site.py
 
-table: $(TEST_READY) ## Write the README's table of demos and runtimes, and the numbers of their pages, from what the last runs of the gallery saw
-	@$(BIN)/python tests/lint/gallery_table.py
+table: $(TEST_READY) ## Write the README's table of demos and platforms, and the numbers of their pages, from what the last runs of the gallery saw
+	@PYTHONPATH=tools/lint:tools/docs:tools/gallery $(BIN)/python tools/docs/gallery_table.py
 
 readmes: $(TEST_READY) ## Write the roles' option tables into their READMEs, from their argument specs
-	@$(BIN)/python tests/lint/role_readmes.py
+	@PYTHONPATH=tools/lint:tools/docs:tools/gallery $(BIN)/python tools/docs/role_readmes.py
 
 lock: ## Write requirements/constraints.txt anew, from requirements/test.txt and docs.txt (with the oldest supported Python)
 	$(check_python)
@@ -248,4 +248,4 @@ help: ## This list
 	@awk '/^## [A-Z_]+: / { name = substr($$2, 1, length($$2) - 1); text = $$0; sub(/^## [A-Z_]+: /, "", text) } \
 	  /^[A-Z_]+ \?=/ { value = $$0; sub(/^[A-Z_]+ \?= ?/, "", value); \
 	    printf "  %-12s %s%s\n", name, text, (value == "" ? "" : " [" value "]") }' $(firstword $(MAKEFILE_LIST))
-	@printf '\nDemos: %s\nRuntimes: %s\n' "$(basename $(notdir $(wildcard playbooks/demos/*.yml)))" "$(sort $(RUNTIMES))"
+	@printf '\nDemos: %s\nRuntimes: %s\n' "$(basename $(notdir $(wildcard playbooks/demos/*.yml)))" "$(sort $(PLATFORMS))"

@@ -14,8 +14,8 @@ import yaml
 from ansible.module_utils.common.text.converters import to_text
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.meshlab.envoy.plugins.module_utils.demo.error import DemoError
-from ansible_collections.meshlab.envoy.plugins.module_utils.plan.plan import make_plan
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError
+from ansible_collections.meshlab.envoy.plugins.module_utils._plan.plan import make_plan
 
 
 class ActionModule(ActionBase):

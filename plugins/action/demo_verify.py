@@ -10,10 +10,14 @@ from typing import Any
 
 from ansible.utils.display import Display
 
-from ansible_collections.meshlab.envoy.plugins.module_utils.verify.deployed import watched
-from ansible_collections.meshlab.envoy.plugins.module_utils.verify.report import report
-from ansible_collections.meshlab.envoy.plugins.module_utils.verify.task import ARGUMENTS, NEEDED, perform
-from ansible_collections.meshlab.envoy.plugins.plugin_utils.here import HereOrThereAction
+from ansible_collections.meshlab.envoy.plugins.module_utils._verify.deployed_change import watched
+from ansible_collections.meshlab.envoy.plugins.module_utils._verify.report import report
+from ansible_collections.meshlab.envoy.plugins.module_utils._verify.verify_options import (
+    ARGUMENTS,
+    NEEDED,
+    perform,
+)
+from ansible_collections.meshlab.envoy.plugins.plugin_utils._local_execution import HereOrThereAction
 
 
 class ActionModule(HereOrThereAction):

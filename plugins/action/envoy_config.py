@@ -12,7 +12,7 @@ from typing import Any
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.meshlab.envoy.plugins.plugin_utils.candidate import (
+from ansible_collections.meshlab.envoy.plugins.plugin_utils._candidate_config import (
     Wrong,
     as_text,
     candidate,

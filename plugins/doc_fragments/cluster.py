@@ -7,7 +7,7 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    # CLUSTER_ARGS in module_utils/cluster/options.py.
+    # CLUSTER_ARGS in module_utils/_kube_client/cluster_options.py.
     DOCUMENTATION = r"""
 options:
   cluster:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    # Where to ask: ENDPOINT_ARGS in module_utils/stats/specs.py.
+    # Where to ask: ENDPOINT_ARGS in module_utils/_endpoints/endpoint_options.py.
     DOCUMENTATION = r"""
 options:
   endpoints:

@@ -51,7 +51,7 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.meshlab.envoy.plugins.module_utils.stats.between import differences
+from ansible_collections.meshlab.envoy.plugins.module_utils._readings.snapshot_diff import differences
 
 
 def delta(later: Any, earlier: Any) -> dict[str, dict[str, int | float]]:

@@ -42,7 +42,7 @@ EXAMPLES = r"""
     msg: "{{ (lookup('ansible.builtin.file', 'front_proxy.yml') | from_yaml | meshlab.envoy.plan('front_proxy', context)).files }}"
   vars:
     context:
-      runtime: docker
+      platform: docker
       folder: ~/.local/state/meshlab.envoy/front_proxy
 """
 
@@ -57,7 +57,7 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.meshlab.envoy.plugins.module_utils.plan.plan import make_plan
+from ansible_collections.meshlab.envoy.plugins.module_utils._plan.plan import make_plan
 
 
 def plan(data: Any, name: str, context: dict[str, Any], file: str = "") -> dict[str, Any]:

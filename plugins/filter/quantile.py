@@ -55,14 +55,14 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.meshlab.envoy.plugins.module_utils.stats import between
+from ansible_collections.meshlab.envoy.plugins.module_utils._readings import snapshot_diff
 
 
 def quantile(
     snapshot: Any, quantile: Any, stat: str, endpoint: str | None = None, since: Any = None
 ) -> float | None:
     try:
-        return between.quantile(snapshot, quantile, stat, endpoint, since)
+        return snapshot_diff.quantile(snapshot, quantile, stat, endpoint, since)
     except ValueError as error:
         raise AnsibleFilterError(f"meshlab.envoy.quantile: {error}") from error
 

@@ -44,7 +44,7 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.meshlab.envoy.plugins.module_utils.stats.between import page_in_prometheus
+from ansible_collections.meshlab.envoy.plugins.module_utils._readings.snapshot_diff import page_in_prometheus
 
 
 def to_prometheus(snapshot: Any) -> str:

@@ -62,7 +62,7 @@ EXAMPLES = r"""
     name: front_proxy
     path: demos/front_proxy.yml
     context:
-      runtime: docker
+      platform: docker
       folder: ~/.local/state/meshlab.envoy/front_proxy
   register: front_proxy
 
@@ -81,11 +81,11 @@ summary:
   returned: success
   type: str
 notes:
-  description: What to try, with the addresses of this runtime in them.
+  description: What to try, with the addresses of this platform in them.
   returned: success
   type: list
   elements: str
-runtime:
+platform:
   description: Where it runs.
   returned: success
   type: str
@@ -100,32 +100,32 @@ programs:
   elements: str
   sample: [envoy, demo_app]
 files:
-  description: What is in RV(folder), as the module M(meshlab.envoy.workloads) takes it.
+  description: What is in RV(folder), as the module M(meshlab.envoy.demo_deploy) takes it.
   returned: success
   type: list
   elements: dict
 directories:
-  description: Folders in RV(folder), as the module M(meshlab.envoy.workloads) takes them.
+  description: Folders in RV(folder), as the module M(meshlab.envoy.demo_deploy) takes them.
   returned: success
   type: list
   elements: dict
 certificates:
-  description: Keys and certificates that are made on the host, as the module M(meshlab.envoy.workloads) takes them.
+  description: Keys and certificates that are made on the host, as the module M(meshlab.envoy.demo_deploy) takes them.
   returned: success
   type: list
   elements: dict
 checks:
-  description: What validates the configurations, as the module M(meshlab.envoy.workloads) takes it.
+  description: What validates the configurations, as the module M(meshlab.envoy.demo_deploy) takes it.
   returned: success
   type: list
   elements: dict
 workloads:
-  description: What runs, as the module M(meshlab.envoy.workloads) takes it.
+  description: What runs, as the module M(meshlab.envoy.demo_deploy) takes it.
   returned: success
   type: list
   elements: dict
 manifests:
-  description: The objects of a cluster's namespace, as the module M(meshlab.envoy.workloads) takes them.
+  description: The objects of a cluster's namespace, as the module M(meshlab.envoy.demo_deploy) takes them.
   returned: success
   type: list
   elements: dict
@@ -136,7 +136,7 @@ commands:
   elements: str
   sample: [docker compose up]
 admins:
-  description: Where each Envoy's whole admin interface is, as the module M(meshlab.envoy.workloads) takes it.
+  description: Where each Envoy's whole admin interface is, as the module M(meshlab.envoy.demo_deploy) takes it.
   returned: success
   type: list
   elements: dict

@@ -64,12 +64,12 @@ EXAMPLES = r"""
     name: front_proxy
     path: demos/front_proxy.yml
     context:
-      runtime: local
+      platform: local
       folder: ~/.local/state/meshlab.envoy/front_proxy
 
 - name: Send its traffic and hold its expectations
   meshlab.envoy.demo_verify:
-    plan: "{{ runtime_plan }}"
+    plan: "{{ deployment_plan }}"
 """
 
 RETURN = r"""
@@ -101,8 +101,8 @@ msg:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.options import show_path
-from ansible_collections.meshlab.envoy.plugins.module_utils.verify.task import ARGUMENTS, perform
+from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.cluster_options import show_path
+from ansible_collections.meshlab.envoy.plugins.module_utils._verify.verify_options import ARGUMENTS, perform
 
 
 def main() -> None:

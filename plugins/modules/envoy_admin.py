@@ -193,10 +193,10 @@ elapsed:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.meshlab.envoy.plugins.module_utils.admin.carry_out import carry_out, diff_of
-from ansible_collections.meshlab.envoy.plugins.module_utils.admin.module import ASKS, WHERE_ARGS, ask
-from ansible_collections.meshlab.envoy.plugins.module_utils.admin.specs import ADMIN_ARGS
-from ansible_collections.meshlab.envoy.plugins.module_utils.admin.wish import wish_from
+from ansible_collections.meshlab.envoy.plugins.module_utils._admin.admin_options import ADMIN_ARGS
+from ansible_collections.meshlab.envoy.plugins.module_utils._admin.admin_task import ASKS, WHERE_ARGS, ask
+from ansible_collections.meshlab.envoy.plugins.module_utils._admin.apply import carry_out, diff_of
+from ansible_collections.meshlab.envoy.plugins.module_utils._admin.desired_state import wish_from
 
 
 def main() -> None:

@@ -173,9 +173,9 @@ elapsed:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.meshlab.envoy.plugins.module_utils.admin.clusters import clusters_info
-from ansible_collections.meshlab.envoy.plugins.module_utils.admin.module import ASKS, WHERE_ARGS, read
-from ansible_collections.meshlab.envoy.plugins.module_utils.admin.specs import CLUSTERS_ARGS
+from ansible_collections.meshlab.envoy.plugins.module_utils._admin.admin_options import CLUSTERS_ARGS
+from ansible_collections.meshlab.envoy.plugins.module_utils._admin.admin_task import ASKS, WHERE_ARGS, read
+from ansible_collections.meshlab.envoy.plugins.module_utils._admin.clusters_info import clusters_info
 
 
 def main() -> None:

@@ -343,10 +343,10 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.meshlab.envoy.plugins.module_utils.config.admin import AdminClient
-from ansible_collections.meshlab.envoy.plugins.module_utils.config.change import Change, prepare
-from ansible_collections.meshlab.envoy.plugins.module_utils.config.model import Refused
-from ansible_collections.meshlab.envoy.plugins.module_utils.config.request import wanted_of
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import Refused
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy.config_admin import AdminClient
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy_config_options import wanted_of
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.transaction import Change, prepare
 
 FILES = {
     "path": {"type": "str", "required": True},

@@ -167,9 +167,9 @@ elapsed:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.meshlab.envoy.plugins.module_utils.admin.config_dump import config_dump_info
-from ansible_collections.meshlab.envoy.plugins.module_utils.admin.module import ASKS, WHERE_ARGS, read
-from ansible_collections.meshlab.envoy.plugins.module_utils.admin.specs import CONFIG_DUMP_ARGS
+from ansible_collections.meshlab.envoy.plugins.module_utils._admin.admin_options import CONFIG_DUMP_ARGS
+from ansible_collections.meshlab.envoy.plugins.module_utils._admin.admin_task import ASKS, WHERE_ARGS, read
+from ansible_collections.meshlab.envoy.plugins.module_utils._admin.config_dump import config_dump_info
 
 
 def main() -> None:

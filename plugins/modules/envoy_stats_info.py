@@ -182,11 +182,11 @@ elapsed:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.options import (
+from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.cluster_options import (
     CLUSTER_ARGS,
     show_path,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils.stats.api import (
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats_api import (
     ENDPOINT_ARGS,
     INFO_ARGS,
     SpecError,

@@ -573,11 +573,11 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.options import (
+from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.cluster_options import (
     CLUSTER_ARGS,
     show_path,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils.traffic import (
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic import (
     TRAFFIC_ARGS,
     TrafficError,
     parse_traffic,

@@ -11,24 +11,27 @@ import socket
 from collections.abc import Callable
 from typing import cast
 
-from ansible_collections.meshlab.envoy.plugins.module_utils.admin.clusters import read_clusters
-from ansible_collections.meshlab.envoy.plugins.module_utils.stats.automaton import Automaton
-from ansible_collections.meshlab.envoy.plugins.module_utils.stats.envoy_json import parse_stats
-from ansible_collections.meshlab.envoy.plugins.module_utils.stats.errors import ScrapeError, SpecError
-from ansible_collections.meshlab.envoy.plugins.module_utils.stats.facts import read_facts, read_identity
-from ansible_collections.meshlab.envoy.plugins.module_utils.stats.http import Answer, ask
-from ansible_collections.meshlab.envoy.plugins.module_utils.stats.pattern import compile_pattern
-from ansible_collections.meshlab.envoy.plugins.module_utils.stats.prometheus import (
+from ansible_collections.meshlab.envoy.plugins.module_utils._admin.clusters_info import read_clusters
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.re2 import compile_pattern
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.re2_automaton import Automaton
+from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.byte_stream import Stream
+from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.http_response import Answer, ask
+from ansible_collections.meshlab.envoy.plugins.module_utils._readings.admin_pages import (
+    read_facts,
+    read_identity,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._readings.envoy_stats_json import parse_stats
+from ansible_collections.meshlab.envoy.plugins.module_utils._readings.errors import ScrapeError, SpecError
+from ansible_collections.meshlab.envoy.plugins.module_utils._readings.prometheus_text import (
     parse_series,
     parse_text,
     series,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils.stats.promql import parse_answer
-from ansible_collections.meshlab.envoy.plugins.module_utils.stats.snapshot import (
+from ansible_collections.meshlab.envoy.plugins.module_utils._readings.promql import parse_answer
+from ansible_collections.meshlab.envoy.plugins.module_utils._readings.snapshot import (
     Selection,
     read_snapshot,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils.stats.stream import Stream
 
 EVERYTHING = Selection(everything=True)
 PATTERNS = (compile_pattern(".*a.*", "match"), compile_pattern(r"cluster\..*", "match"))

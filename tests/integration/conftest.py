@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What integration tests run: the newest and the oldest Envoy, unless MESHLAB_ENVOY and MESHLAB_ENVOY_OLDEST name others; and what the
-local runtime installs for demos."""
+local platform installs for demos."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def needs_the_lab(item: pytest.Item) -> bool:
 
 
 def pytest_sessionstart() -> None:
-    from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.versions import NEWEST, OLDEST
+    from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.versions import NEWEST, OLDEST
 
     for variable, version in (("MESHLAB_ENVOY", NEWEST), ("MESHLAB_ENVOY_OLDEST", OLDEST)):
         if not os.environ.get(variable):

@@ -115,7 +115,7 @@ def app() -> Iterator[Running]:
         ("/status/599", 599, "as asked"),
         ("/status/100", 400, "from 200 to 599"),
         ("/bytes?n=200", 200, "Every request is counted once"),
-        ("/hop?url=http://127.0.0.1/", 403, "DEMO_APP_HOPS"),
+        ("/hop?url=http://127.0.0.1/", 403, "DEMO_APP_CALLS"),
         ("/text?n=200", 200, "hede loga pana"),
         ("/cached?control=max-age=60", 200, "Made by app-1."),
         ("/cached?control=a%0d%0ax:y", 400, "control is what cache-control shall say"),
@@ -289,9 +289,9 @@ def cpu(status: Path) -> float | None:
 def test_hops_pass_a_trace_on_and_end() -> None:
     with ExitStack() as stack:
         last = stack.enter_context(running(HOSTNAME="last"))
-        hops = f"127.0.0.1:{last.port}"
-        first = stack.enter_context(running(HOPS=hops, LIMIT_HOP_MS="60000"))
-        hasty = stack.enter_context(running(HOPS=hops, LIMIT_HOP_MS="300"))
+        calls = f"127.0.0.1:{last.port}"
+        first = stack.enter_context(running(CALLS=calls, LIMIT_HOP_MS="60000"))
+        hasty = stack.enter_context(running(CALLS=calls, LIMIT_HOP_MS="300"))
         there = f"http://127.0.0.1:{last.port}"
         trace = {
             "x-request-id": "r",
@@ -305,7 +305,7 @@ def test_hops_pass_a_trace_on_and_end() -> None:
         assert (answer.status, told["status"], told["served_by"]) == (200, 200, "last")
         seen = json.loads(told["body"])["headers"]
         assert {name: seen.get(name) for name in trace} == trace
-        assert seen["x-demo-app-hops"] == "1"
+        assert seen["x-demo-app-calls"] == "1"
         assert "authorization" not in seen
         assert first.get(f"/hop?url={there}/status/503").status == 503
         assert hasty.get(f"/hop?url={there}/delay?ms=5000").status == 504

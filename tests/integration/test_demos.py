@@ -1,7 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The demos of the foundation on every runtime, by the commands of the README, from a fresh host to nothing left behind."""
+"""The demos of the foundation on every platform, by the commands of the README, from a fresh host to nothing left behind."""
 
 from __future__ import annotations
 
@@ -10,31 +10,31 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 from deployment import take_down
-from live import FOUNDATION, RUNTIMES, Home, demo_data
+from live import FOUNDATION, PLATFORMS, Home, demo_data
 
 Stories = dict[tuple[str, str], Future[None]]
 
 
 @pytest.fixture(scope="module")
 def stories(request: pytest.FixtureRequest) -> Iterator[Stories]:
-    """The stories of the tests that were selected, one runtime's beside the other's: that halves the time."""
+    """The stories of the tests that were selected, one platform's beside the other's: that halves the time."""
     wanted = [
-        (item.callspec.params["name"], item.callspec.params["runtime"])
+        (item.callspec.params["name"], item.callspec.params["platform"])
         for item in request.session.items
         if item.path == request.path
     ]
-    with ThreadPoolExecutor(len(RUNTIMES)) as pool:
+    with ThreadPoolExecutor(len(PLATFORMS)) as pool:
         yield {one: pool.submit(story, *one) for one in wanted}
 
 
-@pytest.mark.parametrize("runtime", RUNTIMES)
+@pytest.mark.parametrize("platform", PLATFORMS)
 @pytest.mark.parametrize("name", FOUNDATION)
-def test_a_demo_from_nothing_to_nothing(name: str, runtime: str, stories: Stories) -> None:
-    stories[name, runtime].result()
+def test_a_demo_from_nothing_to_nothing(name: str, platform: str, stories: Stories) -> None:
+    stories[name, platform].result()
 
 
-def story(name: str, runtime: str) -> None:
-    home = Home(runtime)
+def story(name: str, platform: str) -> None:
+    home = Home(platform)
     try:
         tell(home, name)
     finally:

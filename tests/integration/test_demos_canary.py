@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from deployment import take_down
-from live import RUNTIMES, Home, asking
+from live import PLATFORMS, Home, asking
 
 DEMO = "canary"
 PORT = 8091
@@ -20,14 +20,14 @@ SHORT = {"during": {MEANWHILE: {"duration": 3}}}
 
 
 def test_the_canary_is_moved_on_and_back_live() -> None:
-    # One runtime beside the other: that halves the time.
-    with ThreadPoolExecutor(len(RUNTIMES)) as pool:
-        for story in [pool.submit(moved, runtime) for runtime in RUNTIMES]:
+    # One platform beside the other: that halves the time.
+    with ThreadPoolExecutor(len(PLATFORMS)) as pool:
+        for story in [pool.submit(moved, platform) for platform in PLATFORMS]:
             story.result()
 
 
-def moved(runtime: str) -> None:
-    home = Home(runtime)
+def moved(platform: str) -> None:
+    home = Home(platform)
     demo = home.demo(DEMO, changes={"half": SHORT, "all": SHORT})
     try:
         assert "5 of 5 expectations hold" in home.play("site", demo=demo).words

@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 import yaml
-from live import PLAYBOOK, ROOT, RUNTIMES, Home, Run, docker
+from live import PLATFORMS, PLAYBOOK, ROOT, Home, Run, docker
 
 Tasks = list[dict[str, Any]]
 VERSION = "1.40.0"
@@ -46,15 +46,15 @@ def galaxy(folder: Path, *arguments: str) -> None:
 
 
 @contextlib.contextmanager
-def elsewhere(runtime: str, collections: Path) -> Iterator[Home]:
+def elsewhere(platform: str, collections: Path) -> Iterator[Home]:
     """A home from which playbooks find nothing of the checkout."""
-    home = Home(runtime)
+    home = Home(platform)
     home.cwd = home.folder
     home.environment["ANSIBLE_COLLECTIONS_PATH"] = str(collections)
     del home.environment["ANSIBLE_CONFIG"]
     inventory = home.folder / "hosts.yml"
     local = {"ansible_connection": "local", "ansible_python_interpreter": "{{ ansible_playbook_python }}"}
-    host = {"localhost": {**local, "runtime_type": runtime}}
+    host = {"localhost": {**local, "deployment_platform": platform}}
     inventory.write_text(yaml.safe_dump({"envoy_hosts": {"hosts": host}}), encoding="utf-8")
     home.inventory = str(inventory)
     try:
@@ -116,7 +116,7 @@ def their_app(home: Home) -> Iterator[dict[str, Any]]:
     """An app that is not ours; yield the variables by which envoy_sidecar reaches it."""
     (home.folder / "www").mkdir()
     (home.folder / "www" / "index.html").write_text("theirs\n")
-    if home.runtime == "local":
+    if home.platform == "local":
         with serving(home.folder / "www") as port:
             yield {"envoy_sidecar_cluster": {"address": "127.0.0.1", "port": port}}
         return
@@ -138,15 +138,15 @@ def their_app(home: Home) -> Iterator[dict[str, Any]]:
             "-c",
             shell,
         )
-        yield {"envoy_sidecar_cluster": {"address": name, "port": 8000}, "runtime_network": name}
+        yield {"envoy_sidecar_cluster": {"address": name, "port": 8000}, "deployment_network": name}
     finally:
         docker("rm", "--force", name)
         docker("network", "rm", name)
 
 
-@pytest.mark.parametrize("runtime", RUNTIMES)
-def test_a_sidecar_in_front_of_somebody_elses_app(runtime: str, collections: Path) -> None:
-    with elsewhere(runtime, collections) as home, their_app(home) as app:
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_a_sidecar_in_front_of_somebody_elses_app(platform: str, collections: Path) -> None:
+    with elsewhere(platform, collections) as home, their_app(home) as app:
         port, admin = 10000 + home.shift, 9901 + home.shift
         sidecar = {
             "envoy_sidecar_name": home.name("sidecar"),
@@ -181,7 +181,7 @@ def program(home: Home, *arguments: str, ok: bool = True, **variables: Any) -> A
 
 def test_an_envoy_binary_from_each_source(collections: Path) -> None:
     with elsewhere("local", collections) as home:
-        home.variables = {"runtime_cache": str(home.folder / "cache")}
+        home.variables = {"deployment_cache": str(home.folder / "cache")}
 
         program(home, "--check")
         assert not (home.folder / "cache").exists(), "--check on a fresh host changed something"

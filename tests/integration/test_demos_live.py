@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from deployment import take_down
-from live import RUNTIMES, Home, asking
+from live import PLATFORMS, Home, asking
 
 OLDEST, NEWEST = "1.36.4", "1.40.0"
 DEMO = "front_proxy"
@@ -18,14 +18,14 @@ HOLD = "16 of 16 expectations hold"
 
 
 def test_a_demo_is_upgraded_and_scaled_live() -> None:
-    # One runtime beside the other: that halves the time.
-    with ThreadPoolExecutor(len(RUNTIMES)) as pool:
-        for story in [pool.submit(live, runtime) for runtime in RUNTIMES]:
+    # One platform beside the other: that halves the time.
+    with ThreadPoolExecutor(len(PLATFORMS)) as pool:
+        for story in [pool.submit(live, platform) for platform in PLATFORMS]:
             story.result()
 
 
-def live(runtime: str) -> None:
-    home = Home(runtime)
+def live(platform: str) -> None:
+    home = Home(platform)
     # Shorter traffic than the gallery's, which is made for people who watch.
     during = {"service 1 while it is scaled": {"duration": 8}}
     demo = home.demo(DEMO, changes={"scaled": {"during": during}})
@@ -51,7 +51,7 @@ def versions(home: Home) -> set[str]:
 
 def scale(home: Home, demo: Path) -> None:
     before = home.running(DEMO)
-    three = {"runtime_replicas": {"service1": 3}}
+    three = {"deployment_replicas": {"service1": 3}}
 
     with asking(home, 8080, "/service/1") as hosts:
         # The expectations are exact numbers, so they come afterwards, when nobody else asks.

@@ -37,16 +37,16 @@ def sshd() -> Iterator[dict[str, str]]:
         subprocess.run([SSHD, "down"], check=True, timeout=120)
 
 
-def remote(runtime: str, host: str, sshd: dict[str, str]) -> Home:
+def remote(platform: str, host: str, sshd: dict[str, str]) -> Home:
     """Return a home whose playbooks reach their host over SSH, and where Docker is out of reach."""
-    home = Home(runtime)
+    home = Home(platform)
     inventory = home.folder / "inventory" / "hosts.yml"
     inventory.parent.mkdir()
     connection = {
         "ansible_host": host,
         "ansible_ssh_common_args": f"-F {sshd['MESHLAB_SSHD_CONFIG']}",
         "ansible_python_interpreter": "/usr/bin/python3",
-        "runtime_type": runtime,
+        "deployment_platform": platform,
     }
     inventory.write_text(yaml.safe_dump({"envoy_hosts": {"hosts": {"remote": connection}}}), encoding="utf-8")
     home.inventory = str(inventory)
@@ -89,7 +89,7 @@ def test_a_docker_host(sshd: dict[str, str]) -> None:
     home = remote("docker", "lab", sshd)
     demo = home.demo(DEMO)
     state = home.folder / "remote"
-    home.variables["runtime_folder"] = str(state)
+    home.variables["deployment_folder"] = str(state)
     try:
         assert HOLD in home.play("site", demo=demo).words
         assert state.is_dir()

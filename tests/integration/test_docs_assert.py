@@ -23,8 +23,8 @@ from pathlib import Path
 import yaml
 from envoys import binary
 
-from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.versions import NEWEST
-from ansible_collections.meshlab.envoy.plugins.module_utils.stats.api import parse_endpoints
+from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.versions import NEWEST
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats_api import parse_endpoints
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "assert-on-envoy.md"
 FENCE = re.compile(r"^```(?P<info>\S[^\n`]*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from real_envoy import Envoy, answering, run
 
-from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.versions import NEWEST, OLDEST
+from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.versions import NEWEST, OLDEST
 from ansible_collections.meshlab.envoy.plugins.modules import envoy_admin
 
 LAYERS = [

@@ -26,12 +26,12 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.meshlab.envoy.plugins.module_utils.config import tree
-from ansible_collections.meshlab.envoy.plugins.module_utils.config.admin import AdminClient
-from ansible_collections.meshlab.envoy.plugins.module_utils.config.change import prepare
-from ansible_collections.meshlab.envoy.plugins.module_utils.config.live import Outcome
-from ansible_collections.meshlab.envoy.plugins.module_utils.config.model import Refused, Wanted
-from ansible_collections.meshlab.envoy.plugins.plugin_utils.candidate import as_text, candidate
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import Refused, Wanted
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy.config_admin import AdminClient
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy.live_update import Outcome
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.files import file_tree
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.transaction import prepare
+from ansible_collections.meshlab.envoy.plugins.plugin_utils._candidate_config import as_text, candidate
 
 TYPE = "type.googleapis.com/envoy."
 IMAGE = "envoyproxy/envoy:v1.40.0"
@@ -318,11 +318,11 @@ def test_the_load_would_notice_a_careless_rename(edge: Edge, careless: str) -> N
         edge.rename("two")
         if careless == "clusters first":
             for path in (BLAMES[2], BLAMES[1]):
-                tree.write(edge.folder / path, edge.texts[path].encode(), 0o644)
+                file_tree.write(edge.folder / path, edge.texts[path].encode(), 0o644)
                 wait_for(lambda: counts["503"] > 0)
         else:
             edge.deploy(drain_timeout=0)
-            tree.write(edge.folder / BLAMES[2], edge.texts[BLAMES[2]].encode(), 0o644)
+            file_tree.write(edge.folder / BLAMES[2], edge.texts[BLAMES[2]].encode(), 0o644)
             wait_for(lambda: counts["503"] > 0)
 
 
@@ -450,8 +450,8 @@ def test_an_envoy_that_stands_still_for_a_while_confirms_afterwards(edge: Edge, 
 SCRIPT = """
 import json, os, sys
 sys.path[:0] = os.environ["PLACES"].split(os.pathsep)
-from ansible_collections.meshlab.envoy.plugins.module_utils.config.change import prepare
-from ansible_collections.meshlab.envoy.plugins.module_utils.config.model import Wanted
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.transaction import prepare
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import Wanted
 with prepare(sys.argv[1], Wanted.from_plan(json.load(open(sys.argv[2])))) as change:
     print("prepared", flush=True)
     change.write(); change.go_live(); change.finish()

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.meshlab.envoy.plugins.module_utils.stats.api import (
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats_api import (
     Limits,
     Outcome,
     parse_assertions,

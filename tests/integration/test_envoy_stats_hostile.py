@@ -24,7 +24,8 @@ from typing import Any
 import pytest
 from real_envoy import run
 
-from ansible_collections.meshlab.envoy.plugins.module_utils.stats.api import (
+from ansible_collections.meshlab.envoy.plugins.module_utils._readings.snapshot import Samples
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats_api import (
     Limits,
     Outcome,
     Page,
@@ -34,7 +35,6 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.stats.api import (
     parse_endpoints,
     watch,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils.stats.snapshot import Samples
 from ansible_collections.meshlab.envoy.plugins.modules import envoy_stats
 
 Behaviour = Callable[[socket.socket], None]

@@ -19,7 +19,7 @@ import pytest
 from envoys import binary
 from real_envoy import Envoy, answering, run
 
-from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.versions import NEWEST
+from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.versions import NEWEST
 from ansible_collections.meshlab.envoy.plugins.modules import envoy_stats, envoy_stats_info
 
 TOTAL = "http.main.downstream_rq_2xx"

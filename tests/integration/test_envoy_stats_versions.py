@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from real_envoy import Envoy, answering, run
 
-from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.versions import SUPPORTED
-from ansible_collections.meshlab.envoy.plugins.module_utils.stats.api import (
+from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.versions import SUPPORTED
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats_api import (
     EVERYTHING,
     parse_endpoints,
     scrape,

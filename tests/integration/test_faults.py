@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 from deployment import take_down
-from live import RUNTIMES, Home, docker
+from live import PLATFORMS, Home, docker
 
 Data = dict[str, Any]
 
@@ -30,7 +30,7 @@ class Fault:
     sentence: str
     demo: Data = field(default_factory=dict)
     variables: Data = field(default_factory=dict)
-    runtimes: tuple[str, ...] = RUNTIMES
+    platforms: tuple[str, ...] = PLATFORMS
 
 
 BAD_FILTER = {
@@ -63,7 +63,7 @@ FAULTS = [
         "an image that cannot be pulled",
         r"meshlab/no-such-envoy:v1\.40\.0 (does not exist in its registry: correct|cannot be pulled .*:) .* Nothing was changed",
         variables={"envoy_image_repository": "localhost:5000/meshlab/no-such-envoy"},
-        runtimes=("docker",),
+        platforms=("docker",),
     ),
     *(
         Fault(
@@ -71,7 +71,7 @@ FAULTS = [
             rf"{path} is not Envoy 1\.40\.0 \(.*{says}.*\): choose another, or set envoy_image_version to what it is\. "
             "Nothing was changed",
             variables={"envoy_image_source": "path", "envoy_image_path": path},
-            runtimes=("local",),
+            platforms=("local",),
         )
         for what, path, says in [
             ("another program", "/bin/true", "coreutils"),
@@ -83,7 +83,7 @@ FAULTS = [
 ]
 
 
-@pytest.fixture(scope="module", params=RUNTIMES)
+@pytest.fixture(scope="module", params=PLATFORMS)
 def home(request: pytest.FixtureRequest) -> Iterator[Home]:
     """A home where front_proxy runs."""
     one = Home(request.param)
@@ -119,7 +119,7 @@ def everything(home: Home) -> dict[str, Any]:
 
 def test_a_fault_is_told_before_anything_is_changed(home: Home, subtests: pytest.Subtests) -> None:
     for fault in FAULTS:
-        if home.runtime not in fault.runtimes:
+        if home.platform not in fault.platforms:
             continue
         with subtests.test(fault.what), nothing_changes(home):
             variables = {key: value.format(folder=home.folder) for key, value in fault.variables.items()}
@@ -157,7 +157,7 @@ def test_a_port_that_a_container_has(home: Home) -> None:
     try:
         port = int(docker("port", name, "8000/tcp")[0].rpartition(":")[2])
         # What listens for a container is Docker's own affair: a process of it, or the kernel.
-        refused_for_port(home, port, f"container {name}" if home.runtime == "docker" else ".*process.*")
+        refused_for_port(home, port, f"container {name}" if home.platform == "docker" else ".*process.*")
     finally:
         docker("rm", "--force", name)
 

@@ -14,35 +14,35 @@ import time
 
 import pytest
 from deployment import take_down
-from live import DEMOS, PLAYBOOK, ROOT, RUNTIMES, Home, expectations, fitting, unfit
+from live import DEMOS, PLATFORMS, PLAYBOOK, ROOT, Home, expectations, fitting, unsupported_on
 
-SCRIPT = ROOT / "playbooks" / "gallery.py"
-# Longest playing of all demos on one runtime, in seconds.
+SCRIPT = ROOT / "tools" / "gallery" / "play_demos.py"
+# Longest playing of all demos on one platform, in seconds.
 PATIENCE = 3600
 
 
-@pytest.mark.parametrize("runtime", RUNTIMES)
-def test_the_gallery_in_one_command(runtime: str) -> None:
-    home = Home(runtime)
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_the_gallery_in_one_command(platform: str) -> None:
+    home = Home(platform)
     try:
         ran = play(home, [str(home.demo(name)) for name in DEMOS]).communicate(timeout=PATIENCE)[0]
         left = [line for name in DEMOS for line in home.left(name)]
     finally:
         home.close()
     assert left == []
-    played = fitting(runtime)
+    played = fitting(platform)
     total = sum(map(expectations, played))
-    told = f"{len(played)} of {len(played)} demos, {total} of {total} expectations hold on {runtime}"
+    told = f"{len(played)} of {len(played)} demos, {total} of {total} expectations hold on {platform}"
     assert told in ran, ran
     # Nothing but what says so of itself: a program that a demo wants of a plain machine and that is not there has failed it.
     for name in sorted({*DEMOS} - {*played}):
-        assert f"] - {home.name(name)}: not played, {unfit(name, runtime)}" in ran
+        assert f"] - {home.name(name)}: not played, {unsupported_on(name, platform)}" in ran
     for name in played:
         number = expectations(name)
         assert re.search(
             rf"^\[\d+/{len(DEMOS)}\] ✔ {home.name(name)}: {number} of {number} expectations hold", ran, re.M
         )
-        assert re.search(rf"^{home.name(name)} +{runtime} +{number} +{number} +\d+ +[\d.]+$", ran, re.M)
+        assert re.search(rf"^{home.name(name)} +{platform} +{number} +{number} +\d+ +[\d.]+$", ran, re.M)
 
 
 def test_a_demo_that_fails_is_told_and_nothing_is_left() -> None:
@@ -104,8 +104,8 @@ def test_a_gallery_that_is_interrupted_takes_down_what_it_deployed(number: int) 
 
 
 def play(home: Home, demos: list[str]) -> subprocess.Popen[str]:
-    options = ["--runtime", home.runtime, "--ansible-playbook", str(PLAYBOOK), "--jobs", "3", "--strict"]
-    options += ["--json", str(ROOT / "build" / "gallery" / f"{home.runtime}.json")] if len(demos) > 2 else []
+    options = ["--platform", home.platform, "--ansible-playbook", str(PLAYBOOK), "--jobs", "3", "--strict"]
+    options += ["--json", str(ROOT / "build" / "gallery" / f"{home.platform}.json")] if len(demos) > 2 else []
     variables = [f"--extra-vars={key}={value}" for key, value in home.variables.items()]
     return subprocess.Popen(
         [sys.executable, str(SCRIPT), *options, *demos, "--", *variables],

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from deployment import Deployment
-from live import DEMOS, FOUNDATION, RUNTIMES, Home, demo_data, unfit
+from live import DEMOS, FOUNDATION, PLATFORMS, Home, demo_data, unsupported_on
 
 Data = dict[str, Any]
 
@@ -277,8 +277,10 @@ PATIENCE = 60
 OTHERS = [name for name in DEMOS if name not in FOUNDATION]
 
 
-# Each on the first runtime that it fits; one after the other, so that no two of them take a range of ports.
-PLACES = [(next(runtime for runtime in RUNTIMES if not unfit(name, runtime)), name) for name in OTHERS]
+# Each on the first platform that it fits; one after the other, so that no two of them take a range of ports.
+PLACES = [
+    (next(platform for platform in PLATFORMS if not unsupported_on(name, platform)), name) for name in OTHERS
+]
 
 
 @pytest.fixture(scope="module")

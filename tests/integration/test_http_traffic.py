@@ -22,7 +22,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.meshlab.envoy.plugins.module_utils.traffic import TrafficError, parse_traffic, run
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic import TrafficError, parse_traffic, run
 
 ROOT = Path(__file__).resolve().parents[2]
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nx-served-by: a\r\n\r\nok"

@@ -19,14 +19,17 @@ import pytest
 from deployment import Deployment
 from live import ROOT, Home, fitting
 
-from ansible_collections.meshlab.envoy.plugins.module_utils.stats.api import (
+from ansible_collections.meshlab.envoy.plugins.module_utils._readings.prometheus_text import (
+    parse_line,
+    parse_series,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats_api import (
     Page,
     Selection,
     Wanted,
     parse_endpoints,
     scrape,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils.stats.prometheus import parse_line, parse_series
 
 MAPPINGS = ROOT / "roles" / "statsd_exporter" / "files"
 EVERYTHING = Selection(everything=True)

@@ -25,9 +25,9 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.bootstrap import ADMIN_READ_ONLY
-from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.versions import NEWEST, OLDEST
-from ansible_collections.meshlab.envoy.plugins.module_utils.plan.plan import make_plan
+from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.bootstrap import ADMIN_READ_ONLY
+from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.versions import NEWEST, OLDEST
+from ansible_collections.meshlab.envoy.plugins.module_utils._plan.plan import make_plan
 
 DEMOS = sorted((Path(__file__).resolve().parents[2] / "playbooks" / "demos").glob("*.yml"))
 GALLERY = {path.stem: yaml.safe_load(path.read_text(encoding="utf-8")) for path in DEMOS}
@@ -96,11 +96,11 @@ EVERYTHING: dict[str, Any] = {
     "statsd_exporter": {"style": "statsd"},
 }  # fmt: skip
 CASES = [
-    pytest.param(data, name, change, runtime, id="-".join(filter(None, [name, change, runtime])))
+    pytest.param(data, name, change, platform, id="-".join(filter(None, [name, change, platform])))
     for name, data in {**GALLERY, "everything": EVERYTHING}.items()
     for change in ["", *data.get("changes", {})]
-    for runtime in ("local", "docker")
-    if runtime not in data.get("unfit", {})
+    for platform in ("local", "docker")
+    if platform not in data.get("unsupported_on", {})
 ]
 
 
@@ -126,10 +126,10 @@ def envoy(request: pytest.FixtureRequest) -> str:
     return found(request.param)
 
 
-def plan(data: Any, name: str, runtime: str, folder: str = "/state", change: str = "") -> dict[str, Any]:
+def plan(data: Any, name: str, platform: str, folder: str = "/state", change: str = "") -> dict[str, Any]:
     program = {"image": "image:1", "executable": "program"}
     context = {
-        "runtime": runtime, "folder": folder, "change": change, "app": "pass",
+        "platform": platform, "folder": folder, "change": change, "app": "pass",
         "envoy": program, "python": program, "statsd_exporter": program,
     }  # fmt: skip
     return make_plan(name, data, context, f"{name}.yml")
@@ -156,11 +156,11 @@ def validate(envoy: str, check: dict[str, Any], folder: Path) -> str:
     return "" if ran.returncode == 0 else f"{check['name']}: {ran.stdout}{ran.stderr}"
 
 
-@pytest.mark.parametrize(("data", "name", "change", "runtime"), CASES)
+@pytest.mark.parametrize(("data", "name", "change", "platform"), CASES)
 def test_envoy_takes_every_document(
-    envoy: str, data: Any, name: str, change: str, runtime: str, tmp_path: Path
+    envoy: str, data: Any, name: str, change: str, platform: str, tmp_path: Path
 ) -> None:
-    made = plan(data, name, runtime, change=change)
+    made = plan(data, name, platform, change=change)
     write(made, tmp_path)
     checks = [check for check in made["checks"] if "--mode" in check["command"]]
     assert [check["name"] for check in checks] == [admin["proxy"] for admin in made["admins"]]
@@ -282,7 +282,7 @@ def test_what_people_look_at_is_let_through(edge: Edge, path: str) -> None:
 # What changes something, what tells secrets, and what nobody needs to see from outside.
 FORBIDDEN = (
     "/quitquitquit", "/logging?level=off", "/reset_counters", "/healthcheck/fail", "/runtime_modify?a=b", "/drain_listeners",
-    "/cpuprofiler?enable=y", "/heapprofiler?enable=y", "/reopen_logs", "/stats/recentlookups/enable", "/tap", "/config_dump", "/runtime",
+    "/cpuprofiler?enable=y", "/heapprofiler?enable=y", "/reopen_logs", "/stats/recentlookups/enable", "/tap", "/config_dump", "/platform",
     "/memory", "/help", "/", "/stats/", "/statsx", "/stats/x", "/ready/", "/certs/x", "/init_dump", "/hot_restart_version", "/contention",
 )  # fmt: skip
 

@@ -29,7 +29,7 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.meshlab.envoy.plugins.module_utils.demo.shape import DEMO, Shape
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.schema import DEMO, Shape
 
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
@@ -42,7 +42,7 @@ WRITE = os.environ.get("MESHLAB_WRITE_SAMPLES") == "1"
 NOT_RUN = {
     "make test": "the test that runs these commands is a part of it",
     ".venv/bin/ansible-playbook -i hosts.yml site.yml -e demo=front_proxy": "envoy1.example.com is to be a host of yours",
-    'make demos\nmake demos RUNTIME="local docker"\nmake demos DEMOS="gzip rbac"': "a test of its own plays the gallery",
+    'make demos\nmake demos PLATFORM="local docker"\nmake demos DEMOS="gzip rbac"': "a test of its own plays the gallery",
 }
 # What the gallery publishes, and the examples.
 PORTS = (7001, 7443, 8000, 8070, 8080, 8081, 8090, 8091, 8092, 8443, 9090, 9102, 9125, 9901, 10000)
@@ -203,7 +203,7 @@ def newcomer() -> Iterator[Newcomer]:
         # Only where a test failed is anything left.
         for folder in (home / ".local/state/meshlab.envoy").glob("*/supervisord.conf"):
             newcomer.run(
-                f".venv/bin/ansible-playbook -i inventories/local playbooks/teardown.yml -e runtime_demo_name={folder.parent.name}"
+                f".venv/bin/ansible-playbook -i inventories/local playbooks/teardown.yml -e deployment_demo_name={folder.parent.name}"
             )
         _remove_containers(home)
         subprocess.run(["chmod", "-R", "u+w", str(home)], check=False)
@@ -271,7 +271,7 @@ CAUSES = {
         "python3 -m http.server --bind 127.0.0.1 8080 2>/dev/null & trap 'kill %1' EXIT;"
         " until curl --silent --fail --output /dev/null http://127.0.0.1:8080/; do sleep 0.1; done; make demo"
     ),
-    "The Docker daemon does not answer": "make demo RUNTIME=docker DOCKER_HOST=unix:///nowhere.sock",
+    "The Docker daemon does not answer": "make demo PLATFORM=docker DOCKER_HOST=unix:///nowhere.sock",
     "there is no key 'publsh'; did you mean 'publish'?": (
         "sed 's/publish: 8443/publsh: 8443/' playbooks/demos/front_proxy.yml > ~/wrong.yml; make demo DEMO=~/wrong.yml"
     ),
@@ -279,9 +279,9 @@ CAUSES = {
         "sed '0,/prefix:/s//prefx:/' playbooks/demos/front_proxy.yml > ~/wrong.yml; make demo DEMO=~/wrong.yml"
     ),
     "There is no namespace shop on this cluster": (
-        "make demo RUNTIME=kubernetes ARGS='-e \"{runtime_cluster: {namespace: shop}}\"'"
+        "make demo PLATFORM=kubernetes ARGS='-e \"{deployment_cluster: {namespace: shop}}\"'"
     ),
-    "there is no such runtime; choose one of: docker kubernetes local openshift": "make demo RUNTIME=podman",
+    "there is no such platform; choose one of: docker kubernetes local openshift": "make demo PLATFORM=podman",
     "Python 3.11 or newer": "make lock PYTHON=nonesuch",
     "✘ cluster.service1.upstream_rq_200 at edge: ": (
         f"{SCALED}; trap 'make down DEMO=~/front_proxy.yml' EXIT; make demo DEMO=~/front_proxy.yml"
@@ -298,7 +298,7 @@ def test_each_row_of_troubles_has_a_cause() -> None:
 
 @pytest.mark.parametrize("message", CAUSES)
 def test_troubles_are_told_in_these_words(newcomer: Newcomer, message: str) -> None:
-    _there_or_skip("kubernetes" if "RUNTIME=kubernetes" in CAUSES[message] else "")
+    _there_or_skip("kubernetes" if "PLATFORM=kubernetes" in CAUSES[message] else "")
     done = newcomer.run(CAUSES[message])
     assert done.returncode != 0
     assert message in done.stdout

@@ -1,7 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Role `runtime` as other people's playbooks include it."""
+"""Role `platform` as other people's playbooks include it."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ PLAYBOOK = """
 - hosts: envoy_hosts
   gather_facts: false
   tasks:
-    - ansible.builtin.include_role: {name: meshlab.envoy.runtime}
-      vars: {runtime_replicas: {shop: "{{ item }}"}}
+    - ansible.builtin.include_role: {name: meshlab.envoy.deployment}
+      vars: {deployment_replicas: {shop: "{{ item }}"}}
       loop: [1, "{{ many }}"]
     - ansible.builtin.debug:
-        msg: "it runs {{ runtime_plan.workloads | map(attribute='name') | sort | join(' ') }}"
+        msg: "it runs {{ deployment_plan.workloads | map(attribute='name') | sort | join(' ') }}"
   vars:
-    runtime_demo_name: shop
-    runtime_demo: {summary: A shop, ports: 20000, services: {shop: {app: {}}}}
+    deployment_demo_name: shop
+    deployment_demo: {summary: A shop, ports: 20000, services: {shop: {app: {}}}}
 """
 
 

@@ -17,14 +17,14 @@ from typing import Any
 import pytest
 from ansible.module_utils.testing import patch_module_args
 
-from ansible_collections.meshlab.envoy.plugins.module_utils.documents.compose import compose
-from ansible_collections.meshlab.envoy.plugins.module_utils.documents.workload import (
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.documents import compose
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import (
     Mount,
     Port,
     Probe,
     Workload,
 )
-from ansible_collections.meshlab.envoy.plugins.modules import workloads as module
+from ansible_collections.meshlab.envoy.plugins.modules import demo_deploy as module
 
 IMAGE = "python:3.11-slim-bookworm"
 SERVER = """
@@ -71,7 +71,7 @@ class Demo:
         ]
         arguments = {
             "name": self.name,
-            "runtime": "docker",
+            "platform": "docker",
             "folder": str(self.folder),
             "files": files,
             "workloads": [one.to_dict() for one in workloads],

@@ -20,10 +20,10 @@ from typing import Any
 import pytest
 from ansible.module_utils.testing import patch_module_args
 
-from ansible_collections.meshlab.envoy.plugins.module_utils.documents.supervisord import supervisord_conf
-from ansible_collections.meshlab.envoy.plugins.module_utils.documents.workload import Port, Probe, Workload
-from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.daemon import Daemon
-from ansible_collections.meshlab.envoy.plugins.modules import workloads as module
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.documents import supervisord_conf
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.supervisord_process import Daemon
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import Port, Probe, Workload
+from ansible_collections.meshlab.envoy.plugins.modules import demo_deploy as module
 
 SUPERVISORD = Path(sys.executable).with_name("supervisord")
 # Answers "<name>\n" to a GET, from the first moment that it listens.
@@ -60,7 +60,7 @@ class Demo:
         ]
         arguments = {
             "name": "test",
-            "runtime": "local",
+            "platform": "local",
             "folder": str(self.folder),
             "files": files,
             "workloads": [one.to_dict() for one in workloads],
@@ -405,7 +405,7 @@ def test_through_ansible_it_predicts_and_shows(tmp_path: Path) -> None:
         ansible,
         "localhost",
         "-m",
-        "meshlab.envoy.workloads",
+        "meshlab.envoy.demo_deploy",
         "-a",
         json.dumps(arguments),
         "--check",

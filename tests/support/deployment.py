@@ -17,8 +17,8 @@ import yaml
 from ansible.module_utils.testing import patch_module_args
 from live import CACHE, ROOT, Home, demo_data, merged
 
-from ansible_collections.meshlab.envoy.plugins.module_utils.plan.plan import make_plan
-from ansible_collections.meshlab.envoy.plugins.modules import demo_verify, workloads
+from ansible_collections.meshlab.envoy.plugins.module_utils._plan.plan import make_plan
+from ansible_collections.meshlab.envoy.plugins.modules import demo_deploy, demo_verify
 
 _one_at_a_time = threading.Lock()
 
@@ -38,13 +38,13 @@ class Deployment:
     ) -> Any:
         roles = ROOT / "roles"
         context = {
-            "runtime": self.home.runtime,
+            "platform": self.home.platform,
             "folder": str(self.home.state(self.demo)),
             "envoy": {
                 "image": "envoyproxy/envoy:v1.40.0",
                 # Where Envoys run in pods, one that tests have anyway validates.
                 "executable": os.environ["MESHLAB_ENVOY"]
-                if self.home.runtime in ("kubernetes", "openshift")
+                if self.home.platform in ("kubernetes", "openshift")
                 else f"{CACHE}/envoy-1.40.0/bin/envoy",
                 "version": "1.40.0",
             },
@@ -70,7 +70,7 @@ class Deployment:
     def run(self, plan: Any, **options: Any) -> dict[str, Any]:
         keys = (
             "name",
-            "runtime",
+            "platform",
             "folder",
             "files",
             "directories",
@@ -87,7 +87,7 @@ class Deployment:
             if f"runtime_{key}" in self.home.variables
         }
         known = {key: plan[key] for key in keys if key in plan}
-        return module_answer(workloads, {**known, "supervisord": supervisord, **where, **options})
+        return module_answer(demo_deploy, {**known, "supervisord": supervisord, **where, **options})
 
     def verify(self, plan: Any, timeout: float = 0.5) -> dict[str, Any]:
         needed = {key: plan[key] for key in ("endpoints", "traffic", "assertions")}
@@ -96,7 +96,7 @@ class Deployment:
 
 def take_down(home: Home, demo: str) -> None:
     """Remove what there is of a demo, at the end of a test that is not about teardown.yml: that takes a second of CPU."""
-    plan = {"name": home.name(demo), "runtime": home.runtime, "folder": str(home.state(demo))}
+    plan = {"name": home.name(demo), "platform": home.platform, "folder": str(home.state(demo))}
     # Stories are told side by side, and what a module prints goes to the one standard output.
     with _one_at_a_time:
         result = Deployment(home, demo).run(plan, state="absent")

@@ -15,9 +15,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.api import Cluster, connect
-from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.pods import Pod, name_of, sort_out
-from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.versions import NEWEST
+from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.versions import NEWEST
+from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.api import Cluster, connect
+from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.pod_status import (
+    Pod,
+    name_of,
+    sort_out,
+)
 
 IMAGE = f"envoyproxy/envoy:v{NEWEST}"
 TYPE = "type.googleapis.com/envoy.extensions"

@@ -18,9 +18,9 @@ from typing import Any
 
 from pods import ClusterHome
 
-from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.api import Cluster
-from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.errors import ClusterError
-from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.pods import name_of, sort_out
+from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.api import Cluster
+from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.errors import ClusterError
+from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.pod_status import name_of, sort_out
 
 # Answers that have to come while pods change, the last of them perhaps afterwards.
 ENOUGH = 30

@@ -27,16 +27,16 @@ from typing import Any, ClassVar
 
 import yaml
 
-from ansible_collections.meshlab.envoy.plugins.module_utils.traffic import parse_traffic, run
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic import parse_traffic, run
 
 ROOT = Path(__file__).resolve().parents[2]
 GALLERY = ROOT / "playbooks" / "demos"
 DEMOS = sorted(path.stem for path in GALLERY.glob("*.yml"))
 # Those that show what the collection can do: each of their expectations, and each step on their way, has a test.
 FOUNDATION = ("canary", "fault_injection", "front_proxy", "mutual_tls", "service_envoy")
-RUNTIMES = ("local", "docker")
+PLATFORMS = ("local", "docker")
 PLAYBOOK = ROOT / ".venv" / "bin" / "ansible-playbook"
-# Programs that the local runtime installs are kept between runs, apart from what a person's own demos use.
+# Programs that the local platform installs are kept between runs, apart from what a person's own demos use.
 CACHE = ROOT / "build" / "cache" / "integration"
 # The gallery's ports are in 7000 … 12999. Moved by these they are out of each other's way, and below those that systems give to clients.
 # What is below is a program's own in its container, such as 5432, and stays.
@@ -114,14 +114,14 @@ def demo_data(name: str, shift: int) -> Any:
     return yaml.safe_load(re.sub(r"(_)(\d{4})(?=\\\.)", moved, text))
 
 
-def unfit(name: str, runtime: str) -> str:
-    """Return why a demo of the gallery does not run on a runtime, as its file says; empty where it does."""
-    return str((demo_data(name, 0).get("unfit") or {}).get(runtime, ""))
+def unsupported_on(name: str, platform: str) -> str:
+    """Return why a demo of the gallery does not run on a platform, as its file says; empty where it does."""
+    return str((demo_data(name, 0).get("unsupported_on") or {}).get(platform, ""))
 
 
-def fitting(runtime: str) -> list[str]:
-    """Return the demos of the gallery that run on a runtime."""
-    return [name for name in DEMOS if not unfit(name, runtime)]
+def fitting(platform: str) -> list[str]:
+    """Return the demos of the gallery that run on a platform."""
+    return [name for name in DEMOS if not unsupported_on(name, platform)]
 
 
 def expectations(name: str, pods: bool = False) -> int:
@@ -172,20 +172,20 @@ class Home:
     # Whether what is deployed from here takes ports of this machine.
     publishes: ClassVar[bool] = True
 
-    def __init__(self, runtime: str) -> None:
-        self.runtime = runtime
+    def __init__(self, platform: str) -> None:
+        self.platform = platform
         self._shift = Shift() if self.publishes else None
         self.shift = self._shift.number if self._shift else SHIFTS[0]
         self.prefix = f"t{os.getpid()}"
         # Not pytest's own folder: the path of a Unix socket has at most 107 bytes.
         self.folder = Path(tempfile.mkdtemp(prefix="meshlab-"))
-        self.variables: dict[str, Any] = {"runtime_cache": str(CACHE), "runtime_timeout": 300}
+        self.variables: dict[str, Any] = {"deployment_cache": str(CACHE), "deployment_timeout": 300}
         # The lab has one; without it the role gets one.
         exporter = os.environ.get("MESHLAB_STATSD_EXPORTER")
         if exporter:
             self.variables |= {"statsd_exporter_source": "path", "statsd_exporter_path": exporter}
         self.exporter = exporter or f"{CACHE}/statsd_exporter-0.30.0/statsd_exporter"
-        self.inventory = str(ROOT / "inventories" / runtime)
+        self.inventory = str(ROOT / "inventories" / platform)
         self.cwd = ROOT
         self.environment = {**os.environ, "HOME": str(self.folder)}
         if wheels := os.environ.get("MESHLAB_LAB_WHEELS"):
@@ -244,7 +244,7 @@ class Home:
 
     def running(self, demo: str) -> set[str]:
         """Return a line for each process or container of a demo, another one after a restart."""
-        if self.runtime == "local":
+        if self.platform == "local":
             return set(processes_of(self.state(demo)))
         ids = docker("ps", "--quiet", "--filter", f"label=com.docker.compose.project={self.name(demo)}")
         return set(docker("inspect", "--format", "{{.Name}} {{.Id}} {{.State.StartedAt}}", *ids))
@@ -255,12 +255,12 @@ class Home:
         return (
             files
             + processes_of(self.folder)
-            + (containers(self.name(demo)) if self.runtime == "docker" else [])
+            + (containers(self.name(demo)) if self.platform == "docker" else [])
         )
 
 
 def provide() -> None:
-    """Install what the local runtime runs into CACHE, where it is not there yet."""
+    """Install what the local platform runs into CACHE, where it is not there yet."""
     home = Home("local")
     try:
         wanted = (

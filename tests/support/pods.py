@@ -16,10 +16,10 @@ from typing import Any
 
 from live import Home, answered
 
-from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.api import Cluster, connect
-from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.kinds import kind_of
+from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.api import Cluster, connect
+from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.resource_kinds import kind_of
 
-RUNTIMES = ("kubernetes", "openshift")
+PLATFORMS = ("kubernetes", "openshift")
 # What a namespace's pods have to keep to. `openshift` has the lab choose a random user for them, as a project does.
 RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
 HABITS = {"kubernetes": {}, "openshift": {"meshlab.envoy/openshift": "true"}}
@@ -36,19 +36,19 @@ class ClusterHome(Home):
 
     publishes = False
 
-    def __init__(self, runtime: str) -> None:
-        super().__init__(runtime)
+    def __init__(self, platform: str) -> None:
+        super().__init__(platform)
         # Another name each time: a namespace takes some seconds to go.
         self.namespace = f"meshlab-{self.prefix}-{secrets.token_hex(3)}"
         self.cluster: Cluster = connect({"namespace": self.namespace})
-        self.variables["runtime_cluster"] = {"namespace": self.namespace}
+        self.variables["deployment_cluster"] = {"namespace": self.namespace}
         self.cluster.apply(
             {
                 "apiVersion": "v1",
                 "kind": "Namespace",
                 "metadata": {
                     "name": self.namespace,
-                    "labels": RESTRICTED | HABITS[runtime],
+                    "labels": RESTRICTED | HABITS[platform],
                     "annotations": UIDS,
                 },
             }

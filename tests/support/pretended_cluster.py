@@ -9,9 +9,9 @@ import itertools
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.api import Answer
-from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.errors import ClusterError
-from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.kubernetes_objects import key_of
+from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.api import Answer
+from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.errors import ClusterError
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.object_diff import key_of
 
 Object = dict[str, Any]
 

@@ -21,7 +21,7 @@ from ansible.module_utils.common import warnings
 from ansible.module_utils.testing import patch_module_args
 from envoys import binary
 
-from ansible_collections.meshlab.envoy.plugins.module_utils.envoy.versions import NEWEST
+from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.versions import NEWEST
 
 TYPES = "type.googleapis.com/envoy.extensions"
 

@@ -14,7 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from ansible_collections.meshlab.envoy.plugins.module_utils.websocket import framing
+from ansible_collections.meshlab.envoy.plugins.module_utils._common import websocket_frames
 
 
 class StubCluster:
@@ -123,22 +123,22 @@ class _Handler(BaseHTTPRequestHandler):
         number = port.to_bytes(2, "little")
         remote = self.connection
         self.stub.forwards.append(remote)
-        _send(remote, framing.BINARY, b"\0" + number)
-        _send(remote, framing.BINARY, b"\1" + number)
+        _send(remote, websocket_frames.BINARY, b"\0" + number)
+        _send(remote, websocket_frames.BINARY, b"\1" + number)
         try:
             local = socket.create_connection(("127.0.0.1", self.stub.ports[f"{name}:{port}"]), 5)
         except (OSError, KeyError):
             words = f"error forwarding port {port} to pod x: failed to connect: connect: connection refused"
-            _send(remote, framing.BINARY, b"\1" + words.encode())
-            _send(remote, framing.CLOSE, (1000).to_bytes(2, "big"))
+            _send(remote, websocket_frames.BINARY, b"\1" + words.encode())
+            _send(remote, websocket_frames.CLOSE, (1000).to_bytes(2, "big"))
             return
         local.settimeout(None)
 
         def down() -> None:
             with contextlib.suppress(OSError):
                 while data := local.recv(30_000):
-                    _send(remote, framing.BINARY, b"\0" + data)
-                _send(remote, framing.CLOSE, (1000).to_bytes(2, "big"))
+                    _send(remote, websocket_frames.BINARY, b"\0" + data)
+                _send(remote, websocket_frames.CLOSE, (1000).to_bytes(2, "big"))
                 remote.shutdown(socket.SHUT_RDWR)
 
         threading.Thread(target=down, daemon=True).start()
@@ -146,8 +146,8 @@ class _Handler(BaseHTTPRequestHandler):
         with contextlib.suppress(OSError), local:
             while data := remote.recv(65_536):
                 inbox += data
-                for opcode, payload in framing.frames(inbox):
-                    if opcode != framing.CLOSE:
+                for opcode, payload in websocket_frames.frames(inbox):
+                    if opcode != websocket_frames.CLOSE:
                         local.sendall(payload[1:])
             local.shutdown(socket.SHUT_RDWR)  # wakes the other thread
 

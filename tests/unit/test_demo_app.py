@@ -60,8 +60,8 @@ def test_settings_have_defaults(app: ModuleType) -> None:
         ("SERVICE", "1/2", "only letters, digits, dots and dashes"),
         ("HOSTNAME", "a\r\nx: y", "only letters, digits, dots and dashes"),
         ("VERSION", 'v"1', "only letters, digits, dots and dashes"),
-        ("HOPS", "http://a", "DEMO_APP_HOPS holds 'http://a': write a host, or host:port"),
-        ("HOPS", "*", "write a host, or host:port"),
+        ("CALLS", "http://a", "DEMO_APP_CALLS holds 'http://a': write a host, or host:port"),
+        ("CALLS", "*", "write a host, or host:port"),
         ("LIMIT_CPU_MS", "1.5", "a whole number"),
         ("PROT", "1", "DEMO_APP_PROT is not a setting; known: DEMO_APP_BIND"),
     ],
@@ -173,14 +173,14 @@ def test_a_hop_goes_to_the_allow_list_only(
 ) -> None:
     monkeypatch.setattr(app.http.client, "HTTPConnection", lambda *_a, **_k: pytest.fail("it was called"))
     with pytest.raises(app.RefusedError) as refused:
-        app.hop(request(app, "/hop", {"url": [url]}, HOPS="allowed, ported:81"))
+        app.hop(request(app, "/hop", {"url": [url]}, CALLS="allowed, ported:81"))
     assert refused.value.status == status
 
 
 @pytest.mark.parametrize("made", ["4", "999", "x", "-1"])
 def test_a_chain_of_hops_ends(app: ModuleType, made: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(app.http.client, "HTTPConnection", lambda *_a, **_k: pytest.fail("it was called"))
-    last = request(app, "/hop", {"url": ["http://allowed/"]}, HOPS="allowed", LIMIT_HOPS="4")
+    last = request(app, "/hop", {"url": ["http://allowed/"]}, CALLS="allowed", LIMIT_HOPS="4")
     last.headers = {app.HOPS_HEADER: made}
     with pytest.raises(app.RefusedError, match="longer than 4"):
         app.hop(last)

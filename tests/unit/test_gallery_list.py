@@ -47,11 +47,11 @@ def test_the_playbook_has_a_line_for_each_demo_and_no_warning() -> None:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["demo", "RUNTIME=local docker"], "a demo runs on one of them at a time; only `make demos` takes several"),
-        (["demos", "RUNTIME=local doker"], "there is no such runtime; choose one of: docker kubernetes local openshift"),
+        (["demo", "PLATFORM=local docker"], "a demo runs on one of them at a time; only `make demos` takes several"),
+        (["demos", "PLATFORM=local doker"], "there is no such platform; choose one of: docker kubernetes local openshift"),
         (["change", "DEMO=canary"], "make: say which change of canary: make change DEMO=canary CHANGE=..."),
     ],
-    ids=["two runtimes", "no runtime", "no change"],
+    ids=["two platforms", "no platform", "no change"],
 )  # fmt: skip
 def test_make_says_what_it_needs(words: list[str], told: str) -> None:
     # Made already, as far as make can see.
@@ -65,7 +65,7 @@ def test_make_says_what_it_needs(words: list[str], told: str) -> None:
 
 def test_make_demos_takes_several_runtimes_and_some_demos() -> None:
     words = said(
-        "make", "--no-print-directory", "--dry-run", "demos", "RUNTIME=local docker", "DEMOS=gzip rbac"
+        "make", "--no-print-directory", "--dry-run", "demos", "PLATFORM=local docker", "DEMOS=gzip rbac"
     )
-    assert "playbooks/gallery.py --runtime local --runtime docker " in words
+    assert "tools/gallery/play_demos.py --platform local --platform docker " in words
     assert " gzip rbac -- " in words

@@ -62,7 +62,7 @@ RUN = {
     "changes": 1,
     "seconds": 12.3,
     "failed": [],
-    "unfit": "",
+    "unsupported_on": "",
     "seen": {"": ["✔ everybody: 20 answers with status 200"], "more": ["✘ x <1>"]},
 }
 
@@ -76,9 +76,9 @@ def page(**more: Any) -> str:
 
 @pytest.fixture
 def played(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """playbooks/gallery.py, which is a program."""
+    """tools/gallery/play_demos.py, which is a program."""
     monkeypatch.syspath_prepend(ROOT / "playbooks")
-    return importlib.import_module("gallery")
+    return importlib.import_module("play_demos")
 
 
 def test_what_a_file_says_is_no_markup() -> None:
@@ -88,9 +88,9 @@ def test_what_a_file_says_is_no_markup() -> None:
 
 
 def test_how_it_is_run_on_each_runtime() -> None:
-    text = page(unfit={"kubernetes": "a port-forward carries no datagrams"})
+    text = page(unsupported_on={"kubernetes": "a port-forward carries no datagrams"})
     assert "| `make demo DEMO=shop` | `ansible-playbook -i inventories/local site.yml -e demo=shop` |" in text
-    assert "| docker | `make demo DEMO=shop RUNTIME=docker` |" in text
+    assert "| docker | `make demo DEMO=shop PLATFORM=docker` |" in text
     assert "| kubernetes | not there: a port-forward carries no datagrams |" in text
 
 
@@ -114,7 +114,7 @@ def test_a_change_is_shown_with_what_it_makes_of_the_topology() -> None:
 
 
 def test_a_demo_that_was_not_run_here_says_so() -> None:
-    assert "| docker | not run in this checkout yet: `make demos RUNTIME=docker` |" in page()
+    assert "| docker | not run in this checkout yet: `make demos PLATFORM=docker` |" in page()
 
 
 def test_the_last_numbers_are_shown() -> None:
@@ -167,7 +167,7 @@ def test_the_index_says_what_of_envoy_a_demo_is_about() -> None:
 def test_every_demo_of_the_gallery_has_a_page(played: ModuleType, tmp_path: Path) -> None:
     import gallery_pages
 
-    demos = gallery_pages.gallery(ROOT / "playbooks" / "demos", tmp_path, played.unfit)
+    demos = gallery_pages.gallery(ROOT / "playbooks" / "demos", tmp_path, played.unsupported_on)
     gallery_pages.write(tmp_path / "pages", demos)
     names = {path.stem for path in (ROOT / "playbooks" / "demos").glob("*.yml")}
     assert {path.stem for path in (tmp_path / "pages").glob("*.md")} == {*names, "index"}
@@ -189,11 +189,11 @@ def test_what_was_seen_is_in_the_report(played: ModuleType, line: str, seen: lis
 
 
 def test_the_report_is_read_as_it_is_written(played: ModuleType) -> None:
-    from ansible_collections.meshlab.envoy.plugins.module_utils.verify.report import report
+    from ansible_collections.meshlab.envoy.plugins.module_utils._verify.report import report
 
     plan = {
         "name": "shop",
-        "runtime": "local",
+        "platform": "local",
         "summary": "A shop",
         "workloads": [],
         "addresses": [],

@@ -1,7 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which playbooks playbooks/gallery.py plays, and what it tells, seen by a program that stands in for ansible-playbook."""
+"""Which playbooks tools/gallery/play_demos.py plays, and what it tells, seen by a program that stands in for ansible-playbook."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SCRIPT = ROOT / "playbooks" / "gallery.py"
-CHANGED = ["not_deployed site", "change one", "change teardown two"]
+SCRIPT = ROOT / "tools" / "gallery" / "play_demos.py"
+CHANGED = ["assert_not_deployed site", "change one", "change teardown two"]
 # Says what it is asked to play, and what ansible-playbook would say of it.
 PROGRAM = """#!/bin/sh
 told={told}
@@ -40,7 +40,7 @@ case $step in teardown) ;; *) echo "2 of 2 expectations hold: 1 requests" ;; esa
 case $step in *teardown*) echo "PLAY [Remove a demo] ***" ;; esac
 {ending}
 """
-DEPLOYED = """case $step in not_deployed*)
+DEPLOYED = """case $step in assert_not_deployed*)
 echo '[ERROR]: Task failed: demo is deployed already: take it down first, or leave it as it is'; exit 2;; esac"""
 Ran = subprocess.CompletedProcess[str]
 Gallery = Callable[..., Ran]
@@ -85,7 +85,7 @@ def lines(ran: Ran) -> list[str]:
 
 @pytest.mark.parametrize(
     ("options", "wanted"),
-    [([], CHANGED), (["--no-changes"], ["not_deployed site teardown"])],
+    [([], CHANGED), (["--no-changes"], ["assert_not_deployed site teardown"])],
     ids=["all", "no changes"],
 )
 def test_steps_of_a_demo(
@@ -108,7 +108,7 @@ def test_steps_of_a_demo(
         ),
         ("{command: [no-such-server], program: sh}", [], "✔ demo: "),
         ("{command: [./no-such-server]}", [], "✔ demo: "),
-        ("{command: [no-such-server]}", ["--runtime", "docker"], "✔ demo: "),
+        ("{command: [no-such-server]}", ["--platform", "docker"], "✔ demo: "),
         ("{command: [no-such-server]}", ["--inventory", "{folder}/elsewhere.yml"], "✔ demo: "),
     ],
     ids=["not there", "not there by its name here", "there by its name here", "a path", "in a container", "elsewhere"],
@@ -143,7 +143,7 @@ def test_what_is_deployed_already_is_left_alone(gallery: Gallery, steps: Any, de
     says = PROGRAM.replace("case $step in *site*)", "{behaviour}\ncase $step in *site*)")
     ran = gallery(demo, behaviour=DEPLOYED, says=says)
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    assert steps() == ["not_deployed site"]
+    assert steps() == ["assert_not_deployed site"]
     assert "[1/1] - demo: not played, it is deployed already: take it down first" in ran.stdout
     assert "0 of 0 demos" in ran.stdout
 
@@ -155,7 +155,7 @@ def test_what_fails_before_it_can_count_is_counted_from_its_file(
         demo, behaviour='case $step in *site*) echo "[ERROR]: no room"; echo "Origin: x"; exit 2;; esac'
     )
     assert ran.returncode == 1
-    assert steps() == ["not_deployed site", "teardown"]
+    assert steps() == ["assert_not_deployed site", "teardown"]
     # Its own two, the same after one change, and one after the other.
     assert "[1/1] ✘ demo: 0 of 5 expectations hold, N, failed: site" in lines(ran)
     assert "✘ demo on local, site:\nno room\n" in ran.stdout
@@ -173,7 +173,7 @@ def test_a_change_that_fails_is_told_and_the_demo_taken_down(
 
 
 @pytest.mark.parametrize(
-    ("changes", "wanted"), [("", CHANGED), ("none", ["not_deployed site teardown"])], ids=["after a change", "at once"]
+    ("changes", "wanted"), [("", CHANGED), ("none", ["assert_not_deployed site teardown"])], ids=["after a change", "at once"]
 )  # fmt: skip
 def test_what_cannot_be_taken_down_is_told(
     gallery: Gallery, steps: Any, demo: Path, changes: str, wanted: list[str]
@@ -200,7 +200,7 @@ def test_what_is_no_demo_is_for_the_playbooks_to_tell(gallery: Gallery, demo: Pa
 def test_the_first_that_can_be_played_is_played_alone(gallery: Gallery, tmp_path: Path) -> None:
     for name in ("b", "c", "d"):
         (tmp_path / f"{name}.yml").write_text("services:\n")
-    (tmp_path / "a.yml").write_text("unfit: {local: not here}\n")
+    (tmp_path / "a.yml").write_text("unsupported_on: {local: not here}\n")
     # Fails where another one is played at the same time.
     alone = f"if [ $demo = b ]; then sleep 0.5; ls {tmp_path}/[cd].begun 2>/dev/null && exit 2; else touch {tmp_path}/$demo.begun; fi"
     ran = gallery(*(tmp_path / f"{name}.yml" for name in "abcd"), behaviour=alone)
@@ -211,13 +211,13 @@ def test_the_first_that_can_be_played_is_played_alone(gallery: Gallery, tmp_path
 
 def test_several_runtimes_are_one_table(gallery: Gallery, steps: Any, tmp_path: Path, demo: Path) -> None:
     other = tmp_path / "other.yml"
-    other.write_text("unfit: {docker: not there}\nexpectations: [{}, {}]\n")
-    told = tmp_path / "{runtime}.json"
-    ran = gallery("--runtime", "local", "--runtime", "docker", "--json", told, other, demo)
+    other.write_text("unsupported_on: {docker: not there}\nexpectations: [{}, {}]\n")
+    told = tmp_path / "{platform}.json"
+    ran = gallery("--platform", "local", "--platform", "docker", "--json", told, other, demo)
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    assert steps() == ["not_deployed site teardown", *CHANGED, *CHANGED]
+    assert steps() == ["assert_not_deployed site teardown", *CHANGED, *CHANGED]
     assert [line.split() for line in lines(ran)[-8:]] == [
-        ["demo", "runtime", "expectations", "held", "changes", "seconds"],
+        ["demo", "platform", "expectations", "held", "changes", "seconds"],
         ["demo", "local", "6", "6", "2", "N"],
         ["demo", "docker", "6", "6", "2", "N"],
         ["other", "local", "2", "2", "0", "N"],
@@ -226,10 +226,10 @@ def test_several_runtimes_are_one_table(gallery: Gallery, steps: Any, tmp_path: 
         ["2", "of", "2", "demos,", "8", "of", "8", "expectations", "hold", "on", "local"],
         ["1", "of", "1", "demos,", "6", "of", "6", "expectations", "hold", "on", "docker,", "in", "N."],
     ]
-    for runtime in ("local", "docker"):
-        found = json.loads((tmp_path / f"{runtime}.json").read_text())
+    for platform in ("local", "docker"):
+        found = json.loads((tmp_path / f"{platform}.json").read_text())
         assert [one["demo"] for one in found] == ["other", "demo"]
-        assert {one["runtime"] for one in found} == {runtime}
+        assert {one["platform"] for one in found} == {platform}
 
 
 def test_no_line_gets_into_another_one(command: Any, demo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -272,4 +272,4 @@ def test_whoever_ends_it_has_what_was_deployed_taken_down(
     assert process.returncode == 130
     assert "what was deployed is taken down" in told
     assert "is still there" not in told
-    assert steps() == ["not_deployed site teardown", "teardown"]
+    assert steps() == ["assert_not_deployed site teardown", "teardown"]

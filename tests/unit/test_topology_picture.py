@@ -20,7 +20,7 @@ WEB = {"port": 8080, "publish": 8000, "routes": [{"match": {"prefix": "/"}, "rou
 
 def demo(**topology: Any) -> dict[str, Any]:
     # Not above: a module is read before the collection can be imported.
-    from ansible_collections.meshlab.envoy.plugins.module_utils.demo.read import read
+    from ansible_collections.meshlab.envoy.plugins.module_utils._demo.loader import read
 
     return read("shop", {"summary": "A shop", "ports": 20000, **topology})
 
@@ -98,7 +98,7 @@ def test_stats_lead_to_the_exporter() -> None:
     svg = drawn(
         demo(
             services={"web": {"sidecar": {"listeners": {"http": listener}}}},
-            statsd_exporter={"beside": "web", "publish": 9102},
+            statsd_exporter={"shares_network_with": "web", "publish": 9102},
         )
     )
     assert {"statsd_exporter", "beside web", "http :9102", "statsd :9125", "stats"} <= set(texts(svg))
@@ -111,7 +111,7 @@ def test_a_server_leads_to_whom_it_is_told_of() -> None:
         "command": ["watch", "${web/admin}", "${statsd_exporter.host}", "${web/admin.port}"],
     }
     services = {"web": {"sidecar": {"listeners": {"http": {"port": 9000}}}}, "watch": {"server": server}}
-    svg = drawn(demo(services=services, statsd_exporter={"beside": "web"}))
+    svg = drawn(demo(services=services, statsd_exporter={"shares_network_with": "web"}))
     assert {"web/admin", "admin :9902", "statsd_exporter"} <= set(texts(svg))
     # from the sidecar to its app, and from the server to both
     assert arrows(svg) == 3
@@ -147,7 +147,7 @@ def test_a_long_line_is_cut() -> None:
 
 @pytest.mark.parametrize("path", DEMOS, ids=lambda path: path.stem)
 def test_no_box_of_the_gallery_overlaps_another(path: Path) -> None:
-    from ansible_collections.meshlab.envoy.plugins.module_utils.demo.read import read
+    from ansible_collections.meshlab.envoy.plugins.module_utils._demo.loader import read
 
     svg = drawn(read(path.stem, yaml.safe_load(path.read_text(encoding="utf-8"))))
     for one, other in itertools.combinations(boxes(svg), 2):
@@ -158,7 +158,7 @@ def test_no_box_of_the_gallery_overlaps_another(path: Path) -> None:
 
 @pytest.mark.parametrize("path", DEMOS, ids=lambda path: path.stem)
 def test_no_text_of_the_gallery_is_wider_than_its_box(path: Path) -> None:
-    from ansible_collections.meshlab.envoy.plugins.module_utils.demo.read import read
+    from ansible_collections.meshlab.envoy.plugins.module_utils._demo.loader import read
 
     svg = drawn(read(path.stem, yaml.safe_load(path.read_text(encoding="utf-8"))))
     for one in svg.iter(f"{SVG}text"):

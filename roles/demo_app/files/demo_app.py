@@ -45,7 +45,7 @@ SETTINGS = {
     "SERVICE": ("", "the number N of /service/N that this one answers"),
     "HOSTNAME": ("", "the name it gives as its own; default: the host's"),
     "VERSION": ("", "a version to show, in the header x-app-version too"),
-    "HOPS": ("", "hosts that /hop may call, by commas: name or name:port"),
+    "CALLS": ("", "hosts that /hop may call, by commas: name or name:port"),
     "LOG": ("none", "none, or requests: a line of JSON for each"),
     "DRAIN": ("0", "seconds that it goes on serving after SIGTERM"),
     "DEADLINE": ("10", "seconds after which a stop no longer waits for requests under way"),
@@ -110,7 +110,7 @@ class Settings:
     service: str
     hostname: str
     version: str
-    hops: frozenset[str]
+    calls: frozenset[str]
     log: bool
     drain: float
     deadline: float
@@ -135,10 +135,10 @@ class Settings:
                 raise SettingsError(
                     f"{PREFIX}{name} is {value!r}: only letters, digits, dots and dashes can be used"
                 )
-        hops = frozenset(hop.strip().lower() for hop in values["HOPS"].split(",") if hop.strip())
-        for hop in hops:
+        calls = frozenset(hop.strip().lower() for hop in values["CALLS"].split(",") if hop.strip())
+        for hop in calls:
             if not re.fullmatch(r"(\[[0-9a-f:.]+\]|[a-z0-9_.-]+)(:[0-9]{1,5})?", hop):
-                raise SettingsError(f"{PREFIX}HOPS holds {hop!r}: write a host, or host:port")
+                raise SettingsError(f"{PREFIX}CALLS holds {hop!r}: write a host, or host:port")
         return cls(
             bind=values["BIND"],
             port=_whole("PORT", values["PORT"], 65535),
@@ -146,7 +146,7 @@ class Settings:
             service=values["SERVICE"],
             hostname=hostname,
             version=values["VERSION"],
-            hops=hops,
+            calls=calls,
             log=_one_of("LOG", values["LOG"], ("none", "requests")) == "requests",
             drain=_whole("DRAIN", values["DRAIN"], 3600),
             deadline=_whole("DEADLINE", values["DEADLINE"], 3600),
@@ -529,8 +529,8 @@ def hop(request: Request) -> Response:
     if re.search(r"[^\x21-\x7e]", url):
         raise RefusedError(400, "url holds characters that have to be percent-encoded.")
     name = f"[{host}]" if ":" in host else host
-    if name not in settings.hops and f"{name}:{port}" not in settings.hops:
-        raise RefusedError(403, f"{name}:{port} is not among the hosts that may be called ({PREFIX}HOPS).")
+    if name not in settings.calls and f"{name}:{port}" not in settings.calls:
+        raise RefusedError(403, f"{name}:{port} is not among the hosts that may be called ({PREFIX}CALLS).")
     made = request.headers.get(HOPS_HEADER, "0")
     hops = int(made) + 1 if re.fullmatch(r"[0-9]{1,3}", made) else 1000
     if hops > settings.limits["LIMIT_HOPS"]:

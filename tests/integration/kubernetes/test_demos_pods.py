@@ -11,7 +11,7 @@ from collections import Counter
 
 import pytest
 from live import FOUNDATION, demo_data, docker
-from pods import RUNTIMES, ClusterHome, asking_pods, kubectl
+from pods import PLATFORMS, ClusterHome, asking_pods, kubectl
 
 # Asks 60 times, on a connection each, and prints who answered, and what stood in front of it.
 ASKS = """
@@ -55,10 +55,10 @@ def tell(home: ClusterHome, name: str) -> None:
     assert home.left(name) == []
 
 
-@pytest.mark.parametrize("runtime", RUNTIMES)
-def test_nobody_is_the_user_of_the_image(runtime: str) -> None:
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_nobody_is_the_user_of_the_image(platform: str) -> None:
     """On OpenShift it is the project's user, on Kubernetes the one that is set; in neither root."""
-    home = ClusterHome(runtime)
+    home = ClusterHome(platform)
     try:
         home.play("site", "--skip-tags", "verify", demo=home.demo("front_proxy"))
         users = {
@@ -69,7 +69,7 @@ def test_nobody_is_the_user_of_the_image(runtime: str) -> None:
             for pod in home.objects("Pod", "front_proxy")
             for one in pod["spec"]["containers"]
         }
-        assert users == {(65532 if runtime == "kubernetes" else 1000650000, True)}
+        assert users == {(65532 if platform == "kubernetes" else 1000650000, True)}
     finally:
         home.close()
 
@@ -89,7 +89,7 @@ def test_a_change_loses_no_request_and_restarts_nobody() -> None:
 
 def test_scaling_loses_no_request() -> None:
     home = ClusterHome("kubernetes")
-    three = {"runtime_replicas": {"service1": 3}}
+    three = {"deployment_replicas": {"service1": 3}}
     try:
         demo = home.demo("front_proxy")
         home.play("site", "--skip-tags", "verify", demo=demo)
@@ -110,7 +110,7 @@ def test_scaling_loses_no_request() -> None:
 def test_a_service_may_stand_where_the_edge_did() -> None:
     home = ClusterHome("kubernetes")
     try:
-        words = home.play("site", demo=home.demo("front_proxy"), runtime_edge="service").words
+        words = home.play("site", demo=home.demo("front_proxy"), deployment_edge="service").words
         assert "9 of 9 expectations hold" in words
         assert [one["metadata"]["name"] for one in home.objects("Deployment", "front_proxy")] == [
             f"{home.name('front_proxy').replace('_', '-')}-service{number}" for number in (1, 2)
@@ -123,8 +123,8 @@ def test_a_service_balances_over_the_sidecars_of_all_pods() -> None:
     """Who asks it in the cluster: the traffic of a demo comes by a port-forward, and so to pods that it chooses itself."""
     home = ClusterHome("kubernetes")
     try:
-        demo, replicas = home.demo("front_proxy"), {"runtime_replicas": {"service1": 2}}
-        home.play("site", "--skip-tags", "verify", demo=demo, runtime_edge="service", **replicas)
+        demo, replicas = home.demo("front_proxy"), {"deployment_replicas": {"service1": 2}}
+        home.play("site", "--skip-tags", "verify", demo=demo, deployment_edge="service", **replicas)
         [service] = [one for one in home.objects("Service") if one["metadata"]["name"].endswith("-service1")]
         port = next(one["port"] for one in service["spec"]["ports"] if one["name"] == "ingress")
         [asker] = home.pods("front_proxy", "service2")
@@ -162,14 +162,14 @@ def test_two_demos_beside_each_other() -> None:
 def test_a_demo_in_two_namespaces() -> None:
     """Each has its own folder, and in it its own authority."""
     home, other = ClusterHome("kubernetes"), ClusterHome("kubernetes")
-    there = {"runtime_cluster": {"namespace": other.namespace}}
+    there = {"deployment_cluster": {"namespace": other.namespace}}
     try:
         demo = home.demo("front_proxy")
         home.play("site", "--skip-tags", "verify", demo=demo)
         home.play("site", "--skip-tags", "verify", demo=demo, **there)
         running = home.running("front_proxy")
         # From a namespace's folder nothing reaches another, neither to deploy nor to take down.
-        folder = {"runtime_folder": str(home.state("front_proxy"))}
+        folder = {"deployment_folder": str(home.state("front_proxy"))}
         for playbook in ("site", "teardown"):
             words = home.play(playbook, ok=False, demo=demo, **there, **folder).words
             assert (

@@ -21,8 +21,8 @@ from deployment import Deployment
 from kubernetes_support import asked_meanwhile, container_of
 from pods import ClusterHome, kubectl
 
-from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.api import connect
-from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.errors import ClusterError
+from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.api import connect
+from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.errors import ClusterError
 
 DEMO = "front_proxy"
 INGRESS, READ_ONLY = 10000, 9902
@@ -364,10 +364,10 @@ def staying_connected(address: tuple[str, int]) -> Iterator[Counter[str]]:
 
 
 @pytest.mark.lab
-@pytest.mark.parametrize("runtime", ["kubernetes", "openshift"])
-def test_routes_end_tls_as_they_are_told_and_go_with_the_setting(runtime: str) -> None:
+@pytest.mark.parametrize("platform", ["kubernetes", "openshift"])
+def test_routes_end_tls_as_they_are_told_and_go_with_the_setting(platform: str) -> None:
     """On OpenShift unless switched off, elsewhere where switched on. A Route needs no pods to be looked at, so there are none."""
-    home = ClusterHome(runtime)
+    home = ClusterHome(platform)
     front = Deployment(home, DEMO)
     try:
         present(front, podless(front, routes=True, termination="reencrypt", domain="apps.example.com"))

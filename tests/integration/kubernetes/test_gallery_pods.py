@@ -11,22 +11,22 @@ import subprocess
 import sys
 
 import pytest
-from live import DEMOS, FOUNDATION, PLAYBOOK, ROOT, expectations, unfit
+from live import DEMOS, FOUNDATION, PLAYBOOK, ROOT, expectations, unsupported_on
 from pods import ClusterHome
 
-SCRIPT = ROOT / "playbooks" / "gallery.py"
+SCRIPT = ROOT / "tools" / "gallery" / "play_demos.py"
 PATIENCE = 3600  # seconds
 
 
 @pytest.mark.parametrize(
-    ("runtime", "names"),
+    ("platform", "names"),
     [("kubernetes", DEMOS), ("openshift", sorted(FOUNDATION))],
     ids=["kubernetes", "openshift"],
 )
-def test_the_gallery_in_one_command(runtime: str, names: list[str]) -> None:
-    home = ClusterHome(runtime)
-    options = ["--runtime", runtime, "--ansible-playbook", str(PLAYBOOK), "--jobs", "3"]
-    options += ["--json", str(ROOT / "build" / "gallery" / f"{runtime}.json")]
+def test_the_gallery_in_one_command(platform: str, names: list[str]) -> None:
+    home = ClusterHome(platform)
+    options = ["--platform", platform, "--ansible-playbook", str(PLAYBOOK), "--jobs", "3"]
+    options += ["--json", str(ROOT / "build" / "gallery" / f"{platform}.json")]
     demos = [str(home.demo(name)) for name in names]
     try:
         ran = subprocess.run(
@@ -45,7 +45,7 @@ def test_the_gallery_in_one_command(runtime: str, names: list[str]) -> None:
         home.close()
     assert ran.returncode == 0, ran.stdout
     assert left == []
-    played = [name for name in names if not unfit(name, runtime)]
+    played = [name for name in names if not unsupported_on(name, platform)]
     total = sum(expectations(name, pods=True) for name in played)
-    told = f"{len(played)} of {len(played)} demos, {total} of {total} expectations hold on {runtime}"
+    told = f"{len(played)} of {len(played)} demos, {total} of {total} expectations hold on {platform}"
     assert told in ran.stdout, ran.stdout

@@ -26,11 +26,13 @@ import yaml
 from ansible.module_utils.testing import patch_module_args
 from envoy_pods import Shop, bootstrap, http_filter, http_listener, pod_spec, says, until
 
-from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.access import Access
-from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.api import connect
-from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.errors import ClusterError
-from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.pods import name_of
-from ansible_collections.meshlab.envoy.plugins.module_utils.stats.api import (
+from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.api import connect
+from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.errors import ClusterError
+from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.pod_access import Access
+from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.pod_status import name_of
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic import parse_traffic, run
+from ansible_collections.meshlab.envoy.plugins.module_utils._verify.verify_options import perform
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats_api import (
     Limits,
     Outcome,
     parse_assertions,
@@ -39,8 +41,6 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.stats.api import (
     wanted_by,
     watch,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils.traffic import parse_traffic, run
-from ansible_collections.meshlab.envoy.plugins.module_utils.verify.task import perform
 from ansible_collections.meshlab.envoy.plugins.modules import (
     envoy_admin,
     envoy_clusters_info,

@@ -14,13 +14,13 @@ from collections.abc import Iterator
 import pytest
 import yaml
 from live import ROOT, Run, demo_data
-from pods import RUNTIMES, UIDS, ClusterHome
+from pods import PLATFORMS, UIDS, ClusterHome
 
 DEMO = "front_proxy"
 DATA = demo_data(DEMO, 0)
 COUNT = len(DATA["expectations"]) + sum(len(one["expect"]) for one in DATA["traffic"])
 # A Route that ends TLS and begins another has to believe who signed the edge's certificate.
-AGAIN = {"runtime_kubernetes": {"routes": True, "termination": "reencrypt"}}
+AGAIN = {"deployment_kubernetes": {"routes": True, "termination": "reencrypt"}}
 HOLD = f"{COUNT} of {COUNT} expectations hold"
 # Nothing of OpenShift is in the lab but Routes and a project's user, so `oc` is kubectl and a stand-in.
 OC = f"""\
@@ -72,7 +72,7 @@ class Person:
             raise AssertionError(f"{error}\n{self.types(f'{self.kubectl} describe pods')[-4000:]}") from None
 
 
-@pytest.fixture(params=RUNTIMES)
+@pytest.fixture(params=PLATFORMS)
 def person(request: pytest.FixtureRequest) -> Iterator[Person]:
     home = ClusterHome(request.param)
     yield Person(home)
@@ -98,7 +98,7 @@ def assert_believed(person: Person) -> None:
 def test_kubectl_runs_what_was_rendered_and_ansible_takes_it_over(person: Person) -> None:
     home = person.home
     home.variables |= AGAIN
-    demo, own = home.demo(DEMO), {"runtime_folder": str(person.folder)}
+    demo, own = home.demo(DEMO), {"deployment_folder": str(person.folder)}
     command = commands(home.play("render", demo=demo, render_to=str(person.folder)))
     text = (person.folder / "manifests.yaml").read_text()
     assert "PRIVATE KEY" not in text
@@ -149,7 +149,10 @@ def test_kubectl_runs_what_was_rendered_and_ansible_takes_it_over(person: Person
 def test_a_template_is_processed_and_created(person: Person) -> None:
     home = person.home
     home.variables |= AGAIN
-    demo, own = home.demo(DEMO), {"runtime_folder": str(person.folder), "runtime_replicas": {"service1": 2}}
+    demo, own = (
+        home.demo(DEMO),
+        {"deployment_folder": str(person.folder), "deployment_replicas": {"service1": 2}},
+    )
     command = commands(home.play("render", demo=demo, render_to=str(person.folder)))
     for name in ("manifests.yaml", "template.yaml"):
         assert "PRIVATE KEY" not in (person.folder / name).read_text()

@@ -17,9 +17,9 @@ from kubernetes_support import asked_meanwhile, container_of, pod_of
 from live import ROOT
 from pods import ClusterHome
 
-from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.api import connect
-from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.errors import ClusterError
-from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.pods import name_of, sort_out
+from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.api import connect
+from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.errors import ClusterError
+from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.pod_status import name_of, sort_out
 
 DEMO = "service_envoy"
 ROLE = ROOT / "docs" / "kubernetes" / "deploy.yaml"

@@ -17,8 +17,8 @@ from deployment import Deployment
 from kubernetes_support import altered, ask, asked_meanwhile, edge_address
 from pods import ClusterHome
 
-from ansible_collections.meshlab.envoy.plugins.module_utils.cluster.api import Cluster
-from ansible_collections.meshlab.envoy.plugins.module_utils.runtime.kubernetes_live import PodAdmin
+from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.api import Cluster
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.live_config import PodAdmin
 
 # The port of a sidecar that a demo says nothing of.
 INGRESS = 10000

@@ -15,10 +15,10 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
 
 from ansible_collections.meshlab.envoy.plugins.filter.plan import FilterModule
-from ansible_collections.meshlab.envoy.plugins.module_utils.plan.plan import make_plan
+from ansible_collections.meshlab.envoy.plugins.module_utils._plan.plan import make_plan
 
 DEMO: dict[str, Any] = {"summary": "s", "ports": 20000, "services": {"web": {"app": {}}}}
-CONTEXT: dict[str, Any] = {"runtime": "local", "folder": "/state", "python": {"executable": "python3"}}
+CONTEXT: dict[str, Any] = {"platform": "local", "folder": "/state", "python": {"executable": "python3"}}
 
 
 def plan(*arguments: Any, **options: Any) -> Any:
@@ -38,7 +38,7 @@ def test_it_is_make_plan() -> None:
             {**CONTEXT, "envoy": {"version": "1.2.3"}},
             "Envoy 1.2.3 is not supported",
         ),
-        (DEMO, {**CONTEXT, "runtime": "docker"}, "workload web-1 needs an image to run in a container"),
+        (DEMO, {**CONTEXT, "platform": "docker"}, "workload web-1 needs an image to run in a container"),
         (None, CONTEXT, "shop.yml: is not a mapping"),
     ],
 )

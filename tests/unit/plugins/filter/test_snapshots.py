@@ -14,10 +14,10 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.meshlab.envoy.plugins.filter.delta import delta
 from ansible_collections.meshlab.envoy.plugins.filter.quantile import quantile
 from ansible_collections.meshlab.envoy.plugins.filter.to_prometheus import to_prometheus
-from ansible_collections.meshlab.envoy.plugins.module_utils.stats.api import Page, Selection, Snapshot
-from ansible_collections.meshlab.envoy.plugins.module_utils.stats.histogram import Histogram
-from ansible_collections.meshlab.envoy.plugins.module_utils.stats.prometheus import parse_text
-from ansible_collections.meshlab.envoy.plugins.module_utils.stats.snapshot import Identity, Samples
+from ansible_collections.meshlab.envoy.plugins.module_utils._readings.histogram import Histogram
+from ansible_collections.meshlab.envoy.plugins.module_utils._readings.prometheus_text import parse_text
+from ansible_collections.meshlab.envoy.plugins.module_utils._readings.snapshot import Identity, Samples
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats_api import Page, Selection, Snapshot
 
 FAST, SLOW = (1.0, 2.0, 90), (100.0, 200.0, 10)
 

@@ -13,6 +13,7 @@ import pytest
 from ansible.module_utils.testing import patch_module_args
 
 from ansible_collections.meshlab.envoy.plugins.modules import (
+    demo_deploy,
     demo_verify,
     envoy_admin,
     envoy_clusters_info,
@@ -20,7 +21,6 @@ from ansible_collections.meshlab.envoy.plugins.modules import (
     envoy_stats,
     envoy_stats_info,
     http_traffic,
-    workloads,
 )
 
 PATH = "/nobody/has/this/kubeconfig"
@@ -37,10 +37,10 @@ MODULES: list[tuple[ModuleType, dict[str, Any]]] = [
     (envoy_stats_info, {**PODS, "strict": True}),
     (http_traffic, {"url": "http://x:8080/", "pod": {"selector": "app=web"}}),
     (
-        workloads,
+        demo_deploy,
         {
             "name": "x",
-            "runtime": "kubernetes",
+            "platform": "kubernetes",
             "folder": "/nonexistent/x",
             "files": [{"path": "manifests.yaml", "content": ""}],
         },

@@ -1,0 +1,96 @@
+# Copyright (c) 2026 meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The whole of envoy_clusters_info without Ansible."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Sequence
+from typing import Any
+from urllib.parse import quote
+
+from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.admin_client import Client
+from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.broadcast import (
+    failures,
+    first_failure,
+    put,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._readings.cluster_hosts import (
+    Host,
+    read_host,
+    totals,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._readings.envoy_stats_json import load
+from ansible_collections.meshlab.envoy.plugins.module_utils._readings.errors import ScrapeError
+from ansible_collections.meshlab.envoy.plugins.module_utils._readings.query import re2_escape
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats_api import Endpoint, Limits
+
+Clusters = dict[str, dict[str, Any]]
+_LONGEST_FILTER = 8_000
+
+
+def path_for(names: Collection[str]) -> str:
+    """What to ask for. Envoy knows `filter` here from 1.38 and ignores it before, so the answer is searched all the same."""
+    pattern = quote(f"^(?:{'|'.join(re2_escape(name) for name in names)})$", safe="") if names else ""
+    filtered = pattern and len(pattern) <= _LONGEST_FILTER and not any("\n" in name for name in names)
+    return "/clusters?format=json" + (f"&filter={pattern}" if filtered else "")
+
+
+def read_clusters(data: Any, names: Collection[str] = ()) -> Clusters:
+    """The answer of /clusters?format=json; only the named clusters, or all."""
+    try:
+        return {
+            one["name"]: _cluster(one)
+            for one in data.get("cluster_statuses", ())
+            if not names or one["name"] in names
+        }
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ScrapeError(
+            "unparsable", f"clusters cannot be read ({type(error).__name__}: {error})"
+        ) from None
+
+
+def _cluster(data: Any) -> dict[str, Any]:
+    hosts = [read_host(host) for host in data.get("host_statuses", ())]
+    together = totals(hosts)
+    del together["hosts"]
+    return {
+        "added_via_api": bool(data.get("added_via_api")),
+        "eds_service_name": str(data.get("eds_service_name", "")),
+        **together,
+        "hosts": [_host(host) for host in hosts],
+    }
+
+
+def _host(host: Host) -> dict[str, Any]:
+    return {
+        "address": host.address,
+        "hostname": host.hostname,
+        "healthy": host.healthy,
+        "eds_health": host.eds_health,
+        "flags": list(host.flags),
+        "weight": host.weight,
+        "priority": host.priority,
+        "locality": dict(host.locality),
+        "success_rate": host.success_rate,
+        "stats": dict(host.stats),
+    }
+
+
+def clusters_info(
+    endpoints: Sequence[Endpoint], names: Sequence[str], timeout: float, limits: Limits
+) -> tuple[str, dict[str, Any]]:
+    """Asks all endpoints side by side; returns what went wrong, and the data that the module returns."""
+    began, path = time.monotonic(), path_for(names)
+
+    async def question(client: Client, found: Clusters) -> None:
+        found.update(read_clusters(load((await client.get(path)).body), names))
+
+    replies = put(endpoints, question, Clusters, timeout, limits)
+    return failures(replies), {
+        "clusters": {reply.name: reply.value for reply in replies if reply.failure is None},
+        "endpoints": [reply.as_data() for reply in replies],
+        "failure": first_failure(replies),
+        "elapsed": round(time.monotonic() - began, 3),
+    }

@@ -1,0 +1,219 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The phases of a change after it was prepared: write, go live, finish."""
+
+from __future__ import annotations
+
+import contextlib
+import stat
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.thread_pool import each, together
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.config_target import Folder, Place
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import (
+    Admin,
+    Finding,
+    Refused,
+    Wanted,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy import live_update
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy.config_admin import AdminClient
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy.xds_confirmation import (
+    Silent,
+    Watch,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.files import file_tree, state_file
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.files.file_diff import Differences, shown
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.files.state_file import Manifest
+
+
+class Change:
+    """What `prepare` found to do. Its phases are called in order; what is not called is done by the next run."""
+
+    def __init__(
+        self,
+        folder: Path,
+        wanted: Wanted,
+        check_mode: bool = False,
+        places: Mapping[str, Place] | None = None,
+        where: str = "",
+    ) -> None:
+        self.folder = folder
+        self.wanted = wanted
+        self.check_mode = check_mode
+        # Where each proxy's watched files are when they are not in `folder`, by proxy.
+        self.places = places or {}
+        # Where what is written runs; '' leaves what is remembered of that.
+        self.where = where
+        self.before = Manifest()
+        self.after = Manifest()
+        self.differences = Differences((), (), (), (), ())
+        self.remarks: list[str] = []
+        self.outcomes: list[live_update.Outcome] = []
+        # Whose watched files differ: those that run bring them live, the others read them when they start.
+        self.running: set[str] = set()
+        self.starting: set[str] = set()
+        self.held = contextlib.ExitStack()
+
+    def __enter__(self) -> Change:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let the folder go, so that another run may change it."""
+        self.held.close()
+
+    @property
+    def changed(self) -> bool:
+        return bool(self.differences)
+
+    @property
+    def diff(self) -> list[dict[str, Any]]:
+        return shown(self.differences)
+
+    def files_changed(self, below: str = "") -> list[str]:
+        """Return the paths that differ, of `below` (a path or a folder) when it is given; certificates and removals too."""
+        paths = [one.path for one in (*self.differences.files, *self.differences.gone)]
+        return [path for path in paths if not below or path == below or path.startswith(f"{below}/")]
+
+    def write(self, restarting: Collection[str] = ()) -> None:
+        """Write everything except what running proxies watch; those in `restarting` count as not running."""
+        watched = {one.wanted.live for one in self.differences.files if one.wanted and one.wanted.live}
+        admins = [admin for admin in self.wanted.admins if admin.proxy in watched]
+        asked = [admin for admin in admins if admin.proxy not in restarting]
+        alive = together(lambda admin: self._place(admin).running(), asked)
+        self.running = {admin.proxy for admin, runs in alive if runs}
+        self.starting = {admin.proxy for admin in admins} - self.running
+        with permitted(self.folder):
+            swapped = [
+                one.path for one in self.differences.files if one.wanted and one.wanted.live in self.running
+            ]
+            state_file.save(self.folder, self.before.with_pending(self.after, swapped))
+            for folder in self.wanted.directories:
+                file_tree.make_folder(self.folder / folder.path, folder.mode, exact=True)
+            for one in self.differences.files:
+                if one.wanted and one.wanted.live not in self.running:
+                    file_tree.make_folder((self.folder / one.path).parent)
+                    file_tree.write(self.folder / one.path, one.wanted.content, one.wanted.mode)
+
+    def started(self) -> None:
+        """See that those which were started took what they watch: validation does not see all. Raises Refused for those that did not."""
+        places = {admin.proxy: self._place(admin) for admin in self.wanted.admins}
+        work = {proxy: self._live_files(proxy) for proxy in sorted(self.starting)}
+
+        def one(proxy: str) -> list[Finding]:
+            try:
+                said = {file.path: places[proxy].refused(file.kind) for file in work[proxy]}
+            except Silent as error:
+                return [Finding(f"the Envoy that was started does not answer: {error}.", proxy)]
+            return [
+                Finding(f"the Envoy that was started says: {words}.", proxy, path)
+                for path, words in said.items()
+                if words
+            ]
+
+        findings = [finding for found in each(one, work).values() for finding in found]
+        if findings:
+            watching = self.starting | self.running
+            unsure = [
+                one.path for one in self.differences.files if one.wanted and one.wanted.live in watching
+            ]
+            state_file.save(self.folder, self.before.with_pending(self.after, unsure))
+            raise Refused(findings, stays="It runs without what it refused.")
+
+    def go_live(self, timeout: float = 60, drain_timeout: float = 10) -> list[live_update.Outcome]:
+        """Bring running proxies to their new files, side by side. Raises Refused, when all are done, for those that refused.
+
+        A cluster that goes is kept until no connection of before needs it; when that takes longer than `drain_timeout`
+        it stays (`Outcome.kept`, and a remark), and the next run removes it.
+        """
+        places = {admin.proxy: self._place(admin) for admin in self.wanted.admins}
+        work = {proxy: self._live_files(proxy) for proxy in sorted(self.running)}
+
+        def one(proxy: str) -> live_update.Outcome:
+            return live_update.go_live(proxy, places[proxy], work[proxy], timeout, drain_timeout)
+
+        self.outcomes = list(each(one, work).values())
+        for outcome in self.outcomes:
+            self.remarks += [f"{outcome.proxy}: {remark}" for remark in outcome.remarks]
+            if outcome.kept:
+                self.remarks.append(
+                    f"{outcome.proxy}: connections of before the change are still open after {drain_timeout:g} s;"
+                    f" {', '.join(outcome.kept)} stays for them, and the next run removes it."
+                )
+        refused = [one for one in self.outcomes if one.words]
+        if refused:
+            unsure = [file.path for one in refused if not one.rolled_back for file in work[one.proxy]]
+            state_file.save(self.folder, self.before.with_pending(self.after, unsure))
+            raise Refused(
+                [Finding(f"the running Envoy says: {one.words}.", one.proxy, one.file) for one in refused],
+                stays=_stays(refused),
+            )
+        return self.outcomes
+
+    def undo(self, proxies: Iterable[str]) -> None:
+        """Put back what `write` wrote for these proxies and they do not watch: for an Envoy that refused its live files."""
+        blamed = {path for check in self.wanted.checks if check.name in set(proxies) for path in check.blames}
+        for one in self.differences.files:
+            if one.path in blamed and one.wanted and not one.wanted.live:
+                if one.old is None or one.old_mode is None:
+                    file_tree.remove(self.folder, one.path)
+                else:
+                    file_tree.write(self.folder / one.path, one.old, one.old_mode)
+
+    def finish(self) -> None:
+        """Remove what an earlier run wrote and nobody wants any more, and remember what is there now."""
+        with permitted(self.folder):
+            for gone in self.differences.gone:
+                file_tree.remove(self.folder, gone.path)
+            for path in self.before.files.keys() - self.after.files.keys():
+                if not (self.folder / path).exists():
+                    # A run that was interrupted may have made its folder, and not yet the file.
+                    file_tree.remove(self.folder, path)
+            for path in sorted(self.differences.gone_directories, reverse=True):
+                for left in (self.folder / path).glob("*"):
+                    # An Envoy that is gone leaves its admin's socket.
+                    if stat.S_ISSOCK(left.lstat().st_mode):
+                        left.unlink()
+                file_tree.remove_folder(self.folder / path)
+            state_file.save(self.folder, self.after)
+
+    def _place(self, admin: Admin) -> Place:
+        return self.places.get(admin.proxy) or Folder(self.folder, Watch(AdminClient(admin.url)))
+
+    def _live_files(self, proxy: str) -> list[live_update.LiveFile]:
+        mine = [one for one in self.differences.files if one.wanted and one.wanted.live == proxy]
+        kinds = live_update.kinds({one.path: (one.old, one.wanted.content) for one in mine if one.wanted})
+        return [
+            live_update.LiveFile(one.path, one.old, one.wanted.content, one.wanted.mode, kinds[one.path])
+            for one in mine
+            if one.wanted
+        ]
+
+
+def _stays(refused: Sequence[live_update.Outcome]) -> str:
+    names = ", ".join(one.proxy for one in refused)
+    if all(one.rolled_back for one in refused):
+        return f"The files of {names} were put back, and it confirmed them: it goes on as before."
+    return f"The files of {names} were put back, which it did not confirm: look at its log."
+
+
+@contextlib.contextmanager
+def permitted(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except PermissionError as error:
+        raise Refused(
+            f"{error.filename or folder} may not be written by the user of this task: use become, or make it theirs."
+        ) from None
+    except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
+        raise Refused(f"{error.filename or folder} is in the way: {error.strerror}.") from None

@@ -1,0 +1,144 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Runs the checks of a staged folder: whatever is wrong is found before anything is changed."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.command import (
+    identity,
+    not_runnable,
+    resolved,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import (
+    Check,
+    Ran,
+    Refused,
+    Runner,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.files.state_file import sha256
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.validation import container_checks
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.validation.error_location import finding
+
+UNCHANGED = "Nothing was changed; what runs goes on as it was."
+VERSION = re.compile(r"version: [0-9a-f]+/(?P<version>\d+\.\d+\.\d+\S*?)/")
+SHARED_LIBRARY = re.compile(r"error while loading shared libraries: .*|version `\S+' not found.*")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One command to run: a check itself, or (with `check` None) the question for a program's version."""
+
+    image: str | None
+    command: tuple[str, ...]
+    check: Check | None = None
+    wanted: str | None = None
+
+
+def digest(check: Check, contents: Mapping[str, bytes]) -> str:
+    """Return what changes when `check` has to be run again: itself, its program, what it may read."""
+    # A proxy's files lie in a folder of its own. Where one does not, it may read anything.
+    tops = (
+        {path.partition("/")[0] for path in check.blames}
+        if all("/" in path for path in check.blames)
+        else set()
+    )
+    read = {
+        path: sha256(content)
+        for path, content in contents.items()
+        if not tops or path.partition("/")[0] in tops
+    }
+    own = {file.path: sha256(file.content) for file in check.files}
+    program = check.image or identity(check.command[0])
+    return sha256(
+        repr((check.command, check.version, program, sorted(own.items()), sorted(read.items()))).encode()
+    )
+
+
+def run_checks(
+    checks: Sequence[Check],
+    folder: Path,
+    texts: Mapping[str, str],
+    writable: Sequence[str],
+    pull: bool,
+    runner: Runner,
+) -> None:
+    """Run `checks` in the staged `folder`, side by side. Raises Refused with all that is wrong, Unavailable."""
+    asked = dict.fromkeys(
+        Job(check.image, (check.command[0], "--version"), None, check.version)
+        for check in checks
+        if check.version
+    )
+    jobs = [*asked, *(Job(check.image, check.command, check) for check in checks)]
+    ends: dict[Job, Ran] = {}
+    for image in dict.fromkeys(job.image for job in jobs if job.image):
+        mine = [job for job in jobs if job.image == image]
+        rans = container_checks.run_all(image, [job.command for job in mine], folder, writable, pull, runner)
+        ends.update(zip(mine, rans, strict=True))
+    here = [job for job in jobs if not job.image]
+    with ThreadPoolExecutor(max(2, os.cpu_count() or 2)) as pool:
+        ends.update(zip(here, pool.map(lambda job: _run_here(job, folder, runner), here), strict=True))
+    for job, ran in ends.items():
+        _runs_at_all(job, ran)
+    wrong = [
+        finding(job.check, f"{ran.out}\n{ran.err}", texts)
+        for job, ran in ends.items()
+        if job.check and ran.code != 0
+    ]
+    if wrong:
+        raise Refused(wrong, stays=UNCHANGED)
+
+
+def _run_here(job: Job, folder: Path, runner: Runner) -> Ran:
+    program = resolved(job.command[0])
+    try:
+        return runner([program, *job.command[1:]], folder, 60)
+    except OSError as error:
+        raise not_runnable(job.command[0], error) from None
+
+
+def _runs_at_all(job: Job, ran: Ran) -> None:
+    """Raise Refused for a program that cannot run here, or is another than the one it is taken for."""
+    program = job.command[0]
+    where = f"{program} in {job.image}" if job.image else program
+    output = f"{ran.out}\n{ran.err}"
+    if missing := SHARED_LIBRARY.search(output):
+        raise Refused(
+            f"{where} cannot run on this host ({missing.group()}): get a build for it, or use the image."
+        )
+    if ran.code < 0 or ran.code in (132, 139):
+        signal = -ran.code if ran.code < 0 else ran.code - 128
+        raise Refused(
+            f"{where} was ended by signal {signal}: it is not for this machine, or memory is short."
+        )
+    if ran.code in (container_checks.NOT_EXECUTABLE, container_checks.NOT_FOUND) and job.image:
+        raise Refused(
+            f"{program} is not in {job.image}, or cannot be executed there: correct the image or the command."
+        )
+    if ran.code == 124 and ran.err.startswith("it did not end"):
+        raise Refused(
+            f"{where}: {ran.err}; the host is overloaded, or it is not the program it is taken for."
+        )
+    found = VERSION.search(output)
+    if job.check is None:
+        if not found:
+            raise Refused(f"{where} is not an Envoy: asked for its version it says {_short(output)}.")
+        if found.group("version") != job.wanted:
+            raise Refused(
+                f"{where} is Envoy {found.group('version')}, and {job.wanted} is wanted: change one of them."
+            )
+    elif "validate" in job.command and ran.code == 0 and "OK" not in output:
+        raise Refused(f"{where} is not an Envoy: asked to validate it says {_short(output)}.")
+
+
+def _short(output: str) -> str:
+    words = " ".join(output.split())
+    return repr(words[:80] + "…" if len(words) > 80 else words) if words else "nothing"

@@ -1,0 +1,79 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One value of a demo file: is it of its option's type, and among what its option allows?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from copy import deepcopy
+from typing import Any
+
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.boolean import truth
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError, check_known
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.schema import Option
+
+KINDS = {
+    "str": "text",
+    "int": "a whole number",
+    "bool": "true or false",
+    "dict": "a mapping",
+    "list": "a list",
+}
+
+
+def typed(value: Any, option: Option, file: str, path: str) -> Any:
+    """Return a copy of `value` in its option's type. Raises DemoError.
+
+    Text that says a number or a truth is taken for it, because a template may hand it over so; anything else that is
+    of another type is a mistake.
+    """
+    value = _converted(deepcopy(value), option["type"], file, path)
+    if "elements" in option:
+        return [
+            _converted(one, option["elements"], file, f"{path}[{position}]")
+            for position, one in enumerate(value)
+        ]
+    if "choices" in option:
+        check_known(value, option["choices"], file, path, "choice")
+    if "between" in option:
+        _check_range(value, option["between"], file, path)
+    return value
+
+
+def _converted(value: Any, kind: str, file: str, path: str) -> Any:
+    if kind == "str" and _is_number(value):
+        return str(value)
+    if kind == "int" and isinstance(value, str) and re.fullmatch(r"[+-]?\d+", value):
+        return int(value)
+    if kind == "bool" and isinstance(value, str) and (said := truth(value)) is not None:
+        return said
+    fits = {
+        "str": isinstance(value, str),
+        "int": isinstance(value, int) and not isinstance(value, bool),
+        "bool": isinstance(value, bool),
+        "dict": isinstance(value, Mapping),
+        "list": isinstance(value, (list, tuple)),
+    }[kind]
+    if not fits:
+        hint = "; put it in quotes" if kind == "str" and isinstance(value, bool) else ""
+        raise DemoError(file, f"{path}: has to be {KINDS[kind]}, not {_shown(value)}{hint}")
+    return value
+
+
+def _check_range(value: int, between: tuple[int, int], file: str, path: str) -> None:
+    lowest, highest = between
+    if not lowest <= value <= highest:
+        why = " (a port below 1024 needs root)" if lowest == 1024 and value < 1024 else ""
+        raise DemoError(file, f"{path}: {value} is not between {lowest} and {highest}{why}")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _shown(value: Any) -> str:
+    """Return `value` as it would stand in the file."""
+    return ("true" if value else "false") if isinstance(value, bool) else f"'{value}'"

@@ -1,0 +1,96 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Network and HTTP filters that every configuration repeats."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.any_message import Message, overlay, typed
+
+# What one line of the access log says; JSON, on standard output. Operators: Envoy's "Access logging" page.
+ACCESS_LOG_FIELDS = {
+    "start_time": "%START_TIME%",
+    "method": "%REQ(:METHOD)%",
+    "path": "%REQ(X-ENVOY-ORIGINAL-PATH?:PATH)%",
+    "protocol": "%PROTOCOL%",
+    "response_code": "%RESPONSE_CODE%",
+    "response_flags": "%RESPONSE_FLAGS%",
+    "bytes_received": "%BYTES_RECEIVED%",
+    "bytes_sent": "%BYTES_SENT%",
+    "duration_ms": "%DURATION%",
+    "upstream_host": "%UPSTREAM_HOST%",
+    "upstream_cluster": "%UPSTREAM_CLUSTER%",
+    "client": "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%",
+    "x_forwarded_for": "%REQ(X-FORWARDED-FOR)%",
+    "request_id": "%REQ(X-REQUEST-ID)%",
+}
+
+
+def http_connection_manager(
+    stat_prefix: str,
+    virtual_hosts: Sequence[Mapping[str, Any]],
+    http_filters: Sequence[Mapping[str, Any]] = (),
+    options: Mapping[str, Any] | None = None,
+    access_log: bool = True,
+) -> Message:
+    """Return the network filter that makes a listener speak HTTP.
+
+    `http_filters` run before the router; `options` are fields of HttpConnectionManager, merged over these.
+    """
+    router = {
+        "name": "envoy.filters.http.router",
+        "typed_config": typed("envoy.extensions.filters.http.router.v3.Router"),
+    }
+    manager = typed(
+        "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        stat_prefix=stat_prefix,
+        use_remote_address=True,
+        normalize_path=True,
+        merge_slashes=True,
+        route_config={"name": stat_prefix, "virtual_hosts": [dict(host) for host in virtual_hosts]},
+        http_filters=[*(dict(one) for one in http_filters), router],
+    )
+    if access_log:
+        manager["access_log"] = [stdout_access_log()]
+    return {
+        "name": "envoy.filters.network.http_connection_manager",
+        "typed_config": overlay(manager, options),
+    }
+
+
+def stdout_access_log() -> Message:
+    """Return an access log of one JSON object a line on standard output."""
+    return {
+        "name": "envoy.access_loggers.stdout",
+        "typed_config": typed(
+            "envoy.extensions.access_loggers.stream.v3.StdoutAccessLog",
+            log_format={"json_format": dict(ACCESS_LOG_FIELDS)},
+        ),
+    }
+
+
+def tcp_proxy(stat_prefix: str, cluster: str) -> Message:
+    """Return the network filter that forwards bytes to `cluster`."""
+    return {
+        "name": "envoy.filters.network.tcp_proxy",
+        "typed_config": typed(
+            "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy", stat_prefix=stat_prefix, cluster=cluster
+        ),
+    }
+
+
+def udp_proxy(stat_prefix: str, cluster: str) -> Message:
+    """Return the listener filter that forwards datagrams to `cluster`, and its answers back."""
+    route = typed("envoy.extensions.filters.udp.udp_proxy.v3.Route", cluster=cluster)
+    return {
+        "name": "envoy.filters.udp_listener.udp_proxy",
+        "typed_config": typed(
+            "envoy.extensions.filters.udp.udp_proxy.v3.UdpProxyConfig",
+            stat_prefix=stat_prefix,
+            matcher={"on_no_match": {"action": {"name": "route", "typed_config": route}}},
+        ),
+    }

@@ -1,0 +1,144 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Workloads → compose.yaml, as data.
+
+The document is what a person would have written: `docker compose up` in its folder runs it without Ansible.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import (
+    Mount,
+    Port,
+    Probe,
+    Workload,
+    WorkloadError,
+    check_names,
+    network_owner,
+    ranks,
+)
+
+FILE = "compose.yaml"
+DIGEST = "MESHLAB_ENVOY_DIGEST"
+LABEL = "meshlab.envoy.demo"
+
+
+def compose(
+    name: str, workloads: Sequence[Workload], bind: str, network: str | None = None
+) -> dict[str, Any]:
+    """Return the compose project `name` of `workloads`.
+
+    Published ports are bound to `bind`; `network` is an existing network to join instead of the project's
+    own. Raises WorkloadError.
+    """
+    check_names(workloads)
+    rank = ranks(workloads)
+    sharers: dict[str, list[Workload]] = {one.name: [] for one in workloads}
+    for workload in workloads:
+        sharers[network_owner(workload, workloads).name].append(workload)
+    ordered = sorted(workloads, key=lambda one: (rank[one.name], one.name))
+    document: dict[str, Any] = {
+        "name": name,
+        "services": {one.name: _service(name, one, sharers, bind) for one in ordered},
+    }
+    if network:
+        document["networks"] = {"default": {"name": network, "external": True}}
+    return document
+
+
+def _service(
+    project: str, workload: Workload, sharers: Mapping[str, Sequence[Workload]], bind: str
+) -> dict[str, Any]:
+    if not workload.image:
+        raise WorkloadError(f"workload {workload.name} needs an image to run in a container")
+    program, *arguments = workload.command
+    owner = next(name for name, inside in sharers.items() if workload in inside)
+    environment = {**workload.environment, **({DIGEST: workload.digest} if workload.digest else {})}
+    service: dict[str, Any] = {
+        "image": workload.image,
+        # Said in full: images differ in whether their entrypoint is the program or a script that takes one.
+        "entrypoint": [_plain(program)],
+        "command": [_plain(argument) for argument in arguments],
+        "environment": {key: _plain(value) for key, value in environment.items()},
+        "working_dir": workload.directory if workload.directory.startswith("/") else None,
+        "volumes": [_volume(mount) for mount in workload.mounts],
+        "user": workload.user,
+        "read_only": True,
+        "tmpfs": ["/tmp"],  # noqa: S108  (a container's own)
+        "cap_drop": ["ALL"],
+        "security_opt": ["no-new-privileges:true"],
+        "init": workload.init or None,
+        "mem_limit": f"{workload.memory_mb}m" if workload.memory_mb else None,
+        "cpus": workload.cpus,
+        "healthcheck": _healthcheck(workload.probe),
+        "restart": "unless-stopped",
+        "stop_signal": None if workload.stop_signal == "TERM" else f"SIG{workload.stop_signal}",
+        "stop_grace_period": f"{workload.stop_seconds}s",
+        "depends_on": _depends_on(workload, owner),
+        "labels": {LABEL: project},
+        "logging": {"driver": "json-file", "options": {"max-size": "1m", "max-file": "3"}},
+        **_network(workload, owner, sharers[owner], bind),
+    }
+    return {key: value for key, value in service.items() if value not in (None, "", [], {})}
+
+
+def _network(workload: Workload, owner: str, inside: Sequence[Workload], bind: str) -> dict[str, Any]:
+    """A network's owner publishes the ports, and bears the names, of everybody in it."""
+    if owner != workload.name:
+        return {"network_mode": f"service:{owner}"}
+    aliases = dict.fromkeys(alias for one in inside for alias in one.aliases if alias != workload.name)
+    published = dict.fromkeys(
+        _published(port, bind) for one in inside for port in one.ports if port.published
+    )
+    return {
+        "hostname": workload.hostname,
+        "ports": list(published),
+        "networks": {"default": {"aliases": list(aliases)}} if aliases else {},
+    }
+
+
+def _published(port: Port, bind: str) -> str:
+    host = f"[{bind}]" if ":" in bind else bind
+    return f"{host}:{port.published}:{port.number}" + ("" if port.protocol == "tcp" else f"/{port.protocol}")
+
+
+def _volume(mount: Mount) -> dict[str, Any]:
+    return {
+        "type": "bind",
+        "source": _plain(f"./{mount.source.removeprefix('./')}"),
+        "target": _plain(mount.target),
+        "read_only": not mount.writable,
+        # A folder that is not there is a mistake, and not to be made by the daemon as root.
+        "bind": {"create_host_path": False},
+    }
+
+
+def _healthcheck(probe: Probe) -> dict[str, Any]:
+    if not probe.command:
+        return {}
+    # `start_interval` would be quicker to notice; engines before 25 refuse it.
+    return {
+        "test": ["CMD", *(_plain(argument) for argument in probe.command)],
+        "interval": "10s",
+        "timeout": "5s",
+        "retries": 3,
+        "start_period": "10s",
+    }
+
+
+def _depends_on(workload: Workload, owner: str) -> dict[str, Any]:
+    wanted: dict[str, Any] = {name: {"condition": "service_started"} for name in workload.after}
+    if owner != workload.name:
+        # A network goes with its owner: what shares it has to follow.
+        wanted[owner] = {"condition": "service_started", "restart": True}
+    return wanted
+
+
+def _plain(text: str) -> str:
+    """Keep compose from looking for variables in `text`."""
+    return text.replace("$", "$$")

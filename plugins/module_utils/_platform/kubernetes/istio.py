@@ -1,0 +1,174 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A demo in a cluster that has Istio: its proxies in place of the demo's own, told the same in Istio's words.
+
+Source of the shapes: Istio's API reference, `networking.istio.io/v1` (Gateway, VirtualService, DestinationRule).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from copy import deepcopy
+from typing import Any
+
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.loader import Demo
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.validation import beyond_routes
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.manifests import (
+    object_names,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.manifests.config_maps import (
+    secret_name,
+)
+
+Object = dict[str, Any]
+API = "networking.istio.io/v1"
+# What Istio's own gateway is labelled with by its default installation.
+INGRESS = {"istio": "ingressgateway"}
+NOTE = "Istio's proxies count under names of their own: nothing is sent or asserted here; see `istioctl dashboard envoy`"
+
+
+def in_mesh(demo: Demo) -> Demo:
+    """Return `demo` without any Envoy of its own: each app behind a Service, which Istio's proxies know.
+
+    What was sent and expected goes with the proxies that counted it. Raises DemoError for what Istio would have to be
+    told otherwise.
+    """
+    changed = deepcopy(demo)
+    changed.update(
+        proxies={}, statsd_exporter=None, traffic=[], expectations=[], notes=[*demo["notes"], NOTE]
+    )
+    for change in changed["changes"].values():
+        change["during"] = []
+    for name, service in changed["services"].items():
+        _check_sidecar(demo, name, service)
+        service["sidecar"] = None
+        service["publish"] = service["publish"] or service["port"]
+    return changed
+
+
+def objects(demo: Demo) -> list[Object]:
+    """Return what tells Istio's proxies what the demo's own were told: mutual TLS for all, routes and weights at the edge."""
+    found = [_destination_rule(demo, name) for name in demo["services"]]
+    for name, edge in demo["proxies"].items():
+        found += [_gateway(demo, name, edge), _virtual_service(demo, name, edge)]
+    return found
+
+
+def _gateway(demo: Demo, name: str, edge: Mapping[str, Any]) -> Object:
+    servers = []
+    for key, listener in edge["listeners"].items():
+        _check_listener(demo, name, key, listener)
+        encrypted = listener["tls"] is not None
+        server: Object = {
+            "port": {
+                "number": listener["publish"] or listener["port"],
+                "name": object_names.dns(key),
+                "protocol": "HTTPS" if encrypted else "HTTP",
+            },
+            "hosts": ["*"],
+        }
+        if encrypted:
+            # In the gateway's own namespace, where Istio looks for it.
+            server["tls"] = {
+                "mode": "SIMPLE",
+                "credentialName": secret_name(demo["name"], f"{name}/certs"),
+            }
+        servers.append(server)
+    return _object(demo, "Gateway", name, {"selector": INGRESS, "servers": servers})
+
+
+def _virtual_service(demo: Demo, name: str, edge: Mapping[str, Any]) -> Object:
+    """Listeners of one edge share its routes: a VirtualService cannot tell by which of a Gateway's ports a request came."""
+    first, *others = [listener["routes"] for listener in edge["listeners"].values()]
+    if any(other != first for other in others):
+        raise DemoError(
+            demo["file"],
+            f"proxies.{name}.listeners: have different routes, and one VirtualService serves all",
+        )
+    routes = [
+        {
+            "match": [{"uri": _uri(demo, f"proxies.{name}", route["match"])}],
+            "route": list(_destinations(demo, name, edge, route)),
+        }
+        for route in first
+    ]
+    spec = {"hosts": ["*"], "gateways": [object_names.object_name(demo["name"], name)], "http": routes}
+    return _object(demo, "VirtualService", name, spec)
+
+
+def _destinations(
+    demo: Demo, name: str, edge: Mapping[str, Any], route: Mapping[str, Any]
+) -> Iterator[Object]:
+    where = f"proxies.{name}"
+    action = route.get("route", {})
+    if set(route) - {"match", "route"} or set(action) - {"cluster", "weighted_clusters"} or not action:
+        raise DemoError(
+            demo["file"], f"{where}: a route does more than pass on, which Istio is told otherwise"
+        )
+    weighted = action.get("weighted_clusters", {}).get("clusters") or [{"name": action.get("cluster")}]
+    for one in weighted:
+        target = edge["clusters"][one["name"]]["to"]
+        if not target:
+            raise DemoError(
+                demo["file"],
+                f"{where}.clusters.{one['name']}: is no service of the demo; Istio needs a ServiceEntry",
+            )
+        group = target.partition("/")[0]
+        destination: Object = {
+            "host": object_names.object_name(demo["name"], group),
+            "port": {"number": demo["services"][group]["publish"] or demo["services"][group]["port"]},
+        }
+        yield {
+            "destination": destination,
+            **({"weight": one["weight"]} if "weight" in one else {}),
+        }
+
+
+def _destination_rule(demo: Demo, name: str) -> Object:
+    spec = {
+        "host": object_names.object_name(demo["name"], name),
+        "trafficPolicy": {"tls": {"mode": "ISTIO_MUTUAL"}},
+    }
+    return _object(demo, "DestinationRule", name, spec)
+
+
+def _uri(demo: Demo, where: str, match: Mapping[str, Any]) -> Object:
+    if set(match) == {"path"}:
+        return {"exact": match["path"]}
+    if set(match) == {"prefix"}:
+        return {"prefix": match["prefix"]}
+    raise DemoError(
+        demo["file"], f"{where}: a route matches by more than its path, which Istio is told otherwise"
+    )
+
+
+def _check_listener(demo: Demo, name: str, key: str, listener: Mapping[str, Any]) -> None:
+    for option in beyond_routes(listener):
+        raise DemoError(
+            demo["file"],
+            f"proxies.{name}.listeners.{key}.{option}: is for an Envoy of the demo's own; leave `deployment_mesh` empty",
+        )
+
+
+def _check_sidecar(demo: Demo, name: str, service: Mapping[str, Any]) -> None:
+    for key, listener in (service["sidecar"] or {}).get("listeners", {}).items():
+        # What a TCP service's sidecar does by default, Istio's does as well.
+        if listener["tls"] is not None or set(beyond_routes(listener)) - {"filters"}:
+            raise DemoError(
+                demo["file"],
+                f"services.{name}.sidecar.listeners.{key}: says more than Istio's sidecar takes from a demo;"
+                " leave `deployment_mesh` empty",
+            )
+
+
+def _object(demo: Demo, kind: str, group: str, spec: Object) -> Object:
+    name = object_names.object_name(demo["name"], group)
+    return {
+        "apiVersion": API,
+        "kind": kind,
+        "metadata": object_names.metadata(demo["name"], name, group),
+        "spec": spec,
+    }

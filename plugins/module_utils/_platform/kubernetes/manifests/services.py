@@ -1,0 +1,140 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Ports of workloads → the Services by which pods and people reach them, and Routes where people come from outside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.manifests import (
+    object_names,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.manifests.cluster_settings import (
+    Settings,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.manifests.pod_template import (
+    Object,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import Port, Workload
+
+WEB = ("http", "https")
+ENCRYPTED = ("https", "tls")
+
+
+def services(
+    demo: str, group: str, selected: str, workloads: Iterable[Workload], settings: Settings
+) -> Iterator[Object]:
+    """Yield the Services of `group`, whose workloads run in the pods of `selected`.
+
+    Envoys look for each of the pods, and so have a headless one; people have one of the type that was chosen.
+    """
+    ports = [port for one in workloads for port in one.ports]
+    asked = [port for port in ports if port.peers]
+    if asked:
+        yield _service(
+            demo,
+            object_names.pods_name(demo, group),
+            group,
+            {
+                "clusterIP": "None",
+                "selector": object_names.match(demo, selected),
+                "ports": [_port(one, one.number) for one in asked],
+            },
+        )
+    published = [(port, port.published) for port in ports if port.published]
+    if published:
+        yield _service(
+            demo,
+            object_names.object_name(demo, group),
+            group,
+            {
+                "type": settings.service_type,
+                "selector": object_names.match(demo, selected),
+                "ports": [_port(one, number) for one, number in published],
+            },
+        )
+
+
+def routes(demo: str, group: str, workloads: Sequence[Workload], settings: Settings) -> Iterator[Object]:
+    """Yield OpenShift Routes to the published ports of `group` that a router can tell apart: HTTP by its host, TLS by its SNI."""
+    for port in (one for workload in workloads for one in workload.ports):
+        if not port.published or port.scheme not in (*WEB, *ENCRYPTED):
+            continue
+        name = object_names.object_name(demo, group, port.name)
+        spec: Object = {
+            "to": {"kind": "Service", "name": object_names.object_name(demo, group), "weight": 100},
+            "port": {"targetPort": object_names.dns(port.name)},
+            "tls": _termination(port, settings),
+            "wildcardPolicy": "None",
+        }
+        if settings.domain:
+            spec = {"host": f"{name}.{settings.domain}", **spec}
+        more = {}
+        if spec["tls"]["termination"] == "reencrypt":
+            # The router has to believe the demo's own authority, which is made where the demo is deployed.
+            more = {"annotations": {object_names.FOLDER: f"{group}/certs"}}
+        yield {
+            "apiVersion": "route.openshift.io/v1",
+            "kind": "Route",
+            "metadata": object_names.metadata(demo, name, group, **more),
+            "spec": spec,
+        }
+
+
+def authority_file(route: Object) -> str:
+    """Return the file of the authority that a Route has to believe, '' where it ends no TLS to begin another."""
+    folder = (route["metadata"].get("annotations") or {}).get(object_names.FOLDER)
+    return f"{folder}/ca.crt" if folder and route["kind"] == "Route" else ""
+
+
+def http_routes(demo: str, group: str, workloads: Sequence[Workload], settings: Settings) -> Iterator[Object]:
+    """Yield HTTPRoutes (Gateway API) to the published HTTP ports of `group`."""
+    namespace, _slash, gateway = settings.gateway.rpartition("/")
+    for port in (one for workload in workloads for one in workload.ports):
+        if not port.published or port.scheme != "http":
+            continue
+        name = object_names.object_name(demo, group, port.name)
+        spec: Object = {
+            "parentRefs": [{"name": gateway, **({"namespace": namespace} if namespace else {})}],
+            "rules": [
+                {"backendRefs": [{"name": object_names.object_name(demo, group), "port": port.published}]}
+            ],
+        }
+        if settings.domain:
+            spec = {**spec, "hostnames": [f"{name}.{settings.domain}"]}
+        yield {
+            "apiVersion": "gateway.networking.k8s.io/v1",
+            "kind": "HTTPRoute",
+            "metadata": object_names.metadata(demo, name, group),
+            "spec": spec,
+        }
+
+
+def _termination(port: Port, settings: Settings) -> Object:
+    if port.scheme == "http":
+        return {"termination": "edge", "insecureEdgeTerminationPolicy": "Redirect"}
+    if port.scheme == "https":
+        return {"termination": settings.termination, "insecureEdgeTerminationPolicy": "Redirect"}
+    return {"termination": "passthrough"}
+
+
+def _service(demo: str, name: str, group: str, spec: Object) -> Object:
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": object_names.metadata(demo, name, group),
+        "spec": spec,
+    }
+
+
+def _port(port: Port, number: int) -> Object:
+    return {
+        "name": object_names.dns(f"{port.name}-udp" if port.protocol == "udp" else port.name),
+        "port": number,
+        "targetPort": port.number,
+        "protocol": port.protocol.upper(),
+        # What is spoken there, for meshes and routers that look at it.
+        **({"appProtocol": port.scheme} if port.scheme in WEB else {}),
+    }

@@ -1,0 +1,186 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Workloads → supervisord.conf.
+
+The document is what a person would have written: `supervisord -c supervisord.conf` runs it without Ansible.
+Paths are relative to the document (`%(here)s`), so nothing in it names a machine's folders.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import (
+    Workload,
+    WorkloadError,
+    check_names,
+    ranks,
+)
+
+FILE = "supervisord.conf"
+SOCKET = "supervisord.sock"
+PIDFILE = "supervisord.pid"
+LOGS = "logs"  # a folder that must be there before supervisord starts
+DIGEST = "MESHLAB_ENVOY_DIGEST"
+
+HEAD = f"""\
+; {{name}}: supervisord -c {FILE}; supervisorctl -c {FILE} status
+[supervisord]
+identifier = {{name}}
+logfile = %(here)s/{LOGS}/supervisord.log
+logfile_maxbytes = 1MB
+logfile_backups = 2
+childlogdir = %(here)s/{LOGS}
+pidfile = %(here)s/{PIDFILE}
+umask = 077
+
+; Whoever can open this socket can run anything as its owner.
+[unix_http_server]
+file = %(here)s/{SOCKET}
+chmod = 0600
+
+[rpcinterface:supervisor]
+supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface
+
+[supervisorctl]
+serverurl = unix://%(here)s/{SOCKET}
+"""
+
+_NAME = re.compile(r"[A-Za-z0-9_.-]+")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+# What the configuration parser takes for the start of a comment, quoted or not.
+_COMMENT = re.compile(r"(?<=\s)[;#]")
+
+
+def supervisord_conf(name: str, workloads: Sequence[Workload]) -> str:
+    """Return the document that runs `workloads` as the demo `name`.
+
+    Raises WorkloadError where supervisord has no way of saying something.
+    """
+    check_names(workloads)
+    rank = ranks(workloads)
+    ordered = sorted(workloads, key=lambda one: (rank[one.name], one.name))
+    return "\n".join(
+        [HEAD.format(name=_plain_name(name)), *(_program(one, rank[one.name]) for one in ordered)]
+    )
+
+
+def log_path(name: str) -> str:
+    """Return where a program's output goes, relative to the state folder."""
+    return f"{LOGS}/{name}.log"
+
+
+def sections(document: str) -> dict[str, str]:
+    """Return the text of each program of a supervisord.conf by its name."""
+    found: dict[str, str] = {}
+    for section in document.split("\n[program:")[1:]:
+        name, _bracket, text = section.partition("]")
+        found[name] = text.strip()
+    return found
+
+
+def _program(workload: Workload, rank: int) -> str:
+    name = _plain_name(workload.name)
+    environment = {**workload.environment, **({DIGEST: workload.digest} if workload.digest else {})}
+    for key, value in environment.items():
+        _check_variable(name, key, value)
+    # The document's own way of saying an environment has no escapes: what it cannot say is said by `env`.
+    quotable = {key: value for key, value in environment.items() if _is_quotable(value)}
+    unquotable = [f"{key}={value}" for key, value in environment.items() if key not in quotable]
+    lines = [
+        f"[program:{name}]",
+        f"command = {_command(workload, unquotable)}",
+        f"directory = {_percent(_directory(workload))}",
+        *_environment(quotable),
+        f"priority = {100 + 10 * rank}",
+        "autostart = true",
+        "autorestart = true",
+        "startsecs = 1",
+        "startretries = 5",
+        f"stopsignal = {workload.stop_signal}",
+        f"stopwaitsecs = {workload.stop_seconds}",
+        "stopasgroup = true",
+        "killasgroup = true",
+        "redirect_stderr = true",
+        f"stdout_logfile = %(here)s/{log_path(name)}",
+        "stdout_logfile_maxbytes = 1MB",
+        "stdout_logfile_backups = 2",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _command(workload: Workload, variables: Sequence[str]) -> str:
+    program, *arguments = workload.command
+    for argument in workload.command:
+        if "\n" in argument or "\r" in argument:
+            raise WorkloadError(
+                f"workload {workload.name}: supervisord cannot take a line break in an argument; put it in a file"
+            )
+    env = ["/usr/bin/env", *(_argument(variable) for variable in variables)] if variables else []
+    return " ".join([*env, _path(program, workload), *(_argument(argument) for argument in arguments)])
+
+
+def _path(program: str, workload: Workload) -> str:
+    if program.startswith("~/"):
+        return f'"%(ENV_HOME)s/{_in_double_quotes(program[2:])}"'
+    if "/" in program and not program.startswith("/"):
+        # supervisord would look for it from its own working directory
+        return f'"{_percent(_directory(workload), quoted=True)}/{_in_double_quotes(program)}"'
+    return _argument(program)
+
+
+def _directory(workload: Workload) -> str:
+    directory = workload.directory
+    if directory.startswith("/"):
+        return directory
+    return "%(here)s" if directory in ("", ".") else f"%(here)s/{directory}"
+
+
+def _percent(path: str, quoted: bool = False) -> str:
+    """Escape what follows `%(here)s` in `path`."""
+    here, rest = ("%(here)s", path[8:]) if path.startswith("%(here)s") else ("", path)
+    return here + (_in_double_quotes(rest) if quoted else rest.replace("%", "%%"))
+
+
+def _argument(text: str) -> str:
+    # Two strings side by side are one argument: it keeps a ';' from following a space.
+    return _COMMENT.sub(lambda found: f"''{found[0]}", shlex.quote(text)).replace("%", "%%")
+
+
+def _in_double_quotes(text: str) -> str:
+    return _COMMENT.sub(lambda found: f'""{found[0]}', re.sub(r'(["\\])', r"\\\1", text)).replace("%", "%%")
+
+
+def _environment(variables: Mapping[str, str]) -> list[str]:
+    if not variables:
+        return []
+    pairs = [f"    {key}={_quoted(value)}" for key, value in sorted(variables.items())]
+    return ["environment =", *(f"{pair}," for pair in pairs[:-1]), pairs[-1]]
+
+
+def _quoted(value: str) -> str:
+    return (f"'{value}'" if '"' in value else f'"{value}"').replace("%", "%%")
+
+
+def _is_quotable(value: str) -> bool:
+    """Whether quotes around `value` are all it takes: supervisord strips both kinds and knows no escapes."""
+    return not ("'" in value and '"' in value) and value.strip("'\"") == value and not _COMMENT.search(value)
+
+
+def _check_variable(name: str, key: str, value: str) -> None:
+    if not _VARIABLE.fullmatch(key):
+        raise WorkloadError(f"workload {name}: '{key}' is not the name of an environment variable")
+    if "\n" in value or "\r" in value:
+        raise WorkloadError(
+            f"workload {name}: supervisord cannot take a line break in {key}; put it in a file"
+        )
+
+
+def _plain_name(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise WorkloadError(f"'{name}' cannot name a program: use letters, digits, '.', '_' and '-'")
+    return name

@@ -1,0 +1,199 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Counts answers: pure, one tally for each sender, added up in the end."""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.client_connection import (
+    Answer,
+    RequestError,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.traffic_spec import Traffic
+
+MAX_VALUES = 50  # different values of a header that a result lists
+MAX_HOSTS = 1000
+MAX_LENGTH = 200  # characters of each
+OTHER = "(others)"
+
+
+class Tally:
+    """What one sender has seen so far."""
+
+    def __init__(self, traffic: Traffic) -> None:
+        expected = [
+            expectation.header.name for expectation in traffic.expect if expectation.header is not None
+        ]
+        self.sent = 0
+        self.statuses: Counter[int] = Counter()
+        self.errors: Counter[str] = Counter()
+        self.headers: dict[str, Counter[str]] = {
+            name: Counter() for name in dict.fromkeys(["server", *expected])
+        }
+        self.hosts: Counter[str] = Counter()
+        self.tls: Counter[str] = Counter()
+        self.latencies = array("d")  # seconds, one for each answer
+        self.bytes_received = 0
+        self.matched = [0] * len(traffic.expect)  # answers that a header, body or tls expectation holds for
+        self.last_error = ""
+        self._traffic = traffic
+        self._matchers = [
+            (position, expectation.header, expectation.body, expectation.tls)
+            for position, expectation in enumerate(traffic.expect)
+            if expectation.header is not None or expectation.body is not None or expectation.tls is not None
+        ]
+
+    def answer(self, answer: Answer, seconds: float) -> None:
+        traffic = self._traffic
+        self.sent += 1
+        self.latencies.append(seconds)
+        self.bytes_received += answer.size
+        if answer.status is not None:
+            self.statuses[answer.status] += 1
+        for name, values in self.headers.items():
+            value = answer.headers.get(name)
+            if value is not None:
+                _count(values, value, MAX_VALUES)
+        host = answer.host
+        if host is None and traffic.host_header is not None:
+            host = answer.headers.get(traffic.host_header)
+        text: str | None = None
+        if host is None and traffic.host_body is not None:
+            text = answer.body.decode("utf-8", "replace")
+            found = traffic.host_body.search(text)
+            if found is not None:
+                host = found[1] if traffic.host_body.groups else found[0]
+        if host is not None:
+            _count(self.hosts, host, MAX_HOSTS)
+        if answer.tls is not None:
+            _count(self.tls, answer.tls.words, MAX_VALUES)
+        for position, header, body, session in self._matchers:
+            if header is not None:
+                self.matched[position] += header.holds(answer.headers.get(header.name))
+            elif session is not None:
+                self.matched[position] += session.holds(answer.tls)
+            elif body is not None:
+                text = answer.body.decode("utf-8", "replace") if text is None else text
+                self.matched[position] += body.search(text) is not None
+
+    def failure(self, failure: RequestError) -> None:
+        self.sent += 1
+        self.errors[failure.kind] += 1
+        self.last_error = f"{failure.kind}: {failure}"
+
+
+@dataclass
+class Result:
+    """What came of one traffic."""
+
+    name: str
+    url: str
+    sent: int
+    statuses: dict[str, int]
+    errors: dict[str, int]
+    headers: dict[str, dict[str, int]]
+    hosts: dict[str, int]
+    tls: dict[str, int]  # answers by what their connection agreed on
+    latencies: list[float]  # milliseconds, in ascending order
+    bytes_received: int
+    matched: list[int]  # one to one with the traffic's expectations
+    connections: int
+    retries: int
+    elapsed: float
+    last_error: str
+
+    @property
+    def answered(self) -> int:
+        return len(self.latencies)
+
+    def quantile(self, quantile: float) -> float | None:
+        """The latency, in milliseconds, that this share of all answers did not exceed (nearest rank)."""
+        if not self.latencies:
+            return None
+        return self.latencies[max(0, math.ceil(quantile * len(self.latencies) - 1e-9) - 1)]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The result as plain data."""
+        latencies = self.latencies
+        summary = {
+            "min": self.quantile(0.0),
+            "mean": sum(latencies) / len(latencies) if latencies else None,
+            "p50": self.quantile(0.5),
+            "p90": self.quantile(0.9),
+            "p99": self.quantile(0.99),
+            "max": self.quantile(1.0),
+        }
+        return {
+            "name": self.name,
+            "url": self.url,
+            "sent": self.sent,
+            "answered": self.answered,
+            "statuses": self.statuses,
+            "errors": self.errors,
+            "headers": self.headers,
+            "hosts": self.hosts,
+            "tls": self.tls,
+            "latency_ms": {key: None if value is None else round(value, 3) for key, value in summary.items()},
+            "bytes_received": self.bytes_received,
+            "connections": self.connections,
+            "retries": self.retries,
+            "elapsed": round(self.elapsed, 6),
+            "last_error": self.last_error,
+        }
+
+
+def summarise(
+    traffic: Traffic, tallies: Iterable[Tally], elapsed: float, connections: int = 0, retries: int = 0
+) -> Result:
+    """Adds up the tallies of all senders."""
+    total = Tally(traffic)
+    for tally in tallies:
+        total.sent += tally.sent
+        total.statuses.update(tally.statuses)
+        total.errors.update(tally.errors)
+        for name, values in tally.headers.items():
+            total.headers[name].update(values)
+        total.hosts.update(tally.hosts)
+        total.tls.update(tally.tls)
+        total.latencies.extend(tally.latencies)
+        total.bytes_received += tally.bytes_received
+        total.matched = [left + right for left, right in zip(total.matched, tally.matched, strict=True)]
+        total.last_error = tally.last_error or total.last_error
+    return Result(
+        name=traffic.name,
+        url=traffic.url,
+        sent=total.sent,
+        statuses={str(status): number for status, number in sorted(total.statuses.items())},
+        errors=dict(sorted(total.errors.items())),
+        headers={name: _capped(values, MAX_VALUES) for name, values in total.headers.items() if values},
+        hosts=dict(sorted(_capped(total.hosts, MAX_HOSTS).items())),
+        tls=_capped(total.tls, MAX_VALUES),
+        latencies=sorted(seconds * 1000 for seconds in total.latencies),
+        bytes_received=total.bytes_received,
+        matched=total.matched,
+        connections=connections,
+        retries=retries,
+        elapsed=elapsed,
+        last_error=total.last_error,
+    )
+
+
+def _count(values: Counter[str], value: str, most: int) -> None:
+    """Counts a value, in bounds: beyond them it is one of the others."""
+    value = value[:MAX_LENGTH]
+    values[value if value in values or len(values) < most else OTHER] += 1
+
+
+def _capped(values: Counter[str], most: int) -> dict[str, int]:
+    """The most frequent values, all others under one name."""
+    listed = {value: number for value, number in values.most_common() if value != OTHER}
+    kept = dict(list(listed.items())[:most])
+    others = sum(values.values()) - sum(kept.values())
+    return {**kept, OTHER: others} if others else kept

@@ -1,0 +1,94 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The options of traffic, as Ansible's argument spec.
+
+Without defaults, which spec.py knows: so it can tell what was left out.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.client_tls import VERSIONS
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.expectations import ERRORS, OPERATORS
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.traffic_spec import CONNECTIONS
+
+EXPECT_ARGS: dict[str, Any] = {
+    "name": {"type": "str"},
+    "op": {"type": "str", "required": True, "choices": list(OPERATORS)},
+    "value": {"type": "raw", "required": True},
+    "of": {"type": "str", "choices": ["count", "share"]},
+    "tolerance": {"type": "raw"},
+    "status": {"type": "str"},
+    "header": {
+        "type": "dict",
+        "options": {
+            "name": {"type": "str", "required": True},
+            "value": {"type": "str"},
+            "matches": {"type": "str"},
+        },
+    },
+    "hosts": {"type": "str"},
+    "among": {"type": "list", "elements": "str"},
+    "latency": {"type": "float"},
+    "error": {"type": "str", "choices": ["any", *ERRORS]},
+    "bytes": {"type": "str", "choices": ["total", "mean"]},
+    "body": {"type": "str"},
+    "tls": {
+        "type": "dict",
+        "options": {
+            "version": {"type": "str"},
+            "cipher": {"type": "str"},
+            "alpn": {"type": "str"},
+        },
+    },
+}
+
+TRAFFIC_ARGS: dict[str, Any] = {
+    "name": {"type": "str"},
+    "url": {"type": "str"},
+    "requests": {"type": "int"},
+    "concurrency": {"type": "int"},
+    "connections": {"type": "str", "choices": list(CONNECTIONS)},
+    "method": {"type": "str"},
+    "headers": {"type": "dict"},
+    "host": {"type": "str"},
+    "body": {"type": "str"},
+    "timeout": {"type": "float"},
+    "rate": {"type": "float"},
+    "duration": {"type": "float"},
+    "while_file": {"type": "path"},
+    "within": {"type": "float"},
+    "ca": {"type": "str"},
+    "client_certificate": {
+        "type": "dict",
+        "options": {
+            "certificate": {"type": "str", "required": True},
+            "key": {"type": "str", "required": True, "no_log": False},
+        },
+    },
+    "server_name": {"type": "str"},
+    "tls_version": {"type": "str", "choices": list(VERSIONS)},
+    "ciphers": {"type": "str"},
+    "alpn": {"type": "list", "elements": "str"},
+    "pod": {
+        "type": "dict",
+        "options": {
+            "selector": {"type": "str", "required": True},
+            "namespace": {"type": "str"},
+            "container": {"type": "str"},
+            "port": {"type": "str"},
+        },
+    },
+    "payload": {"type": "str"},
+    "reply": {"type": "str"},
+    "host_from": {
+        "type": "dict",
+        "options": {
+            "header": {"type": "str"},
+            "body": {"type": "str"},
+        },
+    },
+    "expect": {"type": "list", "elements": "dict", "options": EXPECT_ARGS},
+}

@@ -1,0 +1,108 @@
+# Copyright (c) 2026 meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The stats layer for those who build on it: everything here stays as it is, the other files may change.
+
+    endpoints = parse_endpoints([{"name": "edge", "url": "unix:///run/envoy/admin.sock"}])
+    assertions = parse_assertions([{"stat": "cluster.web.upstream_rq_2xx", "of": "delta", "op": "eq", "value": 20}])
+
+    before = scrape(endpoints, wanted_by(assertions, endpoints))    # a Snapshot; before.as_data() is JSON-able
+    …                                                               # the traffic
+    outcome = watch(endpoints, assertions, since=before, wait=True, timeout=30, sleep=0.5)
+    outcome.ok, outcome.message, outcome.as_data()
+
+What cannot be meant raises SpecError, a ValueError whose text names the key and says what to do. An endpoint that cannot be asked raises
+nothing: its page has a failure, and the assertions about it fail with that. Nothing here knows Ansible.
+"""
+
+from __future__ import annotations
+
+from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.assertion import (
+    Assertion,
+    parse_assertions,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.multi_host import (
+    judge as judge_hosts,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.multi_host import read_hosts
+from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.multi_host import (
+    read_since as read_hosts_since,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.stats_info import inspect
+from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.verdict import Verdict
+from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.wait import (
+    Outcome,
+    endpoints_data,
+    watch,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint import (
+    Endpoint,
+    parse_endpoints,
+    pick,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint_options import (
+    ASSERTION_ARGS,
+    ASSERTION_OPTIONS,
+    ENDPOINT_ARGS,
+    ENDPOINT_OPTIONS,
+    INFO_ARGS,
+    WAIT_ARGS,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.scrape import (
+    Limits,
+    limits_from,
+    scrape,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._readings.errors import KINDS, Failure, SpecError
+from ansible_collections.meshlab.envoy.plugins.module_utils._readings.query import (
+    EVERYTHING,
+    Wanted,
+    wanted_by,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._readings.snapshot import (
+    Page,
+    Selection,
+    Snapshot,
+    read_snapshot,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._readings.snapshot_file import load_snapshot
+from ansible_collections.meshlab.envoy.plugins.module_utils._readings.snapshot_file import (
+    write as write_snapshot,
+)
+
+__all__ = [
+    "ASSERTION_ARGS",
+    "ASSERTION_OPTIONS",
+    "ENDPOINT_ARGS",
+    "ENDPOINT_OPTIONS",
+    "EVERYTHING",
+    "INFO_ARGS",
+    "KINDS",
+    "WAIT_ARGS",
+    "Assertion",
+    "Endpoint",
+    "Failure",
+    "Limits",
+    "Outcome",
+    "Page",
+    "Selection",
+    "Snapshot",
+    "SpecError",
+    "Verdict",
+    "Wanted",
+    "endpoints_data",
+    "inspect",
+    "judge_hosts",
+    "limits_from",
+    "load_snapshot",
+    "parse_assertions",
+    "parse_endpoints",
+    "pick",
+    "read_hosts",
+    "read_hosts_since",
+    "read_snapshot",
+    "scrape",
+    "wanted_by",
+    "watch",
+    "write_snapshot",
+]

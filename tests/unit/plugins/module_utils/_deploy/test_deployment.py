@@ -1,0 +1,138 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A state folder is of one platform, cluster and namespace: whoever comes from another one leaves it alone."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import File, Wanted
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.files import state_file
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.transaction import prepare
+from ansible_collections.meshlab.envoy.plugins.module_utils._deploy.deploy_options import WORKLOAD, perform
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import Workload
+
+# Nobody listens there: what is refused is so before anybody is asked.
+SERVER = "http://127.0.0.1:9"
+DOCUMENTS = {"local": "supervisord.conf", "docker": "compose.yaml", "kubernetes": "manifests.yaml"}
+
+
+def options(
+    folder: Path, platform: str, state: str, namespace: str = "a", server: str = SERVER
+) -> dict[str, Any]:
+    return {
+        "name": "demo",
+        "platform": platform,
+        "folder": str(folder),
+        "state": state,
+        "files": [{"path": DOCUMENTS[platform], "content": "new"}],
+        "workloads": [],
+        "admins": [],
+        "manifests": [],
+        "cluster": {"host": server, "api_key": "x", "namespace": namespace},
+        "bind": "127.0.0.1",
+        "supervisord": {},
+        "timeout": 1,
+        "confirm_timeout": 1,
+        "drain_timeout": 1,
+    }  # fmt: skip
+
+
+def remembered(folder: Path, where: str) -> dict[str, bytes]:
+    """Write a folder as a run in that place does; return what is in it."""
+    with prepare(folder, Wanted((File("edge/listeners.yaml", b"old"),)), where=where) as change:
+        change.write()
+        change.finish()
+    return contents(folder)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("check_mode", [False, True])
+@pytest.mark.parametrize("state", ["present", "absent"])
+@pytest.mark.parametrize(
+    ("before", "here", "now"),
+    [
+        ("docker", {"platform": "kubernetes"}, f"namespace a of {SERVER}"),
+        ("docker", {"platform": "local"}, "local"),
+        ("local", {"platform": "docker"}, "docker"),
+        (f"namespace a of {SERVER}", {"platform": "docker"}, "docker"),
+        (
+            f"namespace a of {SERVER}",
+            {"platform": "kubernetes", "namespace": "b"},
+            f"namespace b of {SERVER}",
+        ),
+        (
+            f"namespace a of {SERVER}",
+            {"platform": "kubernetes", "server": "http://127.0.0.1:19"},
+            "namespace a of http://127.0.0.1:19",
+        ),
+    ],
+)
+def test_a_folder_of_another_place_is_refused(
+    tmp_path: Path, before: str, here: dict[str, str], now: str, state: str, check_mode: bool
+) -> None:
+    folder = tmp_path / "demo"
+    was = remembered(folder, before)
+    answer = perform(options(folder, **{"state": state, **here}), check_mode)
+    assert answer["failed"]
+    assert answer["msg"] == (
+        f"{folder} is of what runs elsewhere ({before}, and not {now}): take that down first, or have another folder for this"
+        f" one (deployment_folder); where there is no such place any more, remove {folder}. Nothing was changed."
+    )
+    assert not answer["changed"]
+    assert contents(folder) == was
+
+
+def test_a_folder_remembers_its_place_until_it_is_removed(tmp_path: Path) -> None:
+    folder = tmp_path / "demo"
+    wanted = Wanted((File("a", b"1"),))
+
+    def made(one: Wanted, where: str = "") -> str:
+        with prepare(folder, one, where=where) as change:
+            if change.changed:
+                change.write()
+                # Also of a run that was interrupted here.
+                assert state_file.load(folder).where == (where or before)
+                change.finish()
+        return state_file.load(folder).where
+
+    # Files alone, as render.yml writes them, or as a run of before did, are of no place yet.
+    before = ""
+    assert made(wanted) == ""
+    before = made(wanted, "local")
+    assert before == "local"
+    # Files alone take nothing away from it.
+    assert made(Wanted((File("a", b"2"),))) == "local"
+    assert not perform(options(folder, "local", "absent"), False).get("failed")
+    assert not folder.exists()
+
+
+def test_what_somebody_else_wrote_is_not_claimed_to_remember_where_it_runs(tmp_path: Path) -> None:
+    folder = tmp_path / "demo"
+    folder.mkdir(0o700)
+    (folder / "a").write_bytes(b"1")
+    (folder / "a").chmod(0o644)
+    with prepare(folder, Wanted((File("a", b"1"),)), where="local") as change:
+        assert not change.changed
+    assert state_file.load(folder).files == {}
+    assert contents(folder).keys() == {"a"}
+
+
+def test_the_module_takes_all_that_a_plan_says_of_a_workload() -> None:
+    assert WORKLOAD.keys() == {one.name for one in fields(Workload)}
+
+
+@pytest.mark.parametrize("check_mode", [True, False])
+def test_a_question_is_a_sentence_without_another_end(tmp_path: Path, check_mode: bool) -> None:
+    result = perform(options(tmp_path / "demo", "kubernetes", "present"), check_mode)
+    [told] = result["warnings"] if check_mode else [result["msg"]]
+    assert "and is it the right one?" in told
+    assert "?." not in told

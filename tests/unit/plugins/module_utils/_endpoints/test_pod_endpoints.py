@@ -1,0 +1,311 @@
+# Copyright (c) 2026 meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Pods as endpoints: which they are, what they are called, and what is said when they come and go. With a stand-in for the API server."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+from stub_cluster import StubCluster, pod, stub_cluster
+
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats_api import (
+    Outcome,
+    SpecError,
+    parse_assertions,
+    parse_endpoints,
+    read_snapshot,
+    scrape,
+    wanted_by,
+    watch,
+)
+
+STAT = "cluster.web.upstream_rq_total"
+TOTAL = {"stat": STAT, "op": "eq", "value": 7, "across": "sum"}
+
+
+class Admin:
+    """The admin of as many Envoys as there are pods; `count` is what each has counted."""
+
+    def __init__(self, stub: StubCluster) -> None:
+        self.stub = stub
+        self.count: dict[str, int] = {}
+        self.uptime = 3_600
+        self.before_answer: Callable[[], None] = lambda: None
+        self.cut_after: int | None = None
+        self.servers: list[ThreadingHTTPServer] = []
+
+    def add(self, name: str, count: int) -> dict[str, Any]:
+        """A pod, ready, whose admin listens."""
+        self.count[name] = count
+        admin = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def log_message(self, *_arguments: Any) -> None:
+                pass
+
+            def do_GET(self) -> None:
+                if self.path.startswith("/server_info"):
+                    answer = {"version": "x/1.40.0/Clean/RELEASE/BoringSSL", "state": "LIVE", "node": {}}
+                    answer |= {"uptime_current_epoch": f"{admin.uptime}s", "command_line_options": {}}
+                else:
+                    answer = {"stats": [{"name": STAT, "value": admin.count[name]}]}
+                data = json.dumps(answer).encode()
+                admin.before_answer()
+                self.send_response(200)
+                self.send_header("content-length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data[: admin.cut_after])
+                self.close_connection = admin.cut_after is not None
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        server.daemon_threads = True
+        self.servers.append(server)
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        self.stub.ports[f"{name}:9901"] = server.server_port
+        return pod(name)
+
+    def close(self) -> None:
+        for one in self.servers:
+            one.shutdown()
+            one.server_close()
+
+
+@pytest.fixture
+def stub() -> Iterator[StubCluster]:
+    with stub_cluster() as one:
+        yield one
+
+
+@pytest.fixture
+def admin(stub: StubCluster) -> Iterator[Admin]:
+    one = Admin(stub)
+    yield one
+    one.close()
+
+
+def look(stub: StubCluster, *assertions: dict[str, Any], **more: Any) -> Outcome:
+    entries = more.pop("endpoints", [{"name": "web", "selector": "app=web"}])
+    endpoints = parse_endpoints(entries, cluster=stub.options())
+    return watch(
+        endpoints, parse_assertions(assertions), **{"wait": False, "timeout": 5, "sleep": 0.02} | more
+    )
+
+
+def test_every_ready_pod_is_an_endpoint_by_its_name(stub: StubCluster, admin: Admin) -> None:
+    stub.pods("demo", admin.add("web-b", 4), admin.add("web-a", 3), pod("web-c", ready=False))
+    outcome = look(stub, TOTAL, {**TOTAL, "endpoint": "web"}, {**TOTAL, "endpoint": "web-a", "value": 3})
+    assert outcome.ok, outcome.message
+    data = outcome.as_data()
+    assert [(one["name"], one["group"], one["version"]) for one in data["endpoints"]] == [
+        ("web-a", "web", "1.40.0"),
+        ("web-b", "web", "1.40.0"),
+    ]
+    assert outcome.remarks == [
+        "web: pod web-c is not asked, since container envoy is waiting: ImagePullBackOff (no such image)"
+    ]
+    assert stub.asked[0][1] == {"labelSelector": ["app=web"]}
+
+
+def test_without_a_name_it_is_called_by_namespace_and_selector(stub: StubCluster, admin: Admin) -> None:
+    stub.pods("shop", admin.add("web-a", 7))
+    entries = [{"namespace": "shop", "selector": "app=web"}]
+    assert look(stub, {**TOTAL, "endpoint": "shop/app=web"}, endpoints=entries).ok
+
+
+def test_two_ports_of_a_pod_are_two_endpoints(stub: StubCluster, admin: Admin) -> None:
+    stub.pods("demo", admin.add("web-a", 7))
+    stub.ports["web-a:9100"] = stub.ports["web-a:9901"]
+    entries = [{"name": "web", "selector": "app=web"}, {"name": "again", "selector": "app=web", "port": 9100}]
+    outcome = look(stub, {**TOTAL, "value": 14}, {**TOTAL, "endpoint": "again"}, endpoints=entries)
+    assert outcome.ok, outcome.message
+    assert list(outcome.snapshot.pages) == ["web-a", "again/web-a"]
+
+
+def test_a_port_by_its_name(stub: StubCluster, admin: Admin) -> None:
+    stub.pods("demo", admin.add("web-a", 7))
+    entries = [{"name": "web", "selector": "app=web", "port": "admin", "container": "envoy"}]
+    assert look(stub, TOTAL, endpoints=entries).ok
+    outcome = look(stub, TOTAL, endpoints=[{**entries[0], "port": "nope"}])
+    assert "pod web-a has no port named nope" in outcome.message
+
+
+def test_no_pod_names_selector_and_namespace_and_what_there_is(stub: StubCluster, admin: Admin) -> None:
+    stub.pods("demo")
+    stub.answer("GET /api/v1/namespaces/demo", {"kind": "Namespace"})
+    outcome = look(stub, TOTAL)
+    assert outcome.failure == "unreachable"
+    assert "no pod is selected by app=web in namespace demo; it has no pods" in outcome.message
+    stub.answer("GET /api/v1/namespaces/demo", {"kind": "Status", "message": "x"}, 404)
+    assert "there is no namespace demo" in look(stub, TOTAL).message
+
+
+def test_pods_that_are_not_ready_are_said_with_the_reason(stub: StubCluster, admin: Admin) -> None:
+    stub.pods("demo", pod("web-a", ready=False))
+    words = (
+        "no pod of app=web in namespace demo is ready (web-a: container envoy is waiting: ImagePullBackOff"
+    )
+    assert words in look(stub, TOTAL).message
+
+
+def test_pods_are_looked_up_anew_at_each_attempt(stub: StubCluster, admin: Admin) -> None:
+    stub.pods("demo", pod("web-a", ready=False))
+    ready = admin.add("web-a", 7)
+
+    def get_ready() -> None:
+        while len(stub.asked) < 2:
+            time.sleep(0.01)
+        stub.pods("demo", ready)
+
+    threading.Thread(target=get_ready, daemon=True).start()
+    outcome = look(stub, TOTAL, wait=True, timeout=60)
+    assert outcome.ok, outcome.message
+    assert outcome.attempts > 1
+
+
+def test_connections_are_kept_between_looks(stub: StubCluster, admin: Admin) -> None:
+    stub.pods("demo", admin.add("web-a", 6))
+    answers = iter(range(1, 100_000))
+    # Each look asks for stats, and the first at least for who answers, too.
+    admin.before_answer = lambda: admin.count.update({"web-a": 7 if next(answers) > 5 else 6})
+    outcome = look(stub, TOTAL, wait=True, timeout=60)
+    assert outcome.ok
+    assert outcome.attempts > 2
+    assert len(stub.forwards) == 1
+
+
+@pytest.mark.parametrize("how", ["deleted", "cut off", "replaced", "ended"])
+def test_a_pod_that_goes_while_it_answers_is_gone_and_not_unparsable(
+    stub: StubCluster, admin: Admin, how: str
+) -> None:
+    one = admin.add("web-a", 7)
+    stub.pods("demo", one)
+    admin.cut_after = 9
+
+    def go() -> None:
+        place = "GET /api/v1/namespaces/demo/pods/web-a"
+        if how == "ended":
+            stub.answer(place, {**one, "status": {"phase": "Failed", "reason": "Evicted"}})
+        elif how == "replaced":
+            stub.answer(place, pod("web-a", uid="another"))
+        else:
+            stub.answer(place, {"kind": "Status", "message": 'pods "web-a" not found'}, 404)
+        if how == "cut off":
+            stub.forwards[-1].shutdown(2)
+
+    admin.before_answer = go
+    outcome = look(stub, TOTAL)
+    assert outcome.failure == "unreachable", outcome.message
+    assert "pod web-a is gone" in outcome.message
+
+
+def test_a_connection_that_is_cut_while_the_pod_stays_is_said_to_be_cut(
+    stub: StubCluster, admin: Admin
+) -> None:
+    stub.pods("demo", admin.add("web-a", 7))
+    admin.before_answer = lambda: stub.forwards[-1].shutdown(2)
+    outcome = look(stub, TOTAL)
+    assert outcome.failure == "unreachable"
+    assert "the port-forward to port 9901 of Pod web-a in namespace demo was cut" in outcome.message
+
+
+def test_nothing_listens(stub: StubCluster, admin: Admin) -> None:
+    stub.pods("demo", pod("web-a"))
+    outcome = look(stub, TOTAL)
+    assert outcome.failure == "unreachable"
+    assert "port 9901 of Pod web-a in namespace demo: nothing listens on that port" in outcome.message
+
+
+def test_who_may_not_is_told_what_it_takes_and_does_not_wait(stub: StubCluster) -> None:
+    words = (
+        'pods is forbidden: User "system:serviceaccount:demo:x" cannot list resource "pods" in API group "" '
+        'in the namespace "demo"'
+    )
+    stub.answer("GET /api/v1/namespaces/demo/pods", {"kind": "Status", "message": words}, 403)
+    outcome = look(stub, TOTAL, wait=True)
+    assert outcome.attempts == 1
+    assert "system:serviceaccount:demo:x is forbidden to list pods in namespace demo" in outcome.message
+
+
+def test_no_cluster() -> None:
+    endpoints = parse_endpoints(
+        [{"name": "web", "selector": "app=web"}], cluster={"host": "http://127.0.0.1:1", "api_key": "x"}
+    )
+    outcome = watch(endpoints, parse_assertions([TOTAL]), wait=False)
+    assert outcome.failure == "unreachable"
+    assert "no API server answers at http://127.0.0.1:1 (connection refused)" in outcome.message
+
+
+def test_differences_are_of_the_pods_that_were_there_and_those_that_came_since(
+    stub: StubCluster, admin: Admin
+) -> None:
+    delta = {**TOTAL, "of": "delta"}
+    endpoints = parse_endpoints([{"name": "web", "selector": "app=web"}], cluster=stub.options())
+    first = admin.add("web-a", 3)
+    stub.pods("demo", first)
+    taken = scrape(endpoints, wanted_by(parse_assertions([delta]), endpoints))
+    before = read_snapshot(json.loads(json.dumps(taken.as_data())))
+    assert before.pages["web-a"].group == "web"
+    before.time -= 60
+
+    admin.count["web-a"] = 5
+    assert look(stub, {**delta, "value": 2}, since=before).ok
+
+    stub.pods("demo", first, admin.add("web-b", 5))
+    old = look(stub, delta, since=before)
+    assert old.failure == "absent", "web-b is older than the snapshot, in which it is not"
+    before.pages["web-a"].identity = None
+    admin.uptime = 5
+    young = look(stub, delta, since=before)
+    assert young.ok, "web-b was started since, so all that it counted is new"
+
+    stub.pods("demo", admin.add("web-b", 7))
+    gone = look(stub, delta, since=before, wait=True)
+    assert gone.failure == "restarted"
+    assert gone.attempts == 1
+    assert "pod web-a is gone, and with it what it counted since then" in gone.message
+    assert look(stub, TOTAL, since=before).ok, "what is read now does not need it"
+
+
+def test_a_pod_by_name_that_is_not_there_fails_and_may_come(stub: StubCluster, admin: Admin) -> None:
+    stub.pods("demo", admin.add("web-a", 7))
+    outcome = look(stub, {**TOTAL, "endpoint": ["web-a", "web-z"]})
+    assert outcome.failure == "unreachable"
+    assert "no ready pod is named web-z; there are web-a" in outcome.message
+
+
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        ({"namespace": "demo", "url": "http://a"}, "namespace is about pods, and goes with selector"),
+        ({"port": "9901", "container": "c"}, "port is about pods"),
+        ({"selector": "a=b", "url": "http://a"}, "url does not go with selector; port and path"),
+        ({"selector": "a=b", "ca_path": "/x"}, "ca_path does not go with selector"),
+        ({"selector": "a=b", "port": "99999"}, "the number or the name of a pod's port, not '99999'"),
+        ({"selector": "a=b", "port": "No_Name"}, "the number or the name"),
+    ],
+)
+def test_an_entry_that_cannot_be_meant(entry: dict[str, Any], words: str) -> None:
+    with pytest.raises(SpecError, match=words):
+        parse_endpoints([entry])
+
+
+def test_an_entry_for_pods() -> None:
+    one, page = parse_endpoints(
+        [
+            {"namespace": "n", "selector": "a=b", "container": "envoy"},
+            {"selector": "a=b", "port": "9102", "format": "prometheus"},
+        ],
+        cluster={"host": "http://x", "api_key": "hidden"},
+    )
+    assert (one.name, one.container, one.path) == ("n/a=b", "", "")
+    assert (page.name, page.port, page.path) == ("a=b", 9102, "/metrics")
+    assert "hidden" not in repr(one)

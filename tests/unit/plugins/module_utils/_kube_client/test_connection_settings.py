@@ -1,0 +1,286 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which cluster is meant: options, K8S_AUTH_*, KUBECONFIG and contexts; and what is said where that leads nowhere."""
+
+from __future__ import annotations
+
+import base64
+import json
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ansible_collections.meshlab.envoy.plugins.doc_fragments.cluster import ModuleDocFragment
+from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client import cluster_options
+from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.cluster_options import (
+    CLUSTER_OPTIONS,
+    with_environment,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.connection_settings import load
+from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.errors import ClusterError
+
+
+@pytest.fixture(autouse=True)
+def _nothing_of_this_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for key in CLUSTER_OPTIONS:
+        monkeypatch.delenv(f"K8S_AUTH_{key.upper()}", raising=False)
+    for key in (
+        "KUBECONFIG",
+        "KUBERNETES_SERVICE_HOST",
+        "HTTPS_PROXY",
+        "https_proxy",
+        "HTTP_PROXY",
+        "http_proxy",
+    ):
+        monkeypatch.delenv(key, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+
+def kubeconfig(**user: Any) -> dict[str, Any]:
+    return {
+        "clusters": [
+            {"name": "one", "cluster": {"server": "http://one:1/"}},
+            {"name": "two", "cluster": {"server": "http://two:2", "proxy-url": "http://proxy:3128"}},
+        ],
+        "users": [{"name": "me", "user": user or {"token": "t"}}],
+        "contexts": [
+            {"name": "first", "context": {"cluster": "one", "user": "me", "namespace": "shop"}},
+            {"name": "second", "context": {"cluster": "two", "user": "me"}},
+        ],
+        "current-context": "first",
+    }
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> str:
+    path = tmp_path / "config"
+    path.write_text(yaml.safe_dump(kubeconfig()))
+    return str(path)
+
+
+def test_the_current_context(written: str) -> None:
+    settings = load({"kubeconfig": written})
+    assert (settings.server, settings.namespace, settings.headers()) == (
+        "http://one:1",
+        "shop",
+        {"authorization": "Bearer t"},
+    )
+    assert settings.origin == f"context first of {written}"
+    assert "Bearer" not in repr(settings)
+
+
+def test_another_context_and_namespace(written: str) -> None:
+    settings = load({"kubeconfig": written, "context": "second"})
+    assert (settings.server, settings.namespace, settings.proxy) == (
+        "http://two:2",
+        "default",
+        "http://proxy:3128",
+    )
+    assert load({"kubeconfig": written, "namespace": "mine"}).namespace == "mine"
+
+
+def test_who_is_impersonated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    user = {
+        "token": "t",
+        "as": "her",
+        "as-uid": "7",
+        "as-groups": ["a", "b"],
+        "as-user-extra": {"example.com/why": ["x", "y"]},
+    }
+    wanted = (
+        ("Impersonate-User", "her"),
+        ("Impersonate-Uid", "7"),
+        ("Impersonate-Group", "a"),
+        ("Impersonate-Group", "b"),
+        ("Impersonate-Extra-example.com%2Fwhy", "x"),
+        ("Impersonate-Extra-example.com%2Fwhy", "y"),
+    )
+    path = tmp_path / "config"
+    path.write_text(yaml.safe_dump(kubeconfig(**user)))
+    for given in (str(path), kubeconfig(**user)):
+        assert load({"kubeconfig": given}).impersonates == wanted
+    assert load({"kubeconfig": kubeconfig()}).impersonates == ()
+    # What is given counts more, as a whole.
+    him = load({"kubeconfig": str(path), "impersonate_user": "him"})
+    assert him.impersonates == (("Impersonate-User", "him"),)
+    monkeypatch.setenv("K8S_AUTH_IMPERSONATE_USER", "them")
+    monkeypatch.setenv("K8S_AUTH_IMPERSONATE_GROUPS", "c,d")
+    found = load({"host": "https://h", "api_key": "k"}).impersonates
+    assert found == (
+        ("Impersonate-User", "them"),
+        ("Impersonate-Group", "c"),
+        ("Impersonate-Group", "d"),
+    )
+
+
+def test_a_kubeconfig_as_data() -> None:
+    assert load({"kubeconfig": kubeconfig()}).server == "http://one:1"
+
+
+def test_the_environment(written: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("KUBECONFIG", f"/nowhere:{written}")
+    assert load({}).server == "http://one:1"
+    monkeypatch.setenv("K8S_AUTH_CONTEXT", "second")
+    assert load(None).server == "http://two:2"
+    assert load({"context": "first"}).server == "http://one:1"
+    monkeypatch.delenv("KUBECONFIG")
+    (tmp_path / ".kube").mkdir()
+    Path(written).rename(tmp_path / ".kube" / "config")
+    assert load({}).server == "http://two:2"
+
+
+def test_names_that_kubernetes_core_reads_too() -> None:
+    environment = {"K8S_AUTH_VERIFY_SSL": "no", "K8S_AUTH_SSL_CA_CERT": "/ca", "K8S_AUTH_HOST": "h"}
+    assert with_environment({}, environment) == {"host": "h", "ca_cert": "/ca", "validate_certs": False}
+    assert with_environment({"validate_certs": True, "ca_cert": ""}, environment)["validate_certs"] is True
+
+
+def test_without_a_kubeconfig() -> None:
+    settings = load({"host": "example.com:6443", "username": "u", "password": "p", "validate_certs": False})
+    assert settings.server == "https://example.com:6443"
+    assert settings.headers() == {"authorization": "Basic " + base64.b64encode(b"u:p").decode()}
+    assert load({"host": "https://h", "api_key": "k"}).headers() == {"authorization": "Bearer k"}
+
+
+def test_what_is_given_overrules_the_kubeconfig(written: str) -> None:
+    settings = load({"kubeconfig": written, "host": "http://other:9", "api_key": "k"})
+    assert (settings.server, settings.headers()) == ("http://other:9", {"authorization": "Bearer k"})
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({}, r"there is no kubeconfig \(~/.kube/config\); give one"),
+        ({"kubeconfig": "/nowhere"}, "there is no kubeconfig /nowhere"),
+        ({"kubeconfig": kubeconfig(), "context": "third"}, r"has no context third; it has first, second"),
+        ({"kubeconfig": {**kubeconfig(), "current-context": ""}}, "has no current context; give one"),
+        (
+            {"kubeconfig": {**kubeconfig(), "clusters": []}},
+            "context first of the kubeconfig given cannot be used",
+        ),
+        ({"kubeconf": "x"}, "'kubeconf' is no key of it; did you mean kubeconfig"),
+        ({"host": "https://x", "api_key": "k", "ca_cert": "/nowhere"}, "certificates or keys cannot be used"),
+    ],
+)
+def test_what_leads_nowhere(given: dict[str, Any], words: str) -> None:
+    with pytest.raises(ClusterError, match=words):
+        load(given)
+
+
+def test_a_file_that_is_no_kubeconfig(tmp_path: Path) -> None:
+    for text in ("a: [", "just text", "", "[]"):
+        (tmp_path / "bad").write_text(text)
+        with pytest.raises(ClusterError) as error:
+            load({"kubeconfig": str(tmp_path / "bad")})
+        assert error.value.reason == "no_cluster"
+
+
+def plugin(tmp_path: Path, script: str) -> dict[str, Any]:
+    """A kubeconfig whose user logs in by a command, as those of the large clouds do."""
+    path = tmp_path / "login"
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+    return kubeconfig(
+        exec={
+            "apiVersion": "client.authentication.k8s.io/v1",
+            "command": str(path),
+            "interactiveMode": "Never",
+        }
+    )
+
+
+def test_a_login_command(tmp_path: Path) -> None:
+    answer = {
+        "apiVersion": "client.authentication.k8s.io/v1",
+        "kind": "ExecCredential",
+        "status": {"token": "fresh"},
+    }
+    settings = load({"kubeconfig": plugin(tmp_path, f"echo '{json.dumps(answer)}'")})
+    assert settings.headers() == {"authorization": "Bearer fresh"}
+
+
+def test_a_login_command_that_fails_is_said(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(ClusterError) as error:
+        load({"kubeconfig": plugin(tmp_path, "echo your session has expired >&2; exit 1")})
+    assert error.value.reason == "unauthorized"
+    assert "the login command of context first of the kubeconfig given failed" in error.value.words
+    assert "your session has expired" in error.value.words
+    assert capfd.readouterr().err == ""
+
+
+def test_a_login_that_cannot_be_renewed_is_said() -> None:
+    settings = load({"kubeconfig": kubeconfig(token="old")})
+
+    def ended(_configuration: Any) -> None:
+        raise OSError("the session has ended")
+
+    settings.configuration.refresh_api_key_hook = ended
+    with pytest.raises(ClusterError) as error:
+        settings.headers()
+    assert error.value.reason == "unauthorized"
+    assert error.value.words == (
+        "the login of context first of the kubeconfig given could not be renewed: the session has ended;"
+        " log in again, or give a token (cluster.api_key)"
+    )
+
+
+def with_keys(tmp_path: Path) -> dict[str, Any]:
+    """A kubeconfig with a certificate and its key in it."""
+    certificate, key = tmp_path / "c.pem", tmp_path / "k.pem"
+    request = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=me", "-days", "1"]
+    subprocess.run([*request, "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    data = {
+        "client-certificate-data": base64.b64encode(certificate.read_bytes()).decode(),
+        "client-key-data": base64.b64encode(key.read_bytes()).decode(),
+    }
+    config = kubeconfig(**data)
+    config["clusters"][0]["cluster"] = {
+        "server": "https://one:1",
+        "certificate-authority-data": data["client-certificate-data"],
+    }
+    return config
+
+
+def test_keys_do_not_stay_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    config = with_keys(tmp_path)
+    for _twice in range(2):
+        assert load({"kubeconfig": config}).context is not None
+        assert list(folder.iterdir()) == []
+    with pytest.raises(ClusterError):
+        load({"kubeconfig": config, "ca_cert": "/nowhere"})
+    assert list(folder.iterdir()) == []
+
+
+def test_threads_that_load_the_same_do_not_disturb_each_other(tmp_path: Path) -> None:
+    config = with_keys(tmp_path)
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(lambda _number: load({"kubeconfig": config}).context, range(100)))
+
+
+def test_the_client_is_imported_when_it_is_needed_and_not_before() -> None:
+    code = (
+        "import sys\n"
+        "from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client import api, cluster_options, pod_access\n"
+        "from ansible_collections.meshlab.envoy.plugins.module_utils import stats_api\n"
+        "assert not {'kubernetes', 'yaml', 'urllib3'} & set(sys.modules)\n"
+    )
+    # …/ansible_collections/meshlab/envoy/plugins/module_utils/_kube_client/cluster_options.py
+    folder = Path(cluster_options.__file__).parents[6]
+    subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": str(folder)})
+
+
+def test_the_documentation_is_of_these_options() -> None:
+    documented = yaml.safe_load(ModuleDocFragment.DOCUMENTATION)["options"]["cluster"]["suboptions"]
+    assert {name: one["type"] for name, one in documented.items()} == {
+        name: one["type"] for name, one in CLUSTER_OPTIONS.items()
+    }

@@ -1,0 +1,39 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Whose fields are whose after a person's kubectl."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.field_ownership import taken_over
+
+
+def entry(manager: str, operation: str, fields: dict[str, Any], **more: str) -> dict[str, Any]:
+    return {"manager": manager, "operation": operation, "apiVersion": "v1", "fieldsV1": fields, **more}
+
+
+OWN = entry("meshlab.envoy", "Apply", {"f:spec": {"f:type": {}, "f:ports": {"k:1": {".": {}}}}})
+STATUS = entry("kube-controller-manager", "Update", {"f:status": {}}, subresource="status")
+LABELS = entry("kubectl-label", "Update", {"f:metadata": {"f:labels": {"f:team": {}}}})
+
+
+@pytest.mark.parametrize("by_hand", ["kubectl-client-side-apply", "kubectl-create"])
+def test_what_was_made_by_hand_is_taken_over(by_hand: str) -> None:
+    made = entry(by_hand, "Update", {"f:spec": {"f:ports": {".": {}, "k:2": {".": {}}}}})
+    others = [STATUS, LABELS]
+    assert taken_over([made, *others], "meshlab.envoy") == [
+        *others,
+        {**made, "manager": "meshlab.envoy", "operation": "Apply"},
+    ]
+    both = {"f:spec": {"f:type": {}, "f:ports": {".": {}, "k:1": {".": {}}, "k:2": {".": {}}}}}
+    assert taken_over([OWN, made, *others], "meshlab.envoy") == [*others, {**OWN, "fieldsV1": both}]
+
+
+def test_others_keep_what_is_theirs() -> None:
+    assert taken_over([STATUS, LABELS], "meshlab.envoy") == [STATUS, LABELS]
+    assert taken_over([], "meshlab.envoy") == []

@@ -1,0 +1,326 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Port-forwards against a stand-in for the API server: bytes both ways, and what can go wrong told apart."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import selectors
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
+from typing import Any
+
+import pytest
+from stub_cluster import StubCluster, stub_cluster
+
+from ansible_collections.meshlab.envoy.plugins.module_utils._common import websocket_frames
+from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.api import connect
+from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.errors import ClusterError
+from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.port_forward import Line, why
+
+
+@pytest.fixture
+def stub() -> Iterator[StubCluster]:
+    with stub_cluster() as one:
+        yield one
+
+
+@pytest.fixture
+def echo() -> Iterator[int]:
+    """A port that sends back what it is sent."""
+    server = socket.create_server(("127.0.0.1", 0))
+
+    def serve(connection: socket.socket) -> None:
+        with suppress(OSError), connection:
+            while data := connection.recv(65_536):
+                connection.sendall(data)
+
+    def accept() -> None:
+        while True:
+            try:
+                connection = server.accept()[0]
+            except OSError:
+                return
+            threading.Thread(target=serve, args=(connection,), daemon=True).start()
+
+    threading.Thread(target=accept, daemon=True).start()
+    yield server.getsockname()[1]
+    server.shutdown(socket.SHUT_RDWR)
+    server.close()
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 5
+    while not condition():
+        assert time.monotonic() < deadline, "not within 5 s"
+        time.sleep(0.005)
+
+
+def test_what_is_sent_arrives_and_comes_back_whole(stub: StubCluster, echo: int) -> None:
+    stub.ports["web:80"] = echo
+    data = os.urandom(3_000_000)
+    with connect(stub.options()) as cluster, cluster.forward("web", 80) as connection:
+        connection.settimeout(10)
+        sender = threading.Thread(target=connection.sendall, args=(data,))
+        sender.start()
+        received = bytearray()
+        while len(received) < len(data):
+            received += connection.recv(65_536)
+        sender.join()
+    assert bytes(received) == data
+
+
+def test_a_reader_that_is_slow_holds_the_sender_up_and_loses_nothing(stub: StubCluster, echo: int) -> None:
+    stub.ports["web:80"] = echo
+    data = os.urandom(2_000_000)
+    with connect(stub.options()) as cluster, cluster.forward("web", 80) as connection:
+        connection.settimeout(10)
+        sender = threading.Thread(target=connection.sendall, args=(data,))
+        sender.start()
+        received = bytearray()
+        while len(received) < len(data):
+            received += connection.recv(700)
+        sender.join()
+    assert bytes(received) == data
+
+
+def test_for_a_reader_that_does_not_read_nothing_more_is_read(stub: StubCluster, echo: int) -> None:
+    stub.ports["web:80"] = echo
+    with connect(stub.options()) as cluster, cluster.forward("web", 80) as connection:
+        connection.setblocking(False)
+        for _piece in range(500):
+            with suppress(BlockingIOError):
+                connection.send(bytes(65_536))
+            time.sleep(0.001)
+        until(lambda: len(connection.line.to_local) > 100_000)
+        # Else its thread would go round and round.
+        until(lambda: not connection.line.wants()[0] & selectors.EVENT_READ)
+        assert len(connection.line.to_local) < 1_000_000
+
+
+@pytest.fixture
+def line() -> Iterator[tuple[Line, socket.socket, socket.socket]]:
+    """A line by itself, with the far ends of both its sides."""
+    with ExitStack() as stack:
+        ends = [stack.enter_context(one) for _two in range(2) for one in socket.socketpair()]
+        for one in ends:
+            one.settimeout(1)
+        yield Line("the line", ends[0], ends[2], b""), ends[1], ends[3]
+
+
+def test_a_message_in_pieces_belongs_to_one_channel(
+    line: tuple[Line, socket.socket, socket.socket],
+) -> None:
+    between, server, user = line
+    for head, payload in (
+        (0x82, b"\0\x50\0"),
+        (0x02, b"\0ab"),
+        (0x00, b"\0cd"),
+        (0x80, b"\1ef"),
+        (0x89, b"hi"),
+    ):
+        server.sendall(bytes([head, len(payload)]) + payload)
+    between.move()
+    assert user.recv(100) == b"ab\0cd\1ef"
+    assert list(websocket_frames.frames(bytearray(server.recv(100)))) == [(websocket_frames.PONG, b"hi")]
+
+
+def test_what_was_not_sent_on_does_not_make_the_end_a_reset(
+    line: tuple[Line, socket.socket, socket.socket],
+) -> None:
+    between, _server, user = line
+    user.sendall(b"too late")
+    between.close()
+    assert user.recv(1) == b""
+
+
+def test_it_asks_with_the_token(stub: StubCluster, echo: int) -> None:
+    stub.ports["web:80"] = echo
+    with connect(stub.options()) as cluster:
+        cluster.forward("web", 80).close()
+    request, query, _body, headers = stub.asked[0]
+    assert (request, query) == ("GET /api/v1/namespaces/demo/pods/web/portforward", {"ports": ["80"]})
+    assert headers["authorization"] == "Bearer secret-token"
+    assert headers["sec-websocket-protocol"] == "v4.channel.k8s.io"
+
+
+def test_it_asks_as_who_is_impersonated(stub: StubCluster, echo: int) -> None:
+    stub.ports["web:80"] = echo
+    with connect(stub.options(impersonate_user="her", impersonate_groups=["a", "b"])) as cluster:
+        cluster.forward("web", 80).close()
+    headers = stub.asked[0][3]
+    assert (headers["impersonate-user"], headers["impersonate-group"]) == ("her", "a, b")
+
+
+def test_a_port_that_nobody_listens_on_is_said_when_nothing_can_be_read(stub: StubCluster) -> None:
+    with connect(stub.options()) as cluster, cluster.forward("web", 81) as connection:
+        connection.settimeout(5)
+        assert connection.recv(10) == b""
+        failure = connection.line.failure
+    assert failure is not None
+    assert failure.reason == "refused"
+    assert "port 81 of Pod web in namespace demo: nothing listens" in failure.words
+
+
+def test_a_connection_that_is_cut_is_told_from_one_that_ends(stub: StubCluster, echo: int) -> None:
+    stub.ports["web:80"] = echo
+    with connect(stub.options()) as cluster, cluster.forward("web", 80) as connection:
+        connection.settimeout(5)
+        connection.sendall(b"x")
+        assert connection.recv(10) == b"x"
+        stub.forwards[0].shutdown(socket.SHUT_RDWR)
+        assert connection.recv(10) == b""
+        failure = connection.line.failure
+    assert failure is not None
+    assert failure.reason == "broken"
+    assert "was cut" in failure.words
+
+
+def test_an_end_that_the_pod_chose_is_no_failure(stub: StubCluster) -> None:
+    server = socket.create_server(("127.0.0.1", 0))
+    stub.ports["web:80"] = server.getsockname()[1]
+    with server, connect(stub.options()) as cluster, cluster.forward("web", 80) as connection:
+        connection.settimeout(5)
+        other = server.accept()[0]
+        other.sendall(b"bye")
+        other.close()
+        assert connection.recv(10) == b"bye"
+        assert connection.recv(10) == b""
+        assert connection.line.failure is None
+
+
+def test_a_pod_that_is_not_there_is_not_found(stub: StubCluster) -> None:
+    words = {"kind": "Status", "message": 'pods "web" not found'}
+    stub.answer("GET /api/v1/namespaces/demo/pods/web/portforward", words, 404)
+    with connect(stub.options()) as cluster, pytest.raises(ClusterError) as error:
+        cluster.forward("web", 80)
+    assert error.value.reason == "not_found"
+
+
+def test_http_client_can_use_it(stub: StubCluster) -> None:
+    host, port = "127.0.0.1", stub.server.server_port
+    stub.answer("GET /hello", {"x": 1})
+    stub.ports["web:80"] = port
+    with connect(stub.options()) as cluster:
+        client = http.client.HTTPConnection(host)
+        client.sock = cluster.forward("web", 80)
+        client.request("GET", "/hello")
+        assert client.getresponse().read() == b'{"x": 1}'
+        client.close()
+
+
+def test_a_hundred_side_by_side_leave_no_thread_and_no_descriptor(stub: StubCluster, echo: int) -> None:
+    stub.ports.update({f"web-{number}:80": echo for number in range(100)})
+    descriptors, threads = len(os.listdir("/proc/self/fd")), threading.active_count()
+
+    def ask(number: int) -> bytes:
+        with cluster.forward(f"web-{number}", 80) as connection:
+            connection.settimeout(10)
+            connection.sendall(b"%d" % number)
+            return connection.recv(10)
+
+    with connect(stub.options()) as cluster, ThreadPoolExecutor(100) as pool:
+        answers = list(pool.map(ask, range(100)))
+    assert answers == [b"%d" % number for number in range(100)]
+    for one in stub.forwards:
+        one.close()
+    until(lambda: threading.active_count() <= threads)
+    until(lambda: len(os.listdir("/proc/self/fd")) <= descriptors)
+
+
+def test_the_thread_is_there_while_there_are_connections_only(stub: StubCluster, echo: int) -> None:
+    stub.ports["web:80"] = echo
+
+    def pumps() -> int:
+        return sum(one.name == "port-forward" for one in threading.enumerate())
+
+    with connect(stub.options()) as cluster:
+        assert pumps() == 0
+        first, second = cluster.forward("web", 80), cluster.forward("web", 80)
+        assert pumps() == 1
+        first.close()
+        second.close()
+        until(lambda: pumps() == 0)
+        with cluster.forward("web", 80) as third:
+            third.settimeout(5)
+            third.sendall(b"again")
+            assert third.recv(10) == b"again"
+
+
+def test_a_closed_cluster_ends_its_connections(stub: StubCluster, echo: int) -> None:
+    stub.ports["web:80"] = echo
+    cluster = connect(stub.options())
+    connection = cluster.forward("web", 80)
+    cluster.close()
+    connection.settimeout(5)
+    assert connection.recv(1) == b""
+    connection.close()
+
+
+def test_a_mistake_of_the_thread_leaves_nobody_waiting(
+    stub: StubCluster, echo: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stub.ports["web:80"] = echo
+    with connect(stub.options()) as cluster:
+        first, second = cluster.forward("web", 80), cluster.forward("web", 80)
+        for one in (first, second):
+            # Nothing is under way any more.
+            one.settimeout(5)
+            one.sendall(b"x")
+            assert one.recv(10) == b"x"
+
+        def broken(_line: Any) -> None:
+            raise KeyError("nobody thought of this")
+
+        monkeypatch.setattr(Line, "move", broken)
+        first.sendall(b"x")
+        for one in (first, second):
+            assert one.recv(1) == b""
+            failure = one.line.failure
+            assert failure is not None
+            assert failure.reason == "broken"
+            assert "please report it: KeyError: 'nobody thought of this'" in failure.words
+            one.close()
+        monkeypatch.undo()
+        with cluster.forward("web", 80) as third:
+            third.settimeout(5)
+            third.sendall(b"again")
+            assert third.recv(10) == b"again"
+
+
+@pytest.mark.parametrize("length", [0, 1, 125, 126, 65_535, 65_536, 200_000])
+def test_frames_of_every_length_are_read_back_in_pieces(length: int) -> None:
+    payload = os.urandom(length)
+    data = websocket_frames.frame(websocket_frames.BINARY, payload) + websocket_frames.frame(
+        websocket_frames.PING, b"x"
+    )
+    inbox, seen = bytearray(), []
+    step = max(1, len(data) // 7)
+    for start in range(0, len(data), step):
+        inbox += data[start : start + step]
+        seen += list(websocket_frames.frames(inbox))
+    assert seen == [(websocket_frames.BINARY, payload), (websocket_frames.PING, b"x")]
+    assert not inbox
+
+
+def test_a_frame_that_is_too_long_is_refused() -> None:
+    with pytest.raises(ValueError, match="bytes"):
+        list(websocket_frames.frames(bytearray(b"\x82\x7f" + (2**40).to_bytes(8, "big"))))
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ('failed to connect to localhost:9 inside namespace "x", IPv4: dial tcp4 127.0.0.1:9: connect: connection refused', "refused"),
+        ("network namespace for sandbox is closed: not running", "not_found"),
+        ("exit status 137", "broken"),
+    ],
+)  # fmt: skip
+def test_what_the_kubelet_says_is_told_apart(said: str, reason: str) -> None:
+    assert why("the port-forward", said).reason == reason

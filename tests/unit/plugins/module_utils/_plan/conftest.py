@@ -1,0 +1,36 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How tests make a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def plan() -> Callable[..., dict[str, Any]]:
+    """A function that makes the plan of a demo's data; `context` goes over a usual one."""
+    # Not above: a conftest.py is read before the collection can be imported.
+    from ansible_collections.meshlab.envoy.plugins.module_utils._plan.plan import make_plan
+
+    def planner(data: Any, platform: str = "local", name: str = "shop", **context: Any) -> dict[str, Any]:
+        usual: dict[str, Any] = {
+            "platform": platform,
+            "folder": "/state",
+            "envoy": {"version": "1.40.0", "image": "envoy:1", "executable": "envoy"},
+            "python": {"image": "python:3", "executable": "python3"},
+            "statsd_exporter": {"image": "exporter:1", "executable": "statsd_exporter"},
+            "app": "print('app')",
+            "mappings": {
+                "dog_statsd": {"mappings": []},
+                "statsd": {"mappings": [{"match": "*", "name": "x"}]},
+            },
+        }
+        return make_plan(name, data, {**usual, **context}, f"{name}.yml")
+
+    return planner

@@ -1,0 +1,225 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Services that are programs of their own: what they are told, and where they are asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError
+
+Planner = Callable[..., dict[str, Any]]
+
+
+def with_service(name: str, spec: dict[str, Any], **keys: Any) -> dict[str, Any]:
+    return {"summary": "A shop", "ports": 20000, "services": {name: spec}, **keys}
+
+
+def workload(plan: dict[str, Any], name: str) -> dict[str, Any]:
+    return next(one for one in plan["workloads"] if one["name"] == name)
+
+
+def told(plan: Planner, data: Any, platform: str = "local") -> str:
+    with pytest.raises(DemoError) as caught:
+        plan(data, platform)
+    return str(caught.value)
+
+
+def test_a_server_listens_where_its_command_says(plan: Planner) -> None:
+    server = {"image": "db:1", "command": ["db", "--port", "5432"], "files": {"a/b.conf": "x"}}
+    data = with_service("db", {"port": 5432, "publish": 5432, "protocol": "tcp", "server": server})
+    for platform in ("local", "docker"):
+        made = plan(data, platform)
+        (port,) = workload(made, "db-1")["ports"]
+        assert port == {**port, "number": 5432, "published": 5432, "protocol": "tcp", "scheme": "tcp"}
+        folder = "db-1" if platform == "local" else "db"
+        assert f"files/{folder}/a/b.conf" in [one["path"] for one in made["files"]]
+        assert made["programs"] == []
+    data["services"]["db"]["publish"] = 15432
+    assert plan(data, "docker")
+    assert told(plan, data, "local") == (
+        "shop.yml: services.db.publish: nothing forwards 15432 to the server's own 5432 on platform local;"
+        " state the same port twice, or tell the server: ${port}"
+    )
+    data["services"]["db"] |= {"publish": None, "replicas": 2}
+    assert "port 5432 is wanted by db-1/app and by db-2/app" in told(plan, data, "local")
+
+
+KEEPER = {
+    "image": "keeper:1",
+    "command": [
+        "/opt/keep",
+        "--listen=${address}:${port}",
+        "--metrics=${pages}",
+        "--conf=${files}/keep.conf",
+        "$${port}",
+    ],
+    "program": "keep",
+    "environment": {"KEEP_IN": "${data}"},
+    "files": {"keep.conf": "port = ${port}\n"},
+    "ports": {"pages": {"port": 9000, "metrics": "/metrics"}},
+    "memory_mb": 512,
+}
+
+
+def test_a_server_is_told_where_it_runs(plan: Planner) -> None:
+    data = with_service("keep", {"protocol": "tcp", "replicas": 2, "server": KEEPER})
+    local, docker, pods = (plan(data, platform) for platform in ("local", "docker", "kubernetes"))
+    second = workload(local, "keep-2")
+    port, pages = (one["number"] for one in second["ports"])
+    options = [f"--listen=127.0.0.1:{port}", f"--metrics={pages}", "--conf=files/keep-2/keep.conf", "${port}"]
+    assert second["command"] == ["keep", *options]
+    assert second["environment"] == {"KEEP_IN": "data/keep-2"}
+    assert {"path": "data/keep-2", "mode": "0700"} in local["directories"]
+    assert {"path": "files/keep-2/keep.conf", "content": f"port = {port}\n"}.items() <= next(
+        one for one in local["files"] if one["path"].startswith("files/keep-2")
+    ).items()
+    for made, name in ((docker, "keep-1"), (pods, "keep")):
+        first = workload(made, name)
+        options = ["--listen=0.0.0.0:8080", "--metrics=9000", "--conf=/etc/demo/keep.conf", "${port}"]
+        assert first["command"] == ["/opt/keep", *options]
+        assert first["environment"] == {"KEEP_IN": "/tmp"}
+        assert first["memory_mb"] == 512
+        assert [one["path"] for one in made["files"] if one["path"].startswith("files")] == [
+            "files/keep/keep.conf"
+        ]
+
+
+def test_a_server_beside_a_sidecar_listens_where_its_further_ports_are_asked(plan: Planner) -> None:
+    alone = {key: KEEPER[key] for key in KEEPER if key != "ports"}
+    alone["command"] = ["keep", "--listen=${address}"]
+    for server, address in ((alone, "127.0.0.1"), (KEEPER, "0.0.0.0")):
+        made = plan(with_service("keep", {"server": server, "sidecar": {}}), "docker")
+        assert workload(made, "keep-1")["command"][1].startswith(f"--listen={address}")
+
+
+def test_a_server_in_a_pod_listens_where_the_kubelet_asks(plan: Planner) -> None:
+    server = {"image": "db:1", "command": ["db", "--listen=${address}:${port}"]}
+    data = with_service("db", {"protocol": "tcp", "server": server, "sidecar": {}})
+    for platform, name, address in (("docker", "db-1", "127.0.0.1"), ("kubernetes", "db", "0.0.0.0")):
+        assert workload(plan(data, platform), name)["command"] == ["db", f"--listen={address}:8080"]
+
+
+def test_pages_of_servers_can_be_asked_at_each_replica(plan: Planner) -> None:
+    data = with_service(
+        "keep",
+        {"protocol": "tcp", "replicas": 2, "server": KEEPER},
+        expectations=[{"at": "keep/pages", "stat": "kept", "op": "eq", "value": 1}],
+    )
+    for platform in ("local", "docker"):
+        made = plan(data, platform)
+        pages = {one["name"]: one["url"] for one in made["endpoints"]}
+        assert list(pages) == ["keep-1/pages", "keep-2/pages"]
+        assert len(set(pages.values())) == 2
+        for name, url in pages.items():
+            ports = {one["name"]: one for one in workload(made, name.partition("/")[0])["ports"]}
+            assert url == f"http://127.0.0.1:{ports['pages']['published']}/metrics"
+        assert made["assertions"][0]["endpoint"] == ["keep-1/pages", "keep-2/pages"]
+    (page,) = plan(data, "kubernetes")["endpoints"]
+    assert (page["name"], page["port"], page["container"], page["format"]) == (
+        "keep/pages",
+        9000,
+        "app",
+        "prometheus",
+    )
+
+
+def test_a_page_may_be_at_the_services_own_port(plan: Planner) -> None:
+    server = {"image": "db:1", "command": ["db", "${port}"], "metrics": "/prometheus"}
+    data = with_service(
+        "db",
+        {"server": server, "sidecar": {}},
+        expectations=[{"at": "db/app", "stat": "kept", "op": "eq", "value": 1}],
+    )
+    for platform in ("local", "docker", "kubernetes"):
+        made = plan(data, platform)
+        one, page = (found for found in made["endpoints"])
+        assert made["assertions"][0]["endpoint"] == [page["name"]]
+        # People ask it past the sidecar, so it listens to more than that.
+        (port,) = workload(made, one["name"])["ports"]
+        assert port["metrics"]
+        if platform != "kubernetes":
+            assert page["url"] == f"http://127.0.0.1:{port['published']}/prometheus"
+    assert (page["name"], page["path"], page["port"]) == ("db/app", "/prometheus", 8080)
+    assert workload(plan(data, "docker"), "db-1")["probe"]["private"] is False
+
+
+@pytest.mark.parametrize(
+    ("keys", "asked"),
+    [
+        ({}, {"kind": "tcp"}),
+        ({"promql": "/"}, {"kind": "tcp"}),
+        ({"ready": "/-/ready", "promql": "/"}, {"kind": "http", "path": "/-/ready"}),
+        ({"metrics": "/metrics"}, {"kind": "http", "path": "/metrics"}),
+        ({"ready": "/up", "metrics": "/metrics"}, {"kind": "http", "path": "/up"}),
+    ],
+)
+@pytest.mark.parametrize("platform", ["local", "docker", "kubernetes"])
+def test_a_server_serves_once_its_page_answers(
+    plan: Planner, platform: str, keys: dict[str, str], asked: dict[str, str]
+) -> None:
+    server = {"image": "db:1", "command": ["db", "${address}:${port}"], **keys}
+    made = plan(with_service("db", {"server": server, "sidecar": {}}), platform)
+    db = workload(made, "db" if platform == "kubernetes" else "db-1")
+    assert db["probe"].items() >= asked.items()
+    # Who asks a container for a page is not inside of it.
+    if platform == "docker" and asked["kind"] == "http":
+        assert db["command"][1] == "0.0.0.0:8080"
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (
+            {"command": ["keep", "${prot}"]},
+            "command[1]: there is no ${prot}; there is: address, port, files, data, pages, keep/app, keep/pages ($${prot} is",
+        ),
+        ({"files": {"a": "${x}"}}, "files.a: there is no ${x}; there is: address,"),
+        ({"command": []}, "command: is empty; it is the program and its arguments"),
+        ({"ports": {"port": {"port": 9000}}}, "ports.port: "),
+        ({"metrics": "/m"}, "metrics: is a page of HTTP, and the port speaks tcp"),
+        ({"ready": "/r"}, "ready: is a page of HTTP, and the port speaks tcp"),
+        (
+            {"ports": {"pages": {"port": 9000, "metrics": "m"}}},
+            "ports.pages.metrics: 'm' has to be a path, with a '/' first",
+        ),
+        (
+            {"ports": {"pages": {"port": 9000, "protocol": "tcp", "metrics": "/m"}}},
+            "ports.pages.metrics: is a page of HTTP, and",
+        ),
+        ({"promql": "/"}, "promql: is a page of HTTP, and the port speaks tcp"),
+        (
+            {"ports": {"pages": {"port": 9000, "metrics": "/m", "promql": "/"}}},
+            "ports.pages: has both 'metrics' and 'promql'; expectations ask one port for one of them",
+        ),
+        ({"ports": {"statsd_exporter": {"port": 9000}}}, "ports.statsd_exporter: "),
+        (
+            {"command": ["keep", "${port.host}"]},
+            "command[1]: there is no ${port.host}; there is: address, port,",
+        ),
+        (
+            {"command": ["keep", "${web/admin}"]},
+            "command[1]: there is no ${web/admin}; there is: address, port,",
+        ),
+    ],
+)
+def test_what_a_server_cannot_be_told(plan: Planner, change: dict[str, Any], sentence: str) -> None:
+    data = with_service("keep", {"protocol": "tcp", "server": KEEPER | change})
+    assert told(plan, data).startswith(f"shop.yml: services.keep.server.{sentence}")
+
+
+def test_a_demo_says_where_it_does_not_run(plan: Planner) -> None:
+    data = with_service("web", {}, unsupported_on={"local": "its program is for containers"})
+    assert plan(data, "docker")
+    assert (
+        told(plan, data)
+        == "shop.yml: unsupported_on: on local it does not run: its program is for containers"
+    )
+    assert "unsupported_on: there is no platform 'dokcer'; did you mean 'docker'?" in told(
+        plan, with_service("web", {}, unsupported_on={"dokcer": "x"})
+    )

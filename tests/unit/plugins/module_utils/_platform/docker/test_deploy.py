@@ -1,0 +1,258 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What docker and compose say, and what is made of it, without a Docker."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer import (
+    Applied,
+    PlatformFailed,
+    PlatformRefused,
+    PlatformUnavailable,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.deploy import Compose
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.docker_command import (
+    Ran,
+    execute,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.docker_output import (
+    parse_container,
+    parse_details,
+    parse_ports,
+    parse_steps,
+    version,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import Port, Workload
+
+UP = """\
+time="2026-01-01T00:00:00Z" level=warning msg="Found orphan containers ([demo-old-1]) for this project."
+ Network demo_default  Creating
+ Network demo_default  Created
+ Container demo-a-1  Running
+ Container demo-service1-1-envoy-1  Recreate
+ Container 0123456789ab_demo-service1-1-envoy-1  Recreated
+ Container demo-service1-1-envoy-1  Starting
+ Container demo-service1-1-envoy-1  Started
+ Container demo-new-1  Created
+ Container demo-new-1  Started
+ Container other-x-1  Started
+"""
+
+
+class Docker:
+    """Answers as docker would; remembers what it was asked."""
+
+    def __init__(self, **answers: Ran) -> None:
+        self.answers = {"ps": Ran(0, "", ""), "container": Ran(1, "[]", "No such container"), **answers}
+        self.asked: list[str] = []
+
+    def __call__(self, command: Sequence[str], timeout: float, stdin: str = "") -> Ran:
+        assert command[0] == "docker"
+        self.asked.append(" ".join(command[1:]))
+        return self.answers.get(command[1], Ran(0, "2.40.0\n", ""))
+
+
+def _compose(docker: Docker, *workloads: Workload) -> Compose:
+    deployer = Compose(
+        "demo",
+        Path("/nonexistent"),
+        workloads or (Workload(name="a", image="i:1", command=("x",)),),
+        "127.0.0.1",
+    )
+    deployer.docker.run = docker
+    return deployer
+
+
+def _line(
+    project: str, service: str, state: str = "running", ports: str = "", folder: str = "/nonexistent"
+) -> str:
+    return (
+        "\t".join(
+            [f"id-of-{service}", project, service, state, "i:1", ports, f"{project}-{service}-1", folder]
+        )
+        + "\n"
+    )
+
+
+def _inspected(service: str, **state: Any) -> dict[str, Any]:
+    return {
+        "Id": f"id-of-{service}",
+        "Config": {
+            "Image": "i:1",
+            "Labels": {"com.docker.compose.service": service, "com.docker.compose.version": "2.26.1"},
+        },
+        "State": {"Status": "running", "ExitCode": 0, "StartedAt": "2026-01-01T00:00:00.1Z", **state},
+        "HostConfig": {"NetworkMode": "demo_default"},
+        "NetworkSettings": {
+            "Networks": {"demo_default": {"IPAddress": "172.18.0.2", "Gateway": "172.18.0.1"}}
+        },
+        "RestartCount": 0,
+    }
+
+
+def test_published_ports_are_read() -> None:
+    text = "127.0.0.1:8080-8081->80-81/tcp, :::53->53/udp, [::1]:9000->9000/tcp, 10000/tcp"
+    found = [(one.address, one.port, one.protocol) for one in parse_ports(text)]
+    assert found == [
+        ("127.0.0.1", 8080, "tcp"),
+        ("127.0.0.1", 8081, "tcp"),
+        ("::", 53, "udp"),
+        ("::1", 9000, "tcp"),
+    ]
+
+
+def test_a_container_without_labels_is_nobodys() -> None:
+    container = parse_container("abc\t\t\trunning\timage\t0.0.0.0:80->80/tcp\tweb\t")
+    assert (container.project, container.service, container.name) == ("", "", "web")
+    assert container.listeners[0].port == 80
+
+
+def test_steps_of_compose_are_read_by_service() -> None:
+    assert parse_steps(UP, "demo") == {
+        "a": ["Running"],
+        "service1-1-envoy": ["Recreate", "Recreated", "Starting", "Started"],
+        "new": ["Created", "Started"],
+    }
+    dry = " DRY-RUN MODE -  Container demo-a-1  Recreated \n DRY-RUN MODE -  Network demo_default  Created\n"
+    assert parse_steps(dry, "demo") == {"a": ["Recreated"]}
+
+
+def test_details_are_read() -> None:
+    data = _inspected("a", Health={"Status": "healthy"})
+    data["HostConfig"]["NetworkMode"] = "container:abc"
+    details = parse_details(data)
+    assert (details.service, details.health, details.shares) == ("a", "healthy", "abc")
+    assert details.addresses == (("172.18.0.2", "172.18.0.1"),)
+
+
+@pytest.mark.parametrize(("text", "expected"), [("v2.26.1-4", (2, 26)), ("5.0.0", (5, 0)), ("dev", ())])
+def test_versions_are_compared_by_their_numbers(text: str, expected: tuple[int, ...]) -> None:
+    assert version(text) == expected
+
+
+def test_a_project_of_another_folder_is_left_alone() -> None:
+    inspected = Ran(0, json.dumps([_inspected("a")]), "")
+    docker = Docker(ps=Ran(0, _line("demo", "a", folder="/somewhere/else"), ""), container=inspected)
+    deployer = _compose(docker)
+    for step in (deployer.preflight, deployer.absent):
+        with pytest.raises(PlatformRefused, match=r"a project demo already, of the folder /somewhere/else"):
+            step()
+    assert not [one for one in docker.asked if "down" in one or "up" in one]
+
+
+def test_what_compose_did_is_told_apart() -> None:
+    names = ("a", "service1-1-envoy", "new")
+    ps = "".join([_line("demo", "a"), _line("demo", "service1-1-envoy"), _line("demo", "old")])
+    inspected = Ran(0, json.dumps([_inspected(name) for name in names[:2]]), "")
+    docker = Docker(ps=Ran(0, ps, ""), container=inspected, compose=Ran(0, "", UP))
+    deployer = _compose(docker, *(Workload(name=name, image="i:1", command=("x",)) for name in names))
+    deployer.preflight()
+    assert deployer.apply() == Applied(started=("new",), restarted=("service1-1-envoy",))
+    assert deployer.retire() == Applied(removed=("old",))
+    assert "stop id-of-old" in docker.asked
+
+
+def test_an_unchanged_run_asks_docker_three_times() -> None:
+    docker = Docker(
+        ps=Ran(0, _line("demo", "a"), ""),
+        container=Ran(0, json.dumps([_inspected("a", Health={"Status": "healthy"})]), ""),
+        compose=Ran(0, "", " Container demo-a-1  Running\n"),
+    )
+    deployer = _compose(docker)
+    deployer.preflight()
+    assert deployer.lacking() == ()
+    assert not deployer.apply().changed
+    deployer.ready(1)
+    assert deployer.retire() == Applied()
+    assert len(docker.asked) == 3
+
+
+@pytest.mark.parametrize(
+    ("err", "kind", "words"),
+    [
+        (
+            "Cannot connect to the Docker daemon at unix:///x. Is the docker daemon running?",
+            PlatformUnavailable,
+            "start it",
+        ),
+        (
+            "Got permission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock",
+            PlatformRefused,
+            "add them to the group 'docker'",
+        ),
+    ],
+)
+def test_a_daemon_that_cannot_be_used_is_told(err: str, kind: type[Exception], words: str) -> None:
+    with pytest.raises(kind, match=words):
+        _compose(Docker(ps=Ran(1, "", err))).preflight()
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (
+            Ran(1, "", "docker: 'compose' is not a docker command.\nSee 'docker --help'"),
+            "install docker compose 2.20 or newer",
+        ),
+        (Ran(0, "2.5.1\n", ""), "docker compose is 2.5.1: install 2.20 or newer"),
+    ],
+)
+def test_a_compose_that_cannot_be_used_is_told(answer: Ran, words: str) -> None:
+    with pytest.raises(PlatformUnavailable, match=words):
+        _compose(Docker(compose=answer)).preflight()
+
+
+def test_a_missing_docker_command_is_told() -> None:
+    def missing(*_anything: object) -> Ran:
+        raise FileNotFoundError
+
+    deployer = _compose(Docker())
+    deployer.docker.run = missing
+    with pytest.raises(PlatformUnavailable, match="The docker command is not on this host: install Docker"):
+        deployer.preflight()
+
+
+def test_ports_of_others_are_taken_and_our_own_are_not() -> None:
+    wanted = Workload(name="a", image="i:1", command=("x",), ports=(Port(80, 1),))
+    mine = Docker(ps=Ran(0, _line("demo", "a", ports="127.0.0.1:1->80/tcp"), ""))
+    _compose(mine, wanted).preflight()
+    theirs = Docker(ps=Ran(0, _line("else", "b", ports="0.0.0.0:1->80/tcp"), ""))
+    with pytest.raises(PlatformRefused, match="port 1 of a is taken by container else-b-1: stop it"):
+        _compose(theirs, wanted).preflight()
+
+
+def test_images_are_pulled_or_told() -> None:
+    docker = Docker(
+        image=Ran(1, "", "No such image"), pull=Ran(1, "", "Error response from daemon: manifest unknown")
+    )
+    deployer = _compose(docker)
+    deployer.preflight()
+    assert deployer.lacking() == ("i:1",)
+    with pytest.raises(PlatformRefused, match=r"i:1 .*Docker says: .*manifest unknown"):
+        deployer.fetch(("i:1",))
+
+
+def test_a_failed_up_is_told_in_dockers_words() -> None:
+    words = (
+        "Error response from daemon: driver failed: Bind for 127.0.0.1:80 failed: port is already allocated"
+    )
+    docker = Docker(compose=Ran(1, "", f" Container demo-a-1  Starting\n{words}"))
+    docker.answers["compose"] = Ran(0, "2.40.0", "")
+    deployer = _compose(docker)
+    deployer.preflight()
+    docker.answers["compose"] = Ran(1, "", f" Container demo-a-1  Starting\n{words}")
+    with pytest.raises(PlatformFailed, match=r"A port was taken meanwhile; .*port is already allocated"):
+        deployer.apply()
+
+
+def test_what_a_user_set_for_other_projects_does_not_reach_compose(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COMPOSE_PROJECT_NAME", "other")
+    assert "COMPOSE" not in execute(["env"], 10).out

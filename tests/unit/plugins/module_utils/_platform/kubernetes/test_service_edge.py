@@ -1,0 +1,97 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A demo whose edge is taken away, because a Service stands there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.loader import read
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.service_edge import (
+    without_edges,
+)
+
+DEMOS = Path(__file__).resolve().parents[6] / "playbooks" / "demos"
+
+
+def gallery(name: str) -> dict[str, Any]:
+    data: dict[str, Any] = yaml.safe_load((DEMOS / f"{name}.yml").read_text(encoding="utf-8"))
+    return data
+
+
+def front_proxy(**edge: Any) -> dict[str, Any]:
+    data = gallery("front_proxy")
+    data["proxies"]["edge"].update(edge)
+    return data
+
+
+def test_traffic_goes_straight_to_the_sidecar_that_the_edge_routed_to() -> None:
+    demo = without_edges(read("front_proxy", front_proxy()))
+    assert demo["proxies"] == {}
+    assert [(one["name"], one["to"]) for one in demo["traffic"]] == [
+        ("service 1 through the edge", "service1"),
+        ("service 2 through the edge", "service2"),
+        ("service 1 over TLS", "service1"),
+        ("straight to the app", "service1/app"),
+    ]
+    assert demo["services"]["service2"]["sidecar"]["listeners"]["ingress"]["publish"] == 10000
+
+
+def test_what_was_expected_of_the_edge_goes_with_it() -> None:
+    demo = without_edges(read("front_proxy", front_proxy()))
+    assert [one["at"] for one in demo["expectations"]] == ["service1", "service2"]
+    assert not [one for traffic in demo["traffic"] for one in traffic.get("expect", ()) if "hosts" in one]
+    assert [one["to"] for one in demo["changes"]["scaled"]["during"]] == ["service1"]
+
+
+def test_what_is_compared_with_the_edge_goes_with_it() -> None:
+    data = front_proxy()
+    data["expectations"] = [
+        {"at": "service1", "stat": "a", "op": "eq", "value": {"at": place, "stat": "b"}}
+        for place in ("edge", "service2", ["service2", "edge"])
+    ]
+    kept = without_edges(read("front_proxy", data))["expectations"]
+    assert [one["value"]["at"] for one in kept] == ["service2"]
+
+
+def test_a_demo_without_an_edge_stays_as_it_is() -> None:
+    demo = read("service_envoy", gallery("service_envoy"))
+    assert without_edges(demo) == demo
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("mutual_tls", r"proxies\.edge\.listeners\.plain\.filters: a Service cannot do that"),
+        ("udp", r"proxies\.edge\.listeners\.\w+\.udp_filters: a Service cannot do that"),
+        ("fault_injection", r"proxies\.edge\.listeners\.\w+\.http_filters: a Service cannot do that"),
+    ],
+)
+def test_an_edge_that_does_more_than_pass_on(name: str, said: str) -> None:
+    with pytest.raises(DemoError, match=said):
+        without_edges(read(name, gallery(name)))
+
+
+@pytest.mark.parametrize(
+    ("edge", "said"),
+    [
+        (
+            {"listeners": {"http": {"port": 8080, "routes": [{"match": {"prefix": "/"}, "redirect": {}}]}}},
+            r"proxies\.edge\.listeners\.http\.routes\[0\]: a Service only passes requests on",
+        ),
+        (
+            {"clusters": {"service1": {"to": "service1", "tls": {}}, "service2": {"to": "service2"}}},
+            r"proxies\.edge\.clusters\.service1: a Service only passes requests on to a service",
+        ),
+    ],
+)
+def test_a_route_or_a_cluster_that_does_more(edge: dict[str, Any], said: str) -> None:
+    with pytest.raises(DemoError, match=said):
+        without_edges(read("front_proxy", front_proxy(**edge)))

@@ -1,0 +1,176 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""supervisord.conf, held against supervisord's own reader of it."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.documents import (
+    LOGS,
+    log_path,
+    supervisord_conf,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import Workload, WorkloadError
+
+options = pytest.importorskip("supervisor.options")
+
+# What breaks writers of such files: comments, quotes, expansions, spaces at the ends, backslashes.
+HARD = [
+    "plain",
+    "",
+    "two words",
+    " spaces ",
+    "a ;b",
+    "a #b",
+    ";a",
+    "#a",
+    "100%",
+    "%(here)s %(ENV_HOME)s %%",
+    'say "hi"',
+    "it's",
+    "'",
+    '"',
+    "'quoted'",
+    '"quoted"',
+    "both \" and '",
+    "C:\\new \\ ;x",
+    "$HOME `id` $(id)",
+    "a,b=c,d",
+    '{"json": [1, \'x\'], "y": "%s ; #"}',
+    "grüße ☃",
+]
+
+
+def _read(folder: Path, text: str) -> Any:
+    (folder / LOGS).mkdir(exist_ok=True)
+    (folder / "supervisord.conf").write_text(text, encoding="utf-8")
+    read = options.ServerOptions()
+    read.realize(["--configuration", str(folder / "supervisord.conf")])
+    return read
+
+
+def _programs(folder: Path, *workloads: Workload) -> dict[str, Any]:
+    read = _read(folder, supervisord_conf("demo", workloads))
+    return {config.name: config for group in read.process_group_configs for config in group.process_configs}
+
+
+def _argv_and_environment(config: Any) -> tuple[list[str], dict[str, str]]:
+    """What the program will be started with, as far as supervisord and `env` are concerned."""
+    argv, environment = shlex.split(config.command), dict(config.environment)
+    if argv[0] == "/usr/bin/env":
+        argv.pop(0)
+        while "=" in argv[0]:
+            key, _sign, value = argv.pop(0).partition("=")
+            environment[key] = value
+    return argv, environment
+
+
+@pytest.mark.parametrize("value", HARD)
+def test_arguments_and_environment_arrive_as_they_were_said(tmp_path: Path, value: str) -> None:
+    workload = Workload(
+        name="app", command=("/bin/app", value, "last"), environment={"BEFORE": "x", "VALUE": value, "Z": "1"}
+    )
+    argv, environment = _argv_and_environment(_programs(tmp_path, workload)["app"])
+    assert argv == ["/bin/app", value, "last"]
+    assert environment == {"BEFORE": "x", "VALUE": value, "Z": "1"}
+
+
+def test_what_the_easy_values_need_is_easy_to_read() -> None:
+    workload = Workload(
+        name="app", command=("envoy", "--config-path", "app/x.yaml"), environment={"A": "1", "B": "two words"}
+    )
+    text = supervisord_conf("demo", [workload])
+    assert "command = envoy --config-path app/x.yaml\n" in text
+    assert 'environment =\n    A="1",\n    B="two words"\n' in text
+
+
+@pytest.mark.parametrize(
+    ("program", "directory", "expected"),
+    [
+        ("~/my bin/app", ".", "{home}/my bin/app"),
+        ("bin/app", "service", "{here}/service/bin/app"),
+        ("./app", "", "{here}/./app"),
+        ("/opt/100% ;x/app", ".", "/opt/100% ;x/app"),
+        ("app", ".", "app"),
+    ],
+)
+def test_programs_are_found_where_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str, directory: str, expected: str
+) -> None:
+    home = tmp_path / "ho me"
+    monkeypatch.setenv("HOME", str(home))
+    (tmp_path / "fol der").mkdir()
+    config = _programs(tmp_path / "fol der", Workload(name="app", command=(program,), directory=directory))[
+        "app"
+    ]
+    assert shlex.split(config.command) == [expected.format(home=home, here=tmp_path / "fol der")]
+    assert config.directory == str(tmp_path / "fol der" / directory).rstrip("/.")
+
+
+def test_everything_is_below_the_folder_and_private(tmp_path: Path) -> None:
+    read = _read(tmp_path, supervisord_conf("demo", [Workload(name="a", command=("true",))]))
+    assert read.configroot.supervisord.pidfile == str(tmp_path / "supervisord.pid")
+    assert read.configroot.supervisord.logfile == str(tmp_path / "logs/supervisord.log")
+    assert read.configroot.supervisord.umask == 0o077
+    (server,) = read.configroot.supervisord.server_configs
+    assert (server["file"], server["chmod"]) == (str(tmp_path / "supervisord.sock"), 0o600)
+    config = read.process_group_configs[0].process_configs[0]
+    assert config.stdout_logfile == str(tmp_path / log_path("a"))
+    assert config.uid is None
+    assert str(tmp_path) not in supervisord_conf("demo", [Workload(name="a", command=("true",))])
+
+
+def test_programs_stop_whole_and_restart_within_bounds(tmp_path: Path) -> None:
+    config = _programs(tmp_path, Workload(name="a", command=("true",), stop_signal="INT", stop_seconds=3))[
+        "a"
+    ]
+    assert (config.stopasgroup, config.killasgroup, config.redirect_stderr) == (True, True, True)
+    assert (config.stopsignal, config.stopwaitsecs) == (2, 3)
+    assert (config.startsecs, config.startretries) == (1, 5)
+
+
+def test_order_comes_from_after(tmp_path: Path) -> None:
+    first, last = Workload(name="z", command=("true",)), Workload(name="a", command=("true",), after=("z",))
+    configs = _programs(tmp_path, last, first)
+    assert configs["z"].priority < configs["a"].priority
+    assert supervisord_conf("d", [last, first]) == supervisord_conf("d", [first, last])
+
+
+def test_another_digest_is_another_program(tmp_path: Path) -> None:
+    one, same, other = (
+        _programs(tmp_path, Workload(name="a", command=("true",), digest=digest))["a"]
+        for digest in ("1", "1", "2")
+    )
+    assert one == same
+    assert one != other
+
+
+@pytest.mark.parametrize(
+    ("workload", "words"),
+    [
+        (
+            Workload(name="a", command=("sh", "-c", "a\nb")),
+            "workload a: supervisord cannot take a line break in an argument",
+        ),
+        (
+            Workload(name="a", command=("sh",), environment={"A": "a\nb"}),
+            "workload a: supervisord cannot take a line break in A",
+        ),
+        (
+            Workload(name="a", command=("sh",), environment={"A-B": ""}),
+            "workload a: 'A-B' is not the name of an environment variable",
+        ),
+        (Workload(name="a b", command=("sh",)), "'a b' cannot name a program"),
+    ],
+)
+def test_what_supervisord_cannot_say_is_refused(workload: Workload, words: str) -> None:
+    with pytest.raises(WorkloadError) as error:
+        supervisord_conf("demo", [workload])
+    assert words in str(error.value)

@@ -1,0 +1,141 @@
+# Copyright (c) 2026 meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Queries for a Prometheus server: what its API answers, and who is asked."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.evaluate import evaluate
+from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.verdict import Verdict
+from ansible_collections.meshlab.envoy.plugins.module_utils._readings.errors import ScrapeError
+from ansible_collections.meshlab.envoy.plugins.module_utils._readings.promql import parse_answer, source_for
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats_api import (
+    Page,
+    Snapshot,
+    SpecError,
+    judge_hosts,
+    parse_assertions,
+    parse_endpoints,
+    read_hosts,
+    scrape,
+    wanted_by,
+)
+
+ENVOY = {"name": "edge", "url": "http://127.0.0.1:9901"}
+SERVER = {"name": "prometheus", "url": "http://127.0.0.1:9090/prefix", "format": "promql"}
+
+
+def says(kind: str, result: Any) -> bytes:
+    return json.dumps({"status": "success", "data": {"resultType": kind, "result": result}}).encode()
+
+
+def one(value: str, **metric: str) -> dict[str, Any]:
+    return {"metric": metric, "value": [1795329820.1, value]}
+
+
+def judge(body: bytes, **assertion: Any) -> Verdict:
+    parsed = parse_assertions([{"promql": "q", **assertion}])[0]
+    page = Page("prometheus", "promql", 1.0, {source_for("q"): parse_answer(body, "q")})
+    return evaluate(parsed, parse_endpoints([ENVOY, SERVER]), Snapshot(1.0, {"prometheus": page}))
+
+
+TWO = says("vector", [one("3", __name__="up", job="a"), one("4.5", job='b"')])
+
+
+@pytest.mark.parametrize(
+    ("body", "assertion", "ok", "observed"),
+    [
+        (says("scalar", [1.5, "7"]), {"op": "eq", "value": 7}, True, 7),
+        (TWO, {"op": "ge", "value": 3}, True, 3),
+        (TWO, {"op": "ge", "value": 4}, False, 3),
+        (TWO, {"across": "sum", "op": "eq", "value": 7.5}, True, 7.5),
+        (TWO, {"op": "present"}, True, 2),
+        (TWO, {"op": "absent"}, False, 2),
+        (says("vector", []), {"op": "absent"}, True, 0),
+        (says("vector", []), {"op": "eq", "value": 0, "default": 0}, True, 0),
+        (says("vector", []), {"across": "count", "op": "eq", "value": 0}, True, 0),
+        (says("vector", []), {"across": "sum", "op": "eq", "value": 0}, False, None),
+        (says("vector", []), {"across": "sum", "op": "eq", "value": 0, "default": 0}, True, 0),
+        (says("vector", [one("NaN"), one("+Inf", a="b")]), {"op": "absent"}, True, 0),
+    ],
+)
+def test_answers(body: bytes, assertion: dict[str, Any], ok: bool, observed: float) -> None:
+    verdict = judge(body, **assertion)
+    assert (verdict.ok, verdict.observed) == (ok, observed)
+
+
+def test_which_series_it_was_is_said() -> None:
+    verdict = judge(TWO, op="ge", value=4)
+    assert verdict.wrong[0].stat == 'up{job="a"}'
+    assert verdict.message(1) == 'promql q (up{job="a"}) at prometheus: expected ge 4, saw 3 after 1.0 s'
+    assert "the query gives nothing" in judge(says("vector", []), op="ge", value=4).message(1)
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (
+            b'{"status":"error","errorType":"bad_data","error":"parse error: unclosed"}',
+            "parse error: unclosed",
+        ),
+        (says("matrix", []), "leave the range out"),
+        (says("string", [1, "x"]), "gives a string"),
+        (says("vector", [{"metric": {}, "histogram": []}]), "native histograms"),
+        (says("vector", [{}]), "cannot be read"),
+        (says("vector", 5), "cannot be read"),
+        (says("vector", [{"metric": {}, "value": [1, int("9" * 400)]}]), "a number is too large"),
+        (says("scalar", [1, int("9" * 400)]), "a number is too large"),
+        (b'{"status":"success"}', "cannot be read"),
+        (b"<html>", "is url that of the server"),
+        (b"[" * 100_000, "is url that of the server"),
+        (b'{"a":1}', "is url that of the server"),
+    ],
+)
+def test_what_is_none(body: bytes, words: str) -> None:
+    with pytest.raises(ScrapeError, match=words):
+        parse_answer(body, "q")
+
+
+@pytest.mark.parametrize(
+    ("endpoints", "assertion", "words"),
+    [
+        ([ENVOY], {"promql": "up"}, "needs an endpoint whose format is promql"),
+        ([ENVOY, SERVER], {"promql": "up", "endpoint": "edge"}, "edge is no Prometheus server"),
+        ([ENVOY, SERVER], {"stat": "up", "endpoint": "prometheus"}, "ask it with promql"),
+        ([SERVER], {"stat": "up"}, "ask them with promql"),
+        ([SERVER], {"promql": "up", "stat": "up"}, "needs either stat"),
+        ([SERVER], {"promql": "up", "of": "delta"}, "said in the query itself"),
+        ([SERVER], {"promql": "up", "labels": {"a": "b"}}, "said in the query itself"),
+        ([SERVER], {"promql": "up", "source": "clusters"}, "leave source out"),
+    ],
+)
+def test_what_cannot_be_meant(endpoints: list[Any], assertion: dict[str, Any], words: str) -> None:
+    with pytest.raises(SpecError, match=words):
+        wanted_by(parse_assertions([{"op": "eq", "value": 1, **assertion}]), parse_endpoints(endpoints))
+
+
+def test_who_is_asked() -> None:
+    parsed = parse_assertions([{"promql": "up", "op": "eq", "value": 1}, {"stat": "a", "op": "present"}])
+    wanted = wanted_by(parsed, parse_endpoints([ENVOY, SERVER]))
+    assert {name: list(one.sources) for name, one in wanted.items()} == {
+        "prometheus": ["promql up"],
+        "edge": ["stats"],
+    }
+    with pytest.raises(SpecError, match="has no page to read"):
+        scrape(parse_endpoints([SERVER]))
+
+
+@pytest.mark.parametrize("where", [{}, {"endpoint": "*"}, {"endpoint": ["web1/*", "web2/*"]}])
+def test_of_several_hosts_none_is_left_out(where: dict[str, Any]) -> None:
+    server = Page("prometheus", "promql", 1.0, {source_for("q"): parse_answer(TWO, "q")})
+    hosts = read_hosts({"web1": Snapshot(1.0, {"prometheus": server}).as_data(), "web2": {"failed": True}})
+    (verdict,) = judge_hosts(
+        parse_assertions([{"promql": "q", "op": "ge", "value": 0, **where}]), hosts
+    ).verdicts
+    assert verdict.failure is not None
+    assert (verdict.failure.kind, verdict.wrong[0].endpoint) == ("unreachable", "web2")

@@ -1,0 +1,144 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Traffic to pods: what can be meant, who is connected to, and what is said where that fails. With a stand-in for the API server."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from stub_cluster import StubCluster, pod, stub_cluster
+
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic import TrafficError, parse_traffic, run
+
+LIST = "GET /api/v1/namespaces/demo/pods"
+ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nx-served-by: %s\r\n\r\nok"
+
+
+@pytest.fixture
+def stub() -> Iterator[StubCluster]:
+    with stub_cluster() as one:
+        yield one
+
+
+@pytest.fixture
+def served(stub: StubCluster) -> Iterator[list[bytes]]:
+    """Two pods that answer with their names; gives the requests that came."""
+    requests: list[bytes] = []
+    servers: list[socket.socket] = []
+
+    def serve(connection: socket.socket, name: bytes) -> None:
+        with suppress(OSError), connection:
+            while data := connection.recv(65_536):
+                requests.append(data)
+                connection.sendall(ANSWER % name)
+
+    def accept(server: socket.socket, name: bytes) -> None:
+        with suppress(OSError):
+            while True:
+                threading.Thread(target=serve, args=(server.accept()[0], name), daemon=True).start()
+
+    for name in ("web-a", "web-b"):
+        server = socket.create_server(("127.0.0.1", 0))
+        servers.append(server)
+        stub.ports[f"{name}:8080"] = server.getsockname()[1]
+        threading.Thread(target=accept, args=(server, name.encode()), daemon=True).start()
+    stub.pods("demo", pod("web-a"), pod("web-b"), pod("web-c", ready=False))
+    yield requests
+    for server in servers:
+        server.shutdown(socket.SHUT_RDWR)
+        server.close()
+
+
+def send(stub: StubCluster, **entry: Any) -> dict[str, Any]:
+    given = {"url": "http://shop.example:8080/x", "pod": {"selector": "app=web"}, **entry}
+    [traffic] = parse_traffic([given], stub.options())
+    return run(traffic)
+
+
+def test_ready_pods_take_turns_and_are_looked_up_once(stub: StubCluster, served: list[bytes]) -> None:
+    result = send(stub, requests=8, connections="new")
+    assert result["hosts"] == {"web-a": 4, "web-b": 4}
+    assert [one[0] for one in stub.asked].count(LIST) == 1
+    assert b"host: shop.example:8080\r\n" in served[0]
+
+
+def test_kept_connections_are_kept(stub: StubCluster, served: list[bytes]) -> None:
+    result = send(stub, requests=20, concurrency=2)
+    assert (result["answered"], result["connections"]) == (20, 2)
+    assert len(stub.forwards) == 2
+
+
+def test_a_pod_that_is_gone_is_no_longer_connected_to(stub: StubCluster, served: list[bytes]) -> None:
+    words = {"kind": "Status", "message": 'pods "web-a" not found'}
+    stub.answer("GET /api/v1/namespaces/demo/pods/web-a/portforward", words, 404)
+    result = send(stub, requests=4, connections="new")
+    assert result["answered"] == 4, result["last_error"]
+    assert set(result["hosts"]) == {"web-b"}
+
+
+def test_a_kept_connection_that_was_cut_is_opened_again(stub: StubCluster, served: list[bytes]) -> None:
+    def cut() -> None:
+        while not served:
+            time.sleep(0.01)
+        time.sleep(0.5)  # for the answer to arrive, long before the second request is due
+        stub.forwards[0].shutdown(socket.SHUT_RDWR)
+
+    [traffic] = parse_traffic(
+        [{"url": "http://x:8080/", "pod": {"selector": "app=web"}, "requests": 2, "rate": 0.5}],
+        stub.options(),
+    )
+    threading.Thread(target=cut, daemon=True).start()
+    result = run(traffic)
+    assert (result["answered"], result["retries"], result["connections"]) == (2, 1, 2)
+
+
+@pytest.mark.parametrize(
+    ("url", "kind", "words"),
+    [
+        ("http://x:81/", "connect", "port 81 of Pod web-a in namespace demo: nothing listens on that port"),
+        ("https://x:81/", "connect", "nothing listens on that port"),
+        ("tcp://x:81", "connect", "nothing listens on that port"),
+    ],
+)
+def test_nothing_listens(stub: StubCluster, url: str, kind: str, words: str) -> None:
+    stub.pods("demo", pod("web-a"))
+    result = send(stub, url=url, **({"payload": "x"} if "tcp" in url else {}))
+    assert result["errors"] == {kind: 1}, result["last_error"]
+    assert words in result["last_error"]
+
+
+def test_no_pod_is_an_error_of_each_request(stub: StubCluster) -> None:
+    stub.pods("demo", pod("web-c", ready=False))
+    result = send(stub, requests=3)
+    assert result["errors"] == {"connect": 3}
+    assert "no pod of app=web in namespace demo is ready (web-c:" in result["last_error"]
+
+
+def test_a_port_by_its_name(stub: StubCluster, served: list[bytes]) -> None:
+    named = send(stub, pod={"selector": "app=web", "port": "nope"})
+    assert "pod web-a has no port named nope" in named["last_error"]
+
+
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        (
+            {"url": "udp://x:1"},
+            r"traffic\[0\].pod does not go with udp://, which a port-forward does not carry",
+        ),
+        ({"pod": {"port": 1}}, r"traffic\[0\].pod.selector is missing"),
+        ({"pod": {"selector": "a=b", "port": 0}}, "port is the number or the name"),
+        ({"pod": {"selector": "a=b", "namespac": "x"}}, "pod.namespac is unknown; did you mean namespace"),
+        ({"pod": ["x"]}, "pod has to be a dictionary"),
+    ],
+)
+def test_what_cannot_be_meant(entry: dict[str, Any], words: str) -> None:
+    with pytest.raises(TrafficError, match=words):
+        parse_traffic([{"url": "http://x/", "pod": {"selector": "a=b"}, **entry}])

@@ -1,0 +1,139 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs `ansible-test sanity` on the checkout's files, without ignores. Arguments are handed on to ansible-test.
+
+ansible-test wants a real folder that ends in ansible_collections/meshlab/envoy, which a checkout rarely is: the files are copied to one
+below build/. Its caches (an environment per test) go there as well: nothing is written into the user's home.
+"""
+
+from __future__ import annotations
+
+import ast
+import configparser
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from checkout import BUILD, alone, export, stop
+
+# The tests that have nothing to do here, each with its reason. Any other that is skipped is an error where CI=true.
+MAY_BE_SKIPPED = {
+    "pslint": "there is no PowerShell in this collection",
+}
+FOLDER = BUILD / "sanity"
+HOME = FOLDER / "home"
+
+
+def pip_versions() -> set[str]:
+    """The versions of pip that this ansible-test puts into its environments."""
+    import ansible_test  # type: ignore[import-untyped]
+
+    source = Path(ansible_test.__path__[0], "_internal", "python_requirements.py").read_text(encoding="utf-8")
+    found = set(re.findall(r"^\s*pip='([0-9.]+)',$", source, re.MULTILINE))
+    if not found:
+        stop("this ansible-test does not say which pip it wants: tools/lint/get_pip.py needs a look")
+    return found
+
+
+def keep_pip_configuration() -> None:
+    """Write what pip is configured with (its files, and PIP_* variables) to the other home: ansible-test hands no PIP_* variables on."""
+    pip = [sys.executable, "-m", "pip"]
+    configuration = configparser.RawConfigParser()
+    configuration.add_section("global")
+    listed = subprocess.run(
+        [*pip, "config", "list"], check=True, capture_output=True, text=True
+    ).stdout.splitlines()
+    # Variables come first in that list, and count more than files: the first to say something is right.
+    for line in sorted(listed, key=lambda line: not line.startswith(":env:.")):
+        name, value = line.split("=", 1)
+        section, option = name.rsplit(".", 1)
+        section = "global" if section == ":env:" else section
+        if not configuration.has_section(section):
+            configuration.add_section(section)
+        if not configuration.has_option(section, option):
+            configuration.set(section, option, ast.literal_eval(value))
+    if not configuration.has_option("global", "cache-dir"):
+        cache = subprocess.run(
+            [*pip, "cache", "dir"], check=False, capture_output=True, text=True
+        ).stdout.strip()
+        if cache:
+            configuration.set("global", "cache-dir", cache)
+    path = HOME / ".pip" / "pip.conf"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    # An index may be given with a password.
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        configuration.write(file)
+
+
+def environment() -> dict[str, str]:
+    """The user's environment with another home."""
+    # shellcheck is in the same virtual environment as this Python.
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    # The checkout's ansible.cfg and its collections are not those of the copy.
+    mine = ("ANSIBLE_CONFIG", "ANSIBLE_COLLECTIONS_PATH")
+    return {
+        **{name: value for name, value in os.environ.items() if name not in mine},
+        "HOME": str(HOME),
+        "PATH": path,
+    }
+
+
+def main() -> int:
+    for path in sorted((BUILD.parent / "tests" / "sanity").glob("ignore*.txt")):
+        if path.read_text(encoding="utf-8").strip():
+            stop(
+                f"{path.relative_to(BUILD.parent)}: this collection has no ignores; mend what the test found"
+            )
+    collection = export(FOLDER)
+    cache = HOME / ".ansible" / "test" / "cache"
+    cache.mkdir(parents=True, exist_ok=True)
+    for version in pip_versions():
+        shutil.copy2(
+            Path(__file__).with_name("get_pip.py"), cache / f"get_pip_{version.replace('.', '_')}.py"
+        )
+
+    keep_pip_configuration()
+
+    python = f"{sys.version_info.major}.{sys.version_info.minor}"
+    command = [
+        str(Path(sys.executable).with_name("ansible-test")),
+        "sanity",
+        "--color",
+        "no",
+        "--python",
+        python,
+        *sys.argv[1:],
+    ]
+    process = subprocess.Popen(
+        command,
+        cwd=collection,
+        env=environment(),
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        bufsize=1,
+    )
+    assert process.stdout is not None
+    skipped = []
+    for line in process.stdout:
+        print(line, end="", flush=True)
+        match = re.search(
+            r"Skipping (?:optional )?(?:sanity )?test[: ]+[\"']?([a-z0-9-]+)", line, re.IGNORECASE
+        )
+        if match and match.group(1) not in MAY_BE_SKIPPED:
+            skipped.append(match.group(1))
+    status = process.wait()
+    if skipped and os.environ.get("CI") == "true":
+        print(f"sanity.py: skipped, which is an error where CI=true: {', '.join(sorted(set(skipped)))}")
+        return status or 1
+    return status
+
+
+if __name__ == "__main__":
+    with alone(FOLDER):
+        sys.exit(main())

@@ -1,4 +1,5 @@
 # Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # Every target does its own set-up: Python packages at pinned versions go into virtual environments in this folder, nothing goes elsewhere.

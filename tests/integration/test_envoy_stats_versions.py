@@ -1,4 +1,4 @@
-# Copyright (c) 2026 meshlab.envoy contributors
+# Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The core of envoy_stats, and what reads and changes beside it, on each minor version of Envoy that is supported: one start for each."""

@@ -14,7 +14,12 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 LICENSED = (".cfg", ".go", ".j2", ".py", ".sh", ".toml", ".yaml", ".yml")
-# Written by a tool that keeps no comments.
+HEADER = (
+    "Copyright: meshlab.envoy contributors",
+    "GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)",
+    "SPDX-License-Identifier: GPL-3.0-or-later",
+)
+# antsibull-changelog removes comments.
 GENERATED = ("changelogs/changelog.yaml",)
 
 
@@ -24,28 +29,17 @@ def files() -> list[str]:
     return sorted(name for name in set(listed.split("\0")) if name and (ROOT / name).is_file())
 
 
-def test_source_files_say_their_license() -> None:
-    names = [
-        name
-        for name in files()
-        if name.endswith(LICENSED) and name not in GENERATED and (ROOT / name).stat().st_size
-    ]
-    without = [
-        name
-        for name in names
-        if "SPDX-License-Identifier: " not in (ROOT / name).read_text(encoding="utf-8")[:1000]
-    ]
-    assert not without
-
-
-def test_plugins_say_it_in_ansibles_words() -> None:
-    # Sanity looks for this line in modules; in what they share it tells the same to a reader.
-    names = [path for path in sorted((ROOT / "plugins").rglob("*.py")) if path.stat().st_size]
-    without = [
-        str(path.relative_to(ROOT))
-        for path in names
-        if "GNU General Public License v3.0+" not in path.read_text(encoding="utf-8")[:1000]
-    ]
+def test_each_file_begins_with_the_licence_header() -> None:
+    without = []
+    for name in files():
+        path = ROOT / name
+        if not name.endswith(LICENSED) or name in GENERATED or not path.stat().st_size:
+            continue
+        lines = path.read_text(encoding="utf-8").splitlines()
+        mark = "//" if name.endswith(".go") else "#"
+        first = 1 if lines[0].startswith("#!") else 0
+        if lines[first : first + len(HEADER)] != [f"{mark} {line}" for line in HEADER]:
+            without.append(name)
     assert not without
 
 

@@ -1,4 +1,4 @@
-# Copyright (c) 2026 meshlab.envoy contributors
+# Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Asks one endpoint for all that is wanted of it, over one connection that is kept between looks."""

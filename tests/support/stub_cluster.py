@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common import websocket_frames
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.websocket_handshake import accept_key
 
 
 class StubCluster:
@@ -26,6 +27,7 @@ class StubCluster:
         self.asked: list[tuple[str, dict[str, list[str]], bytes, dict[str, str]]] = []
         self.forwards: list[socket.socket] = []
         self.close_before_answer = 0
+        self.accept_key = ""  # answers a handshake in place of the right one
         handler = type("Handler", (_Handler,), {"stub": self})
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self.server.daemon_threads = True
@@ -118,6 +120,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(101)
         self.send_header("upgrade", "websocket")
         self.send_header("connection", "Upgrade")
+        self.send_header(
+            "sec-websocket-accept", self.stub.accept_key or accept_key(self.headers["sec-websocket-key"])
+        )
         self.end_headers()
         self.close_connection = True
         number = port.to_bytes(2, "little")

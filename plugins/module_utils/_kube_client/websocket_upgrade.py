@@ -10,13 +10,15 @@ The client's own (`kubernetes.stream`) waits for the server without a bound, and
 from __future__ import annotations
 
 import base64
-import os
+import io
 import re
 import socket
 import ssl
 import time
+from http.client import parse_headers
 from urllib.parse import urlsplit
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._common import websocket_handshake
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.connection_settings import Settings
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.errors import ClusterError, refusal
 
@@ -38,23 +40,27 @@ def open_websocket(
     except OSError as error:
         raise not_there(settings, error) from None
     try:
-        head = (
-            f"GET {urlsplit(settings.server).path}{path} HTTP/1.1\r\n"
-            f"Host: {urlsplit(settings.server).netloc}\r\n"
-            "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
-            f"Sec-WebSocket-Key: {base64.b64encode(os.urandom(16)).decode()}\r\n"
-            f"Sec-WebSocket-Protocol: {protocol}\r\n"
-        ) + "".join(
-            f"{name}: {value}\r\n" for name, value in (*settings.headers().items(), *settings.impersonates)
+        key = websocket_handshake.new_key()
+        server = urlsplit(settings.server)
+        headers = (*settings.headers().items(), *settings.impersonates)
+        request = websocket_handshake.request_bytes(
+            f"{server.path}{path}", server.netloc, key, protocol, headers
         )
         connection.settimeout(_left(deadline))
-        connection.sendall(f"{head}\r\n".encode("latin-1"))
+        connection.sendall(request)
         answer, rest = _head(connection, deadline)
         found = _STATUS.match(answer)
         if found is None:
             raise ClusterError("server", f"{settings.server} is no API server: it answers {answer[:60]!r}")
         if int(found[1]) != 101:
             raise refusal(int(found[1]), _body(connection, answer, rest, deadline), what)
+        websocket_handshake.check_response(_headers(answer), key, protocol)
+    except websocket_handshake.HandshakeError as error:
+        connection.close()
+        raise ClusterError(
+            "server",
+            f"{what}: {settings.server} did not open a WebSocket: {error}. Check the proxies before it.",
+        ) from None
     except TimeoutError:
         connection.close()
         raise ClusterError("timeout", f"{what}: no answer from the API server in {timeout:g} s") from None
@@ -139,6 +145,13 @@ def _head(connection: socket.socket, deadline: float) -> tuple[bytes, bytes]:
         data += more
     head, _mark, rest = data.partition(b"\r\n\r\n")
     return head, rest
+
+
+def _headers(head: bytes) -> dict[str, str]:
+    """Return the headers of a response's head, with names in lower case; a repeated header is joined with commas."""
+    _line, _end, lines = head.partition(b"\r\n")
+    message = parse_headers(io.BytesIO(lines + b"\r\n\r\n"))
+    return {name.lower(): ", ".join(message.get_all(name, ())) for name in message}
 
 
 def _body(connection: socket.socket, head: bytes, rest: bytes, deadline: float) -> bytes:

@@ -150,6 +150,16 @@ def test_it_asks_with_the_token(stub: StubCluster, echo: int) -> None:
     assert headers["sec-websocket-protocol"] == "v4.channel.k8s.io"
 
 
+def test_forward_with_a_wrong_accept_key_is_refused(stub: StubCluster, echo: int) -> None:
+    stub.ports["web:80"] = echo
+    stub.accept_key = "c3VyZWx5IG5vdCB0aGlzIG9uZQ=="
+    with connect(stub.options()) as cluster, pytest.raises(ClusterError) as error:
+        cluster.forward("web", 80)
+    assert error.value.reason == "server"
+    assert "expected sec-websocket-accept " in error.value.words
+    assert "got c3VyZWx5IG5vdCB0aGlzIG9uZQ==" in error.value.words
+
+
 def test_it_asks_as_who_is_impersonated(stub: StubCluster, echo: int) -> None:
     stub.ports["web:80"] = echo
     with connect(stub.options(impersonate_user="her", impersonate_groups=["a", "b"])) as cluster:

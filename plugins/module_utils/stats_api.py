@@ -35,6 +35,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.wait imp
     endpoints_data,
     watch,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import SpecError
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint import (
     Endpoint,
     parse_endpoints,
@@ -53,7 +54,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.scrape im
     limits_from,
     scrape,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._readings.errors import KINDS, Failure, SpecError
+from ansible_collections.meshlab.envoy.plugins.module_utils._readings.errors import KINDS, Failure
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.query import (
     EVERYTHING,
     Wanted,

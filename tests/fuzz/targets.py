@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import cast
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._admin.clusters_info import read_clusters
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import SpecError
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.re2 import compile_pattern
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.re2_automaton import Automaton
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.byte_stream import Stream
@@ -21,7 +22,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._readings.admin_page
     read_identity,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.envoy_stats_json import parse_stats
-from ansible_collections.meshlab.envoy.plugins.module_utils._readings.errors import ScrapeError, SpecError
+from ansible_collections.meshlab.envoy.plugins.module_utils._readings.errors import ScrapeError
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.prometheus_text import (
     parse_series,
     parse_text,

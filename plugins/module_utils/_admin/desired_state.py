@@ -13,7 +13,8 @@ from difflib import get_close_matches
 from typing import Any
 from urllib.parse import quote
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._readings.errors import ScrapeError, SpecError
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import SpecError
+from ansible_collections.meshlab.envoy.plugins.module_utils._readings.errors import ScrapeError
 
 LEVELS = ("trace", "debug", "info", "warning", "error", "critical", "off")
 STATES = ("LIVE", "DRAINING", "PRE_INITIALIZING", "INITIALIZING")

@@ -25,13 +25,13 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._common.comparison i
     in_words,
     parse_tolerance,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import SpecError
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.re2 import Pattern, compile_pattern
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.tolerance import (
     BINOMIAL,
     Chance,
     check_binomial,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._readings.errors import SpecError
 
 OF = ("value", "delta", "rate")
 ACROSS = ("each", "sum", "min", "max", "avg", "any", "count", "spread")

@@ -20,8 +20,9 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.missing_
     explain_from,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.wait import Outcome, doubts
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import SpecError
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint import Endpoint
-from ansible_collections.meshlab.envoy.plugins.module_utils._readings.errors import Failure, SpecError
+from ansible_collections.meshlab.envoy.plugins.module_utils._readings.errors import Failure
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.query import asked, source_of
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.snapshot import Page, Samples, Snapshot
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.snapshot_file import load_snapshot

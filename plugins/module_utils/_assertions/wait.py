@@ -23,6 +23,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.missing_
 from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.verdict import Verdict
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.arguments import positive
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.comparison import too_far
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import SpecError
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.admin_client import Client
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint import Endpoint
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.scrape import (
@@ -30,7 +31,6 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.scrape im
     Fleet,
     Limits,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._readings.errors import SpecError
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.query import Wanted, wanted_by
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.snapshot import Snapshot
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any, Union
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._readings.errors import SpecError
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import SpecError
 
 # Aliases are evaluated, and ansible-test reads module_utils as the oldest Python that it knows.
 Number = Union[int, float]  # noqa: UP007

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common import tolerance as tolerances
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.arguments import Number, Scalar, number
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import SpecError
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.re2 import Pattern
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.tolerance import EXACT, Tolerance
-from ansible_collections.meshlab.envoy.plugins.module_utils._readings.errors import SpecError
 
 NUMERIC = ("lt", "le", "gt", "ge", "between")
 OPERATORS = ("eq", "ne", *NUMERIC, "in", "matches", "present", "absent")

@@ -9,8 +9,8 @@ import re
 import sys
 from functools import cached_property
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import SpecError
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.re2_automaton import Automaton
-from ansible_collections.meshlab.envoy.plugins.module_utils._readings.errors import SpecError
 
 # Escapes that mean the same in both; any other letter or digit after a backslash does not.
 _SAME = set("dDwWsSbBAafnrtv")

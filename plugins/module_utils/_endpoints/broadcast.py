@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.arguments import positive
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import SpecError
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.admin_client import Client
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint import Endpoint
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.scrape import (
@@ -19,7 +20,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.scrape im
     Fleet,
     Limits,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._readings.errors import Failure, SpecError
+from ansible_collections.meshlab.envoy.plugins.module_utils._readings.errors import Failure
 
 T = TypeVar("T")
 

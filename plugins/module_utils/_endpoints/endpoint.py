@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.arguments import choice, dictionary, text
-from ansible_collections.meshlab.envoy.plugins.module_utils._readings.errors import Failure, SpecError
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import SpecError
+from ansible_collections.meshlab.envoy.plugins.module_utils._readings.errors import Failure
 
 if TYPE_CHECKING:
     from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.pod_access import Access

@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.arguments import positive
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import SpecError
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.admin_client import MAX_BYTES, Client
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint import Endpoint
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.pod_endpoints import expand, find
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.transport import Connector
-from ansible_collections.meshlab.envoy.plugins.module_utils._readings.errors import Failure, SpecError
+from ansible_collections.meshlab.envoy.plugins.module_utils._readings.errors import Failure
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.query import EVERYTHING, Wanted
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.snapshot import Page, Snapshot
 

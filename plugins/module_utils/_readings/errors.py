@@ -19,10 +19,6 @@ KINDS = (
 )
 
 
-class SpecError(ValueError):
-    """What was asked for cannot be meant: names the key and says what to do. Raised before anything is asked."""
-
-
 class ScrapeError(Exception):
     """An endpoint could not be asked, or its answer could not be read."""
 

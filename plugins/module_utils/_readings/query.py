@@ -16,10 +16,10 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.assertio
     Assertion,
     with_others,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import SpecError
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.re2 import Pattern, compile_pattern
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint import Endpoint, pick
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings import promql
-from ansible_collections.meshlab.envoy.plugins.module_utils._readings.errors import SpecError
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.snapshot import Selection
 
 # Longer filters are not sent: the whole answer travels instead, and is searched here.

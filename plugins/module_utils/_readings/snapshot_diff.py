@@ -9,8 +9,8 @@ import re
 from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.arguments import number
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import SpecError
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings import prometheus_text
-from ansible_collections.meshlab.envoy.plugins.module_utils._readings.errors import SpecError
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.histogram import (
     Histogram,
     HistogramError,

@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from typing import IO, Any
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._readings.errors import SpecError
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import SpecError
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.query import Wanted
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.snapshot import (
     VERSION,

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._admin import clusters_info, config_dump
-from ansible_collections.meshlab.envoy.plugins.module_utils._readings.errors import ScrapeError, SpecError
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import SpecError
+from ansible_collections.meshlab.envoy.plugins.module_utils._readings.errors import ScrapeError
 
 TYPE = "type.googleapis.com/envoy.admin.v3"
 

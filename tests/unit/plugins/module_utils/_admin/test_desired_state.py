@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._admin import desired_state
-from ansible_collections.meshlab.envoy.plugins.module_utils._readings.errors import ScrapeError, SpecError
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import SpecError
+from ansible_collections.meshlab.envoy.plugins.module_utils._readings.errors import ScrapeError
 
 NOW = {"admin": "info", "http": "info", "upstream": "error"}
 

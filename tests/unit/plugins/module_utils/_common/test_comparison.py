@@ -19,7 +19,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._common.comparison i
     show,
     too_far,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._readings.errors import SpecError
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import SpecError
 
 NUMBERS = st.one_of(
     st.integers(-(10**25), 10**25), st.floats(allow_nan=False, allow_infinity=False, width=32)

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import SpecError
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.re2 import compile_pattern
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.re2_automaton import Automaton
-from ansible_collections.meshlab.envoy.plugins.module_utils._readings.errors import SpecError
 
 
 @pytest.mark.parametrize(

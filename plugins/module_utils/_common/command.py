@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Runs commands, and says what to do where one cannot be run."""
+"""The one command runner of the collection."""
 
 from __future__ import annotations
 
@@ -10,25 +10,86 @@ import errno
 import os
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import (
-    Ran,
-    Refused,
-    Unavailable,
-)
+# The exit code of a command that was stopped after its timeout, as coreutils' `timeout` has it.
+TIMED_OUT = 124
 
 
-def run(command: Sequence[str], folder: Path | None = None, timeout: float = 60) -> Ran:
-    """Run `command` in `folder`; one that takes longer than `timeout` seconds is stopped and ends with code 124."""
-    environment = {**os.environ, "LC_ALL": "C", "LANG": "C"}
+@dataclass(frozen=True)
+class CommandResult:
+    """The exit code and the output of a command; a negative exit code is the number of the signal that ended it."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+    timed_out: bool = False
+
+    @property
+    def last_line(self) -> str:
+        """Return the last line of the output that is neither empty nor a hint at `--help`; the exit code where there is none."""
+        lines = [line.strip() for line in f"{self.stdout}\n{self.stderr}".splitlines()]
+        lines = [line for line in lines if line and "--help" not in line]
+        return lines[-1] if lines else f"exit code {self.exit_code}"
+
+
+class CommandRunner(Protocol):
+    """The signature of `run`; a test replaces it. It is called from several threads at once."""
+
+    def __call__(
+        self, command: Sequence[str], folder: Path | None = None, timeout: float = 60
+    ) -> CommandResult:
+        """Run `command` in `folder`. Raises OSError when it cannot be started."""
+
+
+class CommandNotStarted(Exception):
+    """A command that cannot be started, with the reason and what to do; `is_missing` when the program does not exist."""
+
+    def __init__(self, text: str, is_missing: bool = False) -> None:
+        super().__init__(text)
+        self.is_missing = is_missing
+
+
+def run(
+    command: Sequence[str],
+    folder: Path | None = None,
+    timeout: float = 60,
+    stdin: str = "",
+    environment: Mapping[str, str] | None = None,
+) -> CommandResult:
+    """Run a command to its end and return its exit code and output. Bytes that are not UTF-8 are replaced.
+
+    Args:
+        command: The program, by path or by name in PATH, and its arguments. No shell reads them.
+        folder: The working directory; that of this process when it is None.
+        timeout: Number of seconds after which the command is killed. The result then has `timed_out`, and the exit code 124.
+        stdin: Text for the standard input.
+        environment: All environment variables of the command. None passes on those of this process with the locale C,
+            so that messages are in English.
+
+    Returns:
+        The result, whatever the exit code is.
+
+    Raises:
+        OSError: The program does not exist or cannot be executed; `not_started` explains it.
+
+    Example:
+        >>> run(["echo", "hello"]).stdout
+        'hello\\n'
+        >>> run(["sleep", "5"], timeout=0.1).timed_out
+        True
+    """
+    if environment is None:
+        environment = {**os.environ, "LC_ALL": "C", "LANG": "C"}
     try:
-        done = subprocess.run(
+        completed = subprocess.run(
             list(command),
             cwd=folder,
-            env=environment,
-            stdin=subprocess.DEVNULL,
+            env=dict(environment),
+            input=stdin,
             capture_output=True,
             text=True,
             errors="replace",
@@ -36,19 +97,19 @@ def run(command: Sequence[str], folder: Path | None = None, timeout: float = 60)
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return Ran(124, "", f"it did not end within {timeout:g} seconds")
-    return Ran(done.returncode, done.stdout, done.stderr)
+        return CommandResult(TIMED_OUT, "", f"did not end within {timeout:g} s", timed_out=True)
+    return CommandResult(completed.returncode, completed.stdout, completed.stderr)
 
 
-def resolved(program: str) -> str:
-    """Return `program` with `~` expanded and looked up in PATH; as it was where it is not found."""
+def program_path(program: str) -> str:
+    """Return the absolute path of `program`, with `~` expanded; `program` itself when it is a name that PATH does not have."""
     program = os.path.expanduser(program)
     return os.path.abspath(program) if "/" in program else shutil.which(program) or program
 
 
-def identity(program: str) -> str:
-    """Return what changes when another program is put in its place."""
-    path = resolved(program)
+def program_fingerprint(program: str) -> str:
+    """Return a text that changes when the file of `program` is replaced: its path, size and modification time."""
+    path = program_path(program)
     try:
         status = os.stat(path)
     except OSError:
@@ -56,15 +117,17 @@ def identity(program: str) -> str:
     return f"{path} {status.st_size} {status.st_mtime_ns}"
 
 
-def not_runnable(program: str, error: OSError) -> Refused:
-    """Return the sentence for a program that could not be started."""
+def not_started(program: str, error: OSError) -> CommandNotStarted:
+    """Return the error for `program` that could not be started, in a sentence that says what to do."""
     if error.errno in (errno.ENOENT, errno.ENOTDIR):
-        where = "is not there" if "/" in program else "is in no folder of PATH"
-        return Unavailable(f"{program} {where}: install it, or say where it is.")
+        problem = "does not exist" if "/" in program else "is in no folder of PATH"
+        return CommandNotStarted(f"{program} {problem}. Install it, or correct its path.", is_missing=True)
     if error.errno in (errno.EACCES, errno.EPERM):
-        return Refused(f"{program} may not be executed by this user: `chmod +x` it, or use become.")
-    if error.errno == errno.ENOEXEC:
-        return Refused(
-            f"{program} is not a program for this machine ({os.uname().machine}): get the one for its architecture."
+        return CommandNotStarted(
+            f"{program} is not executable for this user. Run `chmod +x {program}`, or use become."
         )
-    return Refused(f"{program} cannot be run: {error.strerror}.")
+    if error.errno == errno.ENOEXEC:
+        return CommandNotStarted(
+            f"{program} is not a program for this machine ({os.uname().machine}). Use the build for this architecture."
+        )
+    return CommandNotStarted(f"{program} cannot be started: {error.strerror}.")

@@ -32,7 +32,7 @@ def perform(options: dict[str, Any], _check_mode: bool) -> dict[str, Any]:
         # No `rc`: a result whose rc is not 0 is a failure to Ansible.
         try:
             ran = run([options["path"], *options["arguments"]])
-            result |= {"code": ran.code, "stdout": ran.out, "stderr": ran.err}
+            result |= {"code": ran.exit_code, "stdout": ran.stdout, "stderr": ran.stderr}
         except OSError as error:
             result |= {"code": error.errno, "stdout": "", "stderr": error.strerror or ""}
     return result

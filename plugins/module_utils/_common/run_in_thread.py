@@ -1,7 +1,8 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Work that blocks, done beside the loop."""
+
+"""Blocking calls from asyncio, in a daemon thread."""
 
 from __future__ import annotations
 
@@ -14,36 +15,41 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-async def beside(work: Callable[[], T], too_late: Callable[[T], object] | None = None) -> T:
-    """What `work` returns or raises, done in a thread that nobody waits for at the end: it may take longer than the deadline.
+async def run_in_thread(function: Callable[[], T], discard: Callable[[T], object] | None = None) -> T:
+    """Return what `function` returns, or raise what it raises, without blocking the event loop.
 
-    Where its answer comes after that, `too_late` is given it.
+    asyncio.to_thread joins its threads when the loop closes, so that a call which hangs delays the end of the program.
+    This thread is a daemon: nothing waits for it.
+
+    Args:
+        function: The blocking call.
+        discard: Is called with a result that arrives after this coroutine was cancelled, for example to close a connection.
     """
     loop = asyncio.get_running_loop()
-    answer: asyncio.Future[T] = loop.create_future()
+    future: asyncio.Future[T] = loop.create_future()
 
-    def done(result: T | None, error: BaseException | None) -> None:
-        if answer.done():
-            if error is None and too_late is not None:
-                too_late(result)  # type: ignore[arg-type]
+    def deliver(result: T | None, error: BaseException | None) -> None:
+        if future.done():
+            if error is None and discard is not None:
+                discard(result)  # type: ignore[arg-type]
         elif error is not None:
-            answer.set_exception(error)
+            future.set_exception(error)
         else:
-            answer.set_result(result)  # type: ignore[arg-type]
+            future.set_result(result)  # type: ignore[arg-type]
 
-    def run() -> None:
+    def call() -> None:
         result: T | None = None
         error: BaseException | None = None
         try:
-            result = work()
+            result = function()
         except Exception as raised:
             error = raised
         try:
-            loop.call_soon_threadsafe(done, result, error)
-        except RuntimeError:  # the loop has ended meanwhile
-            if error is None and too_late is not None:
+            loop.call_soon_threadsafe(deliver, result, error)
+        except RuntimeError:  # the loop is closed
+            if error is None and discard is not None:
                 with contextlib.suppress(Exception):
-                    too_late(result)  # type: ignore[arg-type]
+                    discard(result)  # type: ignore[arg-type]
 
-    threading.Thread(target=run, daemon=True).start()
-    return await answer
+    threading.Thread(target=call, daemon=True).start()
+    return await future

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The same question to many at once, where asking is mostly waiting."""
+"""The one thread pool of the collection: the same function for many items at once, where it mostly waits."""
 
 from __future__ import annotations
 
@@ -10,20 +10,36 @@ from collections.abc import Callable, Hashable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-AT_ONCE = 16
+DEFAULT_THREADS = 16
 
-_T = TypeVar("_T")
-_H = TypeVar("_H", bound=Hashable)
-_R = TypeVar("_R")
+_Item = TypeVar("_Item")
+_Key = TypeVar("_Key", bound=Hashable)
+_Result = TypeVar("_Result")
 
 
-def together(work: Callable[[_T], _R], items: Iterable[_T], at_once: int = AT_ONCE) -> list[tuple[_T, _R]]:
-    """Return each of `items` with what `work` says of it; what one raises is raised when all are done."""
+def map_to_pairs(
+    function: Callable[[_Item], _Result], items: Iterable[_Item], threads: int = DEFAULT_THREADS
+) -> list[tuple[_Item, _Result]]:
+    """Return each item with the result of `function`, in the order of `items`.
+
+    All calls are made, also when one of them raises; the first exception in the order of `items` is then raised.
+
+    Example:
+        >>> map_to_pairs(len, ["edge", "web"])
+        [('edge', 4), ('web', 3)]
+    """
     listed = list(items)
-    with ThreadPoolExecutor(max(1, min(at_once, len(listed)))) as pool:
-        return list(zip(listed, pool.map(work, listed), strict=True))
+    with ThreadPoolExecutor(max(1, min(threads, len(listed)))) as pool:
+        return list(zip(listed, pool.map(function, listed)))  # noqa: B905 (strict= needs Python 3.10)
 
 
-def each(work: Callable[[_H], _R], items: Iterable[_H], at_once: int = AT_ONCE) -> dict[_H, _R]:
-    """Return what `work` says of each of `items`, by item; as `together` otherwise."""
-    return dict(together(work, items, at_once))
+def map_to_dict(
+    function: Callable[[_Key], _Result], items: Iterable[_Key], threads: int = DEFAULT_THREADS
+) -> dict[_Key, _Result]:
+    """Return the results of `function` by item; see `map_to_pairs`.
+
+    Example:
+        >>> map_to_dict(len, ["edge", "web"])
+        {'edge': 4, 'web': 3}
+    """
+    return dict(map_to_pairs(function, items, threads))

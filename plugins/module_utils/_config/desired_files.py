@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
-from typing import Any, Protocol
+from pathlib import PurePosixPath
+from typing import Any
 
 # Names directly below the folder that belong to this layer.
 STAGING = ".staging"
@@ -63,21 +63,6 @@ class Refused(Exception):
 
 class Unavailable(Refused):
     """Something that the host lacks (openssl, docker, the Envoy): in check mode a remark, otherwise a refusal."""
-
-
-@dataclass(frozen=True)
-class Ran:
-    """How a command ended."""
-
-    code: int
-    out: str
-    err: str
-
-
-class Runner(Protocol):
-    """Runs a command; raises OSError when it cannot be started. Called from several threads at once."""
-
-    def __call__(self, command: Sequence[str], folder: Path | None = None, timeout: float = 60) -> Ran: ...
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.command import run
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.command import CommandRunner, run
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.certificates import authority
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.config_target import Place
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import (
@@ -31,7 +31,6 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_file
     Check,
     File,
     Refused,
-    Runner,
     Unavailable,
     Wanted,
 )
@@ -56,7 +55,7 @@ __all__ = ["Change", "prepare"]
 def prepare(
     folder: str | Path,
     wanted: Wanted,
-    runner: Runner = run,
+    runner: CommandRunner = run,
     check_mode: bool = False,
     now: float | None = None,
     places: Mapping[str, Place] | None = None,
@@ -116,7 +115,7 @@ def _look(change: Change, moment: float) -> tuple[bool, authority.Certified, dic
     return bool(change.differences or due or to_run or stale), kept, due, to_run
 
 
-def _prepare_held(change: Change, runner: Runner, moment: float) -> None:
+def _prepare_held(change: Change, runner: CommandRunner, moment: float) -> None:
     wanted = change.wanted
     _anything, kept, due, to_run = _look(change, moment)
     change.remarks += [

@@ -13,7 +13,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.thread_pool import each, together
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.thread_pool import (
+    map_to_dict,
+    map_to_pairs,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.config_target import Folder, Place
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import (
     Admin,
@@ -90,7 +93,7 @@ class Change:
         watched = {one.wanted.live for one in self.differences.files if one.wanted and one.wanted.live}
         admins = [admin for admin in self.wanted.admins if admin.proxy in watched]
         asked = [admin for admin in admins if admin.proxy not in restarting]
-        alive = together(lambda admin: self._place(admin).running(), asked)
+        alive = map_to_pairs(lambda admin: self._place(admin).running(), asked)
         self.running = {admin.proxy for admin, runs in alive if runs}
         self.starting = {admin.proxy for admin in admins} - self.running
         with permitted(self.folder):
@@ -121,7 +124,7 @@ class Change:
                 if words
             ]
 
-        findings = [finding for found in each(one, work).values() for finding in found]
+        findings = [finding for found in map_to_dict(one, work).values() for finding in found]
         if findings:
             watching = self.starting | self.running
             unsure = [
@@ -142,7 +145,7 @@ class Change:
         def one(proxy: str) -> live_update.Outcome:
             return live_update.go_live(proxy, places[proxy], work[proxy], timeout, drain_timeout)
 
-        self.outcomes = list(each(one, work).values())
+        self.outcomes = list(map_to_dict(one, work).values())
         for outcome in self.outcomes:
             self.remarks += [f"{outcome.proxy}: {remark}" for remark in outcome.remarks]
             if outcome.kept:

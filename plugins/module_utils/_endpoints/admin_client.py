@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.arguments import Scalar
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.run_in_thread import beside
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.run_in_thread import run_in_thread
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.byte_stream import Stream
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.container_exec import explain
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint import Endpoint, shown
@@ -280,7 +280,7 @@ class Client:
     async def _last_words(self) -> str:
         if self._stream is None or not self.endpoint.container:
             return ""
-        return explain(await beside(self._stream.explain), self.endpoint.container)
+        return explain(await run_in_thread(self._stream.explain), self.endpoint.container)
 
 
 def _status_words(answer: Answer, path: str) -> str:

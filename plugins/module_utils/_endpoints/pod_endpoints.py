@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.run_in_thread import beside
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.run_in_thread import run_in_thread
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.byte_stream import Stream
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint import Endpoint, Pods
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.errors import Failure, ScrapeError
@@ -68,7 +68,7 @@ async def open_in_pod(endpoint: Endpoint, pods: Pods) -> Stream:
         return access.forward(endpoint.pod, endpoint.port, pods.namespace, _CONNECTING)
 
     try:
-        return PodStream(await beside(connect, lambda late: late.close()))
+        return PodStream(await run_in_thread(connect, lambda late: late.close()))
     except ClusterError as error:
         raise scrape_error(error) from None
 
@@ -77,7 +77,7 @@ async def why_gone(endpoint: Endpoint, pods: Pods) -> str:
     """Whether the pod of an endpoint that failed is gone, in words; empty where it is not, or nobody can tell."""
     try:
         async with asyncio.timeout(_EXPLAINING):
-            return await beside(lambda: pods.access.gone(endpoint.pod, pods.namespace, endpoint.uid))
+            return await run_in_thread(lambda: pods.access.gone(endpoint.pod, pods.namespace, endpoint.uid))
     except TimeoutError:
         return ""
 
@@ -88,7 +88,9 @@ async def find(endpoint: Endpoint, pods: Pods, timeout: float) -> Found | Failur
 
     try:
         async with asyncio.timeout(timeout):
-            return await beside(lambda: pods.access.pods(pods.selector, pods.namespace, pods.container))
+            return await run_in_thread(
+                lambda: pods.access.pods(pods.selector, pods.namespace, pods.container)
+            )
     except TimeoutError:
         return Failure("timeout", f"{endpoint.name}: its pods could not be looked up within {timeout:.3g} s")
     except ClusterError as error:

@@ -15,7 +15,7 @@ import socket
 import ssl
 from dataclasses import dataclass, field
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.run_in_thread import beside
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.run_in_thread import run_in_thread
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.byte_stream import (
     Stream,
     TlsStream,
@@ -102,7 +102,7 @@ class Connector:
                 dict.fromkeys((family, address) for family, _kind, _protocol, _name, address in found)
             )
 
-        found = await beside(look_up)
+        found = await run_in_thread(look_up)
         self.addresses[host, port] = found
         return found
 

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.command import CommandRunner
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.thread_pool import map_to_pairs
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.certificates import openssl
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import (
     AUTHORITY,
     Certificate,
     File,
-    Runner,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.files import file_tree
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.files.state_file import sha256
@@ -80,7 +80,7 @@ def make(
     wanted: Sequence[Certificate],
     due: Mapping[str, str],
     private: Path,
-    runner: Runner,
+    runner: CommandRunner,
 ) -> Certified:
     """Return `kept` with what is `due` made in the folder `private`. Raises Refused, Unavailable without openssl."""
     if not due:
@@ -105,14 +105,12 @@ def make(
     for name, content in authority.items():
         file_tree.write(private / name, content, 0o600)
     todo = [one for one in wanted if one.path in due]
-    with ThreadPoolExecutor(4) as pool:
-        leaves = list(
-            pool.map(
-                lambda pair: openssl.new_leaf(pair[1], private / f"leaf{pair[0]}", private, runner),
-                enumerate(todo),
-            )
-        )
-    for one, leaf in zip(todo, leaves, strict=True):
+    leaves = map_to_pairs(
+        lambda pair: openssl.new_leaf(pair[1], private / f"leaf{pair[0]}", private, runner),
+        enumerate(todo),
+        threads=4,
+    )
+    for (_number, one), leaf in leaves:
         leaf["ca.crt"] = authority["ca.crt"]
         files += _leaf_files(one, leaf)
         records[one.path] = {

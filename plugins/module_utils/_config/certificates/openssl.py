@@ -13,11 +13,13 @@ import ssl
 from collections.abc import Sequence
 from pathlib import Path
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.command import (
+    CommandResult,
+    CommandRunner,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import (
     Certificate,
-    Ran,
     Refused,
-    Runner,
     Unavailable,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.files import file_tree
@@ -39,16 +41,16 @@ subjectAltName = {names}
 """
 
 
-def ends(authority: bytes, private: Path, runner: Runner) -> int:
+def ends(authority: bytes, private: Path, runner: CommandRunner) -> int:
     """Return when the certificate of an authority ends, in seconds since the epoch; 0 when it is none."""
     path = private / "there.crt"
     file_tree.write(path, authority, 0o600)
     ran = _asked(runner, ["x509", "-in", str(path), "-noout", "-enddate"])
-    end = re.search(r"notAfter=(.*)", ran.out)
-    return ssl.cert_time_to_seconds(end.group(1).strip()) if ran.code == 0 and end else 0
+    end = re.search(r"notAfter=(.*)", ran.stdout)
+    return ssl.cert_time_to_seconds(end.group(1).strip()) if ran.exit_code == 0 and end else 0
 
 
-def new_authority(private: Path, days: int, runner: Runner) -> dict[str, bytes]:
+def new_authority(private: Path, days: int, runner: CommandRunner) -> dict[str, bytes]:
     """Return `ca.crt` and `ca.key` of a new authority, made in the folder `private`."""
     config = private / "ca.cnf"
     # Two authorities of the same subject confuse clients that trust both: the name has something of its own.
@@ -63,7 +65,7 @@ def new_authority(private: Path, days: int, runner: Runner) -> dict[str, bytes]:
     return {"ca.crt": crt.read_bytes(), "ca.key": key.read_bytes()}
 
 
-def new_leaf(one: Certificate, base: Path, private: Path, runner: Runner) -> dict[str, bytes]:
+def new_leaf(one: Certificate, base: Path, private: Path, runner: CommandRunner) -> dict[str, bytes]:
     """Return `tls.crt` and `tls.key`, signed by the `ca.crt` and `ca.key` in `private`; `base` is the name of files there."""
     names = _alternative_names(one)
     config, extensions = base.with_suffix(".cnf"), base.with_suffix(".ext")
@@ -117,14 +119,14 @@ def _alternative_names(one: Certificate) -> list[str]:
     return names + addresses
 
 
-def _openssl(runner: Runner, arguments: Sequence[str]) -> None:
+def _openssl(runner: CommandRunner, arguments: Sequence[str]) -> None:
     ran = _asked(runner, arguments)
-    if ran.code != 0:
-        words = " ".join(ran.err.split()[-60:])
+    if ran.exit_code != 0:
+        words = " ".join(ran.stderr.split()[-60:])
         raise Refused(f"openssl could not make a certificate ({' '.join(arguments[:2])}): {words}.")
 
 
-def _asked(runner: Runner, arguments: Sequence[str]) -> Ran:
+def _asked(runner: CommandRunner, arguments: Sequence[str]) -> CommandResult:
     try:
         return runner(["openssl", *arguments])
     except OSError as error:

@@ -9,20 +9,21 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.command import (
-    identity,
-    not_runnable,
-    resolved,
+    CommandResult,
+    CommandRunner,
+    not_started,
+    program_fingerprint,
+    program_path,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.thread_pool import map_to_pairs
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import (
     Check,
-    Ran,
     Refused,
-    Runner,
+    Unavailable,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.files.state_file import sha256
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.validation import container_checks
@@ -57,7 +58,7 @@ def digest(check: Check, contents: Mapping[str, bytes]) -> str:
         if not tops or path.partition("/")[0] in tops
     }
     own = {file.path: sha256(file.content) for file in check.files}
-    program = check.image or identity(check.command[0])
+    program = check.image or program_fingerprint(check.command[0])
     return sha256(
         repr((check.command, check.version, program, sorted(own.items()), sorted(read.items()))).encode()
     )
@@ -69,7 +70,7 @@ def run_checks(
     texts: Mapping[str, str],
     writable: Sequence[str],
     pull: bool,
-    runner: Runner,
+    runner: CommandRunner,
 ) -> None:
     """Run `checks` in the staged `folder`, side by side. Raises Refused with all that is wrong, Unavailable."""
     asked = dict.fromkeys(
@@ -78,54 +79,56 @@ def run_checks(
         if check.version
     )
     jobs = [*asked, *(Job(check.image, check.command, check) for check in checks)]
-    ends: dict[Job, Ran] = {}
+    ends: dict[Job, CommandResult] = {}
     for image in dict.fromkeys(job.image for job in jobs if job.image):
         mine = [job for job in jobs if job.image == image]
         rans = container_checks.run_all(image, [job.command for job in mine], folder, writable, pull, runner)
         ends.update(zip(mine, rans, strict=True))
     here = [job for job in jobs if not job.image]
-    with ThreadPoolExecutor(max(2, os.cpu_count() or 2)) as pool:
-        ends.update(zip(here, pool.map(lambda job: _run_here(job, folder, runner), here), strict=True))
+    ends.update(
+        map_to_pairs(lambda job: _run_here(job, folder, runner), here, threads=max(2, os.cpu_count() or 2))
+    )
     for job, ran in ends.items():
         _runs_at_all(job, ran)
     wrong = [
-        finding(job.check, f"{ran.out}\n{ran.err}", texts)
+        finding(job.check, f"{ran.stdout}\n{ran.stderr}", texts)
         for job, ran in ends.items()
-        if job.check and ran.code != 0
+        if job.check and ran.exit_code != 0
     ]
     if wrong:
         raise Refused(wrong, stays=UNCHANGED)
 
 
-def _run_here(job: Job, folder: Path, runner: Runner) -> Ran:
-    program = resolved(job.command[0])
+def _run_here(job: Job, folder: Path, runner: CommandRunner) -> CommandResult:
+    program = program_path(job.command[0])
     try:
         return runner([program, *job.command[1:]], folder, 60)
     except OSError as error:
-        raise not_runnable(job.command[0], error) from None
+        problem = not_started(job.command[0], error)
+        raise (Unavailable if problem.is_missing else Refused)(str(problem)) from None
 
 
-def _runs_at_all(job: Job, ran: Ran) -> None:
+def _runs_at_all(job: Job, ran: CommandResult) -> None:
     """Raise Refused for a program that cannot run here, or is another than the one it is taken for."""
     program = job.command[0]
     where = f"{program} in {job.image}" if job.image else program
-    output = f"{ran.out}\n{ran.err}"
+    output = f"{ran.stdout}\n{ran.stderr}"
     if missing := SHARED_LIBRARY.search(output):
         raise Refused(
             f"{where} cannot run on this host ({missing.group()}): get a build for it, or use the image."
         )
-    if ran.code < 0 or ran.code in (132, 139):
-        signal = -ran.code if ran.code < 0 else ran.code - 128
+    if ran.exit_code < 0 or ran.exit_code in (132, 139):
+        signal = -ran.exit_code if ran.exit_code < 0 else ran.exit_code - 128
         raise Refused(
             f"{where} was ended by signal {signal}: it is not for this machine, or memory is short."
         )
-    if ran.code in (container_checks.NOT_EXECUTABLE, container_checks.NOT_FOUND) and job.image:
+    if ran.exit_code in (container_checks.NOT_EXECUTABLE, container_checks.NOT_FOUND) and job.image:
         raise Refused(
             f"{program} is not in {job.image}, or cannot be executed there: correct the image or the command."
         )
-    if ran.code == 124 and ran.err.startswith("it did not end"):
+    if ran.timed_out:
         raise Refused(
-            f"{where}: {ran.err}; the host is overloaded, or it is not the program it is taken for."
+            f"{where}: {ran.stderr}; the host is overloaded, or it is not the program it is taken for."
         )
     found = VERSION.search(output)
     if job.check is None:
@@ -135,7 +138,7 @@ def _runs_at_all(job: Job, ran: Ran) -> None:
             raise Refused(
                 f"{where} is Envoy {found.group('version')}, and {job.wanted} is wanted: change one of them."
             )
-    elif "validate" in job.command and ran.code == 0 and "OK" not in output:
+    elif "validate" in job.command and ran.exit_code == 0 and "OK" not in output:
         raise Refused(f"{where} is not an Envoy: asked to validate it says {_short(output)}.")
 
 

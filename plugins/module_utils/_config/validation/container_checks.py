@@ -13,10 +13,12 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.command import (
+    CommandResult,
+    CommandRunner,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import (
-    Ran,
     Refused,
-    Runner,
     Unavailable,
 )
 
@@ -66,8 +68,8 @@ def run_all(
     folder: Path,
     writable: Sequence[str],
     pull: bool,
-    runner: Runner,
-) -> list[Ran]:
+    runner: CommandRunner,
+) -> list[CommandResult]:
     """Return how each of `commands` ended. `writable` are paths below `folder` that are empty and writable inside.
 
     Raises Refused when the image cannot be run.
@@ -76,13 +78,16 @@ def run_all(
         return [_run(image, commands[0][0], commands[0][1:], folder, writable, pull, runner)]
     mark = secrets.token_hex(8)
     together = _run(image, "sh", ["-c", _script(commands, mark)], folder, writable, pull, runner)
-    found = re.findall(rf"^{mark} (\d+) (\d+)\n(.*?)^{mark} end\n", together.out, re.S | re.M)
+    found = re.findall(rf"^{mark} (\d+) (\d+)\n(.*?)^{mark} end\n", together.stdout, re.S | re.M)
     if len(found) == len(commands):
         return [
-            Ran(int(code), output, "") for _number, code, output in sorted(found, key=lambda one: int(one[0]))
+            CommandResult(int(code), output, "")
+            for _number, code, output in sorted(found, key=lambda one: int(one[0]))
         ]
-    if together.code not in (NOT_EXECUTABLE, NOT_FOUND):
-        return [Ran(together.code or 1, "", together.err or together.out)] * len(commands)
+    if together.exit_code not in (NOT_EXECUTABLE, NOT_FOUND):
+        return [CommandResult(together.exit_code or 1, "", together.stderr or together.stdout)] * len(
+            commands
+        )
     # The image has no shell.
     return [_run(image, one[0], one[1:], folder, writable, pull, runner) for one in commands]
 
@@ -94,8 +99,8 @@ def _run(
     folder: Path,
     writable: Sequence[str],
     pull: bool,
-    runner: Runner,
-) -> Ran:
+    runner: CommandRunner,
+) -> CommandResult:
     name = f"meshlab-envoy-check-{secrets.token_hex(6)}"
     places = [
         option
@@ -112,11 +117,11 @@ def _run(
         raise Unavailable(
             "The docker command is not on this host: install Docker, or use the local platform."
         ) from None
-    if ran.code == 124:
+    if ran.exit_code == 124:
         with contextlib.suppress(OSError):
             runner(["docker", "rm", "--force", name], None, 30)
-    if ran.code == FAILED or re.search(r"exec format error", ran.err, re.I):
-        raise complaint(image, ran.err)
+    if ran.exit_code == FAILED or re.search(r"exec format error", ran.stderr, re.I):
+        raise complaint(image, ran.stderr)
     return ran
 
 

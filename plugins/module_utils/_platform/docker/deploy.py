@@ -11,7 +11,8 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.thread_pool import together
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.command import CommandResult
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.thread_pool import map_to_pairs
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform import host_ports
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer import (
     Applied,
@@ -26,7 +27,6 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.doc
     LONG,
     OLDEST_COMPOSE,
     Docker,
-    Ran,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.docker_output import (
     PROJECT,
@@ -77,8 +77,8 @@ class Compose(OnHost):
         if not any(one.service in self.workloads for one in mine):
             return Applied(started=names(self.workloads), removed=orphans)
         ran = self.docker.compose("--dry-run", "up", "--detach", "--no-build", document=document)
-        if ran.code:
-            raise PlatformUnavailable(f"What compose would do is not known: {ran.complaint}")
+        if ran.exit_code:
+            raise PlatformUnavailable(f"What compose would do is not known: {ran.last_line}")
         applied = self._read(ran)
         return Applied(applied.started, applied.restarted, orphans)
 
@@ -90,13 +90,13 @@ class Compose(OnHost):
         in_the_way = self._in_the_way()
         self._remove(in_the_way)
         ran = self.docker.compose("up", "--detach", "--no-build", "--quiet-pull")
-        if ran.code:
+        if ran.exit_code:
             raise PlatformFailed(self._why_not_up(ran))
         applied = self._read(ran)
         self._acted = applied.changed or bool(paused or in_the_way)
         stale = self._stale()
         if stale:
-            together(lambda one: self.docker.ask("restart", one.id, timeout=LONG), stale, AT_ONCE)
+            map_to_pairs(lambda one: self.docker.ask("restart", one.id, timeout=LONG), stale, AT_ONCE)
             self._acted = True
         restarted = {*applied.restarted, *(one.service for one in stale)} - {*applied.started}
         woken = {service for service, state in before.items() if state == "paused"}
@@ -123,15 +123,15 @@ class Compose(OnHost):
         self._look()
         labelled = f"label={PROJECT}={self.name}"
         return bool(
-            self._mine() or self.docker.ask("network", "ls", "--quiet", "--filter", labelled).out.strip()
+            self._mine() or self.docker.ask("network", "ls", "--quiet", "--filter", labelled).stdout.strip()
         )
 
     def absent(self) -> tuple[str, ...]:
         self._look()
         self._check_folder()
         ran = self.docker.project_command("down", "--volumes", "--remove-orphans")
-        if ran.code:
-            raise PlatformFailed(f"`docker compose down` says: {ran.complaint}")
+        if ran.exit_code:
+            raise PlatformFailed(f"`docker compose down` says: {ran.last_line}")
         return names(one.service for one in self._mine())
 
     # What is the case
@@ -192,9 +192,9 @@ class Compose(OnHost):
 
     # Change
 
-    def _read(self, ran: Ran) -> Applied:
+    def _read(self, ran: CommandResult) -> Applied:
         """Tell from what compose said what it did."""
-        steps = parse_steps(f"{ran.out}\n{ran.err}", self.name)
+        steps = parse_steps(f"{ran.stdout}\n{ran.stderr}", self.name)
         there = {one.service: one.state for one in self._mine()}
         started: set[str] = set()
         restarted: set[str] = set()
@@ -222,10 +222,10 @@ class Compose(OnHost):
         """Stop containers, each with its own time for it, and remove them."""
         ids = [one.id for one in containers]
         if ids:
-            together(lambda one: self.docker.ask("stop", one, timeout=LONG), ids, AT_ONCE)
+            map_to_pairs(lambda one: self.docker.ask("stop", one, timeout=LONG), ids, AT_ONCE)
             ran = self.docker.ask("rm", "--force", "--volumes", *ids)
-            if ran.code and "No such container" not in ran.err:
-                raise PlatformFailed(f"`docker rm` says: {ran.complaint}")
+            if ran.exit_code and "No such container" not in ran.stderr:
+                raise PlatformFailed(f"`docker rm` says: {ran.last_line}")
             self._all = [one for one in self._all if one.id not in ids]
 
     def _stale(self) -> list[Details]:
@@ -244,8 +244,8 @@ class Compose(OnHost):
                 found.append(mine)
         return found
 
-    def _why_not_up(self, ran: Ran) -> str:
-        words = ran.complaint.removeprefix("Error response from daemon: ")
+    def _why_not_up(self, ran: CommandResult) -> str:
+        words = ran.last_line.removeprefix("Error response from daemon: ")
         if "port is already allocated" in words or "address already in use" in words:
             return f"A port was taken meanwhile; stop what has it, or choose another (Docker says: {words})"
         return f"`docker compose up` did not end well; run again, or see `docker compose -p {self.name} logs`: {words}"

@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.thread_pool import together
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.command import CommandResult, run
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.thread_pool import map_to_pairs
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import Unavailable
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.validation.container_checks import (
     complaint,
@@ -43,32 +43,15 @@ _NO_DAEMON = re.compile(
 )
 
 
-@dataclass(frozen=True)
-class Ran:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def complaint(self) -> str:
-        """Its last line that says something."""
-        lines = [
-            line.strip()
-            for line in f"{self.out}\n{self.err}".splitlines()
-            if line.strip() and "--help" not in line
-        ]
-        return lines[-1] if lines else f"exit code {self.code}"
-
-
 @dataclass
 class Docker:
     """Runs docker commands. Raises PlatformUnavailable where docker, or its daemon, cannot be used."""
 
     project: str
     folder: Path
-    run: Callable[..., Ran] = field(default_factory=lambda: execute)
+    run: Callable[..., CommandResult] = field(default_factory=lambda: execute)
 
-    def ask(self, *arguments: str, timeout: float = 60, stdin: str = "") -> Ran:
+    def ask(self, *arguments: str, timeout: float = 60, stdin: str = "") -> CommandResult:
         """Run `docker` with `arguments`."""
         try:
             ran = self.run(["docker", *arguments], timeout, stdin)
@@ -76,89 +59,78 @@ class Docker:
             raise PlatformUnavailable(
                 "The docker command is not on this host: install Docker, or use the local platform"
             ) from None
-        except subprocess.TimeoutExpired:
+        if ran.timed_out:
             raise PlatformFailed(
                 f"`docker {arguments[0]}` did not end within {timeout:g} s: look at the daemon's log"
-            ) from None
-        if ran.code and _NO_DAEMON.search(ran.err):
+            )
+        if ran.exit_code and _NO_DAEMON.search(ran.stderr):
             raise _refused("Docker", ran)
         return ran
 
-    def compose(self, *arguments: str, document: str | None = None) -> Ran:
+    def compose(self, *arguments: str, document: str | None = None) -> CommandResult:
         """Run `docker compose` on the folder's document, or on the text `document` as if it were there."""
         file = str(self.folder / "compose.yaml") if document is None else "-"
         where = ["--project-directory", str(self.folder), "--file", file]
         return self.project_command(*where, *arguments, stdin=document or "")
 
-    def project_command(self, *arguments: str, stdin: str = "") -> Ran:
+    def project_command(self, *arguments: str, stdin: str = "") -> CommandResult:
         options = ["--ansi", "never", "--progress", "plain", "--project-name", self.project]
         return self.ask("compose", *options, *arguments, timeout=LONG, stdin=stdin)
 
     def compose_version(self) -> str:
         """Return the version of the compose plugin, empty where there is none."""
         ran = self.ask("compose", "version", "--short")
-        return ran.out.strip().removeprefix("v") if ran.code == 0 else ""
+        return ran.stdout.strip().removeprefix("v") if ran.exit_code == 0 else ""
 
     def containers(self) -> list[Container]:
         """Return all containers of this daemon, whoever's they are."""
         ran = self.ask("ps", "--all", "--no-trunc", "--format", "\t".join(COLUMNS))
-        if ran.code:
-            raise PlatformUnavailable(f"`docker ps` says: {ran.complaint}")
-        return [parse_container(line) for line in ran.out.splitlines() if line.strip()]
+        if ran.exit_code:
+            raise PlatformUnavailable(f"`docker ps` says: {ran.last_line}")
+        return [parse_container(line) for line in ran.stdout.splitlines() if line.strip()]
 
     def details(self, names: Iterable[str]) -> dict[str, Details]:
         """Return what there is of the containers `names`, by service."""
         wanted = list(names)
-        ran = self.ask("container", "inspect", *wanted) if wanted else Ran(0, "[]", "")
+        ran = self.ask("container", "inspect", *wanted) if wanted else CommandResult(0, "[]", "")
         try:
-            found = [parse_details(one) for one in json.loads(ran.out or "[]")]
+            found = [parse_details(one) for one in json.loads(ran.stdout or "[]")]
         except (ValueError, KeyError, TypeError):
-            raise PlatformUnavailable(f"`docker container inspect` says: {ran.complaint}") from None
+            raise PlatformUnavailable(f"`docker container inspect` says: {ran.last_line}") from None
         return {one.service: one for one in found}
 
     def missing_images(self, images: Iterable[str]) -> list[str]:
         wanted = list(dict.fromkeys(images))
         return [
             image
-            for image, ran in together(
+            for image, ran in map_to_pairs(
                 lambda one: self.ask("image", "inspect", "--format", "{{.Id}}", one), wanted, AT_ONCE
             )
-            if ran.code
+            if ran.exit_code
         ]
 
     def pull(self, images: Iterable[str]) -> list[PlatformRefused]:
         """Pull images side by side; return what stands in the way of each that cannot be had."""
-        pulled = together(lambda image: self.ask("pull", "--quiet", image, timeout=LONG), images, AT_ONCE)
-        return [_refused(image, ran) for image, ran in pulled if ran.code]
+        pulled = map_to_pairs(lambda image: self.ask("pull", "--quiet", image, timeout=LONG), images, AT_ONCE)
+        return [_refused(image, ran) for image, ran in pulled if ran.exit_code]
 
     def logs(self, container: str, lines: int) -> list[str]:
         ran = self.ask("logs", "--tail", str(lines), container)
-        return [*ran.out.splitlines(), *ran.err.splitlines()]
+        return [*ran.stdout.splitlines(), *ran.stderr.splitlines()]
 
     def container_name(self, service: str) -> str:
         return f"{self.project}-{service}-1"
 
 
-def _refused(image: str, ran: Ran) -> PlatformRefused:
+def _refused(image: str, ran: CommandResult) -> PlatformRefused:
     """Return what to do about a docker command that failed, with Docker's own words."""
-    known = complaint(image, ran.err)
+    known = complaint(image, ran.stderr)
     kind = PlatformUnavailable if isinstance(known, Unavailable) else PlatformRefused
     sentence = known.words.rstrip(".")
-    return kind(sentence if ran.complaint in sentence else f"{sentence} (Docker says: {ran.complaint})")
+    return kind(sentence if ran.last_line in sentence else f"{sentence} (Docker says: {ran.last_line})")
 
 
-def execute(command: Sequence[str], timeout: float, stdin: str = "") -> Ran:
+def execute(command: Sequence[str], timeout: float, stdin: str = "") -> CommandResult:
     """Run a command; nothing that the user has set for other projects reaches compose."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith("COMPOSE_")}
-    done = subprocess.run(
-        list(command),
-        cwd="/",
-        env={**kept, "LC_ALL": "C"},
-        input=stdin,
-        capture_output=True,
-        text=True,
-        errors="replace",
-        timeout=timeout,
-        check=False,
-    )
-    return Ran(done.returncode, done.stdout, done.stderr)
+    return run(command, Path("/"), timeout, stdin, {**kept, "LC_ALL": "C"})

@@ -14,7 +14,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.thread_pool import together
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.thread_pool import map_to_pairs
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform import host_ports, probe_request
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer import (
     LAST_LINES,
@@ -58,7 +58,7 @@ class Readiness:
             if ended := [how for name in pending if (how := self._ending(name, details.get(name)))]:
                 raise failure(ended)
             left = max(1.0, deadline - time.monotonic())
-            answers = together(partial(self._why_not, details, left), pending, AT_ONCE)
+            answers = map_to_pairs(partial(self._why_not, details, left), pending, AT_ONCE)
             reasons = {name: why for name, why in answers if why}
             pending = list(reasons)
             if not pending:
@@ -121,7 +121,7 @@ class Readiness:
             return self._said[name]
         self._due[name] = (now + pause, min(pause * 2, 1.0))
         ran = self._docker.ask("exec", container, *command, timeout=min(timeout, 10) + 5)
-        self._said[name] = "" if ran.code == 0 else f"its probe says: {ran.complaint}"
+        self._said[name] = "" if ran.exit_code == 0 else f"its probe says: {ran.last_line}"
         return self._said[name]
 
     def _asked_outside(self, workload: Workload, timeout: float) -> str:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.thread_pool import each
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.thread_pool import map_to_dict
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.api import Cluster
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.errors import ClusterError
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.object_diff import (
@@ -37,15 +37,15 @@ def remove(
     # A Deployment makes ReplicaSets, and those pods: who makes goes before what is made. And alone: pods that the cluster removes
     # after it get their own, longer grace, which nothing shortens any more once they use it.
     deployments = [key for key in every if key[0] == "Deployment"]
-    each(lambda key: cluster.delete(*key, propagation="Orphan"), deployments)
-    each(lambda key: cluster.delete(*key), [key for key in every if key[0] != "Deployment"])
+    map_to_dict(lambda key: cluster.delete(*key, propagation="Orphan"), deployments)
+    map_to_dict(lambda key: cluster.delete(*key), [key for key in every if key[0] != "Deployment"])
     deadline = time.monotonic() + SECONDS_TO_GO
     hurried: set[str] = set()
     left: dict[tuple[str, str], dict[str, Any]] = {key: {} for key in every}
     while True:
         left = _still_there(cluster, left, selector)
         sets = _listed(cluster, "ReplicaSet", pod_selectors)
-        each(
+        map_to_dict(
             lambda one: cluster.delete("ReplicaSet", one, propagation="Orphan"),
             [one["metadata"]["name"] for one in sets],
         )
@@ -67,7 +67,7 @@ def _hurry(cluster: Cluster, pods: Iterable[Mapping[str, Any]]) -> None:
     ends on its node within its own.
     """
     graces = {str(one["metadata"]["name"]): 0 if is_going(one) else SHORT_GRACE for one in pods}
-    each(lambda name: cluster.delete("Pod", name, grace=graces[name]), graces)
+    map_to_dict(lambda name: cluster.delete("Pod", name, grace=graces[name]), graces)
 
 
 def still_going(things: Iterable[Mapping[str, Any]], seconds: float) -> str:
@@ -80,13 +80,13 @@ def still_going(things: Iterable[Mapping[str, Any]], seconds: float) -> str:
 def _still_there(
     cluster: Cluster, keys: Collection[tuple[str, str]], selector: str
 ) -> dict[tuple[str, str], dict[str, Any]]:
-    found = each(lambda kind: cluster.list(kind, selector), {kind for kind, _name in keys})
+    found = map_to_dict(lambda kind: cluster.list(kind, selector), {kind for kind, _name in keys})
     return {key_of(one): one for things in found.values() for one in things if key_of(one) in keys}
 
 
 def _listed(cluster: Cluster, kind: str, selectors: Sequence[str]) -> list[dict[str, Any]]:
     return [
         one
-        for found in each(lambda selector: cluster.list(kind, selector), selectors).values()
+        for found in map_to_dict(lambda selector: cluster.list(kind, selector), selectors).values()
         for one in found
     ]

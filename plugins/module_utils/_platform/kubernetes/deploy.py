@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.thread_pool import each
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.thread_pool import map_to_dict
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy.config_admin import Silent
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.api import Cluster, connect
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.errors import ClusterError
@@ -172,7 +172,7 @@ class Kubernetes:
 
     def settle(self, timeout: float) -> None:
         try:
-            words = each(lambda proxy: self._places[proxy].settled(timeout), self._places)
+            words = map_to_dict(lambda proxy: self._places[proxy].settled(timeout), self._places)
         except Silent as error:
             raise PlatformFailed(f"An admin stopped answering ({error})") from None
         if said := [f"{proxy}: {one}" for proxy, one in words.items() if one]:
@@ -232,7 +232,7 @@ class Kubernetes:
             except ClusterError as error:
                 return error
 
-        answers = each(ask, ("Namespace", *self._kinds, *MADE_BY_OTHERS))
+        answers = map_to_dict(ask, ("Namespace", *self._kinds, *MADE_BY_OTHERS))
         found: dict[str, list[Object]] = {}
         for kind, answer in answers.items():
             if not isinstance(answer, ClusterError):
@@ -342,8 +342,8 @@ class Kubernetes:
     def _apply_all(self, things: Mapping[Key, Object]) -> dict[Key, Object]:
         by_hand = [key for key in things if objects.is_by_hand(self._there.get(key))]
         try:
-            each(lambda key: self.cluster.take_over(*key), by_hand)
-            answers = each(lambda key: self.cluster.apply(things[key]).object, things)
+            map_to_dict(lambda key: self.cluster.take_over(*key), by_hand)
+            answers = map_to_dict(lambda key: self.cluster.apply(things[key]).object, things)
             self._have_read(answers)
         except ClusterError as error:
             raise PlatformFailed(
@@ -397,7 +397,7 @@ class Kubernetes:
             if is_stuck(pod) and called not in (*applied.started, *applied.restarted):
                 waiting[str(pod["metadata"]["name"])] = called
         try:
-            each(lambda name: self.cluster.delete("Pod", name, grace=SHORT_GRACE), waiting)
+            map_to_dict(lambda name: self.cluster.delete("Pod", name, grace=SHORT_GRACE), waiting)
         except ClusterError as error:
             raise PlatformFailed(f"A pod that does not start could not be started again: {error}") from None
         return [*waiting.values()]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.thread_pool import each
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.thread_pool import map_to_dict
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.api import Cluster
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.errors import ClusterError
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer import PlatformRefused
@@ -73,7 +73,7 @@ class Rehearsal:
 
         said: dict[str, None] = {}
         would_be: dict[Key, Object] = {}
-        for (verb, key), answer in each(attempt, steps).items():
+        for (verb, key), answer in map_to_dict(attempt, steps).items():
             if isinstance(answer, ClusterError):
                 if why := self._why_not(verb, key, answer, things):
                     said[why] = None

@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.thread_pool import each
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.thread_pool import map_to_dict
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import Refused
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy import xds_file
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy.config_admin import (
@@ -183,7 +183,7 @@ class Pods:
             watches = self._look() if self._exists else {}
         except Silent as error:
             raise Refused(f"Which pods run is not known: {error}.") from None
-        self.runs = any(each(lambda name: watches[name].client.running(), watches).values())
+        self.runs = any(map_to_dict(lambda name: watches[name].client.running(), watches).values())
         return self.runs
 
     def read(self, path: str) -> bytes | None:
@@ -223,7 +223,7 @@ class Pods:
                     raise Silent(f"pod {name}: {error}") from None
                 return None
 
-        found = each(one, watches)
+        found = map_to_dict(one, watches)
         return {name: counts for name, counts in found.items() if counts is not None}
 
     def taken(
@@ -255,22 +255,24 @@ class Pods:
         def one(name: str) -> str:
             return self._asked(name, lambda watch: watch.taken(kind, before[name], names, version, deadline))
 
-        return each(one, before)
+        return map_to_dict(one, before)
 
     def late(self, kind: str, before: Mapping[str, Counts]) -> str:
         def one(name: str) -> str:
             return self._asked(name, lambda watch: watch.late(kind, before[name]))
 
-        return _said(each(one, before))
+        return _said(map_to_dict(one, before))
 
     def refused(self, kind: str) -> str:
-        return _said(each(lambda name: self._asked(name, lambda watch: watch.refused(kind)), self._look()))
+        return _said(
+            map_to_dict(lambda name: self._asked(name, lambda watch: watch.refused(kind)), self._look())
+        )
 
     def drained(self, deadline: float) -> bool:
         def one(name: str) -> str:
             return self._asked(name, lambda watch: "" if watch.drained(deadline) else "not drained")
 
-        return not any(each(one, self._look()).values())
+        return not any(map_to_dict(one, self._look()).values())
 
     def settled(self, timeout: float) -> str:
         """Wait until the Envoy of each pod knows the pods that it should, and none of before; return '' or which does not."""
@@ -287,7 +289,7 @@ class Pods:
                     return ""
             return f"{words} after {timeout:g} s: what name resolution tells it is not what runs"
 
-        return _said(each(lambda name: self._asked(name, lacking), self._look()))
+        return _said(map_to_dict(lambda name: self._asked(name, lacking), self._look()))
 
     def _stranger(self, cluster: str, known: Mapping[str, set[str]]) -> str:
         """Return in which way the hosts that a cluster knows are not the pods that serve, '' where they are."""
@@ -369,7 +371,7 @@ class Pods:
         before = self.data
         try:
             self._put(data)
-            each(self._touch, self._watches)
+            map_to_dict(self._touch, self._watches)
         except ClusterError as error:
             if self.data is data:
                 with contextlib.suppress(ClusterError):

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.thread_pool import each
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.thread_pool import map_to_dict
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.api import Cluster
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.errors import ClusterError
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer import (
@@ -42,7 +42,7 @@ class Seen:
 def look(cluster: Cluster, selector: str) -> Seen:
     """Ask for all of them, side by side. Raises ClusterError."""
     kinds = ("Deployment", "ReplicaSet", "Pod")
-    return Seen(*each(lambda kind: cluster.list(kind, selector), kinds).values())
+    return Seen(*map_to_dict(lambda kind: cluster.list(kind, selector), kinds).values())
 
 
 class Readiness:

@@ -225,7 +225,7 @@ def test_a_failed_check_is_run_again(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "mode", "words", "kind"),
     [
-        (None, 0, "is not there", Unavailable),
+        (None, 0, "does not exist", Unavailable),
         ("#!/bin/sh\n", 0o644, "chmod", Refused),
         ("\x7fELF and no more", 0o755, "not a program for this machine", Refused),
         (
@@ -271,7 +271,7 @@ def test_check_mode_writes_nothing_and_checks_all_the_same(folder: Path) -> None
     with prepare(
         folder, Wanted((file("a"),), checks=(Check("e", ("/no/envoy",)),)), check_mode=True
     ) as change:
-        assert change.remarks == ["Not validated: /no/envoy is not there: install it, or say where it is."]
+        assert change.remarks == ["Not validated: /no/envoy does not exist. Install it, or correct its path."]
     assert not folder.exists()
 
 

@@ -15,11 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.command import run
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.command import CommandResult, run
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.certificates.authority import DAY
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import (
     Certificate,
-    Ran,
     Refused,
     Unavailable,
     Wanted,
@@ -83,7 +82,7 @@ def test_keys_have_their_modes_whatever_the_umask(tmp_path: Path) -> None:
 
 
 def test_what_is_good_is_kept_and_openssl_not_even_asked(folder: Path) -> None:
-    def never(command: Sequence[str], place: Path | None = None, timeout: float = 60) -> Ran:
+    def never(command: Sequence[str], place: Path | None = None, timeout: float = 60) -> CommandResult:
         raise AssertionError(command)
 
     assert deploy(folder, EDGE, OTHER, runner=never) == []
@@ -151,7 +150,7 @@ def test_a_diff_shows_no_key(tmp_path: Path) -> None:
     assert not (tmp_path / "new").exists()
 
 
-def without_openssl(command: Sequence[str], place: Path | None = None, timeout: float = 60) -> Ran:
+def without_openssl(command: Sequence[str], place: Path | None = None, timeout: float = 60) -> CommandResult:
     raise FileNotFoundError(2, "No such file or directory", command[0])
 
 

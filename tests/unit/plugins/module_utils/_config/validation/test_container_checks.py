@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.command import CommandResult
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import (
     Check,
-    Ran,
     Refused,
     Unavailable,
 )
@@ -34,16 +34,18 @@ class Docker:
         self.shell, self.err, self.code = shell, err, code
         self.runs: list[list[str]] = []
 
-    def __call__(self, command: Sequence[str], folder: Path | None = None, timeout: float = 60) -> Ran:
+    def __call__(
+        self, command: Sequence[str], folder: Path | None = None, timeout: float = 60
+    ) -> CommandResult:
         self.runs.append(list(command))
         if self.err:
-            return Ran(self.code, "", self.err)
+            return CommandResult(self.code, "", self.err)
         rest = list(command[command.index("--entrypoint") + 1 :])
         program, inside = rest[0], rest[2:]
         if program == "sh" and not self.shell:
-            return Ran(127, "", 'docker: exec: "sh": executable file not found in $PATH: unknown.')
+            return CommandResult(127, "", 'docker: exec: "sh": executable file not found in $PATH: unknown.')
         done = subprocess.run([program, *inside], capture_output=True, text=True, check=False)
-        return Ran(done.returncode, done.stdout, done.stderr)
+        return CommandResult(done.returncode, done.stdout, done.stderr)
 
 
 COMMANDS = [["sh", "-c", f"echo 'it is {n}'; exit {n}"] for n in range(9)]
@@ -57,7 +59,7 @@ def test_all_commands_run_in_one_container_or_in_one_each_where_the_image_has_no
     # Without a shell in the image its commands are others; here they still have one.
     commands = COMMANDS if shell else [["bash", *one[1:]] for one in COMMANDS]
     ends = run_all(IMAGE, commands, tmp_path, [], True, docker)
-    assert [(end.code, end.out.strip()) for end in ends] == [(n, f"it is {n}") for n in range(9)]
+    assert [(end.exit_code, end.stdout.strip()) for end in ends] == [(n, f"it is {n}") for n in range(9)]
     assert len(docker.runs) == containers
 
 
@@ -140,7 +142,7 @@ def test_what_docker_complains_of_becomes_one_sentence_that_says_what_to_do(
 
 
 def test_a_host_without_docker_is_told_so(tmp_path: Path) -> None:
-    def none(command: Sequence[str], folder: Path | None = None, timeout: float = 60) -> Ran:
+    def none(command: Sequence[str], folder: Path | None = None, timeout: float = 60) -> CommandResult:
         raise FileNotFoundError(2, "No such file", "docker")
 
     with pytest.raises(Unavailable, match="install Docker, or use the local platform"):

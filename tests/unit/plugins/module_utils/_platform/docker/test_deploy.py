@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.command import CommandResult
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer import (
     Applied,
     PlatformFailed,
@@ -20,7 +21,6 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer i
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.deploy import Compose
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.docker_command import (
-    Ran,
     execute,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.docker_output import (
@@ -50,14 +50,18 @@ time="2026-01-01T00:00:00Z" level=warning msg="Found orphan containers ([demo-ol
 class Docker:
     """Answers as docker would; remembers what it was asked."""
 
-    def __init__(self, **answers: Ran) -> None:
-        self.answers = {"ps": Ran(0, "", ""), "container": Ran(1, "[]", "No such container"), **answers}
+    def __init__(self, **answers: CommandResult) -> None:
+        self.answers = {
+            "ps": CommandResult(0, "", ""),
+            "container": CommandResult(1, "[]", "No such container"),
+            **answers,
+        }
         self.asked: list[str] = []
 
-    def __call__(self, command: Sequence[str], timeout: float, stdin: str = "") -> Ran:
+    def __call__(self, command: Sequence[str], timeout: float, stdin: str = "") -> CommandResult:
         assert command[0] == "docker"
         self.asked.append(" ".join(command[1:]))
-        return self.answers.get(command[1], Ran(0, "2.40.0\n", ""))
+        return self.answers.get(command[1], CommandResult(0, "2.40.0\n", ""))
 
 
 def _compose(docker: Docker, *workloads: Workload) -> Compose:
@@ -139,8 +143,10 @@ def test_versions_are_compared_by_their_numbers(text: str, expected: tuple[int, 
 
 
 def test_a_project_of_another_folder_is_left_alone() -> None:
-    inspected = Ran(0, json.dumps([_inspected("a")]), "")
-    docker = Docker(ps=Ran(0, _line("demo", "a", folder="/somewhere/else"), ""), container=inspected)
+    inspected = CommandResult(0, json.dumps([_inspected("a")]), "")
+    docker = Docker(
+        ps=CommandResult(0, _line("demo", "a", folder="/somewhere/else"), ""), container=inspected
+    )
     deployer = _compose(docker)
     for step in (deployer.preflight, deployer.absent):
         with pytest.raises(PlatformRefused, match=r"a project demo already, of the folder /somewhere/else"):
@@ -151,8 +157,8 @@ def test_a_project_of_another_folder_is_left_alone() -> None:
 def test_what_compose_did_is_told_apart() -> None:
     names = ("a", "service1-1-envoy", "new")
     ps = "".join([_line("demo", "a"), _line("demo", "service1-1-envoy"), _line("demo", "old")])
-    inspected = Ran(0, json.dumps([_inspected(name) for name in names[:2]]), "")
-    docker = Docker(ps=Ran(0, ps, ""), container=inspected, compose=Ran(0, "", UP))
+    inspected = CommandResult(0, json.dumps([_inspected(name) for name in names[:2]]), "")
+    docker = Docker(ps=CommandResult(0, ps, ""), container=inspected, compose=CommandResult(0, "", UP))
     deployer = _compose(docker, *(Workload(name=name, image="i:1", command=("x",)) for name in names))
     deployer.preflight()
     assert deployer.apply() == Applied(started=("new",), restarted=("service1-1-envoy",))
@@ -162,9 +168,9 @@ def test_what_compose_did_is_told_apart() -> None:
 
 def test_an_unchanged_run_asks_docker_three_times() -> None:
     docker = Docker(
-        ps=Ran(0, _line("demo", "a"), ""),
-        container=Ran(0, json.dumps([_inspected("a", Health={"Status": "healthy"})]), ""),
-        compose=Ran(0, "", " Container demo-a-1  Running\n"),
+        ps=CommandResult(0, _line("demo", "a"), ""),
+        container=CommandResult(0, json.dumps([_inspected("a", Health={"Status": "healthy"})]), ""),
+        compose=CommandResult(0, "", " Container demo-a-1  Running\n"),
     )
     deployer = _compose(docker)
     deployer.preflight()
@@ -192,26 +198,26 @@ def test_an_unchanged_run_asks_docker_three_times() -> None:
 )
 def test_a_daemon_that_cannot_be_used_is_told(err: str, kind: type[Exception], words: str) -> None:
     with pytest.raises(kind, match=words):
-        _compose(Docker(ps=Ran(1, "", err))).preflight()
+        _compose(Docker(ps=CommandResult(1, "", err))).preflight()
 
 
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
         (
-            Ran(1, "", "docker: 'compose' is not a docker command.\nSee 'docker --help'"),
+            CommandResult(1, "", "docker: 'compose' is not a docker command.\nSee 'docker --help'"),
             "install docker compose 2.20 or newer",
         ),
-        (Ran(0, "2.5.1\n", ""), "docker compose is 2.5.1: install 2.20 or newer"),
+        (CommandResult(0, "2.5.1\n", ""), "docker compose is 2.5.1: install 2.20 or newer"),
     ],
 )
-def test_a_compose_that_cannot_be_used_is_told(answer: Ran, words: str) -> None:
+def test_a_compose_that_cannot_be_used_is_told(answer: CommandResult, words: str) -> None:
     with pytest.raises(PlatformUnavailable, match=words):
         _compose(Docker(compose=answer)).preflight()
 
 
 def test_a_missing_docker_command_is_told() -> None:
-    def missing(*_anything: object) -> Ran:
+    def missing(*_anything: object) -> CommandResult:
         raise FileNotFoundError
 
     deployer = _compose(Docker())
@@ -222,16 +228,17 @@ def test_a_missing_docker_command_is_told() -> None:
 
 def test_ports_of_others_are_taken_and_our_own_are_not() -> None:
     wanted = Workload(name="a", image="i:1", command=("x",), ports=(Port(80, 1),))
-    mine = Docker(ps=Ran(0, _line("demo", "a", ports="127.0.0.1:1->80/tcp"), ""))
+    mine = Docker(ps=CommandResult(0, _line("demo", "a", ports="127.0.0.1:1->80/tcp"), ""))
     _compose(mine, wanted).preflight()
-    theirs = Docker(ps=Ran(0, _line("else", "b", ports="0.0.0.0:1->80/tcp"), ""))
+    theirs = Docker(ps=CommandResult(0, _line("else", "b", ports="0.0.0.0:1->80/tcp"), ""))
     with pytest.raises(PlatformRefused, match="port 1 of a is taken by container else-b-1: stop it"):
         _compose(theirs, wanted).preflight()
 
 
 def test_images_are_pulled_or_told() -> None:
     docker = Docker(
-        image=Ran(1, "", "No such image"), pull=Ran(1, "", "Error response from daemon: manifest unknown")
+        image=CommandResult(1, "", "No such image"),
+        pull=CommandResult(1, "", "Error response from daemon: manifest unknown"),
     )
     deployer = _compose(docker)
     deployer.preflight()
@@ -244,15 +251,15 @@ def test_a_failed_up_is_told_in_dockers_words() -> None:
     words = (
         "Error response from daemon: driver failed: Bind for 127.0.0.1:80 failed: port is already allocated"
     )
-    docker = Docker(compose=Ran(1, "", f" Container demo-a-1  Starting\n{words}"))
-    docker.answers["compose"] = Ran(0, "2.40.0", "")
+    docker = Docker(compose=CommandResult(1, "", f" Container demo-a-1  Starting\n{words}"))
+    docker.answers["compose"] = CommandResult(0, "2.40.0", "")
     deployer = _compose(docker)
     deployer.preflight()
-    docker.answers["compose"] = Ran(1, "", f" Container demo-a-1  Starting\n{words}")
+    docker.answers["compose"] = CommandResult(1, "", f" Container demo-a-1  Starting\n{words}")
     with pytest.raises(PlatformFailed, match=r"A port was taken meanwhile; .*port is already allocated"):
         deployer.apply()
 
 
 def test_what_a_user_set_for_other_projects_does_not_reach_compose(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COMPOSE_PROJECT_NAME", "other")
-    assert "COMPOSE" not in execute(["env"], 10).out
+    assert "COMPOSE" not in execute(["env"], 10).stdout

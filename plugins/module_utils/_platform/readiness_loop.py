@@ -1,0 +1,110 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The one loop that waits until workloads are ready, for all platforms.
+
+A platform supplies `ReadinessSource`: the status of its workloads at one moment, and the text about a workload that fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.polling import attempts
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer import PlatformFailed
+
+FIRST_PAUSE = 0.02  # seconds
+LONGEST_PAUSE = 0.25  # seconds
+
+
+@dataclass(frozen=True)
+class Status:
+    """The status of one workload: ready, waiting (the reason says for what) or failed (the reason says why)."""
+
+    state: Literal["ready", "waiting", "failed"]
+    reason: str = ""
+
+
+READY = Status("ready")
+
+
+def waiting(reason: str) -> Status:
+    """Return the status of a workload that is not ready yet, as in `waiting("nothing listens on port 80")`."""
+    return Status("waiting", reason)
+
+
+def failed(reason: str) -> Status:
+    """Return the status of a workload that cannot become ready any more, as in `failed("ended with exit code 1")`."""
+    return Status("failed", reason)
+
+
+class StatusUnknown(Exception):
+    """The platform did not answer, but may do so at the next attempt; the text says why."""
+
+
+class ReadinessSource(Protocol):
+    """What a platform supplies to `wait_until_ready`."""
+
+    def statuses(self, pending: Sequence[str], seconds_left: float) -> Mapping[str, Status]:
+        """Return the status of each workload of `pending`, and of further ones where that costs nothing.
+
+        Raises StatusUnknown to be called again, PlatformFailed to end the wait.
+        """
+
+    def report(self, workload: str, status: Status, problem: str) -> str:
+        """Return the error text for a workload: its name, `problem`, and evidence such as the last lines of its log."""
+
+
+def wait_until_ready(
+    source: ReadinessSource,
+    workloads: Iterable[str],
+    timeout: float,
+    *,
+    first_pause: float = FIRST_PAUSE,
+    longest_pause: float = LONGEST_PAUSE,
+    sleep: Callable[[float], None] | None = None,
+) -> None:
+    """Return when all `workloads` are ready.
+
+    The first failed workload ends the wait: one error names all workloads that failed by then. A workload that was ready once
+    is not pending any more.
+
+    Args:
+        source: The platform's statuses and reports.
+        workloads: The names of the workloads.
+        timeout: Seconds until the deadline. There is at least one attempt, and one at the deadline.
+        first_pause: Seconds between the first two attempts; each further pause is longer by half.
+        longest_pause: Upper limit of the pause, in seconds.
+        sleep: Replaces time.sleep in tests.
+
+    Raises:
+        PlatformFailed: A workload failed, or is not ready at the deadline; one report for each, a line or more.
+    """
+    pending: dict[str, Status] = dict.fromkeys(workloads, waiting("not checked yet"))
+    unknown = ""
+    options = {} if sleep is None else {"sleep": sleep}
+    for left in attempts(timeout, first_pause=first_pause, longest_pause=longest_pause, **options):
+        try:
+            statuses = source.statuses(tuple(pending), left)
+        except StatusUnknown as error:
+            unknown = str(error)
+            continue
+        unknown = ""
+        if broken := {name: one for name, one in statuses.items() if one.state == "failed"}:
+            raise PlatformFailed(
+                "\n".join(source.report(name, one, one.reason) for name, one in broken.items())
+            )
+        pending = {name: one for name, one in statuses.items() if one.state == "waiting"}
+        if not pending:
+            return
+    if unknown:
+        raise PlatformFailed(f"{', '.join(pending)}: the status is unknown after {timeout:g} s: {unknown}")
+    raise PlatformFailed(
+        "\n".join(
+            source.report(name, one, f"is not ready after {timeout:g} s: {one.reason}")
+            for name, one in pending.items()
+        )
+    )

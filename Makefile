@@ -31,6 +31,8 @@ TEST_JOBS ?= 3
 PYTEST_ARGS ?=
 ## SANITY_ARGS: more arguments for ansible-test sanity, for instance SANITY_ARGS='--test pylint'
 SANITY_ARGS ?=
+## STYLE_ARGS: more arguments for the language check, for instance STYLE_ARGS='--only docs'
+STYLE_ARGS ?=
 ## PARTS: what `make bench` measures, for instance PARTS='fleet lines'; all by default
 PARTS ?=
 ## FUZZ_SECONDS: for how many seconds `make fuzz` feeds each parser
@@ -136,7 +138,7 @@ list: ## What each demo of the gallery shows, a line for each
 # --- Checks ---------------------------------------------------------------------------------------------------------------------------
 
 ##@ Checks
-.PHONY: check lint lint-yaml lint-python lint-types lint-shell lint-ansible lint-docs lint-changelog sanity units package format
+.PHONY: check lint lint-yaml lint-python lint-types lint-style lint-shell lint-ansible lint-docs lint-changelog sanity units package format
 check: sanity lint units ## Everything that needs no real parts: lint, sanity, units (under two minutes, once set up)
 
 lint: lint-yaml lint-python lint-types lint-shell lint-docs lint-changelog package lint-ansible ## All linters
@@ -153,6 +155,10 @@ lint-python: $(TEST_READY)
 lint-types: $(TEST_READY)
 	@echo "mypy"
 	@$(BIN)/mypy --no-error-summary --package ansible_collections.meshlab.envoy.plugins.module_utils
+
+lint-style: $(TEST_READY) ## The language of docs, comments and messages, by docs/style.md (STYLE_ARGS='--only docs')
+	@echo "style"
+	@PYTHONPATH=tools/lint $(BIN)/python tools/lint/style.py $(STYLE_ARGS)
 
 lint-shell: $(TEST_READY)
 	@echo "shellcheck"
@@ -175,7 +181,7 @@ sanity: $(TEST_READY) ## ansible-test sanity, without ignores
 	@PYTHONPATH=tools/lint:tools/docs:tools/gallery $(BIN)/python tools/lint/sanity.py $(SANITY_ARGS)
 
 units: $(TEST_READY) ## Unit tests
-	@$(BIN)/pytest --numprocesses auto tests/unit $(PYTEST_ARGS)
+	@$(BIN)/pytest --numprocesses auto tests/unit tools $(PYTEST_ARGS)
 
 package: $(TEST_READY) ## Build the collection's tarball in build/package, and check what is in it and that it installs
 	@echo "ansible-galaxy collection build"

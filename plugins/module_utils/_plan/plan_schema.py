@@ -1,0 +1,358 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The schema of a plan: plain data that JSON represents exactly.
+
+docs/plan.md is generated from these types by tools/docs/plan_reference.py: the first line of each docstring describes the
+type, and its `Attributes` section describes each key. A key of a class with `total=False` is optional.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypedDict
+
+ProbeKind = Literal["http", "tcp", "none"]
+Protocol = Literal["tcp", "udp"]
+EndpointFormat = Literal["envoy", "prometheus", "promql"]
+
+
+class PlannedFile(TypedDict):
+    """One file of the deployment folder.
+
+    Attributes:
+        path: Path relative to the deployment folder.
+        content: Text of the file.
+        mode: Permissions as an octal string, such as `0644`.
+        live: Name of the proxy that watches the file and applies changes while it runs. Null: the file is read only at start.
+        host: Name of the host that the file is written on.
+    """
+
+    path: str
+    content: str
+    mode: str
+    live: str | None
+    host: str
+
+
+class PlannedDirectory(TypedDict):
+    """One directory of the deployment folder that no file creates.
+
+    Attributes:
+        path: Path relative to the deployment folder.
+        mode: Permissions as an octal string, such as `0700`.
+        host: Name of the host that the directory is created on.
+    """
+
+    path: str
+    mode: str
+    host: str
+
+
+class Certificate(TypedDict):
+    """One certificate, which the host creates and signs with the certificate authority of the deployment.
+
+    Attributes:
+        path: Directory for `tls.crt`, `tls.key` and `ca.crt`, relative to the deployment folder.
+        names: DNS names of the certificate (subject alternative names).
+        addresses: IP addresses of the certificate (subject alternative names).
+        mode: Permissions of `tls.key` as an octal string.
+        host: Name of the host that creates the certificate.
+    """
+
+    path: str
+    names: list[str]
+    addresses: list[str]
+    mode: str
+    host: str
+
+
+class CheckFile(TypedDict):
+    """One file that exists only while a check runs.
+
+    Attributes:
+        path: Path relative to the staged copy of the deployment folder.
+        content: Text of the file.
+    """
+
+    path: str
+    content: str
+
+
+class _CheckOptions(TypedDict, total=False):
+    version: str
+
+
+class Check(_CheckOptions):
+    """One validation command. It runs in a staged copy of the deployment folder before anything changes.
+
+    Attributes:
+        name: Name of the proxy, or `statsd_exporter`.
+        image: Container image that the command runs in. Null: the command runs on the host.
+        command: Program and arguments.
+        files: Files that exist only while the check runs.
+        blames: Paths of the files whose lines an error of the check can refer to.
+        version: Envoy version that the executable or the image must have.
+        host: Name of the host that runs the check.
+    """
+
+    name: str
+    image: str | None
+    command: list[str]
+    files: list[CheckFile]
+    blames: list[str]
+    host: str
+
+
+class MountData(TypedDict):
+    """One directory of the deployment folder that a container sees.
+
+    Attributes:
+        source: Path relative to the deployment folder.
+        target: Absolute path in the container.
+        writable: Whether the container can write to the directory.
+    """
+
+    source: str
+    target: str
+    writable: bool
+
+
+class PortData(TypedDict):
+    """One port that a workload listens on.
+
+    Attributes:
+        number: Port number in the network of the workload.
+        published: Port number on the host, or of the Service in a cluster. Null: the port is not published.
+        protocol: Transport protocol.
+        name: Name of the listening port in the demo, such as `app`, `admin` or the name of a listener.
+        scheme: What the port speaks: `http`, `https`, `tcp`, `tls` or `udp`.
+        peers: Groups of the demo that connect to the port. A NetworkPolicy admits only these.
+        metrics: Whether the port serves Prometheus metrics.
+    """
+
+    number: int
+    published: int | None
+    protocol: Protocol
+    name: str
+    scheme: str
+    peers: list[str]
+    metrics: bool
+
+
+class ProbeData(TypedDict):
+    """The readiness probe of a workload.
+
+    Attributes:
+        kind: `http` expects a status below 400, `tcp` expects a connection, `none` expects that the process keeps running.
+        port: Port that the probe connects to.
+        path: Path of the HTTP request.
+        command: Command that probes from inside the container. Null: there is none.
+        host: Address that the host probes.
+        private: Whether the port is on the loopback interface of the container, where only `command` reaches it.
+    """
+
+    kind: ProbeKind
+    port: int
+    path: str
+    command: list[str] | None
+    host: str
+    private: bool
+
+
+class WorkloadData(TypedDict):
+    """One process, one container, or one container of each pod of a group.
+
+    Attributes:
+        name: Name of the workload, unique in the plan.
+        command: Program and arguments.
+        image: Container image. Empty on a platform that runs processes.
+        environment: Environment variables.
+        mounts: Directories that the container sees.
+        ports: Ports that the workload listens on.
+        probe: Readiness probe.
+        network: Name of the workload whose network this workload shares. Null: it has its own network.
+        directory: Working directory, relative to the deployment folder or absolute in a container.
+        aliases: Further host names of the workload.
+        hostname: Host name of the workload.
+        user: User and group id as `uid:gid`, such as `101:101`.
+        memory_mb: Memory limit in MiB. Null: no limit.
+        cpus: CPU limit in cores. Null: no limit.
+        init: Whether the container runs an init process.
+        stop_signal: Signal that stops the workload, without `SIG`.
+        stop_seconds: Seconds between the stop signal and SIGKILL.
+        drain: Bash command that a pod runs before it stops. Empty: none.
+        after: Names of workloads that start before this one.
+        digest: Hash of the files that the workload reads only at start. The workload restarts when the hash changes.
+        group: Name of the service, the proxy or the exporter in the demo.
+        replicas: Number of pods that this workload stands for. 1 on a platform that plans each replica.
+        container: Name of the container in its pod.
+        sidecar: Whether the workload serves the workload whose pod it shares.
+        host: Name of the host that runs the workload.
+    """
+
+    name: str
+    command: list[str]
+    image: str
+    environment: dict[str, str]
+    mounts: list[MountData]
+    ports: list[PortData]
+    probe: ProbeData
+    network: str | None
+    directory: str
+    aliases: list[str]
+    hostname: str
+    user: str
+    memory_mb: int | None
+    cpus: float | None
+    init: bool
+    stop_signal: str
+    stop_seconds: int
+    drain: str
+    after: list[str]
+    digest: str
+    group: str
+    replicas: int
+    container: str
+    sidecar: bool
+    host: str
+
+
+class PodSelector(TypedDict):
+    """A selection of pods and the port to connect to in each of them.
+
+    Attributes:
+        selector: Label selector, as `kubectl --selector` takes it.
+        container: Name of the container in each pod.
+        port: Port in the pod.
+    """
+
+    selector: str
+    container: str
+    port: int
+
+
+class ClusterMembers(TypedDict):
+    """The pods that a cluster of a proxy must find through DNS.
+
+    Attributes:
+        selector: Label selector of the pods.
+        hosts: Number of upstream hosts that the cluster must have.
+    """
+
+    selector: str
+    hosts: int
+
+
+class _PodAdmin(TypedDict, total=False):
+    pods: PodSelector
+    members: dict[str, ClusterMembers]
+
+
+class AdminEndpoint(_PodAdmin):
+    """The admin interface of one proxy. It confirms live changes of the configuration.
+
+    Attributes:
+        proxy: Name of the proxy.
+        url: URL of the admin interface, such as `unix:///state/edge/run/admin.sock`.
+        workload: Name of the workload that runs the proxy.
+        host: Name of the host that reaches the URL.
+        pods: Pods that run the proxy. The URL then applies inside each pod.
+        members: Pods that each cluster of the proxy must find, by name of the cluster.
+    """
+
+    proxy: str
+    url: str
+    workload: str
+    host: str
+
+
+class _EndpointAddress(TypedDict, total=False):
+    url: str
+    selector: str
+    container: str
+    port: int
+    path: str
+
+
+class StatsEndpoint(_EndpointAddress):
+    """One endpoint that serves stats, as module envoy_stats takes it. It has a `url`, or it selects pods.
+
+    Attributes:
+        name: Name of the endpoint, such as `edge` or `web-1/app`.
+        proxy: Name of the proxy that serves the stats. Null: another program serves them.
+        format: Format of the stats.
+        host: Name of the host that reaches the endpoint.
+        url: URL of the endpoint.
+        selector: Label selector of the pods that serve the endpoint.
+        container: Name of the container in each pod.
+        port: Port in each pod.
+        path: Path of the page.
+    """
+
+    name: str
+    proxy: str | None
+    format: EndpointFormat
+    host: str
+
+
+class PublishedAddress(TypedDict):
+    """One address that a user can open.
+
+    Attributes:
+        name: Name of the address, such as `edge/http`. Notes of the demo refer to it.
+        url: URL of the address.
+        what: What the address serves, and the command that makes it reachable where one is needed.
+    """
+
+    name: str
+    url: str
+    what: str
+
+
+class Plan(TypedDict):
+    """Everything that deploying and verifying one demo on one platform needs.
+
+    Attributes:
+        name: Name of the demo.
+        summary: Summary of the demo, or of its change.
+        notes: Commands to try, with the addresses of this platform.
+        platform: Name of the platform that runs the demo.
+        folder: Deployment folder. All paths in the plan are relative to it.
+        hosts: Names of the hosts that run the demo.
+        programs: Names of the roles that provide the programs.
+        files: Files of the deployment folder, the platform's document included.
+        directories: Directories that no file creates.
+        certificates: Certificates that the hosts create.
+        checks: Validation commands that run before anything changes.
+        workloads: Processes and containers.
+        manifests: Kubernetes objects. Secrets are without data. Empty on a platform without an API server.
+        commands: Commands that run the documents without Ansible.
+        admins: Admin interfaces of the proxies.
+        endpoints: Endpoints that serve stats.
+        addresses: Addresses that a user can open.
+        traffic: Requests to send, as module http_traffic takes them.
+        during: Requests to send while a change is made, as module http_traffic takes them.
+        assertions: Expectations of the demo, as module envoy_stats takes them.
+    """
+
+    name: str
+    summary: str
+    notes: list[str]
+    platform: str
+    folder: str
+    hosts: list[str]
+    programs: list[str]
+    files: list[PlannedFile]
+    directories: list[PlannedDirectory]
+    certificates: list[Certificate]
+    checks: list[Check]
+    workloads: list[WorkloadData]
+    manifests: list[dict[str, Any]]
+    commands: list[str]
+    admins: list[AdminEndpoint]
+    endpoints: list[StatsEndpoint]
+    addresses: list[PublishedAddress]
+    traffic: list[dict[str, Any]]
+    during: list[dict[str, Any]]
+    assertions: list[dict[str, Any]]

@@ -82,7 +82,7 @@ class Finding:
     text: str
 
     def __str__(self) -> str:
-        """Return the finding as linters print it: `path:line: what is wrong. See docs/style.md.`"""
+        """Return the finding as linters print it."""
         return f"{self.path}:{self.line}: {self.text} {GUIDE}"
 
 

@@ -199,7 +199,7 @@ options:
               - What is in it.
             type: str
             required: true
-      blames:
+      validated_files:
         description:
           - The files in which a refused word is looked up.
         type: list

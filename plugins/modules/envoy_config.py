@@ -332,7 +332,7 @@ refused:
       returned: when it is known
       type: int
       sample: 28
-    words:
+    message:
       description: What is wrong, in Envoy's words where it said so.
       returned: always
       type: str
@@ -343,10 +343,10 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import Refused
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy.config_admin import AdminClient
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy_config_options import wanted_of
-from ansible_collections.meshlab.envoy.plugins.module_utils._config.transaction import Change, prepare
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.errors import ConfigRefused
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.prepare import Transaction, prepare
 
 FILES = {
     "path": {"type": "str", "required": True},
@@ -380,26 +380,28 @@ ENVOY = {
 }
 
 
-def apply(change: Change, confirm_timeout: float, drain_timeout: float) -> None:
-    """Write, go live and finish. Raises Refused when a running proxy refused; its other files are put back then."""
+def apply(change: Transaction, confirm_timeout: float, drain_timeout: float) -> None:
+    """Write, go live and finish. Raises ConfigRefused when a running proxy refused; its other files are put back then."""
     change.write()
     try:
         change.go_live(confirm_timeout, drain_timeout)
-    except Refused as error:
+    except ConfigRefused as error:
         change.undo([one.check for one in error.findings if one.check])
         raise
     change.finish()
 
 
-def to_restart(change: Change) -> list[str]:
+def to_restart(change: Transaction) -> list[str]:
     """Return the running proxies that read a changed file only when they start."""
     watched = {file.path for file in change.wanted.files if file.live}
-    changed = set(change.files_changed()) - watched
+    changed = set(change.changed_files()) - watched
     urls = {admin.proxy: admin.url for admin in change.wanted.admins}
     return [
         check.name
         for check in change.wanted.checks
-        if changed & set(check.blames) and check.name in urls and AdminClient(urls[check.name]).running()
+        if changed & set(check.validated_files)
+        and check.name in urls
+        and AdminClient(urls[check.name]).is_running()
     ]
 
 
@@ -432,7 +434,7 @@ def main() -> None:
         with prepare(parameters["folder"], wanted, check_mode=module.check_mode) as change:
             result = {
                 "changed": change.changed,
-                "files": change.files_changed(),
+                "files": change.changed_files(),
                 "restart": to_restart(change),
             }
             if module._diff:
@@ -443,9 +445,9 @@ def main() -> None:
                 {"name": one.proxy, "swaps": one.swaps, "seconds": one.seconds, "kept": list(one.kept)}
                 for one in change.outcomes
             ]
-            for remark in change.remarks:
+            for remark in change.warnings:
                 module.warn(remark)
-    except Refused as error:
+    except ConfigRefused as error:
         refused = [
             {
                 key: value
@@ -453,7 +455,7 @@ def main() -> None:
                     ("proxy", one.check),
                     ("file", one.file),
                     ("line", one.line),
-                    ("words", one.words),
+                    ("message", one.message),
                 )
                 if value is not None
             }

@@ -26,11 +26,12 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import Refused, Wanted
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import DesiredFiles
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy.config_admin import AdminClient
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy.live_update import Outcome
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.errors import ConfigRefused
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.files import file_tree
-from ansible_collections.meshlab.envoy.plugins.module_utils._config.transaction import prepare
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.prepare import prepare
 from ansible_collections.meshlab.envoy.plugins.plugin_utils._candidate_config import as_text, candidate
 
 TYPE = "type.googleapis.com/envoy."
@@ -163,8 +164,8 @@ class Edge:
             for path, one in zip(BLAMES, (self.bootstrap, self.listeners, self.clusters), strict=True)
         }
 
-    def wanted(self) -> Wanted:
-        return Wanted.from_plan(self.plan())
+    def wanted(self) -> DesiredFiles:
+        return DesiredFiles.from_plan(self.plan())
 
     def plan(self) -> Data:
         texts = self.texts
@@ -191,7 +192,7 @@ class Edge:
                     "command": command,
                     "image": self.image,
                     "files": [made],
-                    "blames": list(BLAMES),
+                    "validated_files": list(BLAMES),
                 }
             ],
             "admins": [{"proxy": "edge", "url": self.admin.url}],
@@ -225,7 +226,7 @@ class Edge:
             process = subprocess.Popen([*command, "--disable-hot-restart"], cwd=self.folder, stderr=log)
         try:
             deadline = time.monotonic() + 120
-            while not (self.admin.running() and self.admin.get("/ready", 60).startswith("LIVE")):
+            while not (self.admin.is_running() and self.admin.get("/ready", 60).startswith("LIVE")):
                 assert process.poll() is None, (self.folder.parent / "envoy.log").read_text()
                 assert time.monotonic() < deadline
                 time.sleep(0.02)
@@ -378,7 +379,7 @@ def test_a_change_that_validation_refuses_leaves_all_as_it_was(edge: Edge) -> No
         before, attempts = edge.files(), edge.counter("listener_manager.lds.update_attempt")
         edge.manager["stat_prefix"] = "other"
         edge.route["route"]["cluster"] = "nobody"
-        with pytest.raises(Refused, match="unknown cluster 'nobody'"):
+        with pytest.raises(ConfigRefused, match="unknown cluster 'nobody'"):
             edge.deploy()
         assert edge.files() == before
         assert edge.counter("listener_manager.lds.update_attempt") == attempts
@@ -396,9 +397,11 @@ def test_a_change_that_the_running_envoy_refuses_is_taken_back_as_a_whole(edge: 
             edge.listener("good", good, "two"),
             edge.listener("bad", taken.getsockname()[1], "two"),
         ]
-        with pytest.raises(Refused, match=r"listener 'bad': cannot bind .* Address already in use") as caught:
+        with pytest.raises(
+            ConfigRefused, match=r"listener 'bad': cannot bind .* Address already in use"
+        ) as caught:
             edge.deploy()
-        assert "goes on as before" in caught.value.stays
+        assert "goes on as before" in caught.value.outcome
         assert edge.files() == before
         assert edge.counter("listener_manager.total_listeners_active") == 1
         assert edge.counter("cluster_manager.active_clusters") == 1
@@ -417,7 +420,7 @@ def test_a_cluster_that_does_not_get_ready_in_time_is_taken_back(edge: Edge) -> 
         slow["health_checks"] = [{**check, "http_health_check": {"path": "/"}}]
         edge.clusters["resources"].append(slow)
         for timeout in (0.5, 5, 60):
-            with pytest.raises(Refused) as refused:
+            with pytest.raises(ConfigRefused) as refused:
                 edge.deploy(timeout)
             assert edge.files() == before
             if "did not read the file in time" not in str(refused.value):
@@ -450,9 +453,9 @@ def test_an_envoy_that_stands_still_for_a_while_confirms_afterwards(edge: Edge, 
 SCRIPT = """
 import json, os, sys
 sys.path[:0] = os.environ["PLACES"].split(os.pathsep)
-from ansible_collections.meshlab.envoy.plugins.module_utils._config.transaction import prepare
-from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import Wanted
-with prepare(sys.argv[1], Wanted.from_plan(json.load(open(sys.argv[2])))) as change:
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.prepare import prepare
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import DesiredFiles
+with prepare(sys.argv[1], DesiredFiles.from_plan(json.load(open(sys.argv[2])))) as change:
     print("prepared", flush=True)
     change.write(); change.go_live(); change.finish()
 """
@@ -582,10 +585,10 @@ def test_a_mistake_is_told_with_its_file_its_line_and_envoys_words(
 ) -> None:
     before = edge.files()
     mistake(edge)
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(ConfigRefused) as caught:
         edge.deploy()
     (found,) = caught.value.findings
-    assert words in found.words
+    assert words in found.message
     assert found.file
     assert found.line
     assert line in edge.texts[found.file].splitlines()[found.line - 1]
@@ -612,7 +615,7 @@ def test_an_image_validates_as_the_binary_does(edge: Edge) -> None:
     edge.manager["access_log"][0]["typed_config"]["path"] = "edge/run/a.log"
     edge.deploy()
     edge.manager["stat_prefx"] = "x"
-    with pytest.raises(Refused, match="no such field: 'stat_prefx'") as caught:
+    with pytest.raises(ConfigRefused, match="no such field: 'stat_prefx'") as caught:
         edge.deploy()
     assert (caught.value.file, caught.value.line) != (None, None)
 

@@ -11,81 +11,84 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy.xds_confirmation import (
-    Counts,
-    Watch,
+    UpdateCounts,
+    XdsMonitor,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.files import file_tree
 
 
-class Place(Protocol):
-    """One proxy during one change: all of the Envoys that run it. `running` raises Refused, all others but `read` Silent, or OSError.
+class ConfigTarget(Protocol):
+    """One proxy during one change: all of the Envoys that run it. `running` raises ConfigRefused, other methods but `read` raise
+    AdminUnreachable or OSError.
 
     `kind` is what a file holds (clusters, listeners or other), `path` a file's below the folder, and a `deadline` one of
     time.monotonic().
     """
 
-    def running(self) -> bool:
+    def is_running(self) -> bool:
         """Say whether an Envoy runs that watches these files."""
 
     def read(self, path: str) -> bytes | None:
         """Return what the Envoys are given as `path`, None where the folder of this host tells."""
 
-    def put(self, path: str, content: bytes, mode: int) -> None:
+    def write(self, path: str, content: bytes, mode: int) -> None:
         """Put `content` where the Envoys read it, and into the folder of this host, which tells what was deployed."""
 
     def remove(self, path: str) -> None:
         """Remove a file that was put."""
 
-    def counts(self, kind: str) -> Any:
+    def update_counts(self, kind: str) -> Any:
         """Return how often files of this kind were read until now, for `taken` and `late`."""
 
-    def taken(self, kind: str, before: Any, names: Collection[str], version: str, deadline: float) -> str:
+    def confirm(self, kind: str, before: Any, names: Collection[str], version: str, deadline: float) -> str:
         """Wait until every Envoy has taken what was put after `before`, and `names` in it are warm; return '' or what is wrong.
 
         `version` is the version_info of what was put, '' where it has none that is plain to see.
         """
 
-    def late(self, kind: str, before: Any) -> str:
+    def rejected_since(self, kind: str, before: Any) -> str:
         """Return why a file was refused since `before`, '' where none was: it may be read a second time."""
 
-    def refused(self, kind: str) -> str:
+    def rejected_since_start(self, kind: str) -> str:
         """Return why a file was refused since the Envoys started, '' where none was."""
 
-    def drained(self, deadline: float) -> bool:
+    def wait_until_drained(self, deadline: float) -> bool:
         """Wait until no connection can use listeners of before any more; say whether that is so."""
 
 
-class Folder:
-    """A folder of this host that one Envoy watches; see `Place`."""
+class FolderTarget:
+    """A folder of this host that one Envoy watches; see `ConfigTarget`."""
 
-    def __init__(self, folder: Path, watch: Watch) -> None:
+    def __init__(self, folder: Path, watch: XdsMonitor) -> None:
         self.folder = folder
         self.watch = watch
 
-    def running(self) -> bool:
-        return self.watch.client.running()
+    def is_running(self) -> bool:
+        return self.watch.client.is_running()
 
     def read(self, path: str) -> bytes | None:  # noqa: ARG002
         return None
 
-    def put(self, path: str, content: bytes, mode: int) -> None:
+    def write(self, path: str, content: bytes, mode: int) -> None:
         file_tree.make_folder((self.folder / path).parent)
         file_tree.write(self.folder / path, content, mode)
 
     def remove(self, path: str) -> None:
         file_tree.remove(self.folder, path)
 
-    def counts(self, kind: str) -> Counts:
-        return self.watch.counts(kind)
+    def update_counts(self, kind: str) -> UpdateCounts:
+        return self.watch.update_counts(kind)
 
-    def taken(self, kind: str, before: Counts, names: Collection[str], version: str, deadline: float) -> str:
-        return self.watch.taken(kind, before, names, version, deadline)
+    def confirm(
+        self, kind: str, before: UpdateCounts, names: Collection[str], version: str, deadline: float
+    ) -> str:
+        return self.watch.confirm(kind, before, names, version, deadline)
 
-    def late(self, kind: str, before: Counts) -> str:
-        return self.watch.late(kind, before)
+    def rejected_since(self, kind: str, before: UpdateCounts) -> str:
+        return self.watch.rejected_since(kind, before)
 
-    def refused(self, kind: str) -> str:
-        return self.watch.refused(kind)
+    def rejected_since_start(self, kind: str) -> str:
+        return self.watch.rejected_since_start(kind)
 
-    def drained(self, deadline: float) -> bool:
-        return self.watch.drained(deadline)
+    def wait_until_drained(self, deadline: float) -> bool:
+        return self.watch.wait_until_drained(deadline)

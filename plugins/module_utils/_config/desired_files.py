@@ -6,63 +6,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.errors import ConfigRefused
+
 # Names directly below the folder that belong to this layer.
 STAGING = ".staging"
-MANIFEST = ".files.json"
+STATE_FILE = ".files.json"
 LOCK = ".lock"
 AUTHORITY = "ca"
-RESERVED = (STAGING, MANIFEST, LOCK, AUTHORITY)
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that is wrong: of which check, in which file and line where that is known, in whose words."""
-
-    words: str
-    check: str | None = None
-    file: str | None = None
-    line: int | None = None
-
-    def __str__(self) -> str:
-        where = f"{self.file} line {self.line}" if self.file and self.line else self.file
-        return ": ".join(part for part in (self.check, where, self.words) if part)
-
-
-class Refused(Exception):
-    """A wish that is not carried out. `findings` say why; `stays` says what is the case now."""
-
-    def __init__(
-        self,
-        words: str | Sequence[Finding],
-        file: str | None = None,
-        line: int | None = None,
-        stays: str = "Nothing was changed.",
-    ) -> None:
-        self.findings = [Finding(words, None, file, line)] if isinstance(words, str) else list(words)
-        self.stays = stays
-        between = "\n" if len(self.findings) > 1 else " "
-        super().__init__(between.join([*map(str, self.findings), stays]))
-
-    @property
-    def file(self) -> str | None:
-        return self.findings[0].file
-
-    @property
-    def line(self) -> int | None:
-        return self.findings[0].line
-
-    @property
-    def words(self) -> str:
-        return self.findings[0].words
-
-
-class Unavailable(Refused):
-    """Something that the host lacks (openssl, docker, the Envoy): in check mode a remark, otherwise a refusal."""
+RESERVED = (STAGING, STATE_FILE, LOCK, AUTHORITY)
 
 
 @dataclass(frozen=True)
@@ -102,7 +58,7 @@ class Check:
     command: tuple[str, ...]
     image: str | None = None
     files: tuple[File, ...] = ()
-    blames: tuple[str, ...] = ()
+    validated_files: tuple[str, ...] = ()
     version: str | None = None
 
 
@@ -113,7 +69,7 @@ class Admin:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class DesiredFiles:
     files: tuple[File, ...] = ()
     directories: tuple[Directory, ...] = ()
     certificates: tuple[Certificate, ...] = ()
@@ -128,7 +84,7 @@ class Wanted:
         for path in [*(file.path for file in self.files), *certified]:
             checked_path(path)
             if path in seen:
-                raise Refused("is wanted twice.", path)
+                raise ConfigRefused("is wanted twice.", path)
             seen.add(path)
         for path in [
             *(one.path for one in self.directories),
@@ -138,10 +94,10 @@ class Wanted:
         for path in sorted(seen):
             for parent in PurePosixPath(path).parents:
                 if str(parent) in seen:
-                    raise Refused(f"is wanted as a file, and as a folder for {path}.", str(parent))
+                    raise ConfigRefused(f"is wanted as a file, and as a folder for {path}.", str(parent))
 
     @classmethod
-    def from_plan(cls, plan: Mapping[str, Any]) -> Wanted:
+    def from_plan(cls, plan: Mapping[str, Any]) -> DesiredFiles:
         """Return what `plan` says of files, directories, certificates, checks and admins; the rest is not looked at."""
         return cls(
             files=tuple(_file(one) for one in plan.get("files") or ()),
@@ -156,7 +112,7 @@ class Wanted:
                     command=tuple(one["command"]),
                     image=one.get("image"),
                     files=tuple(_file(file) for file in one.get("files") or ()),
-                    blames=tuple(one.get("blames") or ()),
+                    validated_files=tuple(one.get("validated_files") or ()),
                     version=one.get("version"),
                 )
                 for one in plan.get("checks") or ()
@@ -166,22 +122,22 @@ class Wanted:
 
 
 def checked_path(path: str) -> str:
-    """Return `path` when it is a plain relative one that stays below the folder. Raises Refused."""
+    """Return `path` when it is a plain relative one that stays below the folder. Raises ConfigRefused."""
     parts = PurePosixPath(path).parts
     if not parts or path.startswith("/") or ".." in parts or str(PurePosixPath(path)) != path or "\0" in path:
-        raise Refused(
+        raise ConfigRefused(
             "is not a plain path below the folder: relative, without '..', '.' or a slash at its end.", path
         )
     if parts[0] in RESERVED:
-        raise Refused(f"cannot be used: {parts[0]} belongs to this collection.", path)
+        raise ConfigRefused(f"cannot be used: {parts[0]} belongs to this collection.", path)
     return path
 
 
 def mode_of(text: str | int) -> int:
-    """Return the mode that `text` ('0644') says in octal. Raises Refused."""
+    """Return the mode that `text` ('0644') says in octal. Raises ConfigRefused."""
     if isinstance(text, str) and len(text) in (3, 4) and set(text) <= set("01234567"):
         return int(text, 8)
-    raise Refused(f"A mode is written in quotes and in octal, as in '0644'; this is {text!r}.")
+    raise ConfigRefused(f"A mode is written in quotes and in octal, as in '0644'; this is {text!r}.")
 
 
 def _file(one: Mapping[str, Any]) -> File:

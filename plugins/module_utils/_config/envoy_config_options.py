@@ -13,36 +13,38 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_file
     Admin,
     Certificate,
     Check,
+    DesiredFiles,
     Directory,
     File,
-    Refused,
-    Wanted,
     mode_of,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.errors import ConfigRefused
 
 SENSITIVE = "(sensitive, not shown)"
 READ = ("bootstrap", "listeners", "clusters")
 
 
-def wanted_of(options: Mapping[str, Any]) -> Wanted:
-    """Return what `options` want. Raises Refused for those that contradict each other."""
+def wanted_of(options: Mapping[str, Any]) -> DesiredFiles:
+    """Return what `options` want. Raises ConfigRefused for those that contradict each other."""
     proxies = options["proxies"]
     names = [one["name"] for one in proxies]
     for name in names:
         if names.count(name) > 1:
-            raise Refused(f"proxies: the name {name!r} is there twice.")
+            raise ConfigRefused(f"proxies: the name {name!r} is there twice.")
     paths = {one["path"] for one in options["files"]}
     for proxy in proxies:
         for kind in READ:
             if proxy[kind] and proxy[kind] not in paths:
-                raise Refused(f"proxies: {proxy['name']}: its {kind} {proxy[kind]!r} is none of the 'files'.")
+                raise ConfigRefused(
+                    f"proxies: {proxy['name']}: its {kind} {proxy[kind]!r} is none of the 'files'."
+                )
     watched = {
         proxy[kind]: proxy["name"] for proxy in proxies if proxy["admin"] for kind in READ[1:] if proxy[kind]
     }
     files = [_file(one, watched) for one in options["files"]]
     # Where nothing confirms, a listener at least never comes before its clusters.
     listeners = {proxy["listeners"] for proxy in proxies}
-    return Wanted(
+    return DesiredFiles(
         files=tuple(sorted(files, key=lambda file: file.path in listeners)),
         directories=tuple(Directory(one["path"], mode_of(one["mode"])) for one in options["directories"]),
         certificates=tuple(
@@ -65,7 +67,7 @@ def wanted_of(options: Mapping[str, Any]) -> Wanted:
 
 def _file(one: Mapping[str, Any], watched: Mapping[str, str]) -> File:
     if not isinstance(one["content"], str):
-        raise Refused(
+        raise ConfigRefused(
             "has no text: 'content' and 'src' are read by the action on the controller.", one["path"]
         )
     return File(
@@ -78,7 +80,7 @@ def _file(one: Mapping[str, Any], watched: Mapping[str, str]) -> File:
 
 
 def _check(proxy: Mapping[str, Any], envoy: Mapping[str, Any], files: list[File]) -> Check:
-    blames = [proxy[kind] for kind in READ if proxy[kind]]
+    validated_files = [proxy[kind] for kind in READ if proxy[kind]]
     # A name for messages may hold anything; beside the proxy's own files is where it belongs in no case.
     place = f"candidate-of-{''.join(letter if letter.isalnum() else '-' for letter in proxy['name'])}.yaml"
     candidate = File(place, (proxy["candidate"] or "").encode())
@@ -88,8 +90,9 @@ def _check(proxy: Mapping[str, Any], envoy: Mapping[str, Any], files: list[File]
         command=(program, "--mode", "validate", "--config-path", place, "--log-level", "error"),
         image=envoy["image"],
         files=(candidate,),
-        blames=tuple(
-            blames + [file.path for file in files if file.live == proxy["name"] and file.path not in blames]
+        validated_files=tuple(
+            validated_files
+            + [file.path for file in files if file.live == proxy["name"] and file.path not in validated_files]
         ),
         version=envoy["version"],
     )

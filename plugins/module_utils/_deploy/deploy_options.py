@@ -10,7 +10,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import Refused, Wanted
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import DesiredFiles
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.errors import ConfigRefused
 from ansible_collections.meshlab.envoy.plugins.module_utils._deploy.deployment import (
     Done,
     Request,
@@ -96,7 +97,7 @@ CHECK: dict[str, dict[str, Any]] = {
     "image": TEXT,
     "version": TEXT,
     "files": {**_list(path=NEEDED, content=NEEDED), "default": []},
-    "blames": {**STRINGS, "default": []},
+    "validated_files": {**STRINGS, "default": []},
 }
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "name": NEEDED,
@@ -147,12 +148,12 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 
 
 def request_of(options: dict[str, Any], check_mode: bool) -> Request:
-    """Return what `options` ask for. Raises Refused, WorkloadError."""
+    """Return what `options` ask for. Raises ConfigRefused, WorkloadError."""
     return Request(
         name=options["name"],
         platform=options["platform"],
         folder=Path(options["folder"]),
-        wanted=Wanted.from_plan(options),
+        wanted=DesiredFiles.from_plan(options),
         workloads=tuple(Workload.from_dict(one) for one in options["workloads"]),
         runs={one["proxy"]: one["workload"] or one["proxy"] for one in options["admins"]},
         manifests=tuple(options["manifests"]),
@@ -187,7 +188,7 @@ def perform(options: dict[str, Any], check_mode: bool) -> dict[str, Any]:
             present(request, done)
     except PlatformRefused as error:
         failed = f"{ended(error)} Nothing was changed."
-    except (Refused, PlatformFailed, WorkloadError) as error:
+    except (ConfigRefused, PlatformFailed, WorkloadError) as error:
         failed = str(error)
     except OSError as error:
         failed = f"{error.filename or 'The host'}: {error.strerror or error}; correct that and run again."

@@ -18,13 +18,13 @@ from typing import Any
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import (
     AUTHORITY,
     LOCK,
-    MANIFEST,
     STAGING,
-    Wanted,
+    STATE_FILE,
+    DesiredFiles,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.files import state_file
-from ansible_collections.meshlab.envoy.plugins.module_utils._config.transaction import prepare
-from ansible_collections.meshlab.envoy.plugins.module_utils._config.transaction_phases import Change
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.prepare import prepare
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.transaction import Transaction
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer import (
     Applied,
     Deployer,
@@ -63,7 +63,7 @@ class Request:
     name: str
     platform: str
     folder: Path
-    wanted: Wanted = field(default_factory=Wanted)
+    wanted: DesiredFiles = field(default_factory=DesiredFiles)
     workloads: tuple[Workload, ...] = ()
     runs: Mapping[str, str] = field(default_factory=dict)
     # Of a cluster: its objects, where the proxies of its pods are asked, and how it is reached.
@@ -135,7 +135,7 @@ def deployer_of(request: Request) -> Deployer:
 
 
 def present(request: Request, done: Done) -> None:
-    """Make the host run what is asked. Raises Refused, PlatformRefused, PlatformFailed."""
+    """Make the host run what is asked. Raises ConfigRefused, PlatformRefused, PlatformFailed."""
     with closing(deployer_of(request)) as deployer:
         _present(request, deployer, _document(request), done)
 
@@ -148,19 +148,19 @@ def _present(request: Request, deployer: Deployer, document: str, done: Done) ->
             request.folder,
             request.wanted,
             check_mode=request.check_mode,
-            places=deployer.places(),
+            targets=deployer.places(),
             # In check mode nothing is remembered, and it may be that nobody knows yet.
-            where="" if request.check_mode else deployer.where(),
+            location="" if request.check_mode else deployer.where(),
         )
     with change:
-        done.changed, done.files, done.diff = change.changed, change.files_changed(), change.diff
+        done.changed, done.files, done.diff = change.changed, change.changed_files(), change.diff
         try:
             _carry_out(request, deployer, change, document, done)
         finally:
-            done.remarks += change.remarks
+            done.remarks += change.warnings
 
 
-def _carry_out(request: Request, deployer: Deployer, change: Change, document: str, done: Done) -> None:
+def _carry_out(request: Request, deployer: Deployer, change: Transaction, document: str, done: Done) -> None:
     if request.check_mode:
         with done.phase("predict"):
             done.add(_predicted(deployer, document, done))
@@ -177,7 +177,7 @@ def _carry_out(request: Request, deployer: Deployer, change: Change, document: s
         deployer.ready(request.timeout)
     if change.changed:
         with done.phase("live"):
-            change.started()
+            change.confirm_started()
             change.go_live(request.confirm_timeout, request.drain_timeout)
     if done.changed:
         with done.phase("settle"):
@@ -188,7 +188,7 @@ def _carry_out(request: Request, deployer: Deployer, change: Change, document: s
             change.finish()
 
 
-def _preflight(deployer: Deployer, written: state_file.Manifest, request: Request, done: Done) -> None:
+def _preflight(deployer: Deployer, written: state_file.FolderState, request: Request, done: Done) -> None:
     check_mode = request.check_mode
     try:
         _check_where(deployer, written, request.folder)
@@ -204,11 +204,11 @@ def _preflight(deployer: Deployer, written: state_file.Manifest, request: Reques
         done.remarks.append(ended(error))
 
 
-def _check_where(deployer: Deployer, written: state_file.Manifest, folder: Path) -> None:
+def _check_where(deployer: Deployer, written: state_file.FolderState, folder: Path) -> None:
     """What reads a folder's files live, and what its authority signed, would be out of reach from anywhere else."""
-    if written.where and written.where != deployer.where():
+    if written.location and written.location != deployer.where():
         raise PlatformRefused(
-            f"{folder} is of what runs elsewhere ({written.where}, and not {deployer.where()}): take that down first, or have"
+            f"{folder} is of what runs elsewhere ({written.location}, and not {deployer.where()}): take that down first, or have"
             f" another folder for this one (deployment_folder); where there is no such place any more, remove {folder}"
         )
 
@@ -257,9 +257,9 @@ def _absent(request: Request, deployer: Deployer, folder: Path, done: Done) -> N
         _check_where(deployer, written, folder)
         ours = [path for path in written.files if (folder / path).exists()]
         done.files = sorted(ours)
-        done.diff = prepare(folder, Wanted(), check_mode=True).diff if ours else []
+        done.diff = prepare(folder, DesiredFiles(), check_mode=True).diff if ours else []
         left = deployer.leftovers()
-        done.changed = left or bool(ours) or (folder / MANIFEST).exists()
+        done.changed = left or bool(ours) or (folder / STATE_FILE).exists()
     if request.check_mode:
         if left:
             done.removed = deployer.running()
@@ -268,20 +268,20 @@ def _absent(request: Request, deployer: Deployer, folder: Path, done: Done) -> N
         if left:
             done.removed = deployer.absent()
     with done.phase("remove"):
-        if (folder / MANIFEST).exists():
+        if (folder / STATE_FILE).exists():
             _remove(folder, written)
             if folder.exists():
                 strange = ", ".join(sorted(one.name for one in folder.iterdir()))
                 done.remarks.append(f"{folder} stays, because somebody else's files are in it: {strange}.")
 
 
-def _remove(folder: Path, written: state_file.Manifest) -> None:
+def _remove(folder: Path, written: state_file.FolderState) -> None:
     """Remove what this collection made in `folder`, and the folder itself where nothing else is in it."""
     for path in written.files:
         (folder / path).unlink(missing_ok=True)
     for path in (*written.directories, AUTHORITY, STAGING):
         shutil.rmtree(folder / path, ignore_errors=True)
-    for path in (LOCK, MANIFEST):
+    for path in (LOCK, STATE_FILE):
         (folder / path).unlink(missing_ok=True)
     for here, _folders, _files in os.walk(folder, topdown=False):
         if not os.listdir(here):

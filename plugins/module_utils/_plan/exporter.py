@@ -89,7 +89,7 @@ def plan_exporter(layout: Layout) -> tuple[Workload, File, dict[str, Any] | None
         "image": None if context.local else context.statsd_exporter.image,
         "command": [program, "--check-config", f"--statsd.mapping-config={MAPPING}"],
         "files": [],
-        "blames": [MAPPING],
+        "validated_files": [MAPPING],
     }
     # There is no exporter on the host that sends pods to a cluster: a mapping that it refuses ends the rollout instead.
     return workload, mapping, None if context.pods else check

@@ -357,7 +357,7 @@ def _check(proxy: Proxy, layout: Layout, candidate: str, files: list[File]) -> d
         "image": None if here else context.envoy.image,
         "command": [program, "--mode", "validate", "--config-path", path, "--log-level", "error"],
         "files": [{"path": path, "content": candidate}],
-        "blames": [file.path for file in files],
+        "validated_files": [file.path for file in files],
     }
     return {**check, "version": context.envoy.version} if context.envoy.version else check
 

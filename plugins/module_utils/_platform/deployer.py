@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._config.config_target import Place
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.config_target import ConfigTarget
 
 LAST_LINES = 8
 
@@ -55,7 +55,7 @@ class Deployer(Protocol):
     def preflight(self) -> None:
         """Raise PlatformRefused where something stands in the way; change nothing."""
 
-    def places(self) -> Mapping[str, Place]:
+    def places(self) -> Mapping[str, ConfigTarget]:
         """Return where each proxy's watched files are when that is not the state folder, by proxy; known after the preflight."""
 
     def lacking(self) -> tuple[str, ...]:
@@ -95,7 +95,7 @@ class Deployer(Protocol):
 class OnHost:
     """What there is not to do for a platform whose workloads read the state folder itself."""
 
-    def places(self) -> Mapping[str, Place]:
+    def places(self) -> Mapping[str, ConfigTarget]:
         return {}
 
     def settle(self, timeout: float) -> None:

@@ -82,7 +82,7 @@ def make(
     private: Path,
     runner: CommandRunner,
 ) -> Certified:
-    """Return `kept` with what is `due` made in the folder `private`. Raises Refused, Unavailable without openssl."""
+    """Return `kept` with what is `due` made in the folder `private`. Raises ConfigRefused, RequirementMissing without openssl."""
     if not due:
         return kept
     now = time.time()

@@ -17,10 +17,10 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._common.command impo
     CommandResult,
     CommandRunner,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import (
-    Certificate,
-    Refused,
-    Unavailable,
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import Certificate
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.errors import (
+    ConfigRefused,
+    RequirementMissing,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.files import file_tree
 
@@ -106,16 +106,16 @@ def new_leaf(one: Certificate, base: Path, private: Path, runner: CommandRunner)
 def _alternative_names(one: Certificate) -> list[str]:
     for name in one.names:
         if not NAME.fullmatch(name):
-            raise Refused(
+            raise ConfigRefused(
                 f"{name!r} cannot be a certificate's name: a host name or a URI is.", f"{one.path}/tls.crt"
             )
     try:
         addresses = [f"IP:{ipaddress.ip_address(address)}" for address in one.addresses]
     except ValueError as error:
-        raise Refused(f"{error}.", f"{one.path}/tls.crt") from None
+        raise ConfigRefused(f"{error}.", f"{one.path}/tls.crt") from None
     names = [f"URI:{name}" if "://" in name else f"DNS:{name}" for name in one.names]
     if not names + addresses:
-        raise Refused("has neither names nor addresses.", f"{one.path}/tls.crt")
+        raise ConfigRefused("has neither names nor addresses.", f"{one.path}/tls.crt")
     return names + addresses
 
 
@@ -123,14 +123,14 @@ def _openssl(runner: CommandRunner, arguments: Sequence[str]) -> None:
     ran = _asked(runner, arguments)
     if ran.exit_code != 0:
         words = " ".join(ran.stderr.split()[-60:])
-        raise Refused(f"openssl could not make a certificate ({' '.join(arguments[:2])}): {words}.")
+        raise ConfigRefused(f"openssl could not make a certificate ({' '.join(arguments[:2])}): {words}.")
 
 
 def _asked(runner: CommandRunner, arguments: Sequence[str]) -> CommandResult:
     try:
         return runner(["openssl", *arguments])
     except OSError as error:
-        raise Unavailable(
+        raise RequirementMissing(
             f"Certificates are made by openssl, which this host lacks ({error.strerror}): install openssl."
         ) from None
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import Refused
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.errors import ConfigRefused
 
 # What a Unix socket's address holds, less the NUL at its end.
 LONGEST_SOCKET = 103
@@ -26,15 +26,15 @@ LONGEST_SOCKET = 103
 PATIENCE = 30.0
 
 
-class Silent(Exception):
+class AdminUnreachable(Exception):
     """No Envoy answers there."""
 
 
-class Late(Silent):
+class AdminTimeout(AdminUnreachable):
     """Whether an Envoy is there is not known: nobody answered in time, and nobody said no."""
 
 
-class NotAllowed(Silent):
+class AdminForbidden(AdminUnreachable):
     """This user may not ask; in words that say which right is missing."""
 
 
@@ -44,50 +44,50 @@ class AdminClient:
 
     url: str
 
-    def running(self, timeout: float = PATIENCE) -> bool:
-        """Say whether an Envoy answers, ready or not. Raises Refused when this user may not ask, or it cannot be known."""
+    def is_running(self, timeout: float = PATIENCE) -> bool:
+        """Say whether an Envoy answers, ready or not. Raises ConfigRefused when this user may not ask, or it cannot be known."""
         try:
             self.get("/ready", timeout)
-        except NotAllowed as error:
-            raise Refused(f"{error}.") from None
-        except Late as error:
-            raise Refused(
+        except AdminForbidden as error:
+            raise ConfigRefused(f"{error}.") from None
+        except AdminTimeout as error:
+            raise ConfigRefused(
                 f"Whether an Envoy runs is not known after {timeout:g} s ({error}): see why it does not answer, or end it."
             ) from None
-        except Silent:
+        except AdminUnreachable:
             return False
         return True
 
     def stats(self, pattern: str, timeout: float) -> dict[str, str]:
-        """Return the stats whose names match `pattern` (RE2), as text; a text readout is in quotes. Raises Silent."""
+        """Return the stats whose names match `pattern` (RE2), as text; a text readout is in quotes. Raises AdminUnreachable."""
         lines = self.get(f"/stats?filter={quote(pattern)}", timeout).splitlines()
         return dict(line.rpartition(": ")[::2] for line in lines)
 
     def counters(self, pattern: str, timeout: float) -> dict[str, int]:
-        """Return the counters and gauges among them. Raises Silent."""
+        """Return the counters and gauges among them. Raises AdminUnreachable."""
         return integers(self.stats(pattern, timeout))
 
     def json(self, path: str, timeout: float) -> Any:
-        """Return a JSON answer. Raises Silent."""
+        """Return a JSON answer. Raises AdminUnreachable."""
         try:
             return json.loads(self.get(path, timeout))
         except ValueError:
-            raise Silent(f"{self.url}{path} answers something that is not JSON") from None
+            raise AdminUnreachable(f"{self.url}{path} answers something that is not JSON") from None
 
     def get(self, path: str, timeout: float) -> str:
-        """Return the body of a GET, whatever its status. Raises Silent, which is Late where it may yet have come."""
+        """Return the body of a GET, whatever its status. Raises AdminUnreachable, which is AdminTimeout where it may yet have come."""
         try:
             with contextlib.closing(self._connection(timeout)) as connection:
                 connection.request("GET", path, headers={"Host": "envoy-admin", "Connection": "close"})
                 return connection.getresponse().read().decode(errors="replace")
         except PermissionError:
-            raise Refused(
+            raise ConfigRefused(
                 f"The admin socket {self.url} lets another user in, not the one of this task: use become."
             ) from None
         except TimeoutError as error:
-            raise Late(f"{self.url}: {error}") from None
+            raise AdminTimeout(f"{self.url}: {error}") from None
         except (OSError, http.client.HTTPException) as error:
-            raise Silent(f"{self.url}: {error or type(error).__name__}") from None
+            raise AdminUnreachable(f"{self.url}: {error or type(error).__name__}") from None
 
     def _connection(self, timeout: float) -> http.client.HTTPConnection:
         parts = urlsplit(self.url)
@@ -95,7 +95,7 @@ class AdminClient:
             return _UnixConnection(os.path.expanduser(self.url.removeprefix("unix://")), timeout)
         if parts.scheme == "http" and parts.hostname:
             return http.client.HTTPConnection(parts.hostname, parts.port or 80, timeout=timeout)
-        raise Refused(f"{self.url!r} is no admin address: http://host:port or unix:///path is.")
+        raise ConfigRefused(f"{self.url!r} is no admin address: http://host:port or unix:///path is.")
 
 
 def integers(stats: Mapping[str, str]) -> dict[str, int]:

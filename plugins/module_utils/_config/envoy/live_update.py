@@ -11,9 +11,11 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._config.config_target import Place
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.config_target import ConfigTarget
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy import xds_file
-from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy.xds_confirmation import Silent
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy.xds_confirmation import (
+    AdminUnreachable,
+)
 
 
 @dataclass(frozen=True)
@@ -46,12 +48,12 @@ class Outcome:
     file: str | None = None
     rolled_back: bool = True
     kept: tuple[str, ...] = ()
-    remarks: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
     seconds: float = 0.0
 
 
 def order(files: Sequence[LiveFile], draining: bool = False) -> tuple[list[Swap], list[str]]:
-    """Return the steps, as few as there can be, and remarks: added clusters, others, listeners, removed clusters.
+    """Return the steps, as few as there can be, and warnings: added clusters, others, listeners, removed clusters.
 
     `draining` says that connections of a change before this one may still use clusters that go now.
     """
@@ -60,7 +62,7 @@ def order(files: Sequence[LiveFile], draining: bool = False) -> tuple[list[Swap]
     others = [file for file in files if file.kind == "other"]
     first: list[Swap] = []
     last: list[Swap] = []
-    remarks: list[str] = []
+    warnings: list[str] = []
     for file in clusters:
         if file.old is None or not (listeners or others or draining):
             first.append(Swap(file, file.new))
@@ -70,7 +72,7 @@ def order(files: Sequence[LiveFile], draining: bool = False) -> tuple[list[Swap]
             gone = tuple(xds_file.lacking(file.old.decode(), file.new.decode()))
         except (xds_file.Unclear, UnicodeDecodeError) as error:
             first.append(Swap(file, file.new))
-            remarks.append(
+            warnings.append(
                 f"{file.path} could not be told apart ({error}): all clusters were swapped before the listeners."
             )
             continue
@@ -80,11 +82,11 @@ def order(files: Sequence[LiveFile], draining: bool = False) -> tuple[list[Swap]
         if _differs(file.old.decode(), both.decode()):
             first.append(Swap(file, both))
         last.append(Swap(file, file.new, after_drain=gone))
-    return [*first, *(Swap(file, file.new) for file in [*others, *listeners]), *last], remarks
+    return [*first, *(Swap(file, file.new) for file in [*others, *listeners]), *last], warnings
 
 
 def go_live(
-    proxy: str, place: Place, files: Sequence[LiveFile], timeout: float, drain_timeout: float
+    proxy: str, target: ConfigTarget, files: Sequence[LiveFile], timeout: float, drain_timeout: float
 ) -> Outcome:
     """Take the steps, each confirmed by the proxy; at the first that is not, go back to where it was."""
     started = time.monotonic()
@@ -92,46 +94,48 @@ def go_live(
     done: list[Swap] = []
     current: dict[str, bytes | None] = {file.path: file.old for file in files}
     try:
-        steps, outcome.remarks = order(files, not place.drained(started))
-        before = {kind: place.counts(kind) for kind in {step.file.kind for step in steps}}
+        steps, outcome.warnings = order(files, not target.wait_until_drained(started))
+        before = {kind: target.update_counts(kind) for kind in {step.file.kind for step in steps}}
         for step in steps:
-            if step.after_drain and not place.drained(time.monotonic() + drain_timeout):
+            if step.after_drain and not target.wait_until_drained(time.monotonic() + drain_timeout):
                 outcome.kept += step.after_drain
                 continue
             done.append(step)
-            outcome.words = _swap(step, place, current, time.monotonic() + timeout)
+            outcome.words = _swap(step, target, current, time.monotonic() + timeout)
             if outcome.words:
                 break
             outcome.swaps += 1
         if not outcome.words:
             # An Envoy that reads a file twice may have refused it the second time.
-            late = (place.late(kind, count) for kind, count in before.items())
+            late = (target.rejected_since(kind, count) for kind, count in before.items())
             outcome.words = next(filter(None, late), "")
-    except Silent as error:
+    except AdminUnreachable as error:
         outcome.words = f"its admin stopped answering ({error})"
     except OSError as error:
         outcome.words = f"nothing, because a file could not be written ({error})"
     if outcome.words:
         outcome.file = done[-1].file.path if done else files[0].path
-        outcome.rolled_back = _back(done, place, current, timeout)
+        outcome.rolled_back = _back(done, target, current, timeout)
     outcome.seconds = round(time.monotonic() - started, 3)
     return outcome
 
 
-def _swap(step: Swap, place: Place, current: dict[str, bytes | None], deadline: float) -> str:
-    """Put a step's content in place; return '' when the proxy took it, else what it says."""
+def _swap(step: Swap, target: ConfigTarget, current: dict[str, bytes | None], deadline: float) -> str:
+    """Put a step's content in target; return '' when the proxy took it, else what it says."""
     file, old = step.file, current[step.file.path]
-    before = place.counts(file.kind)
-    place.put(file.path, step.content, file.mode)
+    before = target.update_counts(file.kind)
+    target.write(file.path, step.content, file.mode)
     current[file.path] = step.content
     if old is None and file.kind == "other":
         # Nobody watches a file that was not there; what refers to it comes next and is confirmed itself.
         return ""
     version = xds_file.version(step.content.decode(errors="replace"))
-    return place.taken(file.kind, before, _names(old, step.content), version, deadline)
+    return target.confirm(file.kind, before, _names(old, step.content), version, deadline)
 
 
-def _back(done: Sequence[Swap], place: Place, current: dict[str, bytes | None], timeout: float) -> bool:
+def _back(
+    done: Sequence[Swap], target: ConfigTarget, current: dict[str, bytes | None], timeout: float
+) -> bool:
     """Undo: listeners first, while the clusters of both are there. Say whether all was confirmed."""
     confirmed = True
     files = {step.file.path: step.file for step in done}
@@ -142,15 +146,15 @@ def _back(done: Sequence[Swap], place: Place, current: dict[str, bytes | None], 
             continue
         try:
             if file.old is None:
-                place.remove(path)
+                target.remove(path)
             else:
                 back = Swap(file, file.old)
-                confirmed = not _swap(back, place, current, time.monotonic() + timeout) and confirmed
-        except (Silent, OSError):
+                confirmed = not _swap(back, target, current, time.monotonic() + timeout) and confirmed
+        except (AdminUnreachable, OSError):
             confirmed = False
             if file.old is not None:
-                with contextlib.suppress(Silent, OSError):
-                    place.put(path, file.old, file.mode)
+                with contextlib.suppress(AdminUnreachable, OSError):
+                    target.write(path, file.old, file.mode)
     return confirmed
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy.config_admin import (
     AdminClient,
-    Silent,
+    AdminUnreachable,
     integers,
 )
 
@@ -34,25 +34,25 @@ NOT_READ = "it did not read the file in time"
 
 
 @dataclass(frozen=True)
-class Counts:
+class UpdateCounts:
     """How often files of one kind were taken and refused; `shares_network_with` of others that come together with them.
 
     `version` is the version_info of the last that was taken, '' where it has none or the admin does not tell.
     """
 
-    taken: int
-    refused: int
-    beside: int = 0
+    accepted: int
+    rejected: int
+    other_accepted: int = 0
     version: str = ""
 
 
-class Watch:
-    """One Envoy's admin during one change. Raises Silent when it stops to answer."""
+class XdsMonitor:
+    """One Envoy's admin during one change. Raises AdminUnreachable when it stops to answer."""
 
     def __init__(self, client: AdminClient) -> None:
         self.client = client
 
-    def counts(self, kind: str) -> Counts:
+    def update_counts(self, kind: str) -> UpdateCounts:
         """Return how often files of this kind were taken and refused, since that Envoy started."""
         told = self.client.stats(COUNTERS.get(kind, OTHERS), ONE_QUESTION)
         found = integers(told)
@@ -63,31 +63,39 @@ class Watch:
             return sum(value for name, value in found.items() if name.endswith(ends))
 
         version = next((value.strip('"') for name, value in told.items() if name.endswith(VERSION)), "")
-        return Counts(total(".update_success"), total(".update_rejected", ".update_failure"), version=version)
+        return UpdateCounts(
+            total(".update_success"), total(".update_rejected", ".update_failure"), version=version
+        )
 
-    def taken(self, kind: str, before: Counts, names: Collection[str], version: str, deadline: float) -> str:
+    def confirm(
+        self, kind: str, before: UpdateCounts, names: Collection[str], version: str, deadline: float
+    ) -> str:
         """Wait until a file that was put in place after `before` is taken and its resources are warm; return '' or what is wrong.
 
         `version` is the file's version_info; where that is '' or the admin shows none, the counts alone tell.
         """
-        last: Counts | None = None
+        last: UpdateCounts | None = None
         for _attempt in until(deadline):
-            now = self.counts(kind)
-            if now.refused > before.refused:
-                return self.refusal(kind)
-            self.waits()
+            now = self.update_counts(kind)
+            if now.rejected > before.rejected:
+                return self.rejection(kind)
+            self.on_wait()
             # Twice the same: a folder that is watched as a whole makes Envoy read a file more than once.
-            if now.taken > before.taken and now == last and (not version or now.version in ("", version)):
+            if (
+                now.accepted > before.accepted
+                and now == last
+                and (not version or now.version in ("", version))
+            ):
                 break
             last = now
         else:
             return NOT_READ
         return self._warm(kind, names, deadline)
 
-    def waits(self) -> None:
+    def on_wait(self) -> None:
         """Do what may be done to have a file read sooner, in each round of waiting for that."""
 
-    def refusal(self, kind: str) -> str:
+    def rejection(self, kind: str) -> str:
         """Return why Envoy refused the last file: its admin tells that of listeners only, its log of all."""
         reasons = []
         if kind == "listeners":
@@ -99,16 +107,16 @@ class Watch:
                 if details:
                     reasons.append(f"listener {one['name']!r}: {details}" if one.get("name") else details)
         seen = [one for one in reasons if not any(one != other and one in other for other in reasons)]
-        told = "; ".join(dict.fromkeys(seen)) or self.logged()
+        told = "; ".join(dict.fromkeys(seen)) or self.rejection_from_log()
         return told or f"it refused the {kind} and tells why in its log only"
 
-    def logged(self) -> str:
+    def rejection_from_log(self) -> str:
         """Return why a file was refused last, as the log has it, where that can be read; '' elsewhere."""
         return ""
 
-    def late(self, kind: str, before: Counts) -> str:
+    def rejected_since(self, kind: str, before: UpdateCounts) -> str:
         """Return why a file was refused since `before`, '' where none was."""
-        return self.refusal(kind) if self.counts(kind).refused > before.refused else ""
+        return self.rejection(kind) if self.update_counts(kind).rejected > before.rejected else ""
 
     def hosts(self) -> dict[str, set[str]]:
         """Return the addresses of each cluster's hosts (admin.v3.Clusters)."""
@@ -121,11 +129,11 @@ class Watch:
             for one in said.get("cluster_statuses", ())
         }
 
-    def refused(self, kind: str) -> str:
+    def rejected_since_start(self, kind: str) -> str:
         """Return why a file was refused since the Envoy started, '' where none was."""
-        return self.late(kind, Counts(0, 0))
+        return self.rejected_since(kind, UpdateCounts(0, 0))
 
-    def drained(self, deadline: float) -> bool:
+    def wait_until_drained(self, deadline: float) -> bool:
         """Wait until no connection can use listeners of before any more; say whether that is so."""
         idle: dict[str, int] = {}
         for _attempt in until(deadline):
@@ -178,4 +186,4 @@ def until(deadline: float, clock: Callable[[], float] = time.monotonic) -> Any:
         pause = min(pause * 1.5, 0.2)
 
 
-__all__ = ["Counts", "Silent", "Watch", "until"]
+__all__ = ["AdminUnreachable", "UpdateCounts", "XdsMonitor", "until"]

@@ -11,10 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._config.config_target import Place
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.config_target import ConfigTarget
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import Directory, File
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.files import file_tree
-from ansible_collections.meshlab.envoy.plugins.module_utils._config.files.state_file import Manifest, sha256
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.files.state_file import (
+    FolderState,
+    sha256,
+)
 
 HIDDEN = "(not shown)"
 
@@ -64,18 +67,18 @@ def compare(
     folder: Path,
     files: Sequence[File],
     directories: Sequence[Directory],
-    manifest: Manifest,
-    places: Mapping[str, Place],
+    manifest: FolderState,
+    targets: Mapping[str, ConfigTarget],
 ) -> Differences:
     """Return what differs in `folder`, and of watched files at their proxy's place, by proxy, where that is elsewhere.
 
-    Raises Refused for symlinks and for what is in the way.
+    Raises ConfigRefused for symlinks and for what is in the way.
     """
     differing = []
     for file in files:
         file_tree.no_symlinks(folder, file.path)
         found = file_tree.read(folder / file.path)
-        given = places[file.live].read(file.path) if file.live and file.live in places else None
+        given = targets[file.live].read(file.path) if file.live and file.live in targets else None
         if (
             found != (file.content, file.mode)
             or given not in (None, file.content)
@@ -110,7 +113,7 @@ def shown(differences: Differences) -> list[dict[str, Any]]:
     return [*(one.shown for one in differences.files), *folders, *(one.shown for one in differences.gone)]
 
 
-def _gone(folder: Path, wanted: Iterable[str], manifest: Manifest) -> tuple[list[Difference], list[str]]:
+def _gone(folder: Path, wanted: Iterable[str], manifest: FolderState) -> tuple[list[Difference], list[str]]:
     keep = set(wanted)
     gone, edited = [], []
     for path, digests in manifest.files.items():

@@ -14,40 +14,41 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import (
-    LOCK,
-    STAGING,
-    Refused,
-)
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import LOCK, STAGING
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.errors import ConfigRefused
 
 UNFINISHED = ".meshlab-unfinished"
 
 
 def no_symlinks(folder: Path, path: str) -> None:
-    """Raise Refused when `path` below `folder` leads through a symlink."""
+    """Raise ConfigRefused when `path` below `folder` leads through a symlink."""
     here = folder
     for part in PurePosixPath(path).parts:
         here = here / part
         try:
             if stat.S_ISLNK(here.lstat().st_mode):
-                raise Refused(f"is, or lies behind, the symlink {here}: put a real one in its place.", path)
+                raise ConfigRefused(
+                    f"is, or lies behind, the symlink {here}: put a real one in its place.", path
+                )
         except (FileNotFoundError, NotADirectoryError):
             return
 
 
 def read(path: Path) -> tuple[bytes, int] | None:
-    """Return content and mode of the regular file `path`, None when there is none. Raises Refused."""
+    """Return content and mode of the regular file `path`, None when there is none. Raises ConfigRefused."""
     try:
         with open(path, "rb") as file:
             return file.read(), stat.S_IMODE(os.fstat(file.fileno()).st_mode)
     except FileNotFoundError:
         return None
     except NotADirectoryError:
-        raise Refused("cannot be written: a folder on its way is a file on this host.", str(path)) from None
+        raise ConfigRefused(
+            "cannot be written: a folder on its way is a file on this host.", str(path)
+        ) from None
     except IsADirectoryError:
-        raise Refused("is a folder on this host and wanted as a file: remove it.", str(path)) from None
+        raise ConfigRefused("is a folder on this host and wanted as a file: remove it.", str(path)) from None
     except PermissionError:
-        raise Refused(
+        raise ConfigRefused(
             "cannot be read by the user of this task: use become, or make it theirs.", str(path)
         ) from None
 
@@ -116,14 +117,14 @@ def discard(path: Path) -> None:
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold the folder against a second run. Raises Refused when there is one already."""
+    """Hold the folder against a second run. Raises ConfigRefused when there is one already."""
     descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             holder = os.read(descriptor, 32).decode(errors="replace").strip() or "unknown"
-            raise Refused(
+            raise ConfigRefused(
                 f"Another run (process {holder}) is changing {folder}: wait for its end and run again."
             ) from None
         os.ftruncate(descriptor, 0)

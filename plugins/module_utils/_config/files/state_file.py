@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import MANIFEST
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import STATE_FILE
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.files import file_tree
 
 
@@ -22,7 +22,7 @@ def sha256(content: bytes) -> str:
 
 
 @dataclass
-class Manifest:
+class FolderState:
     """`files` has for each path the digests that are this collection's own: two while a change is under way."""
 
     files: dict[str, list[str]] = field(default_factory=dict)
@@ -32,13 +32,13 @@ class Manifest:
     # Watched files that were swapped, and whose proxy did not say yet that it took them.
     unconfirmed: list[str] = field(default_factory=list)
     # Where what was written runs (`Platform.where`): a folder is of one place. '' where nothing was run, or nobody said.
-    where: str = ""
+    location: str = ""
 
     def to_bytes(self) -> bytes:
         about = "Written by meshlab.envoy: which files here are its own. Without it nothing is ever removed."
         return (json.dumps({"about": about, **asdict(self)}, indent=1) + "\n").encode()
 
-    def with_pending(self, wanted: Manifest, unconfirmed: Iterable[str] = ()) -> Manifest:
+    def with_pending(self, wanted: FolderState, unconfirmed: Iterable[str] = ()) -> FolderState:
         """Return what holds while a change from this to `wanted` is under way, wherever it is interrupted."""
         files = {
             path: list(dict.fromkeys(self.files.get(path, []) + wanted.files.get(path, [])))
@@ -46,25 +46,27 @@ class Manifest:
         }
         folders = list(dict.fromkeys([*self.directories, *wanted.directories]))
         # Records of certificates and checks name digests: they hold for those contents, whatever is written by now.
-        return Manifest(files, folders, wanted.certificates, wanted.checks, sorted(unconfirmed), wanted.where)
+        return FolderState(
+            files, folders, wanted.certificates, wanted.checks, sorted(unconfirmed), wanted.location
+        )
 
 
-def load(folder: Path) -> Manifest:
+def load(folder: Path) -> FolderState:
     """Return the folder's manifest; an empty one where there is none, or none that can be understood."""
-    found = file_tree.read(folder / MANIFEST)
+    found = file_tree.read(folder / STATE_FILE)
     try:
         data = json.loads(found[0]) if found else {}
-        return Manifest(
+        return FolderState(
             {str(path): [str(one) for one in digests] for path, digests in data.get("files", {}).items()},
             [str(path) for path in data.get("directories", ())],
             dict(data.get("certificates", {})),
             dict(data.get("checks", {})),
             [str(path) for path in data.get("unconfirmed", ())],
-            str(data.get("where") or ""),
+            str(data.get("location") or ""),
         )
     except (ValueError, AttributeError, TypeError):
-        return Manifest()
+        return FolderState()
 
 
-def save(folder: Path, manifest: Manifest) -> None:
-    file_tree.write(folder / MANIFEST, manifest.to_bytes(), 0o600)
+def save(folder: Path, manifest: FolderState) -> None:
+    file_tree.write(folder / STATE_FILE, manifest.to_bytes(), 0o600)

@@ -20,10 +20,10 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._common.command impo
     program_path,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.thread_pool import map_to_pairs
-from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import (
-    Check,
-    Refused,
-    Unavailable,
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import Check
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.errors import (
+    ConfigRefused,
+    RequirementMissing,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.files.state_file import sha256
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.validation import container_checks
@@ -48,8 +48,8 @@ def digest(check: Check, contents: Mapping[str, bytes]) -> str:
     """Return what changes when `check` has to be run again: itself, its program, what it may read."""
     # A proxy's files lie in a folder of its own. Where one does not, it may read anything.
     tops = (
-        {path.partition("/")[0] for path in check.blames}
-        if all("/" in path for path in check.blames)
+        {path.partition("/")[0] for path in check.validated_files}
+        if all("/" in path for path in check.validated_files)
         else set()
     )
     read = {
@@ -72,7 +72,7 @@ def run_checks(
     pull: bool,
     runner: CommandRunner,
 ) -> None:
-    """Run `checks` in the staged `folder`, side by side. Raises Refused with all that is wrong, Unavailable."""
+    """Run `checks` in the staged `folder`, side by side. Raises ConfigRefused with all that is wrong, RequirementMissing."""
     asked = dict.fromkeys(
         Job(check.image, (check.command[0], "--version"), None, check.version)
         for check in checks
@@ -96,7 +96,7 @@ def run_checks(
         if job.check and ran.exit_code != 0
     ]
     if wrong:
-        raise Refused(wrong, stays=UNCHANGED)
+        raise ConfigRefused(wrong, outcome=UNCHANGED)
 
 
 def _run_here(job: Job, folder: Path, runner: CommandRunner) -> CommandResult:
@@ -105,41 +105,41 @@ def _run_here(job: Job, folder: Path, runner: CommandRunner) -> CommandResult:
         return runner([program, *job.command[1:]], folder, 60)
     except OSError as error:
         problem = not_started(job.command[0], error)
-        raise (Unavailable if problem.is_missing else Refused)(str(problem)) from None
+        raise (RequirementMissing if problem.is_missing else ConfigRefused)(str(problem)) from None
 
 
 def _runs_at_all(job: Job, ran: CommandResult) -> None:
-    """Raise Refused for a program that cannot run here, or is another than the one it is taken for."""
+    """Raise ConfigRefused for a program that cannot run here, or is another than the one it is taken for."""
     program = job.command[0]
     where = f"{program} in {job.image}" if job.image else program
     output = f"{ran.stdout}\n{ran.stderr}"
     if missing := SHARED_LIBRARY.search(output):
-        raise Refused(
+        raise ConfigRefused(
             f"{where} cannot run on this host ({missing.group()}): get a build for it, or use the image."
         )
     if ran.exit_code < 0 or ran.exit_code in (132, 139):
         signal = -ran.exit_code if ran.exit_code < 0 else ran.exit_code - 128
-        raise Refused(
+        raise ConfigRefused(
             f"{where} was ended by signal {signal}: it is not for this machine, or memory is short."
         )
     if ran.exit_code in (container_checks.NOT_EXECUTABLE, container_checks.NOT_FOUND) and job.image:
-        raise Refused(
+        raise ConfigRefused(
             f"{program} is not in {job.image}, or cannot be executed there: correct the image or the command."
         )
     if ran.timed_out:
-        raise Refused(
+        raise ConfigRefused(
             f"{where}: {ran.stderr}; the host is overloaded, or it is not the program it is taken for."
         )
     found = VERSION.search(output)
     if job.check is None:
         if not found:
-            raise Refused(f"{where} is not an Envoy: asked for its version it says {_short(output)}.")
+            raise ConfigRefused(f"{where} is not an Envoy: asked for its version it says {_short(output)}.")
         if found.group("version") != job.wanted:
-            raise Refused(
+            raise ConfigRefused(
                 f"{where} is Envoy {found.group('version')}, and {job.wanted} is wanted: change one of them."
             )
     elif "validate" in job.command and ran.exit_code == 0 and "OK" not in output:
-        raise Refused(f"{where} is not an Envoy: asked to validate it says {_short(output)}.")
+        raise ConfigRefused(f"{where} is not an Envoy: asked to validate it says {_short(output)}.")
 
 
 def _short(output: str) -> str:

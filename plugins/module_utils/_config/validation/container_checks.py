@@ -17,9 +17,9 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._common.command impo
     CommandResult,
     CommandRunner,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import (
-    Refused,
-    Unavailable,
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.errors import (
+    ConfigRefused,
+    RequirementMissing,
 )
 
 HOME = "/etc/envoy"
@@ -38,26 +38,26 @@ LIMITS = (
 )
 # Ends of `docker run` itself, as against those of the command in the container.
 FAILED, NOT_EXECUTABLE, NOT_FOUND = 125, 126, 127
-SENTENCES: tuple[tuple[type[Refused], str, str], ...] = (
-    (Refused, r"permission denied.*(docker\.sock|daemon socket)|dial unix .*permission denied",
+SENTENCES: tuple[tuple[type[ConfigRefused], str, str], ...] = (
+    (ConfigRefused, r"permission denied.*(docker\.sock|daemon socket)|dial unix .*permission denied",
      "This user may not use the Docker daemon: add them to the group 'docker' and log in again, or use become."),
-    (Unavailable, r"cannot connect to the docker daemon|is the docker daemon running|error during connect",
+    (RequirementMissing, r"cannot connect to the docker daemon|is the docker daemon running|error during connect",
      "The Docker daemon does not answer: start it, or say where it is with DOCKER_HOST."),
-    (Refused, r"toomanyrequests|rate limit",
+    (ConfigRefused, r"toomanyrequests|rate limit",
      "{image} cannot be pulled now: the registry limits how often; wait, `docker login`, or pull it from a mirror."),
-    (Refused, r"no matching manifest",
+    (ConfigRefused, r"no matching manifest",
      "{image} does not exist for this machine's architecture: choose another image."),
-    (Refused, r"manifest unknown|manifest for .* not found|not found: manifest",
+    (ConfigRefused, r"manifest unknown|manifest for .* not found|not found: manifest",
      "{image} does not exist in its registry: correct its tag."),
-    (Refused, r"pull access denied|unauthorized|authentication required|access to the resource is denied",
+    (ConfigRefused, r"pull access denied|unauthorized|authentication required|access to the resource is denied",
      "{image} cannot be pulled: it does not exist, or needs a `docker login` on this host."),
-    (Refused, r"invalid reference format",
+    (ConfigRefused, r"invalid reference format",
      "{image} is not an image's name: correct it."),
-    (Refused, r"dial tcp|no such host|i/o timeout|connection refused|tls handshake|deadline exceeded|server misbehaving",
+    (ConfigRefused, r"dial tcp|no such host|i/o timeout|connection refused|tls handshake|deadline exceeded|server misbehaving",
      "{image} cannot be pulled because its registry cannot be reached: check the network, or `docker load` it on this host."),
-    (Refused, r"exec format error",
+    (ConfigRefused, r"exec format error",
      "{image} is built for another architecture than this machine's: choose the image for this one."),
-    (Unavailable, r"no such image|unable to find image",
+    (RequirementMissing, r"no such image|unable to find image",
      "{image} is not on this host yet."),
 )  # fmt: skip
 
@@ -72,7 +72,7 @@ def run_all(
 ) -> list[CommandResult]:
     """Return how each of `commands` ended. `writable` are paths below `folder` that are empty and writable inside.
 
-    Raises Refused when the image cannot be run.
+    Raises ConfigRefused when the image cannot be run.
     """
     if len(commands) == 1:
         return [_run(image, commands[0][0], commands[0][1:], folder, writable, pull, runner)]
@@ -114,7 +114,7 @@ def _run(
             ["docker", "run", *options, *mounts, "--entrypoint", program, image, *arguments], None, 300
         )
     except OSError:
-        raise Unavailable(
+        raise RequirementMissing(
             "The docker command is not on this host: install Docker, or use the local platform."
         ) from None
     if ran.exit_code == 124:
@@ -125,15 +125,15 @@ def _run(
     return ran
 
 
-def complaint(image: str, err: str) -> Refused:
-    """Return what to do about Docker's complaint `err`; Unavailable where Docker or the image is merely not there yet."""
+def complaint(image: str, err: str) -> ConfigRefused:
+    """Return what to do about Docker's complaint `err`; RequirementMissing where Docker or the image is merely not there yet."""
     for kind, pattern, words in SENTENCES:
         if re.search(pattern, err, re.I | re.S):
             return kind(words.format(image=image))
     last = [line for line in err.strip().splitlines() if line and "--help" not in line][-1:] or [
         "no reason given"
     ]
-    return Refused(f"Docker could not run {image}: {last[0].removeprefix('docker: ')}")
+    return ConfigRefused(f"Docker could not run {image}: {last[0].removeprefix('docker: ')}")
 
 
 def _script(commands: Sequence[Sequence[str]], mark: str) -> str:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import Check, Finding
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import Check
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy.xds_file import kind
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.errors import Finding
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.validation import yaml_position
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.validation.envoy_errors import Said, said
 
@@ -17,7 +18,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._config.validation.e
 def finding(check: Check, output: str, texts: Mapping[str, str]) -> Finding:
     """Return what a failed `check` found; `texts` has the contents of all files of the staged folder by their path."""
     what = said(output)
-    files = {path: texts[path].splitlines() for path in check.blames if path in texts}
+    files = {path: texts[path].splitlines() for path in check.validated_files if path in texts}
     name, rest = _resource(check, what)
     words = what.words.rstrip(".") or "it failed without a word"
     if name:
@@ -119,7 +120,7 @@ def doubled(
     checks: Sequence[Check], texts: Mapping[str, str], names: Mapping[str, Sequence[str]]
 ) -> list[Finding]:
     """Return what `--mode validate` lets pass and a running Envoy refuses: two resources of one name in a watched file."""
-    owners = {path: check.name for check in checks for path in check.blames}
+    owners = {path: check.name for check in checks for path in check.validated_files}
     findings = []
     for path, every in names.items():
         spans = _items(texts[path].splitlines(), ["resources"])

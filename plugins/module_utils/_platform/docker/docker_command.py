@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.command import CommandResult, run
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.thread_pool import map_to_pairs
-from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import Unavailable
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.errors import RequirementMissing
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.validation.container_checks import (
     complaint,
 )
@@ -125,8 +125,8 @@ class Docker:
 def _refused(image: str, ran: CommandResult) -> PlatformRefused:
     """Return what to do about a docker command that failed, with Docker's own words."""
     known = complaint(image, ran.stderr)
-    kind = PlatformUnavailable if isinstance(known, Unavailable) else PlatformRefused
-    sentence = known.words.rstrip(".")
+    kind = PlatformUnavailable if isinstance(known, RequirementMissing) else PlatformRefused
+    sentence = known.message.rstrip(".")
     return kind(sentence if ran.last_line in sentence else f"{sentence} (Docker says: {ran.last_line})")
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.thread_pool import map_to_dict
-from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy.config_admin import Silent
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy.config_admin import AdminUnreachable
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.api import Cluster, connect
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.errors import ClusterError
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer import (
@@ -173,7 +173,7 @@ class Kubernetes:
     def settle(self, timeout: float) -> None:
         try:
             words = map_to_dict(lambda proxy: self._places[proxy].settled(timeout), self._places)
-        except Silent as error:
+        except AdminUnreachable as error:
             raise PlatformFailed(f"An admin stopped answering ({error})") from None
         if said := [f"{proxy}: {one}" for proxy, one in words.items() if one]:
             raise failure(said)

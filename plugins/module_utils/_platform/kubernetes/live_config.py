@@ -17,20 +17,20 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.thread_pool import map_to_dict
-from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import Refused
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy import xds_file
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy.config_admin import (
     AdminClient,
-    Late,
-    NotAllowed,
-    Silent,
+    AdminForbidden,
+    AdminTimeout,
+    AdminUnreachable,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy.xds_confirmation import (
     NOT_READ,
-    Counts,
-    Watch,
+    UpdateCounts,
+    XdsMonitor,
     until,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.errors import ConfigRefused
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.files import file_tree
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.validation.envoy_errors import rejected
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.api import Cluster
@@ -86,7 +86,7 @@ class PodAdmin(AdminClient):
         self._line: http.client.HTTPConnection | None = None
 
     def get(self, path: str, timeout: float) -> str:
-        """Return the body of a GET. Raises Silent: NotAllowed, or Late where the pod is there and its port may be."""
+        """Return the body of a GET. Raises AdminUnreachable: AdminForbidden, or AdminTimeout where the pod is there and its port may be."""
         deadline = time.monotonic() + timeout
         failure: Exception | None = None
         for _attempt in until(deadline):
@@ -100,10 +100,10 @@ class PodAdmin(AdminClient):
             self.close()
             if isinstance(failure, ClusterError):
                 if failure.reason in ("forbidden", "unauthorized"):
-                    raise NotAllowed(failure.words)
+                    raise AdminForbidden(failure.words)
                 if failure.reason in ("not_found", "refused"):
-                    raise Silent(failure.words)
-        raise Late(str(failure) or type(failure).__name__)
+                    raise AdminUnreachable(failure.words)
+        raise AdminTimeout(str(failure) or type(failure).__name__)
 
     def close(self) -> None:
         if self._line is not None:
@@ -119,7 +119,7 @@ class PodAdmin(AdminClient):
         return self._line.getresponse().read().decode(errors="replace")
 
 
-class PodWatch(Watch):
+class PodWatch(XdsMonitor):
     """One pod's Envoy during a change."""
 
     def __init__(self, client: PodAdmin, touch: Callable[[], None], log: Callable[[], Sequence[str]]) -> None:
@@ -128,16 +128,16 @@ class PodWatch(Watch):
         self.touch, self.log = touch, log
         self.touched = time.monotonic()
 
-    def counts(self, kind: str) -> Counts:
+    def update_counts(self, kind: str) -> UpdateCounts:
         """As of an Envoy of this host; but the kubelet brings all files of a folder by one rename, and each is read then."""
-        found = super().counts(kind)
+        found = super().update_counts(kind)
         other = {"clusters": "listeners", "listeners": "clusters"}.get(kind)
-        return replace(found, beside=super().counts(other).taken) if other else found
+        return replace(found, other_accepted=super().update_counts(other).accepted) if other else found
 
     def close(self) -> None:
         self._admin.close()
 
-    def logged(self) -> str:
+    def rejection_from_log(self) -> str:
         for pause in LOGGED_AFTER:
             time.sleep(pause)
             try:
@@ -147,7 +147,7 @@ class PodWatch(Watch):
                 break
         return ""
 
-    def waits(self) -> None:
+    def on_wait(self) -> None:
         if time.monotonic() - self.touched > AGAIN:
             self.touched = time.monotonic()
             with contextlib.suppress(ClusterError):
@@ -155,7 +155,7 @@ class PodWatch(Watch):
 
 
 class Pods:
-    """See `config.place.Place`. `wanted` is the ConfigMap that is to be, with `paths` in it, `there` the one that is, if any."""
+    """See `config.place.ConfigTarget`. `wanted` is the ConfigMap that is to be, with `paths` in it, `there` the one that is, if any."""
 
     def __init__(
         self,
@@ -178,12 +178,12 @@ class Pods:
         self._last = ""
         self._watches: dict[str, PodWatch] = {}
 
-    def running(self) -> bool:
+    def is_running(self) -> bool:
         try:
             watches = self._look() if self._exists else {}
-        except Silent as error:
-            raise Refused(f"Which pods run is not known: {error}.") from None
-        self.runs = any(map_to_dict(lambda name: watches[name].client.running(), watches).values())
+        except AdminUnreachable as error:
+            raise ConfigRefused(f"Which pods run is not known: {error}.") from None
+        self.runs = any(map_to_dict(lambda name: watches[name].client.is_running(), watches).values())
         return self.runs
 
     def read(self, path: str) -> bytes | None:
@@ -200,7 +200,7 @@ class Pods:
         if thing is not None:
             self.data, self._exists = dict(thing.get("data") or {}), True
 
-    def put(self, path: str, content: bytes, mode: int) -> None:
+    def write(self, path: str, content: bytes, mode: int) -> None:
         self._last = self._key(path)
         self._apply({**self.data, self._last: content.decode()})
         file_tree.make_folder((self.folder / path).parent)
@@ -210,26 +210,31 @@ class Pods:
         self._apply({key: text for key, text in self.data.items() if key != self._key(path)})
         file_tree.remove(self.folder, path)
 
-    def counts(self, kind: str) -> dict[str, Counts]:
+    def update_counts(self, kind: str) -> dict[str, UpdateCounts]:
         """Return the counts of each pod that answers, and has to until the end of the change."""
         known = set(self._watches)
         watches = self._look()
 
-        def one(name: str) -> Counts | None:
+        def one(name: str) -> UpdateCounts | None:
             try:
-                return watches[name].counts(kind)
-            except Silent as error:
+                return watches[name].update_counts(kind)
+            except AdminUnreachable as error:
                 if name in known and self._stays(name):
-                    raise Silent(f"pod {name}: {error}") from None
+                    raise AdminUnreachable(f"pod {name}: {error}") from None
                 return None
 
         found = map_to_dict(one, watches)
         return {name: counts for name, counts in found.items() if counts is not None}
 
-    def taken(
-        self, kind: str, before: Mapping[str, Counts], names: Collection[str], version: str, deadline: float
+    def confirm(
+        self,
+        kind: str,
+        before: Mapping[str, UpdateCounts],
+        names: Collection[str],
+        version: str,
+        deadline: float,
     ) -> str:
-        """As `Place` says. All pods are made to read the content again where the first reading tells nothing.
+        """As `ConfigTarget` says. All pods are made to read the content again where the first reading tells nothing.
 
         A pod may have had it already, and then reads nothing; or it reads what somebody else had put there before, of
         the same version perhaps. Another version of the same is nobody else's, and what is read after that is this.
@@ -237,40 +242,51 @@ class Pods:
         words: Mapping[str, str] = {}
         if self._last not in self._strange:
             soon = min(deadline, time.monotonic() + READS_WITHIN)
-            words = self._taken(kind, before, names, version, soon)
+            words = self._confirm(kind, before, names, version, soon)
             if NOT_READ not in words.values():
                 return _said(words)
         self._strange.discard(self._last)
         for data in ({**self.data, self._last: xds_file.again(self.data[self._last])}, self.data):
-            counts = self.counts(kind)
+            counts = self.update_counts(kind)
             self._apply(data)
-            words = self._taken(kind, counts, names, xds_file.version(data[self._last]), deadline)
+            words = self._confirm(kind, counts, names, xds_file.version(data[self._last]), deadline)
             if any(words.values()):
                 break
         return _said(words)
 
-    def _taken(
-        self, kind: str, before: Mapping[str, Counts], names: Collection[str], version: str, deadline: float
+    def _confirm(
+        self,
+        kind: str,
+        before: Mapping[str, UpdateCounts],
+        names: Collection[str],
+        version: str,
+        deadline: float,
     ) -> dict[str, str]:
         def one(name: str) -> str:
-            return self._asked(name, lambda watch: watch.taken(kind, before[name], names, version, deadline))
+            return self._asked(
+                name, lambda watch: watch.confirm(kind, before[name], names, version, deadline)
+            )
 
         return map_to_dict(one, before)
 
-    def late(self, kind: str, before: Mapping[str, Counts]) -> str:
+    def rejected_since(self, kind: str, before: Mapping[str, UpdateCounts]) -> str:
         def one(name: str) -> str:
-            return self._asked(name, lambda watch: watch.late(kind, before[name]))
+            return self._asked(name, lambda watch: watch.rejected_since(kind, before[name]))
 
         return _said(map_to_dict(one, before))
 
-    def refused(self, kind: str) -> str:
+    def rejected_since_start(self, kind: str) -> str:
         return _said(
-            map_to_dict(lambda name: self._asked(name, lambda watch: watch.refused(kind)), self._look())
+            map_to_dict(
+                lambda name: self._asked(name, lambda watch: watch.rejected_since_start(kind)), self._look()
+            )
         )
 
-    def drained(self, deadline: float) -> bool:
+    def wait_until_drained(self, deadline: float) -> bool:
         def one(name: str) -> str:
-            return self._asked(name, lambda watch: "" if watch.drained(deadline) else "not drained")
+            return self._asked(
+                name, lambda watch: "" if watch.wait_until_drained(deadline) else "not drained"
+            )
 
         return not any(map_to_dict(one, self._look()).values())
 
@@ -297,7 +313,7 @@ class Pods:
         try:
             serving = sort_out(self.cluster.list("Pod", wanted.selector)).ready
         except ClusterError as error:
-            raise Silent(error.words) from None
+            raise AdminUnreachable(error.words) from None
         addresses = {str(pod["status"].get("podIP")) for pod in serving}
         hosts = known.get(cluster, set())
         if hosts == addresses and len(hosts) == wanted.hosts:
@@ -317,7 +333,7 @@ class Pods:
         try:
             pods = self.cluster.list("Pod", self.asked.selector)
         except ClusterError as error:
-            raise Silent(error.words) from None
+            raise AdminUnreachable(error.words) from None
         names = {
             str(one["metadata"]["name"])
             for one in pods
@@ -338,13 +354,13 @@ class Pods:
         )
 
     def _asked(self, pod: str, question: Callable[[PodWatch], str]) -> str:
-        """Return what is wrong with a pod, '' where nothing is or it went away meanwhile. Raises Silent."""
+        """Return what is wrong with a pod, '' where nothing is or it went away meanwhile. Raises AdminUnreachable."""
         watch = self._watches.get(pod) or self._watch(pod)
         try:
             return question(watch)
-        except Silent as error:
+        except AdminUnreachable as error:
             if self._stays(pod):
-                raise Silent(f"pod {pod}: {error}") from None
+                raise AdminUnreachable(f"pod {pod}: {error}") from None
             return ""
 
     def _stays(self, pod: str) -> bool:

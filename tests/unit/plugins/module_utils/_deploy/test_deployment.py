@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import File, Wanted
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import DesiredFiles, File
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.files import state_file
-from ansible_collections.meshlab.envoy.plugins.module_utils._config.transaction import prepare
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.prepare import prepare
 from ansible_collections.meshlab.envoy.plugins.module_utils._deploy.deploy_options import WORKLOAD, perform
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import Workload
 
@@ -45,7 +45,7 @@ def options(
 
 def remembered(folder: Path, where: str) -> dict[str, bytes]:
     """Write a folder as a run in that place does; return what is in it."""
-    with prepare(folder, Wanted((File("edge/listeners.yaml", b"old"),)), where=where) as change:
+    with prepare(folder, DesiredFiles((File("edge/listeners.yaml", b"old"),)), location=where) as change:
         change.write()
         change.finish()
     return contents(folder)
@@ -93,16 +93,16 @@ def test_a_folder_of_another_place_is_refused(
 
 def test_a_folder_remembers_its_place_until_it_is_removed(tmp_path: Path) -> None:
     folder = tmp_path / "demo"
-    wanted = Wanted((File("a", b"1"),))
+    wanted = DesiredFiles((File("a", b"1"),))
 
-    def made(one: Wanted, where: str = "") -> str:
-        with prepare(folder, one, where=where) as change:
+    def made(one: DesiredFiles, where: str = "") -> str:
+        with prepare(folder, one, location=where) as change:
             if change.changed:
                 change.write()
                 # Also of a run that was interrupted here.
-                assert state_file.load(folder).where == (where or before)
+                assert state_file.load(folder).location == (where or before)
                 change.finish()
-        return state_file.load(folder).where
+        return state_file.load(folder).location
 
     # Files alone, as render.yml writes them, or as a run of before did, are of no place yet.
     before = ""
@@ -110,7 +110,7 @@ def test_a_folder_remembers_its_place_until_it_is_removed(tmp_path: Path) -> Non
     before = made(wanted, "local")
     assert before == "local"
     # Files alone take nothing away from it.
-    assert made(Wanted((File("a", b"2"),))) == "local"
+    assert made(DesiredFiles((File("a", b"2"),))) == "local"
     assert not perform(options(folder, "local", "absent"), False).get("failed")
     assert not folder.exists()
 
@@ -120,7 +120,7 @@ def test_what_somebody_else_wrote_is_not_claimed_to_remember_where_it_runs(tmp_p
     folder.mkdir(0o700)
     (folder / "a").write_bytes(b"1")
     (folder / "a").chmod(0o644)
-    with prepare(folder, Wanted((File("a", b"1"),)), where="local") as change:
+    with prepare(folder, DesiredFiles((File("a", b"1"),)), location="local") as change:
         assert not change.changed
     assert state_file.load(folder).files == {}
     assert contents(folder).keys() == {"a"}

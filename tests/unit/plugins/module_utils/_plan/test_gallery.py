@@ -118,7 +118,7 @@ def test_files_are_whole(plan: Planner, demo: str, platform: str) -> None:
             assert file["content"].startswith("# "), "says what it is"
             assert yaml.safe_load(file["content"])
     for check in made["checks"]:
-        assert set(check["blames"]) <= set(paths)
+        assert set(check["validated_files"]) <= set(paths)
     for file in made["files"]:
         if file["live"]:
             assert file["live"] in [admin["proxy"] for admin in made["admins"]]

@@ -19,11 +19,13 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._common.command impo
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.certificates.authority import DAY
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import (
     Certificate,
-    Refused,
-    Unavailable,
-    Wanted,
+    DesiredFiles,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._config.transaction import prepare
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.errors import (
+    ConfigRefused,
+    RequirementMissing,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.prepare import prepare
 
 NOW = time.time()
 EDGE = Certificate("edge/certs", ("edge", "localhost"), ("127.0.0.1", "::1"), 0o640)
@@ -31,12 +33,12 @@ OTHER = Certificate("other/certs", ("other",))
 
 
 def deploy(folder: Path, *wanted: Certificate, now: float = NOW, runner: object = run) -> list[str]:
-    with prepare(folder, Wanted(certificates=wanted), runner, now=now) as change:  # type: ignore[arg-type]
+    with prepare(folder, DesiredFiles(certificates=wanted), runner, now=now) as change:  # type: ignore[arg-type]
         if change.changed:
             change.write()
             change.go_live()
             change.finish()
-        return change.files_changed()
+        return change.changed_files()
 
 
 @pytest.fixture
@@ -143,7 +145,7 @@ def test_one_that_is_not_wanted_any_more_is_removed(folder: Path) -> None:
 
 
 def test_a_diff_shows_no_key(tmp_path: Path) -> None:
-    with prepare(tmp_path / "new", Wanted(certificates=(EDGE,)), check_mode=True) as change:
+    with prepare(tmp_path / "new", DesiredFiles(certificates=(EDGE,)), check_mode=True) as change:
         assert "(a private key)\n" in [one["after"] for one in change.diff]
         assert "PRIVATE KEY" not in str(change.diff)
         assert "BEGIN" not in str(change.diff)
@@ -155,20 +157,20 @@ def without_openssl(command: Sequence[str], place: Path | None = None, timeout: 
 
 
 def test_a_host_without_openssl_is_told_so(tmp_path: Path) -> None:
-    with pytest.raises(Unavailable, match="install openssl"):
+    with pytest.raises(RequirementMissing, match="install openssl"):
         deploy(tmp_path / "new", EDGE, runner=without_openssl)
     assert sorted(path.name for path in (tmp_path / "new").iterdir()) == [".lock"]
 
 
 def test_in_check_mode_that_is_a_remark(tmp_path: Path) -> None:
-    wanted = Wanted(certificates=(EDGE,))
+    wanted = DesiredFiles(certificates=(EDGE,))
     with prepare(tmp_path / "new", wanted, without_openssl, check_mode=True) as change:
-        assert "install openssl" in change.remarks[0]
+        assert "install openssl" in change.warnings[0]
 
 
 @pytest.mark.parametrize("names", [("a\nb",), ("a, IP:1.2.3.4",), ("",), ("$ENV",)])
 def test_names_cannot_bring_openssl_settings(tmp_path: Path, names: tuple[str, ...]) -> None:
-    with pytest.raises(Refused, match=r"edge/certs/tls\.crt"):
+    with pytest.raises(ConfigRefused, match=r"edge/certs/tls\.crt"):
         deploy(tmp_path / "new", Certificate("edge/certs", names))
 
 

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import Refused
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy.config_admin import AdminClient
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.errors import ConfigRefused
 
 LIVE = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nLIVE\n"
 
@@ -45,12 +45,12 @@ def admin(path: Path, after: float) -> Iterator[AdminClient]:
 
 def test_an_envoy_that_stands_still_for_a_while_runs(tmp_path: Path) -> None:
     with admin(tmp_path / "admin.sock", after=3) as client:
-        assert client.running()
+        assert client.is_running()
 
 
 def test_whether_one_runs_that_does_not_answer_is_not_known(tmp_path: Path) -> None:
-    with admin(tmp_path / "admin.sock", after=0.3) as client, pytest.raises(Refused) as refused:
-        client.running(timeout=0.1)
+    with admin(tmp_path / "admin.sock", after=0.3) as client, pytest.raises(ConfigRefused) as refused:
+        client.is_running(timeout=0.1)
     assert str(refused.value) == (
         f"Whether an Envoy runs is not known after 0.1 s (unix://{tmp_path}/admin.sock: timed out): see why it"
         " does not answer, or end it. Nothing was changed."
@@ -68,8 +68,8 @@ def test_a_queue_that_is_full_is_no_refusal(tmp_path: Path) -> None:
                 waiting = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
                 waiting.setblocking(False)
                 waiting.connect(str(path))
-        with pytest.raises(Refused, match="Whether an Envoy runs is not known"):
-            AdminClient(f"unix://{path}").running(timeout=0.1)
+        with pytest.raises(ConfigRefused, match="Whether an Envoy runs is not known"):
+            AdminClient(f"unix://{path}").is_running(timeout=0.1)
 
 
 def test_none_runs_where_nobody_listens(tmp_path: Path) -> None:
@@ -80,4 +80,4 @@ def test_none_runs_where_nobody_listens(tmp_path: Path) -> None:
     port = free.getsockname()[1]
     free.close()
     for url in (f"unix://{tmp_path}/none.sock", f"unix://{left}", f"http://127.0.0.1:{port}"):
-        assert not AdminClient(url).running()
+        assert not AdminClient(url).is_running()

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._config.config_target import Folder
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.config_target import FolderTarget
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy import live_update
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy.config_admin import AdminClient
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy.live_update import (
@@ -22,9 +22,9 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy.live_u
     order,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy.xds_confirmation import (
-    Counts,
-    Silent,
-    Watch,
+    AdminUnreachable,
+    UpdateCounts,
+    XdsMonitor,
 )
 
 OLD = b"resources:\n- name: a\n- name: b\n"
@@ -42,7 +42,7 @@ LISTENERS = LiveFile(
 ROUTES = LiveFile("edge/rds.yaml", b"old\n", b"new\n", 0o644, "other")
 
 
-class Envoy(Watch):
+class Envoy(XdsMonitor):
     """Takes everything, except what `refuses` names; writes down what it saw."""
 
     def __init__(
@@ -51,12 +51,14 @@ class Envoy(Watch):
         self.folder, self.refuses, self.drains, self.silent_after = folder, refuses, drains, silent_after
         self.seen: list[tuple[str, bytes]] = []
 
-    def counts(self, kind: str) -> Counts:
-        return Counts(0, 0)
+    def update_counts(self, kind: str) -> UpdateCounts:
+        return UpdateCounts(0, 0)
 
-    def taken(self, kind: str, before: Counts, names: Collection[str], version: str, deadline: float) -> str:
+    def confirm(
+        self, kind: str, before: UpdateCounts, names: Collection[str], version: str, deadline: float
+    ) -> str:
         if len(self.seen) >= self.silent_after:
-            raise Silent("gone")
+            raise AdminUnreachable("gone")
         path = {
             "clusters": "edge/clusters.yaml",
             "listeners": "edge/listeners.yaml",
@@ -66,7 +68,7 @@ class Envoy(Watch):
         self.seen.append((kind, content))
         return "no" if content == self.refuses else ""
 
-    def drained(self, deadline: float) -> bool:
+    def wait_until_drained(self, deadline: float) -> bool:
         return self.drains
 
 
@@ -79,7 +81,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def run(folder: Path, envoy: Envoy, *files: LiveFile) -> live_update.Outcome:
-    return go_live("edge", Folder(folder, envoy), files, 1, 1)
+    return go_live("edge", FolderTarget(folder, envoy), files, 1, 1)
 
 
 def test_added_clusters_then_others_then_listeners_then_removed_clusters(folder: Path) -> None:
@@ -122,8 +124,8 @@ def test_there_are_no_more_swaps_than_are_needed(
 
 
 def test_clusters_that_cannot_be_told_apart_are_said_so() -> None:
-    _steps, remarks = order([clusters(new=b"resources: [{name: c}]\n"), LISTENERS])
-    assert remarks == [
+    _steps, warnings = order([clusters(new=b"resources: [{name: c}]\n"), LISTENERS])
+    assert warnings == [
         (
             "edge/clusters.yaml could not be told apart ('resources:' is not a block sequence):"
             " all clusters were swapped before the listeners."
@@ -161,15 +163,15 @@ def test_an_admin_that_falls_silent_leaves_the_old_files_and_says_that_nothing_c
 def test_a_file_that_cannot_be_written_is_told_and_so_is_one_that_cannot_be_put_back(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    put, written = Folder.put, []
+    put, written = FolderTarget.write, []
 
-    def full(self: Folder, path: str, content: bytes, mode: int) -> None:
+    def full(self: FolderTarget, path: str, content: bytes, mode: int) -> None:
         if written:
             raise OSError("no room")
         written.append(path)
         put(self, path, content, mode)
 
-    monkeypatch.setattr(Folder, "put", full)
+    monkeypatch.setattr(FolderTarget, "write", full)
     outcome = run(folder, Envoy(folder), clusters(), LISTENERS)
     assert outcome.words == "nothing, because a file could not be written (no room)"
     assert not outcome.rolled_back
@@ -177,10 +179,10 @@ def test_a_file_that_cannot_be_written_is_told_and_so_is_one_that_cannot_be_put_
 
 def test_a_file_that_is_refused_when_it_is_read_a_second_time_is_noticed(folder: Path) -> None:
     class Twice(Envoy):
-        def counts(self, kind: str) -> Counts:
-            return Counts(0, 1 if self.seen else 0)
+        def update_counts(self, kind: str) -> UpdateCounts:
+            return UpdateCounts(0, 1 if self.seen else 0)
 
-        def refusal(self, kind: str) -> str:
+        def rejection(self, kind: str) -> str:
             return f"{kind} after all"
 
     outcome = run(folder, Twice(folder), LISTENERS)
@@ -217,8 +219,8 @@ class Answers(AdminClient):
         return {name: str(value) for name, value in answer.items()}
 
 
-def watch(*answers: dict[str, int | str]) -> Watch:
-    return Watch(Answers(*answers))
+def watch(*answers: dict[str, int | str]) -> XdsMonitor:
+    return XdsMonitor(Answers(*answers))
 
 
 DRAINING = "listener_manager.total_filter_chains_draining"
@@ -239,12 +241,12 @@ ACTIVE = "listener.127.0.0.1_80.downstream_cx_active"
 def test_connections_of_before_are_gone_when_nothing_drains_or_each_listener_was_idle(
     answers: list[dict[str, int | str]], drained: bool
 ) -> None:
-    assert watch(*answers).drained(time.monotonic() + (5 if drained else 0.05)) is drained
+    assert watch(*answers).wait_until_drained(time.monotonic() + (5 if drained else 0.05)) is drained
 
 
 def test_a_file_that_is_not_read_in_time_is_not_confirmed() -> None:
     same: dict[str, int | str] = {"cluster_manager.cds.update_success": 1}
-    words = watch(same).taken("clusters", Counts(1, 0), (), "", time.monotonic() + 0.03)
+    words = watch(same).confirm("clusters", UpdateCounts(1, 0), (), "", time.monotonic() + 0.03)
     assert words == "it did not read the file in time"
 
 
@@ -265,7 +267,7 @@ def test_a_file_of_another_version_is_not_the_one_that_was_put(
     read: dict[str, int | str] = {"listener_manager.lds.update_success": 2}
     if shown is not None:
         read["listener_manager.lds.version_text"] = shown
-    words = watch(read).taken("listeners", Counts(1, 0), (), put, time.monotonic() + 0.05)
+    words = watch(read).confirm("listeners", UpdateCounts(1, 0), (), put, time.monotonic() + 0.05)
     assert words == ("" if taken else "it did not read the file in time")
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy.xds_confirmation import Watch
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy.xds_confirmation import XdsMonitor
 
 
 class Pretended:
@@ -27,4 +27,4 @@ def test_the_admin_tells_the_hosts_of_each_cluster() -> None:
     client: Any = Pretended(
         {"cluster_statuses": [{"name": "web", "host_statuses": [host]}, {"name": "empty"}]}
     )
-    assert Watch(client).hosts() == {"web": {"10.0.0.1"}, "empty": set()}
+    assert XdsMonitor(client).hosts() == {"web": {"10.0.0.1"}, "empty": set()}

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.command import CommandResult
-from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import (
-    Check,
-    Refused,
-    Unavailable,
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import Check
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.errors import (
+    ConfigRefused,
+    RequirementMissing,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.validation.checks import run_checks
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.validation.container_checks import (
@@ -85,11 +85,11 @@ def test_the_container_can_do_nothing_but_look(tmp_path: Path) -> None:
 def test_each_check_gets_its_own_end(tmp_path: Path) -> None:
     checks = [
         Check("good", ("sh", "-c", "true"), IMAGE),
-        Check("bad", ("sh", "-c", "echo no; exit 1"), IMAGE, blames=("bad/a",)),
+        Check("bad", ("sh", "-c", "echo no; exit 1"), IMAGE, validated_files=("bad/a",)),
     ]
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(ConfigRefused) as caught:
         run_checks(checks, tmp_path, {"bad/a": "x"}, [], True, Docker())
-    assert [(one.check, one.words) for one in caught.value.findings] == [("bad", "no.")]
+    assert [(one.check, one.message) for one in caught.value.findings] == [("bad", "no.")]
 
 
 def test_the_version_is_asked_once_in_the_same_container(tmp_path: Path) -> None:
@@ -101,7 +101,7 @@ def test_the_version_is_asked_once_in_the_same_container(tmp_path: Path) -> None
     docker = Docker()
     checks = [Check(name, (str(program), name), IMAGE, version="1.40.0") for name in "abc"]
     with pytest.raises(
-        Refused, match=r"in envoyproxy/envoy:v1\.40\.0 is Envoy 1\.39\.0, and 1\.40\.0 is wanted"
+        ConfigRefused, match=r"in envoyproxy/envoy:v1\.40\.0 is Envoy 1\.39\.0, and 1\.40\.0 is wanted"
     ):
         run_checks(checks, tmp_path, {}, [], True, docker)
     assert len(docker.runs) == 1
@@ -117,27 +117,27 @@ LOCALLY = "Unable to find image 'envoyproxy/envoy:v1.40.0' locally\n"
         (
             "docker: permission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock",
             "group 'docker'",
-            Refused,
+            ConfigRefused,
         ),
-        ("docker: Cannot connect to the Docker daemon at unix:///x. Is the docker daemon running?", "start it", Unavailable),
-        (LOCALLY + "docker: Error response from daemon: manifest for x not found: manifest unknown", "tag", Refused),
-        (LOCALLY + "docker: Error response from daemon: pull access denied for x, repository does not exist", "login", Refused),
-        (LOCALLY + "docker: Error response from daemon: toomanyrequests: You have reached your pull rate limit", "mirror", Refused),
-        (LOCALLY + "docker: Error response from daemon: Get \"https://r/v2/\": dial tcp: no such host", "network", Refused),
-        (LOCALLY + "docker: no matching manifest for linux/arm64/v8 in the manifest list", "architecture", Refused),
-        ("docker: Error response from daemon: No such image: x.", "not on this host yet", Unavailable),
-        ("docker: invalid reference format.\nSee 'docker run --help'.", "not an image's name", Refused),
-        ("standard_init_linux.go:228: exec user process caused: exec format error", "another architecture", Refused),
-        ("docker: Error response from daemon: a new one.\nSee 'docker run --help'.", "a new one", Refused),
+        ("docker: Cannot connect to the Docker daemon at unix:///x. Is the docker daemon running?", "start it", RequirementMissing),
+        (LOCALLY + "docker: Error response from daemon: manifest for x not found: manifest unknown", "tag", ConfigRefused),
+        (LOCALLY + "docker: Error response from daemon: pull access denied for x, repository does not exist", "login", ConfigRefused),
+        (LOCALLY + "docker: Error response from daemon: toomanyrequests: You have reached your pull rate limit", "mirror", ConfigRefused),
+        (LOCALLY + "docker: Error response from daemon: Get \"https://r/v2/\": dial tcp: no such host", "network", ConfigRefused),
+        (LOCALLY + "docker: no matching manifest for linux/arm64/v8 in the manifest list", "architecture", ConfigRefused),
+        ("docker: Error response from daemon: No such image: x.", "not on this host yet", RequirementMissing),
+        ("docker: invalid reference format.\nSee 'docker run --help'.", "not an image's name", ConfigRefused),
+        ("standard_init_linux.go:228: exec user process caused: exec format error", "another architecture", ConfigRefused),
+        ("docker: Error response from daemon: a new one.\nSee 'docker run --help'.", "a new one", ConfigRefused),
     ],
 )  # fmt: skip
 def test_what_docker_complains_of_becomes_one_sentence_that_says_what_to_do(
-    err: str, words: str, kind: type[Refused], tmp_path: Path
+    err: str, words: str, kind: type[ConfigRefused], tmp_path: Path
 ) -> None:
     with pytest.raises(kind, match=words) as caught:
         run_all(IMAGE, COMMANDS, tmp_path, [], True, Docker(err=err))
     assert caught.value.__class__ is kind
-    assert caught.value.words.count("\n") == 0
+    assert caught.value.message.count("\n") == 0
     assert complaint(IMAGE, err).__class__ is kind
 
 
@@ -145,11 +145,11 @@ def test_a_host_without_docker_is_told_so(tmp_path: Path) -> None:
     def none(command: Sequence[str], folder: Path | None = None, timeout: float = 60) -> CommandResult:
         raise FileNotFoundError(2, "No such file", "docker")
 
-    with pytest.raises(Unavailable, match="install Docker, or use the local platform"):
+    with pytest.raises(RequirementMissing, match="install Docker, or use the local platform"):
         run_all(IMAGE, COMMANDS, tmp_path, [], True, none)
 
 
 def test_a_program_that_is_not_in_the_image_is_told(tmp_path: Path) -> None:
     checks = [Check(name, ("/no/envoy", "--mode", "validate"), IMAGE) for name in "ab"]
-    with pytest.raises(Refused, match="/no/envoy is not in envoyproxy"):
+    with pytest.raises(ConfigRefused, match="/no/envoy is not in envoyproxy"):
         run_checks(checks, tmp_path, {}, [], True, Docker())

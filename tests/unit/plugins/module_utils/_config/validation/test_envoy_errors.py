@@ -75,7 +75,7 @@ CANDIDATE = CANDIDATE.split("@@", maxsplit=1)[0] + "\n".join(
 CANDIDATE += "\n  clusters:\n    - name: edge\n      connect_timeout: -1s\n"
 TEXTS = {"edge/bootstrap.yaml": BOOTSTRAP, "edge/listeners.yaml": LISTENERS, "edge/clusters.yaml": CLUSTERS}
 CHECK = Check(
-    "edge", ("envoy",), files=(File("edge/candidate.yaml", CANDIDATE.encode()),), blames=tuple(TEXTS)
+    "edge", ("envoy",), files=(File("edge/candidate.yaml", CANDIDATE.encode()),), validated_files=tuple(TEXTS)
 )
 UNKNOWN_FIELD = (
     "Protobuf message (type envoy.config.bootstrap.v3.Bootstrap reason INVALID_ARGUMENT: invalid JSON  in"
@@ -159,7 +159,7 @@ def test_envoys_words_lead_to_the_line(
     message: str, words: str, place: tuple[str | None, int | None]
 ) -> None:
     found = finding(CHECK, LOG.replace("{}", message), TEXTS)
-    assert (found.words, (found.file, found.line), found.check) == (words, place, "edge")
+    assert (found.message, (found.file, found.line), found.check) == (words, place, "edge")
 
 
 @pytest.mark.parametrize(
@@ -182,12 +182,12 @@ def test_of_another_program_the_last_line_counts() -> None:
     assert (
         said("usage: x\nerror: mapping.yaml: no such label\n").words == "error: mapping.yaml: no such label"
     )
-    check = Check("statsd_exporter", ("statsd_exporter",), blames=("mapping.yaml",))
+    check = Check("statsd_exporter", ("statsd_exporter",), validated_files=("mapping.yaml",))
     assert str(finding(check, "x\nbad\n", {"mapping.yaml": "a"})) == "statsd_exporter: mapping.yaml: bad."
 
 
 def test_silence_is_told_as_such() -> None:
-    assert finding(CHECK, "", TEXTS).words == "it failed without a word."
+    assert finding(CHECK, "", TEXTS).message == "it failed without a word."
 
 
 def test_two_resources_of_one_name_are_found_where_the_second_is() -> None:

@@ -13,8 +13,8 @@ from typing import Any, cast
 import pytest
 from pretended_cluster import Pretended
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import Refused
-from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy.config_admin import Silent
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy.config_admin import AdminUnreachable
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.errors import ConfigRefused
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.errors import ClusterError
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes import live_config
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.live_config import (
@@ -90,10 +90,10 @@ def test_a_cluster_knows_the_pods_that_serve_and_no_others(known: set[str], host
 def test_a_right_that_is_missing_is_no_silence_of_an_envoy(cluster: Pretended, place: Pods) -> None:
     cluster.refuses["apply ConfigMap"] = FORBIDDEN
     with pytest.raises(OSError, match=MAY_NOT):
-        place.put("edge/listeners.yaml", b"new", 0o644)
+        place.write("edge/listeners.yaml", b"new", 0o644)
     cluster.refuses = {"list Pod": FORBIDDEN}
-    with pytest.raises(Refused) as refused:
-        place.running()
+    with pytest.raises(ConfigRefused) as refused:
+        place.is_running()
     assert str(refused.value) == f"Which pods run is not known: {MAY_NOT}. Nothing was changed."
 
 
@@ -101,10 +101,10 @@ def test_what_pods_cannot_be_made_to_read_is_taken_back(
     cluster: Pretended, place: Pods, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(PodAdmin, "get", lambda *_arguments: "LIVE")
-    assert place.running()
+    assert place.is_running()
     cluster.refuses["patch Pod"] = FORBIDDEN
     with pytest.raises(OSError, match=MAY_NOT):
-        place.put("edge/listeners.yaml", b"new", 0o644)
+        place.write("edge/listeners.yaml", b"new", 0o644)
     assert cluster.things["ConfigMap", "web-edge"]["data"] == {"listeners.yaml": "old"}
     assert place.read("edge/listeners.yaml") == b"old"
 
@@ -115,11 +115,11 @@ def test_who_may_not_ask_an_admin_is_told_before_anything_is_changed() -> None:
             raise FORBIDDEN
 
     admin = PodAdmin(cast("Any", Closed()), "web-1", 9901)
-    with pytest.raises(Refused) as refused:
-        admin.running()
+    with pytest.raises(ConfigRefused) as refused:
+        admin.is_running()
     assert str(refused.value) == f"{MAY_NOT}. Nothing was changed."
     # Later something was.
-    with pytest.raises(Silent, match=MAY_NOT):
+    with pytest.raises(AdminUnreachable, match=MAY_NOT):
         admin.get("/stats", 1)
 
 
@@ -138,19 +138,19 @@ def test_what_somebody_else_put_there_is_not_taken_for_what_was_put(
 
     monkeypatch.setattr(Pods, "_touch", late)
     monkeypatch.setattr(PodAdmin, "get", admin)
-    assert place.running()
-    before = place.counts("listeners")
-    place.put("edge/listeners.yaml", b"new\n", 0o644)
-    assert place.taken("listeners", before, (), "", time.monotonic() + 5) == ""
+    assert place.is_running()
+    before = place.update_counts("listeners")
+    place.write("edge/listeners.yaml", b"new\n", 0o644)
+    assert place.confirm("listeners", before, (), "", time.monotonic() + 5) == ""
     assert brought[-1].splitlines()[0] == "new"
     assert place.read("edge/listeners.yaml") == b"new\n"
     # What this folder remembers is what was there: the first reading counts.
     known = len(brought)
     again = Pods(place.cluster, place.folder, place.asked, MAP, place.paths, {**MAP, "data": place.data})
-    assert again.running()
-    before = again.counts("listeners")
-    again.put("edge/listeners.yaml", b"newer\n", 0o644)
-    assert again.taken("listeners", before, (), "", time.monotonic() + 5) == ""
+    assert again.is_running()
+    before = again.update_counts("listeners")
+    again.write("edge/listeners.yaml", b"newer\n", 0o644)
+    assert again.confirm("listeners", before, (), "", time.monotonic() + 5) == ""
     assert len(brought) == known + 1
 
 
@@ -180,10 +180,10 @@ def test_what_is_read_for_another_reason_is_not_taken_for_a_second_reading(
     monkeypatch.setattr(PodAdmin, "get", admin)
     monkeypatch.setattr(live_config, "AGAIN", 0.05)
     place.data = {"listeners.yaml": wanted}
-    assert place.running()
-    before = place.counts("listeners")
-    place.put("edge/listeners.yaml", wanted.encode(), 0o644)
-    assert place.taken("listeners", before, (), "sha256:0a", time.monotonic() + 3) == ""
+    assert place.is_running()
+    before = place.update_counts("listeners")
+    place.write("edge/listeners.yaml", wanted.encode(), 0o644)
+    assert place.confirm("listeners", before, (), "sha256:0a", time.monotonic() + 3) == ""
     assert brought == [wanted, wanted, wanted.replace("sha256:0a", "'sha256:0a again'"), wanted]
 
 
@@ -193,11 +193,11 @@ def test_why_clusters_were_refused_is_in_a_pods_log(
     monkeypatch.setattr(PodAdmin, "get", lambda *_arguments: "cluster_manager.cds.update_rejected: 1")
     monkeypatch.setattr(live_config, "LOGGED_AFTER", (0, 0))
     nothing = "pod web-1: it refused the clusters and tells why in its log only"
-    assert place.refused("clusters") == nothing
+    assert place.rejected_since_start("clusters") == nothing
     why = "Error adding/updating cluster(s) a: Invalid path: /nonexistent/ca.crt"
     cluster.log = [
         f"[2026-11-26 12:22:01.568][1][warning][config] [source/x.cc:81] Filesystem config update rejected: {why}"
     ]
-    assert place.refused("clusters") == f"pod web-1: {why}"
+    assert place.rejected_since_start("clusters") == f"pod web-1: {why}"
     cluster.refuses["logs Pod"] = FORBIDDEN
-    assert place.refused("clusters") == nothing
+    assert place.rejected_since_start("clusters") == nothing

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import File, Wanted
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import DesiredFiles, File
 from ansible_collections.meshlab.envoy.plugins.module_utils._deploy.deployment import Done, Request, present
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer import (
     Applied,
@@ -59,7 +59,7 @@ def test_last_words_are_few_and_short() -> None:
 
 
 def test_a_plan_without_its_document_is_refused(tmp_path: Path) -> None:
-    request = Request("d", "docker", tmp_path / "d", Wanted((File("supervisord.conf", b""),)), (A,))
+    request = Request("d", "docker", tmp_path / "d", DesiredFiles((File("supervisord.conf", b""),)), (A,))
     with pytest.raises(PlatformRefused, match=r"there is no compose\.yaml, which says what runs on docker"):
         present(request, Done())
     assert not (tmp_path / "d").exists()

@@ -91,7 +91,7 @@ class Check(_CheckOptions):
         image: Container image that the command runs in. Null: the command runs on the host.
         command: Program and arguments.
         files: Files that exist only while the check runs.
-        blames: Paths of the files whose lines an error of the check can refer to.
+        validated_files: Paths of the deployed files that the check validates. Errors are reported with their lines.
         version: Envoy version that the executable or the image must have.
         host: Name of the host that runs the check.
     """
@@ -100,7 +100,7 @@ class Check(_CheckOptions):
     image: str | None
     command: list[str]
     files: list[CheckFile]
-    blames: list[str]
+    validated_files: list[str]
     host: str
 
 

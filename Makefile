@@ -181,7 +181,7 @@ sanity: $(TEST_READY) ## ansible-test sanity, without ignores
 	@PYTHONPATH=tools/lint:tools/docs:tools/gallery $(BIN)/python tools/lint/sanity.py $(SANITY_ARGS)
 
 units: $(TEST_READY) ## Unit tests
-	@$(BIN)/pytest --numprocesses auto tests/unit tools $(PYTEST_ARGS)
+	@$(BIN)/pytest --numprocesses auto $(PYTEST_ARGS)
 
 package: $(TEST_READY) ## Build the collection's tarball in build/package, and check what is in it and that it installs
 	@echo "ansible-galaxy collection build"

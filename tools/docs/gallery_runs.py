@@ -2,7 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the last runs of the gallery saw: this checkout's own, which `make demos` and the tests of the gallery write to build/gallery,
-and those on record in docs/site/runs, which `make table` takes from there."""
+and those on record in docs/site/runs, which `make table` takes from there.
+"""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 SUMMARIES = {
     path.stem: " ".join(yaml.safe_load(path.read_text(encoding="utf-8"))["summary"].split())
     for path in (ROOT / "playbooks" / "demos").glob("*.yml")

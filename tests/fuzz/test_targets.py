@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from targets import TARGETS
 
-CORPUS = Path(__file__).parents[1] / "fuzz" / "corpus"
+CORPUS = Path(__file__).parent / "corpus"
 CASES = sorted(path for path in CORPUS.rglob("*") if path.is_file())
 
 

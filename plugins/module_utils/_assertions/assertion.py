@@ -12,30 +12,31 @@ from typing import Any
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.arguments import (
     Scalar,
     choice,
-    dictionary,
+    expected,
+    mapping,
     names,
     number,
     text,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.comparison import (
-    EXACT,
     NUMERIC,
     OPERATORS,
-    Tolerance,
-    in_words,
-    parse_tolerance,
+    PRESENCE,
+    expected_text,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import SpecError
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.re2 import Pattern, compile_pattern
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.tolerance import (
     BINOMIAL,
-    Chance,
+    EXACT,
+    BinomialRange,
+    Tolerance,
     check_binomial,
+    parse_tolerance,
 )
 
 OF = ("value", "delta", "rate")
 ACROSS = ("each", "sum", "min", "max", "avg", "any", "count", "spread")
-PRESENCE = ("present", "absent")
 WINDOWS = ("cumulative", "interval")
 # What can be asked besides stats. `prometheus` is chosen by an endpoint's format, or by labels.
 ASKABLE = ("stats", "server_info", "ready", "clusters", "listeners", "certs", "config", "runtime")
@@ -117,9 +118,9 @@ class Assertion:
         """Whether its names are those of Prometheus' format, also of an Envoy."""
         return self.labels is not None or self.over_labels is not None
 
-    def chance(self, trials: float) -> Chance:
+    def chance(self, trials: float) -> BinomialRange:
         """How many of `trials` chance may pick. Raises ValueError where that cannot be said of them."""
-        return Chance.of(self.op, self.value, self.tolerance, trials)
+        return BinomialRange.of(self.op, self.value, self.tolerance, trials)
 
     @property
     def what(self) -> str:
@@ -139,7 +140,7 @@ class Assertion:
         """What is expected, for a message: `delta eq 20`, `sum ge 5`, `p99 lt 50`."""
         if self.other is not None:
             return self.expecting(f"{self.op} {self.other.read}{self.tolerance}")
-        words = in_words(self.op, self.value, self.tolerance)
+        words = expected_text(self.op, self.value, self.tolerance)
         return self.expecting(f"{words} ({self.read_from})" if self.read_from else words)
 
     @property
@@ -200,7 +201,7 @@ def parse_assertions(entries: Sequence[Mapping[str, Any]] | None) -> list[Assert
 
 
 def _assertion(entry: Any, where: str) -> Assertion:
-    data = dictionary(entry, where, KEYS)
+    data = mapping(entry, where, KEYS)
     stat, match, promql = (text(data, key, where) for key in ("stat", "match", "promql"))
     labels, over_labels = (_labels(data, key, where) for key in ("labels", "over_labels"))
     if sum(map(bool, (stat, match, promql))) != 1 and (stat or match or promql or not labels):
@@ -210,7 +211,7 @@ def _assertion(entry: Any, where: str) -> Assertion:
         )
     if promql and data.get("source", "stats") != "stats":
         raise SpecError(f"{where}: promql says what to ask a Prometheus server; leave source out")
-    op = choice(data, "op", where, OPERATORS, "")
+    op = choice(data, "op", where, OPERATORS)
     over_match = text(data, "over_match", where)
     other = _other(data, op, f"{where}.value")
     tolerance = parse_tolerance(data["tolerance"], f"{where}.tolerance") if "tolerance" in data else EXACT
@@ -258,7 +259,7 @@ def _other(data: Mapping[str, Any], op: str, where: str) -> Assertion | None:
         return None
     if op not in COMPARISONS:
         raise SpecError(f"{where}: what another stat reads goes with {', '.join(COMPARISONS)}, not with {op}")
-    return _assertion({**dictionary(value, where, READ_KEYS), "op": "eq", "value": 0}, where)
+    return _assertion({**mapping(value, where, READ_KEYS), "op": "eq", "value": 0}, where)
 
 
 def _expected(data: Mapping[str, Any], op: str, where: str) -> Scalar | tuple[Scalar, ...] | Pattern | None:
@@ -289,7 +290,7 @@ def _scalar(value: Any, where: str) -> Scalar:
     if isinstance(value, str):
         return value
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise SpecError(f"{where} has to be a number or text, not {value!r}")
+        raise expected(where, "a number or text", value)
     return number(value, where)
 
 
@@ -358,10 +359,7 @@ def _left_to_chance(one: Assertion, where: str) -> None:
     where = f"{where}.tolerance"
     if one.other is not None:
         raise SpecError(f"{where}: {BINOMIAL} needs a probability as value, and what a stat reads is none")
-    try:
-        check_binomial(one.op, one.value)
-    except ValueError as error:
-        raise SpecError(f"{where}: {error}") from None
+    check_binomial(one.op, one.value, where)
     if not one.ratio or one.of == "rate" or one.across not in ("each", "sum"):
         raise SpecError(
             f"{where}: {BINOMIAL} is about how many of how many; it goes with over, the stat that counts all of them, "

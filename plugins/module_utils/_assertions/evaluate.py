@@ -16,7 +16,11 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.measurem
     plain_numbers,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.verdict import Verdict
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.comparison import holds, show, too_far
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.comparison import (
+    compare,
+    format_value,
+    growth_cannot_help,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint import Endpoint, unknown
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.errors import Failure
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.histogram import together
@@ -182,7 +186,9 @@ def _presence(verdict: Verdict) -> Verdict:
     verdict.observed = len(there)
     if op == "absent":
         if there and not (missing and verdict.assertion.across == "any"):
-            return _fail(verdict, Failure("comparison", f"it is there, with {show(there[0].value)}"), there)
+            return _fail(
+                verdict, Failure("comparison", f"it is there, with {format_value(there[0].value)}"), there
+            )
     elif missing and not (there and verdict.assertion.across == "any"):
         return _fail(verdict, missing[0].failure, missing)
     verdict.ok = True
@@ -239,7 +245,7 @@ def _total(verdict: Verdict, readings: list[Reading], seen: _Seen) -> Verdict:
         if text is not None:
             return _fail(
                 verdict,
-                Failure("comparison", f"{show(text.value)} is text, which has no {assertion.across}"),
+                Failure("comparison", f"{format_value(text.value)} is text, which has no {assertion.across}"),
                 [text],
             )
         if not numbers and assertion.across != "sum":
@@ -258,7 +264,7 @@ def _total(verdict: Verdict, readings: list[Reading], seen: _Seen) -> Verdict:
         verdict.final = (
             grows
             and not assertion.ratio
-            and too_far(assertion.op, verdict.observed or 0, assertion.value, assertion.tolerance)
+            and growth_cannot_help(assertion.op, verdict.observed or 0, assertion.value, assertion.tolerance)
         )
     return verdict
 
@@ -286,8 +292,8 @@ def _aggregate(across: str, numbers: list[int | float]) -> int | float:
 
 def _fits(assertion: Assertion, reading: Reading) -> bool:
     if assertion.tolerance.binomial:
-        return reading.below > 0 and assertion.chance(reading.below).explains(reading.above)
-    return reading.value is not None and holds(
+        return reading.below > 0 and assertion.chance(reading.below).contains(reading.above)
+    return reading.value is not None and compare(
         assertion.op, reading.value, assertion.value, assertion.tolerance
     )
 
@@ -296,8 +302,8 @@ def _total_fits(verdict: Verdict) -> bool:
     """Raises ValueError where chance cannot be reckoned with that many in all."""
     assertion = verdict.assertion
     if assertion.tolerance.binomial:
-        return verdict.below > 0 and assertion.chance(verdict.below).explains(verdict.above)
-    return verdict.observed is not None and holds(
+        return verdict.below > 0 and assertion.chance(verdict.below).contains(verdict.above)
+    return verdict.observed is not None and compare(
         assertion.op, verdict.observed, assertion.value, assertion.tolerance
     )
 
@@ -306,7 +312,7 @@ def _past(assertion: Assertion, reading: Reading) -> bool:
     return (
         reading.grows
         and reading.value is not None
-        and too_far(assertion.op, reading.value, assertion.value, assertion.tolerance)
+        and growth_cannot_help(assertion.op, reading.value, assertion.value, assertion.tolerance)
     )
 
 

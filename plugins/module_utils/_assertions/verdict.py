@@ -11,9 +11,12 @@ from typing import Any
 from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.assertion import Assertion
 from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.measurement import Reading
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.arguments import Scalar
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.comparison import show, too_low
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.comparison import (
+    format_value,
+    growth_can_help,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.re2 import Pattern
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.tolerance import Chance
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.tolerance import BinomialRange
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.errors import Failure
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.histogram import Estimate
 
@@ -105,7 +108,7 @@ class Verdict:
             return ", ".join(self.endpoints)
         return f"{len(self.endpoints)} endpoints"
 
-    def _chance(self) -> Chance | None:
+    def _chance(self) -> BinomialRange | None:
         return self.assertion.chance(self.below) if self.below else None
 
     def _expected(self) -> str:
@@ -120,23 +123,21 @@ class Verdict:
                 else f"but {self.failure.message},"
             )
         if chance := self._chance():
-            return f"saw {chance.seen(self.above)}"
+            return f"saw {chance.observed(self.above)}"
         error = self._error()
-        return f"saw {show(self.observed)}{error}"
+        return f"saw {format_value(self.observed)}{error}"
 
     def _seen_in_passing(self) -> str:
         if self.observed is None or self.assertion.op in ("present", "absent"):
             return ""
         if self.below:
-            return f" (saw {show(self.above)})"
-        return f" (saw {show(self.observed)}{self._error()})"
+            return f" (saw {format_value(self.above)})"
+        return f" (saw {format_value(self.observed)}{self._error()})"
 
     def _error(self) -> str:
         if self.estimate is None or self.estimate.low == self.estimate.high:
             return ""
-        return (
-            f" (between {show(self.estimate.low)} and {show(self.estimate.high)}, as far as its buckets tell)"
-        )
+        return f" (between {format_value(self.estimate.low)} and {format_value(self.estimate.high)}, as far as its buckets tell)"
 
     def _lacks_samples(self) -> bool:
         """Whether more samples of a histogram could mend it."""
@@ -145,7 +146,7 @@ class Verdict:
             return True
         if assertion.bucket is None or failure is None or failure.message or failure.kind != "comparison":
             return False
-        return self.observed is not None and too_low(
+        return self.observed is not None and growth_can_help(
             assertion.op, self.observed, assertion.value, assertion.tolerance
         )
 

@@ -21,8 +21,8 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.missing_
     explain_absence,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.verdict import Verdict
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.arguments import positive
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.comparison import too_far
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.arguments import seconds
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.comparison import growth_cannot_help
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import SpecError
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.admin_client import Client
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint import Endpoint
@@ -132,7 +132,7 @@ def watch(
     An assertion that can no longer come true ends the waiting at once. Raises SpecError for what cannot be meant.
     """
     check_some(assertions)
-    timeout, sleep = positive(timeout, "timeout", zero=True), positive(sleep, "sleep", zero=True)
+    timeout, sleep = seconds(timeout, "timeout", zero=True), seconds(sleep, "sleep", zero=True)
     if since is None:
         for position, assertion in enumerate(assertions):
             for one in with_others([assertion]):
@@ -281,7 +281,8 @@ def _doubts(verdict: Verdict) -> list[tuple[str, str]]:
     if assertion.of != "rate" and not assertion.ratio and assertion.across in ("each", "sum", "max"):
         seen = [one.value for one in verdict.readings] if assertion.across == "each" else [verdict.observed]
         if any(
-            value is not None and too_far(assertion.op, value, assertion.value, assertion.tolerance)
+            value is not None
+            and growth_cannot_help(assertion.op, value, assertion.value, assertion.tolerance)
             for value in seen
         ):
             unknown = [one for one in verdict.readings if one.counter is None and one.value is not None]

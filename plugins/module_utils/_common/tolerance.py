@@ -1,30 +1,41 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How far off a number may be: by an amount, by a share of it, or by what chance does to a share."""
+
+"""Tolerances of an expected number: an amount, a share of the number, or a binomial distribution."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Union
+from typing import Any
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.arguments import (
+    Number,
+    expected,
+    mapping,
+    shown,
+    to_number,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.binomial import MOST_TRIALS, bounds
-
-# Aliases are evaluated, and ansible-test reads module_utils as the oldest Python that it knows.
-Number = Union[int, float]  # noqa: UP007
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import ArgumentError
 
 BINOMIAL = "binomial"
-# One run in a million fails although nothing is wrong, for each expectation.
+# For each expectation, one run in a million fails although the probability is as expected.
 FALSE_ALARM = 1e-6
-# What chance can be given a part in: the others would say nothing, or the contrary of what they look like.
-OPERATORS = ("eq", "le", "ge", "between")
+LOWEST_FALSE_ALARM, HIGHEST_FALSE_ALARM = 1e-15, 0.5
+# The other operators have no meaning for a count that is random.
+BINOMIAL_OPERATORS = ("eq", "le", "ge", "between")
 
 
 @dataclass(frozen=True)
 class Tolerance:
-    """How far off a number may be. Above 0, `false_alarm` is how often chance may be taken for a mistake."""
+    """How far an observed number may be from the expected one.
+
+    `amount` is a number, or a share of the expected number where `relative` is set. `false_alarm` above 0 makes the tolerance
+    binomial: it is the probability that a correct system fails the expectation.
+    """
 
     amount: float = 0.0
     relative: bool = False
@@ -32,16 +43,19 @@ class Tolerance:
 
     @property
     def binomial(self) -> bool:
+        """Whether the tolerance follows from the number of trials."""
         return self.false_alarm > 0
 
-    def around(self, expected: Number) -> Number:
-        if not self.amount:
-            return 0  # a float would round whole numbers beyond 2**53
-        return abs(expected) * self.amount if self.relative else self.amount
+    def around(self, number: Number) -> Number:
+        """Return how far off an observed number may be where `number` is expected."""
+        if self.relative:
+            return abs(number) * self.amount
+        # An integer, so that integers above 2**53 are not rounded.
+        return int(self.amount) if self.amount.is_integer() else self.amount
 
     def __str__(self) -> str:
         if self.binomial:
-            return " ± chance"
+            return " (binomial)"
         if not self.amount:
             return ""
         return f" ± {self.amount * 100:g} %" if self.relative else f" ± {self.amount:g}"
@@ -50,36 +64,43 @@ class Tolerance:
 EXACT = Tolerance()
 
 
-def parse_tolerance(value: Any) -> Tolerance:
-    """Read a number, a share such as `5%`, `binomial`, or `{binomial: FALSE_ALARM}`. Raises ValueError."""
+def parse_tolerance(value: Any, where: str) -> Tolerance:
+    """Return the tolerance that a number, a share such as `5%`, `binomial` or `{binomial: FALSE_ALARM}` describes.
+
+    Raises:
+        ArgumentError: The value is none of these.
+
+    Example:
+        >>> parse_tolerance("5%", "tolerance")
+        Tolerance(amount=0.05, relative=True, false_alarm=0.0)
+    """
     if isinstance(value, Mapping):
-        if set(value) != {BINOMIAL}:
-            raise ValueError(
-                f"takes {BINOMIAL} and nothing else as a dictionary, not {', '.join(map(str, value))}"
-            )
-        return Tolerance(false_alarm=_false_alarm(value[BINOMIAL]))
+        return Tolerance(false_alarm=_false_alarm(mapping(value, where, [BINOMIAL]), where))
     text = str(value).strip()
     if text == BINOMIAL:
         return Tolerance(false_alarm=FALSE_ALARM)
     relative = text.endswith("%")
-    amount = _number(text.removesuffix("%").strip())
+    amount = to_number(text[:-1].strip() if relative else text)
     if amount is None or not 0 <= amount < math.inf:
-        raise ValueError(f"has to be a number of 0 or more, a share such as 5%, or {BINOMIAL}, not {value!r}")
-    return Tolerance(amount / 100 if relative else amount, relative)
+        raise expected(where, f"a number of 0 or more, a share such as 5%, or {BINOMIAL}", value)
+    return Tolerance(amount / 100 if relative else float(amount), relative)
 
 
-def check_binomial(op: str, value: Any) -> None:
-    """Raise ValueError where a comparison leaves chance no part, or its value is no probability."""
-    if op not in OPERATORS:
-        raise ValueError(f"{BINOMIAL} goes with {', '.join(OPERATORS)}, not with {op}")
-    for one in _probabilities(op, value):
-        if isinstance(one, str) or not 0 <= one <= 1:
-            raise ValueError(f"{BINOMIAL} is about a share, and {one!r} is none from 0 to 1")
+def check_binomial(op: str, value: Any, where: str) -> None:
+    """Raise ArgumentError where `tolerance: binomial` cannot be used with an operator and its value."""
+    if op not in BINOMIAL_OPERATORS:
+        allowed = ", ".join(BINOMIAL_OPERATORS)
+        raise ArgumentError(where, f"{BINOMIAL} does not work with op {op}. Use one of: {allowed}.")
+    for each in _probabilities(op, value):
+        if isinstance(each, str) or not 0 <= each <= 1:
+            raise ArgumentError(
+                where, f"{BINOMIAL} needs a value from 0 to 1, a probability, but the value is {shown(each)}."
+            )
 
 
 @dataclass(frozen=True)
-class Chance:
-    """A share that is left to chance: how many of `trials` may be picked."""
+class BinomialRange:
+    """How often a random event may occur in a number of trials."""
 
     op: str
     value: Number | Sequence[Number]
@@ -88,54 +109,71 @@ class Chance:
     most: int
 
     @classmethod
-    def of(cls, op: str, value: Any, tolerance: Tolerance, trials: Number) -> Chance:
-        """Return the bounds for this number of trials. Raises ValueError where there are none to be computed for it."""
+    def of(cls, op: str, value: Any, tolerance: Tolerance, trials: Number) -> BinomialRange:
+        """Return the range for a number of trials.
+
+        Args:
+            op: One of BINOMIAL_OPERATORS.
+            value: The expected probability; for `between`, the lowest and the highest one.
+            tolerance: A binomial tolerance.
+            trials: How many trials there were.
+
+        Raises:
+            ValueError: The number of trials is not from 1 to 10**12, or has a fraction.
+
+        Example:
+            >>> BinomialRange.of("eq", 0.1, parse_tolerance("binomial", "tolerance"), 200).expected
+            '10 %: 3 to 43 of 200'
+        """
         if not 0 < trials <= MOST_TRIALS or trials != int(trials):
             raise ValueError(
-                f"{trials:g} is no number of which chance could pick some; it needs 1 to {MOST_TRIALS:g}"
+                f"a binomial tolerance needs 1 to {MOST_TRIALS:g} trials, and there were {trials:g}"
             )
         lowest, highest = _probabilities(op, value)
         fewest, most = bounds(int(trials), lowest, highest, tolerance.false_alarm)
         return cls(op, value, int(trials), fewest, most)
 
-    def explains(self, picked: Number) -> bool:
-        return self.fewest <= picked <= self.most
+    def contains(self, count: Number) -> bool:
+        """Return whether the expected probability explains this count."""
+        return self.fewest <= count <= self.most
 
     @property
     def expected(self) -> str:
-        """What is expected, in words: `10 %: 3 to 43 of 200`."""
-        low, high = (percent(one) for one in _probabilities(self.op, self.value))
-        words = {"eq": low, "le": f"at most {high}", "ge": f"at least {low}", "between": f"{low} to {high}"}
-        return f"{words[self.op]}: {self.fewest} to {self.most} of {self.trials}"
+        """What is expected, for a message: `10 %: 3 to 43 of 200`."""
+        low, high = (percent(each) for each in _probabilities(self.op, self.value))
+        probability = {
+            "eq": low,
+            "le": f"at most {high}",
+            "ge": f"at least {low}",
+            "between": f"{low} to {high}",
+        }
+        return f"{probability[self.op]}: {self.fewest} to {self.most} of {self.trials}"
 
-    def seen(self, picked: Number) -> str:
-        """What was seen, in words: `50 of 200 (25 %)`."""
-        return f"{picked} of {self.trials} ({percent(picked / self.trials)})"
+    def observed(self, count: Number) -> str:
+        """Return what was observed, for a message: `50 of 200 (25 %)`."""
+        return f"{count} of {self.trials} ({percent(count / self.trials)})"
 
 
 def percent(share: float) -> str:
+    """Return a share as per cent with four significant digits: `12.5 %`."""
     return f"{share * 100:.4g} %"
 
 
 def _probabilities(op: str, value: Any) -> tuple[Any, Any]:
-    """The lowest and the highest probability that a comparison accepts."""
+    """Return the lowest and the highest probability that a comparison accepts."""
     if op == "between":
         low, high = value
         return low, high
     return (0 if op == "le" else value), (1 if op == "ge" else value)
 
 
-def _false_alarm(value: Any) -> float:
-    share = None if isinstance(value, bool) else _number(str(value))
-    if share is None or not 1e-15 <= share <= 0.5:
-        raise ValueError(
-            f"{BINOMIAL} takes how often a false alarm may be, from 1e-15 to 0.5, such as 1e-6; not {value!r}"
+def _false_alarm(entry: Mapping[str, Any], where: str) -> float:
+    value = entry.get(BINOMIAL)
+    share = to_number(value)
+    if share is None or not LOWEST_FALSE_ALARM <= share <= HIGHEST_FALSE_ALARM:
+        raise expected(
+            f"{where}.{BINOMIAL}",
+            f"the probability of a false alarm from {LOWEST_FALSE_ALARM:g} to {HIGHEST_FALSE_ALARM:g}, such as 1e-6",
+            value,
         )
-    return share
-
-
-def _number(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None
+    return float(share)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.boolean import truth
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.boolean import to_boolean
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError, check_known
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.schema import Option
 
@@ -48,7 +48,7 @@ def _converted(value: Any, kind: str, file: str, path: str) -> Any:
         return str(value)
     if kind == "int" and isinstance(value, str) and re.fullmatch(r"[+-]?\d+", value):
         return int(value)
-    if kind == "bool" and isinstance(value, str) and (said := truth(value)) is not None:
+    if kind == "bool" and isinstance(value, str) and (said := to_boolean(value)) is not None:
         return said
     fits = {
         "str": isinstance(value, str),

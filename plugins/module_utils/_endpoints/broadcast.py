@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.arguments import positive
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.arguments import seconds
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import SpecError
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.admin_client import Client
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint import Endpoint
@@ -52,7 +52,7 @@ def put(
     limits: Limits = DEFAULT_LIMITS,
 ) -> list[Reply[T]]:
     """Puts `question` to each endpoint with an `empty()` to fill. Raises SpecError for an endpoint that is no admin, or no time."""
-    timeout = positive(timeout, "timeout")
+    timeout = seconds(timeout, "timeout")
     for endpoint in endpoints:
         if endpoint.format != "envoy":
             raise SpecError(

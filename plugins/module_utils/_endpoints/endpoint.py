@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.arguments import choice, dictionary, text
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.arguments import choice, mapping, text
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import SpecError
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.errors import Failure
 
@@ -190,7 +190,7 @@ def _access(
 
 
 def _endpoint(entry: Any, where: str, access: Access | None = None) -> Endpoint:
-    data = dictionary(entry, where, KEYS)
+    data = mapping(entry, where, KEYS)
     selector = text(data, "selector", where)
     container = text(data, "container", where)
     form = choice(data, "format", where, FORMATS, "envoy")

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, 
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.arguments import positive
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.arguments import seconds
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import SpecError
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.admin_client import MAX_BYTES, Client
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint import Endpoint
@@ -47,7 +47,7 @@ def limits_from(given: Mapping[str, Any]) -> Limits:
     if given["max_bytes"] < 1:
         raise SpecError(f"max_bytes has to be 1 or more, not {given['max_bytes']}")
     return Limits(
-        given["concurrency"], positive(given["request_timeout"], "request_timeout"), given["max_bytes"]
+        given["concurrency"], seconds(given["request_timeout"], "request_timeout"), given["max_bytes"]
     )
 
 
@@ -185,7 +185,7 @@ def scrape(
 
     `seen` is called with each page as soon as it is there. Raises SpecError for a `timeout` that is none.
     """
-    timeout = positive(timeout, "timeout")
+    timeout = seconds(timeout, "timeout")
 
     async def run() -> Snapshot:
         fleet = Fleet(endpoints, limits)

@@ -143,12 +143,9 @@ def _tolerance(data: Mapping[str, Any], op: str, value: object, of: str, where: 
     if "tolerance" not in data:
         return EXACT
     where = f"{where}.tolerance"
-    try:
-        tolerance = parse_tolerance(data["tolerance"])
-        if tolerance.binomial:
-            check_binomial(op, value)
-    except ValueError as error:
-        raise TrafficError(f"{where} {error}") from None
+    tolerance = parse_tolerance(data["tolerance"], where)
+    if tolerance.binomial:
+        check_binomial(op, value, where)
     if tolerance.binomial and of != "share":
         raise TrafficError(f"{where}: {BINOMIAL} is about how many of all requests; it goes with `of: share`")
     return tolerance

@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-import math
 import re
 from typing import Any
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.tolerance import Chance
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.comparison import compare
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.tolerance import BinomialRange
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.counters import Result
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.expectations import Expectation
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.traffic_spec import Traffic
@@ -28,11 +28,13 @@ def _verdict(expectation: Expectation, position: int, result: Result) -> dict[st
     where = f"{result.name}: {expectation.name}: " if expectation.name else f"{result.name}: "
     unit = _unit(expectation)
     if expectation.tolerance.binomial and counted is not None and result.sent:
-        chance = Chance.of(expectation.op, expectation.value, expectation.tolerance, result.sent)
-        ok, expected = chance.explains(counted), chance.expected
-        seen, unseen = _shown(counted), chance.seen(counted)
+        chance = BinomialRange.of(expectation.op, expectation.value, expectation.tolerance, result.sent)
+        ok, expected = chance.contains(counted), chance.expected
+        seen, unseen = _shown(counted), chance.observed(counted)
     else:
-        ok = observed is not None and holds(expectation, observed)
+        ok = observed is not None and compare(
+            expectation.op, observed, expectation.value, expectation.tolerance
+        )
         expected = bound(expectation)
         seen = unseen = "" if observed is None else _shown(observed)
     if observed is None:
@@ -54,7 +56,7 @@ def in_words(expectation: Expectation, trials: int | None) -> str:
     """Return what is expected, before anything is sent: `24 answers with status 200`; `trials` requests will be, where that is known."""
     name = f"{expectation.name}: " if expectation.name else ""
     if expectation.tolerance.binomial and trials:
-        chance = Chance.of(expectation.op, expectation.value, expectation.tolerance, trials)
+        chance = BinomialRange.of(expectation.op, expectation.value, expectation.tolerance, trials)
         return name + _numbered(_unit(expectation), chance.expected)
     return name + _numbered(_unit(expectation, of_many=True), bound(expectation))
 
@@ -87,23 +89,6 @@ def spread(hosts: dict[str, int], among: tuple[str, ...] = ()) -> float | None:
     if not sum(numbers):
         return None
     return (max(numbers) - min(numbers)) / (sum(numbers) / len(numbers))
-
-
-def holds(expectation: Expectation, observed: float) -> bool:
-    """Whether a number is what was expected. A tolerance widens what is accepted; of `ne`, what is refused."""
-    op, value, around = expectation.op, expectation.value, expectation.tolerance.around
-    if isinstance(value, tuple):
-        if op == "between":
-            return value[0] - around(value[0]) <= observed <= value[1] + around(value[1])
-        return any(_is(observed, one, around(one)) for one in value)
-    if op in ("eq", "ne"):
-        return _is(observed, value, around(value)) == (op == "eq")
-    low, high = value - around(value), value + around(value)
-    return {"lt": observed < high, "le": observed <= high, "gt": observed > low, "ge": observed >= low}[op]
-
-
-def _is(observed: float, expected: float, around: float) -> bool:
-    return math.isclose(observed, expected) or abs(observed - expected) <= around
 
 
 def bound(expectation: Expectation) -> str:

@@ -10,12 +10,13 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import ArgumentError
+
 MOST = 1e15  # beyond it a float is no longer exact; infinite and no numbers are beyond it too
 TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
-class TrafficError(ValueError):
-    """Traffic that cannot be sent as it is written: says which key, and what to do."""
+TrafficError = ArgumentError
 
 
 def dictionary(entry: Any, where: str, known: Sequence[str]) -> dict[str, Any]:

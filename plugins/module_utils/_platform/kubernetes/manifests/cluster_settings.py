@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.boolean import truth
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.boolean import to_boolean
 
 ServiceType = Literal["ClusterIP", "NodePort", "LoadBalancer"]
 Termination = Literal["passthrough", "reencrypt"]
@@ -65,7 +65,7 @@ def read_settings(data: Mapping[str, Any], openshift: bool) -> Settings:
 
 
 def _truth(key: str, value: Any) -> bool:
-    found = truth(str(value))
+    found = to_boolean(str(value))
     if found is None:
         raise SettingsError(f"{key}: has to be true or false, not '{value}'")
     return found

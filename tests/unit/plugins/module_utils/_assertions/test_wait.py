@@ -154,11 +154,11 @@ NAN = float("nan")
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({"timeout": NAN}, "timeout has to be a number"),
-        ({"timeout": -1}, "timeout has to be 0 or more"),
-        ({"timeout": float("inf")}, "timeout has to be 0 or more"),
-        ({"sleep": -0.5}, "sleep has to be 0 or more"),
-        ({"sleep": NAN}, "sleep has to be a number"),
+        ({"timeout": NAN}, "timeout: expected a number"),
+        ({"timeout": -1}, "timeout: expected a number of 0 or more"),
+        ({"timeout": float("inf")}, "timeout: expected a number of 0 or more"),
+        ({"sleep": -0.5}, "sleep: expected a number of 0 or more"),
+        ({"sleep": NAN}, "sleep: expected a number"),
     ],
 )
 def test_a_time_that_cannot_be_meant(look: Look, given: dict[str, float], words: str) -> None:
@@ -169,9 +169,9 @@ def test_a_time_that_cannot_be_meant(look: Look, given: dict[str, float], words:
 @pytest.mark.parametrize("timeout", [NAN, -1, 0])
 def test_a_time_to_read_in_that_cannot_be_meant(look: Look, timeout: float) -> None:
     endpoints = parse_endpoints([{"name": "edge", "url": "http://edge"}])
-    with pytest.raises(SpecError, match="timeout has to be"):
+    with pytest.raises(SpecError, match="timeout: expected"):
         inspect(endpoints, timeout=timeout)
-    with pytest.raises(SpecError, match="timeout has to be"):
+    with pytest.raises(SpecError, match="timeout: expected"):
         put(endpoints, lambda client, reply: asyncio.sleep(0), list, timeout)
 
 

@@ -1,7 +1,8 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`tolerance` as people write it, and in the words of messages."""
+
+"""`tolerance` as people write it, and the range of counts that a binomial tolerance accepts."""
 
 from __future__ import annotations
 
@@ -9,9 +10,10 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import ArgumentError
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.tolerance import (
     FALSE_ALARM,
-    Chance,
+    BinomialRange,
     Tolerance,
     check_binomial,
     parse_tolerance,
@@ -19,60 +21,67 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._common.tolerance im
 
 
 @pytest.mark.parametrize(
-    ("value", "read"),
+    ("value", "tolerance"),
     [
         (5, Tolerance(5)),
         ("0.5", Tolerance(0.5)),
         ("5%", Tolerance(0.05, relative=True)),
         ("binomial", Tolerance(false_alarm=FALSE_ALARM)),
-        # As YAML 1.1 reads 1e-9: text.
+        # YAML 1.1 reads 1e-9 as text.
         ({"binomial": "1e-9"}, Tolerance(false_alarm=1e-9)),
         ({"binomial": 0.01}, Tolerance(false_alarm=0.01)),
     ],
 )
-def test_what_may_be_written(value: Any, read: Tolerance) -> None:
-    assert parse_tolerance(value) == read
+def test_parse_tolerance(value: Any, tolerance: Tolerance) -> None:
+    assert parse_tolerance(value, "tolerance") == tolerance
 
 
 @pytest.mark.parametrize(
-    ("value", "words"),
+    ("value", "error"),
     [
-        ("binomal", "or binomial, not 'binomal'"),
-        ("-1", "a number of 0 or more"),
-        (True, "a number of 0 or more"),
-        ([5], "a number of 0 or more"),
-        ({}, "nothing else as a dictionary"),
-        ({"binomial": 1e-6, "normal": 1}, "not binomial, normal"),
-        ({"binomial": 0}, "how often a false alarm may be"),
+        ("binomal", "or binomial, got 'binomal'"),
+        ("-1", "expected a number of 0 or more"),
+        ("five", "expected a number of 0 or more"),
+        ("nan", "expected a number of 0 or more"),
+        ("inf", "expected a number of 0 or more"),
+        ("", "expected a number of 0 or more"),
+        (True, "expected a number of 0 or more"),
+        ([5], "expected a number of 0 or more"),
+        (
+            {},
+            r"\.binomial: expected the probability of a false alarm from 1e-15 to 0.5, such as 1e-6, got nothing",
+        ),
+        ({"binomial": 1e-6, "normal": 1}, "unknown key 'normal'"),
+        ({"binomial": 0}, "the probability of a false alarm"),
         ({"binomial": 0.9}, "from 1e-15 to 0.5"),
-        ({"binomial": True}, "not True"),
-        ({"binomial": "often"}, "not 'often'"),
+        ({"binomial": True}, "got true"),
+        ({"binomial": "often"}, "got 'often'"),
     ],
 )
-def test_what_may_not(value: Any, words: str) -> None:
-    with pytest.raises(ValueError, match=words):
-        parse_tolerance(value)
+def test_parse_tolerance_refuses_other_values(value: Any, error: str) -> None:
+    with pytest.raises(ArgumentError, match=rf"^x\.tolerance.*{error}"):
+        parse_tolerance(value, "x.tolerance")
 
 
 @pytest.mark.parametrize(
-    ("op", "value", "words"),
+    ("op", "value", "error"),
     [
-        ("ne", 0.1, "goes with eq, le, ge, between, not with ne"),
-        ("lt", 0.1, "not with lt"),
-        ("in", (0.1, 0.2), "not with in"),
-        ("eq", 10, "10 is none from 0 to 1"),
-        ("ge", -0.1, "-0.1 is none"),
-        ("between", (0.1, 20), "20 is none"),
-        ("eq", "LIVE", "'LIVE' is none"),
+        ("ne", 0.1, "binomial does not work with op ne. Use one of: eq, le, ge, between."),
+        ("lt", 0.1, "does not work with op lt"),
+        ("in", (0.1, 0.2), "does not work with op in"),
+        ("eq", 10, "a probability, but the value is 10"),
+        ("ge", -0.1, "the value is -0.1"),
+        ("between", (0.1, 20), "the value is 20"),
+        ("eq", "LIVE", "the value is 'LIVE'"),
     ],
 )
-def test_where_chance_has_no_part(op: str, value: Any, words: str) -> None:
-    with pytest.raises(ValueError, match=words):
-        check_binomial(op, value)
+def test_check_binomial_refuses_operators_and_values(op: str, value: Any, error: str) -> None:
+    with pytest.raises(ArgumentError, match=error):
+        check_binomial(op, value, "tolerance")
 
 
 @pytest.mark.parametrize(
-    ("op", "value", "words", "fits"),
+    ("op", "value", "text", "accepted"),
     [
         ("eq", 0.1, "10 %: 3 to 43 of 200", range(3, 44)),
         ("ge", 0.1, "at least 10 %: 3 to 200 of 200", range(3, 201)),
@@ -82,14 +91,14 @@ def test_where_chance_has_no_part(op: str, value: Any, words: str) -> None:
         ("eq", 1, "100 %: 200 to 200 of 200", range(200, 201)),
     ],
 )
-def test_what_chance_explains(op: str, value: Any, words: str, fits: range) -> None:
-    chance = Chance.of(op, value, parse_tolerance("binomial"), 200)
-    assert chance.expected == words
-    assert [one for one in range(-1, 203) if chance.explains(one)] == list(fits)
-    assert chance.seen(37) == "37 of 200 (18.5 %)"
+def test_binomial_range(op: str, value: Any, text: str, accepted: range) -> None:
+    found = BinomialRange.of(op, value, parse_tolerance("binomial", "tolerance"), 200)
+    assert found.expected == text
+    assert [count for count in range(-1, 203) if found.contains(count)] == list(accepted)
+    assert found.observed(37) == "37 of 200 (18.5 %)"
 
 
 @pytest.mark.parametrize("trials", [0, -3, 2.5, 10**13])
-def test_of_how_many_nothing_can_be_said(trials: float) -> None:
-    with pytest.raises(ValueError, match="is no number of which chance could pick some"):
-        Chance.of("eq", 0.1, parse_tolerance("binomial"), trials)
+def test_binomial_range_refuses_numbers_of_trials(trials: float) -> None:
+    with pytest.raises(ValueError, match=r"a binomial tolerance needs 1 to 1e\+12 trials, and there were "):
+        BinomialRange.of("eq", 0.1, parse_tolerance("binomial", "tolerance"), trials)

@@ -34,12 +34,12 @@ ONE = {"stat": "a.b", "op": "eq", "value": 1}
     [
         ({"stat": None}, "either stat"),
         ({"match": "a"}, "not both"),
-        ({"op": None}, "op is missing"),
-        ({"op": "equals"}, "'equals' is none of eq"),
+        ({"op": None}, "op: a value is missing"),
+        ({"op": "equals"}, "unknown value 'equals'"),
         ({"value": None}, "value is missing"),
-        ({"value": [1]}, "has to be a number or text"),
-        ({"value": True}, "has to be a number or text"),
-        ({"op": "lt", "value": "x"}, "has to be a number"),
+        ({"value": [1]}, "expected a number or text"),
+        ({"value": True}, "expected a number or text"),
+        ({"op": "lt", "value": "x"}, "expected a number"),
         ({"op": "between", "value": [2, 1]}, "lowest, highest"),
         ({"op": "between", "value": 2}, "has to be a list"),
         ({"op": "absent"}, "leave it out"),
@@ -60,18 +60,18 @@ ONE = {"stat": "a.b", "op": "eq", "value": 1}
         ({"over": "c", "over_labels": 5}, "over_labels has to be a dictionary"),
         ({"stat": None, "labels": {}}, "either stat"),
         ({"labels": ["a"]}, "dictionary"),
-        ({"acros": "sum"}, "did you mean across"),
+        ({"acros": "sum"}, "Did you mean .across"),
         ({"tolerance": "-5%"}, "tolerance"),
         ({"tolerance": "binomial"}, "it goes with over"),
         ({"tolerance": "binomial", "over": "b", "of": "rate"}, "of: value or delta"),
         ({"tolerance": "binomial", "over": "b", "across": "max"}, "each or sum"),
-        ({"tolerance": "binomial", "over": "b", "op": "gt"}, "goes with eq, le, ge, between"),
-        ({"tolerance": "binomial", "over": "b", "value": 5}, "5 is none from 0 to 1"),
+        ({"tolerance": "binomial", "over": "b", "op": "gt"}, "Use one of: eq, le, ge, between"),
+        ({"tolerance": "binomial", "over": "b", "value": 5}, "the value is 5"),
         ({"tolerance": {"binomial": 2}, "over": "b"}, "false alarm"),
         ({"default": "none"}, "default"),
         ({"quantile": 0.5, "default": 0}, "no quantile of nothing"),
         ({"endpoint": [1]}, "a name or a list of names"),
-        ({"stat": {"a": 1}}, "has to be text"),
+        ({"stat": {"a": 1}}, "expected text"),
     ],
 )
 def test_an_assertion_that_cannot_be_meant(change: dict[str, Any], words: str) -> None:
@@ -100,7 +100,7 @@ def test_an_assertion_in_words() -> None:
             }
         ]
     )[0]
-    assert one.expected == "sum p99 delta lt 50 ± 5 %"
+    assert one.expected == "sum p99 delta less than 50 ± 5 %"
     assert parse_assertions(None) == []
     assert parse_assertions([{"stat": "a", "op": "between", "value": "1, 2"}])[0].value == (1, 2)
 
@@ -122,11 +122,11 @@ def test_an_assertion_in_words() -> None:
         ({"url": "unix://run/x"}, "absolute path"),
         ({"url": "unix:///x", "container": "c"}, "inside a container"),
         ({"url": "https://x", "container": "c"}, "inside a container"),
-        ({"url": "http://a", "format": "json"}, "none of envoy, prometheus"),
+        ({"url": "http://a", "format": "json"}, "Use one of: envoy, prometheus"),
         ({"url": "http://a", "headers": {"a b": "c"}}, "no header can carry"),
         ({"url": "http://a", "headers": {"a": "c\nd"}}, "no header can carry"),
         ({"url": "http://a", "client_key": "k"}, "client_cert"),
-        ({"url": "http://a", "contianer": "k"}, "did you mean container"),
+        ({"url": "http://a", "contianer": "k"}, "Did you mean .container"),
     ],
 )
 def test_an_endpoint_that_cannot_be_meant(entry: dict[str, Any], words: str) -> None:

@@ -218,7 +218,7 @@ def pod_port(value: Any, where: str) -> int | str:
 
 
 def expected(where: str, what: str, value: object) -> ArgumentError:
-    """Return the error for a value of the wrong kind: `timeout: expected a number above 0, got 'soon'.`"""
+    """Return the error for a value of the wrong kind: `x: expected a number, got 'soon'`."""
     return ArgumentError(where, f"expected {what}, got {shown(value)}.")
 
 

@@ -228,6 +228,7 @@ static_resources:
 """
 
 
+@pytest.mark.docker
 def test_an_envoy_image_of_ones_own(collections: Path) -> None:
     registry = os.environ.get("MESHLAB_LAB_REGISTRY", "")
     with elsewhere("docker", collections) as home:
@@ -284,6 +285,7 @@ def test_an_envoy_image_of_ones_own(collections: Path) -> None:
             docker("rmi", "--force", image)
 
 
+@pytest.mark.docker
 def test_the_official_envoy_image(collections: Path) -> None:
     with elsewhere("docker", collections) as home:
         official = {"version": VERSION, "image": f"envoyproxy/envoy:v{VERSION}"}

@@ -85,6 +85,7 @@ def test_a_plain_machine_as_a_user_without_rights(sshd: dict[str, str]) -> None:
     assert processes_of(state) == []
 
 
+@pytest.mark.docker
 def test_a_docker_host(sshd: dict[str, str]) -> None:
     home = remote("docker", "lab", sshd)
     demo = home.demo(DEMO)
@@ -102,6 +103,7 @@ def test_a_docker_host(sshd: dict[str, str]) -> None:
     assert not state.exists()
 
 
+@pytest.mark.docker
 def test_a_user_who_may_not_use_docker(sshd: dict[str, str]) -> None:
     home = remote("docker", "unprivileged", sshd)
     user = pwd.getpwnam(sshd["MESHLAB_SSHD_UNPRIVILEGED_USER"])

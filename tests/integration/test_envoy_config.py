@@ -607,6 +607,7 @@ def docker_has(image: str) -> bool:
         return False
 
 
+@pytest.mark.docker
 def test_an_image_validates_as_the_binary_does(edge: Edge) -> None:
     if not docker_has(IMAGE):
         pytest.skip(f"there is no Docker with {IMAGE}")

@@ -18,12 +18,12 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-import by_hand
-import fleet
-import pods
-import sandboxes
-import whole_gallery
-from demo_file import demo_file
+import gallery_duration
+import kubernetes_deployment
+import manual_compose
+import many_endpoints
+import sandbox_lines
+from front_proxy_demo import demo_file
 from measure import ROOT, Figure, in_turn, median, run, said, tell
 
 BIN = ROOT / ".venv/bin"
@@ -54,7 +54,7 @@ def compose(folder: Path, *arguments: str) -> float:
 
 def curl() -> float:
     """The requests of the demo: 24 and 12 and 6, and 3 straight to an app, which by hand is not published."""
-    base = f"http://127.0.0.1:{by_hand.EDGE_PORT}/service"
+    base = f"http://127.0.0.1:{manual_compose.EDGE_PORT}/service"
     return run(["curl", "--silent", "--fail", f"{base}/1?[1-33]", f"{base}/2?[1-12]"])
 
 
@@ -129,10 +129,10 @@ def speed_of_a_service(folder: Path) -> list[Figure]:
 PARTS: dict[str, Callable[[Path], list[Figure]]] = {
     "deployment": speed_of_a_deployment,
     "service": speed_of_a_service,
-    "kubernetes": pods.figures,
-    "fleet": fleet.figures,
-    "lines": sandboxes.figures,
-    "gallery": whole_gallery.figures,
+    "kubernetes": kubernetes_deployment.figures,
+    "fleet": many_endpoints.figures,
+    "lines": sandbox_lines.figures,
+    "gallery": gallery_duration.figures,
 }
 
 
@@ -145,7 +145,7 @@ def main() -> int:
     folder = Path(tempfile.mkdtemp(prefix="meshlab-bench-"))
     try:
         for services in (FEW, MANY):
-            by_hand.write(folder / f"hand{services}", services)
+            manual_compose.write(folder / f"hand{services}", services)
         figures = [figure for part in parts for figure in PARTS[part](folder)]
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -4,9 +4,9 @@
 
 """Lines that a reader must read per demo, beside those of the sandbox of envoyproxy/examples that it corresponds to.
 
-    sandboxes.py PATH [--write]
+    sandbox_lines.py PATH [--write]
 
-counts a clone at PATH, shows what is counted, and tells where sandboxes.yml says otherwise; with `--write` it becomes what is said.
+counts a clone at PATH, shows what is counted, and tells where sandbox_lines.yml says otherwise; with `--write` it becomes what is said.
 Nothing of a sandbox is kept here but its numbers, and the commit at which they were counted.
 
 A line counts that is neither empty nor only a comment, of what has to be read to understand and run a sandbox: compose files, Envoy's

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from whole_gallery import can_curl, checked, curl, not_as_expected
+from gallery_duration import can_curl, checked, curl, not_as_expected
 
 HTTP = {"name": "some", "url": "http://127.0.0.1:18080/a?b=1"}
 

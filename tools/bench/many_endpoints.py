@@ -4,7 +4,7 @@
 
 """What one task over a thousand Envoys costs beside curl, beside a loop over uri, and in memory; and how that grows.
 
-Everything is on loopback. The thousand are replayed from one real Envoy's answer (replay.py); 200 real ones are asked too, where they fit.
+Everything is on loopback. The thousand are replayed from one real Envoy's answer (replayed_admins.py); 200 real ones are asked too, where they fit.
 """
 
 from __future__ import annotations
@@ -211,7 +211,7 @@ def arguments(ports: Sequence[int], identify: bool = False) -> dict[str, Any]:
 def task(module: str, given: Mapping[str, Any]) -> dict[str, Any]:
     """Run a module in a process of its own; end where what it expects does not hold."""
     done = subprocess.run(
-        [str(BIN / "python"), str(HERE / "one_task.py"), module],
+        [str(BIN / "python"), str(HERE / "run_module.py"), module],
         input=json.dumps(given),
         env={**os.environ, "PYTHONPATH": str(ROOT / ".venv/collections")},
         capture_output=True,
@@ -249,7 +249,7 @@ def replayed(answer: Path, count: int, whole: bool) -> Iterator[list[int]]:
     """So many ports that replay an answer."""
     command = [
         sys.executable,
-        str(HERE / "replay.py"),
+        str(HERE / "replayed_admins.py"),
         str(answer),
         str(count),
         *(["--whole"] if whole else []),

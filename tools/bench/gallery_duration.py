@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import by_hand
+import manual_compose
 import yaml
 from measure import ROOT, Figure, run
 
@@ -128,7 +128,7 @@ class Hand:
 
 def checked(healthcheck: Data) -> Data:
     """Return a health check that is made each second."""
-    return {"test": healthcheck["test"], **by_hand.CHECK}
+    return {"test": healthcheck["test"], **manual_compose.CHECK}
 
 
 def can_curl(entry: Data) -> bool:

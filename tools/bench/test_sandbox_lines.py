@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from sandboxes import Count, count, lines_of, needed, recorded, stages
+from sandbox_lines import Count, count, lines_of, needed, recorded, stages
 
 COMPOSE = """\
 # a comment

@@ -4,7 +4,7 @@
 
 """Many Envoy admins in one small process: each port of 127.0.0.1 replays one real Envoy's answer, and honours `filter` as Envoy does.
 
-    replay.py FOLDER PORTS [--whole]
+    replayed_admins.py FOLDER PORTS [--whole]
 
 The folder holds what the real one answered to /stats and /server_info: stats.json and server_info.json.
 

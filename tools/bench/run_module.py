@@ -4,7 +4,7 @@
 
 """A module's own time and memory: runs it once, in a process of its own, with the arguments on standard input.
 
-    one_task.py envoy_stats < arguments.json
+    run_module.py envoy_stats < arguments.json
 
 Prints as JSON the seconds that the module says it took, those from the arguments to the printed result (so with Ansible's own reading of
 arguments and striking out of secrets, but without Python's start), the most memory that was resident, and what the result says.

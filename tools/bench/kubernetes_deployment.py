@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from demo_file import demo_file
+from front_proxy_demo import demo_file
 from measure import ROOT, Figure, in_turn, median, output, run, said
 
 BIN = ROOT / ".venv/bin"

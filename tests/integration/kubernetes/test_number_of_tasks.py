@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from demo_file import demo_file
+from front_proxy_demo import demo_file
 from pods import ClusterHome
 
 

@@ -51,7 +51,7 @@ FAULTS = [
     ),
     Fault(
         "an Envoy that is not supported",
-        r"Envoy 1\.30\.0 is not supported; choose one of 1\.36\.\d+, .* 1\.40\.\d+, or another patch of these",
+        r"Envoy 1\.30\.0 is not supported\. Use one of 1\.36\.\d+, .* 1\.40\.\d+, or another patch version of these",
         variables={"envoy_image_version": "1.30.0"},
     ),
     Fault(

@@ -23,7 +23,7 @@ from topology_picture import picture
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo import topology
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.loader import read
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.topology import EXPORTER
-from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.listeners import chains
+from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.listeners import filter_chains
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.plan import make_plan
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic import Traffic, parse_traffic
 from ansible_collections.meshlab.envoy.plugins.module_utils._verify import planned_expectations
@@ -204,7 +204,7 @@ def _of_listener(listener: Data) -> Iterator[str]:
         yield "filter_chain_match"
     yield from _extensions(listener["udp_filters"])
     yield from _extensions(listener["listener"])
-    for chain in chains(listener) if listener["udp_filters"] is None else []:
+    for chain in filter_chains(listener) if listener["udp_filters"] is None else []:
         if chain["tls"] is not None:
             yield "DownstreamTlsContext"
         yield from _extensions([chain["http_filters"], chain["filters"], chain["http_connection_manager"]])

@@ -23,7 +23,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._demo.topology impor
     EXPORTER,
     EXPORTER_STATSD,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.listeners import chains, scheme
+from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.listeners import filter_chains, scheme
 
 Place = tuple[str, str]  # group, slot
 Point = tuple[float, float]
@@ -226,7 +226,9 @@ def _program(service: Mapping[str, Any], slots: Iterable[topology.Slot], told: I
 def _listener(name: str, spec: Mapping[str, Any]) -> str:
     spoken = list(
         dict.fromkeys(
-            [scheme(spec)] if spec["udp_filters"] is not None else [scheme(one) for one in chains(spec)]
+            [scheme(spec)]
+            if spec["udp_filters"] is not None
+            else [scheme(one) for one in filter_chains(spec)]
         )
     )
     return _short(f"{name} :{spec['port']}" + ("" if spoken == [name] else f" {'/'.join(spoken)}"))

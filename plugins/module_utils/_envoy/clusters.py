@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""clusters.yaml: whom a proxy talks to."""
+"""Clusters, which are the resources of clusters.yaml."""
 
 from __future__ import annotations
 
@@ -10,61 +10,66 @@ import ipaddress
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._envoy import tls_contexts as tls_context
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.any_message import (
     Message,
+    any_message,
     overlay,
     socket_address,
-    typed,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.tls_contexts import (
+    upstream_transport_socket,
 )
 
 Address = tuple[str, int]
-# Fields of config.endpoint.v3.LocalityLbEndpoints, and who is there.
+# Fields of config.endpoint.v3.LocalityLbEndpoints, and the addresses of the locality.
 Locality = tuple[Mapping[str, Any], Sequence[Address]]
 
 
 def cluster(
     name: str,
     addresses: Sequence[Address],
-    options: Mapping[str, Any] | None = None,
+    overrides: Mapping[str, Any] | None = None,
     tls: Mapping[str, Any] | None = None,
     secrets: str = "",
     server_name: str = "",
     refresh: str = "5s",
     localities: Sequence[Locality] = (),
 ) -> Message:
-    """Return the Cluster `name` over `addresses` (host or IP, port).
+    """Return a config.cluster.v3.Cluster.
 
-    `options` are fields of Cluster, merged over these. Where `tls` is given (see `demo.shape.TLS`), the server has to
-    be `server_name`, unless `tls` names another; `secrets` is the folder of the proxy's SDS files. Names are resolved
-    again every `refresh`. With `localities`, `addresses` are those of all of them.
+    Args:
+        name: The name of the cluster.
+        addresses: The endpoints: host name or IP address, and port. With `localities`, the endpoints of all of them.
+        overrides: Fields of Cluster that override the generated ones.
+        tls: The `tls` of a demo's cluster. None connects without TLS.
+        secrets: The folder of the proxy's SDS files, for a cluster with TLS.
+        server_name: The name that the server's certificate must have, unless `tls` has another `server_name`.
+        refresh: The interval at which host names are resolved again, as a protobuf duration such as `5s`.
+        localities: The endpoints by locality. When empty, all endpoints are in one locality.
     """
-    options = options or {}
-    message = typed("envoy.config.cluster.v3.Cluster", name=name)
-    # Both are one field in Envoy's eyes (a oneof): who states one of them wants no other.
-    if not {"type", "cluster_type"} & options.keys():
-        message.update(_discovery(addresses, refresh))
+    overrides = overrides or {}
+    message = any_message("envoy.config.cluster.v3.Cluster", name=name)
+    # `type` and `cluster_type` are one oneof: an author that sets one of them must not get the other.
+    if not {"type", "cluster_type"} & overrides.keys():
+        message.update(_discovery_type(addresses, refresh))
     message["load_assignment"] = {
         "cluster_name": name,
         "endpoints": [
-            {**fields, "lb_endpoints": [_endpoint(one) for one in there]}
-            for fields, there in localities or [({}, addresses)]
+            {**fields, "lb_endpoints": [_lb_endpoint(address) for address in locality_addresses]}
+            for fields, locality_addresses in localities or [({}, addresses)]
         ],
     }
     if tls is not None:
-        wanted = tls.get("server_name") or server_name
-        message["transport_socket"] = tls_context.upstream(secrets, tls, wanted)
-    return overlay(message, options)
-
-
-def _endpoint(address: Address) -> Message:
-    return {"endpoint": {"address": socket_address(*address)}}
+        message["transport_socket"] = upstream_transport_socket(
+            secrets, tls, tls.get("server_name") or server_name
+        )
+    return overlay(message, overrides)
 
 
 def address_cluster(name: str, address: Message) -> Message:
-    """Return the Cluster `name` of one `address` (config.core.v3.Address) that needs no name resolution."""
+    """Return the cluster `name` with one endpoint at `address` (config.core.v3.Address), which is not resolved."""
     if "pipe" in address:
-        address = {"pipe": {"path": address["pipe"]["path"]}}  # its mode is the listening side's
+        address = {"pipe": {"path": address["pipe"]["path"]}}  # the mode is for the side that listens
     return {
         "name": name,
         "type": "STATIC",
@@ -75,29 +80,33 @@ def address_cluster(name: str, address: Message) -> Message:
     }
 
 
-def _discovery(addresses: Sequence[Address], refresh: str) -> Message:
-    """Return how endpoints are found: IP addresses need no discovery, names are resolved by Envoy.
+def is_ip(host: str) -> bool:
+    """Return whether `host` is an IP address rather than a host name."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
-    DnsCluster took the place of the cluster's own DNS fields in 1.33 (changelog of that version).
+
+def _lb_endpoint(address: Address) -> Message:
+    return {"endpoint": {"address": socket_address(*address)}}
+
+
+def _discovery_type(addresses: Sequence[Address], refresh: str) -> Message:
+    """Return STATIC for IP addresses, and a DNS cluster when at least one address is a host name.
+
+    DnsCluster replaced the DNS fields of Cluster in Envoy 1.33 (its version history).
     """
     if all(is_ip(host) for host, _port in addresses):
         return {"type": "STATIC"}
     return {
         "cluster_type": {
             "name": "envoy.clusters.dns",
-            "typed_config": typed(
+            "typed_config": any_message(
                 "envoy.extensions.clusters.dns.v3.DnsCluster",
                 dns_lookup_family="V4_PREFERRED",
                 dns_refresh_rate=refresh,
             ),
         }
     }
-
-
-def is_ip(host: str) -> bool:
-    """Whether `host` is an IP address rather than a name."""
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True

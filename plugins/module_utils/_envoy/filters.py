@@ -2,16 +2,20 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Network and HTTP filters that every configuration repeats."""
+"""The network filters, the HTTP filters and the access log that every configuration repeats."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.any_message import Message, overlay, typed
+from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.any_message import (
+    Message,
+    any_message,
+    overlay,
+)
 
-# What one line of the access log says; JSON, on standard output. Operators: Envoy's "Access logging" page.
+# The keys of one line of the access log, which is JSON. The command operators are those of Envoy's page "Access logging".
 ACCESS_LOG_FIELDS = {
     "start_time": "%START_TIME%",
     "method": "%REQ(:METHOD)%",
@@ -34,39 +38,44 @@ def http_connection_manager(
     stat_prefix: str,
     virtual_hosts: Sequence[Mapping[str, Any]],
     http_filters: Sequence[Mapping[str, Any]] = (),
-    options: Mapping[str, Any] | None = None,
+    overrides: Mapping[str, Any] | None = None,
     access_log: bool = True,
 ) -> Message:
-    """Return the network filter that makes a listener speak HTTP.
+    """Return the network filter for HTTP.
 
-    `http_filters` run before the router; `options` are fields of HttpConnectionManager, merged over these.
+    Args:
+        stat_prefix: The prefix of its stats (`http.<stat_prefix>.`), and the name of its route configuration.
+        virtual_hosts: Messages of config.route.v3.VirtualHost.
+        http_filters: HTTP filters that run before the router.
+        overrides: Fields of HttpConnectionManager that override the generated ones.
+        access_log: Whether to log each request on standard output.
     """
     router = {
         "name": "envoy.filters.http.router",
-        "typed_config": typed("envoy.extensions.filters.http.router.v3.Router"),
+        "typed_config": any_message("envoy.extensions.filters.http.router.v3.Router"),
     }
-    manager = typed(
+    manager = any_message(
         "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         stat_prefix=stat_prefix,
         use_remote_address=True,
         normalize_path=True,
         merge_slashes=True,
         route_config={"name": stat_prefix, "virtual_hosts": [dict(host) for host in virtual_hosts]},
-        http_filters=[*(dict(one) for one in http_filters), router],
+        http_filters=[*(dict(http_filter) for http_filter in http_filters), router],
     )
     if access_log:
         manager["access_log"] = [stdout_access_log()]
     return {
         "name": "envoy.filters.network.http_connection_manager",
-        "typed_config": overlay(manager, options),
+        "typed_config": overlay(manager, overrides),
     }
 
 
 def stdout_access_log() -> Message:
-    """Return an access log of one JSON object a line on standard output."""
+    """Return the access log that writes one JSON object per line to standard output."""
     return {
         "name": "envoy.access_loggers.stdout",
-        "typed_config": typed(
+        "typed_config": any_message(
             "envoy.extensions.access_loggers.stream.v3.StdoutAccessLog",
             log_format={"json_format": dict(ACCESS_LOG_FIELDS)},
         ),
@@ -74,21 +83,21 @@ def stdout_access_log() -> Message:
 
 
 def tcp_proxy(stat_prefix: str, cluster: str) -> Message:
-    """Return the network filter that forwards bytes to `cluster`."""
+    """Return the network filter that forwards each connection to `cluster`."""
     return {
         "name": "envoy.filters.network.tcp_proxy",
-        "typed_config": typed(
+        "typed_config": any_message(
             "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy", stat_prefix=stat_prefix, cluster=cluster
         ),
     }
 
 
 def udp_proxy(stat_prefix: str, cluster: str) -> Message:
-    """Return the listener filter that forwards datagrams to `cluster`, and its answers back."""
-    route = typed("envoy.extensions.filters.udp.udp_proxy.v3.Route", cluster=cluster)
+    """Return the listener filter that forwards datagrams to `cluster` and its responses back."""
+    route = any_message("envoy.extensions.filters.udp.udp_proxy.v3.Route", cluster=cluster)
     return {
         "name": "envoy.filters.udp_listener.udp_proxy",
-        "typed_config": typed(
+        "typed_config": any_message(
             "envoy.extensions.filters.udp.udp_proxy.v3.UdpProxyConfig",
             stat_prefix=stat_prefix,
             matcher={"on_no_match": {"action": {"name": "route", "typed_config": route}}},

@@ -2,21 +2,23 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""listeners.yaml: what a proxy listens on."""
+"""Listeners, which are the resources of listeners.yaml."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._envoy import tls_contexts as tls_context
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.any_message import (
     Message,
+    any_message,
     overlay,
     socket_address,
-    typed,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.filters import http_connection_manager
+from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.tls_contexts import (
+    downstream_transport_socket,
+)
 
 
 def listener(
@@ -27,27 +29,38 @@ def listener(
     secrets: str,
     access_log: bool = True,
 ) -> Message:
-    """Return the Listener `name` of a demo's `spec` (see `demo.shape.LISTENER`), bound to `address` and `port`.
+    """Return a config.listener.v3.Listener.
 
-    `secrets` is the folder of the proxy's SDS files, used where the listener speaks TLS.
+    Args:
+        name: The name of the listener, which is the stat prefix of its filters.
+        spec: The listener of a demo, with all keys: `routes`, `virtual_hosts` or `filters`, or else `filter_chains` or
+            `udp_filters`, and `tls`. Its `listener` holds fields of Listener that override the generated ones.
+        address: The IP address to bind to.
+        port: The port to bind to.
+        secrets: The folder of the proxy's SDS files, for a listener with TLS.
+        access_log: Whether to log each HTTP request on standard output.
     """
-    where = socket_address(address, port)
-    message = typed("envoy.config.listener.v3.Listener", name=name, address=where)
+    bind_address = socket_address(address, port)
+    message = any_message("envoy.config.listener.v3.Listener", name=name, address=bind_address)
     if spec["udp_filters"] is not None:
-        where["socket_address"]["protocol"] = "UDP"
-        message["listener_filters"] = [dict(one) for one in spec["udp_filters"]]
+        bind_address["socket_address"]["protocol"] = "UDP"
+        message["listener_filters"] = [dict(udp_filter) for udp_filter in spec["udp_filters"]]
     elif spec["filter_chains"] is not None:
         message["filter_chains"] = [
-            {"name": chain, "filter_chain_match": one["match"], **_chain(chain, one, secrets, access_log)}
-            for chain, one in spec["filter_chains"].items()
+            {
+                "name": chain_name,
+                "filter_chain_match": chain["match"],
+                **_filter_chain(chain_name, chain, secrets, access_log),
+            }
+            for chain_name, chain in spec["filter_chains"].items()
         ]
     else:
-        message["filter_chains"] = [_chain(name, spec, secrets, access_log)]
+        message["filter_chains"] = [_filter_chain(name, spec, secrets, access_log)]
     return overlay(message, spec["listener"])
 
 
 def scheme(spec: Mapping[str, Any]) -> str:
-    """Return what is spoken to a listener of a demo: http, https, tcp, tls or udp; with several chains, to the first."""
+    """Return the protocol of a demo's listener: http, https, tcp, tls or udp; with filter chains, that of the first one."""
     if spec.get("udp_filters") is not None:
         return "udp"
     if spec.get("filter_chains"):
@@ -57,29 +70,28 @@ def scheme(spec: Mapping[str, Any]) -> str:
 
 
 def is_tcp(spec: Mapping[str, Any]) -> bool:
-    """Whether a listener forwards something else than HTTP."""
+    """Return whether a listener or filter chain has network filters of its own instead of HTTP routes."""
     return spec["filters"] is not None
 
 
-def chains(spec: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Return what a listener of a demo does with connections: its filter chains, or itself."""
+def filter_chains(spec: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the filter chains of a demo's listener, or the listener itself when it is its only chain."""
     return list(spec["filter_chains"].values()) if spec["filter_chains"] else [spec]
 
 
-def _chain(name: str, spec: Mapping[str, Any], secrets: str, access_log: bool) -> Message:
-    """Return one FilterChain; `name` is what its stats are called."""
-    chain: Message = {"filters": _filters(name, spec, access_log)}
+def _filter_chain(stat_prefix: str, spec: Mapping[str, Any], secrets: str, access_log: bool) -> Message:
+    chain: Message = {"filters": _filters(stat_prefix, spec, access_log)}
     if spec["tls"] is not None:
-        alpn = () if is_tcp(spec) else ("h2", "http/1.1")
-        chain["transport_socket"] = tls_context.downstream(secrets, spec["tls"], alpn)
+        alpn_protocols = () if is_tcp(spec) else ("h2", "http/1.1")
+        chain["transport_socket"] = downstream_transport_socket(secrets, spec["tls"], alpn_protocols)
     return chain
 
 
-def _filters(name: str, spec: Mapping[str, Any], access_log: bool) -> list[Message]:
+def _filters(stat_prefix: str, spec: Mapping[str, Any], access_log: bool) -> list[Message]:
     if is_tcp(spec):
-        return [dict(one) for one in spec["filters"]]
-    hosts = spec["virtual_hosts"]
-    if hosts is None:
-        hosts = [{"name": name, "domains": ["*"], "routes": spec["routes"]}]
-    options = spec["http_connection_manager"]
-    return [http_connection_manager(name, hosts, spec["http_filters"], options, access_log)]
+        return [dict(network_filter) for network_filter in spec["filters"]]
+    virtual_hosts = spec["virtual_hosts"]
+    if virtual_hosts is None:
+        virtual_hosts = [{"name": stat_prefix, "domains": ["*"], "routes": spec["routes"]}]
+    overrides = spec["http_connection_manager"]
+    return [http_connection_manager(stat_prefix, virtual_hosts, spec["http_filters"], overrides, access_log)]

@@ -2,27 +2,35 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""TLS in Envoy's words: certificates come from files through SDS, so a renewed one goes live without a restart."""
+"""Transport sockets for TLS. Certificates come from files through SDS, so Envoy applies a renewed certificate without a restart."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.any_message import Message, overlay, typed
+from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.any_message import (
+    Message,
+    any_message,
+    overlay,
+)
 
-IDENTITY = "identity"  # the proxy's own certificate and key
-TRUST = "trust"  # the certificate authority that it believes
+# Names of the SDS secrets, and of their files without the suffix `.yaml`. They are those of the fields of
+# extensions.transport_sockets.tls.v3.Secret.
+TLS_CERTIFICATE = "tls_certificate"
+VALIDATION_CONTEXT = "validation_context"
 
 
-def identity(certificates: str, watched: str) -> dict[str, Any]:
-    """Return the SDS file that gives a proxy its certificate and key, from the folder `certificates`.
+def tls_certificate_secret(certificates: str, watched: str) -> Message:
+    """Return the SDS file with the certificate and the private key of a proxy.
 
-    Envoy reads them again when the folder `watched` sees a rename (`watched_directory`), and takes one secret per SDS file.
+    Args:
+        certificates: The folder of `tls.crt` and `tls.key`, as Envoy sees it.
+        watched: The folder in which a rename makes Envoy read the files again (`watched_directory`).
     """
-    return _secret(
-        IDENTITY,
-        tls_certificate={
+    return _secret_file(
+        TLS_CERTIFICATE,
+        {
             "certificate_chain": {"filename": f"{certificates}/tls.crt"},
             "private_key": {"filename": f"{certificates}/tls.key"},
             "watched_directory": {"path": watched},
@@ -30,29 +38,39 @@ def identity(certificates: str, watched: str) -> dict[str, Any]:
     )
 
 
-def trust(certificates: str, watched: str) -> dict[str, Any]:
-    """Return the SDS file that says whom a proxy believes: ca.crt in the folder `certificates`."""
-    return _secret(
-        TRUST,
-        validation_context={
+def validation_context_secret(certificates: str, watched: str) -> Message:
+    """Return the SDS file with the certificate authority that verifies a proxy's peers.
+
+    Args:
+        certificates: The folder of `ca.crt`, as Envoy sees it.
+        watched: As for `tls_certificate_secret`.
+    """
+    return _secret_file(
+        VALIDATION_CONTEXT,
+        {
             "trusted_ca": {"filename": f"{certificates}/ca.crt"},
             "watched_directory": {"path": watched},
         },
     )
 
 
-def downstream(secrets: str, tls: Mapping[str, Any], alpn: tuple[str, ...]) -> Message:
-    """Return the transport socket of a listener, whose certificate comes from the SDS files in `secrets`.
+def downstream_transport_socket(
+    secrets: str, tls: Mapping[str, Any], alpn_protocols: tuple[str, ...]
+) -> Message:
+    """Return the transport socket of a listener, which terminates TLS.
 
-    With `client_certificate` only clients with a certificate of the same authority get in. `alpn` are the protocols to
-    offer, the best first. `context` of `tls` are fields of DownstreamTlsContext, merged over these.
+    Args:
+        secrets: The folder of the proxy's SDS files, as Envoy sees it.
+        tls: The `tls` of a demo's listener. With `client_certificate`, a client needs a certificate of the same authority.
+            `context` holds fields of DownstreamTlsContext that override the generated ones.
+        alpn_protocols: The protocols to offer, the preferred one first.
     """
-    common: Message = {"tls_certificate_sds_secret_configs": [_sds(IDENTITY, secrets)]}
-    if alpn:
-        common["alpn_protocols"] = list(alpn)
+    common: Message = {"tls_certificate_sds_secret_configs": [_sds_secret_config(TLS_CERTIFICATE, secrets)]}
+    if alpn_protocols:
+        common["alpn_protocols"] = list(alpn_protocols)
     if tls["client_certificate"]:
-        common["validation_context_sds_secret_config"] = _sds(TRUST, secrets)
-    context = typed(
+        common["validation_context_sds_secret_config"] = _sds_secret_config(VALIDATION_CONTEXT, secrets)
+    context = any_message(
         "envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
         common_tls_context=common,
         require_client_certificate=bool(tls["client_certificate"]),
@@ -60,19 +78,26 @@ def downstream(secrets: str, tls: Mapping[str, Any], alpn: tuple[str, ...]) -> M
     return {"name": "envoy.transport_sockets.tls", "typed_config": overlay(context, tls.get("context"))}
 
 
-def upstream(secrets: str, tls: Mapping[str, Any], server_name: str) -> Message:
-    """Return the transport socket of a cluster: the server has to show the authority's certificate for `server_name`."""
+def upstream_transport_socket(secrets: str, tls: Mapping[str, Any], server_name: str) -> Message:
+    """Return the transport socket of a cluster, which requires a certificate of the authority for `server_name`.
+
+    Args:
+        secrets: The folder of the proxy's SDS files, as Envoy sees it.
+        tls: The `tls` of a demo's cluster. With `client_certificate`, the proxy presents its own certificate. `context` holds
+            fields of UpstreamTlsContext that override the generated ones.
+        server_name: The SNI, and the DNS name that the server's certificate must have.
+    """
     common: Message = {
         "combined_validation_context": {
             "default_validation_context": {
                 "match_typed_subject_alt_names": [{"san_type": "DNS", "matcher": {"exact": server_name}}]
             },
-            "validation_context_sds_secret_config": _sds(TRUST, secrets),
+            "validation_context_sds_secret_config": _sds_secret_config(VALIDATION_CONTEXT, secrets),
         }
     }
     if tls["client_certificate"]:
-        common["tls_certificate_sds_secret_configs"] = [_sds(IDENTITY, secrets)]
-    context = typed(
+        common["tls_certificate_sds_secret_configs"] = [_sds_secret_config(TLS_CERTIFICATE, secrets)]
+    context = any_message(
         "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
         common_tls_context=common,
         sni=server_name,
@@ -80,10 +105,12 @@ def upstream(secrets: str, tls: Mapping[str, Any], server_name: str) -> Message:
     return {"name": "envoy.transport_sockets.tls", "typed_config": overlay(context, tls.get("context"))}
 
 
-def _secret(name: str, **content: Message) -> dict[str, Any]:
-    return {"resources": [typed("envoy.extensions.transport_sockets.tls.v3.Secret", name=name, **content)]}
+def _secret_file(name: str, content: Message) -> Message:
+    # An SDS file holds one secret (Envoy's "Secret discovery service").
+    secret = any_message("envoy.extensions.transport_sockets.tls.v3.Secret", name=name, **{name: content})
+    return {"resources": [secret]}
 
 
-def _sds(name: str, secrets: str) -> Message:
+def _sds_secret_config(name: str, secrets: str) -> Message:
     source = {"path": f"{secrets}/{name}.yaml"}
     return {"name": name, "sds_config": {"resource_api_version": "V3", "path_config_source": source}}

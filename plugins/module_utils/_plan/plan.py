@@ -91,7 +91,7 @@ def plan(demo: Demo, context: Context, more: Sequence[dict[str, Any]] = ()) -> d
     """Return the plan of a demo that was read, without its defaults left to fill in; `more` are objects beside its own."""
     programs = _programs(demo)
     if "envoy" in programs and context.envoy.version:
-        versions.check(context.envoy.version)
+        versions.require_supported(context.envoy.version)
     check_servers(demo)
     layout = Layout(demo, context)
     proxies = [plan_proxy(proxy, layout) for proxy in layout.proxies()]

@@ -25,11 +25,15 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._envoy import bootst
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy import tls_contexts
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.any_message import (
     Message,
-    discovery,
+    discovery_response,
     socket_address,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.clusters import Address, Locality, cluster
-from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.listeners import chains, listener, scheme
+from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.listeners import (
+    filter_chains,
+    listener,
+    scheme,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.generated_files import File, digest, titled
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.manifests.object_names import (
     selector,
@@ -78,23 +82,26 @@ def plan_proxy(proxy: Proxy, layout: Layout) -> ProxyPlan:
         watched = folder if layout.context.pods else certificates
         at_start += [
             File(
-                f"{_secrets(proxy)}/identity.yaml",
-                titled(f"{title}: who it is", tls_contexts.identity(certificates, watched)),
+                f"{_secrets(proxy)}/{tls_contexts.TLS_CERTIFICATE}.yaml",
+                titled(f"{title}: who it is", tls_contexts.tls_certificate_secret(certificates, watched)),
             ),
             File(
-                f"{_secrets(proxy)}/trust.yaml",
-                titled(f"{title}: whom it believes", tls_contexts.trust(certificates, watched)),
+                f"{_secrets(proxy)}/{tls_contexts.VALIDATION_CONTEXT}.yaml",
+                titled(
+                    f"{title}: whom it believes",
+                    tls_contexts.validation_context_secret(certificates, watched),
+                ),
             ),
         ]
     live = [
         File(
             f"{folder}/clusters.yaml",
-            titled(f"{title}: whom it talks to; live", discovery(clusters)),
+            titled(f"{title}: whom it talks to; live", discovery_response(clusters)),
             live=proxy.name,
         ),
         File(
             f"{folder}/listeners.yaml",
-            titled(f"{title}: what it listens on; live", discovery(listeners)),
+            titled(f"{title}: what it listens on; live", discovery_response(listeners)),
             live=proxy.name,
         ),
     ]
@@ -207,7 +214,7 @@ def _bootstrap(proxy: Proxy, layout: Layout) -> dict[str, Any]:
         admin_listener=(layout.bind(group, ADMIN, replica), layout.port(group, ADMIN, replica)),
         sink=_sink(proxy, layout),
         stats_config=proxy.spec["stats_config"],
-        options=proxy.spec["bootstrap"],
+        overrides=proxy.spec["bootstrap"],
         watch_folder=layout.context.pods,
         clusters=_clusters(proxy, layout, static=True),
     )
@@ -227,30 +234,30 @@ def _directories(proxy: Proxy, layout: Layout) -> list[dict[str, str]]:
     return [{"path": f"{proxy.name}/run", "mode": "0700" if layout.context.local else "0777"}]
 
 
-def _sink(proxy: Proxy, layout: Layout) -> boot.Sink | None:
+def _sink(proxy: Proxy, layout: Layout) -> boot.StatsSink | None:
     """Return where the proxy says that its stats go, or else the demo's own exporter."""
     stated = proxy.spec["statsd"]
     if stated is not None:
         address = (stated["address"], stated["port"])
-        return boot.Sink(stated["style"], stated["transport"], address, stated["prefix"])
+        return boot.StatsSink(stated["style"], stated["transport"], address, stated["prefix"])
     return _exporter_sink(proxy, layout)
 
 
-def _exporter_sink(proxy: Proxy, layout: Layout) -> boot.Sink | None:
+def _exporter_sink(proxy: Proxy, layout: Layout) -> boot.StatsSink | None:
     """UDP where the exporter shares the proxy's network, else TCP through a cluster: Envoy's UDP sink takes IP addresses only."""
     exporter = layout.demo[EXPORTER]
     if exporter is None:
         return None
     port = layout.port(EXPORTER, EXPORTER_STATSD)
     if layout.shares_exporter_network(proxy):
-        return boot.Sink(exporter["style"], "udp", (LOOPBACK, port), exporter["prefix"])
+        return boot.StatsSink(exporter["style"], "udp", (LOOPBACK, port), exporter["prefix"])
     if exporter["style"] == "dog_statsd":
         raise DemoError(
             layout.demo["file"],
             f"statsd_exporter.style: dog_statsd speaks UDP only, and {proxy.name} does not share the exporter's network;"
             f" use 'style: statsd', or 'shares_network_with: {proxy.group}' when that is the only proxy",
         )
-    return boot.Sink(exporter["style"], "tcp", (layout.exporter_host(), port), exporter["prefix"])
+    return boot.StatsSink(exporter["style"], "tcp", (layout.exporter_host(), port), exporter["prefix"])
 
 
 def _workload(proxy: Proxy, layout: Layout, files_digest: str) -> Workload:
@@ -368,7 +375,7 @@ def _needs_tls(proxy: Proxy) -> bool:
 
 def _chains(proxy: Proxy) -> list[Mapping[str, Any]]:
     """Return everything that is done with connections to the proxy."""
-    return [chain for spec in proxy.spec["listeners"].values() for chain in chains(spec)]
+    return [chain for spec in proxy.spec["listeners"].values() for chain in filter_chains(spec)]
 
 
 def _certificate(proxy: Proxy, layout: Layout) -> dict[str, Any]:

@@ -116,7 +116,7 @@ def test_a_first_certificate_restarts_its_proxy(plan: Planner) -> None:
     assert digests(without)["edge"] != digests(certified)["edge"]
     assert digests(without)["web-1-envoy"] == digests(certified)["web-1-envoy"]
     names = {file["path"] for file in certified["files"]} - {file["path"] for file in without["files"]}
-    assert names == {"edge/secrets/identity.yaml", "edge/secrets/trust.yaml"}
+    assert names == {"edge/secrets/tls_certificate.yaml", "edge/secrets/validation_context.yaml"}
 
 
 def test_a_digest_tells_files_apart() -> None:
@@ -324,7 +324,7 @@ def test_an_expectation_may_refer_to_traffic(plan: Planner) -> None:
 
 @pytest.mark.parametrize("version", ["1.35.9", "1.41.0", "latest"])
 def test_an_unsupported_envoy(plan: Planner, version: str) -> None:
-    with pytest.raises(UnsupportedVersion, match=rf"^Envoy {version} is not supported; choose one of 1\.36"):
+    with pytest.raises(UnsupportedVersion, match=rf"^Envoy {version} is not supported. Use one of 1\.36"):
         plan(shop(), envoy={"version": version, "image": "e", "executable": "e"})
 
 

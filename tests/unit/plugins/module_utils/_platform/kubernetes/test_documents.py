@@ -63,7 +63,7 @@ APP = Workload(
     replicas=3,
     container="app",
 )
-FILES = {"web_1/bootstrap.yaml": "b", "web_1/secrets/identity.yaml": "i", "other/file": "o"}
+FILES = {"web_1/bootstrap.yaml": "b", "web_1/secrets/tls_certificate.yaml": "i", "other/file": "o"}
 OPENSHIFT = read_settings({"domain": "apps.example.com"}, openshift=True)
 
 
@@ -185,14 +185,14 @@ def test_a_slow_start_is_waited_for() -> None:
 def test_files_and_certificates_are_one_folder() -> None:
     made = objects(certificates=["web_1/certs"])
     config = made["ConfigMap/my-demo-web-1-abc"]
-    assert config["data"] == {"bootstrap.yaml": "b", "secrets__identity.yaml": "i"}
+    assert config["data"] == {"bootstrap.yaml": "b", "secrets__tls_certificate.yaml": "i"}
     assert config["metadata"]["annotations"] == {"meshlab.envoy/folder": "web_1"}
     assert "data" not in made["Secret/my-demo-web-1-certs"]
     volume = next(one for one in pod(made)["volumes"] if one["name"] == "web-1")
     from_files, from_keys = volume["projected"]["sources"]
     assert {one["path"] for one in from_files["configMap"]["items"]} == {
         "bootstrap.yaml",
-        "secrets/identity.yaml",
+        "secrets/tls_certificate.yaml",
     }
     assert {(one["path"], one["mode"]) for one in from_keys["secret"]["items"]} == {
         ("certs/tls.crt", 0o440),

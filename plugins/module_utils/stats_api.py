@@ -6,7 +6,7 @@
     endpoints = parse_endpoints([{"name": "edge", "url": "unix:///run/envoy/admin.sock"}])
     assertions = parse_assertions([{"stat": "cluster.web.upstream_rq_2xx", "of": "delta", "op": "eq", "value": 20}])
 
-    before = scrape(endpoints, wanted_by(assertions, endpoints))    # a Snapshot; before.as_data() is JSON-able
+    before = scrape(endpoints, required_queries(assertions, endpoints))    # a Snapshot; before.as_data() is JSON-able
     …                                                               # the traffic
     outcome = watch(endpoints, assertions, since=before, wait=True, timeout=30, sleep=0.5)
     outcome.ok, outcome.message, outcome.as_data()
@@ -21,12 +21,21 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.assertio
     Assertion,
     parse_assertions,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.assertion_options import (
+    ASSERTION_ARGS,
+    ASSERTION_OPTIONS,
+    INFO_ARGS,
+    WAIT_ARGS,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.multi_host import (
     judge as judge_hosts,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.multi_host import read_hosts
 from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.multi_host import (
     read_since as read_hosts_since,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.required_queries import (
+    required_queries,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.stats_info import inspect
 from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.verdict import Verdict
@@ -42,12 +51,8 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint 
     pick,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint_options import (
-    ASSERTION_ARGS,
-    ASSERTION_OPTIONS,
     ENDPOINT_ARGS,
     ENDPOINT_OPTIONS,
-    INFO_ARGS,
-    WAIT_ARGS,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.scrape import (
     Limits,
@@ -58,7 +63,6 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._readings.errors imp
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.query import (
     EVERYTHING,
     Wanted,
-    wanted_by,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.snapshot import (
     Page,
@@ -102,8 +106,8 @@ __all__ = [
     "read_hosts",
     "read_hosts_since",
     "read_snapshot",
+    "required_queries",
     "scrape",
-    "wanted_by",
     "watch",
     "write_snapshot",
 ]

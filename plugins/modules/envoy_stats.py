@@ -347,7 +347,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.stats_api import (
     parse_endpoints,
     read_hosts,
     read_hosts_since,
-    wanted_by,
+    required_queries,
     watch,
     write_snapshot,
 )
@@ -358,7 +358,7 @@ def look(given: dict[str, Any]) -> Outcome:
     assertions = parse_assertions(given["assertions"])
     since = given["since"]
     if since is not None:
-        since = load_snapshot(since, wanted_by(assertions, endpoints))
+        since = load_snapshot(since, required_queries(assertions, endpoints))
     return watch(
         endpoints,
         assertions,

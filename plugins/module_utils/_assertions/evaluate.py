@@ -15,6 +15,10 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.measurem
     look_at,
     plain_numbers,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.required_queries import (
+    endpoints_of,
+    source_of,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.verdict import Verdict
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.comparison import (
     compare,
@@ -24,7 +28,6 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._common.comparison i
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint import Endpoint, unknown
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.errors import Failure
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.histogram import together
-from ansible_collections.meshlab.envoy.plugins.module_utils._readings.query import asked, source_of
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.restart_detection import SOON, in_doubt
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.snapshot import Snapshot
 
@@ -38,7 +41,7 @@ def evaluate(
     """Whether one assertion holds."""
     if assertion.other is not None:
         return _against(assertion, assertion.other, endpoints, now, since)
-    chosen = asked(assertion, endpoints)
+    chosen = endpoints_of(assertion, endpoints)
     seen = _Seen(assertion)
     seen.add(_pods_not_there(assertion, endpoints, chosen, since))
     for endpoint in chosen:
@@ -80,7 +83,9 @@ def _against(
     if failure is None and other.across == "each" and len({one.value for one in read.readings}) > 1:
         failure = Failure("comparison", "it is several numbers: say by across which of them is meant")
     if failure is not None:
-        verdict = Verdict(assertion, tuple(one.name for one in asked(assertion, endpoints)), (), read=read)
+        verdict = Verdict(
+            assertion, tuple(one.name for one in endpoints_of(assertion, endpoints)), (), read=read
+        )
         words = f"{other.read} cannot be told: {failure.message}"
         return _fail(verdict, replace(failure, message=words), [])
     verdict = evaluate(

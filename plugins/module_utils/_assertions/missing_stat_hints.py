@@ -10,11 +10,12 @@ from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.assertion import Assertion
+from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.required_queries import source_of
 from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.verdict import Verdict
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.scrape import Fleet
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings import prometheus_text
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.promql import SOURCE
-from ansible_collections.meshlab.envoy.plugins.module_utils._readings.query import Wanted, source_of
+from ansible_collections.meshlab.envoy.plugins.module_utils._readings.query import Wanted
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.snapshot import (
     Page,
     Selection,

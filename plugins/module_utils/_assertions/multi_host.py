@@ -19,11 +19,14 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.evaluate
 from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.missing_stat_hints import (
     explain_from,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.required_queries import (
+    endpoints_of,
+    source_of,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.wait import Outcome, doubts
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import SpecError
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint import Endpoint
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.errors import Failure
-from ansible_collections.meshlab.envoy.plugins.module_utils._readings.query import asked, source_of
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.snapshot import Page, Samples, Snapshot
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.snapshot_file import load_snapshot
 
@@ -131,7 +134,7 @@ def _with_those_that_are_gone(now: Snapshot, since: Snapshot | None) -> Snapshot
 
 def _check_that_it_was_looked_for(assertion: Assertion, endpoints: Sequence[Endpoint], now: Snapshot) -> None:
     """What nobody looked for is not there, and is neither absent nor 0."""
-    for endpoint in asked(assertion, endpoints):
+    for endpoint in endpoints_of(assertion, endpoints):
         page = now.pages[endpoint.name]
         source = source_of(assertion, endpoint.format)
         samples = page.sources.get(source)

@@ -20,6 +20,9 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.evaluate
 from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.missing_stat_hints import (
     explain_absence,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.required_queries import (
+    required_queries,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.verdict import Verdict
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.arguments import seconds
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.comparison import growth_cannot_help
@@ -31,7 +34,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.scrape im
     Fleet,
     Limits,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._readings.query import Wanted, wanted_by
+from ansible_collections.meshlab.envoy.plugins.module_utils._readings.query import Wanted
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.snapshot import Snapshot
 
 # However short the timeout, one look is finished.
@@ -140,7 +143,7 @@ def watch(
                     raise SpecError(
                         f"assertions[{position}] is about a {one.of}; give since, the snapshot to count from"
                     )
-    wanted = wanted_by(assertions, endpoints, identity, usedonly)
+    wanted = required_queries(assertions, endpoints, identity, usedonly)
     return asyncio.run(
         _watch(endpoints, assertions, wanted, since, timeout if wait else 0.0, wait, sleep, limits)
     )

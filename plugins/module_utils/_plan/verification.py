@@ -10,6 +10,7 @@ import fnmatch
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._assertions import value_references
 from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.assertion import (
     KEYS as ASSERTION_KEYS,
 )
@@ -44,7 +45,6 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.traffic_spe
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.traffic_spec import (
     PORTS as HTTP_SCHEMES,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._verify import value_references
 
 Entry = dict[str, Any]
 # Seconds that a request may take: more than a busy machine stands still for, and than Envoy waits for an answer by itself.

@@ -7,19 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
 from urllib.parse import quote
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.assertion import (
-    PRESENCE,
-    Assertion,
-    with_others,
-)
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import SpecError
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.re2 import Pattern, compile_pattern
-from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint import Endpoint, pick
-from ansible_collections.meshlab.envoy.plugins.module_utils._readings import promql
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.snapshot import Selection
 
 # Longer filters are not sent: the whole answer travels instead, and is searched here.
@@ -60,75 +52,6 @@ EVERYTHING = Wanted({"stats": Selection(everything=True)}, histograms=True)
 def reads_histograms(wanted: Wanted) -> bool:
     """Whether what an Envoy is asked for has histograms in it."""
     return wanted.histograms and not wanted.sources.keys().isdisjoint(("stats", "prometheus"))
-
-
-def source_of(assertion: Assertion, form: str) -> str:
-    """Where an assertion looks on an endpoint of a format."""
-    if assertion.source == promql.SOURCE:
-        return promql.source_for(assertion.stat)
-    if assertion.source == "stats" and (form == "prometheus" or assertion.by_labels):
-        return "prometheus"
-    return assertion.source
-
-
-def asked(assertion: Assertion, endpoints: Iterable[Endpoint]) -> list[Endpoint]:
-    """The endpoints that an assertion is about. A query is for Prometheus servers, and everything else is not."""
-    everyone = list(endpoints)
-    where = assertion.name or "assertion"
-    servers = [one for one in everyone if one.format == promql.SOURCE]
-    if assertion.source == promql.SOURCE and not assertion.endpoint:
-        if not servers:
-            raise SpecError(f"{where}: promql needs an endpoint whose format is promql: a Prometheus server")
-        return [one for one in everyone if one.format == promql.SOURCE or one.whole_host]
-    if assertion.endpoint:
-        chosen = pick(everyone, assertion.endpoint, where)
-    else:
-        chosen = pick([one for one in everyone if one.format != promql.SOURCE], ())
-        if not chosen:
-            raise SpecError(f"{where}: all endpoints are Prometheus servers; ask them with promql")
-    for endpoint in chosen:
-        if not endpoint.whole_host and (endpoint.format == promql.SOURCE) != (
-            assertion.source == promql.SOURCE
-        ):
-            words = (
-                "is no Prometheus server"
-                if assertion.source == promql.SOURCE
-                else "is a Prometheus server: ask it with promql"
-            )
-            raise SpecError(f"{where}: endpoint {endpoint.name} {words} (its format is {endpoint.format})")
-    return chosen
-
-
-def wanted_by(
-    assertions: Iterable[Assertion],
-    endpoints: Sequence[Endpoint],
-    identity: bool = True,
-    usedonly: bool | None = None,
-) -> dict[str, Wanted]:
-    """What each endpoint has to be asked for, by its name; `usedonly` None: where that changes no number."""
-    answer: dict[str, Wanted] = {}
-    for assertion in with_others(assertions):
-        stats = frozenset(name for name in (assertion.stat, assertion.over) if name)
-        patterns = tuple(one for one in (assertion.match, assertion.over_match) if one)
-        # Labels alone may be those of any name.
-        selection = Selection(stats, patterns, everything=not assertion.stat and not assertion.match)
-        less = adds_only(assertion) if usedonly is None else usedonly and assertion.op not in PRESENCE
-        used = replace(selection, usedonly=less)
-        for endpoint in asked(assertion, endpoints):
-            source = source_of(assertion, endpoint.format)
-            wanted = Wanted(
-                {source: used if source == "stats" else selection},
-                assertion.about_histogram or assertion.op in ("present", "absent"),
-                identity or assertion.since,
-            )
-            before = answer.get(endpoint.name)
-            answer[endpoint.name] = before.also(wanted) if before else wanted
-    return answer
-
-
-def adds_only(assertion: Assertion) -> bool:
-    """Whether what Envoy never used, each of which is 0, changes nothing: of a sum over a pattern."""
-    return assertion.match is not None and assertion.across == "sum" and not assertion.ratio
 
 
 def asked_anyway(wanted: Wanted, form: str) -> Wanted:

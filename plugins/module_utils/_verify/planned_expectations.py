@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._assertions import value_references
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic import in_words, parse_traffic
-from ansible_collections.meshlab.envoy.plugins.module_utils._verify import value_references
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats_api import parse_assertions
 
 Entry = Mapping[str, Any]

@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._assertions import value_references
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic import Traffic, parse_traffic, run
-from ansible_collections.meshlab.envoy.plugins.module_utils._verify import value_references
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats_api import (
     Endpoint,
     Outcome,
@@ -20,8 +20,8 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.stats_api import (
     Snapshot,
     parse_assertions,
     parse_endpoints,
+    required_queries,
     scrape,
-    wanted_by,
     watch,
 )
 
@@ -102,7 +102,7 @@ def _before(experiment: Experiment) -> Snapshot | None:
         return None
     endpoints = experiment.places()
     assertions = parse_assertions([value_references.placeholder(one) for one in experiment.assertions])
-    wanted = wanted_by(assertions, endpoints)
+    wanted = required_queries(assertions, endpoints)
     deadline = time.monotonic() + STANDSTILL
     before = scrape(endpoints, wanted)
     while (late := _late(before)) and time.monotonic() < deadline:

@@ -37,8 +37,8 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.stats_api import (
     Outcome,
     parse_assertions,
     parse_endpoints,
+    required_queries,
     scrape,
-    wanted_by,
     watch,
 )
 from ansible_collections.meshlab.envoy.plugins.modules import (
@@ -184,7 +184,7 @@ def test_what_was_sent_to_pods_is_what_they_count(shop: Shop) -> None:
     delta = {"stat": TOTAL, "of": "delta", "op": "eq", "value": 10}
     endpoints = parse_endpoints([WEB], cluster=shop.options)
     assertions = [delta, {**delta, "across": "sum", "value": 30}, {**delta, "across": "spread", "value": 0}]
-    before = scrape(endpoints, wanted_by(parse_assertions(assertions), endpoints))
+    before = scrape(endpoints, required_queries(parse_assertions(assertions), endpoints))
     assert sorted(before.pages) == sorted(shop.names("web"))
     sent = send(shop, {"url": "http://front.example:8080/", "requests": 30, "connections": "new"})
     assert sent["statuses"] == {"200": 30}, sent
@@ -388,7 +388,7 @@ def test_no_pod_no_namespace_and_pods_that_are_not_ready(shop: Shop) -> None:
 def test_a_difference_across_pods_that_were_replaced_is_refused(shop: Shop) -> None:
     delta = {"stat": TOTAL, "of": "delta", "across": "sum", "op": "ge", "value": 0}
     endpoints = parse_endpoints([WEB], cluster=shop.options)
-    before = scrape(endpoints, wanted_by(parse_assertions([delta]), endpoints))
+    before = scrape(endpoints, required_queries(parse_assertions([delta]), endpoints))
     name = shop.names("web")[0]
     shop.cluster.delete("Pod", name, grace=0)
     until(lambda: name not in shop.names("web"), "the pod's end")

@@ -23,7 +23,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.stats_api import (
     judge_hosts,
     parse_assertions,
     read_hosts,
-    wanted_by,
+    required_queries,
 )
 
 OTHER = {"endpoint": "web", "stat": "seen"}
@@ -88,7 +88,7 @@ def test_what_a_value_is_read_from_is_asked_for() -> None:
     parsed = parse_assertions(
         [{"endpoint": "edge", "stat": "sent", "op": "eq", "value": {**OTHER, "bucket": 5}}]
     )
-    wanted = wanted_by(parsed, ENDPOINTS)
+    wanted = required_queries(parsed, ENDPOINTS)
     assert wanted["web"].histograms
     assert "seen" in wanted["web"].sources["stats"].names
     assert "seen" not in wanted["edge"].sources["stats"].names

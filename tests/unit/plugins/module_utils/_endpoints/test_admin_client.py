@@ -21,7 +21,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.stats_api import (
     EVERYTHING,
     parse_assertions,
     parse_endpoints,
-    wanted_by,
+    required_queries,
 )
 
 (CONTAINER,) = parse_endpoints([{"name": "web", "container": "web"}])
@@ -93,7 +93,7 @@ MERGE = "/stats?filter=%5E%24"
 )
 def test_only_who_is_asked_for_histograms_is_asked_once_more(asked: dict[str, Any], first: str) -> None:
     endpoints = parse_endpoints([{"name": "edge", "url": "http://edge"}])
-    wanted = wanted_by(parse_assertions([asked]), endpoints, identity=False)["edge"]
+    wanted = required_queries(parse_assertions([asked]), endpoints, identity=False)["edge"]
     stream = Telling()
     asyncio.run(Client(endpoints[0], Only(stream)).page(wanted, 5))
     stream.close()

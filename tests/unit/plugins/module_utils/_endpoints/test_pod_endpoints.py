@@ -21,8 +21,8 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.stats_api import (
     parse_assertions,
     parse_endpoints,
     read_snapshot,
+    required_queries,
     scrape,
-    wanted_by,
     watch,
 )
 
@@ -251,7 +251,7 @@ def test_differences_are_of_the_pods_that_were_there_and_those_that_came_since(
     endpoints = parse_endpoints([{"name": "web", "selector": "app=web"}], cluster=stub.options())
     first = admin.add("web-a", 3)
     stub.pods("demo", first)
-    taken = scrape(endpoints, wanted_by(parse_assertions([delta]), endpoints))
+    taken = scrape(endpoints, required_queries(parse_assertions([delta]), endpoints))
     before = read_snapshot(json.loads(json.dumps(taken.as_data())))
     assert before.pages["web-a"].group == "web"
     before.time -= 60

@@ -22,8 +22,8 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.stats_api import (
     parse_assertions,
     parse_endpoints,
     read_hosts,
+    required_queries,
     scrape,
-    wanted_by,
 )
 
 ENVOY = {"name": "edge", "url": "http://127.0.0.1:9901"}
@@ -72,7 +72,7 @@ def test_answers(body: bytes, assertion: dict[str, Any], ok: bool, observed: flo
 def test_which_series_it_was_is_said() -> None:
     verdict = judge(TWO, op="ge", value=4)
     assert verdict.wrong[0].stat == 'up{job="a"}'
-    assert verdict.message(1) == 'promql q (up{job="a"}) at prometheus: expected ge 4, saw 3 after 1.0 s'
+    assert verdict.message(1) == 'promql q (up{job="a"}) at prometheus: expected at least 4, saw 3 after 1.0 s'
     assert "the query gives nothing" in judge(says("vector", []), op="ge", value=4).message(1)
 
 
@@ -104,10 +104,10 @@ def test_what_is_none(body: bytes, words: str) -> None:
 @pytest.mark.parametrize(
     ("endpoints", "assertion", "words"),
     [
-        ([ENVOY], {"promql": "up"}, "needs an endpoint whose format is promql"),
-        ([ENVOY, SERVER], {"promql": "up", "endpoint": "edge"}, "edge is no Prometheus server"),
-        ([ENVOY, SERVER], {"stat": "up", "endpoint": "prometheus"}, "ask it with promql"),
-        ([SERVER], {"stat": "up"}, "ask them with promql"),
+        ([ENVOY], {"promql": "up"}, "promql needs a Prometheus server"),
+        ([ENVOY, SERVER], {"promql": "up", "endpoint": "edge"}, "edge has format envoy, so it is not a Prometheus server"),
+        ([ENVOY, SERVER], {"stat": "up", "endpoint": "prometheus"}, "Use promql instead of stat or match"),
+        ([SERVER], {"stat": "up"}, "all endpoints are Prometheus servers"),
         ([SERVER], {"promql": "up", "stat": "up"}, "needs either stat"),
         ([SERVER], {"promql": "up", "of": "delta"}, "said in the query itself"),
         ([SERVER], {"promql": "up", "labels": {"a": "b"}}, "said in the query itself"),
@@ -116,12 +116,14 @@ def test_what_is_none(body: bytes, words: str) -> None:
 )
 def test_what_cannot_be_meant(endpoints: list[Any], assertion: dict[str, Any], words: str) -> None:
     with pytest.raises(SpecError, match=words):
-        wanted_by(parse_assertions([{"op": "eq", "value": 1, **assertion}]), parse_endpoints(endpoints))
+        required_queries(
+            parse_assertions([{"op": "eq", "value": 1, **assertion}]), parse_endpoints(endpoints)
+        )
 
 
 def test_who_is_asked() -> None:
     parsed = parse_assertions([{"promql": "up", "op": "eq", "value": 1}, {"stat": "a", "op": "present"}])
-    wanted = wanted_by(parsed, parse_endpoints([ENVOY, SERVER]))
+    wanted = required_queries(parsed, parse_endpoints([ENVOY, SERVER]))
     assert {name: list(one.sources) for name, one in wanted.items()} == {
         "prometheus": ["promql up"],
         "edge": ["stats"],

@@ -25,7 +25,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.stats_api import (
     parse_assertions,
     parse_endpoints,
     read_snapshot,
-    wanted_by,
+    required_queries,
     write_snapshot,
 )
 
@@ -36,7 +36,7 @@ ASSERTIONS = parse_assertions(
         {"stat": "time", "of": "delta", "quantile": 0.5, "op": "lt", "value": 1},
     ]
 )
-WANTED = wanted_by(ASSERTIONS, ENDPOINTS)
+WANTED = required_queries(ASSERTIONS, ENDPOINTS)
 
 
 def snapshot() -> Snapshot:

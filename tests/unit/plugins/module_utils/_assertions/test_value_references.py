@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._verify import value_references
+from ansible_collections.meshlab.envoy.plugins.module_utils._assertions import value_references
 
 SENT = [
     {"name": "a", "answered": 20, "bytes_received": 1000, "statuses": {"200": 15, "503": 5}},

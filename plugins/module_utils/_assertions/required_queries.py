@@ -1,0 +1,109 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Decide for assertions which endpoints they are about, and what to read there: no more than the assertions need."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.assertion import (
+    Assertion,
+    with_others,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.comparison import PRESENCE
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import ArgumentError
+from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint import Endpoint, pick
+from ansible_collections.meshlab.envoy.plugins.module_utils._readings import promql
+from ansible_collections.meshlab.envoy.plugins.module_utils._readings.query import Wanted
+from ansible_collections.meshlab.envoy.plugins.module_utils._readings.snapshot import Selection
+
+
+def source_of(assertion: Assertion, endpoint_format: str) -> str:
+    """Return the source that an assertion reads on an endpoint of this format."""
+    if assertion.source == promql.SOURCE:
+        return promql.source_for(assertion.stat)
+    if assertion.source == "stats" and (endpoint_format == "prometheus" or assertion.by_labels):
+        return "prometheus"
+    return assertion.source
+
+
+def endpoints_of(assertion: Assertion, endpoints: Iterable[Endpoint]) -> list[Endpoint]:
+    """Return the endpoints that an assertion is about: Prometheus servers for a query, all others for anything else.
+
+    Raises:
+        ArgumentError: No endpoint has the name or the format that the assertion needs.
+    """
+    known = list(endpoints)
+    where = assertion.name or "assertion"
+    is_query = assertion.source == promql.SOURCE
+    if is_query and not assertion.endpoint:
+        if not any(each.format == promql.SOURCE for each in known):
+            raise ArgumentError(
+                where,
+                "promql needs a Prometheus server, and no endpoint has format: promql. Add one to endpoints.",
+            )
+        return [each for each in known if each.format == promql.SOURCE or each.whole_host]
+    if assertion.endpoint:
+        chosen = pick(known, assertion.endpoint, where)
+    else:
+        chosen = pick([each for each in known if each.format != promql.SOURCE], ())
+        if not chosen:
+            raise ArgumentError(
+                where, "all endpoints are Prometheus servers. Use promql instead of stat or match."
+            )
+    for endpoint in chosen:
+        if not endpoint.whole_host and (endpoint.format == promql.SOURCE) != is_query:
+            advice = (
+                "is not a Prometheus server. Use stat or match instead of promql"
+                if is_query
+                else "is a Prometheus server. Use promql instead of stat or match"
+            )
+            raise ArgumentError(
+                where, f"endpoint {endpoint.name} has format {endpoint.format}, so it {advice}."
+            )
+    return chosen
+
+
+def required_queries(
+    assertions: Iterable[Assertion],
+    endpoints: Sequence[Endpoint],
+    identity: bool = True,
+    usedonly: bool | None = None,
+) -> dict[str, Wanted]:
+    """Return what to read from each endpoint, by the endpoint's name.
+
+    Args:
+        assertions: The assertions to evaluate afterwards.
+        endpoints: All endpoints.
+        identity: Whether to read which process answers; a difference always reads it.
+        usedonly: Whether to leave out stats that Envoy has never used; None leaves them out where that changes no number.
+
+    Raises:
+        ArgumentError: An assertion names no endpoint of the right format.
+    """
+    queries: dict[str, Wanted] = {}
+    for assertion in with_others(assertions):
+        stats = frozenset(name for name in (assertion.stat, assertion.over) if name)
+        patterns = tuple(each for each in (assertion.match, assertion.over_match) if each)
+        # Labels without a name can be those of any stat.
+        selection = Selection(stats, patterns, everything=not assertion.stat and not assertion.match)
+        less = is_sum_of_matches(assertion) if usedonly is None else usedonly and assertion.op not in PRESENCE
+        used = replace(selection, usedonly=less)
+        for endpoint in endpoints_of(assertion, endpoints):
+            source = source_of(assertion, endpoint.format)
+            query = Wanted(
+                {source: used if source == "stats" else selection},
+                assertion.about_histogram or assertion.op in PRESENCE,
+                identity or assertion.since,
+            )
+            earlier = queries.get(endpoint.name)
+            queries[endpoint.name] = earlier.also(query) if earlier else query
+    return queries
+
+
+def is_sum_of_matches(assertion: Assertion) -> bool:
+    """Return whether unused stats, each of which is 0, change nothing: of a sum over a pattern."""
+    return assertion.match is not None and assertion.across == "sum" and not assertion.ratio

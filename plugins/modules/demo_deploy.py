@@ -588,12 +588,14 @@ seconds:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._deploy.deploy_options import ARGUMENTS, perform
-from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.cluster_options import show_path
+from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.cluster_options import (
+    allow_kubeconfig_path_in_output,
+)
 
 
 def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
-    show_path(module)
+    allow_kubeconfig_path_in_output(module)
     result = perform(module.params, module.check_mode)
     if not module._diff:
         result.pop("diff")

@@ -100,13 +100,15 @@ msg:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.cluster_options import show_path
+from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.cluster_options import (
+    allow_kubeconfig_path_in_output,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._verify.verify_options import ARGUMENTS, perform
 
 
 def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
-    show_path(module)
+    allow_kubeconfig_path_in_output(module)
     result = perform(module.params, module.check_mode)
     if result.pop("failed", False):
         module.fail_json(**result)

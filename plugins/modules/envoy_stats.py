@@ -332,7 +332,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.cluster_options import (
     CLUSTER_ARGS,
-    show_path,
+    allow_kubeconfig_path_in_output,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats_api import (
     ASSERTION_ARGS,
@@ -397,7 +397,7 @@ def main() -> None:
         required_one_of=[("endpoints", "url", "snapshots")],
         supports_check_mode=True,
     )
-    show_path(module)
+    allow_kubeconfig_path_in_output(module)
     given = module.params
     gc.freeze()  # all that was imported stays: going through it again and again costs a fleet a fifth of its time
     try:

@@ -184,7 +184,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.cluster_options import (
     CLUSTER_ARGS,
-    show_path,
+    allow_kubeconfig_path_in_output,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats_api import (
     ENDPOINT_ARGS,
@@ -203,7 +203,7 @@ def main() -> None:
         required_one_of=[("endpoints", "url")],
         supports_check_mode=True,
     )
-    show_path(module)
+    allow_kubeconfig_path_in_output(module)
     given = module.params
     try:
         result = inspect(

@@ -575,7 +575,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.cluster_options import (
     CLUSTER_ARGS,
-    show_path,
+    allow_kubeconfig_path_in_output,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic import (
     TRAFFIC_ARGS,
@@ -607,7 +607,7 @@ def main() -> None:
         required_one_of=[("traffic", "url")],
         supports_check_mode=True,
     )
-    show_path(module)
+    allow_kubeconfig_path_in_output(module)
     entries = module.params["traffic"]
     single = entries is None
     if single:

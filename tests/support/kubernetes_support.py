@@ -16,11 +16,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from pods import ClusterHome
+from cluster_home import ClusterHome
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.api import Cluster
+from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.cluster_client import Cluster
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.errors import ClusterError
-from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.pod_status import name_of, sort_out
+from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.pod_status import (
+    pod_name,
+    select_ready,
+)
 
 # Answers that have to come while pods change, the last of them perhaps afterwards.
 ENOUGH = 30
@@ -77,8 +80,8 @@ def asked_meanwhile(home: ClusterHome, demo: str, group: str, port: int, path: s
 
     def work() -> None:
         while not stopped.wait(0.05):
-            pods = sort_out(home.cluster.list("Pod", selector)).ready
-            name = name_of(random.choice(pods))
+            pods = select_ready(home.cluster.list("Pod", selector)).ready
+            name = pod_name(random.choice(pods))
             try:
                 status, _body = ask(home.cluster, name, port, path)
                 counts[str(status)] += 1

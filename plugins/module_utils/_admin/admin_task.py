@@ -10,7 +10,7 @@ from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.cluster_options import (
     CLUSTER_ARGS,
-    show_path,
+    allow_kubeconfig_path_in_output,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats_api import (
     ENDPOINT_ARGS,
@@ -36,7 +36,7 @@ ASKS: dict[str, Any] = {
 
 def ask(module: Any, question: Question) -> Answer:
     """Puts the question to the endpoints of a module's arguments; what cannot be meant fails the module."""
-    show_path(module)
+    allow_kubeconfig_path_in_output(module)
     given = module.params
     try:
         return question(

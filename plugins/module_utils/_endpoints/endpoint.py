@@ -18,7 +18,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors impor
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.errors import Failure
 
 if TYPE_CHECKING:
-    from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.pod_access import Access
+    from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.pod_access import PodAccess
 
 FORMATS = ("envoy", "prometheus", "promql")
 KEYS = (
@@ -64,7 +64,7 @@ class Pods:
     namespace: str  # empty: the cluster's own
     container: str  # whose readiness counts; empty: the pod's
     port: int | str  # of the pod, by number or by name
-    access: Access = field(compare=False, repr=False)
+    access: PodAccess = field(compare=False, repr=False)
 
     @property
     def where(self) -> str:
@@ -126,7 +126,7 @@ class Endpoint:
 def parse_endpoints(
     entries: Sequence[Mapping[str, Any]] | None,
     url: str | None = None,
-    cluster: Mapping[str, Any] | Access | None = None,
+    cluster: Mapping[str, Any] | PodAccess | None = None,
 ) -> list[Endpoint]:
     """Reads a list of endpoints, or one from its address. `cluster` says where the pods are. Raises SpecError."""
     if url:
@@ -179,17 +179,17 @@ def unknown(endpoints: Iterable[Endpoint], patterns: Sequence[str]) -> list[str]
 
 
 def _access(
-    cluster: Mapping[str, Any] | Access | None, entries: Sequence[Mapping[str, Any]]
-) -> Access | None:
+    cluster: Mapping[str, Any] | PodAccess | None, entries: Sequence[Mapping[str, Any]]
+) -> PodAccess | None:
     """What leads to the cluster, where somebody wants a pod; connected to when it is first asked."""
     if not any(isinstance(entry, Mapping) and entry.get("selector") for entry in entries):
         return None
-    from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.pod_access import Access
+    from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.pod_access import PodAccess
 
-    return cluster if isinstance(cluster, Access) else Access(cluster)
+    return cluster if isinstance(cluster, PodAccess) else PodAccess(cluster)
 
 
-def _endpoint(entry: Any, where: str, access: Access | None = None) -> Endpoint:
+def _endpoint(entry: Any, where: str, access: PodAccess | None = None) -> Endpoint:
     data = mapping(entry, where, KEYS)
     selector = text(data, "selector", where)
     container = text(data, "container", where)
@@ -237,7 +237,7 @@ def _endpoint(entry: Any, where: str, access: Access | None = None) -> Endpoint:
     )
 
 
-def _pods(data: Mapping[str, Any], where: str, access: Access) -> Pods:
+def _pods(data: Mapping[str, Any], where: str, access: PodAccess) -> Pods:
     for key in _NOT_POD:
         if data.get(key):
             instead = "port and path say where in the pod" if key == "url" else "a pod is asked over http"

@@ -18,8 +18,8 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._readings.errors imp
 # Nothing of cluster/ is imported where nobody asks for a pod.
 if TYPE_CHECKING:
     from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.errors import ClusterError
-    from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.pod_status import Found
-    from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.port_forward import Forward
+    from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.pod_status import SelectedPods
+    from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.port_forward import PortForward
 
 # Seconds. The caller's own bound is mostly shorter; these are for what goes on in a thread after that.
 _CONNECTING = 10.0
@@ -31,10 +31,10 @@ _LASTING = ("unauthorized", "forbidden", "invalid")
 class PodStream(Stream):
     """A stream through the API server: an end that it was cut by is told from one that the pod chose."""
 
-    def __init__(self, connection: Forward) -> None:
+    def __init__(self, connection: PortForward) -> None:
         connection.setblocking(False)
         super().__init__(connection)
-        self._line = connection.line
+        self._connection = connection
 
     async def send(self, data: bytes) -> None:
         try:
@@ -54,8 +54,8 @@ class PodStream(Stream):
         return data
 
     def _why(self) -> OSError | None:
-        failure = self._line.failure
-        return ConnectionAbortedError(failure.words) if failure is not None else None
+        failure = self._connection.failure
+        return ConnectionAbortedError(failure.message) if failure is not None else None
 
 
 async def open_in_pod(endpoint: Endpoint, pods: Pods) -> Stream:
@@ -64,7 +64,7 @@ async def open_in_pod(endpoint: Endpoint, pods: Pods) -> Stream:
 
     access = pods.access
 
-    def connect() -> Forward:
+    def connect() -> PortForward:
         return access.forward(endpoint.pod, endpoint.port, pods.namespace, _CONNECTING)
 
     try:
@@ -77,12 +77,14 @@ async def why_gone(endpoint: Endpoint, pods: Pods) -> str:
     """Whether the pod of an endpoint that failed is gone, in words; empty where it is not, or nobody can tell."""
     try:
         async with asyncio.timeout(_EXPLAINING):
-            return await run_in_thread(lambda: pods.access.gone(endpoint.pod, pods.namespace, endpoint.uid))
+            return await run_in_thread(
+                lambda: pods.access.missing_reason(endpoint.pod, pods.namespace, endpoint.uid)
+            )
     except TimeoutError:
         return ""
 
 
-async def find(endpoint: Endpoint, pods: Pods, timeout: float) -> Found | Failure:
+async def find(endpoint: Endpoint, pods: Pods, timeout: float) -> SelectedPods | Failure:
     """The pods of one entry, or why there are none that can be asked."""
     from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.errors import ClusterError
 
@@ -99,7 +101,7 @@ async def find(endpoint: Endpoint, pods: Pods, timeout: float) -> Found | Failur
 
 
 def expand(
-    entries: Sequence[Endpoint], found: Mapping[str, Found | Failure]
+    entries: Sequence[Endpoint], found: Mapping[str, SelectedPods | Failure]
 ) -> tuple[list[Endpoint], list[str]]:
     """The endpoints to ask in place of `entries`, and remarks about pods that are not asked. `found` is by an entry's name.
 
@@ -126,16 +128,16 @@ def expand(
     return endpoints, remarks
 
 
-def _pods(entry: Endpoint, pods: Pods, found: Found) -> list[Endpoint]:
+def _pods(entry: Endpoint, pods: Pods, found: SelectedPods) -> list[Endpoint]:
     from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.pod_status import (
-        identity_of,
-        port_of,
+        pod_identity,
+        port_number,
     )
 
     endpoints = []
     for pod in found.ready:
-        name, uid = identity_of(pod)
-        port = port_of(pod, pods.port, pods.container)
+        name, uid = pod_identity(pod)
+        port = port_number(pod, pods.port, pods.container)
         one = replace(entry, group=entry.name, pod=name, uid=uid, port=port or 0)
         if port is None:
             words = f"pod {name} has no port named {pods.port}; give the number of one, or name it in the pod"
@@ -145,4 +147,4 @@ def _pods(entry: Endpoint, pods: Pods, found: Found) -> list[Endpoint]:
 
 
 def scrape_error(error: ClusterError) -> ScrapeError:
-    return ScrapeError("timeout" if error.reason == "timeout" else "unreachable", error.words)
+    return ScrapeError("timeout" if error.reason == "timeout" else "unreachable", error.message)

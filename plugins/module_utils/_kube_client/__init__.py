@@ -1,8 +1,8 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A Kubernetes cluster's API, and ports of its pods. Knows nothing of demos, of plans or of Envoy.
+"""A client of the Kubernetes API: objects, logs and port-forwards. Private to this collection: it can change at any time.
 
-`api.connect` is where to begin; `access.Access` is for a task that may need no cluster at all. Needs the Python package `kubernetes`,
-which is imported when a cluster is connected to.
+Begin with `cluster_client.connect`. A task that reaches pods only in some cases uses `pod_access.PodAccess`, which connects at the
+first use. The Python package `kubernetes` is imported when a cluster is connected to, and not before.
 """

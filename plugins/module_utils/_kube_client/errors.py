@@ -1,8 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""What can go wrong between this host and a cluster, told apart, each in one sentence that says what to do."""
+"""The errors between this host and a cluster: one class, with a reason for programs and a message for people."""
 
 from __future__ import annotations
 
@@ -12,18 +11,18 @@ from collections.abc import Mapping
 from typing import Any
 
 REASONS = (
-    "no_cluster",  # no kubeconfig, a context that there is not, nobody who answers
+    "no_cluster",  # no kubeconfig, an unknown context, or an API server that does not answer
     "unauthorized",
     "forbidden",
     "not_found",
     "conflict",
-    "invalid",  # the API server, or an admission controller, refuses the object
+    "invalid",  # the API server or an admission controller rejects the object
     "timeout",
     "server",
-    "refused",  # of a port-forward: nothing listens on that port in the pod
-    "broken",  # of a port-forward: it was cut
+    "refused",  # of a port-forward: nothing listens on the port in the pod
+    "broken",  # of a port-forward: the connection was cut
 )
-_BY_STATUS = {
+_REASON_BY_STATUS = {
     400: "invalid",
     401: "unauthorized",
     403: "forbidden",
@@ -34,73 +33,84 @@ _BY_STATUS = {
     422: "invalid",
     504: "timeout",
 }
-# How the RBAC authorizer words it; an admission controller (Pod Security, a quota) words its 403 otherwise.
-_MAY_NOT = re.compile(
+# The wording of the RBAC authorizer. Admission controllers (Pod Security, quotas) word their 403 differently.
+_RBAC_DENIAL = re.compile(
     r'User "(?P<user>[^"]*)" cannot (?P<verb>\S+) resource "(?P<resource>[^"]*)" in API group "[^"]*"'
     r'(?: in the namespace "(?P<namespace>[^"]*)")?'
 )
-_ADMISSION = re.compile(r'^[^"]* "[^"]*" is forbidden: ')
-_NAMESPACE = re.compile(r'^namespaces "([^"]*)" not found$')
-_LONGEST = 1_000
+_ADMISSION_PREFIX = re.compile(r'^[^"]* "[^"]*" is forbidden: ')
+_NO_NAMESPACE = re.compile(r'^namespaces "([^"]*)" not found$')
+_MAX_MESSAGE = 1_000  # characters
 
 
 class ClusterError(Exception):
-    """`reason` is one of REASONS; `words` are for a person."""
+    """A request to a cluster that failed.
 
-    def __init__(self, reason: str, words: str) -> None:
-        super().__init__(words)
+    Attributes:
+        reason: One of REASONS.
+        message: What is wrong and what to do, in one line.
+    """
+
+    def __init__(self, reason: str, message: str) -> None:
+        """Create an error; `reason` is one of REASONS."""
+        super().__init__(message)
         self.reason = reason
-        self.words = words
+        self.message = message
 
 
-def refusal(status: int, body: bytes, what: str) -> ClusterError:
-    """An answer other than 2xx, whose body is a Status object as a rule. `what` was asked for: 'Pod web-1 in namespace demo'."""
-    said = _said(body)
-    reason = _BY_STATUS.get(status, "server" if status >= 500 else "invalid")
+def response_error(status: int, body: bytes, subject: str) -> ClusterError:
+    """Return the error of a response whose status is not 2xx.
+
+    Args:
+        status: The HTTP status.
+        body: The response's body: a Status object as a rule, plain text from a proxy.
+        subject: What the request was about, such as `Pod web-1 in namespace demo`.
+    """
+    message = _message_of(body)
+    reason = _REASON_BY_STATUS.get(status, "server" if status >= 500 else "invalid")
     if reason == "unauthorized":
         return ClusterError(
             reason,
-            "the cluster does not accept these credentials; log in again, or give others (option cluster)",
+            "the cluster rejects these credentials. Log in again, or set other credentials in option cluster.",
         )
     if reason == "forbidden":
-        return _forbidden(said, what)
-    namespace = _NAMESPACE.match(said)
+        return _forbidden(message, subject)
+    namespace = _NO_NAMESPACE.match(message)
     if namespace:
         return ClusterError(
             "not_found",
-            f"there is no namespace {namespace[1]}; create it, or give another (cluster.namespace)",
+            f"there is no namespace {namespace[1]}. Create it, or set cluster.namespace to another one.",
         )
-    return ClusterError(reason, f"{what}: {said or f'the API server answered {status}'}")
+    return ClusterError(reason, f"{subject}: {message or f'the API server returned status {status}'}")
 
 
-def _forbidden(said: str, what: str) -> ClusterError:
-    found = _MAY_NOT.search(said)
-    if found is None:
-        # Pod Security, a quota or a webhook refuses the object itself.
-        return ClusterError(
-            "invalid" if said else "forbidden", f"{what}: {_ADMISSION.sub('', said) or 'forbidden'}"
-        )
-    user, verb, resource = found["user"], found["verb"], found["resource"]
+def _forbidden(message: str, subject: str) -> ClusterError:
+    denial = _RBAC_DENIAL.search(message)
+    if denial is None:
+        # Pod Security, a quota or a webhook rejects the object itself.
+        reason = "invalid" if message else "forbidden"
+        return ClusterError(reason, f"{subject}: {_ADMISSION_PREFIX.sub('', message) or 'forbidden'}")
+    user, verb, resource = denial["user"], denial["verb"], denial["resource"]
     if user == "system:anonymous":
         return ClusterError(
-            "unauthorized",
-            "the cluster was asked without credentials; give a kubeconfig, or api_key (option cluster)",
+            "unauthorized", "the request has no credentials. Set cluster.kubeconfig or cluster.api_key."
         )
-    where = f" in namespace {found['namespace']}" if found["namespace"] else ""
-    kind = "Role" if found["namespace"] else "ClusterRole"
+    namespace = f" in namespace {denial['namespace']}" if denial["namespace"] else ""
+    kind = "Role" if denial["namespace"] else "ClusterRole"
     return ClusterError(
         "forbidden",
-        f"{user} is forbidden to {verb} {resource}{where}; bind it to a {kind} with verb {verb} on {resource}",
+        f"{user} is forbidden to {verb} {resource}{namespace}."
+        f" Bind it to a {kind} with verb {verb} on {resource}.",
     )
 
 
-def _said(body: bytes) -> str:
+def _message_of(body: bytes) -> str:
     try:
         status: Any = json.loads(body)
     except ValueError:
         status = None
     if isinstance(status, Mapping):
-        words = str(status.get("message") or "")
+        message = str(status.get("message") or "")
     else:
-        words = " ".join(body.decode("utf-8", "replace").split())
-    return words[:_LONGEST]
+        message = " ".join(body.decode("utf-8", "replace").split())
+    return message[:_MAX_MESSAGE]

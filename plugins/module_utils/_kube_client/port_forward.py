@@ -1,12 +1,9 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+"""Port-forwards through the API server: one WebSocket for each connection, one thread for all of them.
 
-"""Ports of pods, reached through the API server: one WebSocket for each connection, one thread for all of them.
-
-Who uses a connection has an ordinary socket, one half of a pair. The thread carries bytes between the other half and the
-WebSocket, whose frames begin with the number of a channel: 0 is the port's data, 1 what the kubelet says went wrong
-(subprotocol v4.channel.k8s.io; on each channel the first frame is the port's number).
+The caller has an ordinary socket, one half of a pair. The thread moves bytes between the other half and the WebSocket.
 """
 
 from __future__ import annotations
@@ -14,212 +11,53 @@ from __future__ import annotations
 import contextlib
 import selectors
 import socket
-import ssl
 import threading
 from typing import cast
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common import websocket_frames
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.errors import ClusterError
+from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.port_forward_relay import Relay
 
-PROTOCOL = "v4.channel.k8s.io"
-_DATA, _ERROR = 0, 1
-_PIECE = 65_536
-_ENOUGH = 4 * _PIECE  # so many bytes wait for a slow reader; more stay where they are
-_NORMAL = 1000
+_JOIN_TIMEOUT = 5  # seconds
 
 
-class Forward(socket.socket):
-    """A connection to a port of a pod. When it ends, `line.failure` tells whether that was the pod's doing."""
+class PortForward(socket.socket):
+    """A connected socket to a port of a pod."""
 
-    line: Line
-
-
-class Line:
-    """One connection, between the pair's other half and the WebSocket."""
-
-    def __init__(self, what: str, remote: socket.socket, local: socket.socket, came: bytes) -> None:
-        self.what = what
-        self.failure: ClusterError | None = None  # set before the local side sees the end
-        self.remote, self.local = remote, local
-        self.inbox = bytearray(came)
-        self.to_local, self.to_remote = bytearray(), bytearray()
-        self.ended = False  # nothing more will come from the pod
-        self.left = False  # nobody is there to read it
-        self._begun: set[int] = set()
-        self._channel = _DATA
-        self._said = b""
-        remote.setblocking(False)
-        local.setblocking(False)
+    relay: Relay
 
     @property
-    def done(self) -> bool:
-        """Whether both sides may be closed."""
-        return self.left or (self.ended and not self.to_local)
-
-    def wants(self) -> tuple[int, int]:
-        """What to wait for, at the WebSocket and at the local side."""
-        read, write = selectors.EVENT_READ, selectors.EVENT_WRITE
-        remote = (0 if self.ended or len(self.to_local) >= _ENOUGH else read) | (
-            write if self.to_remote else 0
-        )
-        local = (0 if self.ended or len(self.to_remote) >= _ENOUGH else read) | (
-            write if self.to_local else 0
-        )
-        return remote, local
-
-    def move(self) -> None:
-        """Carries what can be carried now; never waits."""
-        self._from_local()
-        self._write_remote()
-        self._from_remote()
-        self._write_local()
-        if self.to_remote:  # an answer to a ping
-            self._write_remote()
-
-    def close(self) -> None:
-        # What is closed with something unread in it is a reset for the other side, where this is an end like any other.
-        with contextlib.suppress(OSError):
-            while self.local.recv(_PIECE):
-                pass
-        for one in (self.remote, self.local):
-            with contextlib.suppress(OSError):
-                one.close()
-
-    def _from_local(self) -> None:
-        while not self.ended and not self.left and len(self.to_remote) < _ENOUGH:
-            try:
-                data = self.local.recv(_PIECE)
-            except BlockingIOError:
-                return
-            except OSError:
-                data = b""
-            if not data:
-                self.left = True
-                self.to_remote += websocket_frames.frame(websocket_frames.CLOSE, _NORMAL.to_bytes(2, "big"))
-                return
-            self.to_remote += websocket_frames.frame(websocket_frames.BINARY, bytes([_DATA]) + data)
-
-    def _write_remote(self) -> None:
-        while self.to_remote:
-            try:
-                sent = self.remote.send(self.to_remote)
-            except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
-                return
-            except OSError as error:
-                self.to_remote.clear()
-                self._cut(error)
-                return
-            del self.to_remote[:sent]
-
-    def _from_remote(self) -> None:
-        # A piece is longer than a TLS record, so OpenSSL never holds bytes back that no selector knows of.
-        self._read_frames()
-        while not self.ended and len(self.to_local) < _ENOUGH:
-            try:
-                data = self.remote.recv(_PIECE)
-            except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
-                return
-            except OSError as error:
-                self._cut(error)
-                return
-            if not data:
-                self._cut(None)
-                return
-            self.inbox += data
-            self._read_frames()
-
-    def _read_frames(self) -> None:
-        try:
-            for opcode, payload in websocket_frames.frames(self.inbox):
-                self._frame(opcode, payload)
-                if self.ended:
-                    return
-        except ValueError as error:
-            self._end(
-                ClusterError("broken", f"{self.what}: the API server sent what is no WebSocket ({error})")
-            )
-
-    def _frame(self, opcode: int, payload: bytes) -> None:
-        if opcode == websocket_frames.PING:
-            self.to_remote += websocket_frames.frame(websocket_frames.PONG, payload)
-        elif opcode == websocket_frames.CLOSE:
-            code = int.from_bytes(payload[:2], "big") if len(payload) >= 2 else _NORMAL
-            words = payload[2:].decode("utf-8", "replace")
-            self._end(
-                None if code == _NORMAL else ClusterError("broken", f"{self.what} was cut: {words or code}")
-            )
-        elif opcode in (websocket_frames.TEXT, websocket_frames.BINARY, websocket_frames.CONTINUATION):
-            if opcode != websocket_frames.CONTINUATION and payload:
-                self._channel, payload = payload[0], payload[1:]
-                if self._channel not in self._begun:  # the port's number
-                    self._begun.add(self._channel)
-                    return
-            if self._channel == _DATA:
-                self.to_local += payload
-            elif self._channel == _ERROR:
-                self._said = (self._said + payload)[:2_000]
-
-    def _cut(self, error: OSError | None) -> None:
-        if self.ended:
-            return
-        words = f" ({error.strerror or error})" if error is not None else ""
-        self._end(
-            ClusterError("broken", f"{self.what} was cut: the connection to the API server closed{words}")
-        )
-
-    def _end(self, failure: ClusterError | None) -> None:
-        self.ended = True
-        self.failure = why(self.what, self._said.decode("utf-8", "replace")) if self._said else failure
-
-    def _write_local(self) -> None:
-        while self.to_local and not self.left:
-            try:
-                sent = self.local.send(self.to_local)
-            except BlockingIOError:
-                return
-            except OSError:
-                self.left = True
-                return
-            del self.to_local[:sent]
+    def failure(self) -> ClusterError | None:
+        """Return why the connection ended (`refused`, `broken`, `not_found`); None where the pod closed it, or it is open."""
+        return self.relay.failure
 
 
-def why(what: str, said: str) -> ClusterError:
-    """What the kubelet said on the error channel, as a person needs it."""
-    lower = said.lower()
-    if "refused" in lower:
-        return ClusterError(
-            "refused", f"{what}: nothing listens on that port inside the pod (connection refused)"
-        )
-    if (
-        "not running" in lower
-        or "not found" in lower
-        or "no such container" in lower
-        or "no such file" in lower
-    ):
-        return ClusterError("not_found", f"{what}: the pod does not run any more")
-    return ClusterError("broken", f"{what}: {' '.join(said.split())[:300]}")
-
-
-class Pump:
-    """The thread that carries bytes for all connections. It is there while there are some."""
+class RelayThread:
+    """The thread that serves all relays. It starts with the first port-forward and ends with the last one."""
 
     def __init__(self) -> None:
+        """Create the object; no thread runs yet."""
         self._lock = threading.Lock()
-        self._new: list[Line] = []
+        self._new: list[Relay] = []
         self._closing = False
         self._thread: threading.Thread | None = None
         self._waker: socket.socket | None = None
 
-    def add(self, what: str, remote: socket.socket, came: bytes) -> Forward:
-        """Takes over a WebSocket; returns the side that its user has."""
+    def add(self, subject: str, remote: socket.socket, received: bytes) -> PortForward:
+        """Take over a WebSocket and return the caller's socket.
+
+        Args:
+            subject: What messages call the port-forward.
+            remote: The WebSocket, after its handshake.
+            received: Bytes that were read from `remote` after the handshake's response.
+        """
         ours, theirs = socket.socketpair()
-        forward = Forward(fileno=ours.detach())
-        line = forward.line = Line(what, remote, theirs, came)
+        forward = PortForward(fileno=ours.detach())
+        relay = forward.relay = Relay(subject, remote, theirs, received)
         with self._lock:
             if self._closing:
-                line.close()
-                raise ClusterError("broken", f"{what}: the connection to the cluster was closed")
-            self._new.append(line)
+                relay.close()
+                raise ClusterError("broken", f"{subject}: the connection to the cluster was closed")
+            self._new.append(relay)
             if self._thread is None:
                 waker, woken = socket.socketpair()
                 waker.setblocking(False)
@@ -233,13 +71,13 @@ class Pump:
         return forward
 
     def close(self) -> None:
-        """Ends all connections, and waits for the thread."""
+        """End all port-forwards, and wait for the thread."""
         with self._lock:
             self._closing = True
             thread = self._thread
             self._wake()
         if thread is not None:
-            thread.join(5)
+            thread.join(_JOIN_TIMEOUT)
 
     def _wake(self) -> None:
         if self._waker is not None:
@@ -247,71 +85,72 @@ class Pump:
                 self._waker.send(b"\0")
 
     def _run(self, waker: socket.socket, woken: socket.socket) -> None:
-        lines: set[Line] = set()
+        relays: set[Relay] = set()
         try:
-            self._carry(lines, waker, woken)
+            self._serve(relays, waker, woken)
         except Exception as error:
-            self._give_up(lines, error)
+            self._fail(relays, error)
 
-    def _give_up(self, lines: set[Line], error: Exception) -> None:
-        """End all connections, so that nobody waits for what nobody carries any more."""
-        why = f"a mistake in meshlab.envoy, please report it: {type(error).__name__}: {error}"
+    def _fail(self, relays: set[Relay], error: Exception) -> None:
+        """End all relays after an exception in this thread, so that no reader waits forever."""
+        reason = f"this is a bug in meshlab.envoy, please report it: {type(error).__name__}: {error}"
         with self._lock:
             fresh, self._new = self._new, []
             self._thread = self._waker = None
-            for line in (*lines, *fresh):
-                line.failure = line.failure or ClusterError("broken", f"{line.what} was cut: {why}")
-                line.close()
+            for relay in (*relays, *fresh):
+                relay.failure = relay.failure or ClusterError("broken", f"{relay.subject} was cut: {reason}")
+                relay.close()
 
-    def _carry(self, lines: set[Line], waker: socket.socket, woken: socket.socket) -> None:
-        watched: dict[socket.socket, int] = {}
+    def _serve(self, relays: set[Relay], waker: socket.socket, woken: socket.socket) -> None:
+        registered: dict[socket.socket, int] = {}
         with waker, woken, selectors.DefaultSelector() as selector:
             selector.register(woken, selectors.EVENT_READ)
             while True:
                 with self._lock:
                     fresh, self._new = self._new, []
-                    lines.update(fresh)
-                    if self._closing or not lines:
+                    relays.update(fresh)
+                    if self._closing or not relays:
                         self._thread = self._waker = None
-                        for line in lines:
-                            line.close()
+                        for relay in relays:
+                            relay.close()
                         return
-                for line in fresh:
-                    self._move(line, lines, selector, watched)
-                if not lines:
+                for relay in fresh:
+                    self._move(relay, relays, selector, registered)
+                if not relays:
                     continue
-                ready: set[Line] = set()
+                ready: set[Relay] = set()
                 for key, _events in selector.select():
                     if key.data is None:
                         woken.recv(4_096)
                     else:
-                        ready.add(cast("Line", key.data))
-                for line in ready:
-                    self._move(line, lines, selector, watched)
+                        ready.add(cast("Relay", key.data))
+                for relay in ready:
+                    self._move(relay, relays, selector, registered)
 
     def _move(
         self,
-        line: Line,
-        lines: set[Line],
+        relay: Relay,
+        relays: set[Relay],
         selector: selectors.BaseSelector,
-        watched: dict[socket.socket, int],
+        registered: dict[socket.socket, int],
     ) -> None:
-        line.move()
-        if line.done:
-            for side in (line.remote, line.local):
-                if watched.pop(side, 0):
+        relay.move()
+        sides = (relay.remote, relay.local)
+        if relay.is_done:
+            for side in sides:
+                if registered.pop(side, 0):
                     selector.unregister(side)
-            line.close()
-            lines.discard(line)
+            relay.close()
+            relays.discard(relay)
             return
-        for side, events in zip((line.remote, line.local), line.wants(), strict=True):
-            before = watched.get(side, 0)
-            if events == before:
+        for side, events in zip(sides, relay.wanted_events()):  # noqa: B905  (strict= needs Python 3.10)
+            previous = registered.get(side, 0)
+            if events == previous:
                 continue
-            if not before:
-                selector.register(side, events, line)
+            if not previous:
+                selector.register(side, events, relay)
             elif events:
-                selector.modify(side, events, line)
+                selector.modify(side, events, relay)
             else:
                 selector.unregister(side)
-            watched[side] = events
+            registered[side] = events

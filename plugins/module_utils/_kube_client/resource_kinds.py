@@ -1,8 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""Kinds of objects, and where the API has them. A fixed table: asking the API server for its own costs several requests a run."""
+"""The kinds of objects and their paths in the API. A fixed table: discovery would cost several requests in each run."""
 
 from __future__ import annotations
 
@@ -10,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
+
+from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.errors import ClusterError
 
 
 @dataclass(frozen=True)
@@ -23,13 +24,22 @@ class Kind:
 
     @property
     def prefix(self) -> str:
-        """The path of its group and version."""
+        """Return the path of the kind's group and version."""
         return f"/apis/{self.version}" if "/" in self.version else f"/api/{self.version}"
 
     def path(self, namespace: str, name: str = "") -> str:
-        """The path of all objects in a namespace, or of the one with this name."""
-        inside = f"/namespaces/{quote(namespace, safe='')}" if self.namespaced else ""
-        return f"{self.prefix}{inside}/{self.plural}" + (f"/{quote(name, safe='')}" if name else "")
+        """Return the path of one object, or without a name of all objects of this kind in a namespace.
+
+        Example:
+            >>> kind_of("Pod").path("demo", "web-1")
+            '/api/v1/namespaces/demo/pods/web-1'
+        """
+        scope = f"/namespaces/{quote(namespace, safe='')}" if self.namespaced else ""
+        return f"{self.prefix}{scope}/{self.plural}" + (f"/{quote(name, safe='')}" if name else "")
+
+    def title(self, name: str, namespace: str) -> str:
+        """Return what messages call an object: `Pod web-1 in namespace demo`."""
+        return f"{self.name} {name}" + (f" in namespace {namespace}" if self.namespaced else "")
 
 
 _KINDS = (
@@ -66,14 +76,26 @@ _BY_VERSION = {(kind.version, kind.name): kind for kind in _KINDS}
 
 
 def kind_of(name: str) -> Kind:
-    """A kind by its name, or `Kind.group` where groups share a name: `Gateway.networking.istio.io`. Raises KeyError."""
-    word, _dot, group = name.partition(".")
+    """Return a kind by its name, or by `Kind.group` where two groups share the name: `Gateway.networking.istio.io`.
+
+    Raises:
+        ClusterError: The kind is not in the table; the reason is `invalid`.
+    """
+    kind_name, _dot, group = name.partition(".")
     for kind in _KINDS:
-        if kind.name == word and (not group or kind.version.rpartition("/")[0] == group):
+        if kind.name == kind_name and (not group or kind.version.rpartition("/")[0] == group):
             return kind
-    raise KeyError(name)
+    raise _unknown_kind(name)
 
 
 def kind_of_object(thing: Mapping[str, Any]) -> Kind:
-    """The kind that an object says it is. Raises KeyError."""
-    return _BY_VERSION[thing["apiVersion"], thing["kind"]]
+    """Return the kind of an object by its apiVersion and kind. Raises ClusterError as `kind_of` does."""
+    version, name = thing.get("apiVersion"), thing.get("kind")
+    try:
+        return _BY_VERSION[str(version), str(name)]
+    except KeyError:
+        raise _unknown_kind(f"{version} {name}") from None
+
+
+def _unknown_kind(name: str) -> ClusterError:
+    return ClusterError("invalid", f"unknown kind '{name}'. Add it to _kube_client/resource_kinds.py.")

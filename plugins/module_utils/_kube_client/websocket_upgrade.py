@@ -1,119 +1,144 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+"""A WebSocket to the API server: connection, proxy, TLS and handshake within one timeout.
 
-"""The handshake of a WebSocket to the API server (RFC 6455, 4).
-
-The client's own (`kubernetes.stream`) waits for the server without a bound, and takes a thread and select() for each.
+The package `kubernetes` has a WebSocket client of its own (`kubernetes.stream`); its handshake has no timeout, and it needs a
+thread for each connection.
 """
 
 from __future__ import annotations
 
 import base64
-import io
-import re
 import socket
 import ssl
 import time
-from http.client import parse_headers
 from urllib.parse import urlsplit
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common import websocket_handshake
-from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.connection_settings import Settings
-from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.errors import ClusterError, refusal
-
-_LONGEST_HEAD = 65_536
-_STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})")
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.error_text import error_text
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.http_head import (
+    MAX_HEAD_BYTES,
+    HeadError,
+    ResponseHead,
+    head_end,
+    parse_head,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.connection_settings import (
+    ConnectionSettings,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.errors import (
+    ClusterError,
+    response_error,
+)
 
 
 def open_websocket(
-    settings: Settings, path: str, protocol: str, what: str, timeout: float
+    settings: ConnectionSettings, path: str, protocol: str, subject: str, timeout: float
 ) -> tuple[socket.socket, bytes]:
-    """A connection on which frames can be sent, and what came on it already. Raises ClusterError."""
+    """Return a connection on which frames can be sent, and the bytes after the handshake's response.
+
+    Args:
+        settings: The API server and the user.
+        path: The path and the query.
+        protocol: The subprotocol to request.
+        subject: What messages call the request.
+        timeout: Seconds for connecting and for the handshake together.
+
+    Raises:
+        ClusterError: The API server does not respond, or refuses the upgrade.
+    """
     deadline = time.monotonic() + timeout
     try:
         connection = _connect(settings, deadline)
     except TimeoutError:
         raise ClusterError(
-            "timeout", f"the API server at {settings.server} does not answer in {timeout:g} s"
+            "timeout", f"the API server at {settings.server} does not respond within {timeout:g} s"
         ) from None
     except OSError as error:
-        raise not_there(settings, error) from None
+        raise unreachable(settings, error) from None
     try:
-        key = websocket_handshake.new_key()
-        server = urlsplit(settings.server)
-        headers = (*settings.headers().items(), *settings.impersonates)
-        request = websocket_handshake.request_bytes(
-            f"{server.path}{path}", server.netloc, key, protocol, headers
-        )
-        connection.settimeout(_left(deadline))
-        connection.sendall(request)
-        answer, rest = _head(connection, deadline)
-        found = _STATUS.match(answer)
-        if found is None:
-            raise ClusterError("server", f"{settings.server} is no API server: it answers {answer[:60]!r}")
-        if int(found[1]) != 101:
-            raise refusal(int(found[1]), _body(connection, answer, rest, deadline), what)
-        websocket_handshake.check_response(_headers(answer), key, protocol)
-    except websocket_handshake.HandshakeError as error:
+        return connection, _upgrade(settings, connection, path, protocol, subject, deadline)
+    except BaseException as error:
         connection.close()
-        raise ClusterError(
-            "server",
-            f"{what}: {settings.server} did not open a WebSocket: {error}. Check the proxies before it.",
-        ) from None
-    except TimeoutError:
-        connection.close()
-        raise ClusterError("timeout", f"{what}: no answer from the API server in {timeout:g} s") from None
-    except OSError as error:
-        connection.close()
-        raise ClusterError(
-            "broken", f"{what}: the connection to the API server broke ({_words(error)})"
-        ) from None
-    except BaseException:
-        connection.close()
+        if isinstance(error, TimeoutError):
+            raise ClusterError(
+                "timeout", f"{subject}: no response from the API server within {timeout:g} s"
+            ) from None
+        if isinstance(error, OSError):
+            raise ClusterError(
+                "broken", f"{subject}: the connection to the API server broke ({error_text(error)})"
+            ) from None
+        if isinstance(error, websocket_handshake.HandshakeError):
+            raise ClusterError(
+                "server",
+                f"{subject}: {settings.server} did not open a WebSocket: {error}. Check the proxies in front of it.",
+            ) from None
+        if isinstance(error, HeadError):
+            raise ClusterError("server", f"{settings.server} is not an API server: {error}") from None
         raise
-    return connection, rest
 
 
-def not_there(settings: Settings, error: object) -> ClusterError:
-    """Nobody answers where the API server should be."""
-    hint = f"{settings.origin} names it; is the cluster up, and is it the right one?"
+def unreachable(settings: ConnectionSettings, error: BaseException) -> ClusterError:
+    """Return the error for an API server to which no connection was possible."""
+    text = error_text(error)
+    hint = f"Check that the cluster is up, and that {settings.origin} has the right address."
     if isinstance(error, ssl.SSLCertVerificationError):
-        hint = "give the CA that it is of (cluster.ca_cert), or validate_certs: false"
-        return ClusterError(
-            "no_cluster",
-            f"the certificate of the API server at {settings.server} is not trusted ({error.verify_message}); {hint}",
-        )
-    if isinstance(error, ssl.SSLError):
-        return ClusterError(
-            "no_cluster", f"no TLS with the API server at {settings.server} ({_words(error)}); {hint}"
-        )
-    return ClusterError("no_cluster", f"no API server answers at {settings.server} ({_words(error)}); {hint}")
-
-
-def _connect(settings: Settings, deadline: float) -> socket.socket:
-    if settings.proxy:
-        connection = _through_proxy(settings, deadline)
+        hint = "Set cluster.ca_cert to its certificate authority, or cluster.validate_certs to false."
+        message = f"the API server at {settings.server}: {text}"
+    elif isinstance(error, ssl.SSLError):
+        message = f"no TLS connection to the API server at {settings.server} ({text})"
     else:
-        connection = socket.create_connection((settings.host, settings.port), _left(deadline))
+        message = f"no API server answers at {settings.server} ({text})"
+    return ClusterError("no_cluster", f"{message}. {hint}")
+
+
+def _upgrade(
+    settings: ConnectionSettings,
+    connection: socket.socket,
+    path: str,
+    protocol: str,
+    subject: str,
+    deadline: float,
+) -> bytes:
+    """Do the handshake and return the bytes after its response."""
+    key = websocket_handshake.new_key()
+    server = urlsplit(settings.server)
+    headers = (*settings.headers().items(), *settings.impersonation)
+    request = websocket_handshake.request_bytes(f"{server.path}{path}", server.netloc, key, protocol, headers)
+    connection.settimeout(_seconds_left(deadline))
+    connection.sendall(request)
+    head, rest = _read_head(connection, deadline)
+    if head.status != websocket_handshake.SWITCHING_PROTOCOLS:
+        raise response_error(head.status, _read_body(connection, head, rest, deadline), subject)
+    websocket_handshake.check_response(head.headers, key, protocol)
+    return rest
+
+
+def _connect(settings: ConnectionSettings, deadline: float) -> socket.socket:
+    if settings.proxy:
+        connection = _connect_through_proxy(settings, deadline)
+    else:
+        connection = socket.create_connection((settings.host, settings.port), _seconds_left(deadline))
     try:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if settings.context is None:
+        if settings.tls is None:
             return connection
-        connection.settimeout(_left(deadline))
-        return settings.context.wrap_socket(connection, server_hostname=settings.server_name or settings.host)
+        connection.settimeout(_seconds_left(deadline))
+        return settings.tls.wrap_socket(connection, server_hostname=settings.server_name or settings.host)
     except BaseException:
         connection.close()
         raise
 
 
-def _through_proxy(settings: Settings, deadline: float) -> socket.socket:
+def _connect_through_proxy(settings: ConnectionSettings, deadline: float) -> socket.socket:
     proxy = urlsplit(settings.proxy if "://" in settings.proxy else f"http://{settings.proxy}")
     if proxy.scheme != "http" or not proxy.hostname:
         raise ClusterError(
-            "no_cluster", f"a port-forward goes through an http:// proxy, not through {settings.proxy}"
+            "no_cluster",
+            f"proxy {settings.proxy}: a port-forward supports only an http:// proxy. Set cluster.proxy to one.",
         )
-    connection = socket.create_connection((proxy.hostname, proxy.port or 80), _left(deadline))
+    connection = socket.create_connection((proxy.hostname, proxy.port or 80), _seconds_left(deadline))
     try:
         target = f"{settings.host}:{settings.port}"
         login = ""
@@ -121,12 +146,11 @@ def _through_proxy(settings: Settings, deadline: float) -> socket.socket:
             pair = f"{proxy.username}:{proxy.password or ''}".encode()
             login = f"Proxy-Authorization: Basic {base64.b64encode(pair).decode()}\r\n"
         connection.sendall(f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n{login}\r\n".encode("latin-1"))
-        answer, _rest = _head(connection, deadline)
-        found = _STATUS.match(answer)
-        if found is None or not found[1].startswith(b"2"):
-            line = answer.partition(b"\r\n")[0].decode("latin-1")
+        head, _rest = _read_head(connection, deadline)
+        if not 200 <= head.status < 300:
             raise ClusterError(
-                "no_cluster", f"the proxy {proxy.hostname} does not connect to {target}: {line[:100]}"
+                "no_cluster",
+                f"the proxy {proxy.hostname} does not connect to {target}: it returned status {head.status}",
             )
     except BaseException:
         connection.close()
@@ -134,46 +158,33 @@ def _through_proxy(settings: Settings, deadline: float) -> socket.socket:
     return connection
 
 
-def _head(connection: socket.socket, deadline: float) -> tuple[bytes, bytes]:
-    """The head of an answer, and what came after it."""
+def _read_head(connection: socket.socket, deadline: float) -> tuple[ResponseHead, bytes]:
+    """Return the head of a response, and the bytes after it. Raises HeadError."""
     data = b""
-    while b"\r\n\r\n" not in data:
-        connection.settimeout(_left(deadline))
-        more = connection.recv(_LONGEST_HEAD)
-        if not more or len(data) > _LONGEST_HEAD:
-            raise ConnectionError("it closed the connection before it answered")
-        data += more
-    head, _mark, rest = data.partition(b"\r\n\r\n")
-    return head, rest
+    while (end := head_end(data)) < 0:
+        connection.settimeout(_seconds_left(deadline))
+        received = connection.recv(MAX_HEAD_BYTES)
+        if not received or len(data) > MAX_HEAD_BYTES:
+            raise ConnectionError("the server closed the connection before its response")
+        data += received
+    return parse_head(data[:end]), data[end:]
 
 
-def _headers(head: bytes) -> dict[str, str]:
-    """Return the headers of a response's head, with names in lower case; a repeated header is joined with commas."""
-    _line, _end, lines = head.partition(b"\r\n")
-    message = parse_headers(io.BytesIO(lines + b"\r\n\r\n"))
-    return {name.lower(): ", ".join(message.get_all(name, ())) for name in message}
-
-
-def _body(connection: socket.socket, head: bytes, rest: bytes, deadline: float) -> bytes:
-    """A refusal's body, as far as it says how long it is."""
-    found = re.search(rb"\r\ncontent-length: *(\d+)", head, re.IGNORECASE)
-    length = min(int(found[1]), _LONGEST_HEAD) if found else len(rest)
+def _read_body(connection: socket.socket, head: ResponseHead, rest: bytes, deadline: float) -> bytes:
+    """Return the body of a response with a content-length; of others what has come so far."""
+    given = head.headers.get("content-length", "")
+    length = min(int(given), MAX_HEAD_BYTES) if given.isdigit() else len(rest)
     while len(rest) < length:
-        connection.settimeout(_left(deadline))
-        more = connection.recv(_LONGEST_HEAD)
-        if not more:
+        connection.settimeout(_seconds_left(deadline))
+        received = connection.recv(MAX_HEAD_BYTES)
+        if not received:
             break
-        rest += more
+        rest += received
     return rest[:length]
 
 
-def _left(deadline: float) -> float:
+def _seconds_left(deadline: float) -> float:
     left = deadline - time.monotonic()
     if left <= 0:
         raise TimeoutError
     return left
-
-
-def _words(error: object) -> str:
-    words = getattr(error, "strerror", None) or getattr(error, "reason", None) or str(error)
-    return str(words).lower() or type(error).__name__

@@ -21,10 +21,8 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.traffic_spe
 if TYPE_CHECKING:
     import ssl
 
-    from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.port_forward import (
-        Forward,
-        Line,
-    )
+    from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.port_forward import PortForward
+    from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.port_forward_relay import Relay
     from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.pod_targets import Pods
 
 CHUNK = 65_536
@@ -73,14 +71,14 @@ def left(deadline: float) -> float:
 
 def connect(
     traffic: Traffic, deadline: float, context: ssl.SSLContext | None
-) -> tuple[socket.socket, Line | None]:
+) -> tuple[socket.socket, Relay | None]:
     """Opens a connection to a traffic's target, with TLS where its scheme says so. Through a pod, with what knows how that ends."""
     target = traffic.target
     where, line = f"{target.host}:{target.port}", None
     plain: socket.socket
     if traffic.pods is not None:
         forward, where = _through_pod(traffic.pods, deadline)
-        plain, line = forward, forward.line
+        plain, line = forward, forward.relay
     else:
         plain = _over_tcp(target.host, target.port, deadline)
     if context is None:
@@ -114,22 +112,22 @@ def _over_tcp(host: str, port: int, deadline: float) -> socket.socket:
     return plain
 
 
-def _through_pod(pods: Pods, deadline: float) -> tuple[Forward, str]:
+def _through_pod(pods: Pods, deadline: float) -> tuple[PortForward, str]:
     from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.errors import ClusterError
 
     try:
         return pods.connect(left(deadline))
     except ClusterError as error:
         kind = "timeout" if error.reason == "timeout" else "connect"
-        raise RequestError(kind, f"cannot connect to a pod: {error.words}") from None
+        raise RequestError(kind, f"cannot connect to a pod: {error.message}") from None
 
 
-def cut_off(line: Line | None) -> RequestError | None:
+def cut_off(line: Relay | None) -> RequestError | None:
     """Why a connection through the API server ended, where that was not the server's doing."""
     failure = line.failure if line is not None else None
     if failure is None:
         return None
-    return RequestError("connect" if failure.reason == "refused" else "reset", failure.words)
+    return RequestError("connect" if failure.reason == "refused" else "reset", failure.message)
 
 
 def send_all(connection: socket.socket, data: bytes, deadline: float) -> None:
@@ -184,7 +182,7 @@ class KeptConnection:
         self.traffic = traffic
         self._context = context
         self._socket: socket.socket | None = None
-        self._line: Line | None = None
+        self._line: Relay | None = None
         self._session: Session | None = None
 
     def attempt(self, connection: socket.socket, deadline: float) -> Answer | None:

@@ -18,8 +18,8 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.reading imp
 )
 
 if TYPE_CHECKING:
-    from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.pod_access import Access
-    from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.port_forward import Forward
+    from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.pod_access import PodAccess
+    from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.port_forward import PortForward
 
 KEYS = ("selector", "namespace", "container", "port")
 _PORT_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,13}[a-z0-9])?")
@@ -29,7 +29,7 @@ class Pods:
     """The pods of one traffic. Its senders share it."""
 
     def __init__(
-        self, access: Access, selector: str, port: int | str, namespace: str = "", container: str = ""
+        self, access: PodAccess, selector: str, port: int | str, namespace: str = "", container: str = ""
     ) -> None:
         self.selector, self.namespace, self.container, self.port = selector, namespace, container, port
         self._access = access
@@ -37,7 +37,7 @@ class Pods:
         self._ready: Sequence[tuple[str, int]] = ()  # names and ports
         self._turn = 0
 
-    def connect(self, timeout: float) -> tuple[Forward, str]:
+    def connect(self, timeout: float) -> tuple[PortForward, str]:
         """A connection to the pod whose turn it is, and what to call it. Raises ClusterError."""
         from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.errors import ClusterError
 
@@ -66,29 +66,29 @@ class Pods:
     def _look_up(self) -> list[tuple[str, int]]:
         from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.errors import ClusterError
         from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.pod_status import (
-            name_of,
-            port_of,
+            pod_name,
+            port_number,
         )
 
         pods = self._access.pods(self.selector, self.namespace, self.container).ready
-        ready = [(name_of(pod), port_of(pod, self.port, self.container)) for pod in pods]
+        ready = [(pod_name(pod), port_number(pod, self.port, self.container)) for pod in pods]
         with_port = [(name, port) for name, port in ready if port is not None]
         if not with_port:
             raise ClusterError("invalid", f"pod {ready[0][0]} has no port named {self.port}; give its number")
         return with_port
 
 
-def access_for(entries: Sequence[Any], cluster: Mapping[str, Any] | Access | None) -> Access | None:
+def access_for(entries: Sequence[Any], cluster: Mapping[str, Any] | PodAccess | None) -> PodAccess | None:
     """What leads to the cluster, where a traffic goes to pods; one for all, connected to when it is first needed."""
     if not any(isinstance(entry, Mapping) and entry.get("pod") for entry in entries):
         return None
-    from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.pod_access import Access
+    from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.pod_access import PodAccess
 
-    return cluster if isinstance(cluster, Access) else Access(cluster)
+    return cluster if isinstance(cluster, PodAccess) else PodAccess(cluster)
 
 
 def parse_pods(
-    data: Mapping[str, Any], scheme: str, port: int, where: str, access: Access | None
+    data: Mapping[str, Any], scheme: str, port: int, where: str, access: PodAccess | None
 ) -> Pods | None:
     """Reads `pod` of a traffic, whose address has this port. Raises TrafficError."""
     if not data.get("pod") or access is None:

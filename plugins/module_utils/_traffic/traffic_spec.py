@@ -35,7 +35,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.reading imp
 )
 
 if TYPE_CHECKING:
-    from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.pod_access import Access
+    from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.pod_access import PodAccess
 
 MAX_REQUESTS = 1_000_000
 MAX_CONCURRENCY = 1_000
@@ -145,7 +145,7 @@ class Traffic(NamedTuple):
 
 
 def parse_traffic(
-    entries: Sequence[Mapping[str, Any]], cluster: Mapping[str, Any] | Access | None = None
+    entries: Sequence[Mapping[str, Any]], cluster: Mapping[str, Any] | PodAccess | None = None
 ) -> list[Traffic]:
     """Reads a list of traffic; a key whose value is None counts as not given. `cluster` says where pods are."""
     if isinstance(entries, (str, bytes, Mapping)) or not isinstance(entries, Sequence):
@@ -154,7 +154,7 @@ def parse_traffic(
     return [_traffic(entry, f"traffic[{position}]", access) for position, entry in enumerate(entries)]
 
 
-def _traffic(entry: Any, where: str, access: Access | None) -> Traffic:
+def _traffic(entry: Any, where: str, access: PodAccess | None) -> Traffic:
     data = dictionary(entry, where, KEYS)
     url = text(data, "url", where)
     if url is None:

@@ -26,7 +26,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.stats_api import (
 )
 
 if TYPE_CHECKING:
-    from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.pod_access import Access
+    from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.pod_access import PodAccess
 
 Entry = Mapping[str, Any]
 # Pods are ready a while before everybody's name resolution knows them: stock clusters tell for 30 s what they knew.
@@ -42,7 +42,7 @@ class Experiment:
     endpoints: Sequence[Entry]
     traffic: Sequence[Entry]
     assertions: Sequence[Entry]
-    access: Access | None = None  # to the cluster, where endpoints or traffic are about pods
+    access: PodAccess | None = None  # to the cluster, where endpoints or traffic are about pods
     admins: Sequence[Entry] = ()  # of pods: whom each proxy must have found by name before anything is sent
 
     def parsed(self) -> list[Traffic]:

@@ -17,7 +17,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._verify.verification
 )
 
 if TYPE_CHECKING:
-    from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.pod_access import Access
+    from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.pod_access import PodAccess
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "plan": {"type": "dict", "required": True},
@@ -59,12 +59,12 @@ def perform(options: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     return {**result, "msg": message, "failed": True} if failed else {**result, "msg": message}
 
 
-def _access(plan: dict[str, Any], cluster: dict[str, Any] | None) -> Access | None:
+def _access(plan: dict[str, Any], cluster: dict[str, Any] | None) -> PodAccess | None:
     """What leads to the cluster where a plan has pods; one for all, so that it is connected to once."""
     if not any(one.get("selector") for one in plan["endpoints"]) and not any(
         one.get("pod") for one in plan["traffic"]
     ):
         return None
-    from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.pod_access import Access
+    from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.pod_access import PodAccess
 
-    return Access(cluster)
+    return PodAccess(cluster)

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from pods import ClusterHome
+    from cluster_home import ClusterHome
 
 
 @pytest.fixture(scope="module")
 def home() -> Iterator[ClusterHome]:
     """A namespace of a module's own."""
     # Not above: a conftest.py is read before the collection can be imported.
-    from pods import ClusterHome
+    from cluster_home import ClusterHome
 
     home = ClusterHome("kubernetes")
     yield home

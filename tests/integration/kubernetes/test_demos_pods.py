@@ -10,8 +10,8 @@ import os
 from collections import Counter
 
 import pytest
+from cluster_home import PLATFORMS, ClusterHome, asking_pods, kubectl
 from live import FOUNDATION, demo_data, docker
-from pods import PLATFORMS, ClusterHome, asking_pods, kubectl
 
 # Asks 60 times, on a connection each, and prints who answered, and what stood in front of it.
 ASKS = """

@@ -17,11 +17,11 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from cluster_home import ClusterHome, kubectl
 from deployment import Deployment
 from kubernetes_support import asked_meanwhile, container_of
-from pods import ClusterHome, kubectl
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.api import connect
+from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.cluster_client import connect
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.errors import ClusterError
 
 DEMO = "front_proxy"

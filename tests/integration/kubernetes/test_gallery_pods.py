@@ -11,8 +11,8 @@ import subprocess
 import sys
 
 import pytest
+from cluster_home import ClusterHome
 from live import DEMOS, FOUNDATION, PLAYBOOK, ROOT, expectations, unsupported_on
-from pods import ClusterHome
 
 SCRIPT = ROOT / "tools" / "gallery" / "play_demos.py"
 PATIENCE = 3600  # seconds

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 
+from cluster_home import ClusterHome
 from front_proxy_demo import demo_file
-from pods import ClusterHome
 
 
 def test_twenty_services_take_as_many_tasks_as_two(home: ClusterHome) -> None:

@@ -24,12 +24,12 @@ from typing import Any
 import pytest
 import yaml
 from ansible.module_utils.testing import patch_module_args
-from envoy_pods import Shop, bootstrap, http_filter, http_listener, pod_spec, says, until
+from envoy_namespace import EnvoyNamespace, bootstrap, http_filter, http_listener, pod_spec, says, until
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.api import connect
+from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.cluster_client import connect
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.errors import ClusterError
-from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.pod_access import Access
-from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.pod_status import name_of
+from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.pod_access import PodAccess
+from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.pod_status import pod_name
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic import parse_traffic, run
 from ansible_collections.meshlab.envoy.plugins.module_utils._verify.verify_options import perform
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats_api import (
@@ -59,10 +59,10 @@ HOST = "shop.example.com"
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EnvoyNamespace]:
     """Three pods `web`, which nothing outside the cluster reaches, and one whose admin takes its time."""
     try:
-        made = Shop()
+        made = EnvoyNamespace()
     except ClusterError as error:
         pytest.skip(f"there is no cluster to test with: {error}")
     try:
@@ -113,7 +113,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
         made.close()
 
 
-def ask(shop: Shop, *assertions: dict[str, Any], **more: Any) -> Outcome:
+def ask(shop: EnvoyNamespace, *assertions: dict[str, Any], **more: Any) -> Outcome:
     options = more.pop("cluster", shop.options)
     endpoints = parse_endpoints(more.pop("endpoints", [WEB]), cluster=options)
     return watch(
@@ -121,7 +121,7 @@ def ask(shop: Shop, *assertions: dict[str, Any], **more: Any) -> Outcome:
     )
 
 
-def send(shop: Shop, entry: dict[str, Any]) -> dict[str, Any]:
+def send(shop: EnvoyNamespace, entry: dict[str, Any]) -> dict[str, Any]:
     [traffic] = parse_traffic([{"pod": {"selector": "app=web"}, **entry}], shop.options)
     return run(traffic)
 
@@ -180,7 +180,7 @@ def proxy() -> Iterator[tuple[str, Callable[[], None]]]:
         one.close()
 
 
-def test_what_was_sent_to_pods_is_what_they_count(shop: Shop) -> None:
+def test_what_was_sent_to_pods_is_what_they_count(shop: EnvoyNamespace) -> None:
     delta = {"stat": TOTAL, "of": "delta", "op": "eq", "value": 10}
     endpoints = parse_endpoints([WEB], cluster=shop.options)
     assertions = [delta, {**delta, "across": "sum", "value": 30}, {**delta, "across": "spread", "value": 0}]
@@ -193,7 +193,7 @@ def test_what_was_sent_to_pods_is_what_they_count(shop: Shop) -> None:
     assert outcome.ok, outcome.message
 
 
-def test_traffic_of_every_kind_reaches_a_pod(shop: Shop, tmp_path: Path) -> None:
+def test_traffic_of_every_kind_reaches_a_pod(shop: EnvoyNamespace, tmp_path: Path) -> None:
     tls = {"server_name": HOST, "ca": str(ca_of(shop, tmp_path))}
     one = {"requests": 6, "concurrency": 2}
     for entry in (
@@ -211,14 +211,14 @@ def test_traffic_of_every_kind_reaches_a_pod(shop: Shop, tmp_path: Path) -> None
     assert "port 8443 of pod web-" in wrong["last_error"]
 
 
-def ca_of(shop: Shop, folder: Path) -> Path:
+def ca_of(shop: EnvoyNamespace, folder: Path) -> Path:
     secret = shop.cluster.get("Secret", "tls") or {}
     path = folder / "ca.pem"
     path.write_bytes(base64.b64decode(secret["data"]["tls.crt"]))
     return path
 
 
-def test_modules_take_a_cluster(shop: Shop) -> None:
+def test_modules_take_a_cluster(shop: EnvoyNamespace) -> None:
     common = {"cluster": shop.options, "endpoints": [WEB]}
     sent = task(
         http_traffic, cluster=shop.options, url="http://x:8080/", pod={"selector": "app=web"}, requests=3
@@ -243,7 +243,7 @@ def test_modules_take_a_cluster(shop: Shop) -> None:
     assert not task(envoy_admin, **common, runtime_modify={"some.key": "1"})["changed"]
 
 
-def test_a_plan_with_pods_is_verified(shop: Shop) -> None:
+def test_a_plan_with_pods_is_verified(shop: EnvoyNamespace) -> None:
     traffic = {
         "name": "x",
         "url": "http://x:8080/",
@@ -264,7 +264,7 @@ def test_a_plan_with_pods_is_verified(shop: Shop) -> None:
     assert answer["assertions"][0]["endpoints"] == sorted(shop.names("web"))
 
 
-def test_the_playbook_in_the_documentation(shop: Shop, tmp_path: Path) -> None:
+def test_the_playbook_in_the_documentation(shop: EnvoyNamespace, tmp_path: Path) -> None:
     page = (DOCS / "assert-on-envoy.md").read_text()
     text = page.partition("```yaml file=pods.yml\n")[2].partition("```")[0]
     assert text.count("{namespace: shop}") == 1
@@ -275,7 +275,7 @@ def test_the_playbook_in_the_documentation(shop: Shop, tmp_path: Path) -> None:
     assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
-def test_a_pod_that_goes_away_while_its_admin_answers_is_gone(shop: Shop) -> None:
+def test_a_pod_that_goes_away_while_its_admin_answers_is_gone(shop: EnvoyNamespace) -> None:
     [name] = shop.names("slow")
 
     def delete() -> None:
@@ -301,7 +301,7 @@ def test_a_pod_that_goes_away_while_its_admin_answers_is_gone(shop: Shop) -> Non
     assert name not in again.snapshot.pages
 
 
-def test_a_connection_that_breaks_is_told_from_a_pod_that_is_gone(shop: Shop) -> None:
+def test_a_connection_that_breaks_is_told_from_a_pod_that_is_gone(shop: EnvoyNamespace) -> None:
     [name] = shop.names("slow")
     shop.ready("slow", 1)
     everything = {"match": ".*", "across": "count", "op": "ge", "value": 1}
@@ -328,7 +328,7 @@ def test_a_connection_that_breaks_is_told_from_a_pod_that_is_gone(shop: Shop) ->
     )
 
 
-def test_a_kept_connection_that_broke_is_opened_again(shop: Shop) -> None:
+def test_a_kept_connection_that_broke_is_opened_again(shop: EnvoyNamespace) -> None:
     with proxy() as (address, cut):
         cluster = connect({**shop.options, "proxy": address})
         with cluster:
@@ -337,13 +337,13 @@ def test_a_kept_connection_that_broke_is_opened_again(shop: Shop) -> None:
             cut()
             connection.settimeout(5)
             assert connection.recv(1) == b""
-            assert connection.line.failure is not None
-            assert connection.line.failure.reason == "broken"
+            assert connection.failure is not None
+            assert connection.failure.reason == "broken"
             connection.close()
             assert cluster.get("Pod", name) is not None
 
 
-def test_nothing_listens_on_the_port(shop: Shop) -> None:
+def test_nothing_listens_on_the_port(shop: EnvoyNamespace) -> None:
     outcome = ask(shop, {"stat": "x", "op": "present"}, endpoints=[{**WEB, "port": 9}])
     assert outcome.failure == "unreachable"
     assert "nothing listens on that port inside the pod" in outcome.message
@@ -352,7 +352,7 @@ def test_nothing_listens_on_the_port(shop: Shop) -> None:
     assert "nothing listens on that port inside the pod" in sent["last_error"]
 
 
-def test_no_pod_no_namespace_and_pods_that_are_not_ready(shop: Shop) -> None:
+def test_no_pod_no_namespace_and_pods_that_are_not_ready(shop: EnvoyNamespace) -> None:
     present = {"stat": "x", "op": "present"}
     nobody = ask(shop, present, endpoints=[{"selector": "app=wep"}])
     assert f"no pod is selected by app=wep in namespace {shop.namespace}; there are slow-" in nobody.message
@@ -385,7 +385,7 @@ def test_no_pod_no_namespace_and_pods_that_are_not_ready(shop: Shop) -> None:
         shop.cluster.delete("Pod", "broken", grace=0)
 
 
-def test_a_difference_across_pods_that_were_replaced_is_refused(shop: Shop) -> None:
+def test_a_difference_across_pods_that_were_replaced_is_refused(shop: EnvoyNamespace) -> None:
     delta = {"stat": TOTAL, "of": "delta", "across": "sum", "op": "ge", "value": 0}
     endpoints = parse_endpoints([WEB], cluster=shop.options)
     before = scrape(endpoints, required_queries(parse_assertions([delta]), endpoints))
@@ -399,7 +399,7 @@ def test_a_difference_across_pods_that_were_replaced_is_refused(shop: Shop) -> N
     assert outcome.attempts == 1
 
 
-def test_nobody_answers_where_the_api_server_should_be(shop: Shop) -> None:
+def test_nobody_answers_where_the_api_server_should_be(shop: EnvoyNamespace) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         host = f"https://127.0.0.1:{server.getsockname()[1]}"
     options = {"host": host, "api_key": "x"}
@@ -411,7 +411,7 @@ def test_nobody_answers_where_the_api_server_should_be(shop: Shop) -> None:
     assert host in answer["msg"]
 
 
-def test_the_role_in_the_documentation_is_enough_and_not_more_than_that(shop: Shop) -> None:
+def test_the_role_in_the_documentation_is_enough_and_not_more_than_that(shop: EnvoyNamespace) -> None:
     account, role, *rest = yaml.safe_load(ROLE.read_text())["items"]
     for thing in (
         account,
@@ -429,7 +429,7 @@ def test_the_role_in_the_documentation_is_enough_and_not_more_than_that(shop: Sh
     live = {"stat": "server.live", "op": "eq", "value": 1}
     allowed = ask(shop, live, cluster=options)
     assert allowed.ok, allowed.message
-    access = Access(options)
+    access = PodAccess(options)
     [traffic] = parse_traffic([{"url": "http://x:8080/", "pod": {"selector": "app=web"}}], access)
     assert run(traffic)["answered"] == 1
     with pytest.raises(ClusterError) as error:
@@ -455,7 +455,7 @@ def test_the_role_in_the_documentation_is_enough_and_not_more_than_that(shop: Sh
     assert "does not accept these credentials" in wrong.message
 
 
-def test_twenty_pods_are_asked_side_by_side_and_leave_nothing_behind(shop: Shop) -> None:
+def test_twenty_pods_are_asked_side_by_side_and_leave_nothing_behind(shop: EnvoyNamespace) -> None:
     stat = {"stat": "server.live", "op": "eq", "value": 1}
     shop.deploy("web", 20)
     [name, *_others] = shop.names("web")
@@ -480,9 +480,9 @@ def test_twenty_pods_are_asked_side_by_side_and_leave_nothing_behind(shop: Shop)
         shop.deploy("web", 3)
 
 
-def test_a_hundred_forwards_at_once(shop: Shop) -> None:
-    with closing(Access(shop.options)) as access:
-        names = [name_of(one) for one in access.pods("app=web").ready]
+def test_a_hundred_forwards_at_once(shop: EnvoyNamespace) -> None:
+    with closing(PodAccess(shop.options)) as access:
+        names = [pod_name(one) for one in access.pods("app=web").ready]
         with ThreadPoolExecutor(16) as pool:
             connections = list(
                 pool.map(lambda number: access.forward(names[number % len(names)], 8080, "", 20), range(100))

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 
 import pytest
 import yaml
+from cluster_home import PLATFORMS, UIDS, ClusterHome
 from live import ROOT, Run, demo_data
-from pods import PLATFORMS, UIDS, ClusterHome
 
 DEMO = "front_proxy"
 DATA = demo_data(DEMO, 0)
@@ -25,7 +25,7 @@ HOLD = f"{COUNT} of {COUNT} expectations hold"
 # Nothing of OpenShift is in the lab but Routes and a project's user, so `oc` is kubectl and a stand-in.
 OC = f"""\
 case "$3" in
-process) shift 3; exec {sys.executable} {ROOT}/tests/support/oc_process.py "$@" ;;
+process) shift 3; exec {sys.executable} {ROOT}/tests/support/fake_oc_process.py "$@" ;;
 *) exec kubectl "$@" ;;
 esac
 """

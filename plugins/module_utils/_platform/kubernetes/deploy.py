@@ -14,7 +14,10 @@ from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.thread_pool import map_to_dict
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy.config_admin import AdminUnreachable
-from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.api import Cluster, connect
+from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.cluster_client import (
+    Cluster,
+    connect,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.errors import ClusterError
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer import (
     Applied,

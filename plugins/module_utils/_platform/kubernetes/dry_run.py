@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.thread_pool import map_to_dict
-from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.api import Cluster
+from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.cluster_client import Cluster
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.errors import ClusterError
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer import PlatformRefused
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes import (
@@ -102,17 +102,17 @@ class Rehearsal:
         if error.reason not in ("forbidden", "invalid", "conflict", "not_found"):
             raise refusal(error)
         if verb != "apply":
-            return sentence(error.words) if error.reason == "forbidden" else ""
+            return sentence(error.message) if error.reason == "forbidden" else ""
         if key[0] == "Pod":
             if _says_nothing_of_pods(error):
                 return ""
-            said = error.words.partition(": ")[2]
+            said = error.message.partition(": ")[2]
             return f"{self._called(things['Deployment', key[1]])}: the cluster would refuse its pods: {said}"
-        if error.reason == "not_found" and "namespace" in error.words:
-            raise NoNamespace(sentence(error.words))
+        if error.reason == "not_found" and "namespace" in error.message:
+            raise NoNamespace(sentence(error.message))
         if error.reason == "not_found":
             return f"This cluster has no {key[0]}, which {key[1]} is: install what brings it, or do without"
-        return sentence(error.words)
+        return sentence(error.message)
 
     def _somebody_elses(self, key: Key) -> str:
         try:
@@ -134,4 +134,4 @@ class Rehearsal:
 
 def _says_nothing_of_pods(error: ClusterError) -> bool:
     """Whether a pod was not let in for who asks, or for what is there only later: a Deployment's pods are made by another."""
-    return error.reason in ("forbidden", "conflict", "not_found") or "service account" in error.words
+    return error.reason in ("forbidden", "conflict", "not_found") or "service account" in error.message

@@ -20,8 +20,8 @@ class NoNamespace(PlatformUnavailable):
 def refusal(error: ClusterError) -> PlatformRefused:
     """Return what keeps this user from the cluster as a refusal, where the cluster is not there as one that check mode lets pass."""
     if error.reason in ("no_cluster", "timeout", "server"):
-        return PlatformUnavailable(sentence(error.words))
-    return PlatformRefused(sentence(error.words))
+        return PlatformUnavailable(sentence(error.message))
+    return PlatformRefused(sentence(error.message))
 
 
 def sentence(words: str) -> str:

@@ -33,12 +33,12 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy.xds_co
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.errors import ConfigRefused
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.files import file_tree
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.validation.envoy_errors import rejected
-from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.api import Cluster
+from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.cluster_client import Cluster
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.errors import ClusterError
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.pod_status import (
-    gone,
-    sort_out,
-    statuses,
+    container_statuses,
+    select_ready,
+    termination_reason,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.manifests.object_names import (
     config_key,
@@ -100,9 +100,9 @@ class PodAdmin(AdminClient):
             self.close()
             if isinstance(failure, ClusterError):
                 if failure.reason in ("forbidden", "unauthorized"):
-                    raise AdminForbidden(failure.words)
+                    raise AdminForbidden(failure.message)
                 if failure.reason in ("not_found", "refused"):
-                    raise AdminUnreachable(failure.words)
+                    raise AdminUnreachable(failure.message)
         raise AdminTimeout(str(failure) or type(failure).__name__)
 
     def close(self) -> None:
@@ -311,9 +311,9 @@ class Pods:
         """Return in which way the hosts that a cluster knows are not the pods that serve, '' where they are."""
         wanted = self.asked.members[cluster]
         try:
-            serving = sort_out(self.cluster.list("Pod", wanted.selector)).ready
+            serving = select_ready(self.cluster.list("Pod", wanted.selector)).ready
         except ClusterError as error:
-            raise AdminUnreachable(error.words) from None
+            raise AdminUnreachable(error.message) from None
         addresses = {str(pod["status"].get("podIP")) for pod in serving}
         hosts = known.get(cluster, set())
         if hosts == addresses and len(hosts) == wanted.hosts:
@@ -333,11 +333,11 @@ class Pods:
         try:
             pods = self.cluster.list("Pod", self.asked.selector)
         except ClusterError as error:
-            raise AdminUnreachable(error.words) from None
+            raise AdminUnreachable(error.message) from None
         names = {
             str(one["metadata"]["name"])
             for one in pods
-            if mounts(one, "ConfigMap", self.name) and not gone(one) and self._envoy_runs(one)
+            if mounts(one, "ConfigMap", self.name) and not termination_reason(one) and self._envoy_runs(one)
         }
         for name in self._watches.keys() - names:
             self._watches.pop(name).close()
@@ -350,7 +350,8 @@ class Pods:
 
     def _envoy_runs(self, pod: Mapping[str, Any]) -> bool:
         return any(
-            one["name"] == self.asked.container and "running" in one.get("state", {}) for one in statuses(pod)
+            one["name"] == self.asked.container and "running" in one.get("state", {})
+            for one in container_statuses(pod)
         )
 
     def _asked(self, pod: str, question: Callable[[PodWatch], str]) -> str:
@@ -368,7 +369,7 @@ class Pods:
             found = self.cluster.get("Pod", pod)
         except ClusterError:
             return True
-        return found is not None and not gone(found)
+        return found is not None and not termination_reason(found)
 
     # The ConfigMap
 
@@ -392,7 +393,7 @@ class Pods:
             if self.data is data:
                 with contextlib.suppress(ClusterError):
                     self._put(before)
-            raise OSError(error.words) from None
+            raise OSError(error.message) from None
 
     def _put(self, data: dict[str, str]) -> None:
         self.cluster.apply(stamped({**self.wanted, "data": data}))

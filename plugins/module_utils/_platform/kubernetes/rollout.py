@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.pod_status import (
     condition,
-    statuses,
+    container_statuses,
 )
 
 Object = Mapping[str, Any]
@@ -95,7 +95,7 @@ def look_at(pod: Object) -> Rollout:
     scheduled = condition(pod, "PodScheduled")
     if scheduled.get("status") == "False":
         return Rollout("waiting", _unscheduled(name, scheduled), name)
-    looks = [_container(pod, one) for one in statuses(pod)]
+    looks = [_container(pod, one) for one in container_statuses(pod)]
     for state in ("broken", "waiting"):
         for look in looks:
             if look.state == state:
@@ -105,7 +105,7 @@ def look_at(pod: Object) -> Rollout:
 
 def is_stuck(pod: Object) -> bool:
     """Whether the kubelet waits longer and longer before it tries this pod again, so that a new pod is quicker."""
-    reasons = {one.get("state", {}).get("waiting", {}).get("reason") for one in statuses(pod)}
+    reasons = {one.get("state", {}).get("waiting", {}).get("reason") for one in container_statuses(pod)}
     return bool(reasons & {CRASHES, *IMAGE, *STARTS_NEVER})
 
 

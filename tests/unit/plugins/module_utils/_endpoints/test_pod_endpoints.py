@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
-from stub_cluster import StubCluster, pod, stub_cluster
+from fake_api_server import FakeApiServer, fake_api_server, pod
 
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats_api import (
     Outcome,
@@ -33,7 +33,7 @@ TOTAL = {"stat": STAT, "op": "eq", "value": 7, "across": "sum"}
 class Admin:
     """The admin of as many Envoys as there are pods; `count` is what each has counted."""
 
-    def __init__(self, stub: StubCluster) -> None:
+    def __init__(self, stub: FakeApiServer) -> None:
         self.stub = stub
         self.count: dict[str, int] = {}
         self.uptime = 3_600
@@ -80,19 +80,19 @@ class Admin:
 
 
 @pytest.fixture
-def stub() -> Iterator[StubCluster]:
-    with stub_cluster() as one:
+def stub() -> Iterator[FakeApiServer]:
+    with fake_api_server() as one:
         yield one
 
 
 @pytest.fixture
-def admin(stub: StubCluster) -> Iterator[Admin]:
+def admin(stub: FakeApiServer) -> Iterator[Admin]:
     one = Admin(stub)
     yield one
     one.close()
 
 
-def look(stub: StubCluster, *assertions: dict[str, Any], **more: Any) -> Outcome:
+def look(stub: FakeApiServer, *assertions: dict[str, Any], **more: Any) -> Outcome:
     entries = more.pop("endpoints", [{"name": "web", "selector": "app=web"}])
     endpoints = parse_endpoints(entries, cluster=stub.options())
     return watch(
@@ -100,7 +100,7 @@ def look(stub: StubCluster, *assertions: dict[str, Any], **more: Any) -> Outcome
     )
 
 
-def test_every_ready_pod_is_an_endpoint_by_its_name(stub: StubCluster, admin: Admin) -> None:
+def test_every_ready_pod_is_an_endpoint_by_its_name(stub: FakeApiServer, admin: Admin) -> None:
     stub.pods("demo", admin.add("web-b", 4), admin.add("web-a", 3), pod("web-c", ready=False))
     outcome = look(stub, TOTAL, {**TOTAL, "endpoint": "web"}, {**TOTAL, "endpoint": "web-a", "value": 3})
     assert outcome.ok, outcome.message
@@ -115,13 +115,13 @@ def test_every_ready_pod_is_an_endpoint_by_its_name(stub: StubCluster, admin: Ad
     assert stub.asked[0][1] == {"labelSelector": ["app=web"]}
 
 
-def test_without_a_name_it_is_called_by_namespace_and_selector(stub: StubCluster, admin: Admin) -> None:
+def test_without_a_name_it_is_called_by_namespace_and_selector(stub: FakeApiServer, admin: Admin) -> None:
     stub.pods("shop", admin.add("web-a", 7))
     entries = [{"namespace": "shop", "selector": "app=web"}]
     assert look(stub, {**TOTAL, "endpoint": "shop/app=web"}, endpoints=entries).ok
 
 
-def test_two_ports_of_a_pod_are_two_endpoints(stub: StubCluster, admin: Admin) -> None:
+def test_two_ports_of_a_pod_are_two_endpoints(stub: FakeApiServer, admin: Admin) -> None:
     stub.pods("demo", admin.add("web-a", 7))
     stub.ports["web-a:9100"] = stub.ports["web-a:9901"]
     entries = [{"name": "web", "selector": "app=web"}, {"name": "again", "selector": "app=web", "port": 9100}]
@@ -130,7 +130,7 @@ def test_two_ports_of_a_pod_are_two_endpoints(stub: StubCluster, admin: Admin) -
     assert list(outcome.snapshot.pages) == ["web-a", "again/web-a"]
 
 
-def test_a_port_by_its_name(stub: StubCluster, admin: Admin) -> None:
+def test_a_port_by_its_name(stub: FakeApiServer, admin: Admin) -> None:
     stub.pods("demo", admin.add("web-a", 7))
     entries = [{"name": "web", "selector": "app=web", "port": "admin", "container": "envoy"}]
     assert look(stub, TOTAL, endpoints=entries).ok
@@ -138,17 +138,17 @@ def test_a_port_by_its_name(stub: StubCluster, admin: Admin) -> None:
     assert "pod web-a has no port named nope" in outcome.message
 
 
-def test_no_pod_names_selector_and_namespace_and_what_there_is(stub: StubCluster, admin: Admin) -> None:
+def test_no_pod_names_selector_and_namespace_and_what_there_is(stub: FakeApiServer, admin: Admin) -> None:
     stub.pods("demo")
     stub.answer("GET /api/v1/namespaces/demo", {"kind": "Namespace"})
     outcome = look(stub, TOTAL)
     assert outcome.failure == "unreachable"
-    assert "no pod is selected by app=web in namespace demo; it has no pods" in outcome.message
+    assert "no pod is selected by app=web in namespace demo. The namespace has no pods." in outcome.message
     stub.answer("GET /api/v1/namespaces/demo", {"kind": "Status", "message": "x"}, 404)
     assert "there is no namespace demo" in look(stub, TOTAL).message
 
 
-def test_pods_that_are_not_ready_are_said_with_the_reason(stub: StubCluster, admin: Admin) -> None:
+def test_pods_that_are_not_ready_are_said_with_the_reason(stub: FakeApiServer, admin: Admin) -> None:
     stub.pods("demo", pod("web-a", ready=False))
     words = (
         "no pod of app=web in namespace demo is ready (web-a: container envoy is waiting: ImagePullBackOff"
@@ -156,7 +156,7 @@ def test_pods_that_are_not_ready_are_said_with_the_reason(stub: StubCluster, adm
     assert words in look(stub, TOTAL).message
 
 
-def test_pods_are_looked_up_anew_at_each_attempt(stub: StubCluster, admin: Admin) -> None:
+def test_pods_are_looked_up_anew_at_each_attempt(stub: FakeApiServer, admin: Admin) -> None:
     stub.pods("demo", pod("web-a", ready=False))
     ready = admin.add("web-a", 7)
 
@@ -171,7 +171,7 @@ def test_pods_are_looked_up_anew_at_each_attempt(stub: StubCluster, admin: Admin
     assert outcome.attempts > 1
 
 
-def test_connections_are_kept_between_looks(stub: StubCluster, admin: Admin) -> None:
+def test_connections_are_kept_between_looks(stub: FakeApiServer, admin: Admin) -> None:
     stub.pods("demo", admin.add("web-a", 6))
     answers = iter(range(1, 100_000))
     # Each look asks for stats, and the first at least for who answers, too.
@@ -184,7 +184,7 @@ def test_connections_are_kept_between_looks(stub: StubCluster, admin: Admin) -> 
 
 @pytest.mark.parametrize("how", ["deleted", "cut off", "replaced", "ended"])
 def test_a_pod_that_goes_while_it_answers_is_gone_and_not_unparsable(
-    stub: StubCluster, admin: Admin, how: str
+    stub: FakeApiServer, admin: Admin, how: str
 ) -> None:
     one = admin.add("web-a", 7)
     stub.pods("demo", one)
@@ -208,7 +208,7 @@ def test_a_pod_that_goes_while_it_answers_is_gone_and_not_unparsable(
 
 
 def test_a_connection_that_is_cut_while_the_pod_stays_is_said_to_be_cut(
-    stub: StubCluster, admin: Admin
+    stub: FakeApiServer, admin: Admin
 ) -> None:
     stub.pods("demo", admin.add("web-a", 7))
     admin.before_answer = lambda: stub.forwards[-1].shutdown(2)
@@ -217,14 +217,14 @@ def test_a_connection_that_is_cut_while_the_pod_stays_is_said_to_be_cut(
     assert "the port-forward to port 9901 of Pod web-a in namespace demo was cut" in outcome.message
 
 
-def test_nothing_listens(stub: StubCluster, admin: Admin) -> None:
+def test_nothing_listens(stub: FakeApiServer, admin: Admin) -> None:
     stub.pods("demo", pod("web-a"))
     outcome = look(stub, TOTAL)
     assert outcome.failure == "unreachable"
     assert "port 9901 of Pod web-a in namespace demo: nothing listens on that port" in outcome.message
 
 
-def test_who_may_not_is_told_what_it_takes_and_does_not_wait(stub: StubCluster) -> None:
+def test_who_may_not_is_told_what_it_takes_and_does_not_wait(stub: FakeApiServer) -> None:
     words = (
         'pods is forbidden: User "system:serviceaccount:demo:x" cannot list resource "pods" in API group "" '
         'in the namespace "demo"'
@@ -245,7 +245,7 @@ def test_no_cluster() -> None:
 
 
 def test_differences_are_of_the_pods_that_were_there_and_those_that_came_since(
-    stub: StubCluster, admin: Admin
+    stub: FakeApiServer, admin: Admin
 ) -> None:
     delta = {**TOTAL, "of": "delta"}
     endpoints = parse_endpoints([{"name": "web", "selector": "app=web"}], cluster=stub.options())
@@ -275,7 +275,7 @@ def test_differences_are_of_the_pods_that_were_there_and_those_that_came_since(
     assert look(stub, TOTAL, since=before).ok, "what is read now does not need it"
 
 
-def test_a_pod_by_name_that_is_not_there_fails_and_may_come(stub: StubCluster, admin: Admin) -> None:
+def test_a_pod_by_name_that_is_not_there_fails_and_may_come(stub: FakeApiServer, admin: Admin) -> None:
     stub.pods("demo", admin.add("web-a", 7))
     outcome = look(stub, {**TOTAL, "endpoint": ["web-a", "web-z"]})
     assert outcome.failure == "unreachable"

@@ -23,7 +23,9 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.cluster
     CLUSTER_OPTIONS,
     with_environment,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.connection_settings import load
+from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.connection_settings import (
+    load_settings,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.errors import ClusterError
 
 
@@ -66,7 +68,7 @@ def written(tmp_path: Path) -> str:
 
 
 def test_the_current_context(written: str) -> None:
-    settings = load({"kubeconfig": written})
+    settings = load_settings({"kubeconfig": written})
     assert (settings.server, settings.namespace, settings.headers()) == (
         "http://one:1",
         "shop",
@@ -77,13 +79,13 @@ def test_the_current_context(written: str) -> None:
 
 
 def test_another_context_and_namespace(written: str) -> None:
-    settings = load({"kubeconfig": written, "context": "second"})
+    settings = load_settings({"kubeconfig": written, "context": "second"})
     assert (settings.server, settings.namespace, settings.proxy) == (
         "http://two:2",
         "default",
         "http://proxy:3128",
     )
-    assert load({"kubeconfig": written, "namespace": "mine"}).namespace == "mine"
+    assert load_settings({"kubeconfig": written, "namespace": "mine"}).namespace == "mine"
 
 
 def test_who_is_impersonated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,14 +107,14 @@ def test_who_is_impersonated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     path = tmp_path / "config"
     path.write_text(yaml.safe_dump(kubeconfig(**user)))
     for given in (str(path), kubeconfig(**user)):
-        assert load({"kubeconfig": given}).impersonates == wanted
-    assert load({"kubeconfig": kubeconfig()}).impersonates == ()
+        assert load_settings({"kubeconfig": given}).impersonation == wanted
+    assert load_settings({"kubeconfig": kubeconfig()}).impersonation == ()
     # What is given counts more, as a whole.
-    him = load({"kubeconfig": str(path), "impersonate_user": "him"})
-    assert him.impersonates == (("Impersonate-User", "him"),)
+    him = load_settings({"kubeconfig": str(path), "impersonate_user": "him"})
+    assert him.impersonation == (("Impersonate-User", "him"),)
     monkeypatch.setenv("K8S_AUTH_IMPERSONATE_USER", "them")
     monkeypatch.setenv("K8S_AUTH_IMPERSONATE_GROUPS", "c,d")
-    found = load({"host": "https://h", "api_key": "k"}).impersonates
+    found = load_settings({"host": "https://h", "api_key": "k"}).impersonation
     assert found == (
         ("Impersonate-User", "them"),
         ("Impersonate-Group", "c"),
@@ -121,19 +123,19 @@ def test_who_is_impersonated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_kubeconfig_as_data() -> None:
-    assert load({"kubeconfig": kubeconfig()}).server == "http://one:1"
+    assert load_settings({"kubeconfig": kubeconfig()}).server == "http://one:1"
 
 
 def test_the_environment(written: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("KUBECONFIG", f"/nowhere:{written}")
-    assert load({}).server == "http://one:1"
+    assert load_settings({}).server == "http://one:1"
     monkeypatch.setenv("K8S_AUTH_CONTEXT", "second")
-    assert load(None).server == "http://two:2"
-    assert load({"context": "first"}).server == "http://one:1"
+    assert load_settings(None).server == "http://two:2"
+    assert load_settings({"context": "first"}).server == "http://one:1"
     monkeypatch.delenv("KUBECONFIG")
     (tmp_path / ".kube").mkdir()
     Path(written).rename(tmp_path / ".kube" / "config")
-    assert load({}).server == "http://two:2"
+    assert load_settings({}).server == "http://two:2"
 
 
 def test_names_that_kubernetes_core_reads_too() -> None:
@@ -143,42 +145,53 @@ def test_names_that_kubernetes_core_reads_too() -> None:
 
 
 def test_without_a_kubeconfig() -> None:
-    settings = load({"host": "example.com:6443", "username": "u", "password": "p", "validate_certs": False})
+    settings = load_settings(
+        {"host": "example.com:6443", "username": "u", "password": "p", "validate_certs": False}
+    )
     assert settings.server == "https://example.com:6443"
     assert settings.headers() == {"authorization": "Basic " + base64.b64encode(b"u:p").decode()}
-    assert load({"host": "https://h", "api_key": "k"}).headers() == {"authorization": "Bearer k"}
+    assert load_settings({"host": "https://h", "api_key": "k"}).headers() == {"authorization": "Bearer k"}
 
 
 def test_what_is_given_overrules_the_kubeconfig(written: str) -> None:
-    settings = load({"kubeconfig": written, "host": "http://other:9", "api_key": "k"})
+    settings = load_settings({"kubeconfig": written, "host": "http://other:9", "api_key": "k"})
     assert (settings.server, settings.headers()) == ("http://other:9", {"authorization": "Bearer k"})
 
 
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({}, r"there is no kubeconfig \(~/.kube/config\); give one"),
+        ({}, r"there is no kubeconfig ~/.kube/config. Set cluster.kubeconfig"),
         ({"kubeconfig": "/nowhere"}, "there is no kubeconfig /nowhere"),
-        ({"kubeconfig": kubeconfig(), "context": "third"}, r"has no context third; it has first, second"),
-        ({"kubeconfig": {**kubeconfig(), "current-context": ""}}, "has no current context; give one"),
+        (
+            {"kubeconfig": kubeconfig(), "context": "third"},
+            r"it has no context third. Set cluster.context to one of: first, second",
+        ),
+        (
+            {"kubeconfig": {**kubeconfig(), "current-context": ""}},
+            "it has no current context. Set cluster.context",
+        ),
         (
             {"kubeconfig": {**kubeconfig(), "clusters": []}},
-            "context first of the kubeconfig given cannot be used",
+            "the kubeconfig in option kubeconfig: context first cannot be used",
         ),
-        ({"kubeconf": "x"}, "'kubeconf' is no key of it; did you mean kubeconfig"),
-        ({"host": "https://x", "api_key": "k", "ca_cert": "/nowhere"}, "certificates or keys cannot be used"),
+        ({"kubeconf": "x"}, "cluster: unknown key 'kubeconf'. Did you mean 'kubeconfig'"),
+        (
+            {"host": "https://x", "api_key": "k", "ca_cert": "/nowhere"},
+            "a certificate or key of the cluster cannot be used",
+        ),
     ],
 )
 def test_what_leads_nowhere(given: dict[str, Any], words: str) -> None:
     with pytest.raises(ClusterError, match=words):
-        load(given)
+        load_settings(given)
 
 
 def test_a_file_that_is_no_kubeconfig(tmp_path: Path) -> None:
     for text in ("a: [", "just text", "", "[]"):
         (tmp_path / "bad").write_text(text)
         with pytest.raises(ClusterError) as error:
-            load({"kubeconfig": str(tmp_path / "bad")})
+            load_settings({"kubeconfig": str(tmp_path / "bad")})
         assert error.value.reason == "no_cluster"
 
 
@@ -202,21 +215,24 @@ def test_a_login_command(tmp_path: Path) -> None:
         "kind": "ExecCredential",
         "status": {"token": "fresh"},
     }
-    settings = load({"kubeconfig": plugin(tmp_path, f"echo '{json.dumps(answer)}'")})
+    settings = load_settings({"kubeconfig": plugin(tmp_path, f"echo '{json.dumps(answer)}'")})
     assert settings.headers() == {"authorization": "Bearer fresh"}
 
 
 def test_a_login_command_that_fails_is_said(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(ClusterError) as error:
-        load({"kubeconfig": plugin(tmp_path, "echo your session has expired >&2; exit 1")})
+        load_settings({"kubeconfig": plugin(tmp_path, "echo your session has expired >&2; exit 1")})
     assert error.value.reason == "unauthorized"
-    assert "the login command of context first of the kubeconfig given failed" in error.value.words
-    assert "your session has expired" in error.value.words
+    assert (
+        "the kubeconfig in option kubeconfig: the login command of context first failed"
+        in error.value.message
+    )
+    assert "your session has expired" in error.value.message
     assert capfd.readouterr().err == ""
 
 
 def test_a_login_that_cannot_be_renewed_is_said() -> None:
-    settings = load({"kubeconfig": kubeconfig(token="old")})
+    settings = load_settings({"kubeconfig": kubeconfig(token="old")})
 
     def ended(_configuration: Any) -> None:
         raise OSError("the session has ended")
@@ -225,9 +241,9 @@ def test_a_login_that_cannot_be_renewed_is_said() -> None:
     with pytest.raises(ClusterError) as error:
         settings.headers()
     assert error.value.reason == "unauthorized"
-    assert error.value.words == (
-        "the login of context first of the kubeconfig given could not be renewed: the session has ended;"
-        " log in again, or give a token (cluster.api_key)"
+    assert error.value.message == (
+        "the login of context first of the kubeconfig in option kubeconfig cannot be renewed: the session has ended."
+        " Log in again, or set cluster.api_key to a token."
     )
 
 
@@ -254,23 +270,23 @@ def test_keys_do_not_stay_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
     config = with_keys(tmp_path)
     for _twice in range(2):
-        assert load({"kubeconfig": config}).context is not None
+        assert load_settings({"kubeconfig": config}).tls is not None
         assert list(folder.iterdir()) == []
     with pytest.raises(ClusterError):
-        load({"kubeconfig": config, "ca_cert": "/nowhere"})
+        load_settings({"kubeconfig": config, "ca_cert": "/nowhere"})
     assert list(folder.iterdir()) == []
 
 
 def test_threads_that_load_the_same_do_not_disturb_each_other(tmp_path: Path) -> None:
     config = with_keys(tmp_path)
     with ThreadPoolExecutor(8) as pool:
-        assert all(pool.map(lambda _number: load({"kubeconfig": config}).context, range(100)))
+        assert all(pool.map(lambda _number: load_settings({"kubeconfig": config}).tls, range(100)))
 
 
 def test_the_client_is_imported_when_it_is_needed_and_not_before() -> None:
     code = (
         "import sys\n"
-        "from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client import api, cluster_options, pod_access\n"
+        "from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client import cluster_client, cluster_options, pod_access\n"
         "from ansible_collections.meshlab.envoy.plugins.module_utils import stats_api\n"
         "assert not {'kubernetes', 'yaml', 'urllib3'} & set(sys.modules)\n"
     )

@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.field_ownership import taken_over
+from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.field_ownership import (
+    adopt_manual_fields,
+)
 
 
 def entry(manager: str, operation: str, fields: dict[str, Any], **more: str) -> dict[str, Any]:
@@ -26,14 +28,14 @@ LABELS = entry("kubectl-label", "Update", {"f:metadata": {"f:labels": {"f:team":
 def test_what_was_made_by_hand_is_taken_over(by_hand: str) -> None:
     made = entry(by_hand, "Update", {"f:spec": {"f:ports": {".": {}, "k:2": {".": {}}}}})
     others = [STATUS, LABELS]
-    assert taken_over([made, *others], "meshlab.envoy") == [
+    assert adopt_manual_fields([made, *others], "meshlab.envoy") == [
         *others,
         {**made, "manager": "meshlab.envoy", "operation": "Apply"},
     ]
     both = {"f:spec": {"f:type": {}, "f:ports": {".": {}, "k:1": {".": {}}, "k:2": {".": {}}}}}
-    assert taken_over([OWN, made, *others], "meshlab.envoy") == [*others, {**OWN, "fieldsV1": both}]
+    assert adopt_manual_fields([OWN, made, *others], "meshlab.envoy") == [*others, {**OWN, "fieldsV1": both}]
 
 
 def test_others_keep_what_is_theirs() -> None:
-    assert taken_over([STATUS, LABELS], "meshlab.envoy") == [STATUS, LABELS]
-    assert taken_over([], "meshlab.envoy") == []
+    assert adopt_manual_fields([STATUS, LABELS], "meshlab.envoy") == [STATUS, LABELS]
+    assert adopt_manual_fields([], "meshlab.envoy") == []

@@ -8,15 +8,15 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from stub_cluster import pod
+from fake_api_server import pod
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.pod_status import (
-    Found,
-    containers_of,
-    nobody,
-    port_of,
-    sort_out,
-    why_not_ready,
+    SelectedPods,
+    container_names,
+    no_ready_pod,
+    port_number,
+    select_ready,
+    unready_reason,
 )
 
 
@@ -27,7 +27,9 @@ def ended(phase: str) -> dict[str, Any]:
 
 def test_pods_that_end_or_have_ended_are_neither_ready_nor_unready() -> None:
     going = pod("going", deletionTimestamp="2026-01-01T00:00:00Z")
-    found = sort_out([pod("b"), going, ended("Failed"), ended("Succeeded"), pod("a"), pod("c", ready=False)])
+    found = select_ready(
+        [pod("b"), going, ended("Failed"), ended("Succeeded"), pod("a"), pod("c", ready=False)]
+    )
     assert [one["metadata"]["name"] for one in found.ready] == ["a", "b"]
     assert [name for name, _why in found.unready] == ["c"]
 
@@ -36,44 +38,44 @@ def test_a_container_counts_for_its_pod() -> None:
     one = pod("a", ready=False)
     one["spec"]["initContainers"] = [{"name": "init"}, {"name": "sidecar", "restartPolicy": "Always"}]
     one["status"]["initContainerStatuses"] = [{"name": "sidecar", "ready": True, "state": {"running": {}}}]
-    assert containers_of(one) == ["envoy", "sidecar"]
-    assert why_not_ready(one, "sidecar") == ""
-    assert why_not_ready(one, "envoy") == "container envoy is waiting: ImagePullBackOff (no such image)"
-    assert why_not_ready(one, "other") == "it has no container other, but envoy, sidecar"
+    assert container_names(one) == ["envoy", "sidecar"]
+    assert unready_reason(one, "sidecar") == ""
+    assert unready_reason(one, "envoy") == "container envoy is waiting: ImagePullBackOff (no such image)"
+    assert unready_reason(one, "other") == "the pod has no container other, only envoy, sidecar"
 
 
 @pytest.mark.parametrize(
     ("status", "words"),
     [
-        ({"phase": "Pending"}, "it is Pending"),
+        ({"phase": "Pending"}, "the pod is Pending"),
         (
             {
                 "conditions": [
                     {"type": "PodScheduled", "status": "False", "message": "0/1 nodes are available"}
                 ]
             },
-            "it is not scheduled: 0/1 nodes are available",
+            "the pod is not scheduled: 0/1 nodes are available",
         ),
         (
             {"containerStatuses": [{"name": "x", "ready": False, "state": {"running": {}}}]},
             "container x runs and is not ready yet",
         ),
-        ({"containerStatuses": [{"name": "x", "ready": False, "state": {}}]}, "container x has not begun"),
+        ({"containerStatuses": [{"name": "x", "ready": False, "state": {}}]}, "container x has not started"),
     ],
 )
 def test_why_a_pod_is_not_ready(status: dict[str, Any], words: str) -> None:
-    assert why_not_ready({**pod("a"), "status": status}) == words
+    assert unready_reason({**pod("a"), "status": status}) == words
 
 
 def test_ports_by_number_and_by_name() -> None:
     one = pod("a")
-    assert [port_of(one, port) for port in (9, "9", "admin", "nope")] == [9, 9, 9901, None]
-    assert port_of(one, "admin", "other") is None
+    assert [port_number(one, port) for port in (9, "9", "admin", "nope")] == [9, 9, 9901, None]
+    assert port_number(one, "admin", "other") is None
 
 
 def test_what_there_is_in_place_of_what_was_wanted() -> None:
-    assert nobody(Found(), "a=b", "demo", [pod("y"), pod("x")]) == (
-        "no pod is selected by a=b in namespace demo; there are x, y"
+    assert no_ready_pod(SelectedPods(), "a=b", "demo", [pod("y"), pod("x")]) == (
+        "no pod is selected by a=b in namespace demo. The namespace has x, y."
     )
-    many = nobody(Found(), "a=b", "demo", [pod(f"p{number:02}") for number in range(20)])
-    assert many.endswith("p07 and 12 more")
+    many = no_ready_pod(SelectedPods(), "a=b", "demo", [pod(f"p{number:02}") for number in range(20)])
+    assert many.endswith("p07 and 12 more.")

@@ -17,17 +17,20 @@ from contextlib import ExitStack, suppress
 from typing import Any
 
 import pytest
-from stub_cluster import StubCluster, stub_cluster
+from fake_api_server import FakeApiServer, fake_api_server
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common import websocket_frames
-from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.api import connect
+from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.cluster_client import connect
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.errors import ClusterError
-from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.port_forward import Line, why
+from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.port_forward_relay import (
+    Relay,
+    kubelet_error,
+)
 
 
 @pytest.fixture
-def stub() -> Iterator[StubCluster]:
-    with stub_cluster() as one:
+def stub() -> Iterator[FakeApiServer]:
+    with fake_api_server() as one:
         yield one
 
 
@@ -62,7 +65,7 @@ def until(condition: Callable[[], bool]) -> None:
         time.sleep(0.005)
 
 
-def test_what_is_sent_arrives_and_comes_back_whole(stub: StubCluster, echo: int) -> None:
+def test_what_is_sent_arrives_and_comes_back_whole(stub: FakeApiServer, echo: int) -> None:
     stub.ports["web:80"] = echo
     data = os.urandom(3_000_000)
     with connect(stub.options()) as cluster, cluster.forward("web", 80) as connection:
@@ -76,7 +79,7 @@ def test_what_is_sent_arrives_and_comes_back_whole(stub: StubCluster, echo: int)
     assert bytes(received) == data
 
 
-def test_a_reader_that_is_slow_holds_the_sender_up_and_loses_nothing(stub: StubCluster, echo: int) -> None:
+def test_a_reader_that_is_slow_holds_the_sender_up_and_loses_nothing(stub: FakeApiServer, echo: int) -> None:
     stub.ports["web:80"] = echo
     data = os.urandom(2_000_000)
     with connect(stub.options()) as cluster, cluster.forward("web", 80) as connection:
@@ -90,7 +93,7 @@ def test_a_reader_that_is_slow_holds_the_sender_up_and_loses_nothing(stub: StubC
     assert bytes(received) == data
 
 
-def test_for_a_reader_that_does_not_read_nothing_more_is_read(stub: StubCluster, echo: int) -> None:
+def test_for_a_reader_that_does_not_read_nothing_more_is_read(stub: FakeApiServer, echo: int) -> None:
     stub.ports["web:80"] = echo
     with connect(stub.options()) as cluster, cluster.forward("web", 80) as connection:
         connection.setblocking(False)
@@ -98,24 +101,24 @@ def test_for_a_reader_that_does_not_read_nothing_more_is_read(stub: StubCluster,
             with suppress(BlockingIOError):
                 connection.send(bytes(65_536))
             time.sleep(0.001)
-        until(lambda: len(connection.line.to_local) > 100_000)
+        until(lambda: len(connection.relay.to_local) > 100_000)
         # Else its thread would go round and round.
-        until(lambda: not connection.line.wants()[0] & selectors.EVENT_READ)
-        assert len(connection.line.to_local) < 1_000_000
+        until(lambda: not connection.relay.wanted_events()[0] & selectors.EVENT_READ)
+        assert len(connection.relay.to_local) < 1_000_000
 
 
 @pytest.fixture
-def line() -> Iterator[tuple[Line, socket.socket, socket.socket]]:
+def line() -> Iterator[tuple[Relay, socket.socket, socket.socket]]:
     """A line by itself, with the far ends of both its sides."""
     with ExitStack() as stack:
         ends = [stack.enter_context(one) for _two in range(2) for one in socket.socketpair()]
         for one in ends:
             one.settimeout(1)
-        yield Line("the line", ends[0], ends[2], b""), ends[1], ends[3]
+        yield Relay("the line", ends[0], ends[2], b""), ends[1], ends[3]
 
 
 def test_a_message_in_pieces_belongs_to_one_channel(
-    line: tuple[Line, socket.socket, socket.socket],
+    line: tuple[Relay, socket.socket, socket.socket],
 ) -> None:
     between, server, user = line
     for head, payload in (
@@ -132,7 +135,7 @@ def test_a_message_in_pieces_belongs_to_one_channel(
 
 
 def test_what_was_not_sent_on_does_not_make_the_end_a_reset(
-    line: tuple[Line, socket.socket, socket.socket],
+    line: tuple[Relay, socket.socket, socket.socket],
 ) -> None:
     between, _server, user = line
     user.sendall(b"too late")
@@ -140,7 +143,7 @@ def test_what_was_not_sent_on_does_not_make_the_end_a_reset(
     assert user.recv(1) == b""
 
 
-def test_it_asks_with_the_token(stub: StubCluster, echo: int) -> None:
+def test_it_asks_with_the_token(stub: FakeApiServer, echo: int) -> None:
     stub.ports["web:80"] = echo
     with connect(stub.options()) as cluster:
         cluster.forward("web", 80).close()
@@ -150,17 +153,17 @@ def test_it_asks_with_the_token(stub: StubCluster, echo: int) -> None:
     assert headers["sec-websocket-protocol"] == "v4.channel.k8s.io"
 
 
-def test_forward_with_a_wrong_accept_key_is_refused(stub: StubCluster, echo: int) -> None:
+def test_forward_with_a_wrong_accept_key_is_refused(stub: FakeApiServer, echo: int) -> None:
     stub.ports["web:80"] = echo
     stub.accept_key = "c3VyZWx5IG5vdCB0aGlzIG9uZQ=="
     with connect(stub.options()) as cluster, pytest.raises(ClusterError) as error:
         cluster.forward("web", 80)
     assert error.value.reason == "server"
-    assert "expected sec-websocket-accept " in error.value.words
-    assert "got c3VyZWx5IG5vdCB0aGlzIG9uZQ==" in error.value.words
+    assert "expected sec-websocket-accept " in error.value.message
+    assert "got c3VyZWx5IG5vdCB0aGlzIG9uZQ==" in error.value.message
 
 
-def test_it_asks_as_who_is_impersonated(stub: StubCluster, echo: int) -> None:
+def test_it_asks_as_who_is_impersonated(stub: FakeApiServer, echo: int) -> None:
     stub.ports["web:80"] = echo
     with connect(stub.options(impersonate_user="her", impersonate_groups=["a", "b"])) as cluster:
         cluster.forward("web", 80).close()
@@ -168,17 +171,17 @@ def test_it_asks_as_who_is_impersonated(stub: StubCluster, echo: int) -> None:
     assert (headers["impersonate-user"], headers["impersonate-group"]) == ("her", "a, b")
 
 
-def test_a_port_that_nobody_listens_on_is_said_when_nothing_can_be_read(stub: StubCluster) -> None:
+def test_a_port_that_nobody_listens_on_is_said_when_nothing_can_be_read(stub: FakeApiServer) -> None:
     with connect(stub.options()) as cluster, cluster.forward("web", 81) as connection:
         connection.settimeout(5)
         assert connection.recv(10) == b""
-        failure = connection.line.failure
+        failure = connection.failure
     assert failure is not None
     assert failure.reason == "refused"
-    assert "port 81 of Pod web in namespace demo: nothing listens" in failure.words
+    assert "port 81 of Pod web in namespace demo: nothing listens" in failure.message
 
 
-def test_a_connection_that_is_cut_is_told_from_one_that_ends(stub: StubCluster, echo: int) -> None:
+def test_a_connection_that_is_cut_is_told_from_one_that_ends(stub: FakeApiServer, echo: int) -> None:
     stub.ports["web:80"] = echo
     with connect(stub.options()) as cluster, cluster.forward("web", 80) as connection:
         connection.settimeout(5)
@@ -186,13 +189,13 @@ def test_a_connection_that_is_cut_is_told_from_one_that_ends(stub: StubCluster, 
         assert connection.recv(10) == b"x"
         stub.forwards[0].shutdown(socket.SHUT_RDWR)
         assert connection.recv(10) == b""
-        failure = connection.line.failure
+        failure = connection.failure
     assert failure is not None
     assert failure.reason == "broken"
-    assert "was cut" in failure.words
+    assert "was cut" in failure.message
 
 
-def test_an_end_that_the_pod_chose_is_no_failure(stub: StubCluster) -> None:
+def test_an_end_that_the_pod_chose_is_no_failure(stub: FakeApiServer) -> None:
     server = socket.create_server(("127.0.0.1", 0))
     stub.ports["web:80"] = server.getsockname()[1]
     with server, connect(stub.options()) as cluster, cluster.forward("web", 80) as connection:
@@ -202,10 +205,10 @@ def test_an_end_that_the_pod_chose_is_no_failure(stub: StubCluster) -> None:
         other.close()
         assert connection.recv(10) == b"bye"
         assert connection.recv(10) == b""
-        assert connection.line.failure is None
+        assert connection.failure is None
 
 
-def test_a_pod_that_is_not_there_is_not_found(stub: StubCluster) -> None:
+def test_a_pod_that_is_not_there_is_not_found(stub: FakeApiServer) -> None:
     words = {"kind": "Status", "message": 'pods "web" not found'}
     stub.answer("GET /api/v1/namespaces/demo/pods/web/portforward", words, 404)
     with connect(stub.options()) as cluster, pytest.raises(ClusterError) as error:
@@ -213,7 +216,7 @@ def test_a_pod_that_is_not_there_is_not_found(stub: StubCluster) -> None:
     assert error.value.reason == "not_found"
 
 
-def test_http_client_can_use_it(stub: StubCluster) -> None:
+def test_http_client_can_use_it(stub: FakeApiServer) -> None:
     host, port = "127.0.0.1", stub.server.server_port
     stub.answer("GET /hello", {"x": 1})
     stub.ports["web:80"] = port
@@ -225,7 +228,7 @@ def test_http_client_can_use_it(stub: StubCluster) -> None:
         client.close()
 
 
-def test_a_hundred_side_by_side_leave_no_thread_and_no_descriptor(stub: StubCluster, echo: int) -> None:
+def test_a_hundred_side_by_side_leave_no_thread_and_no_descriptor(stub: FakeApiServer, echo: int) -> None:
     stub.ports.update({f"web-{number}:80": echo for number in range(100)})
     descriptors, threads = len(os.listdir("/proc/self/fd")), threading.active_count()
 
@@ -244,7 +247,7 @@ def test_a_hundred_side_by_side_leave_no_thread_and_no_descriptor(stub: StubClus
     until(lambda: len(os.listdir("/proc/self/fd")) <= descriptors)
 
 
-def test_the_thread_is_there_while_there_are_connections_only(stub: StubCluster, echo: int) -> None:
+def test_the_thread_is_there_while_there_are_connections_only(stub: FakeApiServer, echo: int) -> None:
     stub.ports["web:80"] = echo
 
     def pumps() -> int:
@@ -263,7 +266,7 @@ def test_the_thread_is_there_while_there_are_connections_only(stub: StubCluster,
             assert third.recv(10) == b"again"
 
 
-def test_a_closed_cluster_ends_its_connections(stub: StubCluster, echo: int) -> None:
+def test_a_closed_cluster_ends_its_connections(stub: FakeApiServer, echo: int) -> None:
     stub.ports["web:80"] = echo
     cluster = connect(stub.options())
     connection = cluster.forward("web", 80)
@@ -274,7 +277,7 @@ def test_a_closed_cluster_ends_its_connections(stub: StubCluster, echo: int) -> 
 
 
 def test_a_mistake_of_the_thread_leaves_nobody_waiting(
-    stub: StubCluster, echo: int, monkeypatch: pytest.MonkeyPatch
+    stub: FakeApiServer, echo: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stub.ports["web:80"] = echo
     with connect(stub.options()) as cluster:
@@ -288,14 +291,17 @@ def test_a_mistake_of_the_thread_leaves_nobody_waiting(
         def broken(_line: Any) -> None:
             raise KeyError("nobody thought of this")
 
-        monkeypatch.setattr(Line, "move", broken)
+        monkeypatch.setattr(Relay, "move", broken)
         first.sendall(b"x")
         for one in (first, second):
             assert one.recv(1) == b""
-            failure = one.line.failure
+            failure = one.failure
             assert failure is not None
             assert failure.reason == "broken"
-            assert "please report it: KeyError: 'nobody thought of this'" in failure.words
+            assert (
+                "this is a bug in meshlab.envoy, please report it: KeyError: 'nobody thought of this'"
+                in failure.message
+            )
             one.close()
         monkeypatch.undo()
         with cluster.forward("web", 80) as third:
@@ -333,4 +339,4 @@ def test_a_frame_that_is_too_long_is_refused() -> None:
     ],
 )  # fmt: skip
 def test_what_the_kubelet_says_is_told_apart(said: str, reason: str) -> None:
-    assert why("the port-forward", said).reason == reason
+    assert kubelet_error("the port-forward", said).reason == reason

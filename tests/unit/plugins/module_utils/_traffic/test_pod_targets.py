@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from stub_cluster import StubCluster, pod, stub_cluster
+from fake_api_server import FakeApiServer, fake_api_server, pod
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic import TrafficError, parse_traffic, run
 
@@ -22,13 +22,13 @@ ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nx-served-by: %s\r\n\r\nok"
 
 
 @pytest.fixture
-def stub() -> Iterator[StubCluster]:
-    with stub_cluster() as one:
+def stub() -> Iterator[FakeApiServer]:
+    with fake_api_server() as one:
         yield one
 
 
 @pytest.fixture
-def served(stub: StubCluster) -> Iterator[list[bytes]]:
+def served(stub: FakeApiServer) -> Iterator[list[bytes]]:
     """Two pods that answer with their names; gives the requests that came."""
     requests: list[bytes] = []
     servers: list[socket.socket] = []
@@ -56,26 +56,26 @@ def served(stub: StubCluster) -> Iterator[list[bytes]]:
         server.close()
 
 
-def send(stub: StubCluster, **entry: Any) -> dict[str, Any]:
+def send(stub: FakeApiServer, **entry: Any) -> dict[str, Any]:
     given = {"url": "http://shop.example:8080/x", "pod": {"selector": "app=web"}, **entry}
     [traffic] = parse_traffic([given], stub.options())
     return run(traffic)
 
 
-def test_ready_pods_take_turns_and_are_looked_up_once(stub: StubCluster, served: list[bytes]) -> None:
+def test_ready_pods_take_turns_and_are_looked_up_once(stub: FakeApiServer, served: list[bytes]) -> None:
     result = send(stub, requests=8, connections="new")
     assert result["hosts"] == {"web-a": 4, "web-b": 4}
     assert [one[0] for one in stub.asked].count(LIST) == 1
     assert b"host: shop.example:8080\r\n" in served[0]
 
 
-def test_kept_connections_are_kept(stub: StubCluster, served: list[bytes]) -> None:
+def test_kept_connections_are_kept(stub: FakeApiServer, served: list[bytes]) -> None:
     result = send(stub, requests=20, concurrency=2)
     assert (result["answered"], result["connections"]) == (20, 2)
     assert len(stub.forwards) == 2
 
 
-def test_a_pod_that_is_gone_is_no_longer_connected_to(stub: StubCluster, served: list[bytes]) -> None:
+def test_a_pod_that_is_gone_is_no_longer_connected_to(stub: FakeApiServer, served: list[bytes]) -> None:
     words = {"kind": "Status", "message": 'pods "web-a" not found'}
     stub.answer("GET /api/v1/namespaces/demo/pods/web-a/portforward", words, 404)
     result = send(stub, requests=4, connections="new")
@@ -83,7 +83,7 @@ def test_a_pod_that_is_gone_is_no_longer_connected_to(stub: StubCluster, served:
     assert set(result["hosts"]) == {"web-b"}
 
 
-def test_a_kept_connection_that_was_cut_is_opened_again(stub: StubCluster, served: list[bytes]) -> None:
+def test_a_kept_connection_that_was_cut_is_opened_again(stub: FakeApiServer, served: list[bytes]) -> None:
     def cut() -> None:
         while not served:
             time.sleep(0.01)
@@ -107,21 +107,21 @@ def test_a_kept_connection_that_was_cut_is_opened_again(stub: StubCluster, serve
         ("tcp://x:81", "connect", "nothing listens on that port"),
     ],
 )
-def test_nothing_listens(stub: StubCluster, url: str, kind: str, words: str) -> None:
+def test_nothing_listens(stub: FakeApiServer, url: str, kind: str, words: str) -> None:
     stub.pods("demo", pod("web-a"))
     result = send(stub, url=url, **({"payload": "x"} if "tcp" in url else {}))
     assert result["errors"] == {kind: 1}, result["last_error"]
     assert words in result["last_error"]
 
 
-def test_no_pod_is_an_error_of_each_request(stub: StubCluster) -> None:
+def test_no_pod_is_an_error_of_each_request(stub: FakeApiServer) -> None:
     stub.pods("demo", pod("web-c", ready=False))
     result = send(stub, requests=3)
     assert result["errors"] == {"connect": 3}
     assert "no pod of app=web in namespace demo is ready (web-c:" in result["last_error"]
 
 
-def test_a_port_by_its_name(stub: StubCluster, served: list[bytes]) -> None:
+def test_a_port_by_its_name(stub: FakeApiServer, served: list[bytes]) -> None:
     named = send(stub, pod={"selector": "app=web", "port": "nope"})
     assert "pod web-a has no port named nope" in named["last_error"]
 

@@ -11,7 +11,7 @@ from typing import Any
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy.xds_confirmation import XdsMonitor
 
 
-class Pretended:
+class FakeCluster:
     """Answers this, whatever is asked."""
 
     def __init__(self, answer: Any) -> None:
@@ -24,7 +24,7 @@ class Pretended:
 
 def test_the_admin_tells_the_hosts_of_each_cluster() -> None:
     host = {"address": {"socket_address": {"address": "10.0.0.1", "port_value": 80}}, "weight": 1}
-    client: Any = Pretended(
+    client: Any = FakeCluster(
         {"cluster_statuses": [{"name": "web", "host_statuses": [host]}, {"name": "empty"}]}
     )
     assert XdsMonitor(client).hosts() == {"web": {"10.0.0.1"}, "empty": set()}

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pretended_cluster import Pretended
+from fake_cluster import FakeCluster
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.errors import ClusterError
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer import (
@@ -46,7 +46,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_is_removed_is_gone_afterwards() -> None:
-    cluster: Any = Pretended(SERVICE, thing("Pod", "web-app-1"))
+    cluster: Any = FakeCluster(SERVICE, thing("Pod", "web-app-1"))
     cluster.lingers = {("Service", "web-app"): 2, ("Pod", "web-app-1"): 1}
     remove(cluster, [("Service", "web-app")], DEMO, [DEMO])
     assert cluster.things == {}
@@ -59,7 +59,7 @@ def test_what_does_not_go_is_said_with_what_it_waits_for() -> None:
     balanced = thing(
         "Service", "web-app", metadata={"finalizers": ["service.kubernetes.io/load-balancer-cleanup"]}
     )
-    cluster: Any = Pretended(balanced)
+    cluster: Any = FakeCluster(balanced)
     cluster.lingers = {("Service", "web-app"): 1_000}
     words = (
         "still there after 0.02 s, though deleted: Service/web-app (which service.kubernetes.io/load-balancer-cleanup has"
@@ -67,7 +67,7 @@ def test_what_does_not_go_is_said_with_what_it_waits_for() -> None:
     )
     with pytest.raises(ClusterError, match="still there") as error:
         remove(cluster, [("Service", "web-app")], DEMO, [DEMO])
-    assert error.value.words == words
+    assert error.value.message == words
     deployer = deployer_on(cluster)
     assert deployer.leftovers()
     with pytest.raises(PlatformFailed) as failed:
@@ -79,7 +79,7 @@ def test_a_pod_that_waits_since_a_rollout_is_not_waited_for(monkeypatch: pytest.
     """Its grace is longer than a teardown should take, and the kubelet shortens no wait that has begun."""
     monkeypatch.setattr(delete, "SECONDS_TO_GO", 5)
     monkeypatch.setattr(delete, "PAUSE", 0.001)
-    cluster: Any = Pretended(thing("Pod", "web-app-1"), thing("Pod", "web-app-2"))
+    cluster: Any = FakeCluster(thing("Pod", "web-app-1"), thing("Pod", "web-app-2"))
     cluster.lingers = {("Pod", "web-app-1"): 1_000_000, ("Pod", "web-app-2"): 2}
     cluster.delete("Pod", "web-app-1")
     remove(cluster, [], DEMO, [DEMO])
@@ -87,7 +87,7 @@ def test_a_pod_that_waits_since_a_rollout_is_not_waited_for(monkeypatch: pytest.
 
 
 def test_what_is_wanted_and_being_deleted_is_waited_for() -> None:
-    cluster: Any = Pretended(SERVICE)
+    cluster: Any = FakeCluster(SERVICE)
     cluster.lingers = {("Service", "web-app"): 2}
     cluster.delete("Service", "web-app")
     deployer = deployer_on(cluster, SERVICE)
@@ -99,7 +99,7 @@ def test_what_is_wanted_and_being_deleted_is_waited_for() -> None:
 
 @pytest.mark.usefixtures("impatient")
 def test_what_is_wanted_and_does_not_go_is_refused() -> None:
-    cluster: Any = Pretended(SERVICE)
+    cluster: Any = FakeCluster(SERVICE)
     cluster.lingers = {("Service", "web-app"): 1_000}
     cluster.delete("Service", "web-app")
     with pytest.raises(PlatformRefused) as error:
@@ -112,7 +112,7 @@ def test_what_is_wanted_and_does_not_go_is_refused() -> None:
 def test_a_right_that_is_missing_in_the_middle_is_told() -> None:
     config = thing("ConfigMap", "web-app", data={"a": "1"})
     mounts = {"volumes": [{"configMap": {"name": "web-app"}}]}
-    cluster: Any = Pretended(config, thing("Pod", "web-app-1", spec=mounts))
+    cluster: Any = FakeCluster(config, thing("Pod", "web-app-1", spec=mounts))
     deployer = deployer_on(cluster, {**config, "data": {"a": "2"}})
     deployer.preflight()
     cluster.refuses["patch Pod"] = ClusterError("forbidden", "somebody is forbidden to patch pods")
@@ -122,7 +122,7 @@ def test_a_right_that_is_missing_in_the_middle_is_told() -> None:
 
 def test_what_is_there_and_may_not_be_looked_at_is_somebody_elses() -> None:
     stranger = {**SERVICE, "metadata": {"name": "web-app"}}
-    cluster: Any = Pretended(stranger)
+    cluster: Any = FakeCluster(stranger)
     cluster.refuses["get Service"] = ClusterError("forbidden", "somebody is forbidden to get services")
     with pytest.raises(PlatformRefused) as error:
         deployer_on(cluster, SERVICE).preflight()
@@ -142,7 +142,7 @@ DEPLOYMENT = thing(
 def cluster() -> Any:
     """One that runs a pod of the demo."""
     made = thing("ReplicaSet", "web-app-1", "apps/v1"), thing("Pod", "web-app-1", spec=MOUNTS)
-    return Pretended(CONFIG, SERVICE, DEPLOYMENT, *made)
+    return FakeCluster(CONFIG, SERVICE, DEPLOYMENT, *made)
 
 
 def changes(cluster: Any) -> list[str]:
@@ -169,7 +169,7 @@ def test_who_may_not_touch_a_pod_is_told_before_its_files_are_changed(cluster: A
 
 
 def test_what_does_not_change_is_not_tried() -> None:
-    cluster: Any = Pretended()
+    cluster: Any = FakeCluster()
     first = deployer_on(cluster, SERVICE)
     first.preflight()
     first.apply()
@@ -203,7 +203,7 @@ def let_in(cluster: Any) -> list[str]:
 def test_who_has_called_may_call_until_the_end_of_a_change(
     before: list[str], after: list[str], meanwhile: list[str]
 ) -> None:
-    cluster: Any = Pretended()
+    cluster: Any = FakeCluster()
     first = deployer_on(cluster, policy(*before))
     first.preflight()
     first.apply()

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from pretended_cluster import Pretended
+from fake_cluster import FakeCluster
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy.config_admin import AdminUnreachable
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.errors import ConfigRefused
@@ -52,7 +52,7 @@ def pod(name: str, address: str, ending: bool = False) -> dict[str, Any]:
 
 
 def stranger(known: set[str], hosts: int, *pods: dict[str, Any]) -> str:
-    cluster = Pretended(*pods)
+    cluster = FakeCluster(*pods)
     # Those that are on their way out are there for long.
     cluster.lingers = dict.fromkeys(cluster.things, 1_000)
     place = object.__new__(Pods)
@@ -62,12 +62,12 @@ def stranger(known: set[str], hosts: int, *pods: dict[str, Any]) -> str:
 
 
 @pytest.fixture
-def cluster() -> Pretended:
-    return Pretended(MAP, pod("web-1", "10.0.0.1"))
+def cluster() -> FakeCluster:
+    return FakeCluster(MAP, pod("web-1", "10.0.0.1"))
 
 
 @pytest.fixture
-def place(cluster: Pretended, tmp_path: Path) -> Pods:
+def place(cluster: FakeCluster, tmp_path: Path) -> Pods:
     return Pods(cast("Any", cluster), tmp_path, Asked("app=web"), MAP, ["edge/listeners.yaml"], MAP)
 
 
@@ -87,7 +87,7 @@ def test_a_cluster_knows_the_pods_that_serve_and_no_others(known: set[str], host
     assert stranger(known, hosts, *pods) == said
 
 
-def test_a_right_that_is_missing_is_no_silence_of_an_envoy(cluster: Pretended, place: Pods) -> None:
+def test_a_right_that_is_missing_is_no_silence_of_an_envoy(cluster: FakeCluster, place: Pods) -> None:
     cluster.refuses["apply ConfigMap"] = FORBIDDEN
     with pytest.raises(OSError, match=MAY_NOT):
         place.write("edge/listeners.yaml", b"new", 0o644)
@@ -98,7 +98,7 @@ def test_a_right_that_is_missing_is_no_silence_of_an_envoy(cluster: Pretended, p
 
 
 def test_what_pods_cannot_be_made_to_read_is_taken_back(
-    cluster: Pretended, place: Pods, monkeypatch: pytest.MonkeyPatch
+    cluster: FakeCluster, place: Pods, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(PodAdmin, "get", lambda *_arguments: "LIVE")
     assert place.is_running()
@@ -124,7 +124,7 @@ def test_who_may_not_ask_an_admin_is_told_before_anything_is_changed() -> None:
 
 
 def test_what_somebody_else_put_there_is_not_taken_for_what_was_put(
-    cluster: Pretended, place: Pods, monkeypatch: pytest.MonkeyPatch
+    cluster: FakeCluster, place: Pods, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A kubelet that is told to look may not have heard of the last content yet, and brings the one before."""
     seen, brought = ["old"], ["old"]
@@ -188,7 +188,7 @@ def test_what_is_read_for_another_reason_is_not_taken_for_a_second_reading(
 
 
 def test_why_clusters_were_refused_is_in_a_pods_log(
-    cluster: Pretended, place: Pods, monkeypatch: pytest.MonkeyPatch
+    cluster: FakeCluster, place: Pods, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(PodAdmin, "get", lambda *_arguments: "cluster_manager.cds.update_rejected: 1")
     monkeypatch.setattr(live_config, "LOGGED_AFTER", (0, 0))

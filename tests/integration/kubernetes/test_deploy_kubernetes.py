@@ -13,11 +13,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from cluster_home import ClusterHome
 from deployment import Deployment
 from kubernetes_support import altered, ask, asked_meanwhile, edge_address
-from pods import ClusterHome
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.api import Cluster
+from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.cluster_client import Cluster
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.live_config import PodAdmin
 
 # The port of a sidecar that a demo says nothing of.
@@ -322,7 +322,7 @@ def test_a_port_forward_that_breaks_is_opened_again(
         found = forward(self, *arguments, **more)
         opened.append(found)
         if len(opened) % 2:
-            found.line.remote.close()
+            found.relay.remote.close()
         return found
 
     monkeypatch.setattr(Cluster, "forward", breaks)

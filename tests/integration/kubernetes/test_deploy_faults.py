@@ -12,14 +12,17 @@ from typing import Any
 
 import pytest
 import yaml
+from cluster_home import ClusterHome
 from deployment import Deployment
 from kubernetes_support import asked_meanwhile, container_of, pod_of
 from live import ROOT
-from pods import ClusterHome
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.api import connect
+from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.cluster_client import connect
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.errors import ClusterError
-from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.pod_status import name_of, sort_out
+from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.pod_status import (
+    pod_name,
+    select_ready,
+)
 
 DEMO = "service_envoy"
 ROLE = ROOT / "docs" / "kubernetes" / "deploy.yaml"
@@ -81,7 +84,9 @@ def person(home: ClusterHome, name: str, rules: list[dict[str, Any]]) -> dict[st
     )
     place = f"/api/v1/namespaces/{home.namespace}/serviceaccounts/{name}/token"
     request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
-    token, _warnings = home.cluster._ask("POST", place, "a token", None, "application/json", request)
+    token, _warnings = home.cluster.api.request_json(
+        "POST", place, "a token", None, "application/json", request
+    )
     # A whole address, so that nothing of the kubeconfig counts.
     where = {"host": home.cluster.server, "validate_certs": False, "namespace": home.namespace}
     return {**where, "api_key": token["status"]["token"]}
@@ -240,7 +245,7 @@ def test_a_configuration_that_crashes_leaves_the_pods_of_before_and_is_corrected
         words,
     )
     assert f"unable to open file '{path}'" in words
-    serving = [name_of(pod) for pod in sort_out(home.pods(DEMO, "web")).ready]
+    serving = [pod_name(pod) for pod in select_ready(home.pods(DEMO, "web")).ready]
     assert [one for one in before if one.partition(" ")[0] in serving] == [*before]
     assert not web.run(good)["failed"]
     assert home.running(DEMO) == before
@@ -254,12 +259,12 @@ def test_no_room(web: Deployment, home: ClusterHome) -> None:
     quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "none"}}
     place = f"/api/v1/namespaces/{home.namespace}/resourcequotas"
     body = {**quota, "spec": {"hard": {"pods": "0"}}}
-    home.cluster._ask("POST", place, "a quota", None, "application/json", body)
+    home.cluster.api.request_json("POST", place, "a quota", None, "application/json", body)
     try:
         other = Deployment(home, "cors")
         words = refused(other, other.plan())
     finally:
-        home.cluster._ask("DELETE", f"{place}/none", "a quota")
+        home.cluster.api.request_json("DELETE", f"{place}/none", "a quota")
     assert "the cluster would refuse its pods: exceeded quota: none, requested: pods=1" in words
 
 

@@ -16,11 +16,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.versions import NEWEST
-from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.api import Cluster, connect
+from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.cluster_client import (
+    Cluster,
+    connect,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.pod_status import (
     Pod,
-    name_of,
-    sort_out,
+    pod_name,
+    select_ready,
 )
 
 IMAGE = f"envoyproxy/envoy:v{NEWEST}"
@@ -37,7 +40,7 @@ def until(look: Callable[[], T], what: str, seconds: float = 60) -> T:
     return seen
 
 
-class Shop:
+class EnvoyNamespace:
     """A namespace that enforces Pod Security `restricted`; `close` removes it with all that is in it."""
 
     def __init__(self) -> None:
@@ -91,13 +94,13 @@ class Shop:
 
     def ready(self, app: str, replicas: int) -> list[Pod]:
         def look() -> list[Pod]:
-            found = list(sort_out(self.cluster.list("Pod", f"app={app}")).ready)
+            found = list(select_ready(self.cluster.list("Pod", f"app={app}")).ready)
             return found if len(found) == replicas else []
 
         return until(look, f"{replicas} pods of {app} ready", 120)
 
     def names(self, app: str) -> list[str]:
-        return [name_of(one) for one in self.cluster.list("Pod", f"app={app}")]
+        return [pod_name(one) for one in self.cluster.list("Pod", f"app={app}")]
 
     def token(self, account: str) -> str:
         """The token that the cluster makes for a Secret of type service-account-token."""

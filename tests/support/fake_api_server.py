@@ -18,7 +18,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._common import webso
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.websocket_handshake import accept_key
 
 
-class StubCluster:
+class FakeApiServer:
     """`answers` are (status, body, headers) by 'METHOD path'; `ports` say where a pod's port is, as {'pod:port': number}."""
 
     def __init__(self) -> None:
@@ -57,8 +57,8 @@ class StubCluster:
 
 
 @contextlib.contextmanager
-def stub_cluster() -> Iterator[StubCluster]:
-    stub = StubCluster()
+def fake_api_server() -> Iterator[FakeApiServer]:
+    stub = FakeApiServer()
     try:
         yield stub
     finally:
@@ -82,7 +82,7 @@ def pod(name: str, *, ready: bool = True, uid: str = "", **metadata: Any) -> dic
 
 
 class _Handler(BaseHTTPRequestHandler):
-    stub: StubCluster
+    stub: FakeApiServer
     protocol_version = "HTTP/1.1"
 
     def log_message(self, *_arguments: Any) -> None:

@@ -16,7 +16,10 @@ from typing import Any
 
 from live import Home, answered
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.api import Cluster, connect
+from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.cluster_client import (
+    Cluster,
+    connect,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.resource_kinds import kind_of
 
 PLATFORMS = ("kubernetes", "openshift")

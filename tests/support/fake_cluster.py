@@ -9,14 +9,14 @@ import itertools
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.api import Answer
+from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.cluster_client import ApplyResult
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.errors import ClusterError
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.object_diff import key_of
 
 Object = dict[str, Any]
 
 
-class Pretended:
+class FakeCluster:
     """Has `things`, and takes its time over those in `lingers`: so many lists until one that was deleted is gone.
 
     `refuses` says which requests fail, by verb and kind: `{"patch Pod": error}`; `asked` has all of them.
@@ -44,12 +44,12 @@ class Pretended:
             return {"metadata": {"name": name}}
         return self.things.get((kind, name))
 
-    def apply(self, thing: Mapping[str, Any], dry_run: bool = False) -> Answer:
+    def apply(self, thing: Mapping[str, Any], dry_run: bool = False) -> ApplyResult:
         self._ask("try" if dry_run else "apply", thing["kind"])
         if dry_run:
             there = self.things.get(key_of(thing), {"metadata": {}})
-            return Answer({**thing, "metadata": {**there["metadata"], **thing["metadata"]}})
-        return Answer(self._put(dict(thing)))
+            return ApplyResult({**thing, "metadata": {**there["metadata"], **thing["metadata"]}})
+        return ApplyResult(self._put(dict(thing)))
 
     def take_over(self, kind: str, name: str) -> None:
         self._ask("take over", kind)

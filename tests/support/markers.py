@@ -16,7 +16,7 @@ SLOW = (
     "test_gallery_pods",
     "test_demos",
     "test_demos_pods",
-    "test_workloads_kubernetes",
+    "test_deploy_kubernetes",
     "test_demos_installed",
     "test_demos_canary",
     "test_mappings",

@@ -54,15 +54,15 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint_
     ENDPOINT_ARGS,
     ENDPOINT_OPTIONS,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.scrape import (
+from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint_pool import (
     Limits,
     limits_from,
-    scrape,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.scrape import scrape
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.errors import KINDS, Failure
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.query import (
     EVERYTHING,
-    Wanted,
+    Query,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.snapshot import (
     Page,
@@ -90,11 +90,11 @@ __all__ = [
     "Limits",
     "Outcome",
     "Page",
+    "Query",
     "Selection",
     "Snapshot",
     "SpecError",
     "Verdict",
-    "Wanted",
     "endpoints_data",
     "inspect",
     "judge_hosts",

@@ -16,7 +16,10 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors impor
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.re2 import compile_pattern
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.re2_automaton import Automaton
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.byte_stream import Stream
-from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.http_response import Answer, ask
+from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.http_response import (
+    HttpResponse,
+    send_request,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.admin_pages import (
     read_facts,
     read_identity,
@@ -28,7 +31,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._readings.prometheus
     parse_text,
     series,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._readings.promql import parse_answer
+from ansible_collections.meshlab.envoy.plugins.module_utils._readings.promql import parse_response
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.snapshot import (
     Selection,
     read_snapshot,
@@ -54,14 +57,14 @@ class Pieces(Stream):
         return next(self._pieces, b"")
 
 
-def asked(said: bytes, size: int, limit: int = 4_096) -> Answer | str:
+def asked(said: bytes, size: int, limit: int = 4_096) -> HttpResponse | str:
     """What `ask` makes of it: an answer, or the kind of a failure. Nothing is waited for, so that takes no loop."""
-    asking = ask(Pieces(said, size), "/stats", "localhost", (), limit)
+    asking = send_request(Pieces(said, size), "/stats", "localhost", (), limit)
     try:
         while True:
             asking.send(None)
     except StopIteration as done:
-        answer: Answer = done.value
+        answer: HttpResponse = done.value
         return answer
     except ScrapeError as error:
         return error.kind
@@ -102,7 +105,7 @@ def prometheus_text(data: bytes) -> None:
 
 def promql(data: bytes) -> None:
     with contextlib.suppress(ScrapeError):
-        json.dumps(parse_answer(data, "query").as_data(), allow_nan=False)
+        json.dumps(parse_response(data, "query").as_data(), allow_nan=False)
 
 
 def facts(data: bytes) -> None:

@@ -25,8 +25,8 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._readings.prometheus
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats_api import (
     Page,
+    Query,
     Selection,
-    Wanted,
     parse_endpoints,
     scrape,
 )
@@ -53,7 +53,7 @@ def read() -> Iterator[tuple[dict[str, Page], str]]:
                     for one in plan["endpoints"]
                     if one["format"] == "envoy"
                 ]
-                asked = Wanted({"stats": EVERYTHING, "prometheus": EVERYTHING}, histograms=True)
+                asked = Query({"stats": EVERYTHING, "prometheus": EVERYTHING}, histograms=True)
                 pages = scrape(parse_endpoints(envoys), asked).pages
                 assert [page.failure for page in pages.values()] == [None] * len(envoys)
                 seen |= pages

@@ -12,14 +12,14 @@ from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._admin import desired_state as wishing
 from ansible_collections.meshlab.envoy.plugins.module_utils._admin.desired_state import Wish
-from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.admin_client import Client
+from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.admin_client import AdminClient
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.broadcast import (
     Reply,
-    failures,
+    broadcast,
+    failure_message,
     first_failure,
-    put,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.http_response import Answer
+from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.http_response import HttpResponse
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.envoy_stats_json import load
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.errors import ScrapeError
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats_api import Endpoint, Limits
@@ -47,7 +47,7 @@ class Change:
 class Doing:
     """Carries a wish out on one Envoy, in an order in which nothing undoes what comes later: to drain and to quit come last."""
 
-    client: Client
+    client: AdminClient
     wish: Wish
     check: bool
     changes: list[Change] = field(default_factory=list)
@@ -78,7 +78,7 @@ class Doing:
         self.changes.append(Change("logging", bool(changes), before, changes))
 
     async def _runtime(self) -> None:
-        dump = await self.client.send("/config_dump?mask=bootstrap.layered_runtime", "GET")
+        dump = await self.client.request("/config_dump?mask=bootstrap.layered_runtime", "GET")
         if dump.status == 403:  # allow_paths keeps back which layer is the admin's
             await self._blindly("runtime_modify", wishing.runtime_path(self.wish.runtime))
             return
@@ -127,7 +127,7 @@ class Doing:
         self.changes.append(Change(action, True, None, path))
 
     async def _state(self) -> str:
-        answer = await self.client.send("/ready", "GET")
+        answer = await self.client.request("/ready", "GET")
         if answer.status not in (200, 503):
             raise ScrapeError("http_status", words_of(answer, "GET /ready"))
         state = answer.body.decode("ascii", "replace").strip()
@@ -137,14 +137,14 @@ class Doing:
             )
         return state
 
-    async def _post(self, path: str) -> Answer:
-        answer = await self.client.send(path)
+    async def _post(self, path: str) -> HttpResponse:
+        answer = await self.client.request(path)
         if answer.status != 200:
             raise ScrapeError("http_status", words_of(answer, f"POST {path.partition('?')[0]}"))
         return answer
 
 
-def words_of(answer: Answer, asked: str) -> str:
+def words_of(answer: HttpResponse, asked: str) -> str:
     """Why an admin did not do it, and what to do."""
     said = next(iter(answer.body.decode("utf-8", "replace").strip().splitlines()), "")[:200]
     if answer.status == 403:
@@ -165,11 +165,11 @@ def carry_out(
     """Changes what differs on all endpoints side by side; returns what went wrong, and the data that the module returns."""
     began = time.monotonic()
 
-    async def question(client: Client, changes: list[Change]) -> None:
+    async def question(client: AdminClient, changes: list[Change]) -> None:
         await Doing(client, wish, check, changes).all()
 
-    replies: list[Reply[list[Change]]] = put(endpoints, question, list[Change], timeout, limits)
-    return failures(replies), {
+    replies: list[Reply[list[Change]]] = broadcast(endpoints, question, list[Change], timeout, limits)
+    return failure_message(replies), {
         "changed": any(change.changed for reply in replies for change in reply.value),
         "endpoints": [
             {

@@ -10,11 +10,11 @@ from collections.abc import Collection, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.admin_client import Client
+from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.admin_client import AdminClient
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.broadcast import (
-    failures,
+    broadcast,
+    failure_message,
     first_failure,
-    put,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.cluster_hosts import (
     Host,
@@ -84,11 +84,11 @@ def clusters_info(
     """Asks all endpoints side by side; returns what went wrong, and the data that the module returns."""
     began, path = time.monotonic(), path_for(names)
 
-    async def question(client: Client, found: Clusters) -> None:
+    async def question(client: AdminClient, found: Clusters) -> None:
         found.update(read_clusters(load((await client.get(path)).body), names))
 
-    replies = put(endpoints, question, Clusters, timeout, limits)
-    return failures(replies), {
+    replies = broadcast(endpoints, question, Clusters, timeout, limits)
+    return failure_message(replies), {
         "clusters": {reply.name: reply.value for reply in replies if reply.failure is None},
         "endpoints": [reply.as_data() for reply in replies],
         "failure": first_failure(replies),

@@ -10,11 +10,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.admin_client import Client
+from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.admin_client import AdminClient
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.broadcast import (
-    failures,
+    broadcast,
+    failure_message,
     first_failure,
-    put,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.envoy_stats_json import load
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.errors import ScrapeError
@@ -121,8 +121,8 @@ def config_dump_info(
     """Asks all endpoints side by side; returns what went wrong, and the data that the module returns."""
     began, path = time.monotonic(), path_for(given)
 
-    async def question(client: Client, dump: Dump) -> None:
-        answer = await client.send(path, "GET")
+    async def question(client: AdminClient, dump: Dump) -> None:
+        answer = await client.request(path, "GET")
         if answer.status in (400, 404, 501):
             # Envoy's words about what was asked, and nothing of its configuration.
             said = " ".join(answer.body.decode("utf-8", "replace").split())[:200]
@@ -135,8 +135,8 @@ def config_dump_info(
             raise ScrapeError("unparsable", "the config dump is no JSON") from None
         dump.update(read_dump(data, given.get("resource") or ""))
 
-    replies = put(endpoints, question, Dump, timeout, limits)
-    return failures(replies), {
+    replies = broadcast(endpoints, question, Dump, timeout, limits)
+    return failure_message(replies), {
         "dumps": {reply.name: reply.value for reply in replies if reply.failure is None},
         "endpoints": [reply.as_data() for reply in replies],
         "failure": first_failure(replies),

@@ -12,10 +12,10 @@ from difflib import get_close_matches
 from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.assertion import Assertion
 from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.required_queries import source_of
 from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.verdict import Verdict
-from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.scrape import Fleet
+from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint_pool import EndpointPool
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings import prometheus_text
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.promql import SOURCE
-from ansible_collections.meshlab.envoy.plugins.module_utils._readings.query import Wanted
+from ansible_collections.meshlab.envoy.plugins.module_utils._readings.query import Query
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.snapshot import (
     Page,
     Selection,
@@ -29,7 +29,9 @@ _LONGEST = 2.0
 _AFTERWARDS = 0.5
 
 
-async def explain_absence(fleet: Fleet, verdicts: Sequence[Verdict], seen: Snapshot, deadline: float) -> None:
+async def explain_absence(
+    fleet: EndpointPool, verdicts: Sequence[Verdict], seen: Snapshot, deadline: float
+) -> None:
     """Asks, of a few endpoints, for all names, and adds what comes near to the messages.
 
     `seen` is what the verdicts are about. After `deadline`, on the monotonic clock, there is half a second for it.
@@ -49,18 +51,18 @@ async def explain_absence(fleet: Fleet, verdicts: Sequence[Verdict], seen: Snaps
         and one.wrong[0].endpoint in fleet.clients  # a pod may have gone meanwhile
         and "earlier snapshot" not in (one.failure.message if one.failure else "")
     ]
-    wanted: dict[str, Wanted] = {}
+    wanted: dict[str, Query] = {}
     for verdict in about:
         endpoint = verdict.wrong[0].endpoint
         source = source_of(verdict.assertion, fleet.clients[endpoint].endpoint.format)
-        ask = Wanted({source: Selection(everything=True)}, True, identity=False)
+        ask = Query({source: Selection(everything=True)}, True, identity=False)
         if endpoint in wanted or len(wanted) < _MOST_ENDPOINTS:
-            wanted[endpoint] = wanted[endpoint].also(ask) if endpoint in wanted else ask
+            wanted[endpoint] = wanted[endpoint].union(ask) if endpoint in wanted else ask
     if not wanted:
         return
     now = time.monotonic()
     until = min(now + min(_LONGEST, fleet.limits.request_timeout), max(deadline, now + _AFTERWARDS))
-    snapshot = await fleet.look(wanted, until)
+    snapshot = await fleet.snapshot(wanted, until)
     for verdict in about:
         reading = verdict.wrong[0]
         source = source_of(verdict.assertion, fleet.clients[reading.endpoint].endpoint.format)

@@ -17,7 +17,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._common.comparison i
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import ArgumentError
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint import Endpoint, pick
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings import promql
-from ansible_collections.meshlab.envoy.plugins.module_utils._readings.query import Wanted
+from ansible_collections.meshlab.envoy.plugins.module_utils._readings.query import Query
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.snapshot import Selection
 
 
@@ -72,7 +72,7 @@ def required_queries(
     endpoints: Sequence[Endpoint],
     identity: bool = True,
     usedonly: bool | None = None,
-) -> dict[str, Wanted]:
+) -> dict[str, Query]:
     """Return what to read from each endpoint, by the endpoint's name.
 
     Args:
@@ -84,7 +84,7 @@ def required_queries(
     Raises:
         ArgumentError: An assertion names no endpoint of the right format.
     """
-    queries: dict[str, Wanted] = {}
+    queries: dict[str, Query] = {}
     for assertion in with_others(assertions):
         stats = frozenset(name for name in (assertion.stat, assertion.over) if name)
         patterns = tuple(each for each in (assertion.match, assertion.over_match) if each)
@@ -94,13 +94,13 @@ def required_queries(
         used = replace(selection, usedonly=less)
         for endpoint in endpoints_of(assertion, endpoints):
             source = source_of(assertion, endpoint.format)
-            query = Wanted(
+            query = Query(
                 {source: used if source == "stats" else selection},
                 assertion.about_histogram or assertion.op in PRESENCE,
                 identity or assertion.since,
             )
             earlier = queries.get(endpoint.name)
-            queries[endpoint.name] = earlier.also(query) if earlier else query
+            queries[endpoint.name] = earlier.union(query) if earlier else query
     return queries
 
 

@@ -13,13 +13,13 @@ from typing import Any
 from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.wait import endpoints_data
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.re2 import compile_pattern
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint import Endpoint
-from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.scrape import (
+from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint_pool import (
     DEFAULT_LIMITS,
     Limits,
-    scrape,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.scrape import scrape
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.histogram import Histogram
-from ansible_collections.meshlab.envoy.plugins.module_utils._readings.query import Wanted
+from ansible_collections.meshlab.envoy.plugins.module_utils._readings.query import Query
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.snapshot import Page, Selection
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.snapshot_file import (
     SnapshotFile,
@@ -44,7 +44,7 @@ def inspect(
     compiled = tuple(compile_pattern(one, f"match[{position}]") for position, one in enumerate(patterns))
     chosen = Selection(frozenset(names), compiled, not names and not compiled, usedonly)
     everything = Selection(everything=True)
-    wanted = Wanted({one: chosen if one == "stats" else everything for one in sources}, histograms)
+    wanted = Query({one: chosen if one == "stats" else everything for one in sources}, histograms)
     began = time.monotonic()
     file = SnapshotFile(snapshot_file, time.time()) if snapshot_file else None
     try:

@@ -27,14 +27,15 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.verdict 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.arguments import seconds
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.comparison import growth_cannot_help
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import SpecError
-from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.admin_client import Client
+from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.admin_client import AdminClient
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint import Endpoint
-from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.scrape import (
+from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint_pool import (
     DEFAULT_LIMITS,
-    Fleet,
+    EndpointPool,
     Limits,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._readings.query import Wanted
+from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.page_reader import read_counter_names
+from ansible_collections.meshlab.envoy.plugins.module_utils._readings.query import Query
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.snapshot import Snapshot
 
 # However short the timeout, one look is finished.
@@ -152,14 +153,14 @@ def watch(
 async def _watch(
     endpoints: Sequence[Endpoint],
     assertions: Sequence[Assertion],
-    wanted: Mapping[str, Wanted],
+    wanted: Mapping[str, Query],
     since: Snapshot | None,
     timeout: float,
     wait: bool,
     sleep: float,
     limits: Limits,
 ) -> Outcome:
-    fleet = Fleet(endpoints, limits, young=seen_young(since))
+    fleet = EndpointPool(endpoints, limits, compare_loaded=seen_young(since))
     began = time.monotonic()
     kinds: dict[tuple[str, str], str] = {}
     attempts = 0
@@ -177,7 +178,7 @@ async def _watch(
             if attempts:
                 await fleet.find_pods(deadline)
             attempts += 1
-            snapshot = await fleet.look(wanted, deadline)
+            snapshot = await fleet.snapshot(wanted, deadline)
             verdicts = await _judge(fleet, assertions, snapshot, since, kinds, deadline)
             if seen and _cut_off(snapshot, deadline):
                 snapshot, verdicts = seen[
@@ -198,7 +199,7 @@ async def _watch(
                 break
             await asyncio.sleep(min(sleep, left - needed))
         await explain_absence(fleet, verdicts, snapshot, deadline)
-        tries = {name: client.attempts for name, client in fleet.clients.items()}
+        tries = {name: client.reads for name, client in fleet.clients.items()}
         remarks = [*fleet.remarks, *doubts(verdicts)]
         return Outcome(verdicts, snapshot, time.monotonic() - began, attempts, tries, remarks)
     finally:
@@ -227,7 +228,7 @@ def _rounds(count: int, limits: Limits) -> int:
 
 
 async def _judge(
-    fleet: Fleet,
+    fleet: EndpointPool,
     assertions: Sequence[Assertion],
     snapshot: Snapshot,
     since: Snapshot | None,
@@ -245,7 +246,9 @@ async def _judge(
         kinds.update(await _kinds(fleet, unknown, deadline))
 
 
-async def _kinds(fleet: Fleet, pairs: set[tuple[str, str]], deadline: float) -> dict[tuple[str, str], str]:
+async def _kinds(
+    fleet: EndpointPool, pairs: set[tuple[str, str]], deadline: float
+) -> dict[tuple[str, str], str]:
     """What stats of endpoints are; nothing in words where an endpoint cannot tell, so that it is not asked at each look."""
     by_endpoint: dict[str, set[str]] = {}
     for endpoint, stat in pairs:
@@ -253,16 +256,16 @@ async def _kinds(fleet: Fleet, pairs: set[tuple[str, str]], deadline: float) -> 
             by_endpoint.setdefault(endpoint, set()).add(stat)
     found = dict.fromkeys(pairs, "")
 
-    async def one(client: Client) -> None:
+    async def one(client: AdminClient) -> None:
         name = client.endpoint.name
         left = min(fleet.limits.request_timeout, deadline - time.monotonic())
-        counters = await client.kinds(by_endpoint[name], left) if left > 0 else None
+        counters = await read_counter_names(client, by_endpoint[name], left) if left > 0 else None
         if counters is not None:
             found.update(
                 ((name, stat), "counter" if stat in counters else "gauge") for stat in by_endpoint[name]
             )
 
-    await fleet.each(one, by_endpoint)
+    await fleet.for_each(one, by_endpoint)
     return found
 
 

@@ -1,305 +1,240 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Asks one endpoint for all that is wanted of it, over one connection that is kept between looks."""
+"""The client of one Envoy admin interface: over HTTP, a Unix socket, a container or a pod.
+
+`AdminClient` is for asyncio and keeps its connection. `BlockingAdminClient` does the same without an event loop.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Coroutine, Iterable
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.arguments import Scalar
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.error_text import error_text
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.run_in_thread import run_in_thread
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.byte_stream import Stream
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.container_exec import explain
-from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint import Endpoint, shown
+from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint import (
+    Endpoint,
+    parse_endpoints,
+    shown,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.http_response import (
-    Answer,
-    Enough,
-    ask,
+    HttpResponse,
+    StopWhen,
+    send_request,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.pod_endpoints import why_gone
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.transport import Connector
-from ansible_collections.meshlab.envoy.plugins.module_utils._readings import promql
-from ansible_collections.meshlab.envoy.plugins.module_utils._readings import query as asking
-from ansible_collections.meshlab.envoy.plugins.module_utils._readings.admin_pages import (
-    PATHS,
-    identity_by_stats,
-    read_facts,
-    read_identity,
-    read_loaded,
-    read_ready,
-    rejected_updates,
-)
-from ansible_collections.meshlab.envoy.plugins.module_utils._readings.envoy_stats_json import (
-    glimpse,
-    load,
-    parse_stats,
-)
+from ansible_collections.meshlab.envoy.plugins.module_utils._readings.envoy_stats_json import glimpse, load
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.errors import Failure, ScrapeError
-from ansible_collections.meshlab.envoy.plugins.module_utils._readings.prometheus_text import (
-    parse_text,
-    series,
-)
-from ansible_collections.meshlab.envoy.plugins.module_utils._readings.query import Wanted
-from ansible_collections.meshlab.envoy.plugins.module_utils._readings.snapshot import (
-    Identity,
-    Page,
-    Samples,
-    Selection,
-)
 
 MAX_BYTES = 64 * 1024 * 1024
-# Seconds that the workers get to merge their histograms. It is a guess, since nothing shows when they have: of a single Envoy, a question
-# at once missed samples in one of ten times, and one after this pause in none.
-_MERGING = 0.02
-# How a pod that goes away while it answers may look.
-_MAY_BE_GONE = ("unreachable", "timeout", "unparsable")
+# The kinds of failure that the end of a pod can cause.
+_POD_END_KINDS = ("unreachable", "timeout", "unparsable")
+
+T = TypeVar("T")
 
 
 @dataclass
-class Client:
-    """One endpoint, and the connection to it."""
+class AdminClient:
+    """One endpoint and the connection to it. Use it in one event loop, for one request at a time."""
 
     endpoint: Endpoint
     connector: Connector
     max_bytes: int = MAX_BYTES
-    attempts: int = 0
+    reads: int = 0
+    """How many snapshots of the endpoint were taken."""
+    transferred: int = 0
+    """Bytes of all response bodies so far, before decompression."""
     _stream: Stream | None = field(default=None, repr=False)
 
-    async def page(self, wanted: Wanted, timeout: float, young: bool = False) -> Page:
-        """What the endpoint shows, within `timeout` seconds; a failure is part of the page.
+    async def call(self, requests: Coroutine[Any, Any, T], timeout: float) -> T:
+        """Await `requests`, which uses this client, for at most `timeout` seconds, and return its result.
 
-        `young` says that an earlier look saw it in its first second.
+        After an error, the connection is closed.
+
+        Raises:
+            ScrapeError: Every error of the endpoint, with a message that begins with the endpoint's address.
         """
-        self.attempts += 1
-        began = time.monotonic()
-        page = Page(self.endpoint.name, self.endpoint.format, time.time())
-        page.failure = await self.within(
-            timeout, self._fill(page, asking.asked_anyway(wanted, self.endpoint.format), young, timeout)
-        )
-        page.milliseconds = round((time.monotonic() - began) * 1000, 1)
-        if page.failure:
-            page.sources.clear()
-        return page
-
-    async def within(self, timeout: float, work: Coroutine[Any, Any, None]) -> Failure | None:
-        """Does what asks the endpoint, within `timeout` seconds; returns what went wrong, with the connection closed."""
         if self.endpoint.lack is not None:
-            work.close()
-            return self.endpoint.lack
+            requests.close()
+            raise ScrapeError(self.endpoint.lack.kind, self.endpoint.lack.message)
         try:
             async with asyncio.timeout(timeout):
-                await work
-            return None
+                return await requests
         except TimeoutError:
-            failure = Failure("timeout", f"no whole answer from {self.endpoint.where} within {timeout:.3g} s")
+            failure = ScrapeError(
+                "timeout", f"{self.endpoint.where}: no complete response within {timeout:.3g} s"
+            )
         except ScrapeError as error:
-            failure = Failure(error.kind, f"{self.endpoint.where}: {error.message}")
+            failure = ScrapeError(error.kind, f"{self.endpoint.where}: {error.message}", error.denied)
         except (OSError, EOFError) as error:
-            words = await self._last_words() or str(error) or "the connection was closed without an answer"
-            failure = Failure("unreachable", f"{self.endpoint.where}: {words}")
-        except Exception as error:  # whatever one endpoint says, the others are asked
-            words = f"its answer cannot be read ({type(error).__name__}: {str(error)[:200]})"
-            failure = Failure("unparsable", f"{self.endpoint.where}: {words}")
+            text = await self._container_error()
+            if not text:
+                closed = isinstance(error, EOFError)
+                text = "the connection was closed without a response" if closed else error_text(error)
+            failure = ScrapeError("unreachable", f"{self.endpoint.where}: {text}")
+        except Exception as error:  # one endpoint's response never ends the reading of the others
+            text = f"the response cannot be parsed ({type(error).__name__}: {str(error)[:200]})"
+            failure = ScrapeError("unparsable", f"{self.endpoint.where}: {text}")
         self.close()
-        return await self._unless_gone(failure)
+        if self.endpoint.pods is not None and failure.kind in _POD_END_KINDS:
+            gone = await why_gone(self.endpoint, self.endpoint.pods)
+            if gone:
+                raise ScrapeError("unreachable", gone)
+        raise failure
 
-    async def _unless_gone(self, failure: Failure) -> Failure:
-        """Where a pod went away, what came of its answer says nothing else."""
-        if self.endpoint.pods is None or failure.kind not in _MAY_BE_GONE:
-            return failure
-        gone = await why_gone(self.endpoint, self.endpoint.pods)
-        return Failure("unreachable", gone) if gone else failure
-
-    async def get(self, path: str) -> Answer:
-        """A page of the admin. Raises ScrapeError where it is not given."""
-        return await self._get(path)
-
-    async def send(self, path: str, method: str = "POST") -> Answer:
-        """A question of which every status is an answer."""
-        answer = await self._ask(self.endpoint.path + path, None, method)
-        if not answer.reusable:
-            self.close()
-        return answer
-
-    async def kinds(self, names: Iterable[str], timeout: float) -> frozenset[str] | None:
-        """Which of these stats are counters; None where that cannot be found out."""
+    async def failure_of(self, requests: Coroutine[Any, Any, None], timeout: float) -> Failure | None:
+        """Await `requests` as `call` does, and return its error instead of raising it."""
         try:
-            async with asyncio.timeout(timeout):
-                wanted = Selection(frozenset(names))
-                body = (await self._get(asking.kinds_path(wanted.names))).body
-                return frozenset(parse_stats(body, wanted, histograms=False).values)
-        except Exception:
+            await self.call(requests, timeout)
+        except ScrapeError as error:
+            return self.endpoint.lack or Failure(error.kind, error.message)
+        return None
+
+    async def get(
+        self, path: str, accept: tuple[int, ...] = (200,), stop_when: StopWhen | None = None
+    ) -> HttpResponse:
+        """Return the response to a GET of `path`.
+
+        Raises ScrapeError (kind `http_status`) unless its status is in `accept`.
+        """
+        response = await self.request(path, "GET", stop_when)
+        if response.status not in accept:
+            raise ScrapeError("http_status", _status_text(response, path or self.endpoint.path))
+        return response
+
+    async def request(
+        self, path: str, method: str = "POST", stop_when: StopWhen | None = None
+    ) -> HttpResponse:
+        """Return the response, whatever its status.
+
+        Args:
+            path: Path and query, added to the path of the endpoint's URL.
+            method: The method, in capitals. Envoy's admin requires POST for requests that change its state.
+            stop_when: Called with the part of the body that has arrived; reading ends when it returns true.
+        """
+        response = await self._send(self.endpoint.path + path, method, stop_when)
+        self.transferred += response.transferred
+        if not response.reusable:
             self.close()
-            return None
+        return response
 
     def close(self) -> None:
+        """Close the connection. The next request opens a new one."""
         if self._stream is not None:
             self._stream.close()
             self._stream = None
 
-    async def _fill(self, page: Page, wanted: Wanted, young: bool, timeout: float) -> None:
-        if self.endpoint.format == "envoy" and asking.reads_histograms(wanted):
-            await self._merge(page, timeout)
-        for source, selection in wanted.sources.items():
-            page.sources[source] = await self._source(page, source, selection, wanted.histograms)
-        page.time = time.time()
-        if self.endpoint.format == "envoy" and wanted.identity:
-            page.identity = await self._identity(page)
-            # Uptime is in whole seconds: it does not tell this process from another that is as young.
-            if page.identity is not None and (young or page.identity.uptime == 0):
-                page.identity = replace(page.identity, loaded=await self._loaded(page))
-        elif self.endpoint.format == "prometheus":
-            page.identity = _start_time(page)
-
-    async def _merge(self, page: Page, timeout: float) -> None:
-        """Has an Envoy with stats_flush_on_admin merge its histograms: what it shows is as old as the question before.
-
-        Once for each look, also for one that waits: its numbers would otherwise be those of the look before.
-        """
-        await self._get(asking.NOTHING, page)
-        await asyncio.sleep(min(_MERGING, timeout / 4))
-
-    async def _source(self, page: Page, source: str, selection: Selection, histograms: bool) -> Samples:
-        if source == "stats":
-            body = (await self._get(asking.stats_path(selection, histograms), page)).body
-            samples = parse_stats(body, selection, histograms)
-            if selection.usedonly:
-                await self._unused(page, samples, histograms)
-            return samples
-        if source == "prometheus":
-            path = asking.prometheus_path(selection) if self.endpoint.format == "envoy" else ""
-            selection = replace(selection, usedonly=False)  # nothing is left out of such a page
-            return parse_text((await self._get(path, page)).body, selection)
-        query = promql.query_of(source)
-        if query is not None:
-            said = await self._get(promql.query_path(query), page, accept=promql.TOLD)
-            return promql.parse_answer(said.body, query)
-        answer = await self._get(PATHS[source], page, accept=(200, 503) if source == "ready" else (200,))
-        if source == "ready":
-            readings = read_ready(answer.status, answer.body)
-        else:
-            readings = read_facts(source, load(answer.body))
-            if (
-                source == "config"
-                and (counts := await self._stats_if_shown(page, asking.REJECTED)) is not None
-            ):
-                readings.update(rejected_updates(counts))
-        return Samples(selection, {name: value for name, value in readings.items() if selection.covers(name)})
-
-    async def _unused(self, page: Page, samples: Samples, histograms: bool) -> None:
-        """Asks for those that are wanted by name and did not come, since Envoy may have them and have never used them."""
-        unused = Selection(samples.selection.names.difference(samples.values, samples.histograms))
-        if not unused.names:
-            return
-        body = (await self._get(asking.stats_path(unused, histograms), page)).body
-        found = parse_stats(body, unused, histograms)
-        samples.values.update(found.values)
-        samples.histograms.update(found.histograms)
-        samples.intervals.update(found.intervals)
-
-    async def _identity(self, page: Page) -> Identity | None:
-        sent = time.time()
-        try:
-            answer = await self._get(
-                "/server_info",
-                page,
-                # The rest of it is worth less than a new connection, unless that goes through the API server.
-                enough=None if self.endpoint.pods else lambda head: b'"node"' in head or len(head) > 16_384,
-            )
-        except ScrapeError as error:
-            if error.kind == "http_status":  # allow_paths may keep it back
-                return await self._identity_by_stats(page)
-            raise
-        received = time.time()
-        return read_identity(answer.body, received, received - sent)
-
-    async def _loaded(self, page: Page) -> str:
-        """When it loaded its bootstrap; '' where allow_paths keeps that back."""
-        try:
-            return read_loaded(load((await self._get(asking.LOADED, page)).body))
-        except ScrapeError as error:
-            if error.kind == "http_status":
-                return ""
-            raise
-
-    async def _identity_by_stats(self, page: Page) -> Identity | None:
-        sent = time.time()
-        values = await self._stats_if_shown(page, asking.IDENTITY)
-        received = time.time()
-        return identity_by_stats(values or {}, received, received - sent)
-
-    async def _stats_if_shown(self, page: Page, selection: Selection) -> dict[str, Scalar] | None:
-        """Stats that something else is read from; None where allow_paths keeps them back."""
-        try:
-            body = (await self._get(asking.stats_path(selection, False), page)).body
-        except ScrapeError as error:
-            if error.kind == "http_status":
-                return None
-            raise
-        return parse_stats(body, selection, histograms=False).values
-
-    async def _get(
-        self,
-        path: str,
-        page: Page | None = None,
-        accept: tuple[int, ...] = (200,),
-        enough: Enough | None = None,
-    ) -> Answer:
-        answer = await self._ask(self.endpoint.path + path, enough)
-        if page is not None:
-            page.bytes += answer.travelled
-        if not answer.reusable:
-            self.close()
-        if answer.status not in accept:
-            raise ScrapeError("http_status", _status_words(answer, path or self.endpoint.path))
-        return answer
-
-    async def _ask(self, path: str, enough: Enough | None, method: str = "GET") -> Answer:
-        """One question; where the kept connection has died meanwhile, on a new one."""
+    async def _send(self, path: str, method: str, stop_when: StopWhen | None) -> HttpResponse:
+        """Send one request; if the kept connection was closed meanwhile, send it again on a new connection."""
         kept = self._stream is not None
         try:
-            return await self._ask_once(path, enough, method)
+            return await self._send_once(path, method, stop_when)
         except (OSError, EOFError):
             if not kept:
                 raise
             self.close()
-            return await self._ask_once(path, enough, method)
+            return await self._send_once(path, method, stop_when)
 
-    async def _ask_once(self, path: str, enough: Enough | None, method: str) -> Answer:
+    async def _send_once(self, path: str, method: str, stop_when: StopWhen | None) -> HttpResponse:
         if self._stream is None:
             self._stream = await self.connector.open(self.endpoint)
-        return await ask(
-            self._stream, path, self.endpoint.authority, self.endpoint.headers, self.max_bytes, enough, method
+        endpoint = self.endpoint
+        return await send_request(
+            self._stream, path, endpoint.authority, endpoint.headers, self.max_bytes, stop_when, method
         )
 
-    async def _last_words(self) -> str:
+    async def _container_error(self) -> str:
         if self._stream is None or not self.endpoint.container:
             return ""
-        return explain(await run_in_thread(self._stream.explain), self.endpoint.container)
+        return explain(await run_in_thread(self._stream.error_output), self.endpoint.container)
 
 
-def _status_words(answer: Answer, path: str) -> str:
+@dataclass(frozen=True)
+class BlockingAdminClient:
+    r"""One Envoy admin interface, for code without an event loop. Each request opens and closes a connection.
+
+    Example:
+        >>> admin = BlockingAdminClient.at("unix:///run/envoy/admin.sock")
+        >>> admin.get_text("/ready", timeout=5)
+        'LIVE\n'
+        >>> admin.get_json("/stats?format=json&filter=^server.live$", timeout=5)
+        {'stats': [{'name': 'server.live', 'value': 1}]}
+        >>> admin.post("/healthcheck/fail", timeout=5)
+        'OK\n'
+    """
+
+    endpoint: Endpoint
+    max_bytes: int = MAX_BYTES
+
+    @classmethod
+    def at(cls, url: str) -> BlockingAdminClient:
+        """Return the client for a URL: `http://host:port`, `https://…`, `unix:///path`, `unix://~/path` or `unix://@name`.
+
+        Raises:
+            SpecError: The URL is wrong.
+        """
+        (endpoint,) = parse_endpoints(None, url)
+        return cls(endpoint)
+
+    def request(self, path: str, timeout: float, method: str = "GET") -> HttpResponse:
+        """Return the response, whatever its status.
+
+        Args:
+            path: Path and query.
+            timeout: Seconds for the whole exchange, from the connection to the end of the body.
+            method: The method, in capitals.
+
+        Raises:
+            ScrapeError: Kind `unreachable` (with `denied` if this user may not open the socket), `timeout`, `unparsable` or
+                `too_large`. The message begins with the endpoint's address.
+        """
+        return asyncio.run(self._run(lambda client: client.request(path, method), timeout))
+
+    def get_text(self, path: str, timeout: float, accept: tuple[int, ...] = (200,)) -> str:
+        """Return the body of a GET as text. Raises ScrapeError as `request` does, and if the status is not in `accept`."""
+        response = asyncio.run(self._run(lambda client: client.get(path, accept), timeout))
+        return response.body.decode("utf-8", "replace")
+
+    def get_json(self, path: str, timeout: float) -> Any:
+        """Return the decoded JSON body of a GET. Raises ScrapeError as `get_text` does, and if the body is not JSON."""
+
+        async def get(client: AdminClient) -> Any:
+            return load((await client.get(path)).body)
+
+        return asyncio.run(self._run(get, timeout))
+
+    def post(self, path: str, timeout: float) -> str:
+        """Return the body of a POST as text. Raises ScrapeError as `request` does, and if the status is not 200."""
+        response = self.request(path, timeout, "POST")
+        if response.status != 200:
+            message = f"{self.endpoint.where}: {_status_text(response, path)}"
+            raise ScrapeError("http_status", message)
+        return response.body.decode("utf-8", "replace")
+
+    async def _run(self, use: Callable[[AdminClient], Coroutine[Any, Any, T]], timeout: float) -> T:
+        client = AdminClient(self.endpoint, Connector(), self.max_bytes)
+        try:
+            return await client.call(use(client), timeout)
+        finally:
+            client.close()
+
+
+def _status_text(response: HttpResponse, path: str) -> str:
+    """Return what a status means and what to do about it."""
     page = path.partition("?")[0]
-    if answer.status == 403:
-        return f"{page} answered 403; does admin.allow_paths leave it out? It needs a prefix, since a query counts as path"
-    if 300 <= answer.status < 400:
-        target = shown(answer.headers.get("location", "nowhere"))[:100]
-        return f"{page} answered {answer.status}, to {target!r}; a redirect is not followed, so give the address that it leads to"
-    if answer.status == 404:
-        return f"{page} answered 404; is this Envoy's admin, and not one of its listeners?"
-    said = f": {glimpse(answer.body)}" if answer.body and answer.status == 400 else ""
-    return f"{page} answered {answer.status}{said}"
-
-
-def _start_time(page: Page) -> Identity | None:
-    samples = page.sources.get("prometheus")
-    started = samples.values.get(series("process_start_time_seconds", {})) if samples else None
-    if not isinstance(started, (int, float)):
-        # Envoy's own page has no such metric, and an uptime.
-        return identity_by_stats(samples.values if samples else {}, page.time, 0.0)
-    return Identity(uptime=round(page.time - started, 3), started=float(started), slack=1.0)
+    status = f"{page} returned status {response.status}"
+    if response.status == 403:
+        return f"{status}; add the page to admin.allow_paths, as a prefix match, since the query is part of the matched path"
+    if 300 <= response.status < 400:
+        target = shown(response.headers.get("location", "nowhere"))[:100]
+        return f"{status}, a redirect to {target!r}, which is not followed; give that address as url"
+    if response.status == 404:
+        return f"{status}; is this Envoy's admin interface, and not a listener?"
+    body = f": {glimpse(response.body)}" if response.body and response.status == 400 else ""
+    return f"{status}{body}"

@@ -1,7 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One question put to many admins side by side, whatever it is; what each answered, or why it did not."""
+"""Send the same requests to many Envoy admin interfaces, and collect a reply from each."""
 
 from __future__ import annotations
 
@@ -13,21 +13,24 @@ from typing import Any, Generic, TypeVar
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.arguments import seconds
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import SpecError
-from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.admin_client import Client
+from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.admin_client import AdminClient
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint import Endpoint
-from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.scrape import (
+from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint_pool import (
     DEFAULT_LIMITS,
-    Fleet,
+    EndpointPool,
     Limits,
+    not_reached,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.errors import Failure
 
 T = TypeVar("T")
 
+_MAX_MESSAGES = 20
+
 
 @dataclass
 class Reply(Generic[T]):
-    """What one endpoint answered; `value` is what there was before a failure, too."""
+    """The result of one endpoint. If it failed, `value` has the part that was collected before the failure."""
 
     name: str
     value: T
@@ -35,6 +38,7 @@ class Reply(Generic[T]):
     milliseconds: float = 0.0
 
     def as_data(self) -> dict[str, Any]:
+        """Return the entry of a module's result, without `value`."""
         return {
             "name": self.name,
             "ok": self.failure is None,
@@ -44,53 +48,63 @@ class Reply(Generic[T]):
         }
 
 
-def put(
+def broadcast(
     endpoints: Sequence[Endpoint],
-    question: Callable[[Client, T], Coroutine[Any, Any, None]],
+    send: Callable[[AdminClient, T], Coroutine[Any, Any, None]],
     empty: Callable[[], T],
     timeout: float = 30.0,
     limits: Limits = DEFAULT_LIMITS,
 ) -> list[Reply[T]]:
-    """Puts `question` to each endpoint with an `empty()` to fill. Raises SpecError for an endpoint that is no admin, or no time."""
+    """Call `send` for each endpoint, several at the same time, and return the replies in the order of `endpoints`.
+
+    Args:
+        endpoints: Envoy admin interfaces; each ready pod becomes an endpoint of its own.
+        send: Sends the requests through the client, and fills the value.
+        empty: Returns the empty value of a reply.
+        timeout: Seconds for all endpoints together.
+        limits: Limits for each endpoint.
+
+    Raises:
+        SpecError: An endpoint is not an Envoy admin interface, or `timeout` is not a number above 0.
+    """
     timeout = seconds(timeout, "timeout")
     for endpoint in endpoints:
         if endpoint.format != "envoy":
             raise SpecError(
-                f"endpoint {endpoint.name!r} is no admin of Envoy, but has format {endpoint.format}"
+                f"endpoint {endpoint.name}: expected format envoy, got {endpoint.format}. Give an Envoy admin interface."
             )
     replies: dict[str, Reply[T]] = {}
     deadline = time.monotonic() + timeout
 
-    async def job(client: Client) -> None:
+    async def collect(client: AdminClient) -> None:
         reply, began = replies[client.endpoint.name], time.monotonic()
         left = min(limits.request_timeout, deadline - began)
         if left <= 0:
-            words = f"{client.endpoint.where} was not asked: the time was over before its turn came"
-            reply.failure = Failure("timeout", words)
+            reply.failure = not_reached(client.endpoint)
             return
-        reply.failure = await client.within(left, question(client, reply.value))
+        reply.failure = await client.failure_of(send(client, reply.value), left)
         reply.milliseconds = round((time.monotonic() - began) * 1000, 1)
 
     async def run() -> None:
-        fleet = Fleet(endpoints, limits)
+        pool = EndpointPool(endpoints, limits)
         try:
-            await fleet.find_pods(deadline)
-            replies.update((name, Reply(name, empty())) for name in fleet.clients)
-            await fleet.each(job, fleet.clients)
+            await pool.find_pods(deadline)
+            replies.update((name, Reply(name, empty())) for name in pool.clients)
+            await pool.for_each(collect, pool.clients)
         finally:
-            fleet.close()
+            pool.close()
 
     asyncio.run(run())
     return list(replies.values())
 
 
 def first_failure(replies: Sequence[Reply[Any]]) -> str:
-    """The kind of the first failure; empty where there was none."""
+    """Return the kind of the first failure; empty if there is none."""
     return next((reply.failure.kind for reply in replies if reply.failure), "")
 
 
-def failures(replies: Sequence[Reply[Any]]) -> str:
-    """A sentence for each endpoint that failed."""
+def failure_message(replies: Sequence[Reply[Any]]) -> str:
+    """Return one line for each endpoint that failed, at most 20; empty if there is none."""
     lines = [f"{reply.name}: {reply.failure.message}" for reply in replies if reply.failure]
-    more = [f"and {len(lines) - 20} more"] if len(lines) > 20 else []
-    return "\n".join([*lines[:20], *more])
+    rest = len(lines) - _MAX_MESSAGES
+    return "\n".join([*lines[:_MAX_MESSAGES], *([f"and {rest} more"] if rest > 0 else [])])

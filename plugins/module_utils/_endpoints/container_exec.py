@@ -1,7 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""An admin on a container's own loopback: asked from inside the container, with what its image offers."""
+"""Connect to a port on a container's loopback address, through `docker exec` and a program of the container's image."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.byte_stre
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint import Endpoint
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.errors import ScrapeError
 
-# Tried in this order inside the container: each carries bytes between its own standard streams and a TCP port, ends when the port is
-# closed, and ends when its input does, so that nothing stays behind in the container.
+# Tried in this order inside the container: bash, python3, python, nc, busybox. Each copies bytes between its standard streams and a TCP
+# port. Each exits when the port closes and when its standard input ends, so that no process stays in the container.
 _SCRIPT = """
 h=$1 p=$2
 has() { command -v "$1" >/dev/null 2>&1; }
@@ -48,45 +48,37 @@ exit 96
 
 
 def open_in_container(endpoint: Endpoint) -> Stream:
-    """A stream to a port inside a container; Docker's own settings (DOCKER_HOST, contexts) decide which daemon."""
+    """Return a stream to the endpoint's port inside its container.
+
+    The docker command selects the daemon by its usual settings (`DOCKER_HOST`, contexts). Raises ScrapeError if the command is missing.
+    """
     docker = shutil.which("docker")
     if docker is None:
         raise ScrapeError(
             "unreachable",
-            "the docker command is not installed on this host; it is what reaches into a container",
+            "the docker command is not installed on this host; install it to reach ports inside containers",
         )
-    command = [
-        docker,
-        "exec",
-        "-i",
-        endpoint.container,
-        "sh",
-        "-c",
-        _SCRIPT,
-        "sh",
-        endpoint.host,
-        str(endpoint.port),
-    ]
-    return stream_through(command)
+    command = [docker, "exec", "-i", endpoint.container, "sh", "-c", _SCRIPT]
+    return stream_through([*command, "sh", endpoint.host, str(endpoint.port)])
 
 
-def explain(words: str, container: str) -> str:
-    """What `docker exec` said, as a person needs it."""
-    instead = "give Envoy's admin a Unix socket on a mounted folder and ask that"
-    if "permission denied" in words and "daemon" in words:
-        return "no permission to talk to the Docker daemon; become a user of its group"
-    if "Cannot connect to the Docker daemon" in words:
-        return "there is no Docker daemon to talk to; is it running, and is DOCKER_HOST right?"
-    if "meshlab-no-tool" in words:
-        return f"nothing in container {container} can open a connection (looked for bash, python3 and nc); {instead}"
-    if "No such container" in words:
+def explain(output: str, container: str) -> str:
+    """Return what is wrong and what to do, from the standard error of `docker exec`."""
+    instead = "bind Envoy's admin to a Unix socket in a mounted folder, and give that socket as url"
+    if "permission denied" in output and "daemon" in output:
+        return "no permission to use the Docker daemon; use become with a user of its group"
+    if "Cannot connect to the Docker daemon" in output:
+        return "the Docker daemon does not answer; start it, or correct DOCKER_HOST"
+    if "meshlab-no-tool" in output:
+        return f"container {container} has no program that opens connections (bash, python3, nc); {instead}"
+    if "No such container" in output:
         return f"there is no container named {container}"
-    if "is not running" in words:
+    if "is not running" in output:
         return f"container {container} is not running"
-    if "refused" in words:
-        return f"inside container {container} the connection is refused; is the admin on that port? (url says which)"
-    # bash says of a refused connection that there is no such file, too: so this comes last.
-    if "executable file not found" in words or "no such file or directory" in words.lower():
+    if "refused" in output:
+        return f"inside container {container} the connection is refused; give the port of the admin in url"
+    # For a refused connection, bash prints "no such file or directory" too: so this test comes last.
+    if "executable file not found" in output or "no such file or directory" in output.lower():
         return f"container {container} has no shell; {instead}"
-    last = words.splitlines()[-1].strip() if words else "docker exec ended without an answer"
+    last = output.splitlines()[-1].strip() if output else "docker exec ended without a response"
     return f"container {container}: {last[:300]}"

@@ -1,7 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Argument specifications, to be put together by the modules that ask endpoints."""
+"""Argument specifications of the endpoint options, shared by the modules that read or change Envoy."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""As much of HTTP/1.1 as asking an admin takes, with a bound on everything that comes back."""
+"""Send one HTTP/1.1 request over a stream and read the response, within a limit on its size."""
 
 from __future__ import annotations
 
@@ -9,47 +9,76 @@ import re
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.byte_stream import LineTooLong, Stream
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.http_head import (
+    MAX_HEAD_BYTES,
+    HeadError,
+    not_http,
+    parse_fields,
+    parse_head,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.byte_stream import (
+    LineTooLong,
+    Stream,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.errors import ScrapeError
 
-_LONGEST_HEAD = 65_536
-_PIECE = 262_144
+_READ_BYTES = 262_144
+_MAX_CHUNK_LINE_BYTES = 4_096
 _LENGTH = re.compile(r"[0-9]{1,20}")
-_CHUNK = re.compile(rb"[ \t]*([0-9A-Fa-f]{1,16})[ \t]*(?:;|\r?\n)")
+_CHUNK_SIZE = re.compile(rb"[ \t]*([0-9A-Fa-f]{1,16})[ \t]*(?:;|\r?\n)")
 _ONE_CHUNK = re.compile(
-    rb"HTTP/1\.1 ([1-5][0-9]{2}) [^\r\n]*+\r\n((?:[^\r\n]++\r\n)++)\r\n([0-9A-Fa-f]{1,8}+)\r\n"
+    rb"HTTP/1\.1 ([1-9][0-9]{2}) [^\r\n]*+\r\n((?:[^\r\n]++\r\n)++)\r\n([0-9A-Fa-f]{1,8}+)\r\n"
 )
-_UNUSUAL = {"content-encoding", "connection"}
-_STATUS = re.compile(rb"HTTP/1\.[01] ([1-5][0-9]{2})(?: |\r|\n|$)")
+_NOT_ON_FAST_PATH = {"content-encoding", "connection"}
+_GZIP_WINDOW_BITS = 31  # zlib: 15 bits of window, plus 16 for the gzip format
 
 
 @dataclass
-class Answer:
-    """A whole answer, or its beginning where that was enough."""
+class HttpResponse:
+    """A response; `body` is decompressed."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
-    whole: bool = True
+    complete: bool = True
+    """False if `stop_when` ended the reading before the end of the body."""
     reusable: bool = False
-    travelled: int = 0
+    """Whether another request can follow on the same stream."""
+    transferred: int = 0
+    """Bytes of the body as received, before decompression."""
 
 
-Enough = Callable[[bytearray], bool]
+StopWhen = Callable[[bytearray], bool]
 
 
-async def ask(
+async def send_request(
     stream: Stream,
     path: str,
     host: str,
     headers: tuple[tuple[str, str], ...],
-    limit: int,
-    enough: Enough | None = None,
+    max_bytes: int,
+    stop_when: StopWhen | None = None,
     method: str = "GET",
-) -> Answer:
-    """Asks for a page on an open stream; the caller bounds the time."""
+) -> HttpResponse:
+    """Send a request without a body and return the response, whatever its status.
+
+    The caller limits the time.
+
+    Args:
+        stream: Where the request goes. No other request may be pending on it.
+        path: The request target: path and query.
+        host: The value of the `host` header.
+        headers: More header fields, as pairs of name and value.
+        max_bytes: Limit for the body in bytes, after decompression.
+        stop_when: Called with the body after each part of it arrives; reading ends when it returns true.
+        method: The method, in capitals.
+
+    Raises:
+        ScrapeError: The response is not HTTP/1, is cut off (kind `unparsable`), or is too large (kind `too_large`).
+        EOFError: The stream ended before the first byte of the response.
+        OSError: The stream failed.
+    """
     lines = [
         f"{method} {path} HTTP/1.1",
         f"host: {host}",
@@ -58,165 +87,169 @@ async def ask(
         *(f"{name}: {value}" for name, value in headers),
     ]
     await stream.send("\r\n".join([*lines, "", ""]).encode("utf-8"))
-    if enough is None:
-        came = await stream.first()
-        whole = _at_once(came, limit)
-        if whole is not None:
-            stream.skip(len(came))
-            return whole
-    head = await _head(stream)
-    status_line, *fields = head.split(b"\r\n") if b"\r\n" in head else head.split(b"\n")
-    status = _STATUS.match(status_line)
-    if status is None:
-        words = (
-            "it speaks TLS; use https://"
-            if status_line[:2] in (b"\x15\x03", b"\x16\x03")
-            else "the answer is no HTTP"
-        )
-        raise ScrapeError("unparsable", words)
-    answer = Answer(int(status.group(1)), _fields(b"\r\n".join(fields)), b"")
-    await _body(stream, answer, limit, enough)
-    if (
-        not answer.whole
-        or answer.headers.get("connection", "").lower() == "close"
-        or status_line.startswith(b"HTTP/1.0")
-    ):
-        answer.reusable = False
-    return answer
+    try:
+        if stop_when is None:
+            received = await stream.first()
+            response = _single_chunk_response(received, max_bytes)
+            if response is not None:
+                stream.skip(len(received))
+                return response
+        head = parse_head(await _read_head(stream))
+    except HeadError as error:
+        raise ScrapeError("unparsable", str(error)) from None
+    response = HttpResponse(head.status, head.headers, b"")
+    await _read_body(stream, response, max_bytes, stop_when)
+    if not response.complete or not head.keeps_connection:
+        response.reusable = False
+    return response
 
 
-async def _head(stream: Stream) -> bytes:
-    # Something else than HTTP need not have an empty line: its first one tells.
-    line = await _line(stream, _LONGEST_HEAD, "too_large", "a line of the answer's head does not end")
-    if not line:
-        raise EOFError
+async def _read_head(stream: Stream) -> bytes:
+    # A response that is not HTTP may have no empty line: its first line is enough to refuse it.
+    line = await _read_head_line(stream)
     if not line.startswith(b"HTTP/"):
-        return line
-    rest = stream.paragraph(_LONGEST_HEAD)  # mostly all came at once
+        raise HeadError(not_http(line))
+    rest = stream.paragraph(MAX_HEAD_BYTES)  # mostly, the whole head has arrived
     if rest:
-        return (line + rest).rstrip(b"\r\n")
+        return line + rest
     head = bytearray(line)
     while line not in (b"\r\n", b"\n"):
-        line = await _line(stream, _LONGEST_HEAD, "too_large", "a line of the answer's head does not end")
-        if not line:
-            raise EOFError
+        line = await _read_head_line(stream)
         head += line
-        if len(head) > _LONGEST_HEAD:
-            raise ScrapeError("too_large", f"the answer's head is longer than {_LONGEST_HEAD} bytes")
-    return bytes(head).rstrip(b"\r\n")
+        if len(head) > MAX_HEAD_BYTES:
+            raise _head_too_large()
+    return bytes(head)
 
 
-async def _line(stream: Stream, longest: int, kind: str, words: str) -> bytes:
+async def _read_head_line(stream: Stream) -> bytes:
     try:
-        return await stream.until(b"\n", longest)
+        line = await stream.until(b"\n", MAX_HEAD_BYTES)
     except LineTooLong:
-        raise ScrapeError(kind, words) from None
-
-
-@lru_cache(maxsize=64)  # within a second those of a fleet are the same
-def _fields(lines: bytes) -> Mapping[str, str]:
-    headers: dict[str, str] = {}
-    for line in lines.split(b"\r\n"):
-        name, _colon, value = line.partition(b":")
-        headers[name.strip().lower().decode("latin-1")] = value.strip().decode("latin-1")
-    return headers
-
-
-def _at_once(came: bytes, limit: int) -> Answer | None:
-    """An answer that came whole, in one chunk as Envoy sends it: most do of a fleet, and piece by piece takes several times as long."""
-    found = _ONE_CHUNK.match(came)
-    if found is None:
-        return None
-    begin, size = found.end(), int(found.group(3), 16)
-    headers = _fields(found.group(2).rstrip())
-    usual = headers.get("transfer-encoding") == "chunked" and not headers.keys() & _UNUSUAL
-    if not usual or size > limit or came[begin + size :] != b"\r\n0\r\n\r\n":
-        return None
-    return Answer(int(found.group(1)), headers, came[begin : begin + size], reusable=True, travelled=size)
-
-
-async def _body(stream: Stream, answer: Answer, limit: int, enough: Enough | None) -> None:
-    sink = _Sink(answer, limit, enough)
-    length = answer.headers.get("content-length", "")
-    if answer.headers.get("transfer-encoding", "").lower() == "chunked":
-        while True:
-            said = _CHUNK.match(await _chunk_line(stream))
-            if said is None:
-                raise ScrapeError("unparsable", "the answer's chunks cannot be read")
-            size = int(said.group(1), 16)
-            if size == 0:
-                while (await _chunk_line(stream)).strip():
-                    pass
-                break
-            if not await _pour(stream, size, sink):
-                return
-            await _chunk_line(stream)
-        answer.reusable = True
-    elif length:
-        if not _LENGTH.fullmatch(length):
-            raise ScrapeError("unparsable", f"the answer says that it is {length[:40]!r} bytes long")
-        if int(length) > limit:
-            raise ScrapeError("too_large", f"the answer is {length} bytes long; max_bytes is {limit}")
-        if not await _pour(stream, int(length), sink):
-            return
-        answer.reusable = True
-    else:
-        while piece := await stream.read(_PIECE):
-            if not sink.take(piece):
-                return
-    sink.finish()
-
-
-async def _chunk_line(stream: Stream) -> bytes:
-    line = await _line(stream, 4_096, "unparsable", "the answer's chunks cannot be read")
-    if not line.endswith(b"\n"):
-        raise ScrapeError("unparsable", "the answer was cut off")
+        raise _head_too_large() from None
+    if not line:
+        raise EOFError
     return line
 
 
-async def _pour(stream: Stream, size: int, sink: _Sink) -> bool:
+def _head_too_large() -> ScrapeError:
+    return ScrapeError("too_large", f"the head of the response is longer than {MAX_HEAD_BYTES} bytes")
+
+
+def _single_chunk_response(received: bytes, max_bytes: int) -> HttpResponse | None:
+    """Return the response if it arrived as a whole and in one chunk.
+
+    Envoy's admin sends most responses so, and reading them piece by piece takes several times as long.
+    """
+    found = _ONE_CHUNK.match(received)
+    if found is None:
+        return None
+    begin, size = found.end(), int(found.group(3), 16)
+    headers = parse_fields(found.group(2).rstrip(b"\r\n"))
+    usual = headers.get("transfer-encoding") == "chunked" and not headers.keys() & _NOT_ON_FAST_PATH
+    if not usual or size > max_bytes or received[begin + size :] != b"\r\n0\r\n\r\n":
+        return None
+    body = received[begin : begin + size]
+    return HttpResponse(int(found.group(1)), headers, body, reusable=True, transferred=size)
+
+
+async def _read_body(
+    stream: Stream, response: HttpResponse, max_bytes: int, stop_when: StopWhen | None
+) -> None:
+    body = _Body(response, max_bytes, stop_when)
+    length = response.headers.get("content-length", "")
+    if response.headers.get("transfer-encoding", "").lower() == "chunked":
+        while True:
+            found = _CHUNK_SIZE.match(await _read_chunk_line(stream))
+            if found is None:
+                raise ScrapeError("unparsable", "a chunk of the response has no size")
+            size = int(found.group(1), 16)
+            if size == 0:
+                while (await _read_chunk_line(stream)).strip():
+                    pass
+                break
+            if not await _read_part(stream, size, body):
+                return
+            await _read_chunk_line(stream)
+        response.reusable = True
+    elif length:
+        if not _LENGTH.fullmatch(length):
+            raise ScrapeError(
+                "unparsable", f"content-length of the response is not a number: {length[:40]!r}"
+            )
+        if int(length) > max_bytes:
+            raise ScrapeError(
+                "too_large", f"the response has {length} bytes, more than max_bytes ({max_bytes})"
+            )
+        if not await _read_part(stream, int(length), body):
+            return
+        response.reusable = True
+    else:
+        while part := await stream.read(_READ_BYTES):
+            if not body.add(part):
+                return
+    body.finish()
+
+
+async def _read_chunk_line(stream: Stream) -> bytes:
+    try:
+        line = await stream.until(b"\n", _MAX_CHUNK_LINE_BYTES)
+    except LineTooLong:
+        raise ScrapeError("unparsable", "a chunk of the response has no size") from None
+    if not line.endswith(b"\n"):
+        raise _cut_off()
+    return line
+
+
+async def _read_part(stream: Stream, size: int, body: _Body) -> bool:
+    """Read `size` bytes of the body; return False if no more of it is needed."""
     while size:
-        piece = await stream.read(min(size, _PIECE))
-        if not piece:
-            raise ScrapeError("unparsable", "the answer was cut off")
-        size -= len(piece)
-        if not sink.take(piece):
+        part = await stream.read(min(size, _READ_BYTES))
+        if not part:
+            raise _cut_off()
+        size -= len(part)
+        if not body.add(part):
             return False
     return True
 
 
-class _Sink:
-    """Collects a body within its bound, unpacked."""
+def _cut_off() -> ScrapeError:
+    return ScrapeError("unparsable", "the response is cut off")
 
-    def __init__(self, answer: Answer, limit: int, enough: Enough | None) -> None:
-        encoding = answer.headers.get("content-encoding", "identity").lower()
+
+class _Body:
+    """Collects a body, decompressed and within its limit."""
+
+    def __init__(self, response: HttpResponse, max_bytes: int, stop_when: StopWhen | None) -> None:
+        encoding = response.headers.get("content-encoding", "identity").lower()
         if encoding not in ("identity", "gzip", "x-gzip"):
             raise ScrapeError(
-                "unparsable", f"the answer is packed with {encoding[:40]!r}, which was not asked for"
+                "unparsable",
+                f"the response is compressed with {encoding[:40]!r}; only gzip was offered to the server",
             )
-        self._unpack = zlib.decompressobj(31) if encoding != "identity" else None
-        self._answer, self._limit, self._enough = answer, limit, enough
-        self._body = bytearray()  # a list would take many times as much, where the pieces are small
+        self._decompress = zlib.decompressobj(_GZIP_WINDOW_BITS) if encoding != "identity" else None
+        self._response, self._max_bytes, self._stop_when = response, max_bytes, stop_when
+        self._received = bytearray()  # a list of small parts takes many times as much memory
 
-    def take(self, piece: bytes) -> bool:
-        """False when no more is needed."""
-        self._answer.travelled += len(piece)
-        if self._unpack is not None:
+    def add(self, part: bytes) -> bool:
+        """Add a part; return False if no more is needed."""
+        self._response.transferred += len(part)
+        if self._decompress is not None:
             try:
-                # One byte more than allowed is as much as is ever unpacked.
-                piece = self._unpack.decompress(piece, self._limit - len(self._body) + 1)
+                # No more than one byte over the limit is ever decompressed.
+                part = self._decompress.decompress(part, self._max_bytes - len(self._received) + 1)
             except zlib.error:
-                raise ScrapeError("unparsable", "the answer says that it is gzip, and is not") from None
-        self._body += piece
-        if len(self._body) > self._limit:
-            raise ScrapeError("too_large", f"the answer is longer than max_bytes, {self._limit} bytes")
-        if self._enough is not None and self._enough(self._body):
-            self._answer.whole = False
-            self._answer.body = bytes(self._body)
+                raise ScrapeError("unparsable", "the response is labelled gzip but is not gzip") from None
+        self._received += part
+        if len(self._received) > self._max_bytes:
+            raise ScrapeError("too_large", f"the response has more than max_bytes ({self._max_bytes}) bytes")
+        if self._stop_when is not None and self._stop_when(self._received):
+            self._response.complete = False
+            self._response.body = bytes(self._received)
             return False
         return True
 
     def finish(self) -> None:
-        if self._unpack is not None and not self._unpack.eof:
-            raise ScrapeError("unparsable", "the answer's gzip was cut off")
-        self._answer.body = bytes(self._body)
+        """Check that the decompression is complete, and store the body."""
+        if self._decompress is not None and not self._decompress.eof:
+            raise ScrapeError("unparsable", "the gzip data of the response is cut off")
+        self._response.body = bytes(self._received)

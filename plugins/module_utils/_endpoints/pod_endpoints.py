@@ -1,7 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Endpoints that are pods of a cluster: one entry becomes an endpoint for each pod that is ready, looked up anew at each look."""
+"""Endpoints that are pods: each entry becomes one endpoint for each ready pod, looked up again for each snapshot."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.byte_stre
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint import Endpoint, Pods
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.errors import Failure, ScrapeError
 
-# Nothing of cluster/ is imported where nobody asks for a pod.
+# The package of the cluster client is imported only when an endpoint is a pod.
 if TYPE_CHECKING:
     from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.errors import ClusterError
     from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.pod_status import SelectedPods
     from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.port_forward import PortForward
 
-# Seconds. The caller's own bound is mostly shorter; these are for what goes on in a thread after that.
-_CONNECTING = 10.0
-_EXPLAINING = 2.0
-# What no waiting mends.
+# Seconds. The caller's timeout is mostly shorter; these limit threads that continue after it.
+_CONNECT_TIMEOUT = 10.0
+_LOOKUP_TIMEOUT = 2.0
+# Reasons that waiting cannot change.
 _LASTING = ("unauthorized", "forbidden", "invalid")
 
 
 class PodStream(Stream):
-    """A stream through the API server: an end that it was cut by is told from one that the pod chose."""
+    """A stream through a port-forward. It raises an error if the port-forward fails, but not if the pod closes the stream."""
 
     def __init__(self, connection: PortForward) -> None:
         connection.setblocking(False)
@@ -37,35 +37,37 @@ class PodStream(Stream):
         self._connection = connection
 
     async def send(self, data: bytes) -> None:
+        """Send all of `data`. Raises OSError with the reason of the port-forward's failure."""
         try:
             await super().send(data)
         except OSError as error:
-            raise self._why() or error from None
+            raise self._failure() or error from None
 
     async def receive(self) -> bytes:
+        """Wait for bytes and return them; return nothing at the end of the stream. Raises OSError as `send` does."""
         try:
             data = await super().receive()
         except OSError:
             data = b""
         if not data:
-            why = self._why()
-            if why is not None:
-                raise why
+            failure = self._failure()
+            if failure is not None:
+                raise failure
         return data
 
-    def _why(self) -> OSError | None:
+    def _failure(self) -> OSError | None:
         failure = self._connection.failure
         return ConnectionAbortedError(failure.message) if failure is not None else None
 
 
 async def open_in_pod(endpoint: Endpoint, pods: Pods) -> Stream:
-    """A stream to a port of a pod. Raises ScrapeError."""
+    """Return a stream to the endpoint's port in its pod. Raises ScrapeError."""
     from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.errors import ClusterError
 
     access = pods.access
 
     def connect() -> PortForward:
-        return access.forward(endpoint.pod, endpoint.port, pods.namespace, _CONNECTING)
+        return access.forward(endpoint.pod, endpoint.port, pods.namespace, _CONNECT_TIMEOUT)
 
     try:
         return PodStream(await run_in_thread(connect, lambda late: late.close()))
@@ -74,9 +76,9 @@ async def open_in_pod(endpoint: Endpoint, pods: Pods) -> Stream:
 
 
 async def why_gone(endpoint: Endpoint, pods: Pods) -> str:
-    """Whether the pod of an endpoint that failed is gone, in words; empty where it is not, or nobody can tell."""
+    """Return a text if the pod of a failed endpoint is gone; empty if it is there, or if the API server does not answer within 2 s."""
     try:
-        async with asyncio.timeout(_EXPLAINING):
+        async with asyncio.timeout(_LOOKUP_TIMEOUT):
             return await run_in_thread(
                 lambda: pods.access.missing_reason(endpoint.pod, pods.namespace, endpoint.uid)
             )
@@ -85,7 +87,7 @@ async def why_gone(endpoint: Endpoint, pods: Pods) -> str:
 
 
 async def find(endpoint: Endpoint, pods: Pods, timeout: float) -> SelectedPods | Failure:
-    """The pods of one entry, or why there are none that can be asked."""
+    """Return the pods that an entry selects, or the failure to look them up within `timeout` seconds."""
     from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.errors import ClusterError
 
     try:
@@ -94,7 +96,9 @@ async def find(endpoint: Endpoint, pods: Pods, timeout: float) -> SelectedPods |
                 lambda: pods.access.pods(pods.selector, pods.namespace, pods.container)
             )
     except TimeoutError:
-        return Failure("timeout", f"{endpoint.name}: its pods could not be looked up within {timeout:.3g} s")
+        return Failure(
+            "timeout", f"{endpoint.name}: the API server did not list the pods within {timeout:.3g} s"
+        )
     except ClusterError as error:
         failure = scrape_error(error)
         return Failure(failure.kind, failure.message, lasting=error.reason in _LASTING)
@@ -103,25 +107,29 @@ async def find(endpoint: Endpoint, pods: Pods, timeout: float) -> SelectedPods |
 def expand(
     entries: Sequence[Endpoint], found: Mapping[str, SelectedPods | Failure]
 ) -> tuple[list[Endpoint], list[str]]:
-    """The endpoints to ask in place of `entries`, and remarks about pods that are not asked. `found` is by an entry's name.
+    """Return the endpoints that take the place of `entries`, and a remark for each pod that is not ready.
 
-    A pod's endpoint is named as the pod; where that name is taken already, as by an entry for another port of it, the entry's name comes
-    first. An entry without a pod stays one endpoint, which fails with the reason.
+    A pod's endpoint has the name of the pod. If that name is taken, for example by an entry for another port of the pod, it is
+    `<entry>/<pod>`. An entry without a pod stays one endpoint, whose failure is the reason.
+
+    Args:
+        entries: All endpoints as configured.
+        found: The result of `find` by the entry's name, for the entries that are pods.
     """
     endpoints: list[Endpoint] = []
     remarks: list[str] = []
-    taken = {one.name for one in entries if one.pods is None}
+    taken = {entry.name for entry in entries if entry.pods is None}
     for entry in entries:
         if entry.pods is None:
             endpoints.append(entry)
             continue
-        answer = found[entry.name]
-        if isinstance(answer, Failure):
-            endpoints.append(replace(entry, group=entry.name, lack=answer))
+        result = found[entry.name]
+        if isinstance(result, Failure):
+            endpoints.append(replace(entry, group=entry.name, lack=result))
             taken.add(entry.name)
             continue
-        remarks += [f"{entry.name}: pod {name} is not asked, since {why}" for name, why in answer.unready]
-        for endpoint in _pods(entry, entry.pods, answer):
+        remarks += [f"{entry.name}: pod {name} is left out: {reason}" for name, reason in result.unready]
+        for endpoint in _pods(entry, entry.pods, result):
             name = endpoint.pod if endpoint.pod not in taken else f"{entry.name}/{endpoint.pod}"
             taken.add(name)
             endpoints.append(replace(endpoint, name=name))
@@ -138,13 +146,14 @@ def _pods(entry: Endpoint, pods: Pods, found: SelectedPods) -> list[Endpoint]:
     for pod in found.ready:
         name, uid = pod_identity(pod)
         port = port_number(pod, pods.port, pods.container)
-        one = replace(entry, group=entry.name, pod=name, uid=uid, port=port or 0)
+        endpoint = replace(entry, group=entry.name, pod=name, uid=uid, port=port or 0)
         if port is None:
-            words = f"pod {name} has no port named {pods.port}; give the number of one, or name it in the pod"
-            one = replace(one, lack=Failure("unreachable", words, lasting=True))
-        endpoints.append(one)
+            text = f"pod {name} has no port named {pods.port}; give the port's number, or name the port in the pod's spec"
+            endpoint = replace(endpoint, lack=Failure("unreachable", text, lasting=True))
+        endpoints.append(endpoint)
     return endpoints
 
 
 def scrape_error(error: ClusterError) -> ScrapeError:
+    """Return the same error as one of reading an endpoint."""
     return ScrapeError("timeout" if error.reason == "timeout" else "unreachable", error.message)

@@ -1,10 +1,10 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How an endpoint is reached: each kind gives a stream to its admin, and the rest does not know which it was.
+"""Open a stream to an endpoint: over TCP, TLS, a Unix socket, a container or a pod.
 
-Another kind of endpoint (a host behind SSH) is one more function that ends in
-a `Stream`, and one more line in `Connector.open`.
+Another kind of endpoint (for example a host behind SSH) needs one more function that returns a `Stream`, and one more line in
+`Connector.open`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,12 @@ import socket
 import ssl
 from dataclasses import dataclass, field
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.error_text import error_text
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.run_in_thread import run_in_thread
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.unix_socket import (
+    QUEUE_FULL_PAUSE,
+    socket_address,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.byte_stream import (
     Stream,
     TlsStream,
@@ -28,22 +33,21 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint 
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.pod_endpoints import open_in_pod
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.errors import ScrapeError
 
-_QUEUE_FULL = 0.01  # seconds
-_PATIENCE = 1.0  # seconds, with an address that says nothing while its name has others
-_LONGEST_SOCKET_PATH = 107  # sun_path, less the byte that ends it
+# Seconds for one address of a name that has more addresses.
+_ADDRESS_TIMEOUT = 1.0
 
-_Address = tuple[int, tuple[object, ...]]  # its family, and what connect takes
+_Address = tuple[int, tuple[object, ...]]  # the address family, and the argument of socket.connect
 
 
 @dataclass
 class Connector:
-    """What may be used again by later connections."""
+    """Opens streams, and keeps the addresses and TLS contexts that later connections use again."""
 
     addresses: dict[tuple[str, int], list[_Address]] = field(default_factory=dict)
     contexts: dict[Tls, ssl.SSLContext] = field(default_factory=dict)
 
     async def open(self, endpoint: Endpoint) -> Stream:
-        """A stream to an endpoint; the caller bounds the time."""
+        """Return a stream to the endpoint. The caller limits the time. Raises ScrapeError."""
         try:
             if endpoint.pods is not None:
                 return await open_in_pod(endpoint, endpoint.pods)
@@ -52,10 +56,8 @@ class Connector:
             if endpoint.scheme == "unix":
                 return await _open_unix(endpoint.socket)
             return await self._open_tcp(endpoint)
-        except ssl.SSLError as error:
-            raise ScrapeError("unreachable", f"TLS failed: {_ssl_words(error)}") from None
-        except OSError as error:
-            raise ScrapeError("unreachable", _os_words(error)) from None
+        except OSError as error:  # ssl.SSLError is one
+            raise _unreachable(error) from None
 
     async def _open_tcp(self, endpoint: Endpoint) -> Stream:
         connection = await self._connected(endpoint.host, endpoint.port)
@@ -72,15 +74,18 @@ class Connector:
         return Stream(connection)
 
     async def _connected(self, host: str, port: int) -> socket.socket:
-        """A connection to the first address that takes one, which is tried first from then on. Raises what the last one did."""
+        """Return a connection to the first address that accepts one; later connections try that address first.
+
+        Raises the error of the last address.
+        """
         addresses = await self._addresses(host, port)
         for address in addresses[:-1]:
             try:
-                async with asyncio.timeout(_PATIENCE):
+                async with asyncio.timeout(_ADDRESS_TIMEOUT):
                     connection = await _connect(address)
-            except OSError:  # a timeout is one
+            except OSError:  # TimeoutError is one
                 continue
-            self.addresses[host, port] = [address, *(one for one in addresses if one != address)]
+            self.addresses[host, port] = [address, *(other for other in addresses if other != address)]
             return connection
         connection = await _connect(addresses[-1])
         if len(addresses) > 1:
@@ -88,7 +93,7 @@ class Connector:
         return connection
 
     async def _addresses(self, host: str, port: int) -> list[_Address]:
-        """Looks a name up beside the loop: a resolver may take longer than the deadline."""
+        """Return the addresses of a name. The lookup runs in a thread: it may take longer than the deadline."""
         known = self.addresses.get((host, port)) or _numeric(host, port)
         if known:
             return known
@@ -97,7 +102,7 @@ class Connector:
             try:
                 found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
             except UnicodeError:
-                raise OSError(f"{host!r} is no name of a host") from None
+                raise OSError(f"{host!r} is not a host name") from None
             return list(
                 dict.fromkeys((family, address) for family, _kind, _protocol, _name, address in found)
             )
@@ -110,28 +115,30 @@ class Connector:
         context = self.contexts.get(tls)
         if context is None:
             try:
-                context = _context(tls)
-            except (OSError, ValueError) as error:  # an SSLError is an OSError
+                context = _tls_context(tls)
+            except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
                 raise ScrapeError(
-                    "unreachable", f"a file of ca_path, client_cert or client_key cannot be used: {error}"
+                    "unreachable",
+                    f"a file of ca_path, client_cert or client_key cannot be used ({error_text(error)});"
+                    " correct the path or the file",
                 ) from None
             self.contexts[tls] = context
         return context
 
 
 async def _connect(address: _Address) -> socket.socket:
-    family, place = address
+    family, target = address
     connection = socket.socket(family, socket.SOCK_STREAM)
     try:
         connection.setblocking(False)
-        await connect(connection, place)
+        await connect(connection, target)
     except BaseException:
         connection.close()
         raise
     return connection
 
 
-def _context(tls: Tls) -> ssl.SSLContext:
+def _tls_context(tls: Tls) -> ssl.SSLContext:
     context = ssl.create_default_context(cafile=os.path.expanduser(tls.ca_path) if tls.ca_path else None)
     if not tls.validate:
         context.check_hostname = False
@@ -146,32 +153,24 @@ def _context(tls: Tls) -> ssl.SSLContext:
 
 async def _open_unix(path: str) -> Stream:
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    folder = -1
     try:
         connection.setblocking(False)
-        address = "\0" + path[1:] if path.startswith("@") else path
-        if len(os.fsencode(address)) > _LONGEST_SOCKET_PATH and not path.startswith("@"):
-            # The kernel takes 107 bytes; its folder's descriptor is a shorter way to the same socket.
-            folder = os.open(os.path.dirname(path), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-            address = f"/proc/self/fd/{folder}/{os.path.basename(path)}"
-        # Such a socket connects at once, or says that its queue is full: then waiting for it to become writable tells nothing.
-        while True:
-            try:
-                connection.connect(address)
-                break
-            except BlockingIOError:
-                await asyncio.sleep(_QUEUE_FULL)
+        with socket_address(path) as address:
+            # The kernel connects at once or reports a full queue; a wait for "writable" would end at once in both cases.
+            while True:
+                try:
+                    connection.connect(address)
+                    break
+                except BlockingIOError:
+                    await asyncio.sleep(QUEUE_FULL_PAUSE)
     except BaseException:
         connection.close()
         raise
-    finally:
-        if folder >= 0:
-            os.close(folder)
     return Stream(connection)
 
 
 def _numeric(host: str, port: int) -> list[_Address]:
-    """An address that needs no looking up."""
+    """Return the address if `host` is an IP address, which needs no lookup."""
     for family, rest in ((socket.AF_INET, ()), (socket.AF_INET6, (0, 0))):
         try:
             socket.inet_pton(family, host)
@@ -181,21 +180,21 @@ def _numeric(host: str, port: int) -> list[_Address]:
     return []
 
 
-def _ssl_words(error: ssl.SSLError) -> str:
+def _unreachable(error: OSError) -> ScrapeError:
+    text, denied = error_text(error), False
     if isinstance(error, ssl.SSLCertVerificationError):
-        return (
-            f"its certificate is not trusted ({error.verify_message}); give ca_path, or validate_certs: false"
+        text += "; set ca_path, or validate_certs: false"
+    elif isinstance(error, ssl.SSLError):
+        text = f"TLS failed: {text}"
+        if "WRONG_VERSION_NUMBER" in str(error):
+            text += "; use http:// instead of https://"
+    elif isinstance(error, FileNotFoundError):
+        text = "the socket does not exist; is Envoy running?"
+    elif isinstance(error, PermissionError):
+        text, denied = (
+            "no permission to connect to the socket; use become with the user that Envoy runs as",
+            True,
         )
-    if "WRONG_VERSION_NUMBER" in str(error):
-        return "it does not speak TLS; use http:// instead of https://"
-    return error.reason or str(error)
-
-
-def _os_words(error: OSError) -> str:
-    if isinstance(error, FileNotFoundError):
-        return "there is no such socket; is Envoy running?"
-    if isinstance(error, PermissionError):
-        return "no permission to use its socket; become the user that Envoy runs as"
-    if isinstance(error, ConnectionRefusedError):
-        return "connection refused; is Envoy running?"
-    return error.strerror or str(error)
+    elif isinstance(error, ConnectionRefusedError):
+        text += "; is Envoy running?"
+    return ScrapeError("unreachable", text, denied)

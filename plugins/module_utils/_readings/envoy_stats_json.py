@@ -1,7 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Envoy's /stats?format=json: all four ways in which it writes histograms, and numbers only where there are numbers."""
+"""Parse Envoy's `/stats?format=json`, with each of its four histogram formats."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._readings.histogram 
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.snapshot import Samples, Selection
 
-# An answer that is stats and nothing else, none of whose texts holds an escape: so there is one way to write each name. Envoy writes no
-# blanks in between; whoever does is read by the general parser.
+# A response of stats only, without an escape in any string, so that each name has one spelling. Envoy writes no blanks between
+# tokens; a response with blanks is read by the general parser.
 _TEXT = rb'[^"\\\x00-\x1f]*+'
 _STAT = rb'\{"name":"%b","value":(?:-?(?:0|[1-9][0-9]{0,19}+)|"%b")\}' % (_TEXT, _TEXT)
 _STATS = re.compile(rb'\{"stats":\[(?:%b(?:,%b)*+)?\]\}[ \t\r\n]*' % (_STAT, _STAT))
 _ENTRY = re.compile(rb'\{"name":"(%b)","value":(-?(?:0|[1-9][0-9]{0,19}+)|"%b")\}' % (_TEXT, _TEXT))
 _BEGIN = b'{"name":"'
-# The same without its digits, where all stats are numbers, and how many quotes there are then.
+# The parts of such a response without its digits, if all values are numbers, and the number of quotes.
 _DIGITS, _FIRST, _BETWEEN, _LAST = (
     b"0123456789",
     b'{"stats":[{"name":"',
@@ -38,15 +38,24 @@ _DIGITS, _FIRST, _BETWEEN, _LAST = (
     b'","value":}]}',
 )
 _QUOTES_AROUND, _QUOTES_EACH = 2, 6
-# A long answer of which little is wanted is worth being searched instead of being built.
+# Bytes. A longer response with a small selection is searched instead of decoded.
 _LONG = 4_096
-_MOST_NAMES = 50_000
-_LARGEST = 10**300  # no average can be taken of what no float holds
-_MOST_DIGITS = 300
+_MAX_NAMES = 50_000
+_LARGEST = 10**300  # larger integers cannot be averaged as floats
+_MAX_DIGITS = 300
 
 
 def parse_stats(body: bytes, selection: Selection, histograms: bool = True) -> Samples:
-    """Reads what is wanted out of an answer; the last of duplicate names counts."""
+    """Return the selected stats of a response. Of duplicate names the last one counts.
+
+    Args:
+        body: The response body.
+        selection: The stats to return.
+        histograms: Whether to read histograms. Without them, a long response is searched instead of decoded.
+
+    Raises:
+        ScrapeError: Kind `unparsable`.
+    """
     samples = Samples(selection if histograms else _without_histograms(selection))
     if not histograms and len(body) > _LONG and _pickable(selection) and _only_stats(body):
         if _pick(body, selection, samples.values):
@@ -55,31 +64,31 @@ def parse_stats(body: bytes, selection: Selection, histograms: bool = True) -> S
     known, values = _known(selection), samples.values
     for entry in _entries(load(body, None)):
         if "histograms" in entry:
-            for name, total, interval in _histograms(entry["histograms"]):
-                if selection.covers(name):
-                    samples.histograms[name] = total
-                    samples.intervals[name] = interval
+            for histogram_name, total, interval in _histograms(entry["histograms"]):
+                if selection.covers(histogram_name):
+                    samples.histograms[histogram_name] = total
+                    samples.intervals[histogram_name] = interval
             continue
-        own, value = entry.get("name"), entry.get("value")
-        if not isinstance(own, str):
-            raise ScrapeError("unparsable", "a stat has no name")
-        wanted = known.get(own)
-        if wanted is None and own not in known:
-            wanted = _remember(own, selection, known)
-        if wanted is not None:
+        raw_name, value = entry.get("name"), entry.get("value")
+        if not isinstance(raw_name, str):
+            raise ScrapeError("unparsable", "a stat in the response has no name")
+        name = known.get(raw_name)
+        if name is None and raw_name not in known:
+            name = _remember(raw_name, selection, known)
+        if name is not None:
             scalar = _scalar(value)
             if scalar is not None:
-                values[wanted] = scalar
+                values[name] = scalar
     return samples
 
 
-@lru_cache(maxsize=16)  # a fleet's endpoints are asked for the same
+@lru_cache(maxsize=16)  # the endpoints of a fleet have equal selections
 def _without_histograms(selection: Selection) -> Selection:
     return replace(selection, histograms=False)
 
 
 def _pickable(selection: Selection) -> bool:
-    """Whether what is wanted can be found by its bytes."""
+    """Return whether each selected stat contains known bytes."""
     return (
         not selection.everything
         and all(pattern.literal for pattern in selection.patterns)
@@ -88,7 +97,7 @@ def _pickable(selection: Selection) -> bool:
 
 
 def _only_stats(body: bytes) -> bool:
-    """Whether an answer is stats and nothing else. Counting tells it of numbers in a fifth of the time that matching takes."""
+    """Return whether a response has stats only. If all values are numbers, counting takes a fifth of the time of matching."""
     bare = body.translate(None, _DIGITS).rstrip()
     return (
         bare.startswith(_FIRST)
@@ -99,31 +108,31 @@ def _only_stats(body: bytes) -> bool:
 
 
 def _pick(body: bytes, selection: Selection, values: dict[str, Scalar]) -> bool:
-    """Finds what is wanted without building the rest; False where only reading all of it tells.
+    """Search the selected stats and store their values; return False if the response has to be decoded.
 
-    A quote is nowhere but around a text, so `_BEGIN` is where a stat begins.
+    Quotes occur only around strings, so `_BEGIN` is the beginning of a stat.
     """
     for name in selection.names:
-        place = body.rfind(_BEGIN + name.encode() + b'","value":')
-        if place >= 0:
-            entry = _ENTRY.match(body, place)
+        position = body.rfind(_BEGIN + name.encode() + b'","value":')
+        if position >= 0:
+            entry = _ENTRY.match(body, position)
             if entry is None:
                 return False
             values[name] = _value(entry.group(2))
-    return all(_with_literal(body, one.literal.encode(), selection, values) for one in selection.patterns)
+    return all(_pick_by_literal(body, one.literal.encode(), selection, values) for one in selection.patterns)
 
 
-def _with_literal(body: bytes, literal: bytes, selection: Selection, values: dict[str, Scalar]) -> bool:
-    """Reads only those stats that hold what a pattern cannot do without: most of an answer is so never taken apart."""
-    place = body.find(literal, len(_FIRST))
-    while place >= 0:
-        entry = _ENTRY.match(body, body.rfind(_BEGIN, 0, place))
+def _pick_by_literal(body: bytes, literal: bytes, selection: Selection, values: dict[str, Scalar]) -> bool:
+    """Store the values of the selected stats that contain a pattern's literal; the other stats are not decoded."""
+    position = body.find(literal, len(_FIRST))
+    while position >= 0:
+        entry = _ENTRY.match(body, body.rfind(_BEGIN, 0, position))
         if entry is None:
             return False
         name = _text(entry.group(1))
         if selection.covers(name):
             values[name] = _value(entry.group(2))
-        place = body.find(literal, max(entry.end(), place + 1))
+        position = body.find(literal, max(entry.end(), position + 1))
     return True
 
 
@@ -138,54 +147,57 @@ def _text(raw: bytes) -> str:
 
 @lru_cache(maxsize=16)
 def _known(selection: Selection) -> dict[str, str | None]:
-    """A fleet's endpoints have the same names: one text each, and one look at the selection; None for what is not wanted."""
+    """Return the cache of a selection: each stat's name as it is stored, or None if it is not selected.
+
+    The endpoints of a fleet have equal names: each is stored once, and compared with the selection once.
+    """
     del selection
     return {}
 
 
-def _remember(own: str, selection: Selection, known: dict[str, str | None]) -> str | None:
-    name = _printable(own)
-    wanted = name if selection.covers(name) else None
-    if len(known) < _MOST_NAMES:
-        known[own] = wanted
-    return wanted
+def _remember(raw_name: str, selection: Selection, known: dict[str, str | None]) -> str | None:
+    text = _printable(raw_name)
+    name = text if selection.covers(text) else None
+    if len(known) < _MAX_NAMES:
+        known[raw_name] = name
+    return name
 
 
 def _integer(digits: str) -> int | float:
-    return int(digits) if len(digits) <= _MOST_DIGITS else math.inf
+    return int(digits) if len(digits) <= _MAX_DIGITS else math.inf
 
 
 def load(body: bytes, integer: Callable[[str], int | float] | None = _integer) -> Any:
-    """JSON, with what is wrong said in one sentence. Bytes that are no UTF-8 become U+FFFD."""
+    """Return the decoded JSON. Bytes that are not UTF-8 become U+FFFD. Raises ScrapeError with one sentence."""
     try:
         return json.loads(body.decode("utf-8", "replace"), parse_int=integer)
     except RecursionError:
-        raise ScrapeError("unparsable", "the answer is no sensible JSON: it is nested too deeply") from None
+        raise ScrapeError("unparsable", "the response is JSON that is nested too deeply") from None
     except json.JSONDecodeError as error:
         raise ScrapeError(
-            "unparsable", f"the answer is no JSON ({error}); it begins with {glimpse(body)}"
+            "unparsable", f"the response is not JSON ({error}): it begins with {glimpse(body)}"
         ) from None
-    except ValueError:  # a number with more digits than Python reads by itself, which is quicker
+    except ValueError:  # an integer with more digits than Python's int accepts; int is faster than _integer
         return load(body)
 
 
 def glimpse(body: bytes) -> str:
-    """The beginning of an answer, fit for a message."""
+    """Return the beginning of a response for a message."""
     return repr(body[:60].decode("ascii", "replace").strip()) if body else "nothing"
 
 
 def _entries(data: Any) -> Iterator[Mapping[str, Any]]:
     stats = data.get("stats") if isinstance(data, Mapping) else None
     if not isinstance(stats, list):
-        raise ScrapeError("unparsable", "the answer is JSON, but not Envoy's: it has no list named stats")
+        raise ScrapeError("unparsable", "the response is JSON, but not Envoy's: it has no list `stats`")
     for entry in stats:
         if not isinstance(entry, dict):
-            raise ScrapeError("unparsable", "the answer is JSON, but not Envoy's: a stat is no object")
+            raise ScrapeError("unparsable", "the response is JSON, but not Envoy's: a stat is not an object")
         yield entry
 
 
 def _scalar(value: Any) -> Scalar | None:
-    """A number or a text; null, NaN and what is as good as infinite are no readings."""
+    """Return a number or a string; None for null, NaN and numbers that are too large for a float."""
     if isinstance(value, bool):
         return int(value)
     if isinstance(value, (int, float)):
@@ -194,7 +206,7 @@ def _scalar(value: Any) -> Scalar | None:
 
 
 def _printable(text: str) -> str:
-    """Half a surrogate pair is nothing to print."""
+    """Return the text with U+FFFD in place of half surrogate pairs, which cannot be encoded."""
     return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
@@ -209,14 +221,14 @@ def _histograms(data: Any) -> Iterator[tuple[str, Histogram, Histogram]]:
                 yield _named(entry), _detailed(entry["totals"]), _detailed(entry["intervals"])
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise ScrapeError(
-            "unparsable", f"a histogram cannot be read ({type(error).__name__}: {error})"
+            "unparsable", f"a histogram in the response cannot be parsed ({type(error).__name__}: {error})"
         ) from None
 
 
 def _named(entry: Any) -> str:
     name = entry["name"]
     if not isinstance(name, str):
-        raise HistogramError("it has no name")
+        raise HistogramError("no name")
     return _printable(name)
 
 
@@ -225,8 +237,8 @@ def _detailed(buckets: Any) -> Histogram:
     for bucket in buckets:
         lower, width, count = float(bucket["lower_bound"]), float(bucket["width"]), _count(bucket["count"])
         if not math.isfinite(lower + width):
-            raise HistogramError("a bucket is no number")
-        # Of negative numbers Envoy gives the bound nearer to zero; the rounding keeps 0.1 + 0.2 the same number each time.
+            raise HistogramError("a bucket is not a number")
+        # For negative numbers, Envoy's lower_bound is the bound nearer to zero. The rounding makes equal bounds equal floats.
         other = float(f"{lower + width:.9g}")
         read.append((min(lower, other), max(lower, other), count))
     return Histogram(tuple(sorted(read)), lower_inclusive=True)
@@ -238,7 +250,7 @@ def _bounded(buckets: Any) -> tuple[Histogram, Histogram]:
         for one in buckets
     ]
     if any(math.isnan(bound) for bound, _total, _interval in bounds):
-        raise HistogramError("a bucket is no number")
+        raise HistogramError("a bucket is not a number")
     return (
         from_bounds([(bound, total) for bound, total, _interval in bounds]),
         from_bounds([(bound, interval) for bound, _total, interval in bounds]),
@@ -252,5 +264,5 @@ def _count(value: Any) -> int | float:
         or not math.isfinite(value)
         or value < 0
     ):
-        raise HistogramError("a bucket is no number")
+        raise HistogramError("a bucket is not a number")
     return value

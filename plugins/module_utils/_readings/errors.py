@@ -1,7 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The ways in which an expectation can fail, kept apart."""
+"""Errors and failure kinds of reading endpoints."""
 
 from __future__ import annotations
 
@@ -20,18 +20,28 @@ KINDS = (
 
 
 class ScrapeError(Exception):
-    """An endpoint could not be asked, or its answer could not be read."""
+    """An endpoint did not answer, or its response cannot be used.
 
-    def __init__(self, kind: str, message: str) -> None:
+    Args:
+        kind: One of KINDS.
+        message: What is wrong, and after a semicolon what to do. It has no final period, since it becomes part of a sentence.
+        denied: The operating system refused this user the access to the endpoint's socket.
+    """
+
+    def __init__(self, kind: str, message: str, denied: bool = False) -> None:
         super().__init__(message)
         self.kind = kind
         self.message = message
+        self.denied = denied
 
 
 @dataclass(frozen=True)
 class Failure:
-    """Why something does not hold: one of KINDS, and a sentence."""
+    """Why an endpoint has no readings, or why an assertion does not hold."""
 
     kind: str
+    """One of KINDS."""
     message: str
-    lasting: bool = False  # no waiting mends it
+    """What is wrong, and after a semicolon what to do. It has no final period, since it becomes part of a sentence."""
+    lasting: bool = False
+    """Whether waiting cannot change the result."""

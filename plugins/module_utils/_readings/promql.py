@@ -19,7 +19,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._readings.snapshot i
 SOURCE = "promql"
 _PREFIX = f"{SOURCE} "
 # What the API answers with where it says what is wrong.
-TOLD = (200, 400, 422, 503)
+STATUSES = (200, 400, 422, 503)
 
 
 def source_for(query: str) -> str:
@@ -35,7 +35,7 @@ def query_path(query: str) -> str:
     return f"/api/v1/query?query={quote(query, safe='')}"
 
 
-def parse_answer(body: bytes, query: str) -> Samples:
+def parse_response(body: bytes, query: str) -> Samples:
     """Reads a vector or a scalar. What is not a number (0/0) is no reading."""
     data = _load(body)
     if data.get("status") != "success":

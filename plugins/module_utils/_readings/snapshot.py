@@ -44,7 +44,7 @@ class Selection:
             self.everything or name in self.names or any(pattern.matches(name) for pattern in self.patterns)
         )
 
-    def also(self, other: Selection) -> Selection:
+    def union(self, other: Selection) -> Selection:
         patterns = tuple(dict.fromkeys(self.patterns + other.patterns))
         everything, usedonly = self.everything or other.everything, self.usedonly and other.usedonly
         histograms = self.histograms or other.histograms

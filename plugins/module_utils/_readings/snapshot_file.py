@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from typing import IO, Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import SpecError
-from ansible_collections.meshlab.envoy.plugins.module_utils._readings.query import Wanted
+from ansible_collections.meshlab.envoy.plugins.module_utils._readings.query import Query
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.snapshot import (
     VERSION,
     Page,
@@ -87,7 +87,7 @@ def stands_for(path: str) -> dict[str, Any]:
     return {"version": VERSION, "file": path}
 
 
-def load_snapshot(data: Any, wanted: Mapping[str, Wanted] | None, where: str = "since") -> Snapshot:
+def load_snapshot(data: Any, wanted: Mapping[str, Query] | None, where: str = "since") -> Snapshot:
     """A snapshot as a task is given it: data, or the path of a file, of which only what is wanted is kept; all where that is None."""
     path = _path(data)
     if path is None:
@@ -115,7 +115,7 @@ def _path(data: Any) -> str | None:
     return None
 
 
-def _read(file: IO[str], wanted: Mapping[str, Wanted] | None, where: str) -> Snapshot:
+def _read(file: IO[str], wanted: Mapping[str, Query] | None, where: str) -> Snapshot:
     head = file.readline()
     if not head.rstrip().endswith('"endpoints": {'):  # written by something else: it has no lines to go by
         return read_snapshot(json.loads(head + file.read()), where)
@@ -137,7 +137,7 @@ def _read(file: IO[str], wanted: Mapping[str, Wanted] | None, where: str) -> Sna
     return snapshot
 
 
-def _keep(page: Page, wanted: Wanted | None, shared: dict[str, str]) -> None:
+def _keep(page: Page, wanted: Query | None, shared: dict[str, str]) -> None:
     """Forgets what nobody looks at; of an endpoint that is not asked, all."""
     for source, samples in page.sources.items():
         selection = wanted.sources.get(source) if wanted else None

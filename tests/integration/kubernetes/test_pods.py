@@ -380,7 +380,7 @@ def test_no_pod_no_namespace_and_pods_that_are_not_ready(shop: EnvoyNamespace) -
             endpoints=[{"selector": "app in (web, broken)"}],
         )
         assert mixed.ok, mixed.message
-        assert "pod broken is not asked, since container envoy runs and is not ready yet" in mixed.remarks[0]
+        assert "pod broken is left out: container envoy runs and is not ready yet" in mixed.remarks[0]
     finally:
         shop.cluster.delete("Pod", "broken", grace=0)
 

@@ -21,7 +21,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.missing_
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.wait import doubts
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.re2 import compile_pattern
-from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.scrape import Fleet
+from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint_pool import EndpointPool
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.envoy_stats_json import parse_stats
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.errors import Failure
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.histogram import Histogram
@@ -558,7 +558,7 @@ def test_a_pod_that_goes_while_an_absence_is_explained() -> None:
     verdict = judge({"stat": "x", "op": "eq", "value": 1}, seen)
     assert verdict.failure is not None
     assert verdict.failure.kind == "absent"
-    asyncio.run(explain_absence(Fleet(ends("other")), [verdict], seen, 0))
+    asyncio.run(explain_absence(EndpointPool(ends("other")), [verdict], seen, 0))
     assert verdict.hint == ""
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.broadcast import put
+from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.broadcast import broadcast
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.byte_stream import Stream
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint import Endpoint
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.transport import Connector
@@ -172,7 +172,7 @@ def test_a_time_to_read_in_that_cannot_be_meant(look: Look, timeout: float) -> N
     with pytest.raises(SpecError, match="timeout: expected"):
         inspect(endpoints, timeout=timeout)
     with pytest.raises(SpecError, match="timeout: expected"):
-        put(endpoints, lambda client, reply: asyncio.sleep(0), list, timeout)
+        broadcast(endpoints, lambda client, reply: asyncio.sleep(0), list, timeout)
 
 
 def test_where_nothing_is_expected_nothing_holds(look: Look) -> None:

@@ -77,7 +77,11 @@ def test_a_full_queue_times_out(tmp_path: Path) -> None:
 def test_a_full_queue_that_empties_connects(tmp_path: Path) -> None:
     path = str(tmp_path / "s")
     with listener(path, backlog=0) as listening, connect_unix(path, timeout=5):
-        accept = threading.Timer(0.05, lambda: listening.accept()[0].close())
+
+        def accept_one() -> None:
+            listening.accept()[0].close()
+
+        accept = threading.Timer(0.05, accept_one)
         accept.start()
         connect_unix(path, timeout=20).close()
         accept.join()

@@ -10,7 +10,7 @@ import tracemalloc
 import pytest
 from targets import asked
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.http_response import Answer
+from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.http_response import HttpResponse
 
 HEAD = b"HTTP/1.1 200 OK\r\nserver: envoy\r\ntransfer-encoding: chunked\r\n\r\n"
 SAID = HEAD + b"4\r\nabcd\r\n0\r\n\r\n"
@@ -20,7 +20,7 @@ SAID = HEAD + b"4\r\nabcd\r\n0\r\n\r\n"
 def test_an_answer_is_the_same_in_pieces_of_any_size(size: int) -> None:
     answer = asked(SAID, size)
     headers = {"server": "envoy", "transfer-encoding": "chunked"}
-    assert answer == Answer(200, headers, b"abcd", whole=True, reusable=True, travelled=4)
+    assert answer == HttpResponse(200, headers, b"abcd", complete=True, reusable=True, transferred=4)
 
 
 @pytest.mark.parametrize("size", [1, 1_000])
@@ -50,5 +50,5 @@ def test_small_chunks_take_as_much_memory_as_they_hold() -> None:
         assert tracemalloc.get_traced_memory()[1] < 600_000
     finally:
         tracemalloc.stop()
-    assert isinstance(answer, Answer)
+    assert isinstance(answer, HttpResponse)
     assert answer.body == b"ab" * 20_000

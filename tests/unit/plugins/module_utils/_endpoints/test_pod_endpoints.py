@@ -110,7 +110,7 @@ def test_every_ready_pod_is_an_endpoint_by_its_name(stub: FakeApiServer, admin: 
         ("web-b", "web", "1.40.0"),
     ]
     assert outcome.remarks == [
-        "web: pod web-c is not asked, since container envoy is waiting: ImagePullBackOff (no such image)"
+        "web: pod web-c is left out: container envoy is waiting: ImagePullBackOff (no such image)"
     ]
     assert stub.asked[0][1] == {"labelSelector": ["app=web"]}
 

@@ -13,7 +13,7 @@ import pytest
 from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.evaluate import evaluate
 from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.verdict import Verdict
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.errors import ScrapeError
-from ansible_collections.meshlab.envoy.plugins.module_utils._readings.promql import parse_answer, source_for
+from ansible_collections.meshlab.envoy.plugins.module_utils._readings.promql import parse_response, source_for
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats_api import (
     Page,
     Snapshot,
@@ -40,7 +40,7 @@ def one(value: str, **metric: str) -> dict[str, Any]:
 
 def judge(body: bytes, **assertion: Any) -> Verdict:
     parsed = parse_assertions([{"promql": "q", **assertion}])[0]
-    page = Page("prometheus", "promql", 1.0, {source_for("q"): parse_answer(body, "q")})
+    page = Page("prometheus", "promql", 1.0, {source_for("q"): parse_response(body, "q")})
     return evaluate(parsed, parse_endpoints([ENVOY, SERVER]), Snapshot(1.0, {"prometheus": page}))
 
 
@@ -72,7 +72,9 @@ def test_answers(body: bytes, assertion: dict[str, Any], ok: bool, observed: flo
 def test_which_series_it_was_is_said() -> None:
     verdict = judge(TWO, op="ge", value=4)
     assert verdict.wrong[0].stat == 'up{job="a"}'
-    assert verdict.message(1) == 'promql q (up{job="a"}) at prometheus: expected at least 4, saw 3 after 1.0 s'
+    assert (
+        verdict.message(1) == 'promql q (up{job="a"}) at prometheus: expected at least 4, saw 3 after 1.0 s'
+    )
     assert "the query gives nothing" in judge(says("vector", []), op="ge", value=4).message(1)
 
 
@@ -98,14 +100,18 @@ def test_which_series_it_was_is_said() -> None:
 )
 def test_what_is_none(body: bytes, words: str) -> None:
     with pytest.raises(ScrapeError, match=words):
-        parse_answer(body, "q")
+        parse_response(body, "q")
 
 
 @pytest.mark.parametrize(
     ("endpoints", "assertion", "words"),
     [
         ([ENVOY], {"promql": "up"}, "promql needs a Prometheus server"),
-        ([ENVOY, SERVER], {"promql": "up", "endpoint": "edge"}, "edge has format envoy, so it is not a Prometheus server"),
+        (
+            [ENVOY, SERVER],
+            {"promql": "up", "endpoint": "edge"},
+            "edge has format envoy, so it is not a Prometheus server",
+        ),
         ([ENVOY, SERVER], {"stat": "up", "endpoint": "prometheus"}, "Use promql instead of stat or match"),
         ([SERVER], {"stat": "up"}, "all endpoints are Prometheus servers"),
         ([SERVER], {"promql": "up", "stat": "up"}, "needs either stat"),
@@ -134,7 +140,7 @@ def test_who_is_asked() -> None:
 
 @pytest.mark.parametrize("where", [{}, {"endpoint": "*"}, {"endpoint": ["web1/*", "web2/*"]}])
 def test_of_several_hosts_none_is_left_out(where: dict[str, Any]) -> None:
-    server = Page("prometheus", "promql", 1.0, {source_for("q"): parse_answer(TWO, "q")})
+    server = Page("prometheus", "promql", 1.0, {source_for("q"): parse_response(TWO, "q")})
     hosts = read_hosts({"web1": Snapshot(1.0, {"prometheus": server}).as_data(), "web2": {"failed": True}})
     (verdict,) = judge_hosts(
         parse_assertions([{"promql": "q", "op": "ge", "value": 0, **where}]), hosts

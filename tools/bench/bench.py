@@ -1,12 +1,13 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""`make bench`: demos beside the same by hand, a fleet beside curl; ratios in one run, as a table and in build/bench.json.
+"""Measure the collection against plain tools: demos against docker compose and kubectl, envoy_stats against curl.
 
     bench.py [PART ...]
 
-measures all parts, or those that are named; build/bench.json holds what was measured last. Ends with 1 where a bound is missed.
+Each figure is a ratio of two times of the same run. It is printed as soon as it is measured, and build/bench.json contains the
+figures of the last run. A part that fails is reported, and the next part follows. The exit status is 1 if a part failed or a figure is above
+its bound.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import argparse
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import gallery_duration
@@ -23,43 +24,33 @@ import kubernetes_deployment
 import manual_compose
 import many_endpoints
 import sandbox_lines
-from front_proxy_demo import demo_file
-from measure import ROOT, Figure, in_turn, median, run, said, tell
+from front_proxy_demo import write_demo
+from measure import ROOT, Figure, MeasurementError, Report, in_turn, median, ping, run, summary
 
 BIN = ROOT / ".venv/bin"
 ROUNDS = 5
 FEW, MANY = 2, 30
 
 
-def ping() -> float:
-    return run([str(BIN / "ansible"), "localhost", "-m", "ping"])
-
-
 def playbook(name: str, demo: Path) -> float:
-    return run(
-        [
-            str(BIN / "ansible-playbook"),
-            "-i",
-            "inventories/docker",
-            f"playbooks/{name}.yml",
-            "-e",
-            f"demo={demo}",
-        ]
-    )
+    """Return the seconds that a playbook takes for a demo on docker."""
+    program = str(BIN / "ansible-playbook")
+    return run([program, "-i", "inventories/docker", f"playbooks/{name}.yml", "-e", f"demo={demo}"])
 
 
 def compose(folder: Path, *arguments: str) -> float:
+    """Return the seconds that `docker compose` takes in a folder."""
     return run(["docker", "compose", *arguments], folder)
 
 
 def curl() -> float:
-    """The requests of the demo: 24 and 12 and 6, and 3 straight to an app, which by hand is not published."""
+    """Return the seconds for the requests of front_proxy. The 3 requests to an app go to the edge, as compose does not publish the app."""
     base = f"http://127.0.0.1:{manual_compose.EDGE_PORT}/service"
     return run(["curl", "--silent", "--fail", f"{base}/1?[1-33]", f"{base}/2?[1-12]"])
 
 
-def cold(demo: Path) -> Callable[[], float]:
-    """A step that deploys `demo` where nothing is, and takes it down again, which is not counted."""
+def first_deployment(demo: Path) -> Callable[[], float]:
+    """Return a step that times the first deployment of a demo, and then removes the demo."""
 
     def step() -> float:
         try:
@@ -70,7 +61,9 @@ def cold(demo: Path) -> Callable[[], float]:
     return step
 
 
-def cold_by_hand(folder: Path) -> Callable[[], float]:
+def first_compose(folder: Path) -> Callable[[], float]:
+    """Return a step that times `docker compose up` and the requests, and then removes the project."""
+
     def step() -> float:
         try:
             return compose(folder, "up", "--detach", "--wait") + curl()
@@ -80,76 +73,96 @@ def cold_by_hand(folder: Path) -> Callable[[], float]:
     return step
 
 
-def speed_of_a_deployment(folder: Path) -> list[Figure]:
+def deployment(folder: Path) -> Iterator[Figure]:
+    """Measure front_proxy on docker: the first deployment, and a deployment without changes."""
     demo = ROOT / "playbooks/demos/front_proxy.yml"
-    ours, theirs, pings = in_turn(ROUNDS, cold(demo), cold_by_hand(folder / f"hand{FEW}"), ping)
-    parts = [one + other for one, other in zip(theirs, pings, strict=True)]
+    site, manual, pings = in_turn(
+        ROUNDS, first_deployment(demo), first_compose(folder / f"manual{FEW}"), ping
+    )
+    reference = [one + other for one, other in zip(manual, pings, strict=True)]
+    yield Figure(
+        "front_proxy on docker, first deployment",
+        median(site) / median(reference),
+        1.5,
+        "× (ping + compose up --wait + curl)",
+        f"site.yml {summary(site)}, ping {summary(pings)}, compose and curl {summary(manual)}",
+    )
     playbook("site", demo)
     try:
-        reruns, more_pings = in_turn(ROUNDS, lambda: playbook("site", demo), ping)
+        reruns, pings = in_turn(ROUNDS, lambda: playbook("site", demo), ping)
     finally:
         playbook("teardown", demo)
-    return [
-        Figure(
-            "front_proxy on docker, cold",
-            median(ours) / median(parts),
-            1.5,
-            "× (ping + compose up --wait + curl)",
-            f"site.yml {said(ours)}, ping {said(pings)}, compose and curl {said(theirs)}",
-        ),
-        Figure(
-            "front_proxy on docker, unchanged",
-            median(reruns) / median(more_pings),
-            2.5,
-            "× ping",
-            f"site.yml {said(reruns)}, ping {said(more_pings)}",
-        ),
-    ]
+    yield Figure(
+        "front_proxy on docker, unchanged",
+        median(reruns) / median(pings),
+        2.5,
+        "× ping",
+        f"site.yml {summary(reruns)}, ping {summary(pings)}",
+    )
 
 
-def speed_of_a_service(folder: Path) -> list[Figure]:
-    """What a further service costs, from FEW to MANY."""
-    steps = [cold(demo_file(folder, FEW)), cold(demo_file(folder, MANY))]
-    hands = [cold_by_hand(folder / f"hand{FEW}"), cold_by_hand(folder / f"hand{MANY}")]
-    few, many, few_by_hand, many_by_hand = in_turn(2, *steps, *hands)
+def service(folder: Path) -> Iterator[Figure]:
+    """Measure the seconds that each service beyond FEW adds, up to MANY."""
+    steps = [first_deployment(write_demo(folder, FEW)), first_deployment(write_demo(folder, MANY))]
+    manual_steps = [first_compose(folder / f"manual{FEW}"), first_compose(folder / f"manual{MANY}")]
+    few, many, few_manual, many_manual = in_turn(2, *steps, *manual_steps)
     added = MANY - FEW
-    ours = (median(many) - median(few)) / added
-    theirs = (median(many_by_hand) - median(few_by_hand)) / added
-    return [
-        Figure(
-            f"a further service, from {FEW} to {MANY}",
-            ours / theirs,
-            1.3,
-            "× the same by compose",
-            f"{ours:.2f} s a service and its sidecar, by hand {theirs:.2f} s; {MANY} in {said(many)}, by hand {said(many_by_hand)}",
-        )
-    ]
+    site = (median(many) - median(few)) / added
+    manual = (median(many_manual) - median(few_manual)) / added
+    yield Figure(
+        f"each further service, from {FEW} to {MANY}",
+        site / manual,
+        1.3,
+        "× compose",
+        f"{site:.2f} s for a service with its sidecar, compose {manual:.2f} s;"
+        f" {MANY} services in {summary(many)}, compose {summary(many_manual)}",
+    )
 
 
-PARTS: dict[str, Callable[[Path], list[Figure]]] = {
-    "deployment": speed_of_a_deployment,
-    "service": speed_of_a_service,
+PARTS: dict[str, Callable[[Path], Iterable[Figure]]] = {
+    "deployment": deployment,
+    "service": service,
     "kubernetes": kubernetes_deployment.figures,
-    "fleet": many_endpoints.figures,
+    "endpoints": many_endpoints.figures,
     "lines": sandbox_lines.figures,
     "gallery": gallery_duration.figures,
 }
 
 
+def measure(parts: Iterable[str], folder: Path, report: Report) -> list[str]:
+    """Measure parts one after the other, and return the names of the parts that failed."""
+    failed = []
+    for part in parts:
+        try:
+            for figure in PARTS[part](folder):
+                report.add(figure)
+        except (MeasurementError, OSError, ValueError, KeyError) as error:
+            print(f"bench: part '{part}' failed: {error}", file=sys.stderr, flush=True)
+            failed.append(part)
+    return failed
+
+
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Measures ratios in one run.")
-    parser.add_argument("parts", nargs="*", metavar="PART", help=f"all, or some of: {', '.join(PARTS)}")
+    """Measure the parts that the command line names, and return the exit status."""
+    parser = argparse.ArgumentParser(description="Measure the collection against plain tools.")
+    parser.add_argument(
+        "parts", nargs="*", metavar="PART", help=f"all by default; one or more of: {', '.join(PARTS)}"
+    )
     parts = parser.parse_args().parts or list(PARTS)
     if unknown := [part for part in parts if part not in PARTS]:
-        parser.error(f"there is no {', '.join(unknown)}; choose of: {', '.join(PARTS)}")
+        parser.error(f"unknown part: {', '.join(unknown)}. Choose from: {', '.join(PARTS)}")
+    report = Report(ROOT / "build/bench.json")
     folder = Path(tempfile.mkdtemp(prefix="meshlab-bench-"))
     try:
         for services in (FEW, MANY):
-            manual_compose.write(folder / f"hand{services}", services)
-        figures = [figure for part in parts for figure in PARTS[part](folder)]
+            manual_compose.write(folder / f"manual{services}", services)
+        failed = measure(parts, folder, report)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    return tell(figures, ROOT / "build/bench.json")
+    print(f"written to {report.target.relative_to(ROOT)}")
+    if failed:
+        print(f"bench: failed: {', '.join(failed)}", file=sys.stderr)
+    return 1 if failed or report.missed else 0
 
 
 if __name__ == "__main__":

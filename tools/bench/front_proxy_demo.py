@@ -1,8 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""A front proxy for as many services as one likes, with ports of its own."""
+"""Write a demo like front_proxy with any number of services, on ports that no demo of the gallery uses."""
 
 from __future__ import annotations
 
@@ -10,8 +9,8 @@ import json
 from pathlib import Path
 
 
-def demo_file(folder: Path, services: int) -> Path:
-    """Write a front proxy for as many services, with ports of its own, and return its path."""
+def write_demo(folder: Path, services: int) -> Path:
+    """Write the demo for a number of services to a folder, and return its path."""
     numbers = range(1, services + 1)
     names = {f"service{number}": str(number) for number in numbers}
     demo = {

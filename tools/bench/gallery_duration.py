@@ -1,17 +1,15 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+"""Measure the whole gallery on docker against the same demos by docker compose, curl and grep.
 
-"""The whole gallery on docker, deployed, verified and taken down, beside the same by hand: compose, curl and grep.
+The collection runs `make demos PLATFORM=docker`, without the changes of the demos, as one process. The reference is one folder for each demo,
+one after the other, as a script would run it: compose up, the demo's traffic by curl, the stats of each admin by curl and grep, compose down.
+Both run the same containers and configurations, on different ports and under different names. The times do not include rendering,
+certificates and the pull of images.
 
-Ours is what `make demos PLATFORM=docker` runs, without the demos' changes, as one process. By hand is a folder for each demo, one after
-the other, as a person's scripts do it: compose up, the demo's traffic by curl, each admin's stats by curl and grep, compose down. Both run
-the same containers and configurations, on ports and under names of their own.
-Rendering, certificates and the pulling of images are not timed.
-
-By hand, health is checked each second, as a person does who waits for it; what has no check is asked until it answers. Traffic that is
-no HTTP, or of an ALPN that curl cannot be told, is left out there, and of what a demo expects only the number of answers and their statuses
-are looked at.
+The reference checks health each second, and requests a service without a health check until it responds. It leaves out traffic that is not
+HTTP or has an ALPN that curl cannot set, and checks only the number of responses and their statuses.
 """
 
 from __future__ import annotations
@@ -33,32 +31,32 @@ from urllib.parse import urlsplit
 
 import manual_compose
 import yaml
-from measure import ROOT, Figure, run
+from measure import ROOT, Figure, MeasurementError, run
 
-# The tests' own way to move the gallery's ports.
+# live.py moves the ports of the gallery's demos.
 sys.path.insert(0, str(ROOT / ".venv/collections"))
 sys.path.insert(0, str(ROOT / "tests/support"))
 from live import DEMOS, Shift, containers, demo_data
 
 BIN = ROOT / ".venv/bin"
-JOBS = 3  # as make demos has it
+JOBS = 3  # the default of `make demos`
 Data = Mapping[str, Any]
 
 
-class Hand:
-    """One demo by hand: a rendered folder, and the commands that a person gives in it."""
+class ManualDemo:
+    """One demo without the collection: a rendered folder, and the commands of a script in it."""
 
     def __init__(self, demo: Path, folder: Path) -> None:
         self.name = demo.stem
         self._folder = folder
-        where = ["-e", f"demo={demo}", "-e", f"render_to={folder}"]
-        run([str(BIN / "ansible-playbook"), "-i", "inventories/docker", "tools/bench/render.yml", *where])
+        variables = ["-e", f"demo={demo}", "-e", f"render_to={folder}"]
+        run([str(BIN / "ansible-playbook"), "-i", "inventories/docker", "tools/bench/render.yml", *variables])
         self._plan = json.loads((folder / "plan.json").read_text())
         document = folder / "compose.yaml"
         compose = yaml.safe_load(document.read_text())
         for service in compose["services"].values():
             if "healthcheck" in service:
-                service["healthcheck"] = checked(service["healthcheck"])
+                service["healthcheck"] = frequent(service["healthcheck"])
         document.write_text(yaml.safe_dump(compose, sort_keys=False))
         self._unchecked = [
             f"http://127.0.0.1:{port['published']}/"
@@ -73,27 +71,29 @@ class Hand:
         run(["docker", "compose", "pull", "--quiet", "--policy", "missing"], folder)
 
     def play(self) -> dict[str, float]:
-        """Return the seconds of each step; nothing of it is there afterwards."""
+        """Run the demo, remove it, and return the seconds of each step."""
         seconds = {}
         try:
-            seconds["up"] = self._compose("up", "--detach", "--wait", "--quiet-pull") + self._answers()
+            seconds["up"] = (
+                self._compose("up", "--detach", "--wait", "--quiet-pull") + self._wait_for_unchecked()
+            )
             began = time.monotonic()
             for entry, command in self._traffic:
                 self._send(entry, command)
             seconds["traffic"] = time.monotonic() - began
             began = time.monotonic()
             for endpoint in self._plan["endpoints"]:
-                self._look(endpoint)
+                self._read_stats(endpoint)
             seconds["stats"] = time.monotonic() - began
         finally:
             seconds["down"] = self._compose("down", "--volumes")
         return seconds
 
-    def _answers(self) -> float:
-        """Ask what has no check until it answers, whatever."""
-        asking = ["curl", "--silent", "--output", "/dev/null", "--max-time", "5"]
-        again = ["--retry", "300", "--retry-delay", "1", "--retry-max-time", "120", "--retry-all-errors"]
-        return sum(run([*asking, *again, url]) for url in self._unchecked)
+    def _wait_for_unchecked(self) -> float:
+        """Request each service without a health check until it responds with any status."""
+        command = ["curl", "--silent", "--output", "/dev/null", "--max-time", "5"]
+        retries = ["--retry", "300", "--retry-delay", "1", "--retry-max-time", "120", "--retry-all-errors"]
+        return sum(run([*command, *retries, url]) for url in self._unchecked)
 
     def _compose(self, *arguments: str) -> float:
         return run(["docker", "compose", *arguments], self._folder)
@@ -101,38 +101,43 @@ class Hand:
     def _send(self, entry: Data, command: Sequence[str]) -> None:
         until = time.monotonic() + (entry.get("within") or 0)
         while True:
-            # Some of the demos' requests are to fail, so curl's exit code says nothing.
+            # Some demos expect requests to fail, so curl's exit status is not checked.
             done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
             body, status = (
-                (done.stdout[:-4], done.stdout[-4:]) if waits_for_a_body(entry) else ("", done.stdout)
+                (done.stdout[:-4], done.stdout[-4:]) if waits_for_body(entry) else ("", done.stdout)
             )
-            wrong = not_as_expected(entry, Counter(status.split())) or body_not_as_expected(entry, body)
-            if not wrong:
+            difference = wrong_statuses(entry, Counter(status.split())) or wrong_body(entry, body)
+            if not difference:
                 return
             if time.monotonic() >= until:
-                sys.exit(f"{self.name} by hand, {entry['name']}: {wrong}\n{done.stderr[-2000:]}")
+                raise MeasurementError(
+                    f"{self.name} by compose and curl: {entry['name']}: {difference}\n{done.stderr[-2000:]}"
+                )
 
-    def _look(self, endpoint: Data) -> None:
+    def _read_stats(self, endpoint: Data) -> None:
         socket = endpoint["url"].removeprefix("unix://")
-        where = (
+        address = (
             [endpoint["url"]]
             if socket == endpoint["url"]
             else ["--unix-socket", socket, "http://admin/stats"]
         )
-        seen = subprocess.run(
-            ["curl", "--silent", "--show-error", "--fail", *where], capture_output=True, text=True, check=True
+        stats = subprocess.run(
+            ["curl", "--silent", "--show-error", "--fail", *address],
+            capture_output=True,
+            text=True,
+            check=True,
         ).stdout
         grep = ["grep", "--count", "--invert-match", "[: ]0$"]
-        subprocess.run(grep, input=seen, stdout=subprocess.DEVNULL, text=True, check=True)
+        subprocess.run(grep, input=stats, stdout=subprocess.DEVNULL, text=True, check=True)
 
 
-def checked(healthcheck: Data) -> Data:
-    """Return a health check that is made each second."""
+def frequent(healthcheck: Data) -> Data:
+    """Return a health check that runs each second."""
     return {"test": healthcheck["test"], **manual_compose.CHECK}
 
 
 def can_curl(entry: Data) -> bool:
-    """Return whether curl can send a demo's traffic: HTTP, a number of requests, and no ALPN of one's own."""
+    """Return whether curl can send a demo's traffic: HTTP, a fixed number of requests, and curl's own ALPN."""
     return (
         urlsplit(entry["url"]).scheme in ("http", "https")
         and entry.get("duration") is None
@@ -141,12 +146,12 @@ def can_curl(entry: Data) -> bool:
 
 
 def curl(entry: Data, folder: Path) -> list[str]:
-    """Return one command that sends a demo's traffic and says the status of each answer, a line each."""
+    """Return a command that sends the traffic of a demo and prints the status of each response on its own line."""
     url, host = entry["url"], entry.get("host")
     options = ["--silent", "--show-error", "--http1.1", "--globoff", "--write-out", "%{http_code}\\n"]
     parts = urlsplit(url)
     if name := entry.get("server_name"):
-        # By curl, SNI is the URL's host.
+        # curl uses the host of the URL as SNI.
         options += ["--resolve", f"{name}:{parts.port}:{parts.hostname}"]
         url, host = parts._replace(netloc=f"{name}:{parts.port}").geturl(), host or parts.netloc
     if host:
@@ -160,8 +165,8 @@ def curl(entry: Data, folder: Path) -> list[str]:
     elif entry.get("method"):
         options += ["--request", entry["method"]]
     if entry.get("body"):
-        # A file, because arguments hold no zeros.
-        options += ["--data-binary", f"@{kept(entry['body'], folder)}"]
+        # Arguments cannot contain zero bytes, but a file can.
+        options += ["--data-binary", f"@{new_file(entry['body'], folder)}"]
     options += ["--max-time", str(entry.get("timeout") or 10)]
     if entry.get("rate"):
         options += ["--rate", f"{round(entry['rate'] * 3600)}/h"]
@@ -176,51 +181,58 @@ def curl(entry: Data, folder: Path) -> list[str]:
         options += [f"--tlsv{number}", "--tls-max", number]
     if ciphers := entry.get("ciphers"):
         options += ["--ciphers", ciphers]
-    output = "-" if waits_for_a_body(entry) else "/dev/null"
+    output = "-" if waits_for_body(entry) else "/dev/null"
     urls = f'url = "{url}"\noutput = "{output}"\n' * (entry.get("requests") or 1)
-    return ["curl", *options, "--config", kept(urls, folder)]
+    return ["curl", *options, "--config", new_file(urls, folder)]
 
 
-def kept(text: str, folder: Path) -> str:
-    """Return the path of a new file with that text."""
+def new_file(text: str, folder: Path) -> str:
+    """Return the path of a new file with a text."""
     with tempfile.NamedTemporaryFile("w", encoding="utf-8", newline="", dir=folder, delete=False) as file:
         file.write(text)
     return file.name
 
 
-def not_as_expected(entry: Data, statuses: Mapping[str, int]) -> str:
-    """Return what of the number of answers and their statuses is not as a demo says, '' where all is."""
+def wrong_statuses(entry: Data, statuses: Mapping[str, int]) -> str:
+    """Return how the number of responses and their statuses differ from what a demo expects, '' if they do not."""
     requests = entry.get("requests") or 1
     if sum(statuses.values()) != requests:
-        return f"sent {sum(statuses.values())} requests of {requests}"
+        return f"expected {requests} responses, got {sum(statuses.values())}"
     for one in entry.get("expect") or []:
-        status, wanted = str(one.get("status", "")), one.get("value")
-        counted = status.isdigit() and one.get("op") == "eq" and "of" not in one and isinstance(wanted, int)
-        if counted and statuses.get(status, 0) != wanted:
-            return f"expected {wanted} answers with status {status}, saw {dict(statuses)}"
+        status, value = str(one.get("status", "")), one.get("value")
+        counted = status.isdigit() and one.get("op") == "eq" and "of" not in one and isinstance(value, int)
+        if counted and statuses.get(status, 0) != value:
+            return f"expected {value}, got {statuses.get(status, 0)} (responses with status {status})"
     return ""
 
 
-def waits_for_a_body(entry: Data) -> bool:
-    """Return whether a demo asks until an answer says something, so that what follows depends on it."""
+def waits_for_body(entry: Data) -> bool:
+    """Return whether a demo retries a request until the body of its response matches."""
     bodies = any("body" in one for one in entry.get("expect") or [])
     return bool(entry.get("within")) and bodies and (entry.get("requests") or 1) == 1
 
 
-def body_not_as_expected(entry: Data, body: str) -> str:
-    """Return what of the one answer's body is not as a demo that waits for it says, '' where all is."""
-    wanted = [one["body"] for one in entry["expect"] if "body" in one] if waits_for_a_body(entry) else []
-    return next((f"waited for {one}, saw {body[:200]}" for one in wanted if not re.search(one, body)), "")
+def wrong_body(entry: Data, body: str) -> str:
+    """Return how the body of the response differs from what a demo waits for, '' if it does not."""
+    patterns = [one["body"] for one in entry["expect"] if "body" in one] if waits_for_body(entry) else []
+    return next(
+        (
+            f"expected a body that matches {one}, got {body[:200]}"
+            for one in patterns
+            if not re.search(one, body)
+        ),
+        "",
+    )
 
 
-def ours(demos: Sequence[Path], folder: Path) -> tuple[float, dict[str, float]]:
-    """Return the seconds of the gallery as one process, and of each demo in it; it takes down what it deployed, interrupted or not."""
-    told = folder / "gallery.json"
+def play_gallery(demos: Sequence[Path], folder: Path) -> tuple[float, dict[str, float]]:
+    """Return the seconds of play_demos.py, which removes all demos even if interrupted, and the seconds of each demo."""
+    results = folder / "gallery.json"
     command = [
         str(BIN / "python"),
         "tools/gallery/play_demos.py",
         *("--platform", "docker", "--jobs", str(JOBS), "--no-changes"),
-        *("--ansible-playbook", str(BIN / "ansible-playbook"), "--json", str(told)),
+        *("--ansible-playbook", str(BIN / "ansible-playbook"), "--json", str(results)),
         *map(str, demos),
     ]
     began = time.monotonic()
@@ -234,63 +246,64 @@ def ours(demos: Sequence[Path], folder: Path) -> tuple[float, dict[str, float]]:
         start_new_session=True,
     ) as process:
         try:
-            said, _nothing = process.communicate()
+            printed, _nothing = process.communicate()
         except BaseException:
             process.send_signal(signal.SIGINT)
             process.communicate()
             raise
     seconds = time.monotonic() - began
     if process.returncode:
-        sys.exit(f"the gallery ended with {process.returncode}:\n{said[-5000:]}")
-    return seconds, {one["demo"]: float(one["seconds"]) for one in json.loads(told.read_text())}
+        raise MeasurementError(
+            f"play_demos.py ended with exit status {process.returncode}:\n{printed[-5000:]}"
+        )
+    return seconds, {one["demo"]: float(one["seconds"]) for one in json.loads(results.read_text())}
 
 
 def figures(folder: Path) -> list[Figure]:
-    """Measure both sides once, and show the seconds of each demo by hand."""
+    """Run the gallery once in both ways, and print the seconds of each demo."""
     shift, prefix = Shift(), f"bench{secrets.token_hex(2)}"
-    place = folder / "gallery"
-    place.mkdir()
+    rendered = folder / "gallery"
+    rendered.mkdir()
     demos = []
     for name in DEMOS:
-        path = place / f"{prefix}_{name}.yml"
+        path = rendered / f"{prefix}_{name}.yml"
         path.write_text(yaml.safe_dump(demo_data(name, shift.number), sort_keys=False))
         demos.append(path)
-    hands = [Hand(demo, place / demo.stem) for demo in demos]
-    mine, each = ours(demos, folder)
-    steps = [hand.play() for hand in hands]
+    manual_demos = [ManualDemo(demo, rendered / demo.stem) for demo in demos]
+    seconds, of_demo = play_gallery(demos, folder)
+    steps = [manual.play() for manual in manual_demos]
     shift.close()
     if left := [line for demo in demos for line in containers(demo.stem)]:
-        sys.exit("there is left: " + ", ".join(left))
-    tell(
+        raise MeasurementError(f"containers of the demos still run: {', '.join(left)}")
+    print_table(
         [
-            (hand.name.removeprefix(f"{prefix}_"), step, each[hand.name], len(hand.left_out))
-            for hand, step in zip(hands, steps, strict=True)
+            (manual.name.removeprefix(f"{prefix}_"), step, of_demo[manual.name], len(manual.left_out))
+            for manual, step in zip(manual_demos, steps, strict=True)
         ]
     )
-    theirs = sum(sum(step.values()) for step in steps)
-    left_out = sum(len(hand.left_out) for hand in hands)
+    reference = sum(sum(step.values()) for step in steps)
+    left_out = sum(len(manual.left_out) for manual in manual_demos)
+    sent = sum(manual.sent for manual in manual_demos)
     return [
         Figure(
             f"gallery of {len(demos)} on docker",
-            mine / theirs,
+            seconds / reference,
             1.0,
             "× (compose + curl), one by one",
-            f"gallery.py {mine:.1f} s, {JOBS} at a time; by hand {theirs:.1f} s, without {left_out} of"
-            f" {left_out + sum(hand.sent for hand in hands)} traffics",
+            f"play_demos.py {seconds:.1f} s, {JOBS} at a time; compose and curl {reference:.1f} s, without {left_out} of"
+            f" {left_out + sent} entries of traffic",
         )
     ]
 
 
-def tell(rows: Sequence[tuple[str, Mapping[str, float], float, int]]) -> None:
-    """The seconds of each demo by hand, step by step, beside those of ours, as a table; of (demo, steps, ours, traffics left out)."""
+def print_table(rows: Sequence[tuple[str, Mapping[str, float], float, int]]) -> None:
+    """Print a table from rows of (demo, seconds of each step by compose and curl, seconds of play_demos.py, traffic left out)."""
     columns = ("up", "traffic", "stats", "down")
     total = {column: sum(steps[column] for _demo, steps, *_more in rows) for column in columns}
-    all_of_them = ("total", total, sum(row[2] for row in rows), sum(row[3] for row in rows))
-    print(
-        "seconds by hand, one demo after the other, and the traffics that curl cannot send; ours some at a time"
-    )
-    heads = "".join(f"{column:>9}" for column in (*columns, "by hand", "left out", "ours"))
+    last = ("total", total, sum(row[2] for row in rows), sum(row[3] for row in rows))
+    print(f"seconds by compose and curl, one demo after the other; play_demos.py runs {JOBS} demos at a time")
+    heads = "".join(f"{column:>9}" for column in (*columns, "sum", "left out", "play"))
     print(f"{'demo':<26}{heads}")
-    for demo, steps, mine, left_out in [*rows, all_of_them]:
+    for demo, steps, played, left_out in [*rows, last]:
         cells = "".join(f"{steps[column]:>9.2f}" for column in columns)
-        print(f"{demo:<26}{cells}{sum(steps.values()):>9.2f}{left_out:>9}{mine:>9.2f}")
+        print(f"{demo:<26}{cells}{sum(steps.values()):>9.2f}{left_out:>9}{played:>9.2f}")

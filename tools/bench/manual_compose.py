@@ -1,10 +1,9 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+"""Write front_proxy as plain docker compose: one compose file and one static Envoy configuration for each proxy, without Ansible.
 
-"""The front proxy as a person writes it: one compose file, one static Envoy configuration a proxy, no Ansible.
-
-What site.yml is measured against, so it does the same: as many containers, as many ports, health checks to wait for.
+The project has the same number of containers and ports as the demo, and health checks to wait for.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ HEALTHY = "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/
 
 
 def write(folder: Path, services: int) -> None:
-    """Write compose.yaml and the proxies' configurations for as many services."""
+    """Write compose.yaml and the configurations of the proxies for a number of services."""
     folder.mkdir(parents=True)
     containers: dict[str, Any] = {"edge": _envoy("edge", [f"127.0.0.1:{EDGE_PORT}:8080"])}
     names = [f"service{number}" for number in range(1, services + 1)]
@@ -41,7 +40,7 @@ def write(folder: Path, services: int) -> None:
         }
         containers[f"{name}-envoy"] = _envoy(name, [])
         _write(folder / f"{name}.json", _config({"/": (name, name, 8000)}))
-    _write(folder / "compose.yaml", {"name": "by_hand", "services": containers})
+    _write(folder / "compose.yaml", {"name": "manual_compose", "services": containers})
 
 
 def _envoy(name: str, ports: list[str]) -> dict[str, Any]:
@@ -120,4 +119,4 @@ def _address(host: str, port: int) -> dict[str, Any]:
 
 
 def _write(path: Path, data: dict[str, Any]) -> None:
-    path.write_text(json.dumps(data, indent=2) + "\n")  # YAML reads JSON
+    path.write_text(json.dumps(data, indent=2) + "\n")  # JSON is valid YAML

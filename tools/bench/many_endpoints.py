@@ -1,10 +1,10 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+"""Measure one envoy_stats task over a thousand Envoys: its time against curl and against a loop over uri, and its memory.
 
-"""What one task over a thousand Envoys costs beside curl, beside a loop over uri, and in memory; and how that grows.
-
-Everything is on loopback. The thousand are replayed from one real Envoy's answer (replayed_admins.py); 200 real ones are asked too, where they fit.
+All endpoints are on loopback. replayed_admins.py replays the responses of one real Envoy on a thousand ports. A second measurement uses 200
+real Envoys if the machine has enough memory. A table, build/endpoints.json and build/endpoints.svg show how the cost grows.
 """
 
 from __future__ import annotations
@@ -22,89 +22,94 @@ from pathlib import Path
 from typing import Any
 
 from images import ENVOY
-from measure import ROOT, Figure, in_turn, median, run, said
+from measure import ROOT, Figure, MeasurementError, in_turn, median, run, summary
 from plot import plot
 
 BIN = ROOT / ".venv/bin"
-HERE = Path(__file__).parent
+FOLDER = Path(__file__).parent
 ENDPOINTS, STATS, REAL = 1_000, 2_000, 200
 GROWTH = (1, 10, 50, 200, 500, 1_000)
-ROUNDS = 12  # of a second each: of twelve, one finds the machine idle
+ROUNDS = 12  # each takes a second; the machine is idle during at least one of twelve
 LOOPED = 20
-# 15 MiB each and a second process that starts them; what is not there is said instead.
-REAL_NEEDS = 6_000  # MB
+# Megabytes of free memory that the real Envoys need: 15 MiB each, and the processes that start them.
+REAL_NEEDS = 6_000
 ASSERTIONS = [
     {"stat": "cluster.service1.upstream_cx_total", "across": "sum", "op": "eq", "value": 0},
     {"match": r"cluster\..*\.upstream_cx_connect_fail", "across": "sum", "op": "eq", "value": 0},
 ]
 
 
-def figures(folder: Path) -> list[Figure]:
-    """Measure all; the growth goes to build/fleet.svg and build/fleet.json."""
+def figures(folder: Path) -> Iterator[Figure]:
+    """Measure the replayed Envoys, the growth of the cost, all statistics, and the real Envoys."""
     envoy = executable(folder)
-    answer = real_answer(envoy, folder)
-    measured: list[Figure] = []
+    responses = real_responses(envoy, folder)
     page = ""
     growth: dict[str, list[dict[str, float]]] = {}
-    for name, bound, whole in (("filter pushed down", 2.0, False), ("whole answers", 4.0, True)):
-        with replayed(answer, ENDPOINTS, whole) as ports:
-            page = page_asked_for(ports)
-            measured += beside_curl(f"{ENDPOINTS} endpoints, {name}", bound, ports, [page], folder)
+    for name, bound, whole in (("server-side filter", 2.0, False), ("complete responses", 4.0, True)):
+        with replayed(responses, ENDPOINTS, whole) as ports:
+            page = requested_page(ports)
+            yield from against_curl(f"{ENDPOINTS} endpoints, {name}", bound, ports, [page], folder)
             growth[name] = [cost(ports[:count]) | {"endpoints": count} for count in GROWTH]
             if not whole:
                 both = [page, "/server_info"]
-                measured += beside_curl(f"{ENDPOINTS} endpoints, as by default", bound, ports, both, folder)
-                measured.append(beside_a_loop(ports, page, folder))
-    measured += everything(answer, folder)
-    measured += real_ones(envoy, page, folder)
-    tell_growth(growth)
-    return measured
+                yield from against_curl(f"{ENDPOINTS} endpoints, default options", bound, ports, both, folder)
+                yield against_uri(ports, page, folder)
+    yield from all_statistics(responses, folder)
+    yield from real_envoys(envoy, page, folder)
+    report_growth(growth)
 
 
-def page_asked_for(ports: Sequence[int]) -> str:
-    """What envoy_stats asks of replaying servers."""
+def requested_page(ports: Sequence[int]) -> str:
+    """Return the path with the query that envoy_stats requests from the replayed admins."""
     task("envoy_stats", arguments(ports))
     return fetch(ports[-1], "/seen").decode()
 
 
-def beside_curl(
+def against_curl(
     name: str, bound: float, ports: Sequence[int], pages: Sequence[str], folder: Path
 ) -> list[Figure]:
-    """The module's own time against curl's for the same pages, the time with all that Ansible does around it, and the memory that it took.
+    """Compare the time of the module with curl's for the same pages, and return its memory as well.
 
-    Of each the quickest round counts: whatever else runs on the machine is part of all others.
+    The ratio uses the fastest round of each, because other processes of the machine slow the other rounds.
     """
     results: list[dict[str, Any]] = []
 
-    def ours() -> float:
+    def module() -> float:
         results.append(task("envoy_stats", arguments(ports, identify=len(pages) > 1)))
         return float(results[-1]["seconds"])
 
-    ours()
+    module()
     urls = curl_file(folder, [f"http://127.0.0.1:{port}{page}" for port in ports for page in pages])
-    mine, theirs = in_turn(ROUNDS, ours, lambda: curl(urls))
-    detail = f"envoy_stats {said(mine)}, curl {said(theirs)}, {results[-1]['bytes'] / 1e6:.1f} MB of JSON"
+    module_seconds, curl_seconds = in_turn(ROUNDS, module, lambda: curl(urls))
+    megabytes = results[-1]["bytes"] / 1e6
     whole = [float(one["whole"]) for one in results]
     return [
-        Figure(name, min(mine) / min(theirs), bound, "× curl --parallel", detail),
         Figure(
-            f"{name}: all of the module",
-            min(whole) / min(theirs),
+            name,
+            min(module_seconds) / min(curl_seconds),
+            bound,
+            "× curl --parallel",
+            f"envoy_stats {summary(module_seconds)}, curl {summary(curl_seconds)}, {megabytes:.1f} MB of JSON",
+        ),
+        Figure(
+            f"{name}: whole module",
+            min(whole) / min(curl_seconds),
             None,
             "× curl --parallel",
-            f"from its arguments to its printed result {said(whole)}; a process of Python's comes before that",
+            f"from the arguments to the printed result {summary(whole)}, without the start of Python",
         ),
         Figure(
             f"{name}: memory",
             max(float(one["megabytes"]) for one in results),
             200,
             "MB resident",
-            f"the most of {len(results)} runs, with Python's own",
+            f"the maximum of {len(results)} runs, with Python itself",
         ),
     ]
 
 
 def cost(ports: Sequence[int]) -> dict[str, float]:
+    """Return the seconds and megabytes of envoy_stats for a number of ports."""
     runs = [task("envoy_stats", arguments(ports)) for _round in range(3)]
     return {
         "seconds": median([float(one["seconds"]) for one in runs]),
@@ -112,14 +117,13 @@ def cost(ports: Sequence[int]) -> dict[str, float]:
     }
 
 
-def beside_a_loop(ports: Sequence[int], page: str, folder: Path) -> Figure:
-    """The whole task, as a playbook runs it, against uri and from_json, which is measured on a few and scaled."""
+def against_uri(ports: Sequence[int], page: str, folder: Path) -> Figure:
+    """Compare the whole task in a playbook with uri and from_json, which a few endpoints measure and which is scaled to all."""
     nothing = {"name": "nothing", "ansible.builtin.meta": "noop"}
-    one = {"name": "ours", "meshlab.envoy.envoy_stats": arguments(ports)}
-    # What uri asks for is data, not a template.
+    module = {"name": "envoy_stats", "meshlab.envoy.envoy_stats": arguments(ports)}
     loop = [
         {
-            "name": "ask",
+            "name": "request",
             "ansible.builtin.uri": {"url": "{{ item }}", "return_content": True},
             "loop": [f"http://127.0.0.1:{port}{page}" for port in ports[:LOOPED]],
             "register": "seen",
@@ -132,33 +136,37 @@ def beside_a_loop(ports: Sequence[int], page: str, folder: Path) -> Figure:
             },
         },
     ]
-    empty, task_seconds, looped = in_turn(
-        3,
-        *[
-            play(folder / f"{name}.json", tasks)
-            for name, tasks in (("empty", [nothing]), ("ours", [one]), ("loop", loop))
-        ],
-    )
-    ours = median(task_seconds) - median(empty)
-    scaled = (median(looped) - median(empty)) / LOOPED * ENDPOINTS
+    plays = [
+        play(folder / f"{name}.json", tasks)
+        for name, tasks in (("empty", [nothing]), ("module", [module]), ("loop", loop))
+    ]
+    empty, with_module, with_loop = in_turn(3, *plays)
+    seconds = median(with_module) - median(empty)
+    looped = median(with_loop) - median(empty)
+    scaled = looped / LOOPED * ENDPOINTS
     return Figure(
-        f"{ENDPOINTS} endpoints, the whole task",
-        ours / scaled * 1000,
+        f"{ENDPOINTS} endpoints, whole task",
+        seconds / scaled * 1000,
         5.0,
         "‰ of a loop over uri",
-        f"{scaled / ours:.0f} × faster: {ours:.2f} s; uri and from_json {scaled:.0f} s, scaled from {LOOPED} that took"
-        f" {median(looped) - median(empty):.1f} s",
+        f"{scaled / seconds:.0f} × faster: {seconds:.2f} s; uri and from_json {scaled:.0f} s, scaled from {LOOPED} endpoints"
+        f" in {looped:.1f} s",
     )
 
 
-def everything(answer: Path, folder: Path) -> list[Figure]:
-    """All numbers of all endpoints: added up, and kept in a file to count from."""
+def all_statistics(responses: Path, folder: Path) -> list[Figure]:
+    """Return the memory for all statistics of all endpoints: added up by envoy_stats, and written to a file by envoy_stats_info."""
     target = folder / "snapshot.json"
-    with replayed(answer, ENDPOINTS, False) as ports:
-        asked = {**arguments(ports), "request_timeout": 60, "assertions": [ALL], "snapshot_file": str(target)}
-        added = task("envoy_stats", asked)
+    with replayed(responses, ENDPOINTS, False) as ports:
+        options = {
+            **arguments(ports),
+            "request_timeout": 60,
+            "assertions": [ALL],
+            "snapshot_file": str(target),
+        }
+        added = task("envoy_stats", options)
         target.unlink(missing_ok=True)
-        kept = task(
+        written = task(
             "envoy_stats_info", {"endpoints": endpoints(ports), "snapshot_file": str(target), "timeout": 60}
         )
     size = target.stat().st_size / 1e6
@@ -174,11 +182,11 @@ def everything(answer: Path, folder: Path) -> list[Figure]:
         ),
         Figure(
             f"{readings}, to a file: memory",
-            float(kept["megabytes"]),
+            float(written["megabytes"]),
             200,
             "MB resident",
-            f"envoy_stats_info with snapshot_file in {kept['seconds']:.1f} s, a file of {size:.0f} MB, a result of"
-            f" {kept['printed'] / 1e6:.1f} MB",
+            f"envoy_stats_info with snapshot_file in {written['seconds']:.1f} s, a file of {size:.0f} MB, a result of"
+            f" {written['printed'] / 1e6:.1f} MB",
         ),
     ]
 
@@ -186,32 +194,37 @@ def everything(answer: Path, folder: Path) -> list[Figure]:
 ALL = {"match": ".*", "across": "count", "op": "eq", "value": ENDPOINTS * STATS}
 
 
-def real_ones(envoy: str, page: str, folder: Path) -> list[Figure]:
-    """The same with real Envoys, where they fit."""
-    free, name = available_megabytes(), f"{REAL} real Envoys, filter pushed down"
+def real_envoys(envoy: str, page: str, folder: Path) -> list[Figure]:
+    """Compare the module with curl on real Envoys, if the machine has enough memory."""
+    free, name = available_megabytes(), f"{REAL} real Envoys, server-side filter"
     if free < REAL_NEEDS:
-        why = f"they want {REAL_NEEDS} MB of memory and {free} are free"
-        return [Figure(name, None, 2.0, "× curl --parallel", why)]
+        reason = f"{REAL} Envoys need {REAL_NEEDS} MB of memory, and {free} MB are free"
+        return [Figure(name, None, 2.0, "× curl --parallel", reason)]
     with contextlib.ExitStack() as stack:
         began = time.monotonic()
         ports = stack.enter_context(started(envoy, folder, REAL))
-        print(f"{REAL} real Envoys: there after {time.monotonic() - began:.0f} s")
-        return beside_curl(name, 2.0, ports, [page], folder)
+        print(f"{REAL} real Envoys: ready after {time.monotonic() - began:.0f} s")
+        return against_curl(name, 2.0, ports, [page], folder)
 
 
 def endpoints(ports: Sequence[int]) -> list[dict[str, str]]:
-    return [{"name": f"e{place}", "url": f"http://127.0.0.1:{port}"} for place, port in enumerate(ports)]
+    """Return the option `endpoints` for a number of ports."""
+    return [{"name": f"e{number}", "url": f"http://127.0.0.1:{port}"} for number, port in enumerate(ports)]
 
 
 def arguments(ports: Sequence[int], identify: bool = False) -> dict[str, Any]:
-    # Where curl is not asked which process answers, this is not either.
+    """Return the options of envoy_stats. Without `identify` it requests the same pages as curl, without /server_info."""
     return {"endpoints": endpoints(ports), "assertions": ASSERTIONS, "identify": identify}
 
 
 def task(module: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Run a module in a process of its own; end where what it expects does not hold."""
+    """Return the output of run_module.py for a module.
+
+    Raises:
+        MeasurementError: The module failed, for example because an assertion does not hold.
+    """
     done = subprocess.run(
-        [str(BIN / "python"), str(HERE / "run_module.py"), module],
+        [str(BIN / "python"), str(FOLDER / "run_module.py"), module],
         input=json.dumps(given),
         env={**os.environ, "PYTHONPATH": str(ROOT / ".venv/collections")},
         capture_output=True,
@@ -220,43 +233,45 @@ def task(module: str, given: Mapping[str, Any]) -> dict[str, Any]:
         timeout=120,
     )
     if done.returncode:
-        sys.exit(f"{module} ended with {done.returncode}:\n{done.stderr[-3000:]}")
-    said_so: dict[str, Any] = json.loads(done.stdout)
-    if said_so["failed"]:
-        sys.exit(f"{module}: {said_so['message'][:3000]}")
-    return said_so
+        raise MeasurementError(f"{module}: ended with exit status {done.returncode}:\n{done.stderr[-3000:]}")
+    result: dict[str, Any] = json.loads(done.stdout)
+    if result["failed"]:
+        raise MeasurementError(f"{module}: {result['message'][:3000]}")
+    return result
 
 
 def curl_file(folder: Path, urls: Sequence[str]) -> Path:
+    """Return the path of a new file for `curl --config` that requests URLs."""
     target = folder / "curl.txt"
     target.write_text("".join(f'url = "{url}"\noutput = /dev/null\n' for url in urls))
     return target
 
 
 def curl(urls: Path) -> float:
+    """Return the seconds of curl for the URLs of a file."""
     command = ["curl", "--silent", "--fail", "--globoff", "--parallel", "--parallel-max", "64"]
     return run([*command, "--max-time", "60", "--config", str(urls)])
 
 
 def play(target: Path, tasks: Sequence[Mapping[str, Any]]) -> Callable[[], float]:
-    """A step that runs a playbook of these tasks."""
+    """Return a step that runs a playbook of tasks."""
     target.write_text(json.dumps([{"hosts": "localhost", "gather_facts": False, "tasks": tasks}]))
     return lambda: run([str(BIN / "ansible-playbook"), str(target)])
 
 
 @contextlib.contextmanager
-def replayed(answer: Path, count: int, whole: bool) -> Iterator[list[int]]:
-    """So many ports that replay an answer."""
+def replayed(responses: Path, count: int, whole: bool) -> Iterator[list[int]]:
+    """Yield a number of ports that replay the responses of a folder."""
     command = [
         sys.executable,
-        str(HERE / "replayed_admins.py"),
-        str(answer),
+        str(FOLDER / "replayed_admins.py"),
+        str(responses),
         str(count),
         *(["--whole"] if whole else []),
     ]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as server:
         if server.stdin is None or server.stdout is None:
-            raise RuntimeError("no pipes")
+            raise RuntimeError("subprocess.Popen returned no pipes")
         try:
             yield json.loads(server.stdout.readline())
         finally:
@@ -265,7 +280,7 @@ def replayed(answer: Path, count: int, whole: bool) -> Iterator[list[int]]:
 
 
 def executable(folder: Path) -> str:
-    """An Envoy to run here: one that is named or found, or the image's."""
+    """Return the path of an Envoy: MESHLAB_ENVOY, the one in PATH, or a copy from the image."""
     found = os.environ.get("MESHLAB_ENVOY") or shutil.which("envoy")
     if found:
         return found
@@ -277,51 +292,52 @@ def executable(folder: Path) -> str:
     return str(folder / "envoy")
 
 
-def grown_up(port: int) -> bytes:
-    """/server_info of an Envoy past its first second, in which it is asked one question more than ever after."""
+def settled_server_info(port: int) -> bytes:
+    """Return /server_info of an Envoy after its first second, during which envoy_stats sends one request more."""
     end = time.monotonic() + 30
-    while b'"uptime_current_epoch": "0s"' in (answer := fetch(port, "/server_info")):
+    while b'"uptime_current_epoch": "0s"' in (response := fetch(port, "/server_info")):
         if time.monotonic() > end:
-            sys.exit("the real Envoy does not grow older")
+            raise MeasurementError("the uptime of the real Envoy is 0 s for 30 s")
         time.sleep(0.05)
-    return answer
+    return response
 
 
-def real_answer(envoy: str, folder: Path) -> Path:
-    """A folder with what a real Envoy with many clusters answers, cut to STATS numbers."""
+def real_responses(envoy: str, folder: Path) -> Path:
+    """Return a folder with the responses of a real Envoy with many clusters, cut to STATS statistics."""
     with started(envoy, folder, 1, clusters=40) as ports:
         whole = json.loads(fetch(ports[0], "/stats?format=json"))
-        (folder / "server_info.json").write_bytes(grown_up(ports[0]))
+        (folder / "server_info.json").write_bytes(settled_server_info(ports[0]))
     stats = [one for one in whole["stats"] if "name" in one]
-    wanted = [one for one in stats if one["name"].startswith("cluster.service1.")]
+    first = [one for one in stats if one["name"].startswith("cluster.service1.")]
     others = [one for one in stats if not one["name"].startswith("cluster.service1.")]
-    chosen = [*wanted, *others][:STATS]
+    chosen = [*first, *others][:STATS]
     if len(chosen) < STATS:
-        sys.exit(f"the real Envoy has {len(chosen)} stats, and {STATS} are to be replayed")
+        raise MeasurementError(f"the real Envoy has {len(chosen)} statistics, expected {STATS}")
     (folder / "stats.json").write_text(json.dumps({"stats": chosen}, separators=(",", ":")))
     return folder
 
 
 def fetch(port: int, path: str) -> bytes:
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as answer:
-        body: bytes = answer.read()
+    """Return the body of a page."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as response:
+        body: bytes = response.read()
     return body
 
 
 @contextlib.contextmanager
 def started(envoy: str, folder: Path, count: int, clusters: int = 2) -> Iterator[list[int]]:
-    """So many real Envoys, side by side; each is ended by its process id."""
+    """Yield the admin ports of a number of real Envoys that run in parallel, and end them."""
     config = folder / "envoy.json"
     config.write_text(json.dumps(_config(clusters)))
     running: list[subprocess.Popen[bytes]] = []
     try:
         for number in range(count):
-            place = folder / f"admin{number}"
-            place.unlink(missing_ok=True)
+            address_file = folder / f"admin{number}"
+            address_file.unlink(missing_ok=True)
             command = [envoy, "--config-path", str(config), "--concurrency", "1", "--disable-hot-restart"]
             running.append(
                 subprocess.Popen(
-                    [*command, "--log-level", "off", "--admin-address-path", str(place)],
+                    [*command, "--log-level", "off", "--admin-address-path", str(address_file)],
                     stdout=subprocess.DEVNULL,
                     stderr=subprocess.DEVNULL,
                 )
@@ -338,16 +354,16 @@ def started(envoy: str, folder: Path, count: int, clusters: int = 2) -> Iterator
                 one.wait()
 
 
-def _port(place: Path, envoy: subprocess.Popen[bytes]) -> int:
+def _port(address_file: Path, envoy: subprocess.Popen[bytes]) -> int:
     until = time.monotonic() + 120
     while time.monotonic() < until and envoy.poll() is None:
         with contextlib.suppress(OSError, ValueError):
-            port = int(place.read_text().rpartition(":")[2])
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/ready", timeout=5) as answer:
-                if answer.status == 200:
+            port = int(address_file.read_text().rpartition(":")[2])
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/ready", timeout=5) as response:
+                if response.status == 200:
                     return port
         time.sleep(0.02)
-    sys.exit("an Envoy did not become ready within two minutes")
+    raise MeasurementError("an Envoy is not ready after 120 s")
 
 
 def _config(clusters: int) -> dict[str, Any]:
@@ -382,6 +398,7 @@ def _config(clusters: int) -> dict[str, Any]:
 
 
 def available_megabytes() -> int:
+    """Return the available memory by /proc/meminfo, 0 if that file does not exist."""
     with contextlib.suppress(OSError):
         for line in Path("/proc/meminfo").read_text().splitlines():
             if line.startswith("MemAvailable:"):
@@ -389,17 +406,18 @@ def available_megabytes() -> int:
     return 0
 
 
-def tell_growth(growth: Mapping[str, Sequence[Mapping[str, float]]]) -> None:
-    """How the cost grows, as a table and as a plot."""
+def report_growth(growth: Mapping[str, Sequence[Mapping[str, float]]]) -> None:
+    """Print how the cost grows with the number of endpoints, and write it as JSON and as a chart."""
     print(f"{'endpoints':>9}" + "".join(f"  {name:>24}" for name in growth))
-    for place, count in enumerate(GROWTH):
+    for number, count in enumerate(GROWTH):
         cells = [
-            f"{rows[place]['seconds']:8.3f} s {rows[place]['megabytes']:8.0f} MB" for rows in growth.values()
+            f"{rows[number]['seconds']:8.3f} s {rows[number]['megabytes']:8.0f} MB"
+            for rows in growth.values()
         ]
         print(f"{count:>9}" + "".join(f"  {cell:>24}" for cell in cells))
     build = ROOT / "build"
     build.mkdir(exist_ok=True)
-    (build / "fleet.json").write_text(json.dumps(growth, indent=2) + "\n")
+    (build / "endpoints.json").write_text(json.dumps(growth, indent=2) + "\n")
     lines = {name: [(row["endpoints"], row["seconds"]) for row in rows] for name, rows in growth.items()}
-    (build / "fleet.svg").write_text(plot("What envoy_stats costs", ("endpoints", "seconds"), lines))
-    print("written to build/fleet.svg and build/fleet.json")
+    (build / "endpoints.svg").write_text(plot("Seconds of envoy_stats", ("endpoints", "seconds"), lines))
+    print("written to build/endpoints.svg and build/endpoints.json")

@@ -1,8 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""Times commands in turn, and says their ratio."""
+"""Time commands in turn, and report the ratio of their times."""
 
 from __future__ import annotations
 
@@ -10,67 +9,92 @@ import json
 import os
 import statistics
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).resolve().parents[2]
+WITHIN, MISSED, NOT_MEASURED, NO_BOUND = "within bound", "MISSED", "not measured", "no bound"
+# The last characters of a failed command's output that the error shows.
+OUTPUT_SHOWN = 3000
 
 
-KEPT, MISSED, NOT_MEASURED, TOLD = "kept", "MISSED", "not measured", "no bound"
+class MeasurementError(Exception):
+    """A part cannot be measured, for example because a command failed."""
 
 
 @dataclass(frozen=True)
 class Figure:
-    """One measured ratio, and the bound that it is to keep."""
+    """One measured ratio and its bound.
+
+    The ratio is None if it cannot be measured; the detail states the reason. The bound is None for a figure that is only reported.
+    """
 
     name: str
-    ratio: float | None  # None where it could not be measured; the detail says why
-    bound: float | None  # None where it is told and bound by nothing
+    ratio: float | None
+    bound: float | None
     unit: str
     detail: str
 
     @property
-    def mark(self) -> str:
-        """What came of it."""
+    def result(self) -> str:
+        """Return how the ratio compares with its bound."""
         if self.ratio is None:
             return NOT_MEASURED
         if self.bound is None:
-            return TOLD
-        return KEPT if self.ratio <= self.bound else MISSED
+            return NO_BOUND
+        return WITHIN if self.ratio <= self.bound else MISSED
 
     def line(self) -> str:
-        """It as a line of the table."""
+        """Return the figure as a line of the table."""
         ratio = f"{'-' if self.ratio is None else format(self.ratio, '.2f'):>6}"
         bound = "" if self.bound is None else f"bound {self.bound:<4} "
-        return f"{self.name:<44} {ratio} {self.unit:<38} {bound}{self.mark}"
+        return f"{self.name:<44} {ratio} {self.unit:<38} {bound}{self.result}"
 
     def to_dict(self) -> dict[str, object]:
-        return {**asdict(self), "mark": self.mark}
+        """Return the figure as JSON data."""
+        return {**asdict(self), "result": self.result}
 
 
-def tell(figures: Sequence[Figure], target: Path) -> int:
-    """Print a table of figures and write them down; return 1 where a bound is missed."""
-    for one in figures:
-        print(one.line())
-        print(f"{'':<44} {one.detail}")
-    target.parent.mkdir(exist_ok=True)
-    target.write_text(json.dumps([one.to_dict() for one in figures], indent=2) + "\n")
-    print(f"written to {target.parent.name}/{target.name}")
-    return 1 if any(one.mark == MISSED for one in figures) else 0
+@dataclass
+class Report:
+    """The figures of a run. Each one is printed and written to a JSON file as soon as it is added."""
+
+    target: Path
+    figures: list[Figure] = field(default_factory=list)
+
+    @property
+    def missed(self) -> bool:
+        """Return whether a figure is above its bound."""
+        return any(one.result == MISSED for one in self.figures)
+
+    def add(self, figure: Figure) -> None:
+        """Print a figure, and write it to the file with the previous figures."""
+        self.figures.append(figure)
+        print(f"{figure.line()}\n{'':<44} {figure.detail}", flush=True)
+        self.target.parent.mkdir(parents=True, exist_ok=True)
+        content = json.dumps([one.to_dict() for one in self.figures], indent=2) + "\n"
+        self.target.write_text(content, encoding="utf-8")
 
 
 def run(command: Sequence[str], folder: Path = ROOT) -> float:
-    """Return the seconds that `command` took; end with its output when it failed."""
+    """Return the seconds that a command took.
+
+    Raises:
+        MeasurementError: The command failed. The message has the end of its output.
+    """
     start = time.monotonic()
     output(command, folder)
     return time.monotonic() - start
 
 
 def output(command: Sequence[str], folder: Path = ROOT) -> str:
-    """Return what `command` said; end with it when it failed."""
+    """Return the output of a command.
+
+    Raises:
+        MeasurementError: The command failed. The message has the end of its output.
+    """
     done = subprocess.run(
         command,
         cwd=folder,
@@ -81,12 +105,19 @@ def output(command: Sequence[str], folder: Path = ROOT) -> str:
         check=False,
     )
     if done.returncode:
-        sys.exit(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout[-3000:]}")
+        raise MeasurementError(
+            f"`{' '.join(command)}` ended with exit status {done.returncode}:\n{done.stdout[-OUTPUT_SHOWN:]}"
+        )
     return done.stdout
 
 
+def ping() -> float:
+    """Return the seconds of `ansible localhost -m ping`, the shortest run of Ansible."""
+    return run([str(ROOT / ".venv/bin/ansible"), "localhost", "-m", "ping"])
+
+
 def in_turn(rounds: int, *steps: Callable[[], float]) -> list[list[float]]:
-    """Return the seconds of each step, called in turn, so that a machine that slows down slows all of them."""
+    """Return the seconds of each step; the steps alternate, so that a machine that slows down slows all steps."""
     seconds: list[list[float]] = [[] for _step in steps]
     for _round in range(rounds):
         for position, step in enumerate(steps):
@@ -95,8 +126,10 @@ def in_turn(rounds: int, *steps: Callable[[], float]) -> list[list[float]]:
 
 
 def median(seconds: Sequence[float]) -> float:
+    """Return the median of times."""
     return statistics.median(seconds)
 
 
-def said(seconds: Sequence[float]) -> str:
+def summary(seconds: Sequence[float]) -> str:
+    """Return the median, minimum and maximum of times as text."""
     return f"{median(seconds):.2f} s ({min(seconds):.2f} to {max(seconds):.2f})"

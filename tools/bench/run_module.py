@@ -1,13 +1,12 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""A module's own time and memory: runs it once, in a process of its own, with the arguments on standard input.
+"""Run a module once in this process, with its arguments on standard input, and print its time and memory as JSON.
 
     run_module.py envoy_stats < arguments.json
 
-Prints as JSON the seconds that the module says it took, those from the arguments to the printed result (so with Ansible's own reading of
-arguments and striking out of secrets, but without Python's start), the most memory that was resident, and what the result says.
+The output has `seconds`, the time that the module reports; `whole`, the seconds from the arguments to the printed result, which include
+Ansible's checks of the arguments but not the start of Python; `megabytes`, the maximum resident memory; and parts of the result.
 """
 
 from __future__ import annotations
@@ -25,6 +24,7 @@ from ansible.module_utils.testing import patch_module_args
 
 
 def main() -> None:
+    """Run the module that the command line names."""
     arguments = json.load(sys.stdin)
     module = importlib.import_module(f"ansible_collections.meshlab.envoy.plugins.modules.{sys.argv[1]}")
     printed = io.StringIO()

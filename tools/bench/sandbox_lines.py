@@ -1,21 +1,20 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""Lines that a reader must read per demo, beside those of the sandbox of envoyproxy/examples that it corresponds to.
+"""Count the lines of each demo, and compare them with the sandbox of envoyproxy/examples that shows the same.
 
     sandbox_lines.py PATH [--write]
 
-counts a clone at PATH, shows what is counted, and tells where sandbox_lines.yml says otherwise; with `--write` it becomes what is said.
-Nothing of a sandbox is kept here but its numbers, and the commit at which they were counted.
+counts a clone at PATH, prints the counts, and reports differences from sandbox_lines.yml; `--write` writes the counts to that file. The
+repository contains only the numbers of the sandboxes and their commit.
 
-A line counts that is neither empty nor only a comment, of what has to be read to understand and run a sandbox: compose files, Envoy's
-configurations, Dockerfiles, scripts (verify.sh too), programs and their data. Not counted are documentation, images, certificates (one in
-a configuration is a line), generated code, lists of dependencies and locks, and verify-common.sh, which is to all sandboxes what the
-collection is to all demos.
+The count includes each line of a sandbox that is neither empty nor only a comment, in the files that a reader needs to understand and run
+the sandbox: compose files, Envoy configurations, Dockerfiles, scripts (also verify.sh), programs and their data. It excludes documentation, images,
+certificates (a certificate in a configuration counts as one line), generated code, lists of dependencies, locks, and verify-common.sh,
+which serves all sandboxes as the collection serves all demos.
 
-What is in shared/ counts as far as the sandbox's compose files build from it: of a Dockerfile the stages of the target, and the files
-that these stages copy. Of a demo its file counts, by the same rule: nothing else is read.
+Of the folder shared/, the count includes what the compose files of a sandbox build: the stages of the target in a Dockerfile, and the files
+that these stages copy. Of a demo, the count includes its one file, by the same rules.
 """
 
 from __future__ import annotations
@@ -31,12 +30,12 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from measure import ROOT, Figure
+from measure import ROOT, Figure, MeasurementError
 
 NUMBERS = Path(__file__).with_suffix(".yml")
 HASH = re.compile(r"#.*")
 SLASHES = re.compile(r"//[^\n]*|/\*.*?\*/", re.DOTALL)
-# What counts, and what a comment is in it, where it begins a line.
+# The suffixes of counted files, with the pattern of a comment at the start of a line.
 COMMENTS = {
     **dict.fromkeys((".yaml", ".yml", ".sh", ".py", ".rego", ".env", ".dockerfile"), HASH),
     **dict.fromkeys((".js", ".go", ".rs", ".proto"), SLASHES),
@@ -50,19 +49,20 @@ GENERATED = re.compile(r"_pb2(_grpc)?\.py$|\.pb\.go$")
 
 @dataclass(frozen=True)
 class Count:
-    """Lines of one sandbox: in its folder, and of shared/ as far as it builds from there."""
+    """The lines of one sandbox: in its own folder, and in shared/."""
 
     own: int
     shared: int
 
     @property
     def lines(self) -> int:
+        """Return the sum of both counts."""
         return self.own + self.shared
 
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage of a Dockerfile: what it begins with and copies from (images or other stages), and the files that it copies."""
+    """One stage of a Dockerfile: the images or stages that it begins with or copies from, and the files that it copies."""
 
     name: str
     lines: int
@@ -71,19 +71,23 @@ class Stage:
 
 
 def lines_of(path: Path) -> int:
-    """Return how many lines of a file are to be read, 0 for a file of which none is."""
+    """Return the number of counted lines of a file, 0 for a file of another kind."""
     comment = _comment(path)
     return _lines(path.read_text(encoding="utf-8"), comment) if comment else 0
 
 
 def count(checkout: Path, folder: str) -> Count:
-    """Return the lines of one sandbox. Raises OSError where it is not there."""
+    """Return the lines of one sandbox.
+
+    Raises:
+        OSError: The sandbox does not exist.
+    """
     root = (checkout / folder).resolve(strict=True)
     return Count(sum(lines_of(path) for path in files(root)), sum(_shared(root, checkout.resolve()).values()))
 
 
 def files(folder: Path) -> Iterator[Path]:
-    """What may have to be read in a folder; documentation's own folders begin with an underscore."""
+    """Yield the files of a folder without those of the documentation, whose folders begin with an underscore."""
     for path in sorted(folder.rglob("*")):
         inside = path.relative_to(folder).parts
         if path.is_file() and not path.is_symlink() and not any(part.startswith("_") for part in inside[:-1]):
@@ -91,18 +95,18 @@ def files(folder: Path) -> Iterator[Path]:
 
 
 def stages(text: str) -> list[Stage]:
-    """Return the stages of a Dockerfile, in order; what comes before the first one is part of it."""
+    """Return the stages of a Dockerfile, in order; the lines before the first stage belong to it."""
     found: list[Stage] = []
     for part in re.split(r"(?=^FROM )", text, flags=re.MULTILINE):
         opening = re.match(r"FROM (?:--\S+ )*(\S+)(?: AS (\S+))?", part, re.IGNORECASE)
         if not opening:
             continue
         builds_on, copies = [opening[1]], []
-        # What is continued on the next line is one instruction.
+        # An instruction can continue on the next line.
         for instruction in re.findall(r"^(?:COPY|ADD) (.*)", part.replace("\\\n", " "), re.MULTILINE):
-            words = instruction.replace('"', "").split()
-            options = [word for word in words if word.startswith("--")]
-            sources = [word for word in words if not word.startswith("--")][:-1]
+            parts = instruction.replace('"', "").split()
+            options = [word for word in parts if word.startswith("--")]
+            sources = [word for word in parts if not word.startswith("--")][:-1]
             stage = next((word.removeprefix("--from=") for word in options if word.startswith("--from=")), "")
             if stage:
                 builds_on.append(stage)
@@ -112,42 +116,44 @@ def stages(text: str) -> list[Stage]:
     return found
 
 
-def needed(among: Sequence[Stage], target: str | None) -> list[int]:
-    """Return the places of the stages that a target (the last one, where none is named) is built from."""
-    places = {stage.name: place for place, stage in enumerate(among) if stage.name}
-    waiting, found = [places[target] if target else len(among) - 1], set()
+def needed(all_stages: Sequence[Stage], target: str | None) -> list[int]:
+    """Return the indices of the stages that a target, by default the last stage, is built from."""
+    indices = {stage.name: index for index, stage in enumerate(all_stages) if stage.name}
+    waiting, found = [indices[target] if target else len(all_stages) - 1], set()
     while waiting:
-        place = waiting.pop()
-        found.add(place)
-        waiting += [places[name] for name in among[place].builds_on if name in places]
+        index = waiting.pop()
+        found.add(index)
+        waiting += [indices[name] for name in all_stages[index].builds_on if name in indices]
     return sorted(found)
 
 
 def _shared(root: Path, checkout: Path) -> dict[tuple[Path, int], int]:
-    """Return the lines outside of a sandbox's folder that it builds from, by file and, for a Dockerfile, stage."""
+    """Return the lines outside the folder of a sandbox that it builds from, by file and, for a Dockerfile, stage."""
     found: dict[tuple[Path, int], int] = {}
     for compose in files(root):
         if not compose.name.startswith("docker-compose"):
             continue
         services = yaml.safe_load(compose.read_text(encoding="utf-8")).get("services") or {}
         for build in (service["build"] for service in services.values() if "build" in service):
-            asked: Mapping[str, Any] = {"context": build} if isinstance(build, str) else build
-            context = (compose.parent / asked["context"]).resolve()
-            dockerfile = (context / asked.get("dockerfile", "Dockerfile")).resolve()
+            options: Mapping[str, Any] = {"context": build} if isinstance(build, str) else build
+            context = (compose.parent / options["context"]).resolve()
+            dockerfile = (context / options.get("dockerfile", "Dockerfile")).resolve()
             text = dockerfile.read_text(encoding="utf-8")
-            arguments = dict(re.findall(r"^ARG (\w+)=(\S+)", text, re.MULTILINE)) | (asked.get("args") or {})
-            among = stages(text)
-            for place in needed(among, asked.get("target")):
-                found[dockerfile, place] = among[place].lines
-                for source in among[place].copies:
-                    wanted = string.Template(source).safe_substitute(arguments).strip("/")
-                    for path in context.glob(wanted.removeprefix("./") if wanted != "." else "*"):
-                        read = files(path) if path.is_dir() else [path]
-                        found |= {(one, 0): lines_of(one) for one in read}
+            arguments = dict(re.findall(r"^ARG (\w+)=(\S+)", text, re.MULTILINE)) | (
+                options.get("args") or {}
+            )
+            all_stages = stages(text)
+            for index in needed(all_stages, options.get("target")):
+                found[dockerfile, index] = all_stages[index].lines
+                for source in all_stages[index].copies:
+                    pattern = string.Template(source).safe_substitute(arguments).strip("/")
+                    for path in context.glob(pattern.removeprefix("./") if pattern != "." else "*"):
+                        sources = files(path) if path.is_dir() else [path]
+                        found |= {(one, 0): lines_of(one) for one in sources}
     return {
-        where: lines
-        for where, lines in found.items()
-        if where[0].is_relative_to(checkout) and not where[0].is_relative_to(root)
+        key: lines
+        for key, lines in found.items()
+        if key[0].is_relative_to(checkout) and not key[0].is_relative_to(root)
     }
 
 
@@ -160,58 +166,62 @@ def _comment(path: Path) -> re.Pattern[str] | None:
 
 
 def _lines(text: str, comment: re.Pattern[str]) -> int:
-    """Count the lines of `text` that are neither empty nor only a comment; a key or certificate in it is one."""
+    """Count the lines of `text` that are neither empty nor only a comment; a key or certificate counts as one line."""
     text = PEM.sub("PEM", text)
-    counted, place = 0, 0
-    while place < len(text):
-        begin = place + len(text[place:]) - len(text[place:].lstrip())
+    counted, position = 0, 0
+    while position < len(text):
+        begin = position + len(text[position:]) - len(text[position:].lstrip())
         if begin == len(text):
             break
         found = comment.match(text, begin)
         end = text.find("\n", found.end() if found else begin)
-        place = len(text) if end < 0 else end + 1
-        if not found or text[found.end() : place].strip():
+        position = len(text) if end < 0 else end + 1
+        if not found or text[found.end() : position].strip():
             counted += 1
     return counted
 
 
 def recorded() -> dict[str, Any]:
-    """Return what was counted: `{repository, commit, demos: {demo: {folder, own, shared}}}`."""
+    """Return the content of sandbox_lines.yml: `{repository, commit, demos: {demo: {folder, own, shared}}}`."""
     found: dict[str, Any] = yaml.safe_load(NUMBERS.read_text(encoding="utf-8"))
     return found
 
 
 def figures(_folder: Path) -> list[Figure]:
-    """Count each demo that has a sandbox, and show a table."""
+    """Count the lines of each demo that has a sandbox, print a table, and return the ratio of the totals."""
     known = recorded()
-    print(f"lines to read, sandboxes of {known['repository']} at {known['commit'][:12]}")
-    print(f"{'demo':<26}{'sandbox':<26}{'ours':>6}{'theirs':>8}{'of shared/':>12}{'ratio':>7}")
+    print(f"lines of the demos and of the sandboxes of {known['repository']} at {known['commit'][:12]}")
+    print(f"{'demo':<26}{'sandbox':<26}{'lines':>7}{'sandbox':>9}{'in shared/':>12}{'ratio':>7}")
     rows, without = [], []
     for path in sorted((ROOT / "playbooks/demos").glob("*.yml")):
         entry = known["demos"].get(path.stem)
         if not entry:
             without.append(path.stem)
             continue
-        theirs = Count(entry["own"], entry["shared"])
-        rows.append((path.stem, entry["folder"], lines_of(path), theirs))
-    ours = sum(row[2] for row in rows)
+        rows.append((path.stem, entry["folder"], lines_of(path), Count(entry["own"], entry["shared"])))
+    if not rows:
+        raise MeasurementError(
+            "playbooks/demos: no demo has a sandbox in sandbox_lines.yml. Run sandbox_lines.py with --write."
+        )
+    demo_lines = sum(row[2] for row in rows)
     total = Count(sum(row[3].own for row in rows), sum(row[3].shared for row in rows))
-    for demo, folder, mine, theirs in [*rows, ("total", "", ours, total)]:
-        ratio = mine / theirs.lines
-        print(f"{demo:<26}{folder:<26}{mine:>6}{theirs.lines:>8}{theirs.shared:>12}{ratio:>7.2f}")
-    print(f"without a sandbox, and not in the total: {', '.join(without) or 'none'}")
+    for demo, folder, lines, counted in [*rows, ("total", "", demo_lines, total)]:
+        ratio = lines / counted.lines
+        print(f"{demo:<26}{folder:<26}{lines:>7}{counted.lines:>9}{counted.shared:>12}{ratio:>7.2f}")
+    print(f"not in the total, as they have no sandbox: {', '.join(without) or 'none'}")
     return [
         Figure(
-            f"lines to read, {len(rows)} demos",
-            ours / total.lines,
+            f"lines, {len(rows)} demos",
+            demo_lines / total.lines,
             0.5,
             "× their sandboxes",
-            f"{ours} lines, the sandboxes' {total.lines}; {total.own} without what they share ({ours / total.own:.2f} ×)",
+            f"{demo_lines} lines, sandboxes {total.lines}; without shared/ {total.own} ({demo_lines / total.own:.2f} ×)",
         )
     ]
 
 
 def main() -> int:
+    """Count the sandboxes of a clone, and return 1 if a recorded number differs."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -227,9 +237,11 @@ def main() -> int:
         print(f"{folder:<26}{counted.own:>6}{counted.shared:>8}")
         now = {"folder": folder, **asdict(counted)}
         if now != entry:
-            different.append(f"{folder} was {entry.get('own')} and {entry.get('shared')}")
+            different.append(
+                f"{folder}: sandbox_lines.yml has own {entry.get('own')} and shared {entry.get('shared')}"
+            )
         known["demos"][demo] = now
-    print("\n".join(different) or "nothing is different")
+    print("\n".join(different) or "no differences")
     if options.write:
         text = NUMBERS.read_text(encoding="utf-8")
         head, _mark, _rest = text.partition("---\n")
@@ -237,8 +249,8 @@ def main() -> int:
             f"  {demo}: {{folder: {one['folder']}, own: {one['own']}, shared: {one['shared']}}}\n"
             for demo, one in known["demos"].items()
         )
-        where = f"repository: {known['repository']}\ncommit: {known['commit']}\n"
-        NUMBERS.write_text(f"{head}---\n{where}demos:\n{body}", encoding="utf-8")
+        commit = f"repository: {known['repository']}\ncommit: {known['commit']}\n"
+        NUMBERS.write_text(f"{head}---\n{commit}demos:\n{body}", encoding="utf-8")
     return 1 if different and not options.write else 0
 
 

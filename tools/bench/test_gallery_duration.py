@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from gallery_duration import can_curl, checked, curl, not_as_expected
+from gallery_duration import can_curl, curl, frequent, wrong_statuses
 
 HTTP = {"name": "some", "url": "http://127.0.0.1:18080/a?b=1"}
 
@@ -91,13 +91,13 @@ def test_the_name_of_a_server_is_asked_for_and_the_host_stays(tmp_path: Path) ->
     ],
 )
 def test_what_is_looked_at(expect: list[dict[str, Any]], statuses: dict[str, int], wrong: str) -> None:
-    said = not_as_expected({"requests": 3, "expect": expect}, statuses)
+    said = wrong_statuses({"requests": 3, "expect": expect}, statuses)
     assert said.startswith(wrong)
     assert bool(said) == bool(wrong)
 
 
 def test_health_is_checked_each_second() -> None:
-    assert checked({"test": ["CMD", "true"], "interval": "10s", "start_period": "10s"}) == {
+    assert frequent({"test": ["CMD", "true"], "interval": "10s", "start_period": "10s"}) == {
         "test": ["CMD", "true"],
         "interval": "1s",
         "timeout": "3s",

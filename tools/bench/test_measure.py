@@ -1,40 +1,52 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""What `make bench` says of what it measured, and how it ends."""
+"""Tests of the report of measured figures."""
 
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
-from measure import Figure, tell
+from measure import Figure, MeasurementError, Report, output
 
-KEPT = Figure("kept", 1.5, 2.0, "×", "a detail")
+WITHIN = Figure("within", 1.5, 2.0, "×", "a detail")
 MISSED = Figure("missed", 2.5, 2.0, "×", "a detail")
 NOT_MEASURED = Figure("not measured", None, 2.0, "×", "why")
-TOLD = Figure("told", 9.0, None, "×", "a detail")
+NO_BOUND = Figure("reported", 9.0, None, "×", "a detail")
 
 
 @pytest.mark.parametrize(
-    ("figures", "marks", "code"),
+    ("figures", "results", "missed"),
     [
-        ([KEPT, TOLD, NOT_MEASURED], ["kept", "no bound", "not measured"], 0),
-        ([MISSED, KEPT], ["MISSED", "kept"], 1),
+        ([WITHIN, NO_BOUND, NOT_MEASURED], ["within bound", "no bound", "not measured"], False),
+        ([MISSED, WITHIN], ["MISSED", "within bound"], True),
     ],
 )
-def test_a_missed_bound_is_how_it_ends_and_all_is_written_down(
+def test_report_prints_and_writes_each_figure_at_once(
     figures: list[Figure],
-    marks: list[str],
-    code: int,
+    results: list[str],
+    missed: bool,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    target = tmp_path / "build/bench.json"
-    assert tell(figures, target) == code
-    written = json.loads(target.read_text())
-    assert [one["mark"] for one in written] == marks
-    lines = capsys.readouterr().out.splitlines()
-    assert [line.endswith(mark) for line, mark in zip(lines[::2], marks, strict=False)] == [True] * len(marks)
+    report = Report(tmp_path / "build/bench.json")
+    for number, one in enumerate(figures, 1):
+        report.add(one)
+        assert len(json.loads(report.target.read_text())) == number
+        lines = capsys.readouterr().out.splitlines()
+        assert [
+            line.endswith(text) for line, text in zip(lines, [results[number - 1], one.detail], strict=True)
+        ] == [
+            True,
+            True,
+        ]
+    assert [one["result"] for one in json.loads(report.target.read_text())] == results
+    assert report.missed is missed
+
+
+def test_failed_command_is_an_error_with_its_output() -> None:
+    with pytest.raises(MeasurementError, match=r"ended with exit status 3:\nno port\n"):
+        output([sys.executable, "-c", "print('no port'); raise SystemExit(3)"])

@@ -8,12 +8,12 @@ from __future__ import annotations
 import re
 
 from cluster_home import ClusterHome
-from front_proxy_demo import demo_file
+from front_proxy_demo import write_demo
 
 
 def test_twenty_services_take_as_many_tasks_as_two(home: ClusterHome) -> None:
     def tasks(services: int) -> list[str]:
-        ran = home.play("site", "--check", demo=demo_file(home.folder, services))
+        ran = home.play("site", "--check", demo=write_demo(home.folder, services))
         return re.findall(r"^TASK \[(.+)\]", ran.output, re.MULTILINE)
 
     two = tasks(2)

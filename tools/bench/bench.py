@@ -6,8 +6,8 @@
     bench.py [PART ...]
 
 Each figure is a ratio of two times of the same run. It is printed as soon as it is measured, and build/bench.json contains the
-figures of the last run. A part that fails is reported, and the next part follows. The exit status is 1 if a part failed or a figure is above
-its bound.
+figures of the last run. A part that fails is reported, and the next part follows. The exit status is 1 if a part failed or a figure is
+above its bound.
 """
 
 from __future__ import annotations

@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Measure the whole gallery on docker against the same demos by docker compose, curl and grep.
 
-The collection runs `make demos PLATFORM=docker`, without the changes of the demos, as one process. The reference is one folder for each demo,
-one after the other, as a script would run it: compose up, the demo's traffic by curl, the stats of each admin by curl and grep, compose down.
-Both run the same containers and configurations, on different ports and under different names. The times do not include rendering,
+The collection runs `make demos PLATFORM=docker`, without the changes of the demos, as one process. The reference handles one
+demo after the other: compose up, the traffic of the demo by curl, the stats of each admin by curl and grep, compose down. Both run the
+same containers and configurations, on different ports and under different names. The times do not include rendering,
 certificates and the pull of images.
 
 The reference checks health each second, and requests a service without a health check until it responds. It leaves out traffic that is not

@@ -1,7 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What of a sandbox counts as lines to be read, on one that is made up."""
+"""Tests of the counted lines, on an invented sandbox."""
 
 from __future__ import annotations
 
@@ -93,16 +93,16 @@ def checkout(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_what_is_read_of_a_sandbox(checkout: Path) -> None:
-    # Of Envoy's Dockerfile the stages base (3) and admin (3), of Python's builder (7) and service (2), and what builder copies.
+def test_count_includes_own_and_shared_files(checkout: Path) -> None:
+    # Envoy's stages base (3) and admin (3), Python's stages builder (7) and service (2), and the files that builder copies.
     assert count(checkout, "one") == Count(own=15 + 3 + 1 + 1 + 1, shared=3 + 3 + 7 + 2 + (2 + 1 + 1))
 
 
-def test_without_a_target_the_last_stage_is_built(checkout: Path) -> None:
+def test_last_stage_is_built_without_a_target(checkout: Path) -> None:
     assert count(checkout, "two") == Count(own=3, shared=2 + 2)
 
 
-def test_a_sandbox_that_is_not_there(checkout: Path) -> None:
+def test_missing_sandbox_is_an_error(checkout: Path) -> None:
     with pytest.raises(OSError, match="three"):
         count(checkout, "three")
 
@@ -126,13 +126,13 @@ def test_a_sandbox_that_is_not_there(checkout: Path) -> None:
         ("a.pem", "a\n", 0),
     ],
 )
-def test_lines_of_a_file(tmp_path: Path, name: str, text: str, lines: int) -> None:
+def test_lines_of_a_file_without_comments(tmp_path: Path, name: str, text: str, lines: int) -> None:
     path = tmp_path / name
     path.write_text(text)
     assert lines_of(path) == lines
 
 
-def test_stages() -> None:
+def test_stages_with_their_copied_files() -> None:
     found = stages(PYTHON)
     assert [(stage.name, stage.copies) for stage in found] == [
         ("builder", ("$LISTS/requirements.txt", "program/", "extra.sh")),
@@ -143,6 +143,6 @@ def test_stages() -> None:
     assert needed(found, None) == [2]
 
 
-def test_numbers_are_recorded_for_each_sandbox_that_is_named() -> None:
+def test_each_recorded_sandbox_has_numbers() -> None:
     demos = recorded()["demos"]
     assert all(one["folder"] and one["own"] > 0 and one["shared"] >= 0 for one in demos.values())

@@ -16,6 +16,7 @@ from ansible.plugins.action import ActionBase
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.plan import make_plan
+from ansible_collections.meshlab.envoy.plugins.plugin_utils._planner_defaults import complete_context
 
 
 class ActionModule(ActionBase):
@@ -40,7 +41,7 @@ class ActionModule(ActionBase):
         source = options["source"] or Path(options["path"] or options["name"]).name
         try:
             data = read_file(Path(options["path"])) if options["path"] else options["data"]
-            plan = make_plan(options["name"], data, options["context"], source)
+            plan = make_plan(options["name"], data, complete_context(options["context"]), source)
         except ValueError as error:
             return {**result, "failed": True, "msg": to_text(error)}
         return {**result, **plan, "changed": False}

@@ -58,12 +58,13 @@ from typing import Any
 from ansible.errors import AnsibleFilterError
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.plan import make_plan
+from ansible_collections.meshlab.envoy.plugins.plugin_utils._planner_defaults import complete_context
 
 
 def plan(data: Any, name: str, context: dict[str, Any], file: str = "") -> dict[str, Any]:
     """Return the plan of demo `name`, or end with one sentence that says what is wrong and where."""
     try:
-        return make_plan(name, data, context, file)
+        return make_plan(name, data, complete_context(context), file)
     except ValueError as error:  # DemoError, UnsupportedVersion, WorkloadError
         raise AnsibleFilterError(str(error)) from error
 

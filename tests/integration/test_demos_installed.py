@@ -173,7 +173,7 @@ def test_a_sidecar_in_front_of_somebody_elses_app(platform: str, collections: Pa
 def program(home: Home, *arguments: str, ok: bool = True, **variables: Any) -> Any:
     """Provide an Envoy by role envoy_image; return what it says that others run, or why it could not be provided."""
     answer = home.folder / "program.json"
-    copy = {"content": "{{ envoy_image_provided | to_json }}", "dest": str(answer), "mode": "0600"}
+    copy = {"content": "{{ envoy_image_artifacts | to_json }}", "dest": str(answer), "mode": "0600"}
     told = {"name": "Tell", "ansible.builtin.copy": copy, "check_mode": False, "changed_when": False}
     ran = play(home, [role("envoy_image", **variables), told], *arguments, ok=ok)
     return (json.loads(answer.read_text()), ran.recap["changed"]) if ok else ran.error

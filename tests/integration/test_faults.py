@@ -68,16 +68,16 @@ FAULTS = [
     *(
         Fault(
             f"a binary that is {what}",
-            rf"{path} is not Envoy 1\.40\.0 \(.*{says}.*\): choose another, or set envoy_image_version to what it is\. "
+            rf"{path} is not Envoy 1\.40\.0 \(.*{says}.*\)\. Choose another one, or set envoy_image_version to its version\. "
             "Nothing was changed",
             variables={"envoy_image_source": "path", "envoy_image_path": path},
             platforms=("local",),
         )
         for what, path, says in [
             ("another program", "/bin/true", "coreutils"),
-            ("a text file", "{folder}/text", "it is no program for this machine"),
-            ("not to be executed", "{folder}/plain", "it may not be executed"),
-            ("not there", "{folder}/nothing", "it is not there"),
+            ("a text file", "{folder}/text", "the file is not an executable for this machine"),
+            ("not to be executed", "{folder}/plain", "the file is not executable"),
+            ("not there", "{folder}/nothing", "the file does not exist"),
         ]
     ),
 ]

@@ -13,12 +13,12 @@ from contextlib import redirect_stdout, suppress
 from types import ModuleType
 from typing import Any
 
-import yaml
 from ansible.module_utils.testing import patch_module_args
-from live import CACHE, ROOT, Home, demo_data, merged
+from live import CACHE, Home, demo_data, merged
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.plan import make_plan
 from ansible_collections.meshlab.envoy.plugins.modules import demo_deploy, demo_verify
+from ansible_collections.meshlab.envoy.plugins.plugin_utils._planner_defaults import complete_context
 
 _one_at_a_time = threading.Lock()
 
@@ -36,7 +36,6 @@ class Deployment:
         replicas: dict[str, int] | None = None,
         kubernetes: dict[str, Any] | None = None,
     ) -> Any:
-        roles = ROOT / "roles"
         context = {
             "platform": self.home.platform,
             "folder": str(self.home.state(self.demo)),
@@ -54,18 +53,11 @@ class Deployment:
                 "executable": self.home.exporter,
             },
             "supervisord": {"executable": f"{CACHE}/supervisor-4.3.0/bin/supervisord"},
-            "app": (roles / "demo_app" / "files" / "demo_app.py").read_text(encoding="utf-8"),
-            "mappings": {
-                style: yaml.safe_load(
-                    (roles / "statsd_exporter" / "files" / f"{style}.yaml").read_text(encoding="utf-8")
-                )
-                for style in ("dog_statsd", "statsd")
-            },
             "replicas": replicas or {},
             "kubernetes": kubernetes or {},
         }
         data = merged(demo_data(self.demo, self.home.shift), changes or {})
-        return make_plan(self.home.name(self.demo), data, context)
+        return make_plan(self.home.name(self.demo), data, complete_context(context))
 
     def run(self, plan: Any, **options: Any) -> dict[str, Any]:
         keys = (
@@ -82,9 +74,9 @@ class Deployment:
         )
         supervisord = {"executable": f"{CACHE}/supervisor-4.3.0/bin/supervisord"}
         where = {
-            key: self.home.variables[f"runtime_{key}"]
+            key: self.home.variables[f"deployment_{key}"]
             for key in ("cluster", "timeout")
-            if f"runtime_{key}" in self.home.variables
+            if f"deployment_{key}" in self.home.variables
         }
         known = {key: plan[key] for key in keys if key in plan}
         return module_answer(demo_deploy, {**known, "supervisord": supervisord, **where, **options})

@@ -16,6 +16,7 @@ from ansible.template import Templar, trust_as_template
 
 from ansible_collections.meshlab.envoy.plugins.filter.plan import FilterModule
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.plan import make_plan
+from ansible_collections.meshlab.envoy.plugins.plugin_utils._planner_defaults import complete_context
 
 DEMO: dict[str, Any] = {"summary": "s", "ports": 20000, "services": {"web": {"app": {}}}}
 CONTEXT: dict[str, Any] = {"platform": "local", "folder": "/state", "python": {"executable": "python3"}}
@@ -26,7 +27,7 @@ def plan(*arguments: Any, **options: Any) -> Any:
 
 
 def test_it_is_make_plan() -> None:
-    assert plan(DEMO, "shop", CONTEXT) == make_plan("shop", DEMO, CONTEXT)
+    assert plan(DEMO, "shop", CONTEXT) == make_plan("shop", DEMO, complete_context(CONTEXT))
 
 
 @pytest.mark.parametrize(

@@ -2,16 +2,27 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Action: makes a host run workloads."""
+"""The action of demo_deploy: runs in this process on localhost, and sends other hosts only what they use of a plan."""
 
 from __future__ import annotations
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._deploy.deploy_options import ARGUMENTS, perform
-from ansible_collections.meshlab.envoy.plugins.plugin_utils._local_execution import HereOrThereAction
+from typing import Any
+
+from ansible_collections.meshlab.envoy.plugins.module_utils._deploy.deploy_options import (
+    ARGUMENTS,
+    perform,
+    used_part,
+)
+from ansible_collections.meshlab.envoy.plugins.plugin_utils._local_execution import LocalExecutionAction
 
 
-class ActionModule(HereOrThereAction):
-    """Runs the module of the same name."""
+class ActionModule(LocalExecutionAction):
+    """The action of the module of the same name."""
 
     arguments = ARGUMENTS
     perform = staticmethod(perform)
+
+    def sent_options(self, options: dict[str, Any]) -> dict[str, Any]:
+        """Return the options without the keys of the plan that a deployment does not use, such as traffic and assertions."""
+        plan = options.get("plan")
+        return {**options, "plan": used_part(plan)} if isinstance(plan, dict) else options

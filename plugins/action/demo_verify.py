@@ -17,16 +17,16 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._verify.verify_optio
     NEEDED,
     perform,
 )
-from ansible_collections.meshlab.envoy.plugins.plugin_utils._local_execution import HereOrThereAction
+from ansible_collections.meshlab.envoy.plugins.plugin_utils._local_execution import LocalExecutionAction
 
 
-class ActionModule(HereOrThereAction):
+class ActionModule(LocalExecutionAction):
     """Runs the module of the same name."""
 
     arguments = ARGUMENTS
     perform = staticmethod(perform)
 
-    def sent(self, options: dict[str, Any]) -> dict[str, Any]:
+    def sent_options(self, options: dict[str, Any]) -> dict[str, Any]:
         """Of a plan, its workloads and what nobody watches stay here."""
         plan = options.get("plan")
         if isinstance(plan, dict):

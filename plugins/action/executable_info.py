@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Action: looks for a program."""
+"""The action of executable_info: runs in this process on localhost."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._common.executable_v
     ARGUMENTS,
     perform,
 )
-from ansible_collections.meshlab.envoy.plugins.plugin_utils._local_execution import HereOrThereAction
+from ansible_collections.meshlab.envoy.plugins.plugin_utils._local_execution import LocalExecutionAction
 
 
-class ActionModule(HereOrThereAction):
-    """Runs the module of the same name."""
+class ActionModule(LocalExecutionAction):
+    """The action of the module of the same name."""
 
     arguments = ARGUMENTS
     perform = staticmethod(perform)

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Runs a module's work in the controller's own process where the managed host is this very machine.
+"""Runs a module in the controller's process when the managed host is the controller itself.
 
-Handing a module to a host costs more than these modules' work: packing its code (0.4 s of CPU for a hundred files), a Python to start and
-the packed code to compile once more. None of that is needed where the host is here, and the same function does the work either way.
+To send a module to a host costs more than these modules' work: Ansible packs its code (0.4 s of CPU for a hundred files), starts
+Python and compiles the code once more. On the controller the same function runs without that.
 """
 
 from __future__ import annotations
@@ -19,33 +19,35 @@ Options = dict[str, Any]
 Result = dict[str, Any]
 
 
-class HereOrThereAction(ActionBase):
-    """An action whose module is `perform` over `arguments`: done here where that is the same, else on the host."""
+class LocalExecutionAction(ActionBase):
+    """An action whose module is the function `perform` with the argument spec `arguments`."""
 
-    # The module's argument spec, and its work: (options, check_mode) → result; a result with `failed` is a failure.
+    # The module's argument spec, and its function (options, check_mode) → result. A result with `failed` is a failure.
     arguments: dict[str, dict[str, Any]]
     perform: Callable[[Options, bool], Result]
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> Result:
+        """Return the module's result, from this process or from the managed host."""
         result: Result = super().run(tmp, task_vars)
-        return result | (self._here() if self._is_here() else self._there(task_vars))
+        return result | (self._run_in_process() if self._is_local() else self._run_on_host(task_vars))
 
-    def _there(self, task_vars: dict[str, Any] | None) -> Result:
-        return dict(self._execute_module(module_args=self.sent(dict(self._task.args)), task_vars=task_vars))
-
-    def sent(self, options: Options) -> Options:
-        """Return the options that the host needs."""
+    def sent_options(self, options: Options) -> Options:
+        """Return the options to send to the managed host."""
         return options
 
-    def _here(self) -> Result:
-        _checked, options = self.validate_argument_spec(argument_spec=self.arguments)
+    def _run_on_host(self, task_vars: dict[str, Any] | None) -> Result:
+        options = self.sent_options(dict(self._task.args))
+        return dict(self._execute_module(module_args=options, task_vars=task_vars))
+
+    def _run_in_process(self) -> Result:
+        _validation, options = self.validate_argument_spec(argument_spec=self.arguments)
         result = type(self).perform(options, self._task.check_mode)
         if not self._task.diff:
             result.pop("diff", None)
         return result
 
-    def _is_here(self) -> bool:
-        """Whether the module would run on this machine, as this user, in this environment, and to its end."""
+    def _is_local(self) -> bool:
+        """Return whether the module would run on this machine, as this user, in this environment, and to its end."""
         task = self._task
         return (
             self._connection.transport == "local"

@@ -60,26 +60,15 @@ class Deployment:
         return make_plan(self.home.name(self.demo), data, complete_context(context))
 
     def run(self, plan: Any, **options: Any) -> dict[str, Any]:
-        keys = (
-            "name",
-            "platform",
-            "folder",
-            "files",
-            "directories",
-            "certificates",
-            "checks",
-            "workloads",
-            "admins",
-            "manifests",
-        )
-        supervisord = {"executable": f"{CACHE}/supervisor-4.3.0/bin/supervisord"}
         where = {
             key: self.home.variables[f"deployment_{key}"]
             for key in ("cluster", "timeout")
             if f"deployment_{key}" in self.home.variables
         }
-        known = {key: plan[key] for key in keys if key in plan}
-        return module_answer(demo_deploy, {**known, "supervisord": supervisord, **where, **options})
+        supervisord = f"{CACHE}/supervisor-4.3.0/bin/supervisord"
+        return module_answer(
+            demo_deploy, {"plan": plan, "supervisord_executable": supervisord, **where, **options}
+        )
 
     def verify(self, plan: Any, timeout: float = 0.5) -> dict[str, Any]:
         needed = {key: plan[key] for key in ("endpoints", "traffic", "assertions")}

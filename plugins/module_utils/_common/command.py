@@ -15,6 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._common import executables
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.error_text import error_text
+
 # The exit code of a command that was stopped after its timeout, as coreutils' `timeout` has it.
 TIMED_OUT = 124
 
@@ -118,16 +121,6 @@ def program_fingerprint(program: str) -> str:
 
 
 def not_started(program: str, error: OSError) -> CommandNotStarted:
-    """Return the error for `program` that could not be started, in a sentence that says what to do."""
-    if error.errno in (errno.ENOENT, errno.ENOTDIR):
-        problem = "does not exist" if "/" in program else "is in no folder of PATH"
-        return CommandNotStarted(f"{program} {problem}. Install it, or correct its path.", is_missing=True)
-    if error.errno in (errno.EACCES, errno.EPERM):
-        return CommandNotStarted(
-            f"{program} is not executable for this user. Run `chmod +x {program}`, or use become."
-        )
-    if error.errno == errno.ENOEXEC:
-        return CommandNotStarted(
-            f"{program} is not a program for this machine ({os.uname().machine}). Use the build for this architecture."
-        )
-    return CommandNotStarted(f"{program} cannot be started: {error.strerror}.")
+    """Return the error for `program`, whose start raised `error`, with the reason and what to do."""
+    text = executables.problem(program, Path("/")) or f"{program} cannot be started: {error_text(error)}"
+    return CommandNotStarted(f"{text}.", is_missing=error.errno in (errno.ENOENT, errno.ENOTDIR))

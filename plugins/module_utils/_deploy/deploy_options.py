@@ -2,165 +2,98 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""workloads as a function: its options in, its result out."""
+"""The module demo_deploy as a function from its options to its result."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import SpecError
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import DesiredFiles
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.errors import ConfigRefused
 from ansible_collections.meshlab.envoy.plugins.module_utils._deploy.deployment import (
-    Done,
-    Request,
-    absent,
-    present,
+    DeployRequest,
+    DeployResult,
+    deploy,
+    teardown,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._deploy.plan_input import (
+    IDENTITY,
+    USED,
+    check_plan,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.cluster_options import CLUSTER_ARGS
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer import (
     PlatformFailed,
     PlatformRefused,
-    ended,
+    as_sentence,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.live_config import (
-    Asked,
-    Members,
-)
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.registry import DEPLOYERS
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import Workload, WorkloadError
 
-TEXT = {"type": "str"}
-NEEDED = {"type": "str", "required": True}
-STRINGS = {"type": "list", "elements": "str"}
-
-
-def _list(**options: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "list", "elements": "dict", "options": options}
-
-
-WORKLOAD: dict[str, dict[str, Any]] = {
-    "name": NEEDED,
-    "command": {**STRINGS, "required": True},
-    "image": TEXT,
-    "environment": {"type": "dict"},
-    "mounts": _list(source=NEEDED, target=NEEDED, writable={"type": "bool", "default": False}),
-    "ports": _list(
-        number={"type": "int", "required": True},
-        published={"type": "int"},
-        protocol={"type": "str", "choices": ["tcp", "udp"], "default": "tcp"},
-        name=TEXT,
-        scheme=TEXT,
-        peers=STRINGS,
-        metrics={"type": "bool"},
-    ),
-    "probe": {
-        "type": "dict",
-        "options": {
-            "kind": {"type": "str", "choices": ["http", "tcp", "none"], "default": "none"},
-            "host": {"type": "str", "default": "127.0.0.1"},
-            "port": {"type": "int", "default": 0},
-            "path": {"type": "str", "default": "/"},
-            "command": STRINGS,
-            "private": {"type": "bool"},
-        },
-    },
-    "network": TEXT,
-    "directory": TEXT,
-    "aliases": STRINGS,
-    "hostname": TEXT,
-    "user": TEXT,
-    "memory_mb": {"type": "int"},
-    "cpus": {"type": "float"},
-    "init": {"type": "bool"},
-    "stop_signal": TEXT,
-    "stop_seconds": {"type": "int"},
-    "drain": TEXT,
-    "after": STRINGS,
-    "digest": TEXT,
-    "group": TEXT,
-    "replicas": {"type": "int"},
-    "container": TEXT,
-    "sidecar": {"type": "bool"},
-}
-CERTIFICATE: dict[str, dict[str, Any]] = {
-    "path": NEEDED,
-    "names": {**STRINGS, "required": True},
-    "addresses": {**STRINGS, "default": []},
-    "mode": {"type": "str", "default": "0600"},
-    "days": {"type": "int", "default": 365},
-    "renew_days": {"type": "int", "default": 30},
-}
-CHECK: dict[str, dict[str, Any]] = {
-    "name": NEEDED,
-    "command": {**STRINGS, "required": True},
-    "image": TEXT,
-    "version": TEXT,
-    "files": {**_list(path=NEEDED, content=NEEDED), "default": []},
-    "validated_files": {**STRINGS, "default": []},
-}
 ARGUMENTS: dict[str, dict[str, Any]] = {
-    "name": NEEDED,
-    "platform": {
-        "type": "str",
-        "choices": ["local", "docker", "kubernetes", "openshift"],
-        "default": "local",
-    },
-    "folder": {"type": "path", "required": True},
+    "plan": {"type": "dict"},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "name": {"type": "str"},
+    "platform": {"type": "str", "choices": list(DEPLOYERS)},
+    "folder": {"type": "path"},
     "bind": {"type": "str", "default": "127.0.0.1"},
-    "files": {
-        **_list(path=NEEDED, content=NEEDED, mode={"type": "str", "default": "0644"}, live=TEXT),
-        "default": [],
-    },
-    "directories": {**_list(path=NEEDED, mode={"type": "str", "default": "0755"}), "default": []},
-    "certificates": {**_list(**CERTIFICATE), "default": []},
-    "checks": {**_list(**CHECK), "default": []},
-    "workloads": {**_list(**WORKLOAD), "default": []},
-    "admins": {
-        **_list(
-            proxy=NEEDED,
-            url=NEEDED,
-            workload=TEXT,
-            pods={
-                "type": "dict",
-                "options": {
-                    "selector": NEEDED,
-                    "container": {"type": "str", "default": "envoy"},
-                    "port": {"type": "int", "default": 9901},
-                },
-            },
-            members={"type": "dict"},
-        ),
-        "default": [],
-    },
-    "manifests": {"type": "list", "elements": "dict", "default": []},
+    "supervisord_executable": {"type": "path", "default": "supervisord"},
     **CLUSTER_ARGS,
-    "supervisord": {
-        "type": "dict",
-        "default": {},
-        "options": {"executable": {"type": "str", "default": "supervisord"}},
-    },
     "timeout": {"type": "float", "default": 60},
     "confirm_timeout": {"type": "float", "default": 60},
     "drain_timeout": {"type": "float", "default": 10},
 }
 
 
-def request_of(options: dict[str, Any], check_mode: bool) -> Request:
-    """Return what `options` ask for. Raises ConfigRefused, WorkloadError."""
-    return Request(
-        name=options["name"],
-        platform=options["platform"],
-        folder=Path(options["folder"]),
-        wanted=DesiredFiles.from_plan(options),
-        workloads=tuple(Workload.from_dict(one) for one in options["workloads"]),
-        runs={one["proxy"]: one["workload"] or one["proxy"] for one in options["admins"]},
-        manifests=tuple(options["manifests"]),
-        asked={one["proxy"]: _asked(one) for one in options["admins"] if one.get("pods")},
+def used_part(plan: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the keys of a plan that a deployment uses; the action plugin sends only these to the host."""
+    return {key: plan[key] for key in (*IDENTITY, *USED) if key in plan}
+
+
+def request_of(options: Mapping[str, Any], check_mode: bool) -> DeployRequest:
+    """Return the request that the module's options describe.
+
+    Args:
+        options: The module's options, as ARGUMENTS has them.
+        check_mode: Whether to change nothing.
+
+    Raises:
+        SpecError: `plan`, or one of `name`, `platform` and `folder`, is missing; or the plan has a wrong key or value.
+        ConfigRefused: Two files have the same path, or a path leaves the folder.
+        WorkloadError: A workload has a wrong value.
+    """
+    is_present = options["state"] == "present"
+    plan = options.get("plan")
+    if plan is None:
+        if is_present:
+            raise SpecError("plan: is missing. Set it to a plan of meshlab.envoy.demo_plan")
+        plan = {key: options.get(key) for key in IDENTITY}
+        for key, value in plan.items():
+            if not value:
+                raise SpecError(
+                    f"{key}: is missing. Without a plan, state=absent needs {', '.join(IDENTITY)}"
+                )
+    else:
+        check_plan(plan)
+        if plan["platform"] not in DEPLOYERS:
+            raise SpecError(f"plan.platform: expected one of {', '.join(DEPLOYERS)}, got {plan['platform']}")
+    plan = plan if is_present else {key: plan[key] for key in IDENTITY}
+    return DeployRequest(
+        name=plan["name"],
+        platform=plan["platform"],
+        folder=Path(os.path.expanduser(os.path.expandvars(plan["folder"]))),
+        files=DesiredFiles.from_plan(plan),
+        workloads=tuple(Workload.from_dict(one) for one in plan.get("workloads") or ()),
+        admins=tuple(plan.get("admins") or ()),
+        manifests=tuple(plan.get("manifests") or ()),
         cluster=options.get("cluster") or {},
         bind=options["bind"],
-        supervisord=(options["supervisord"] or {}).get("executable") or "supervisord",
+        supervisord=options["supervisord_executable"],
         timeout=options["timeout"],
         confirm_timeout=options["confirm_timeout"],
         drain_timeout=options["drain_timeout"],
@@ -168,36 +101,27 @@ def request_of(options: dict[str, Any], check_mode: bool) -> Request:
     )
 
 
-def _asked(admin: dict[str, Any]) -> Asked:
-    members = {
-        str(name): Members(str(one["selector"]), int(one["hosts"]))
-        for name, one in (admin.get("members") or {}).items()
-    }
-    return Asked(**{**admin["pods"], "members": members})
-
-
-def perform(options: dict[str, Any], check_mode: bool) -> dict[str, Any]:
-    """Return the result, with a diff; `failed` is in it where something went wrong, told in `msg`."""
-    done = Done()
-    failed = ""
+def perform(options: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
+    """Return the module's result with a diff. After an error it has `failed` and `msg` too."""
+    result = DeployResult()
+    message = ""
     try:
         request = request_of(options, check_mode)
         if options["state"] == "absent":
-            absent(request, done)
+            teardown(request, result)
         else:
-            present(request, done)
-    except PlatformRefused as error:
-        failed = f"{ended(error)} Nothing was changed."
-    except (ConfigRefused, PlatformFailed, WorkloadError) as error:
-        failed = str(error)
+            deploy(request, result)
+    except (PlatformRefused, SpecError, WorkloadError) as error:
+        message = f"{as_sentence(error)} Nothing was changed."
+    except (ConfigRefused, PlatformFailed) as error:
+        message = str(error)
     except OSError as error:
-        failed = f"{error.filename or 'The host'}: {error.strerror or error}; correct that and run again."
+        message = f"{error.filename or 'This host'}: {error.strerror or error}. Correct that and run again."
     except Exception as error:
-        failed = f"A mistake in meshlab.envoy, please report it: {type(error).__name__}: {error}"
-    result = asdict(done)
-    result["warnings"] = result.pop("remarks")
-    if failed:
-        # What was written and started until then stays to be looked at; a run that is not refused goes on from there.
-        result["changed"] = done.changed and bool({"write", "start"} & {*done.seconds})
-        result |= {"failed": True, "msg": failed}
-    return result
+        message = f"Internal error of meshlab.envoy, please report it: {type(error).__name__}: {error}"
+    answer = asdict(result)
+    if message:
+        # Files that were written and workloads that were started stay; the next run continues from there.
+        answer["changed"] = result.changed and bool({"write", "start"} & {*result.seconds})
+        answer |= {"failed": True, "msg": message}
+    return answer

@@ -2,7 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The order of a change: preflight → prepare → write → start → ready → live → retire; and its opposite."""
+"""Deploys a plan on any platform, and tears it down.
+
+The phases of a deployment are preflight, prepare, write, start, ready, live, discovery and remove. This module has no platform in
+it: what a phase does is up to the platform's `Deployer`.
+"""
 
 from __future__ import annotations
 
@@ -26,49 +30,46 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._config.files import
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.prepare import prepare
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.transaction import Transaction
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer import (
-    Applied,
+    AppliedChanges,
     Deployer,
+    DeploymentSpec,
     PlatformRefused,
     PlatformUnavailable,
-    ended,
-    names,
+    as_sentence,
+    sorted_names,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker import (
-    documents as compose_documents,
-)
-from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.deploy import Compose
-from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes import (
-    documents as kubernetes_documents,
-)
-from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.deploy import Kubernetes
-from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.live_config import Asked
-from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local import (
-    documents as local_documents,
-)
-from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.deploy import Local
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.registry import deployer_class
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import Workload
-
-DOCUMENTS = {
-    "local": local_documents.FILE,
-    "docker": compose_documents.FILE,
-    "kubernetes": kubernetes_documents.FILE,
-    "openshift": kubernetes_documents.FILE,
-}
 
 
 @dataclass(frozen=True)
-class Request:
-    """What is asked of a host. `runs` says which workload runs a proxy that is asked through its admin."""
+class DeployRequest:
+    """One deployment or teardown.
+
+    Attributes:
+        name: The name of the demo.
+        platform: The name of the platform, as in `registry.DEPLOYERS`.
+        folder: The state folder on this host.
+        files: The files, directories, certificates and checks of the state folder.
+        workloads: The workloads.
+        admins: The plan's `admins`: where the admin interface of each proxy is.
+        manifests: The objects of a cluster.
+        cluster: The options of the Kubernetes client.
+        bind: The address that published ports are bound to.
+        supervisord: The supervisord executable.
+        timeout: Seconds until all workloads are ready.
+        confirm_timeout: Seconds for a running proxy to confirm each step of its new files.
+        drain_timeout: Seconds to wait for connections of before the change.
+        check_mode: Whether to change nothing and predict the result.
+    """
 
     name: str
     platform: str
     folder: Path
-    wanted: DesiredFiles = field(default_factory=DesiredFiles)
+    files: DesiredFiles = field(default_factory=DesiredFiles)
     workloads: tuple[Workload, ...] = ()
-    runs: Mapping[str, str] = field(default_factory=dict)
-    # Of a cluster: its objects, where the proxies of its pods are asked, and how it is reached.
+    admins: tuple[Mapping[str, Any], ...] = ()
     manifests: tuple[Mapping[str, Any], ...] = ()
-    asked: Mapping[str, Asked] = field(default_factory=dict)
     cluster: Mapping[str, Any] = field(default_factory=dict)
     bind: str = "127.0.0.1"
     supervisord: str = "supervisord"
@@ -79,8 +80,8 @@ class Request:
 
 
 @dataclass
-class Done:
-    """What was done, or in check mode would be; filled while it is, so that a failure can tell it too."""
+class DeployResult:
+    """What was changed, or in check mode would be changed. It is filled phase by phase, so that it is right after an error too."""
 
     changed: bool = False
     started: tuple[str, ...] = ()
@@ -89,20 +90,21 @@ class Done:
     objects: tuple[str, ...] = ()
     files: list[str] = field(default_factory=list)
     diff: list[dict[str, Any]] = field(default_factory=list)
-    remarks: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
 
-    def add(self, applied: Applied) -> None:
-        self.started = names((*self.started, *applied.started))
-        self.restarted = names((*self.restarted, *applied.restarted))
-        self.removed = names((*self.removed, *applied.removed))
-        self.objects = names((*self.objects, *applied.objects))
+    def add(self, applied: AppliedChanges) -> None:
+        """Add the changes of one phase."""
+        self.started = sorted_names((*self.started, *applied.started))
+        self.restarted = sorted_names((*self.restarted, *applied.restarted))
+        self.removed = sorted_names((*self.removed, *applied.removed))
+        self.objects = sorted_names((*self.objects, *applied.objects))
         self.diff += applied.diff
         self.changed = self.changed or applied.changed
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
-        """Count the seconds that a phase takes."""
+        """Measure the seconds of a phase."""
         start = time.monotonic()
         try:
             yield
@@ -110,179 +112,221 @@ class Done:
             self.seconds[name] = round(self.seconds.get(name, 0) + time.monotonic() - start, 3)
 
 
-def deployer_of(request: Request) -> Deployer:
-    """Return the platform that was asked for. Raises PlatformRefused for a folder that cannot be one's own."""
+def deploy(request: DeployRequest, result: DeployResult) -> None:
+    """Make the platform run the workloads of a request, with its files.
+
+    Everything that can prevent the deployment is checked first. Then files are written, new workloads are started, and when
+    all are ready the files that running proxies watch are replaced and confirmed. Workloads that are not listed any more are
+    removed last. A second call with the same request changes nothing; a call after an interrupted one completes it.
+
+    Args:
+        request: What to deploy.
+        result: Is filled while the phases run.
+
+    Raises:
+        PlatformRefused: A problem was found before anything was changed.
+        ConfigRefused: A check or a proxy rejected a file; the text says what was rolled back.
+        PlatformFailed: A workload did not start or is not ready in time. Files that were written stay.
+
+    Example:
+        >>> request = DeployRequest("shop", "local", Path("/nonexistent"), check_mode=True)
+        >>> deploy(request, DeployResult())
+        Traceback (most recent call last):
+          ...
+        ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer.PlatformRefused: plan.files: has no
+        supervisord.conf, the document of the platform local. Use a plan of meshlab.envoy.demo_plan
+    """
+    with closing(_deployer(request)) as deployer:
+        document = _document(request, deployer.document_path)
+        _deploy(request, deployer, document, result)
+
+
+def teardown(request: DeployRequest, result: DeployResult) -> None:
+    """Stop the workloads of a demo and remove its files; of a folder only what this collection wrote.
+
+    Args:
+        request: The name, the platform and the folder of the deployment; files and workloads are not used.
+        result: Is filled while the phases run.
+
+    Raises:
+        PlatformRefused: The folder belongs to a deployment on another platform or cluster.
+        PlatformFailed: A workload cannot be removed.
+
+    Example:
+        >>> result = DeployResult()
+        >>> teardown(DeployRequest("shop", "local", Path("/nonexistent")), result)
+        >>> result.changed
+        False
+    """
+    with closing(_deployer(request)) as deployer:
+        _teardown(request, deployer, Path(os.path.realpath(request.folder)), result)
+
+
+def _deployer(request: DeployRequest) -> Deployer:
     folder = Path(os.path.realpath(request.folder))
     if folder in (Path("/"), Path.home().resolve()):
-        raise PlatformRefused(f"{folder} cannot be the folder of a demo: choose one of its own")
-    if request.platform == "docker":
-        return Compose(request.name, folder, request.workloads, request.bind)
-    if request.platform in ("kubernetes", "openshift"):
-        live: dict[str, list[str]] = {}
-        for file in request.wanted.files:
-            if file.live:
-                live.setdefault(file.live, []).append(file.path)
-        return Kubernetes(
-            request.name,
-            folder,
-            request.workloads,
-            request.manifests,
-            request.asked,
-            live,
-            request.cluster,
+        raise PlatformRefused(
+            f"{folder} cannot be a state folder, because teardown removes it. Choose another folder"
         )
-    return Local(folder, request.workloads, request.bind, request.supervisord)
+    watched: dict[str, list[str]] = {}
+    for file in request.files.files:
+        if file.live:
+            watched.setdefault(file.live, []).append(file.path)
+    spec = DeploymentSpec(
+        name=request.name,
+        folder=folder,
+        workloads=request.workloads,
+        bind=request.bind,
+        manifests=request.manifests,
+        admins=request.admins,
+        watched_files=watched,
+        cluster=request.cluster,
+        supervisord=request.supervisord,
+    )
+    return deployer_class(request.platform)(spec)
 
 
-def present(request: Request, done: Done) -> None:
-    """Make the host run what is asked. Raises ConfigRefused, PlatformRefused, PlatformFailed."""
-    with closing(deployer_of(request)) as deployer:
-        _present(request, deployer, _document(request), done)
-
-
-def _present(request: Request, deployer: Deployer, document: str, done: Done) -> None:
-    with done.phase("preflight"):
-        _preflight(deployer, state_file.load(request.folder), request, done)
-    with done.phase("prepare"):
+def _deploy(request: DeployRequest, deployer: Deployer, document: str, result: DeployResult) -> None:
+    with result.phase("preflight"):
+        _preflight(deployer, state_file.load(request.folder), request, result)
+    with result.phase("prepare"):
         change = prepare(
             request.folder,
-            request.wanted,
+            request.files,
             check_mode=request.check_mode,
-            targets=deployer.places(),
-            # In check mode nothing is remembered, and it may be that nobody knows yet.
-            location="" if request.check_mode else deployer.where(),
+            targets=deployer.config_targets(),
+            # Check mode stores nothing, and the location may still be unknown.
+            location="" if request.check_mode else deployer.location(),
         )
     with change:
-        done.changed, done.files, done.diff = change.changed, change.changed_files(), change.diff
+        result.changed, result.files, result.diff = change.changed, change.changed_files(), change.diff
         try:
-            _carry_out(request, deployer, change, document, done)
+            _apply(request, deployer, change, document, result)
         finally:
-            done.remarks += change.warnings
+            result.warnings += change.warnings
 
 
-def _carry_out(request: Request, deployer: Deployer, change: Transaction, document: str, done: Done) -> None:
+def _apply(
+    request: DeployRequest, deployer: Deployer, change: Transaction, document: str, result: DeployResult
+) -> None:
     if request.check_mode:
-        with done.phase("predict"):
-            done.add(_predicted(deployer, document, done))
+        with result.phase("predict"):
+            result.add(_predict(deployer, document, result))
         return
     if change.changed:
-        with done.phase("write"):
-            restarting = (
-                _restarting(request, deployer, document) if DOCUMENTS[request.platform] in done.files else ()
-            )
-            change.write(restarting)
-    with done.phase("start"):
-        done.add(deployer.apply())
-    with done.phase("ready"):
-        deployer.ready(request.timeout)
+        with result.phase("write"):
+            is_new_document = deployer.document_path in result.files
+            change.write(_restarting_proxies(request, deployer, document) if is_new_document else ())
+    with result.phase("start"):
+        result.add(deployer.apply())
+    with result.phase("ready"):
+        deployer.wait_until_ready(request.timeout)
     if change.changed:
-        with done.phase("live"):
+        with result.phase("live"):
             change.confirm_started()
             change.go_live(request.confirm_timeout, request.drain_timeout)
-    if done.changed:
-        with done.phase("settle"):
-            deployer.settle(request.timeout)
-    with done.phase("retire"):
-        done.add(deployer.retire())
+    if result.changed:
+        with result.phase("discovery"):
+            deployer.wait_until_discovered(request.timeout)
+    with result.phase("remove"):
+        result.add(deployer.remove_unlisted())
         if change.changed:
             change.finish()
 
 
-def _preflight(deployer: Deployer, written: state_file.FolderState, request: Request, done: Done) -> None:
+def _preflight(
+    deployer: Deployer, stored: state_file.FolderState, request: DeployRequest, result: DeployResult
+) -> None:
     check_mode = request.check_mode
     try:
-        _check_where(deployer, written, request.folder)
+        _check_location(deployer, stored, request.folder)
         deployer.preflight()
-        if lacking := deployer.lacking():
+        if missing := deployer.missing_images():
             if check_mode:
-                done.remarks.append(f"Images that are not here yet would be pulled: {', '.join(lacking)}.")
+                result.warnings.append(
+                    f"Images that this host does not have would be pulled: {', '.join(missing)}."
+                )
                 return
-            deployer.fetch(lacking)
+            deployer.pull_images(missing)
     except PlatformUnavailable as error:
         if not check_mode:
             raise
-        done.remarks.append(ended(error))
+        result.warnings.append(as_sentence(error))
 
 
-def _check_where(deployer: Deployer, written: state_file.FolderState, folder: Path) -> None:
-    """What reads a folder's files live, and what its authority signed, would be out of reach from anywhere else."""
-    if written.location and written.location != deployer.where():
+def _check_location(deployer: Deployer, stored: state_file.FolderState, folder: Path) -> None:
+    """Refuse a folder of a deployment elsewhere: its workloads read these files, and trust the authority in it."""
+    if stored.location and stored.location != deployer.location():
         raise PlatformRefused(
-            f"{folder} is of what runs elsewhere ({written.location}, and not {deployer.where()}): take that down first, or have"
-            f" another folder for this one (deployment_folder); where there is no such place any more, remove {folder}"
+            f"{folder} belongs to a deployment on {stored.location}, but this run targets {deployer.location()}. Tear it down on"
+            f" {stored.location} first, or set deployment_folder to another folder. If {stored.location} does not exist any more,"
+            f" remove {folder}"
         )
 
 
-def _predicted(deployer: Deployer, document: str, done: Done) -> Applied:
+def _predict(deployer: Deployer, document: str, result: DeployResult) -> AppliedChanges:
     try:
         return deployer.predict(document)
     except PlatformUnavailable as error:
-        done.remarks.append(ended(error))
-        return Applied()
+        result.warnings.append(as_sentence(error))
+        return AppliedChanges()
 
 
-def _restarting(request: Request, deployer: Deployer, document: str) -> Sequence[str]:
-    """Return the proxies whose process ends in this change: nobody has to confirm their files.
+def _restarting_proxies(request: DeployRequest, deployer: Deployer, document: str) -> Sequence[str]:
+    """Return the proxies whose process is restarted by this change: it confirms no files before.
 
-    In a cluster others run on with those files until new ones serve, and a place of its own knows who does.
+    Where a platform has config targets, pods of the previous rollout serve until new ones are ready, and the target finds them.
     """
-    if deployer.places():
+    if deployer.config_targets():
         return ()
     try:
         restarted = deployer.predict(document).restarted
     except PlatformUnavailable:
         return ()
-    return [proxy for proxy, workload in request.runs.items() if workload in restarted]
+    return [one["proxy"] for one in request.admins if (one.get("workload") or one["proxy"]) in restarted]
 
 
-def _document(request: Request) -> str:
-    path = DOCUMENTS[request.platform]
-    for file in request.wanted.files:
+def _document(request: DeployRequest, path: str) -> str:
+    for file in request.files.files:
         if file.path == path:
             return file.content.decode()
     raise PlatformRefused(
-        f"files: there is no {path}, which says what runs on {request.platform}; the plan makes one"
+        f"plan.files: has no {path}, the document of the platform {request.platform}. Use a plan of meshlab.envoy.demo_plan"
     )
 
 
-def absent(request: Request, done: Done) -> None:
-    """Stop everything and remove what was written. Raises PlatformRefused, PlatformFailed."""
-    with closing(deployer_of(request)) as deployer:
-        _absent(request, deployer, Path(os.path.realpath(request.folder)), done)
-
-
-def _absent(request: Request, deployer: Deployer, folder: Path, done: Done) -> None:
-    with done.phase("prepare"):
-        written = state_file.load(folder)
-        _check_where(deployer, written, folder)
-        ours = [path for path in written.files if (folder / path).exists()]
-        done.files = sorted(ours)
-        done.diff = prepare(folder, DesiredFiles(), check_mode=True).diff if ours else []
-        left = deployer.leftovers()
-        done.changed = left or bool(ours) or (folder / STATE_FILE).exists()
+def _teardown(request: DeployRequest, deployer: Deployer, folder: Path, result: DeployResult) -> None:
+    with result.phase("prepare"):
+        stored = state_file.load(folder)
+        _check_location(deployer, stored, folder)
+        existing = [path for path in stored.files if (folder / path).exists()]
+        result.files = sorted(existing)
+        result.diff = prepare(folder, DesiredFiles(), check_mode=True).diff if existing else []
+        is_deployed = deployer.is_deployed()
+        result.changed = is_deployed or bool(existing) or (folder / STATE_FILE).exists()
     if request.check_mode:
-        if left:
-            done.removed = deployer.running()
+        if is_deployed:
+            result.removed = deployer.running_workloads()
         return
-    with done.phase("stop"):
-        if left:
-            done.removed = deployer.absent()
-    with done.phase("remove"):
+    with result.phase("stop"):
+        if is_deployed:
+            result.removed = deployer.remove_all()
+    with result.phase("remove"):
         if (folder / STATE_FILE).exists():
-            _remove(folder, written)
+            _remove_files(folder, stored)
             if folder.exists():
-                strange = ", ".join(sorted(one.name for one in folder.iterdir()))
-                done.remarks.append(f"{folder} stays, because somebody else's files are in it: {strange}.")
+                foreign = ", ".join(sorted(one.name for one in folder.iterdir()))
+                result.warnings.append(f"{folder} stays, because it has files of other programs: {foreign}.")
 
 
-def _remove(folder: Path, written: state_file.FolderState) -> None:
-    """Remove what this collection made in `folder`, and the folder itself where nothing else is in it."""
-    for path in written.files:
+def _remove_files(folder: Path, stored: state_file.FolderState) -> None:
+    """Remove what this collection wrote to `folder`, and the folder itself where nothing else is in it."""
+    for path in stored.files:
         (folder / path).unlink(missing_ok=True)
-    for path in (*written.directories, AUTHORITY, STAGING):
+    for path in (*stored.directories, AUTHORITY, STAGING):
         shutil.rmtree(folder / path, ignore_errors=True)
     for path in (LOCK, STATE_FILE):
         (folder / path).unlink(missing_ok=True)
-    for here, _folders, _files in os.walk(folder, topdown=False):
-        if not os.listdir(here):
-            Path(here).rmdir()
+    for current, _folders, _files in os.walk(folder, topdown=False):
+        if not os.listdir(current):
+            Path(current).rmdir()

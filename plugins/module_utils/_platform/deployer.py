@@ -2,128 +2,213 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a platform can do, whichever it is."""
+"""The interface that each platform implements to deploy a demo, with its input, result and errors."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.config_target import ConfigTarget
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import Workload
 
+# Number of log lines in the error about a workload that does not run.
 LAST_LINES = 8
 
 
 class PlatformRefused(Exception):
-    """Something that stands in the way, found before anything was changed: one sentence that says what to do."""
+    """A problem that was found before anything was changed. The text is one sentence that says what to do."""
 
 
 class PlatformUnavailable(PlatformRefused):
-    """What the host lacks (docker, a program) and may have by the time of the real run: in check mode a remark."""
+    """A missing prerequisite (Docker, an executable) that a task before this one may install: in check mode a warning."""
 
 
 class PlatformFailed(Exception):
-    """Workloads that did not start, or did not serve in time: which, and their last words."""
+    """Workloads that did not start or did not become ready: one report for each, with the last lines of its log."""
 
 
 @dataclass(frozen=True)
-class Applied:
-    """What was done to which workloads, by name."""
+class DeploymentSpec:
+    """What a deployer is made for: the workloads of one demo, and how to reach the platform.
+
+    Attributes:
+        name: The name of the demo, of its compose project and of the value of its label in a cluster.
+        folder: The state folder, absolute and without symbolic links.
+        workloads: The workloads of the demo.
+        bind: The address that published ports are bound to.
+        manifests: The objects of the demo in a cluster, Secrets included.
+        admins: The plan's `admins`: where the admin interface of each proxy is.
+        watched_files: For each proxy the paths, relative to `folder`, of the files that it watches.
+        cluster: The options of the Kubernetes client, as in the module option `cluster`.
+        supervisord: The supervisord executable, by path or by name in PATH.
+    """
+
+    name: str
+    folder: Path
+    workloads: tuple[Workload, ...] = ()
+    bind: str = "127.0.0.1"
+    manifests: tuple[Mapping[str, Any], ...] = ()
+    admins: tuple[Mapping[str, Any], ...] = ()
+    watched_files: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    cluster: Mapping[str, Any] = field(default_factory=dict)
+    supervisord: str = "supervisord"
+
+
+@dataclass(frozen=True)
+class AppliedChanges:
+    """The names of the workloads, and of a cluster's objects, that were changed or that a dry run would change.
+
+    Attributes:
+        started: Workloads that did not run before.
+        restarted: Workloads that ran and were replaced.
+        removed: Workloads that were stopped and removed.
+        objects: Objects of a cluster that were created, changed or deleted, as in `Deployment/front-proxy-edge`.
+        diff: Ansible's diff of these objects.
+    """
 
     started: tuple[str, ...] = ()
     restarted: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
-    # Of a cluster: objects that were made, changed or removed (`Deployment/front-proxy-edge`), and Ansible's diff of them.
     objects: tuple[str, ...] = ()
     diff: tuple[dict[str, Any], ...] = ()
 
     @property
     def changed(self) -> bool:
+        """Return whether anything differs."""
         return bool(self.started or self.restarted or self.removed or self.objects)
 
 
 class Deployer(Protocol):
-    """Runs the document that lies in the state folder.
+    """Deploys the workloads of one demo on one platform.
 
-    The order of a change is preflight, (the files are written), apply, ready, (what is live goes live), settle, retire.
+    `deploy` calls the methods in this order: location, preflight, missing_images, pull_images, config_targets, (the files are
+    written to the state folder), apply, wait_until_ready, (running proxies load their new files), wait_until_discovered,
+    remove_unlisted, close. In check mode predict replaces everything after config_targets. `teardown` calls location,
+    is_deployed, running_workloads (check mode) or remove_all, close.
+
+    Until apply is called, nothing on the platform is changed except that images are pulled. Each method can raise
+    PlatformUnavailable where the platform itself does not answer.
     """
 
-    def where(self) -> str:
-        """Return where the workloads run, in words that are the same each time. Raises PlatformRefused where that is not known."""
+    document_path: str
+    """The path, relative to the state folder, of the file that describes the workloads to this platform."""
+
+    def __init__(self, spec: DeploymentSpec) -> None:
+        """Make a deployer. Nothing is read or changed."""
+
+    def location(self) -> str:
+        """Return a text that identifies where the workloads run; the state folder stores it and refuses another one.
+
+        Raises:
+            PlatformRefused: The location is unknown, for example because no cluster is configured.
+        """
 
     def preflight(self) -> None:
-        """Raise PlatformRefused where something stands in the way; change nothing."""
+        """Check everything that can prevent the deployment, and change nothing.
 
-    def places(self) -> Mapping[str, ConfigTarget]:
-        """Return where each proxy's watched files are when that is not the state folder, by proxy; known after the preflight."""
+        Raises:
+            PlatformRefused: A port is in use, an executable is for another architecture, the API server rejects an object.
+        """
 
-    def lacking(self) -> tuple[str, ...]:
-        """Return what has to be fetched first: images that are not on this host."""
+    def config_targets(self) -> Mapping[str, ConfigTarget]:
+        """Return, by proxy, where its watched files are when that is not the state folder. Call it after preflight."""
 
-    def fetch(self, lacking: Iterable[str]) -> None:
-        """Fetch it. Raises PlatformRefused for what cannot be had."""
+    def missing_images(self) -> tuple[str, ...]:
+        """Return the images that have to be pulled before apply."""
 
-    def predict(self, document: str) -> Applied:
-        """Return what a run with `document` would do; change nothing."""
+    def pull_images(self, images: Iterable[str]) -> None:
+        """Pull images.
 
-    def apply(self) -> Applied:
-        """Start what is missing, restart what differs, leave everything else alone. Raises PlatformFailed."""
+        Raises:
+            PlatformRefused: An image does not exist or cannot be pulled; all such images are named.
+        """
 
-    def ready(self, timeout: float) -> None:
-        """Return when every workload serves. Raises PlatformFailed for those that end, or do not serve in time."""
+    def predict(self, document: str) -> AppliedChanges:
+        """Return what apply and remove_unlisted would do with the text `document` at `document_path`; change nothing."""
 
-    def settle(self, timeout: float) -> None:
-        """Return when what serves is known to those who ask for it. Raises PlatformFailed."""
+    def apply(self) -> AppliedChanges:
+        """Start what does not run and restart what differs from the document. Everything else keeps running.
 
-    def retire(self) -> Applied:
-        """Stop and remove what the document no longer names."""
+        Raises:
+            PlatformFailed: A workload cannot be started.
+        """
 
-    def running(self) -> tuple[str, ...]:
-        """Return the names of what runs, wanted or not."""
+    def wait_until_ready(self, timeout: float) -> None:
+        """Return when the probe of every workload succeeds.
 
-    def leftovers(self) -> bool:
-        """Whether `absent` has anything to do."""
+        Raises:
+            PlatformFailed: A workload ended, or is not ready after `timeout` seconds.
+        """
 
-    def absent(self) -> tuple[str, ...]:
-        """Stop everything, and remove whatever the platform itself left in the folder; return the names of what ran."""
+    def wait_until_discovered(self, timeout: float) -> None:
+        """Return when every proxy has discovered the endpoints of the workloads that it sends requests to.
+
+        Raises:
+            PlatformFailed: A proxy did not discover an endpoint within `timeout` seconds.
+        """
+
+    def remove_unlisted(self) -> AppliedChanges:
+        """Stop and remove the workloads of the demo that the document does not list any more.
+
+        Raises:
+            PlatformFailed: A workload cannot be removed.
+        """
+
+    def running_workloads(self) -> tuple[str, ...]:
+        """Return the names of the demo's workloads that run, listed or not."""
+
+    def is_deployed(self) -> bool:
+        """Return whether anything of the demo exists on the platform, so that remove_all has something to do."""
+
+    def remove_all(self) -> tuple[str, ...]:
+        """Stop and remove the workloads, and what the platform wrote to the state folder; return what ran.
+
+        Raises:
+            PlatformRefused: The workloads belong to another folder.
+            PlatformFailed: A workload cannot be removed.
+        """
 
     def close(self) -> None:
-        """Let go of what was opened to ask."""
+        """Close connections. Call it in any case."""
 
 
-class OnHost:
-    """What there is not to do for a platform whose workloads read the state folder itself."""
+class HostDeployer:
+    """The methods without work on platforms whose workloads read the state folder of this host."""
 
-    def places(self) -> Mapping[str, ConfigTarget]:
+    def config_targets(self) -> Mapping[str, ConfigTarget]:
+        """Return nothing: proxies watch the files in the state folder."""
         return {}
 
-    def settle(self, timeout: float) -> None:
-        """A name is known to all as soon as its workload runs."""
+    def wait_until_discovered(self, timeout: float) -> None:
+        """Return at once: names resolve as soon as a workload runs."""
 
     def close(self) -> None:
-        """Nothing is left open."""
+        """Return at once: no connection is kept."""
 
 
-def names(items: Iterable[str]) -> tuple[str, ...]:
-    """Return `items` once each, in order."""
+def sorted_names(items: Iterable[str]) -> tuple[str, ...]:
+    """Return the distinct names, sorted."""
     return tuple(sorted(set(items)))
 
 
-def ended(words: object) -> str:
-    """Return words with the end of a sentence, where they have none."""
-    text = str(words)
-    return text if text.endswith((".", "?")) else f"{text}."
+def as_sentence(text: object) -> str:
+    """Return a text with a full stop where it has no end mark."""
+    sentence = str(text)
+    return sentence if sentence.endswith((".", "?")) else f"{sentence}."
 
 
-def failure(sentences: Sequence[str]) -> PlatformFailed:
-    """Return one error for all workloads that failed."""
-    return PlatformFailed("\n".join(sentences))
+def with_last_lines(problem: str, lines: Sequence[str], log: str) -> str:
+    """Return an error text with the last lines of a log below it.
 
-
-def last_words(what: str, lines: Sequence[str], where: str) -> str:
-    """Return a sentence on a workload and what it said last."""
-    said = [line.rstrip()[:300] for line in lines if line.strip()][-LAST_LINES:]
-    if not said:
-        return f"{what}; it said nothing ({where})"
-    return "\n  ".join([f"{what}; its last lines ({where}):", *said])
+    Args:
+        problem: What is wrong with which workload, as in `edge ended with exit code 1`.
+        lines: The log's last lines. Empty lines are left out, long ones are cut at 300 characters.
+        log: The path of the log, or the command that prints it.
+    """
+    shown = [line.rstrip()[:300] for line in lines if line.strip()][-LAST_LINES:]
+    if not shown:
+        return f"{problem}. Its log is empty ({log})."
+    return "\n  ".join([f"{problem}. Last lines of its log ({log}):", *shown])

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which ports of this host are taken, and by whom."""
+"""Ports of this host that are in use, and the processes that use them."""
 
 from __future__ import annotations
 
@@ -16,19 +16,22 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.processes import PROC, name_of
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.host_processes import (
+    PROC,
+    process_name,
+)
 
+# The state of a listening socket in /proc/net/tcp (include/net/tcp_states.h).
 _LISTEN = "0A"
-_SOCKET = re.compile(r"socket:\[(\d+)\]")
+_SOCKET_LINK = re.compile(r"socket:\[(\d+)\]")
 
-
-# Of how many workloads a complaint names the ports.
-MOST_TOLD = 3
+# Number of workloads whose ports an error names.
+MOST_NAMED = 3
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """A port that `workload` is to have on `address`."""
+class NeededPort:
+    """A port that `workload` needs on `address`."""
 
     workload: str
     port: int
@@ -38,7 +41,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Listener:
-    """Somebody's port. `inode` names its socket, 0 where it is not known."""
+    """A port in use. `inode` identifies its socket; 0 where it is unknown."""
 
     port: int
     address: str
@@ -47,48 +50,46 @@ class Listener:
     inode: int = 0
 
 
-def taken(wanted: Iterable[Wanted], proc: Path = PROC) -> list[tuple[Wanted, Listener]]:
-    """Return each of `wanted` that has a listener in its way."""
-    wanted = list(wanted)
+def used_ports(needed: Iterable[NeededPort], proc: Path = PROC) -> list[tuple[NeededPort, Listener]]:
+    """Return each port of `needed` that is in use, with the listener that uses it."""
+    needed = list(needed)
     tables = [
         (protocol, proc / "net" / f"{protocol}{six}") for protocol in ("tcp", "udp") for six in ("", "6")
     ]
     if not tables[0][1].exists():
-        return [(one, found) for one in wanted if (found := _tried(one))]
-    used = {one.protocol for one in wanted}
+        return [(one, found) for one in needed if (found := _bind_conflict(one))]
+    used = {one.protocol for one in needed}
     listeners = [
         one
         for protocol, table in tables
         if protocol in used and table.exists()
-        for one in parse(table.read_text(), protocol)
+        for one in parse_table(table.read_text(), protocol)
     ]
-    return [(one, found) for one in wanted for found in listeners if in_the_way(one, found)]
+    return [(one, found) for one in needed for found in listeners if conflicts(one, found)]
 
 
-def in_the_way(wanted: Wanted, listener: Listener) -> bool:
-    """Whether both cannot listen at once."""
-    if (wanted.port, wanted.protocol) != (listener.port, listener.protocol):
+def conflicts(needed: NeededPort, listener: Listener) -> bool:
+    """Return whether a port cannot be bound while the listener exists. Addresses that are no IP addresses conflict."""
+    if (needed.port, needed.protocol) != (listener.port, listener.protocol):
         return False
-    mine, theirs = _address(wanted.address), _address(listener.address)
-    if mine is None or theirs is None:
+    own, other = _ip_address(needed.address), _ip_address(listener.address)
+    if own is None or other is None or own == other:
         return True
-    if mine == theirs:
+    # A listener on "::" accepts IPv4 too, which is the default of Linux (net.ipv6.bindv6only).
+    if other.is_unspecified and (other.version == 6 or own.version == 4):
         return True
-    # "::" takes IPv4 along, as Linux has it by default.
-    if theirs.is_unspecified and (theirs.version == 6 or mine.version == 4):
-        return True
-    return mine.is_unspecified and (mine.version == 6 or theirs.version == 4)
+    return own.is_unspecified and (own.version == 6 or other.version == 4)
 
 
-def parse(table: str, protocol: str) -> list[Listener]:
-    """Return who listens according to one of /proc/net/{tcp,tcp6,udp,udp6}."""
+def parse_table(table: str, protocol: str) -> list[Listener]:
+    """Return the listeners in the text of /proc/net/tcp, tcp6, udp or udp6 (proc_net_tcp in the kernel's documentation)."""
     found = []
     for line in table.splitlines()[1:]:
         columns = line.split()
         if len(columns) < 10 or (protocol == "tcp" and columns[3] != _LISTEN):
             continue
         address, _colon, port = columns[1].partition(":")
-        # The kernel writes an address as 32-bit words in the machine's own order.
+        # The kernel writes an address as 32-bit words in the byte order of the machine.
         packed = b"".join(bytes.fromhex(address[at : at + 8])[::-1] for at in range(0, len(address), 8))
         plain = ipaddress.ip_address(packed)
         found.append(Listener(int(port, 16), str(plain), protocol, int(columns[7]), int(columns[9])))
@@ -96,63 +97,71 @@ def parse(table: str, protocol: str) -> list[Listener]:
 
 
 def listens(pid: int, port: int, proc: Path = PROC) -> bool | None:
-    """Return whether somebody listens on a TCP port in the network of a process; None where it cannot be known."""
+    """Return whether a process listens on a TCP port in the network namespace of `pid`; None where that is not readable."""
     try:
         tables = [(proc / str(pid) / "net" / name).read_text() for name in ("tcp", "tcp6")]
     except OSError:
         return None
-    return any(one.port == port for table in tables for one in parse(table, "tcp"))
+    return any(one.port == port for table in tables for one in parse_table(table, "tcp"))
 
 
-def holder(inode: int, proc: Path = PROC) -> int | None:
-    """Return the process that has the socket `inode` open, where this user may know."""
+def socket_process(inode: int, proc: Path = PROC) -> int | None:
+    """Return the id of a process that has the socket `inode` open; None where this user can see none."""
     for folder in proc.iterdir():
-        if folder.name.isdigit() and inode in inodes(int(folder.name), proc):
+        if folder.name.isdigit() and inode in socket_inodes(int(folder.name), proc):
             return int(folder.name)
     return None
 
 
-def is_going(listener: Listener) -> bool:
-    """Whether nobody has the socket any more: a process that was killed holds its ports a moment longer than its files."""
-    visible = os.getuid() in (0, listener.uid)
-    return bool(listener.inode) and visible and holder(listener.inode) is None
+def is_closing(listener: Listener) -> bool:
+    """Return whether no process has the socket open: the kernel releases the port of a killed process after its files."""
+    is_visible = os.getuid() in (0, listener.uid)
+    return bool(listener.inode) and is_visible and socket_process(listener.inode) is None
 
 
-def inodes(pid: int, proc: Path = PROC) -> set[int]:
-    """Return the sockets that a process has open."""
+def socket_inodes(pid: int, proc: Path = PROC) -> set[int]:
+    """Return the inodes of the sockets that a process has open."""
     found = set()
     with contextlib.suppress(OSError):
         for link in os.scandir(proc / str(pid) / "fd"):
             with contextlib.suppress(OSError):
-                if match := _SOCKET.fullmatch(os.readlink(link.path)):
+                if match := _SOCKET_LINK.fullmatch(os.readlink(link.path)):
                     found.add(int(match[1]))
     return found
 
 
 def describe(listener: Listener) -> str:
-    """Say who has a port, as far as this user may know."""
-    pid = holder(listener.inode) if listener.inode else None
+    """Return the process of a listener, or its user where this user cannot see the process."""
+    pid = socket_process(listener.inode) if listener.inode else None
     if pid:
-        return f"process {pid} ({name_of(pid) or 'name unknown'})"
+        return f"process {pid} ({process_name(pid) or 'name unknown'})"
     return f"a process of user {listener.uid}" if listener.inode else "another process"
 
 
-def complaint(holders: Mapping[Wanted, str]) -> str:
-    """Say which ports are taken and by whom, in one sentence; of many the first few."""
+def conflict_text(holders: Mapping[NeededPort, str]) -> str:
+    """Return the error text for ports in use.
+
+    Args:
+        holders: What uses each needed port, as in `process 12 (envoy)` or `container web-1`.
+
+    Example:
+        >>> conflict_text({NeededPort("edge", 8080): "process 12 (envoy)"})
+        'port 8080 of edge is used by process 12 (envoy). Stop it, or choose another port'
+    """
     grouped: dict[tuple[str, str], list[str]] = {}
-    for one, who in holders.items():
-        grouped.setdefault((one.workload, who), []).append(str(one.port))
-    told = [
+    for one, holder in holders.items():
+        grouped.setdefault((one.workload, holder), []).append(str(one.port))
+    parts = [
         f"{'ports' if len(numbers) > 1 else 'port'} {', '.join(numbers)} of {workload}"
-        f" {'are' if len(numbers) > 1 else 'is'} taken by {who}"
-        for (workload, who), numbers in grouped.items()
+        f" {'are' if len(numbers) > 1 else 'is'} used by {holder}"
+        for (workload, holder), numbers in grouped.items()
     ]
-    if len(told) > MOST_TOLD:
-        told = [*told[:MOST_TOLD], f"so are those of {len(told) - MOST_TOLD} more workloads"]
-    return "; ".join(told) + ": stop it, or choose another port"
+    if len(parts) > MOST_NAMED:
+        parts = [*parts[:MOST_NAMED], f"ports of {len(parts) - MOST_NAMED} more workloads are used too"]
+    return "; ".join(parts) + ". Stop it, or choose another port"
 
 
-def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+def _ip_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
         address = ipaddress.ip_address(text)
     except ValueError:
@@ -161,15 +170,15 @@ def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     return mapped or address
 
 
-def _tried(wanted: Wanted) -> Listener | None:
-    """Where there is no /proc: see whether the port can be had."""
-    family = socket.AF_INET6 if ":" in wanted.address else socket.AF_INET
-    kind = socket.SOCK_DGRAM if wanted.protocol == "udp" else socket.SOCK_STREAM
+def _bind_conflict(needed: NeededPort) -> Listener | None:
+    """Return a listener without details where the port cannot be bound, for hosts without /proc."""
+    family = socket.AF_INET6 if ":" in needed.address else socket.AF_INET
+    kind = socket.SOCK_DGRAM if needed.protocol == "udp" else socket.SOCK_STREAM
     with socket.socket(family, kind) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((wanted.address, wanted.port))
+            probe.bind((needed.address, needed.port))
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
-                return Listener(wanted.port, wanted.address, wanted.protocol)
+                return Listener(needed.port, needed.address, needed.protocol)
     return None

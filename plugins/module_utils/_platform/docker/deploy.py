@@ -2,250 +2,276 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Workloads as containers of one compose project, with the docker command of this host."""
+"""Deploys workloads as the containers of one compose project, with the docker command of this host."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.command import CommandResult
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.thread_pool import map_to_pairs
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform import host_ports
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer import (
-    Applied,
-    OnHost,
+    AppliedChanges,
+    DeploymentSpec,
+    HostDeployer,
     PlatformFailed,
     PlatformRefused,
     PlatformUnavailable,
-    names,
+    sorted_names,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.docker_command import (
-    AT_ONCE,
-    LONG,
+    LONG_TIMEOUT,
     OLDEST_COMPOSE,
-    Docker,
+    PROCESSES_AT_ONCE,
+    DockerCommand,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.docker_output import (
     PROJECT,
-    Container,
-    Details,
+    InspectedContainer,
+    ListedContainer,
     parse_steps,
-    version,
+    parse_version,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.readiness import Readiness
-from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import Workload, network_owner
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.documents import FILE
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.readiness import DockerReadiness
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import network_owner
 
 
-class Compose(OnHost):
-    """See `base.Deployer`."""
+class DockerDeployer(HostDeployer):
+    """The deployer of containers; see `deployer.Deployer`."""
 
-    def __init__(self, name: str, folder: Path, workloads: Sequence[Workload], bind: str) -> None:
-        self.name = name
-        self.bind = bind
-        self.workloads = {one.name: one for one in workloads}
-        self.docker = Docker(name, folder)
-        self._all: list[Container] = []
-        self._before: dict[str, Details] = {}
-        self._acted = True
+    document_path = FILE
 
-    def where(self) -> str:
+    def __init__(self, spec: DeploymentSpec) -> None:
+        """Make a deployer of the compose project of the demo's name."""
+        self.name = spec.name
+        self.bind = spec.bind
+        self.workloads = {one.name: one for one in spec.workloads}
+        self.docker = DockerCommand(spec.name, spec.folder)
+        # All containers of the daemon, and those of the workloads by service, as of the preflight.
+        self._containers: list[ListedContainer] = []
+        self._inspected: dict[str, InspectedContainer] = {}
+        self._changed = True
+
+    def location(self) -> str:
+        """Return `docker`."""
         return "docker"
 
     def preflight(self) -> None:
-        self._look()
-        if not any(version(one.compose) >= OLDEST_COMPOSE for one in self._before.values()):
+        """Check the compose plugin, the project's folder and the published ports. Raises PlatformRefused."""
+        self._read_containers()
+        # A container that a new enough compose made needs no check of the version, which costs a process.
+        if not any(parse_version(one.compose) >= OLDEST_COMPOSE for one in self._inspected.values()):
             self._check_compose()
         self._check_folder()
-        self._preflight_ports()
+        self._check_ports()
 
-    def lacking(self) -> tuple[str, ...]:
-        # An image that a container of ours was made from is there.
-        present = {one.image for one in self._mine()}
+    def missing_images(self) -> tuple[str, ...]:
+        """Return the images that the daemon does not have. The image of an existing container is not looked up."""
+        present = {one.image for one in self._own()}
         images = dict.fromkeys(one.image for one in self.workloads.values() if one.image not in present)
         return tuple(self.docker.missing_images(images)) if images else ()
 
-    def fetch(self, lacking: Iterable[str]) -> None:
-        if refused := self.docker.pull(lacking):
+    def pull_images(self, images: Iterable[str]) -> None:
+        """Pull images, several at once. Raises PlatformRefused that names each image that cannot be pulled."""
+        if refused := self.docker.pull(images):
             raise PlatformRefused("; ".join(map(str, refused)))
 
-    def predict(self, document: str) -> Applied:
-        mine = self._mine()
-        orphans = names(one.service for one in mine if one.service not in self.workloads)
-        if not any(one.service in self.workloads for one in mine):
-            return Applied(started=names(self.workloads), removed=orphans)
-        ran = self.docker.compose("--dry-run", "up", "--detach", "--no-build", document=document)
-        if ran.exit_code:
-            raise PlatformUnavailable(f"What compose would do is not known: {ran.last_line}")
-        applied = self._read(ran)
-        return Applied(applied.started, applied.restarted, orphans)
+    def predict(self, document: str) -> AppliedChanges:
+        """Return the changes of `docker compose --dry-run up`."""
+        own = self._own()
+        unlisted = sorted_names(one.service for one in own if one.service not in self.workloads)
+        if not any(one.service in self.workloads for one in own):
+            return AppliedChanges(started=sorted_names(self.workloads), removed=unlisted)
+        result = self.docker.compose("--dry-run", "up", "--detach", "--no-build", document=document)
+        if result.exit_code:
+            raise PlatformUnavailable(f"`docker compose --dry-run up` fails: {result.last_line}")
+        applied = self._changes(result)
+        return AppliedChanges(applied.started, applied.restarted, unlisted)
 
-    def apply(self) -> Applied:
-        before = {one.service: one.state for one in self._mine()}
-        paused = [one.id for one in self._mine() if one.state == "paused"]
+    def apply(self) -> AppliedChanges:
+        """Run `docker compose up`, and restart containers whose shared network was replaced. Raises PlatformFailed."""
+        states = {one.service: one.state for one in self._own()}
+        paused = [one.id for one in self._own() if one.state == "paused"]
         if paused:
-            self.docker.ask("unpause", *paused)
-        in_the_way = self._in_the_way()
-        self._remove(in_the_way)
-        ran = self.docker.compose("up", "--detach", "--no-build", "--quiet-pull")
-        if ran.exit_code:
-            raise PlatformFailed(self._why_not_up(ran))
-        applied = self._read(ran)
-        self._acted = applied.changed or bool(paused or in_the_way)
-        stale = self._stale()
-        if stale:
-            map_to_pairs(lambda one: self.docker.ask("restart", one.id, timeout=LONG), stale, AT_ONCE)
-            self._acted = True
-        restarted = {*applied.restarted, *(one.service for one in stale)} - {*applied.started}
-        woken = {service for service, state in before.items() if state == "paused"}
-        return Applied(
-            names({*applied.started, *woken}), names(restarted), names(one.service for one in in_the_way)
+            self.docker.run("unpause", *paused)
+        blocking = self._unlisted_with_needed_ports()
+        self._remove(blocking)
+        result = self.docker.compose("up", "--detach", "--no-build", "--quiet-pull")
+        if result.exit_code:
+            raise PlatformFailed(self._up_problem(result))
+        applied = self._changes(result)
+        self._changed = applied.changed or bool(paused or blocking)
+        detached = self._without_network()
+        if detached:
+            self._run_each("restart", [one.id for one in detached])
+            self._changed = True
+        restarted = {*applied.restarted, *(one.service for one in detached)} - {*applied.started}
+        unpaused = {service for service, state in states.items() if state == "paused"}
+        return AppliedChanges(
+            sorted_names({*applied.started, *unpaused}),
+            sorted_names(restarted),
+            sorted_names(one.service for one in blocking),
         )
 
-    def ready(self, timeout: float) -> None:
-        known = None if self._acted else self._before
-        Readiness(self.docker, self.workloads, self.bind).wait(timeout, known)
+    def wait_until_ready(self, timeout: float) -> None:
+        """Return when every container is ready. Raises PlatformFailed."""
+        inspected = None if self._changed else self._inspected
+        DockerReadiness(self.docker, self.workloads, self.bind).wait(timeout, inspected)
 
-    def retire(self) -> Applied:
-        orphans = [one for one in self._mine() if one.service not in self.workloads]
-        self._remove(orphans)
-        return Applied(removed=names(one.service for one in orphans))
+    def remove_unlisted(self) -> AppliedChanges:
+        """Stop and remove the project's containers that are no workloads. Raises PlatformFailed."""
+        unlisted = [one for one in self._own() if one.service not in self.workloads]
+        self._remove(unlisted)
+        return AppliedChanges(removed=sorted_names(one.service for one in unlisted))
 
-    def running(self) -> tuple[str, ...]:
-        self._look()
-        return names(one.service for one in self._mine() if one.state == "running")
+    def running_workloads(self) -> tuple[str, ...]:
+        """Return the services of the project's running containers."""
+        self._read_containers()
+        return sorted_names(one.service for one in self._own() if one.state == "running")
 
-    def leftovers(self) -> bool:
+    def is_deployed(self) -> bool:
+        """Return whether the project has a container or a network."""
         if not shutil.which("docker"):
             return False
-        self._look()
-        labelled = f"label={PROJECT}={self.name}"
+        self._read_containers()
+        label = f"label={PROJECT}={self.name}"
         return bool(
-            self._mine() or self.docker.ask("network", "ls", "--quiet", "--filter", labelled).stdout.strip()
+            self._own() or self.docker.run("network", "ls", "--quiet", "--filter", label).stdout.strip()
         )
 
-    def absent(self) -> tuple[str, ...]:
-        self._look()
+    def remove_all(self) -> tuple[str, ...]:
+        """Run `docker compose down`; return the services that had a container. Raises PlatformRefused, PlatformFailed."""
+        self._read_containers()
         self._check_folder()
-        ran = self.docker.project_command("down", "--volumes", "--remove-orphans")
-        if ran.exit_code:
-            raise PlatformFailed(f"`docker compose down` says: {ran.last_line}")
-        return names(one.service for one in self._mine())
+        result = self.docker.compose_project("down", "--volumes", "--remove-orphans")
+        if result.exit_code:
+            raise PlatformFailed(f"`docker compose down` fails: {result.last_line}")
+        return sorted_names(one.service for one in self._own())
 
-    # What is the case
+    # Containers
 
-    def _look(self) -> None:
-        """Ask for all containers of the daemon, and for details of our own, at once."""
-        with ThreadPoolExecutor(2) as pool:
-            everybody = pool.submit(self.docker.containers)
-            details = pool.submit(self.docker.details, map(self.docker.container_name, self.workloads))
-            self._all, self._before = everybody.result(), details.result()
+    def _read_containers(self) -> None:
+        """List all containers of the daemon and inspect those of the workloads, both at once."""
 
-    def _mine(self) -> list[Container]:
-        return [one for one in self._all if one.project == self.name and one.service]
+        def list_all() -> None:
+            self._containers = self.docker.containers()
+
+        def inspect_own() -> None:
+            self._inspected = self.docker.inspect(map(self.docker.container_name, self.workloads))
+
+        calls: list[Callable[[], None]] = [list_all, inspect_own]
+        map_to_pairs(lambda call: call(), calls)
+
+    def _own(self) -> list[ListedContainer]:
+        return [one for one in self._containers if one.project == self.name and one.service]
+
+    # Preflight
 
     def _check_compose(self) -> None:
         found = self.docker.compose_version()
-        wanted = ".".join(map(str, OLDEST_COMPOSE))
+        oldest = ".".join(map(str, OLDEST_COMPOSE))
         if not found:
             raise PlatformUnavailable(
-                f"Docker has no compose plugin: install docker compose {wanted} or newer"
+                f"Docker has no compose plugin. Install docker compose {oldest} or newer"
             )
-        if version(found) < OLDEST_COMPOSE:
-            raise PlatformUnavailable(f"docker compose is {found}: install {wanted} or newer")
+        if parse_version(found) < OLDEST_COMPOSE:
+            raise PlatformUnavailable(f"docker compose is {found}. Install {oldest} or newer")
 
     def _check_folder(self) -> None:
-        """The daemon tells projects apart by name alone: one of the same name that was started elsewhere is somebody else's."""
+        """Refuse a project of the same name from another folder: the daemon distinguishes projects by name only."""
         folder = str(self.docker.folder)
-        others = {one.folder for one in self._mine()} - {folder, ""}
-        if others:
+        foreign = {one.folder for one in self._own()} - {folder, ""}
+        if foreign:
             raise PlatformRefused(
-                f"Docker runs a project {self.name} already, of the folder {min(others)} and not of {folder}:"
-                " take that one down, or give this one another name"
+                f"The compose project {self.name} runs from the folder {min(foreign)}, not from {folder}."
+                " Tear that project down, or choose another name for this demo"
             )
 
-    def _preflight_ports(self) -> None:
-        wanted = self._published()
-        own = {(one.port, one.protocol) for mine in self._mine() for one in mine.listeners}
-        others = [one for one in self._all if one.project != self.name and one.state == "running"]
-        said = {
-            one: f"container {other.name}"
-            for one in wanted
-            for other in others
-            if any(host_ports.in_the_way(one, listener) for listener in other.listeners)
+    def _check_ports(self) -> None:
+        needed = self._published_ports()
+        own = {(one.port, one.protocol) for container in self._own() for one in container.listeners}
+        foreign = [one for one in self._containers if one.project != self.name and one.state == "running"]
+        holders = {
+            port: f"container {container.name}"
+            for port in needed
+            for container in foreign
+            if any(host_ports.conflicts(port, listener) for listener in container.listeners)
         }
-        free = [one for one in wanted if one not in said and (one.port, one.protocol) not in own]
-        for one, listener in host_ports.taken(free) if free else ():
-            said.setdefault(one, host_ports.describe(listener))
-        if said:
-            raise PlatformRefused(host_ports.complaint(said))
+        unknown = [one for one in needed if one not in holders and (one.port, one.protocol) not in own]
+        for port, listener in host_ports.used_ports(unknown) if unknown else ():
+            holders.setdefault(port, host_ports.describe(listener))
+        if holders:
+            raise PlatformRefused(host_ports.conflict_text(holders))
 
-    def _published(self) -> list[host_ports.Wanted]:
+    def _published_ports(self) -> list[host_ports.NeededPort]:
         return [
-            host_ports.Wanted(one.name, port.published, self.bind, port.protocol)
+            host_ports.NeededPort(one.name, port.published, self.bind, port.protocol)
             for one in self.workloads.values()
             for port in one.ports
             if port.published
         ]
 
-    # Change
+    # Apply
 
-    def _read(self, ran: CommandResult) -> Applied:
-        """Tell from what compose said what it did."""
-        steps = parse_steps(f"{ran.stdout}\n{ran.stderr}", self.name)
-        there = {one.service: one.state for one in self._mine()}
+    def _changes(self, result: CommandResult) -> AppliedChanges:
+        """Return which services were started or restarted, from the steps that compose printed."""
+        steps = parse_steps(f"{result.stdout}\n{result.stderr}", self.name)
+        states = {one.service: one.state for one in self._own()}
         started: set[str] = set()
         restarted: set[str] = set()
-        for service, done in steps.items():
-            if (
-                not {"Created", "Recreated", "Started", "Restarted"} & {*done}
-                or service not in self.workloads
-            ):
-                continue
-            was_running = there.get(service) == "running"
-            (restarted if was_running else started).add(service)
-        return Applied(names(started), names(restarted))
+        for service, taken in steps.items():
+            is_changed = bool({"Created", "Recreated", "Started", "Restarted"} & {*taken})
+            if is_changed and service in self.workloads:
+                (restarted if states.get(service) == "running" else started).add(service)
+        return AppliedChanges(sorted_names(started), sorted_names(restarted))
 
-    def _in_the_way(self) -> list[Container]:
-        """Return containers that go anyway and have a port that is wanted now."""
-        wanted = self._published()
+    def _unlisted_with_needed_ports(self) -> list[ListedContainer]:
+        """Return containers that are removed in any case and have a port that a workload needs now."""
+        needed = self._published_ports()
         return [
             one
-            for one in self._mine()
+            for one in self._own()
             if one.service not in self.workloads
-            and any(host_ports.in_the_way(port, listener) for port in wanted for listener in one.listeners)
+            and any(host_ports.conflicts(port, listener) for port in needed for listener in one.listeners)
         ]
 
-    def _remove(self, containers: Iterable[Container]) -> None:
-        """Stop containers, each with its own time for it, and remove them."""
+    def _remove(self, containers: Iterable[ListedContainer]) -> None:
+        """Stop containers at once, each within its own stop timeout, and remove them."""
         ids = [one.id for one in containers]
         if ids:
-            map_to_pairs(lambda one: self.docker.ask("stop", one, timeout=LONG), ids, AT_ONCE)
-            ran = self.docker.ask("rm", "--force", "--volumes", *ids)
-            if ran.exit_code and "No such container" not in ran.stderr:
-                raise PlatformFailed(f"`docker rm` says: {ran.last_line}")
-            self._all = [one for one in self._all if one.id not in ids]
+            self._run_each("stop", ids)
+            result = self.docker.run("rm", "--force", "--volumes", *ids)
+            if result.exit_code and "No such container" not in result.stderr:
+                raise PlatformFailed(f"`docker rm` fails: {result.last_line}")
+            self._containers = [one for one in self._containers if one.id not in ids]
 
-    def _stale(self) -> list[Details]:
-        """Return containers whose network went away because its owner was started after them."""
-        sharers = [one for one in self.workloads.values() if one.network]
-        if not sharers:
+    def _run_each(self, command: str, ids: Sequence[str]) -> None:
+        run: Callable[..., Any] = partial(self.docker.run, command, timeout=LONG_TIMEOUT)
+        map_to_pairs(run, ids, PROCESSES_AT_ONCE)
+
+    def _without_network(self) -> list[InspectedContainer]:
+        """Return containers that share the network of a container which was started after them: that network is gone."""
+        sharing = [one for one in self.workloads.values() if one.network]
+        if not sharing:
             return []
-        details = self._before
-        if self._acted:
-            details = self.docker.details(map(self.docker.container_name, self.workloads))
+        inspected = self._inspected
+        if self._changed:
+            inspected = self.docker.inspect(map(self.docker.container_name, self.workloads))
         found = []
-        for one in sharers:
-            mine = details.get(one.name)
-            owner = details.get(network_owner(one, self.workloads.values()).name)
-            if mine and owner and mine.started < owner.started:
-                found.append(mine)
+        for one in sharing:
+            container = inspected.get(one.name)
+            owner = inspected.get(network_owner(one, self.workloads.values()).name)
+            if container and owner and container.started < owner.started:
+                found.append(container)
         return found
 
-    def _why_not_up(self, ran: CommandResult) -> str:
-        words = ran.last_line.removeprefix("Error response from daemon: ")
-        if "port is already allocated" in words or "address already in use" in words:
-            return f"A port was taken meanwhile; stop what has it, or choose another (Docker says: {words})"
-        return f"`docker compose up` did not end well; run again, or see `docker compose -p {self.name} logs`: {words}"
+    def _up_problem(self, result: CommandResult) -> str:
+        text = result.last_line.removeprefix("Error response from daemon: ")
+        if "port is already allocated" in text or "address already in use" in text:
+            return f"A port was taken meanwhile. Stop the program that uses it, or choose another port (Docker prints: {text})"
+        return f"`docker compose up` fails: {text}. Run again, or read `docker compose -p {self.name} logs`"

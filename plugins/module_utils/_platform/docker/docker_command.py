@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Runs the docker command and its compose plugin."""
+"""The docker command and its compose plugin, for one compose project."""
 
 from __future__ import annotations
 
@@ -26,111 +26,123 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer i
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.docker_output import (
     COLUMNS,
-    Container,
-    Details,
-    parse_container,
-    parse_details,
+    InspectedContainer,
+    ListedContainer,
+    parse_inspected,
+    parse_listed,
 )
 
-# The first with all of --dry-run, --progress and depends_on.restart.
+# The first version with all of --dry-run, --progress and depends_on.restart.
 OLDEST_COMPOSE = (2, 20)
-LONG = 600
-AT_ONCE = 8  # each is a process of the docker command
+LONG_TIMEOUT = 600  # seconds, for commands that pull images or wait for containers to stop
+PROCESSES_AT_ONCE = 8
 
-_NO_DAEMON = re.compile(
+_DAEMON_ERROR = re.compile(
     r"cannot connect to the docker daemon|permission denied|error during connect|is the docker daemon running",
     re.I,
 )
 
 
+def run_docker(command: Sequence[str], timeout: float, stdin: str = "") -> CommandResult:
+    """Run a command without the variables COMPOSE_*, which a user sets for other compose projects."""
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("COMPOSE_")}
+    return run(command, Path("/"), timeout, stdin, {**environment, "LC_ALL": "C"})
+
+
 @dataclass
-class Docker:
-    """Runs docker commands. Raises PlatformUnavailable where docker, or its daemon, cannot be used."""
+class DockerCommand:
+    """The docker command for one project. Each method raises PlatformUnavailable where docker or its daemon cannot be used.
+
+    Attributes:
+        project: The name of the compose project.
+        folder: The folder of compose.yaml.
+        runner: Runs a command; a test replaces it.
+    """
 
     project: str
     folder: Path
-    run: Callable[..., CommandResult] = field(default_factory=lambda: execute)
+    runner: Callable[..., CommandResult] = field(default_factory=lambda: run_docker)
 
-    def ask(self, *arguments: str, timeout: float = 60, stdin: str = "") -> CommandResult:
-        """Run `docker` with `arguments`."""
+    def run(self, *arguments: str, timeout: float = 60, stdin: str = "") -> CommandResult:
+        """Run `docker` with `arguments`, whatever its exit code is. Raises PlatformFailed after `timeout` seconds."""
         try:
-            ran = self.run(["docker", *arguments], timeout, stdin)
+            result = self.runner(["docker", *arguments], timeout, stdin)
         except FileNotFoundError:
             raise PlatformUnavailable(
-                "The docker command is not on this host: install Docker, or use the local platform"
+                "This host has no docker command. Install Docker, or use the platform local"
             ) from None
-        if ran.timed_out:
+        if result.timed_out:
             raise PlatformFailed(
-                f"`docker {arguments[0]}` did not end within {timeout:g} s: look at the daemon's log"
+                f"`docker {arguments[0]}` did not end within {timeout:g} s. Look at the log of the Docker daemon"
             )
-        if ran.exit_code and _NO_DAEMON.search(ran.stderr):
-            raise _refused("Docker", ran)
-        return ran
+        if result.exit_code and _DAEMON_ERROR.search(result.stderr):
+            raise _refused("Docker", result)
+        return result
 
     def compose(self, *arguments: str, document: str | None = None) -> CommandResult:
-        """Run `docker compose` on the folder's document, or on the text `document` as if it were there."""
+        """Run `docker compose` with the folder's compose.yaml, or with the text `document` in its place."""
         file = str(self.folder / "compose.yaml") if document is None else "-"
-        where = ["--project-directory", str(self.folder), "--file", file]
-        return self.project_command(*where, *arguments, stdin=document or "")
+        options = ["--project-directory", str(self.folder), "--file", file]
+        return self.compose_project(*options, *arguments, stdin=document or "")
 
-    def project_command(self, *arguments: str, stdin: str = "") -> CommandResult:
+    def compose_project(self, *arguments: str, stdin: str = "") -> CommandResult:
+        """Run `docker compose` for the project by its name, without a file."""
         options = ["--ansi", "never", "--progress", "plain", "--project-name", self.project]
-        return self.ask("compose", *options, *arguments, timeout=LONG, stdin=stdin)
+        return self.run("compose", *options, *arguments, timeout=LONG_TIMEOUT, stdin=stdin)
 
     def compose_version(self) -> str:
-        """Return the version of the compose plugin, empty where there is none."""
-        ran = self.ask("compose", "version", "--short")
-        return ran.stdout.strip().removeprefix("v") if ran.exit_code == 0 else ""
+        """Return the version of the compose plugin, an empty text where it is not installed."""
+        result = self.run("compose", "version", "--short")
+        return result.stdout.strip().removeprefix("v") if result.exit_code == 0 else ""
 
-    def containers(self) -> list[Container]:
-        """Return all containers of this daemon, whoever's they are."""
-        ran = self.ask("ps", "--all", "--no-trunc", "--format", "\t".join(COLUMNS))
-        if ran.exit_code:
-            raise PlatformUnavailable(f"`docker ps` says: {ran.last_line}")
-        return [parse_container(line) for line in ran.stdout.splitlines() if line.strip()]
+    def containers(self) -> list[ListedContainer]:
+        """Return all containers of the daemon, also those of other projects."""
+        result = self.run("ps", "--all", "--no-trunc", "--format", "\t".join(COLUMNS))
+        if result.exit_code:
+            raise PlatformUnavailable(f"`docker ps` fails: {result.last_line}")
+        return [parse_listed(line) for line in result.stdout.splitlines() if line.strip()]
 
-    def details(self, names: Iterable[str]) -> dict[str, Details]:
-        """Return what there is of the containers `names`, by service."""
-        wanted = list(names)
-        ran = self.ask("container", "inspect", *wanted) if wanted else CommandResult(0, "[]", "")
+    def inspect(self, names: Iterable[str]) -> dict[str, InspectedContainer]:
+        """Return the containers of these names by service; those that do not exist are left out."""
+        listed = list(names)
+        result = self.run("container", "inspect", *listed) if listed else CommandResult(0, "[]", "")
         try:
-            found = [parse_details(one) for one in json.loads(ran.stdout or "[]")]
+            found = [parse_inspected(one) for one in json.loads(result.stdout or "[]")]
         except (ValueError, KeyError, TypeError):
-            raise PlatformUnavailable(f"`docker container inspect` says: {ran.last_line}") from None
+            raise PlatformUnavailable(f"`docker container inspect` fails: {result.last_line}") from None
         return {one.service: one for one in found}
 
     def missing_images(self, images: Iterable[str]) -> list[str]:
-        wanted = list(dict.fromkeys(images))
-        return [
-            image
-            for image, ran in map_to_pairs(
-                lambda one: self.ask("image", "inspect", "--format", "{{.Id}}", one), wanted, AT_ONCE
-            )
-            if ran.exit_code
-        ]
+        """Return those of `images` that the daemon does not have."""
+        inspected = map_to_pairs(
+            lambda image: self.run("image", "inspect", "--format", "{{.Id}}", image),
+            dict.fromkeys(images),
+            PROCESSES_AT_ONCE,
+        )
+        return [image for image, result in inspected if result.exit_code]
 
     def pull(self, images: Iterable[str]) -> list[PlatformRefused]:
-        """Pull images side by side; return what stands in the way of each that cannot be had."""
-        pulled = map_to_pairs(lambda image: self.ask("pull", "--quiet", image, timeout=LONG), images, AT_ONCE)
-        return [_refused(image, ran) for image, ran in pulled if ran.exit_code]
+        """Pull images, several at once; return an error for each that cannot be pulled."""
+        pulled = map_to_pairs(
+            lambda image: self.run("pull", "--quiet", image, timeout=LONG_TIMEOUT), images, PROCESSES_AT_ONCE
+        )
+        return [_refused(image, result) for image, result in pulled if result.exit_code]
 
     def logs(self, container: str, lines: int) -> list[str]:
-        ran = self.ask("logs", "--tail", str(lines), container)
-        return [*ran.stdout.splitlines(), *ran.stderr.splitlines()]
+        """Return the last lines of a container's log."""
+        result = self.run("logs", "--tail", str(lines), container)
+        return [*result.stdout.splitlines(), *result.stderr.splitlines()]
 
     def container_name(self, service: str) -> str:
+        """Return the name that compose gives to the container of a service."""
         return f"{self.project}-{service}-1"
 
 
-def _refused(image: str, ran: CommandResult) -> PlatformRefused:
-    """Return what to do about a docker command that failed, with Docker's own words."""
-    known = complaint(image, ran.stderr)
+def _refused(image: str, result: CommandResult) -> PlatformRefused:
+    """Return what to do about a docker command that failed, with the text that Docker printed."""
+    known = complaint(image, result.stderr)
     kind = PlatformUnavailable if isinstance(known, RequirementMissing) else PlatformRefused
     sentence = known.message.rstrip(".")
-    return kind(sentence if ran.last_line in sentence else f"{sentence} (Docker says: {ran.last_line})")
-
-
-def execute(command: Sequence[str], timeout: float, stdin: str = "") -> CommandResult:
-    """Run a command; nothing that the user has set for other projects reaches compose."""
-    kept = {key: value for key, value in os.environ.items() if not key.startswith("COMPOSE_")}
-    return run(command, Path("/"), timeout, stdin, {**kept, "LC_ALL": "C"})
+    return kind(
+        sentence if result.last_line in sentence else f"{sentence} (Docker prints: {result.last_line})"
+    )

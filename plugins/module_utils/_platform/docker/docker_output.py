@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What docker and its compose plugin say, as data."""
+"""The output of docker and of its compose plugin, parsed."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ SERVICE = "com.docker.compose.service"
 VERSION = "com.docker.compose.version"
 FOLDER = "com.docker.compose.project.working_dir"
 
+# The format of `docker ps` that `parse_listed` reads, one column each.
 COLUMNS = (
     "{{.ID}}",
     f'{{{{.Label "{PROJECT}"}}}}',
@@ -30,13 +31,13 @@ COLUMNS = (
 )
 _PUBLISHED = re.compile(r"(?P<address>\S+):(?P<first>\d+)(?:-(?P<last>\d+))?->[\d-]+/(?P<protocol>\w+)")
 _STEP = re.compile(
-    r"^\s*(?:DRY-RUN MODE -\s+)?Container\s+(?P<name>\S+)\s+(?P<what>[A-Z][a-z]+)\s*$", re.MULTILINE
+    r"^\s*(?:DRY-RUN MODE -\s+)?Container\s+(?P<name>\S+)\s+(?P<step>[A-Z][a-z]+)\s*$", re.MULTILINE
 )
 
 
 @dataclass(frozen=True)
-class Container:
-    """A line of `docker ps`."""
+class ListedContainer:
+    """A line of `docker ps`. `listeners` are its published ports, `folder` the working directory of its compose project."""
 
     id: str
     project: str
@@ -45,12 +46,12 @@ class Container:
     image: str
     listeners: tuple[Listener, ...]
     name: str
-    folder: str = ""  # where its project was started, if it is one of compose's
+    folder: str = ""
 
 
 @dataclass(frozen=True)
-class Details:
-    """What `docker inspect` says of a container of the project."""
+class InspectedContainer:
+    """A container of the project as `docker container inspect` shows it; `addresses` are pairs of its address and the gateway."""
 
     id: str
     service: str
@@ -60,33 +61,31 @@ class Details:
     error: str
     restarts: int
     started: str
-    shares: str  # id of the container whose network it uses
     pid: int
-    addresses: tuple[tuple[str, str], ...]  # (its address, its gateway)
+    addresses: tuple[tuple[str, str], ...]
     compose: str
     image: str
 
 
-def parse_container(line: str) -> Container:
-    """Read a line of `docker ps` in our format."""
+def parse_listed(line: str) -> ListedContainer:
+    """Return the container of a line of `docker ps` with the format COLUMNS, separated by tabs."""
     identity, project, service, state, image, ports, name, folder = line.split("\t")
-    return Container(identity, project, service, state, image, tuple(parse_ports(ports)), name, folder)
+    return ListedContainer(identity, project, service, state, image, tuple(parse_ports(ports)), name, folder)
 
 
 def parse_ports(text: str) -> Iterable[Listener]:
-    """Read `127.0.0.1:8080-8081->80-81/tcp, :::53->53/udp`."""
+    """Return the published ports of a container, from a text such as `127.0.0.1:8080-8081->80-81/tcp, :::53->53/udp`."""
     for match in _PUBLISHED.finditer(text):
         first = int(match["first"])
         for port in range(first, int(match["last"] or first) + 1):
             yield Listener(port, match["address"].strip("[]"), match["protocol"])
 
 
-def parse_details(data: dict[str, Any]) -> Details:
-    """Read one entry of `docker container inspect`."""
+def parse_inspected(data: dict[str, Any]) -> InspectedContainer:
+    """Return the container of one entry of `docker container inspect`."""
     state, labels = data["State"], data["Config"]["Labels"] or {}
-    mode = data["HostConfig"]["NetworkMode"]
     networks = (data["NetworkSettings"].get("Networks") or {}).values()
-    return Details(
+    return InspectedContainer(
         id=data["Id"],
         service=labels.get(SERVICE, ""),
         status=state["Status"],
@@ -95,7 +94,6 @@ def parse_details(data: dict[str, Any]) -> Details:
         error=state.get("Error", ""),
         restarts=data["RestartCount"],
         started=state["StartedAt"],
-        shares=mode.removeprefix("container:") if mode.startswith("container:") else "",
         pid=state.get("Pid", 0),
         addresses=tuple((one["IPAddress"], one["Gateway"]) for one in networks if one.get("IPAddress")),
         compose=labels.get(VERSION, ""),
@@ -104,16 +102,27 @@ def parse_details(data: dict[str, Any]) -> Details:
 
 
 def parse_steps(text: str, project: str) -> dict[str, list[str]]:
-    """Return what compose says that it did with each service, in order."""
+    """Return the steps that compose printed for each service, in order, such as Created and Started.
+
+    Example:
+        >>> parse_steps(" Container demo-edge-1  Created", "demo")
+        {'edge': ['Created']}
+    """
     found: dict[str, list[str]] = {}
+    # Compose puts 12 digits before the name of a container that it replaces.
     name = re.compile(rf"(?:[0-9a-f]{{12}}_)?{re.escape(project)}-(?P<service>.+)-\d+")
     for step in _STEP.finditer(text):
         if match := name.fullmatch(step["name"]):
-            found.setdefault(match["service"], []).append(step["what"])
+            found.setdefault(match["service"], []).append(step["step"])
     return found
 
 
-def version(text: str) -> tuple[int, ...]:
-    """Return the numbers that a version starts with."""
+def parse_version(text: str) -> tuple[int, ...]:
+    """Return the first two numbers of a version, an empty tuple where there are none.
+
+    Example:
+        >>> parse_version("v2.40.1")
+        (2, 40)
+    """
     match = re.match(r"v?(\d+)\.(\d+)", text)
     return (int(match[1]), int(match[2])) if match else ()

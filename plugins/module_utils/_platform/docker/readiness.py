@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Waits until containers serve, and tells how they ended when they do not."""
+"""Readiness of containers, and the reason why a container ended."""
 
 from __future__ import annotations
 
@@ -11,147 +11,169 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from functools import partial
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.thread_pool import map_to_pairs
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.thread_pool import map_to_dict
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform import host_ports, probe_request
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer import (
     LAST_LINES,
     PlatformUnavailable,
-    failure,
-    last_words,
+    with_last_lines,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.docker_command import (
-    AT_ONCE,
-    Docker,
+    PROCESSES_AT_ONCE,
+    DockerCommand,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.docker_output import Details
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.docker_output import (
+    InspectedContainer,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.readiness_loop import (
+    READY,
+    Status,
+    failed,
+    wait_until_ready,
+    waiting,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import Workload, network_owner
 
-STEADY = 1  # seconds that a workload without a probe has to keep running
-FIRST = 0.1  # seconds until a container is asked from inside again
+SECONDS_WITHOUT_PROBE = 1  # a workload without a probe is ready when it runs for so long
+FIRST_EXEC_PAUSE, LONGEST_EXEC_PAUSE = 0.1, 1.0  # seconds between two `docker exec` of the same probe
 
 
-class Readiness:
-    """Asks each container itself, at once, instead of waiting for the next of its health checks."""
+class DockerReadiness:
+    """The readiness source of containers. It runs the probes itself, since Docker runs a health check once a second at most."""
 
-    def __init__(self, docker: Docker, workloads: Mapping[str, Workload], bind: str) -> None:
+    def __init__(self, docker: DockerCommand, workloads: Mapping[str, Workload], bind: str) -> None:
         self._docker = docker
         self._workloads = workloads
         self._bind = bind
-        self._restarts: dict[str, int] = {}
-        self._due: dict[str, tuple[float, float]] = {}
-        self._said: dict[str, str] = {}
+        self._inspected: Mapping[str, InspectedContainer] | None = None
+        self._containers: Mapping[str, InspectedContainer] = {}
+        self._first_restarts: dict[str, int] = {}
+        # For each workload the time of the next `docker exec`, the pause after it, and its last answer.
+        self._next_execs: dict[str, tuple[float, float]] = {}
+        self._exec_problems: dict[str, str] = {}
 
-    def wait(self, timeout: float, known: Mapping[str, Details] | None = None) -> None:
-        """Return when every workload serves. Raises PlatformFailed for those that end, or do not serve in time.
+    def wait(self, timeout: float, inspected: Mapping[str, InspectedContainer] | None = None) -> None:
+        """Return when every workload is ready. Raises PlatformFailed, see `wait_until_ready`.
 
-        `known` is what the containers are like, where that was just asked.
+        Args:
+            timeout: Seconds until the deadline.
+            inspected: The containers by service, where they were inspected a moment ago; spares the first `docker inspect`.
         """
-        deadline = time.monotonic() + timeout
-        pending = list(self._workloads)
-        pause = 0.02
-        while True:
-            details = known or self._docker.details(map(self._docker.container_name, self._workloads))
-            known = None
-            if ended := [how for name in pending if (how := self._ending(name, details.get(name)))]:
-                raise failure(ended)
-            left = max(1.0, deadline - time.monotonic())
-            answers = map_to_pairs(partial(self._why_not, details, left), pending, AT_ONCE)
-            reasons = {name: why for name, why in answers if why}
-            pending = list(reasons)
-            if not pending:
-                return
-            if time.monotonic() >= deadline:
-                raise failure(
-                    [
-                        self._told(
-                            details[name], f"{name} does not serve after {timeout:g} s ({reasons[name]})"
-                        )
-                        for name in pending
-                    ]
-                )
-            time.sleep(min(pause, max(0.0, deadline - time.monotonic())))
-            pause = min(pause * 1.5, 0.25)
+        self._inspected = inspected
+        wait_until_ready(self, self._workloads, timeout)
 
-    def _ending(self, name: str, details: Details | None) -> str:
-        """Return how a container ended, empty where it has not."""
-        if details is None:
-            return f"{name} has no container; somebody removed it: run again"
-        first = self._restarts.setdefault(name, details.restarts)
-        if details.status in ("running", "created") and details.restarts == first:
-            return ""
-        if details.status == "paused":
-            return f"{name} was paused by somebody: run again"
-        if details.error:
-            return f"{name} cannot be started: {details.error}"
-        again = " and is started again and again" if details.restarts > first else ""
-        return self._told(details, f"{name} ended with exit code {details.exit_code}{again}")
+    def statuses(self, pending: Sequence[str], seconds_left: float) -> Mapping[str, Status]:
+        """Return the containers that ended, where there are any; otherwise the status of all, by their probes."""
+        names = map(self._docker.container_name, self._workloads)
+        containers = self._inspected or self._docker.inspect(names)
+        self._inspected, self._containers = None, containers
+        ended = {}
+        for name in pending:
+            container = containers.get(name)
+            first = self._first_restarts.setdefault(name, container.restarts) if container else 0
+            if status := ended_status(container, first):
+                ended[name] = status
+        if ended:
+            return ended
+        return map_to_dict(partial(self._probe_status, max(1.0, seconds_left)), pending, PROCESSES_AT_ONCE)
 
-    def _why_not(self, all_details: Mapping[str, Details], timeout: float, name: str) -> str:
-        details, workload = all_details[name], self._workloads[name]
-        wanted = workload.probe
-        if details.status != "running":
-            return f"it is {details.status}"
-        if details.health == "healthy":
-            return ""
-        if wanted.kind == "none":
-            return "" if _age(details.started) >= STEADY else "it has only just started"
-        owner = all_details.get(network_owner(workload, self._workloads.values()).name, details)
-        host = self._host(owner, wanted.port)
-        # Where the container's network is this host's to see, most questions need no process in the container.
-        listens = host_ports.listens(details.pid, wanted.port) if host else None
-        if listens is False:
-            return f"nothing listens on its port {wanted.port}"
-        if listens and wanted.kind == "tcp":
-            return ""
-        why = probe_request.answer(replace(wanted, host=host), min(timeout, 3)) if host else ""
-        if host and not why:
-            return ""
-        if wanted.command:
-            return self._asked_inside(name, details.id, wanted.command, timeout)
-        return why or self._asked_outside(workload, timeout)
-
-    def _asked_inside(self, name: str, container: str, command: Sequence[str], timeout: float) -> str:
-        """Ask where a listener on the container's own loopback can be asked; that takes a process, so not too often."""
-        now = time.monotonic()
-        due, pause = self._due.get(name, (now, FIRST))
-        if now < due:
-            return self._said[name]
-        self._due[name] = (now + pause, min(pause * 2, 1.0))
-        ran = self._docker.ask("exec", container, *command, timeout=min(timeout, 10) + 5)
-        self._said[name] = "" if ran.exit_code == 0 else f"its probe says: {ran.last_line}"
-        return self._said[name]
-
-    def _asked_outside(self, workload: Workload, timeout: float) -> str:
-        wanted = workload.probe
-        published = next((one.published for one in workload.ports if one.number == wanted.port), None)
-        if not published:
-            return ""
-        return probe_request.answer(replace(wanted, host=self._bind, port=published), min(timeout, 3))
-
-    def _host(self, owner: Details, port: int) -> str:
-        """Return the container's address, where this host itself is its gateway and so leads nowhere else."""
-        for address, gateway in owner.addresses if sys.platform.startswith("linux") else ():
-            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as route:
-                try:
-                    route.connect((address, port))
-                except OSError:
-                    continue
-                if route.getsockname()[0] == gateway:
-                    return address
-        return ""
-
-    def _told(self, details: Details, what: str) -> str:
+    def report(self, workload: str, status: Status, problem: str) -> str:  # noqa: ARG002
+        """Return the problem with the last lines of the container's log."""
+        container = self._containers.get(workload)
+        if container is None or container.error or container.status == "paused":
+            return f"{workload} {problem}"
         try:
-            lines = self._docker.logs(details.id, LAST_LINES)
+            lines = self._docker.logs(container.id, LAST_LINES)
         except PlatformUnavailable:
             lines = []
-        return last_words(what, lines, f"docker logs {self._docker.container_name(details.service)}")
+        log = f"docker logs {self._docker.container_name(container.service)}"
+        return with_last_lines(f"{workload} {problem}", lines, log)
+
+    def _probe_status(self, timeout: float, name: str) -> Status:
+        container, workload = self._containers[name], self._workloads[name]
+        if container.status != "running":
+            return waiting(f"it is {container.status}")
+        if container.health == "healthy":
+            return READY
+        if workload.probe.kind == "none":
+            if _seconds_since(container.started) >= SECONDS_WITHOUT_PROBE:
+                return READY
+            return waiting(f"it runs for less than {SECONDS_WITHOUT_PROBE} s")
+        problem = self._probe_problem(container, workload, timeout)
+        return waiting(problem) if problem else READY
+
+    def _probe_problem(self, container: InspectedContainer, workload: Workload, timeout: float) -> str:
+        probe = workload.probe
+        owner = self._containers.get(network_owner(workload, self._workloads.values()).name, container)
+        host = _reachable_address(owner, probe.port)
+        # Where this host sees the container's network, most attempts need no process in the container.
+        listens = host_ports.listens(container.pid, probe.port) if host else None
+        if listens is False:
+            return f"nothing listens on its port {probe.port}"
+        if listens and probe.kind == "tcp":
+            return ""
+        problem = probe_request.problem(replace(probe, host=host), min(timeout, 3)) if host else ""
+        if host and not problem:
+            return ""
+        if probe.command:
+            return self._exec_problem(workload.name, container.id, probe.command, timeout)
+        return problem or self._published_problem(workload, timeout)
+
+    def _exec_problem(self, name: str, container: str, command: Sequence[str], timeout: float) -> str:
+        """Run the probe in the container, which reaches a listener on the loopback too. At most once a second: it starts a process."""
+        now = time.monotonic()
+        due, pause = self._next_execs.get(name, (now, FIRST_EXEC_PAUSE))
+        if now < due:
+            return self._exec_problems[name]
+        self._next_execs[name] = (now + pause, min(pause * 2, LONGEST_EXEC_PAUSE))
+        result = self._docker.run("exec", container, *command, timeout=min(timeout, 10) + 5)
+        self._exec_problems[name] = "" if result.exit_code == 0 else f"its probe prints: {result.last_line}"
+        return self._exec_problems[name]
+
+    def _published_problem(self, workload: Workload, timeout: float) -> str:
+        probe = workload.probe
+        published = next((one.published for one in workload.ports if one.number == probe.port), None)
+        if not published:
+            return ""
+        return probe_request.problem(replace(probe, host=self._bind, port=published), min(timeout, 3))
 
 
-def _age(started: str) -> float:
-    """Return for how many seconds a container runs, from Docker's time of its start."""
-    moment = datetime.fromisoformat(started[:19]).replace(tzinfo=UTC)
-    return (datetime.now(UTC) - moment).total_seconds()
+def ended_status(container: InspectedContainer | None, first_restarts: int) -> Status | None:
+    """Return `failed` for a container that ended, was restarted, paused or removed; None for one that runs on.
+
+    Args:
+        container: The inspected container; None where there is none.
+        first_restarts: Its restart count at the first attempt of this wait.
+    """
+    if container is None:
+        return failed("has no container: it was removed meanwhile. Run again")
+    if container.status in ("running", "created") and container.restarts == first_restarts:
+        return None
+    if container.status == "paused":
+        return failed("was paused by another `docker pause`. Run again")
+    if container.error:
+        return failed(f"cannot be started: {container.error}")
+    again = " and is restarted repeatedly" if container.restarts > first_restarts else ""
+    return failed(f"ended with exit code {container.exit_code}{again}")
+
+
+def _reachable_address(owner: InspectedContainer, port: int) -> str:
+    """Return the container's address where this host is its gateway, so that the address cannot belong to another network."""
+    for address, gateway in owner.addresses if sys.platform.startswith("linux") else ():
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as route:
+            try:
+                route.connect((address, port))
+            except OSError:
+                continue
+            if route.getsockname()[0] == gateway:
+                return address
+    return ""
+
+
+def _seconds_since(started: str) -> float:
+    """Return for how many seconds a container runs, from the `StartedAt` of docker inspect, which is UTC."""
+    moment = datetime.fromisoformat(started[:19]).replace(tzinfo=timezone.utc)  # noqa: UP017 (UTC needs Python 3.11)
+    return (datetime.now(timezone.utc) - moment).total_seconds()  # noqa: UP017

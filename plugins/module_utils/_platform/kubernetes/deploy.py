@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.thread_pool import map_to_dict
@@ -20,11 +19,14 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.cluster
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.errors import ClusterError
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer import (
-    Applied,
+    AppliedChanges,
+    DeploymentSpec,
     PlatformFailed,
     PlatformRefused,
-    failure,
-    names,
+    sorted_names,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes import (
+    documents,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes import (
     object_diff as objects,
@@ -44,6 +46,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.live_config import (
     Asked,
+    Members,
     Pods,
     touch,
 )
@@ -55,7 +58,6 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes
     Seen,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.rollout import is_stuck
-from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import Workload
 
 Object = dict[str, Any]
 Key = tuple[str, str]
@@ -76,26 +78,22 @@ OPTIONAL = ("HTTPRoute", "Route", *ISTIO)
 MADE_BY_OTHERS = ("ReplicaSet", "Pod")
 
 
-class Kubernetes:
-    """See `base.Deployer`. `asked` says where the Envoys of each proxy are, `live` which files each of them watches."""
+class KubernetesDeployer:
+    """The deployer of pods, on Kubernetes and OpenShift; see `deployer.Deployer`."""
 
-    def __init__(
-        self,
-        name: str,
-        folder: Path,
-        workloads: Sequence[Workload],
-        manifests: Iterable[Mapping[str, Any]],
-        asked: Mapping[str, Asked],
-        live: Mapping[str, Sequence[str]],
-        cluster: Mapping[str, Any],
-    ) -> None:
-        self.name, self.folder, self.asked, self.live = name, folder, asked, live
-        self.selector = f"{labels.DEMO}={name}"
-        self.wanted: dict[Key, Object] = {objects.key_of(one): dict(one) for one in manifests}
-        self._groups = {labels.dns(one.group or one.name): one.group or one.name for one in workloads}
+    document_path = documents.FILE
+
+    def __init__(self, spec: DeploymentSpec) -> None:
+        self.name, self.folder = spec.name, spec.folder
+        # Where the Envoys of each proxy are, and which files each of them watches.
+        self.asked = {one["proxy"]: _asked(one) for one in spec.admins if one.get("pods")}
+        self.live = spec.watched_files
+        self.selector = f"{labels.DEMO}={spec.name}"
+        self.wanted: dict[Key, Object] = {objects.key_of(one): dict(one) for one in spec.manifests}
+        self._groups = {labels.dns(one.group or one.name): one.group or one.name for one in spec.workloads}
         kinds = (*KINDS, *OPTIONAL, *(kind for kind, _name in self.wanted))
         self._kinds = tuple(dict.fromkeys(kinds))
-        self._options = cluster
+        self._options = spec.cluster
         self._cluster: Cluster | None = None
         # What is there, by kind and name, and how its pods are, as of the preflight.
         self._there: dict[Key, Object] = {}
@@ -122,7 +120,7 @@ class Kubernetes:
         if self._cluster is not None:
             self._cluster.close()
 
-    def where(self) -> str:
+    def location(self) -> str:
         return f"namespace {self.cluster.namespace} of {self.cluster.server}"
 
     def preflight(self) -> None:
@@ -132,20 +130,20 @@ class Kubernetes:
         self._make_places()
         self._rehearse()
 
-    def places(self) -> Mapping[str, Pods]:
+    def config_targets(self) -> Mapping[str, Pods]:
         return self._places
 
-    def lacking(self) -> tuple[str, ...]:
+    def missing_images(self) -> tuple[str, ...]:
         """Nodes fetch images themselves."""
         return ()
 
-    def fetch(self, lacking: Iterable[str]) -> None:
+    def pull_images(self, images: Iterable[str]) -> None:
         """Nothing is ever lacking."""
 
-    def predict(self, document: str) -> Applied:  # noqa: ARG002  (the objects tell)
+    def predict(self, document: str) -> AppliedChanges:  # noqa: ARG002  (the objects tell)
         return self._applied(self._would_be, self._unwanted())
 
-    def apply(self) -> Applied:
+    def apply(self) -> AppliedChanges:
         complete = {key: self._complete(one) for key, one in self.wanted.items()}
         if missing := [objects.shown_name(key) for key, one in complete.items() if one is None]:
             raise PlatformFailed(f"{', '.join(missing)}: the certificate is not in {self.folder}; run again")
@@ -162,26 +160,26 @@ class Kubernetes:
         self._there |= {key: answers[key] for key in self._later}
         again = self._start_again(applied)
         self._touched = bool(answers or again)
-        return Applied(
-            applied.started, names([*applied.restarted, *again]), (), applied.objects, applied.diff
+        return AppliedChanges(
+            applied.started, sorted_names([*applied.restarted, *again]), (), applied.objects, applied.diff
         )
 
-    def ready(self, timeout: float) -> None:
+    def wait_until_ready(self, timeout: float) -> None:
         called = {
             name: self._called(one) for (kind, name), one in self.wanted.items() if kind == "Deployment"
         }
         known = None if self._touched else self._seen
         Readiness(self.cluster, self.selector, called).wait(timeout, known)
 
-    def settle(self, timeout: float) -> None:
+    def wait_until_discovered(self, timeout: float) -> None:
         try:
             words = map_to_dict(lambda proxy: self._places[proxy].settled(timeout), self._places)
         except AdminUnreachable as error:
             raise PlatformFailed(f"An admin stopped answering ({error})") from None
         if said := [f"{proxy}: {one}" for proxy, one in words.items() if one]:
-            raise failure(said)
+            raise PlatformFailed("\n".join(said))
 
-    def retire(self) -> Applied:
+    def remove_unlisted(self) -> AppliedChanges:
         narrowed = self._applied(self._apply_all(self._later))
         unwanted = self._unwanted()
         selectors = [
@@ -195,21 +193,23 @@ class Kubernetes:
             raise PlatformFailed(f"What is wanted no more could not be removed; run again: {error}") from None
         gone = self._applied({}, unwanted)
         return replace(
-            gone, objects=names([*narrowed.objects, *gone.objects]), diff=(*narrowed.diff, *gone.diff)
+            gone, objects=sorted_names([*narrowed.objects, *gone.objects]), diff=(*narrowed.diff, *gone.diff)
         )
 
-    def running(self) -> tuple[str, ...]:
+    def running_workloads(self) -> tuple[str, ...]:
         deployments = (one for (kind, _name), one in self._there.items() if kind == "Deployment")
-        return names(self._called(one) for one in deployments if (one.get("status") or {}).get("replicas", 0))
+        return sorted_names(
+            self._called(one) for one in deployments if (one.get("status") or {}).get("replicas", 0)
+        )
 
-    def leftovers(self) -> bool:
+    def is_deployed(self) -> bool:
         try:
             self._look()
         except NoNamespace:
             return False
         return bool(self._there or self._seen.replica_sets or self._seen.pods)
 
-    def absent(self) -> tuple[str, ...]:
+    def remove_all(self) -> tuple[str, ...]:
         Rehearsal(self.cluster, self.selector, self._there, self._called).hold(
             {}, [*self._there, *self._made_by(self._there)]
         )
@@ -369,7 +369,7 @@ class Kubernetes:
             if held := [answers[key] for key in stale if objects.mounts(pod, *key)]:
                 touch(self.cluster, pod["metadata"]["name"], held[0].get("data") or {})
 
-    def _applied(self, after: Mapping[Key, Object], removed: Sequence[Key] = ()) -> Applied:
+    def _applied(self, after: Mapping[Key, Object], removed: Sequence[Key] = ()) -> AppliedChanges:
         """Tell what was done, or would be, from the objects after it."""
         changed = {key: one for key, one in after.items() if objects.differs(self._there.get(key), one)}
         started, restarted = [], []
@@ -381,18 +381,18 @@ class Kubernetes:
                 elif objects.template_of(old) != objects.template_of(one):
                     restarted.append(self._called(one))
         gone = [self._there[key] for key in removed]
-        return Applied(
-            names(started),
-            names(restarted),
-            names(self._called(one) for one in gone if one["kind"] == "Deployment"),
-            names(map(objects.shown_name, [*changed, *removed])),
+        return AppliedChanges(
+            sorted_names(started),
+            sorted_names(restarted),
+            sorted_names(self._called(one) for one in gone if one["kind"] == "Deployment"),
+            sorted_names(map(objects.shown_name, [*changed, *removed])),
             (
                 *(objects.difference(self._there.get(key), one) for key, one in changed.items()),
                 *(objects.difference(one, None) for one in gone),
             ),
         )
 
-    def _start_again(self, applied: Applied) -> list[str]:
+    def _start_again(self, applied: AppliedChanges) -> list[str]:
         """Give pods that the kubelet tries ever more seldom another start, where they are not replaced anyway."""
         waiting = {}
         for pod in self._seen.pods:
@@ -412,3 +412,11 @@ class Kubernetes:
         """Return what the demo calls a Deployment, or what a pod is of."""
         group = str((thing["metadata"].get("labels") or {}).get(labels.NAME) or thing["metadata"]["name"])
         return self._groups.get(group, group)
+
+
+def _asked(admin: Mapping[str, Any]) -> Asked:
+    members = {
+        str(name): Members(str(one["selector"]), int(one["hosts"]))
+        for name, one in (admin.get("members") or {}).items()
+    }
+    return Asked(**{**admin["pods"], "members": members})

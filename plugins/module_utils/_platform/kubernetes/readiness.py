@@ -17,8 +17,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.errors 
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer import (
     LAST_LINES,
     PlatformFailed,
-    failure,
-    last_words,
+    with_last_lines,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.rollout import (
     Rollout,
@@ -71,16 +70,18 @@ class Readiness:
             if seen and not trouble:
                 rollouts = self._judged(seen)
                 if broken := {name: one for name, one in rollouts.items() if one.state == "broken"}:
-                    raise failure([self._told(name, one, one.words, seen) for name, one in broken.items()])
+                    raise PlatformFailed(
+                        "\n".join(self._told(name, one, one.words, seen) for name, one in broken.items())
+                    )
                 pending = {name: one for name, one in rollouts.items() if one.state == "waiting"}
                 if not pending:
                     return
                 if late:
-                    raise failure(
-                        [
+                    raise PlatformFailed(
+                        "\n".join(
                             self._told(name, one, self._late(one, timeout), seen)
                             for name, one in pending.items()
-                        ]
+                        )
                     )
             elif late:
                 raise PlatformFailed(f"Whether pods are ready is not known after {timeout:g} s: {trouble}")
@@ -110,7 +111,7 @@ class Readiness:
             return what
         flags = f" --container {rollout.container}{' --previous' if rollout.previous else ''}"
         where = f"kubectl --namespace {self._cluster.namespace} logs {rollout.pod}{flags}"
-        return last_words(what, self._log(rollout), where)
+        return with_last_lines(what, self._log(rollout), where)
 
     def _log(self, rollout: Rollout) -> list[str]:
         for previous in dict.fromkeys((rollout.previous, False)):

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Workloads as processes under supervisord, as the current user, below one folder."""
+"""Deploys workloads as processes under supervisord, as the current user, below one folder."""
 
 from __future__ import annotations
 
@@ -11,26 +11,27 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common import executables
-from ansible_collections.meshlab.envoy.plugins.module_utils._platform import host_ports
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform import host_ports, host_processes
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer import (
-    Applied,
-    OnHost,
+    AppliedChanges,
+    DeploymentSpec,
+    HostDeployer,
     PlatformFailed,
     PlatformRefused,
     PlatformUnavailable,
-    names,
+    sorted_names,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local import processes
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.documents import (
+    FILE,
     LOGS,
     log_path,
     sections,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.readiness import Readiness
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.readiness import LocalReadiness
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.supervisord_process import (
     LONGEST_SOCKET,
-    Daemon,
-    wait,
+    SupervisordProcess,
+    wait_until,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.supervisord_rpc import (
     RUNNING,
@@ -38,230 +39,255 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.supe
     Supervisor,
     SupervisorError,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import Workload, ranks
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import ranks
+
+PORTS_TIMEOUT = 5  # seconds until the ports of a process that was killed are free
+DEATHS_TIMEOUT = 60  # seconds until supervisord has waited for a program that ended
+
+_PortConflict = tuple[host_ports.NeededPort, host_ports.Listener]
 
 
-class Local(OnHost):
-    """See `base.Deployer`."""
+class LocalDeployer(HostDeployer):
+    """The deployer of processes; see `deployer.Deployer`."""
 
-    def __init__(self, folder: Path, workloads: Sequence[Workload], bind: str, supervisord: str) -> None:
-        self.folder = folder
-        self.bind = bind
-        self.workloads = {one.name: one for one in workloads}
-        self.daemon = Daemon(folder, supervisord)
-        self._readiness = Readiness(folder, self.workloads)
+    document_path = FILE
 
-    def where(self) -> str:
+    def __init__(self, spec: DeploymentSpec) -> None:
+        """Make a deployer for the supervisord of the state folder."""
+        self.folder = spec.folder
+        self.bind = spec.bind
+        self.workloads = {one.name: one for one in spec.workloads}
+        self.supervisord = SupervisordProcess(spec.folder, spec.supervisord)
+        self._readiness = LocalReadiness(spec.folder, self.workloads)
+
+    def location(self) -> str:
+        """Return `local`."""
         return "local"
 
     def preflight(self) -> None:
-        length = len(os.fsencode(self.daemon.socket))
+        """Check the length of the socket's path, the ports and the executables. Raises PlatformRefused."""
+        length = len(os.fsencode(self.supervisord.socket))
         if length > LONGEST_SOCKET:
             raise PlatformRefused(
-                f"The state folder's path is too long for a Unix socket: {self.daemon.socket} has {length} bytes,"
-                f" {LONGEST_SOCKET} are possible; choose a shorter folder"
+                f"{self.supervisord.socket}: the path has {length} bytes, but a Unix socket allows {LONGEST_SOCKET}."
+                " Choose a shorter folder"
             )
-        self._preflight_ports()
-        self._preflight_programs()
+        self._check_ports()
+        self._check_executables()
 
-    def lacking(self) -> tuple[str, ...]:
+    def missing_images(self) -> tuple[str, ...]:
+        """Return nothing: processes have no images."""
         return ()
 
-    def fetch(self, lacking: Iterable[str]) -> None:
-        """Programs are provided by roles, before."""
+    def pull_images(self, images: Iterable[str]) -> None:
+        """Return at once: roles install the executables before."""
 
-    def predict(self, document: str) -> Applied:
+    def predict(self, document: str) -> AppliedChanges:
+        """Compare the sections of the document with those on disk, and with the programs that run."""
         new = sections(document)
         programs = self._programs()
         if programs is None:
-            return Applied(started=names(new))
+            return AppliedChanges(started=sorted_names(new))
         try:
-            old = sections(self.daemon.document.read_text(encoding="utf-8"))
+            old = sections(self.supervisord.document.read_text(encoding="utf-8"))
         except OSError:
             old = {}
-        stopped = (name for name in old if name not in programs or programs[name].state not in RUNNING)
+        stopped = {name for name in old if name not in programs or programs[name].state not in RUNNING}
         changed = {name for name in old if name in new and old[name] != new[name]}
-        return Applied(
-            started=names(({*new} - {*old}) | ({*new} & {*stopped} - changed)),
-            restarted=names(changed),
-            removed=names({*old} - {*new}),
+        return AppliedChanges(
+            started=sorted_names(({*new} - {*old}) | ({*new} & stopped - changed)),
+            restarted=sorted_names(changed),
+            removed=sorted_names({*old} - {*new}),
         )
 
-    def apply(self) -> Applied:
-        self._readiness = Readiness(self.folder, self.workloads)
-        if not self.daemon.is_alive():
-            self.daemon.clear(self._patience())
-            self.daemon.start()
-            return Applied(started=names(self.workloads))
+    def apply(self) -> AppliedChanges:
+        """Start supervisord, or reload its document and start and restart programs. Raises PlatformFailed."""
+        self._readiness = LocalReadiness(self.folder, self.workloads)
+        if not self.supervisord.is_running():
+            self.supervisord.clear(self._stop_timeout())
+            self.supervisord.start()
+            return AppliedChanges(started=sorted_names(self.workloads))
         try:
-            with self.daemon.supervisor() as supervisor:
-                return self._converge(supervisor)
+            with self.supervisord.client() as client:
+                return self._apply_document(client)
         except SupervisorError as error:
             raise PlatformFailed(str(error)) from None
 
-    def ready(self, timeout: float) -> None:
-        with self.daemon.supervisor() as supervisor:
-            self._readiness.wait(supervisor, timeout)
+    def wait_until_ready(self, timeout: float) -> None:
+        """Return when every program is ready. Raises PlatformFailed."""
+        with self.supervisord.client() as client:
+            self._readiness.wait(client, timeout)
 
-    def retire(self) -> Applied:
+    def remove_unlisted(self) -> AppliedChanges:
+        """Stop and remove the programs that the document does not list. Raises PlatformFailed."""
         try:
-            with self.daemon.supervisor() as supervisor:
-                _added, _changed, removed = supervisor.reload()
-                self._end(supervisor, removed)
-                return Applied(removed=names(removed))
+            with self.supervisord.client() as client:
+                _added, _changed, removed = client.reload()
+                self._remove(client, removed)
+                return AppliedChanges(removed=sorted_names(removed))
         except SupervisorError as error:
             raise PlatformFailed(str(error)) from None
 
-    def running(self) -> tuple[str, ...]:
+    def running_workloads(self) -> tuple[str, ...]:
+        """Return the programs of supervisord that run."""
         programs = self._programs() or {}
-        return names(one.name for one in programs.values() if one.state in RUNNING)
+        return sorted_names(one.name for one in programs.values() if one.state in RUNNING)
 
-    def leftovers(self) -> bool:
-        left = (self.daemon.socket, self.daemon.pidfile, self.folder / LOGS)
-        return any(path.exists() for path in left) or bool(self.daemon.masters() or self.daemon.members())
+    def is_deployed(self) -> bool:
+        """Return whether supervisord, one of its files or one of its programs is left."""
+        files = (self.supervisord.socket, self.supervisord.pidfile, self.folder / LOGS)
+        return any(path.exists() for path in files) or bool(
+            self.supervisord.supervisord_pids() or self.supervisord.program_pids()
+        )
 
-    def absent(self) -> tuple[str, ...]:
-        ran = self.running()
-        if self.daemon.is_alive():
-            self.daemon.stop(self._patience())
-        self.daemon.clear(self._patience())
-        self.daemon.forget()
+    def remove_all(self) -> tuple[str, ...]:
+        """Stop the programs and supervisord, and remove their logs; return the programs that ran. Raises PlatformFailed."""
+        ran = self.running_workloads()
+        if self.supervisord.is_running():
+            self.supervisord.stop(self._stop_timeout())
+        self.supervisord.clear(self._stop_timeout())
+        self.supervisord.remove_logs()
         return ran
 
     # Preflight
 
-    def _preflight_programs(self) -> None:
-        wanted = {"supervisord": (self.daemon.executable, Path("/"))}
+    def _check_executables(self) -> None:
+        needed = {"supervisord": (self.supervisord.executable, Path("/"))}
         for one in self.workloads.values():
-            wanted[one.name] = (one.command[0], self.folder / one.directory)
-        # A program of the folder itself may be among the files that are yet to be written.
-        told: dict[str, str] = {}
-        for name, (program, folder) in wanted.items():
-            inside = "/" in program and (folder / program).is_relative_to(self.folder)
-            if not inside and program not in told and (why := executables.trouble(program, folder)):
-                told[program] = f"{name} cannot be started: {why}"
-        if told:
-            raise PlatformUnavailable("; ".join(told.values()))
+            needed[one.name] = (one.command[0], self.folder / one.directory)
+        problems: dict[str, str] = {}
+        for name, (program, folder) in needed.items():
+            # An executable in the state folder may be among the files that are written later.
+            is_own = "/" in program and (folder / program).is_relative_to(self.folder)
+            if not is_own and program not in problems and (text := executables.problem(program, folder)):
+                problems[program] = f"{name} cannot be started: {text}"
+        if problems:
+            raise PlatformUnavailable("; ".join(problems.values()))
 
-    def _preflight_ports(self) -> None:
-        wanted = [
-            host_ports.Wanted(one.name, port.number, self.bind, port.protocol)
-            for one in self.workloads.values()
-            for port in one.ports
-        ]
-        foreign: list[tuple[host_ports.Wanted, host_ports.Listener]] = []
+    def _check_ports(self) -> None:
+        needed = self._needed_ports(self.workloads)
+        conflicts: list[_PortConflict] = []
 
         def is_settled() -> bool:
-            taken = host_ports.taken(wanted)
-            foreign[:] = self._not_ours(taken) if taken else []
-            return not any(host_ports.is_going(found) for _one, found in foreign)
+            used = host_ports.used_ports(needed)
+            conflicts[:] = self._foreign(used) if used else []
+            return not any(host_ports.is_closing(listener) for _port, listener in conflicts)
 
-        wait(is_settled, 5)
-        if foreign:
+        wait_until(is_settled, PORTS_TIMEOUT)
+        if conflicts:
             raise PlatformRefused(
-                host_ports.complaint({one: host_ports.describe(found) for one, found in foreign})
+                host_ports.conflict_text(
+                    {port: host_ports.describe(listener) for port, listener in conflicts}
+                )
             )
 
-    def _not_ours(
-        self, taken: Iterable[tuple[host_ports.Wanted, host_ports.Listener]]
-    ) -> list[tuple[host_ports.Wanted, host_ports.Listener]]:
-        """Leave out what our own programs hold: those of supervisord first, then all that ever came from it."""
+    def _foreign(self, conflicts: Iterable[_PortConflict]) -> list[_PortConflict]:
+        """Return the conflicts with processes that are not programs of this supervisord, nor descendants of one."""
         programs = self._programs() or {}
         running = {one.name: one.pid for one in programs.values() if one.pid}
-        own = {inode for pid in running.values() for inode in host_ports.inodes(pid)}
-        left = [(one, found) for one, found in taken if found.inode not in own]
-        if any(not found.inode for _one, found in left):  # no /proc here
-            left = [(one, found) for one, found in left if found.inode or one.workload not in running]
+        own = {inode for pid in running.values() for inode in host_ports.socket_inodes(pid)}
+        left = [(port, listener) for port, listener in conflicts if listener.inode not in own]
+        if any(not listener.inode for _port, listener in left):  # this host has no /proc
+            left = [
+                (port, listener) for port, listener in left if listener.inode or port.workload not in running
+            ]
         if left:
-            own = {inode for pid in self.daemon.members() for inode in host_ports.inodes(pid)}
-        return [(one, found) for one, found in left if found.inode not in own]
+            own = {
+                inode for pid in self.supervisord.program_pids() for inode in host_ports.socket_inodes(pid)
+            }
+        return [(port, listener) for port, listener in left if listener.inode not in own]
 
-    # Change
+    def _needed_ports(self, names: Iterable[str]) -> list[host_ports.NeededPort]:
+        return [
+            host_ports.NeededPort(name, port.number, self.bind, port.protocol)
+            for name in names
+            if name in self.workloads
+            for port in self.workloads[name].ports
+        ]
 
-    def _converge(self, supervisor: Supervisor) -> Applied:
-        added, changed, removed = supervisor.reload()
-        self._end(supervisor, changed)
-        in_the_way = self._in_the_way(removed, {*added, *changed})
-        self._end(supervisor, in_the_way)
+    # Apply
+
+    def _apply_document(self, client: Supervisor) -> AppliedChanges:
+        added, changed, removed = client.reload()
+        self._remove(client, changed)
+        blocking = self._with_needed_ports(removed, {*added, *changed})
+        self._remove(client, blocking)
         rank = ranks(self.workloads.values())
         for name in sorted({*added, *changed}, key=lambda name: (rank.get(name, 0), name)):
-            supervisor.add(name)
-        programs = self._noticed(supervisor)
-        woken = []
+            client.add(name)
+        programs = self._settled_programs(client)
+        resumed = []
         for name in sorted(self.workloads, key=lambda name: (rank[name], name)):
             program = programs.get(name)
-            if program and program.state in RUNNING and processes.is_stopped(program.pid):
-                processes.resume(program.pid)
-                woken.append(name)
+            if program and program.state in RUNNING and host_processes.is_stopped(program.pid):
+                host_processes.resume(program.pid)
+                resumed.append(name)
             elif program and program.state not in RUNNING:
-                self._start(supervisor, program)
-                woken.append(name)
-        return Applied(names({*added, *woken} - {*changed}), names(changed), names(in_the_way))
+                self._start(client, program)
+                resumed.append(name)
+        return AppliedChanges(
+            sorted_names({*added, *resumed} - {*changed}), sorted_names(changed), sorted_names(blocking)
+        )
 
-    def _noticed(self, supervisor: Supervisor) -> dict[str, Program]:
-        """Return all programs when supervisord knows of each that has just ended."""
+    def _settled_programs(self, client: Supervisor) -> dict[str, Program]:
+        """Return all programs as soon as supervisord has noticed each program that just ended."""
 
-        def is_known() -> bool:
-            running = (one for one in supervisor.programs().values() if one.state in RUNNING)
-            return all(processes.is_alive(one.pid) for one in running if one.pid)
+        def is_settled() -> bool:
+            running = (one for one in client.programs().values() if one.state in RUNNING)
+            return all(host_processes.is_alive(one.pid) for one in running if one.pid)
 
-        wait(is_known, 60)
-        return supervisor.programs()
+        wait_until(is_settled, DEATHS_TIMEOUT)
+        return client.programs()
 
-    def _start(self, supervisor: Supervisor, program: Program) -> None:
+    def _start(self, client: Supervisor, program: Program) -> None:
         if program.state in ("BACKOFF", "STOPPING"):
-            supervisor.stop(program.name)
-            self._wait_for_end(supervisor, [program.name])
-        supervisor.start(program.name)
+            client.stop(program.name)
+            self._wait_until_stopped(client, [program.name])
+        client.start(program.name)
 
-    def _end(self, supervisor: Supervisor, programs: Sequence[str]) -> None:
-        """Stop programs side by side, with all their descendants, and forget them."""
+    def _remove(self, client: Supervisor, programs: Sequence[str]) -> None:
+        """Stop programs at once, with all their descendants, and remove them from supervisord."""
         for name in programs:
-            supervisor.stop(name)
-        self._wait_for_end(supervisor, programs)
+            client.stop(name)
+        self._wait_until_stopped(client, programs)
         for name in programs:
-            supervisor.remove(name)
+            client.remove(name)
         for name in programs:
-            processes.end(self.daemon.members(name), 1)
+            host_processes.end(self.supervisord.program_pids(name), 1)
             for log in self.folder.glob(f"{log_path(name)}*") if name not in self.workloads else ():
                 log.unlink(missing_ok=True)
 
-    def _wait_for_end(self, supervisor: Supervisor, programs: Sequence[str]) -> None:
-        def ended() -> bool:
-            states = supervisor.programs()
+    def _wait_until_stopped(self, client: Supervisor, programs: Sequence[str]) -> None:
+        def are_stopped() -> bool:
+            states = client.programs()
             return all(
                 name not in states or states[name].state not in (*RUNNING, "STOPPING") for name in programs
             )
 
-        if not wait(ended, self._patience()):
-            raise PlatformFailed(f"{', '.join(programs)} cannot be stopped, not even by SIGKILL")
+        if not wait_until(are_stopped, self._stop_timeout()):
+            raise PlatformFailed(f"{', '.join(programs)}: still runs after SIGKILL")
 
-    def _in_the_way(self, removed: Sequence[str], starting: set[str]) -> list[str]:
-        """Return which of `removed` have a port that something of `starting` is to get."""
+    def _with_needed_ports(self, removed: Sequence[str], starting: set[str]) -> list[str]:
+        """Return which of the `removed` programs have a port that a program of `starting` needs."""
         if not removed:
             return []
-        wanted = [
-            host_ports.Wanted(name, port.number, self.bind, port.protocol)
-            for name in starting
-            if name in self.workloads
-            for port in self.workloads[name].ports
-        ]
-        inodes = {found.inode for _one, found in host_ports.taken(wanted)}
+        used = host_ports.used_ports(self._needed_ports(starting))
+        inodes = {listener.inode for _port, listener in used}
         return [
             name
             for name in removed
-            if any(inodes & host_ports.inodes(pid) for pid in self.daemon.members(name))
+            if any(inodes & host_ports.socket_inodes(pid) for pid in self.supervisord.program_pids(name))
         ]
 
-    # What is the case
+    # State
 
     def _programs(self) -> dict[str, Program] | None:
-        """Return what supervisord runs, None where there is none."""
-        with self.daemon.supervisor() as supervisor:
+        """Return the programs of supervisord, None where it does not answer."""
+        with self.supervisord.client() as client:
             try:
-                return supervisor.programs()
+                return client.programs()
             except SupervisorError:
                 return None
 
-    def _patience(self) -> float:
+    def _stop_timeout(self) -> float:
         return max((one.stop_seconds for one in self.workloads.values()), default=10) + 5

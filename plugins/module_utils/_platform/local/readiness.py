@@ -2,21 +2,19 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Waits until programs of a supervisord serve, and tells how they ended when they do not."""
+"""Readiness of the programs of one supervisord, and the reason why a program ended."""
 
 from __future__ import annotations
 
 import os
 import re
-import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform import probe_request
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer import (
     PlatformFailed,
-    failure,
-    last_words,
+    with_last_lines,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.documents import LOGS, log_path
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.supervisord_rpc import (
@@ -25,99 +23,119 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.supe
     Supervisor,
     SupervisorError,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.readiness_loop import (
+    READY,
+    Status,
+    failed,
+    wait_until_ready,
+    waiting,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import Workload
 
-TAIL = 16384
+LONGEST_TAIL = 16384  # bytes
 SUPERVISORD_LOG = f"{LOGS}/supervisord.log"
+FIRST_PAUSE, LONGEST_PAUSE = 0.01, 0.1  # seconds
 _EXITED = re.compile(
     r"exited: (?P<name>\S+) \((?P<how>exit status (?P<code>\d+)|terminated by (?P<signal>\w+))"
 )
 
 
-class Readiness:
-    """Made before programs are started, so that it knows what their logs said already."""
+class LocalReadiness:
+    """The readiness source of one run. It is made before programs are started, because it reads their logs from then on."""
 
     def __init__(self, folder: Path, workloads: Mapping[str, Workload]) -> None:
         self._folder = folder
         self._workloads = workloads
-        self._pids: dict[str, int] = {}
+        self._supervisor: Supervisor | None = None
+        self._first_pids: dict[str, int] = {}
         logs = [SUPERVISORD_LOG, *map(log_path, workloads)]
-        self._read = {path: _size(folder / path) for path in logs}
+        self._log_starts = {path: _size(folder / path) for path in logs}
 
     def wait(self, supervisor: Supervisor, timeout: float) -> None:
-        """Return when every workload serves. Raises PlatformFailed for those that end, or do not serve in time."""
-        deadline = time.monotonic() + timeout
-        pending = list(self._workloads)
-        pause = 0.01
-        while True:
-            programs = _asked(supervisor)
-            if ended := [how for name in pending if (how := self._ending(name, programs.get(name)))]:
-                raise failure(ended)
-            left = max(0.1, deadline - time.monotonic())
-            reasons = {name: why for name in pending if (why := self._why_not(name, programs[name], left))}
-            pending = list(reasons)
-            if not pending:
-                return
-            if time.monotonic() >= deadline:
-                late = [
-                    self._told(name, f"{name} does not serve after {timeout:g} s ({reasons[name]})")
-                    for name in pending
-                ]
-                raise failure(late)
-            time.sleep(min(pause, max(0.0, deadline - time.monotonic())))
-            pause = min(pause * 1.5, 0.1)
+        """Return when every workload is ready. Raises PlatformFailed, see `wait_until_ready`."""
+        self._supervisor = supervisor
+        wait_until_ready(self, self._workloads, timeout, first_pause=FIRST_PAUSE, longest_pause=LONGEST_PAUSE)
 
-    def _ending(self, name: str, program: Program | None) -> str:
-        """Return how a program ended, empty where it has not."""
-        if program is None:
-            return f"{name} is not known to supervisord; run again"
-        first = self._pids.setdefault(name, program.pid)
-        if program.state in RUNNING and program.pid == first:
-            return ""
-        if program.state == "STOPPED":
-            what = "was stopped by somebody"
-        elif program.spawnerr and not program.spawnerr.startswith("Exited too quickly"):
-            what = f"cannot be started: {program.spawnerr}"
-        else:
-            what = endings(self._tail(SUPERVISORD_LOG)).get(name, "ended")
-        return self._told(name, f"{name} {what}")
+    def statuses(self, pending: Sequence[str], seconds_left: float) -> Mapping[str, Status]:
+        """Return the programs that ended, where there are any; otherwise the status of all, by their probes."""
+        assert self._supervisor is not None
+        try:
+            programs = self._supervisor.programs()
+        except SupervisorError as error:
+            raise PlatformFailed(f"{error}. Run again.") from None
+        ended = {}
+        for name in pending:
+            program = programs.get(name)
+            first_pid = self._first_pids.setdefault(name, program.pid) if program else 0
+            if status := ended_status(name, program, first_pid, self._new_lines(SUPERVISORD_LOG)):
+                ended[name] = status
+        if ended:
+            return ended
+        return {
+            name: self._probe_status(name, programs[name], min(max(0.1, seconds_left), 3)) for name in pending
+        }
 
-    def _why_not(self, name: str, program: Program, timeout: float) -> str:
-        wanted = self._workloads[name].probe
-        if wanted.kind == "none":
-            return "" if program.state == "RUNNING" else f"it is {program.state.lower()}"
-        return probe_request.answer(wanted, min(timeout, 3))
+    def report(self, workload: str, status: Status, problem: str) -> str:  # noqa: ARG002
+        """Return the problem with the last lines of the workload's log since this was made."""
+        path = log_path(workload)
+        return with_last_lines(f"{workload} {problem}", self._new_lines(path), str(self._folder / path))
 
-    def _told(self, name: str, what: str) -> str:
-        return last_words(what, self._tail(log_path(name)), str(self._folder / log_path(name)))
+    def _probe_status(self, name: str, program: Program, timeout: float) -> Status:
+        probe = self._workloads[name].probe
+        if probe.kind == "none":
+            return READY if program.state == "RUNNING" else waiting(f"it is {program.state.lower()}")
+        problem = probe_request.problem(probe, timeout)
+        return waiting(problem) if problem else READY
 
-    def _tail(self, path: str) -> list[str]:
-        """Return what a log said since this was made."""
+    def _new_lines(self, path: str) -> list[str]:
+        """Return the lines that were appended to a log since this was made, from its last 16 KiB."""
         try:
             with (self._folder / path).open("rb") as log:
                 size = log.seek(0, os.SEEK_END)
-                start = self._read.get(path, 0)
-                log.seek(max(start if start <= size else 0, size - TAIL))
+                start = self._log_starts.get(path, 0)
+                log.seek(max(start if start <= size else 0, size - LONGEST_TAIL))
                 return log.read().decode(errors="replace").splitlines()
         except OSError:
             return []
 
 
-def endings(log: list[str]) -> dict[str, str]:
-    """Return how each program ended last, from supervisord's log: it tells of an early end nowhere else."""
+def ended_status(
+    name: str, program: Program | None, first_pid: int, supervisord_log: Sequence[str]
+) -> Status | None:
+    """Return `failed` for a program that ended, was stopped or was restarted by supervisord; None for one that runs on.
+
+    Args:
+        name: The name of the program.
+        program: What supervisord answers about it; None where supervisord does not have it.
+        first_pid: Its process id at the first attempt of this wait.
+        supervisord_log: The new lines of supervisord's log.
+    """
+    if program is None:
+        return failed("is missing in supervisord. Run again")
+    if program.state in RUNNING and program.pid == first_pid:
+        return None
+    if program.state == "STOPPED":
+        return failed("was stopped by another supervisorctl. Run again")
+    if program.spawnerr and not program.spawnerr.startswith("Exited too quickly"):
+        return failed(f"cannot be started: {program.spawnerr}")
+    return failed(exit_reasons(supervisord_log).get(name, "ended"))
+
+
+def exit_reasons(supervisord_log: Sequence[str]) -> dict[str, str]:
+    """Return how each program ended last, from supervisord's log: its XML-RPC interface has no signal and no early exit code.
+
+    Example:
+        >>> exit_reasons(["2026-01-01 WARN exited: edge (exit status 1; not expected)"])
+        {'edge': 'ended with exit code 1'}
+    """
     found = {}
-    for line in log:
+    for line in supervisord_log:
         if match := _EXITED.search(line):
-            how = f"with exit code {match['code']}" if match["code"] else f"by {match['signal']}"
-            found[match["name"]] = f"{'ended' if match['code'] else 'was ended'} {how}"
+            if match["code"]:
+                found[match["name"]] = f"ended with exit code {match['code']}"
+            else:
+                found[match["name"]] = f"was ended by {match['signal']}"
     return found
-
-
-def _asked(supervisor: Supervisor) -> dict[str, Program]:
-    try:
-        return supervisor.programs()
-    except SupervisorError as error:
-        raise PlatformFailed(f"{error}; run again") from None
 
 
 def _size(path: Path) -> int:

@@ -2,21 +2,21 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The supervisord of one state folder: its start, its end, and what it leaves behind when it is killed."""
+"""The supervisord of one state folder: start it, stop it, and end what it leaves behind when it is killed."""
 
 from __future__ import annotations
 
 import os
 import pwd
 import shutil
-import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common import executables
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.command import run
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.polling import attempts
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform import host_processes
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer import PlatformFailed
-from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local import processes
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.documents import (
     FILE,
     LOGS,
@@ -28,129 +28,135 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.supe
     SupervisorError,
 )
 
-STEP = 0.02
-# What programs inherit; everything else that a run of Ansible has in its environment stays there.
+PAUSE = 0.02  # seconds between two questions to supervisord
+START_TIMEOUT = 60  # seconds until supervisord answers
+SHUTDOWN_TIMEOUT = 30  # seconds until a supervisord that is shutting down ended
+# The variables that programs inherit; other variables of the run of Ansible do not reach them.
 INHERITED = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR")
-# supervisord binds `<socket>.<its pid>` first, and a Unix socket's path has 108 bytes on Linux, 104 elsewhere.
+# Bytes. supervisord binds `<socket>.<its pid>` first, and a Unix socket's path has 108 bytes on Linux, 104 elsewhere.
 LONGEST_SOCKET = 96
 
 
-class Daemon:
-    """`folder` is absolute and free of symlinks."""
+class SupervisordProcess:
+    """The supervisord that runs the document of `folder`, which is absolute and free of symbolic links."""
 
     def __init__(self, folder: Path, executable: str) -> None:
+        """Make the object; nothing is started. `executable` is a path, or a name in PATH."""
         self.folder = folder
         self.executable = executable
         self.document = folder / FILE
         self.socket = folder / SOCKET
         self.pidfile = folder / PIDFILE
 
-    def supervisor(self) -> Supervisor:
+    def client(self) -> Supervisor:
+        """Return a client of its XML-RPC interface."""
         return Supervisor(self.socket)
 
-    def is_alive(self) -> bool:
-        """Whether a supervisord answers here. One that is ending is waited for."""
-        with self.supervisor() as supervisor:
-            state = supervisor.state()
-            if state in ("SHUTDOWN", "RESTARTING"):
-                wait(lambda: supervisor.state() not in ("SHUTDOWN", "RESTARTING"), 30)
-                state = supervisor.state()
+    def is_running(self) -> bool:
+        """Return whether supervisord runs; one that is shutting down is waited for."""
+        ending = ("SHUTDOWN", "RESTARTING")
+        with self.client() as client:
+            state = client.state()
+            if state in ending:
+                wait_until(lambda: client.state() not in ending, SHUTDOWN_TIMEOUT)
+                state = client.state()
         return state == "RUNNING"
 
     def start(self) -> None:
-        """Start it as a daemon; its socket answers when this returns. Raises PlatformFailed."""
+        """Start supervisord as a daemon, and return when it answers. Raises PlatformFailed."""
         (self.folder / LOGS).mkdir(mode=0o700, exist_ok=True)
         program = executables.found(self.executable, self.folder)
         command = [str(program or self.executable), "--configuration", str(self.document)]
         try:
-            ran = subprocess.run(
-                command,
-                cwd="/",
-                env=_environment(),
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                timeout=60,
-                check=False,
-            )
-        except (OSError, subprocess.TimeoutExpired) as error:
-            raise PlatformFailed(f"supervisord could not be started: {error}") from None
-        if ran.returncode:
-            said = (ran.stderr.strip() or ran.stdout.strip() or f"exit code {ran.returncode}").splitlines()
-            raise PlatformFailed(f"supervisord refuses to start: {said[0].removeprefix('Error: ')}")
-        if not wait(self.is_alive, 60):
+            result = run(command, Path("/"), START_TIMEOUT, environment=_environment())
+        except OSError as error:
+            raise PlatformFailed(f"supervisord cannot be started: {error}") from None
+        if result.timed_out:
+            raise PlatformFailed(f"supervisord cannot be started: it {result.stderr}")
+        if result.exit_code:
+            lines = (
+                result.stderr.strip() or result.stdout.strip() or f"exit code {result.exit_code}"
+            ).splitlines()
+            raise PlatformFailed(f"supervisord does not start: {lines[0].removeprefix('Error: ')}")
+        if not wait_until(self.is_running, START_TIMEOUT):
             raise PlatformFailed(
-                f"supervisord started and does not answer; see {self.folder / LOGS}/supervisord.log"
+                f"supervisord does not answer {START_TIMEOUT} s after its start. Read {self.folder / LOGS}/supervisord.log"
             )
 
-    def stop(self, patience: float) -> None:
-        """End all programs side by side, then supervisord."""
-        with self.supervisor() as supervisor:
+    def stop(self, timeout: float) -> None:
+        """Stop all programs at once, within `timeout` seconds, then supervisord."""
+        with self.client() as client:
             try:
-                for program in supervisor.programs().values():
-                    supervisor.stop(program.name)
-                wait(lambda: all(one.state != "STOPPING" for one in supervisor.programs().values()), patience)
-                supervisor.shutdown()
+                for program in client.programs().values():
+                    client.stop(program.name)
+                wait_until(
+                    lambda: all(one.state != "STOPPING" for one in client.programs().values()), timeout
+                )
+                client.shutdown()
             except SupervisorError:
-                pass  # whatever is left is ended by `clear`
-        wait(lambda: not self.masters(), 5)
+                pass  # `clear` ends what is left
+        wait_until(lambda: not self.supervisord_pids(), 5)
 
-    def clear(self, patience: float) -> None:
-        """End whatever lives on without a supervisord that answers, and remove its socket and pid file."""
-        # supervisord first, so that it starts nothing again; left to itself it would end its programs one by one.
-        stubborn = processes.end([*self.masters(), *self.members()], patience)
-        stubborn += processes.end(self.members(), patience)
-        if stubborn:
+    def clear(self, timeout: float) -> None:
+        """End the processes that run without a supervisord that answers; remove its socket and pid file. Raises PlatformFailed."""
+        # supervisord first, so that it starts no program again; by itself it would end its programs one after another.
+        unkillable = host_processes.end([*self.supervisord_pids(), *self.program_pids()], timeout)
+        unkillable += host_processes.end(self.program_pids(), timeout)
+        if unkillable:
             raise PlatformFailed(
-                f"Processes {', '.join(map(str, stubborn))} of {self.folder} do not end, not even when killed."
+                f"Processes {', '.join(map(str, unkillable))} of {self.folder} still run after SIGKILL."
             )
         for path in (self.pidfile, *self.folder.glob(f"{SOCKET}*")):
             path.unlink(missing_ok=True)
 
-    def forget(self) -> None:
-        """Remove what supervisord wrote."""
+    def remove_logs(self) -> None:
+        """Remove the logs of supervisord and of its programs."""
         shutil.rmtree(self.folder / LOGS, ignore_errors=True)
 
-    def masters(self) -> list[int]:
-        """Return the supervisords that run this folder's document, whether they answer or not."""
-        mine, recorded = str(self.document), self._recorded()
-        programs = {"supervisord", Path(self.executable).name}
+    def supervisord_pids(self) -> list[int]:
+        """Return the supervisords that run the folder's document, whether they answer or not."""
+        document, recorded = str(self.document), self._recorded_pid()
+        names = {"supervisord", Path(self.executable).name}
 
-        def is_one(process: processes.Process) -> bool:
-            # An interpreter and its script, or the program itself; not an editor of the document.
-            runs = any(Path(word).name in programs for word in process.command[:2])
-            return runs and (mine in process.command or process.pid == recorded)
+        def is_supervisord(process: host_processes.Process) -> bool:
+            # An interpreter and its script, or the program itself, but not an editor that has the document open.
+            runs = any(Path(argument).name in names for argument in process.command[:2])
+            return runs and (document in process.command or process.pid == recorded)
 
-        return processes.selected(is_one)
+        return host_processes.matching_pids(is_supervisord)
 
-    def members(self, name: str = "") -> list[int]:
-        """Return the processes of the program `name`, or of all: they inherit from supervisord whose they are."""
+    def program_pids(self, name: str = "") -> list[int]:
+        """Return the processes of the program `name`, or of all programs, with their descendants.
+
+        They inherit the variables that supervisord sets: SUPERVISOR_SERVER_URL and SUPERVISOR_PROCESS_NAME.
+        """
         url = f"unix://{self.socket}"
-        return processes.selected(
+        return host_processes.matching_pids(
             lambda one: (
                 one.environment.get("SUPERVISOR_SERVER_URL") == url
                 and (not name or one.environment.get("SUPERVISOR_PROCESS_NAME") == name)
             )
         )
 
-    def _recorded(self) -> int:
+    def _recorded_pid(self) -> int:
         try:
             return int(self.pidfile.read_text())
         except (OSError, ValueError):
             return 0
 
 
-def wait(done: Callable[[], bool], patience: float) -> bool:
-    """Return whether `done` within `patience` seconds."""
-    deadline = time.monotonic() + patience
-    while not done():
-        if time.monotonic() >= deadline:
-            return False
-        time.sleep(STEP)
-    return True
+def wait_until(condition: Callable[[], bool], timeout: float) -> bool:
+    """Return whether `condition` becomes true within `timeout` seconds."""
+    return any(condition() for _left in attempts(timeout, first_pause=PAUSE, longest_pause=PAUSE))
 
 
 def _environment() -> dict[str, str]:
-    kept = {key: os.environ[key] for key in INHERITED if key in os.environ}
+    inherited = {key: os.environ[key] for key in INHERITED if key in os.environ}
     user = pwd.getpwuid(os.geteuid())
-    return {"PATH": os.defpath, "HOME": user.pw_dir, "USER": user.pw_name, "LOGNAME": user.pw_name, **kept}
+    return {
+        "PATH": os.defpath,
+        "HOME": user.pw_dir,
+        "USER": user.pw_name,
+        "LOGNAME": user.pw_name,
+        **inherited,
+    }

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.meshlab.envoy.plugins.plugin_utils._local_execution import HereOrThereAction
+from ansible_collections.meshlab.envoy.plugins.plugin_utils._local_execution import LocalExecutionAction
 
 
-class Action(HereOrThereAction):
+class Action(LocalExecutionAction):
     """Says where it was done, and with which options."""
 
     arguments = {"name": {"type": "str", "default": "nobody"}}  # noqa: RUF012
@@ -38,8 +38,8 @@ def action(transport: str = "local", become: bool = False, **task: Any) -> Actio
 
 def test_on_this_machine_it_is_done_in_place() -> None:
     one = action()
-    assert one._is_here()
-    assert one._here() == {"options": {"name": "edge"}, "check": False}
+    assert one._is_local()
+    assert one._run_in_process() == {"options": {"name": "edge"}, "check": False}
 
 
 @pytest.mark.parametrize(
@@ -55,12 +55,12 @@ def test_on_this_machine_it_is_done_in_place() -> None:
 )
 def test_anywhere_else_it_is_a_module(elsewhere: dict[str, Any]) -> None:
     one = action(**elsewhere)
-    assert not one._is_here()
-    assert one._there({}) == {"sent": {"name": "edge"}}
+    assert not one._is_local()
+    assert one._run_on_host({}) == {"sent": {"name": "edge"}}
 
 
 def test_defaults_check_mode_and_diff_are_as_in_a_module() -> None:
-    done = action(args={}, check_mode=True, diff=True)._here()
+    done = action(args={}, check_mode=True, diff=True)._run_in_process()
     assert done == {"options": {"name": "nobody"}, "check": True, "diff": ["-"]}
 
 

@@ -237,7 +237,7 @@ def test_a_failed_check_is_run_again(folder: Path) -> None:
     [
         (None, 0, "does not exist", RequirementMissing),
         ("#!/bin/sh\n", 0o644, "chmod", ConfigRefused),
-        ("\x7fELF and no more", 0o755, "not a program for this machine", ConfigRefused),
+        ("\x7fELF and no more", 0o755, "Choose an executable for this machine", ConfigRefused),
         (
             "#!/bin/sh\necho tool 3\n",
             0o755,

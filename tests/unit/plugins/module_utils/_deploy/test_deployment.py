@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +13,7 @@ import pytest
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import DesiredFiles, File
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.files import state_file
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.prepare import prepare
-from ansible_collections.meshlab.envoy.plugins.module_utils._deploy.deploy_options import WORKLOAD, perform
-from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import Workload
+from ansible_collections.meshlab.envoy.plugins.module_utils._deploy.deploy_options import perform
 
 # Nobody listens there: what is refused is so before anybody is asked.
 SERVER = "http://127.0.0.1:9"
@@ -26,17 +24,16 @@ def options(
     folder: Path, platform: str, state: str, namespace: str = "a", server: str = SERVER
 ) -> dict[str, Any]:
     return {
-        "name": "demo",
-        "platform": platform,
-        "folder": str(folder),
+        "plan": {
+            "name": "demo",
+            "platform": platform,
+            "folder": str(folder),
+            "files": [{"path": DOCUMENTS[platform], "content": "new"}],
+        },
         "state": state,
-        "files": [{"path": DOCUMENTS[platform], "content": "new"}],
-        "workloads": [],
-        "admins": [],
-        "manifests": [],
         "cluster": {"host": server, "api_key": "x", "namespace": namespace},
         "bind": "127.0.0.1",
-        "supervisord": {},
+        "supervisord_executable": "supervisord",
         "timeout": 1,
         "confirm_timeout": 1,
         "drain_timeout": 1,
@@ -84,8 +81,8 @@ def test_a_folder_of_another_place_is_refused(
     answer = perform(options(folder, **{"state": state, **here}), check_mode)
     assert answer["failed"]
     assert answer["msg"] == (
-        f"{folder} is of what runs elsewhere ({before}, and not {now}): take that down first, or have another folder for this"
-        f" one (deployment_folder); where there is no such place any more, remove {folder}. Nothing was changed."
+        f"{folder} belongs to a deployment on {before}, but this run targets {now}. Tear it down on {before} first, or set"
+        f" deployment_folder to another folder. If {before} does not exist any more, remove {folder}. Nothing was changed."
     )
     assert not answer["changed"]
     assert contents(folder) == was
@@ -124,10 +121,6 @@ def test_what_somebody_else_wrote_is_not_claimed_to_remember_where_it_runs(tmp_p
         assert not change.changed
     assert state_file.load(folder).files == {}
     assert contents(folder).keys() == {"a"}
-
-
-def test_the_module_takes_all_that_a_plan_says_of_a_workload() -> None:
-    assert WORKLOAD.keys() == {one.name for one in fields(Workload)}
 
 
 @pytest.mark.parametrize("check_mode", [True, False])

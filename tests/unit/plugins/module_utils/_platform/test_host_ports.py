@@ -13,14 +13,14 @@ import pytest
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.host_ports import (
     Listener,
-    Wanted,
-    complaint,
+    NeededPort,
+    conflict_text,
+    conflicts,
     describe,
-    in_the_way,
-    is_going,
+    is_closing,
     listens,
-    parse,
-    taken,
+    parse_table,
+    used_ports,
 )
 
 HEAD = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
@@ -41,9 +41,9 @@ UDP = (
 
 
 def test_listeners_are_read_as_the_kernel_writes_them() -> None:
-    assert parse(TCP, "tcp") == [Listener(8080, "127.0.0.1", "tcp", 1000, 4242)]
-    assert [one.address for one in parse(TCP6, "tcp")] == ["::1", "::ffff:7f00:1"]
-    assert parse(UDP, "udp") == [Listener(9125, "0.0.0.0", "udp", 0, 99)]
+    assert parse_table(TCP, "tcp") == [Listener(8080, "127.0.0.1", "tcp", 1000, 4242)]
+    assert [one.address for one in parse_table(TCP6, "tcp")] == ["::1", "::ffff:7f00:1"]
+    assert parse_table(UDP, "udp") == [Listener(9125, "0.0.0.0", "udp", 0, 99)]
 
 
 @pytest.mark.parametrize(
@@ -62,12 +62,12 @@ def test_listeners_are_read_as_the_kernel_writes_them() -> None:
     ],
 )
 def test_addresses_are_in_each_others_way(mine: str, theirs: str, expected: bool) -> None:
-    assert in_the_way(Wanted("a", 80, mine), Listener(80, theirs)) is expected
+    assert conflicts(NeededPort("a", 80, mine), Listener(80, theirs)) is expected
 
 
 def test_other_ports_and_protocols_are_not() -> None:
-    assert not in_the_way(Wanted("a", 80), Listener(81, "0.0.0.0"))
-    assert not in_the_way(Wanted("a", 80, protocol="udp"), Listener(80, "0.0.0.0", "tcp"))
+    assert not conflicts(NeededPort("a", 80), Listener(81, "0.0.0.0"))
+    assert not conflicts(NeededPort("a", 80, protocol="udp"), Listener(80, "0.0.0.0", "tcp"))
 
 
 @pytest.mark.parametrize("protocol", ["tcp", "udp"])
@@ -77,19 +77,19 @@ def test_a_port_that_this_process_has_is_taken_by_it(protocol: str) -> None:
         mine.bind(("127.0.0.1", 0))
         if protocol == "tcp":
             mine.listen()
-        wanted = Wanted("a", mine.getsockname()[1], protocol=protocol)
-        ((found, listener),) = taken([wanted])
-        assert found == wanted
+        needed = NeededPort("a", mine.getsockname()[1], protocol=protocol)
+        ((found, listener),) = used_ports([needed])
+        assert found == needed
         assert describe(listener).startswith(f"process {os.getpid()} (")
-    assert taken([wanted]) == []
+    assert used_ports([needed]) == []
 
 
 def test_without_proc_a_port_is_tried(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as mine:
-        wanted = Wanted("a", mine.getsockname()[1])
-        ((found, listener),) = taken([wanted], tmp_path)
-        assert (found, listener.inode, describe(listener)) == (wanted, 0, "another process")
-    assert taken([wanted], tmp_path) == []
+        needed = NeededPort("a", mine.getsockname()[1])
+        ((found, listener),) = used_ports([needed], tmp_path)
+        assert (found, listener.inode, describe(listener)) == (needed, 0, "another process")
+    assert used_ports([needed], tmp_path) == []
 
 
 def test_a_port_of_a_network_is_seen_through_a_process_in_it(tmp_path: Path) -> None:
@@ -100,24 +100,24 @@ def test_a_port_of_a_network_is_seen_through_a_process_in_it(tmp_path: Path) -> 
     assert listens(os.getpid(), port, tmp_path) is None
 
 
-def test_a_port_that_nobody_has_any_more_is_going() -> None:
+def test_a_port_that_nobody_has_any_more_is_closing() -> None:
     with socket.create_server(("127.0.0.1", 0)) as mine:
-        ((_found, listener),) = taken([Wanted("a", mine.getsockname()[1])])
-        assert not is_going(listener)
-    assert is_going(Listener(80, "0.0.0.0", uid=os.getuid(), inode=2**62))
+        ((_found, listener),) = used_ports([NeededPort("a", mine.getsockname()[1])])
+        assert not is_closing(listener)
+    assert is_closing(Listener(80, "0.0.0.0", uid=os.getuid(), inode=2**62))
     # Where there is no /proc, and so no inode, nobody knows.
-    assert not is_going(Listener(80, "0.0.0.0"))
+    assert not is_closing(Listener(80, "0.0.0.0"))
 
 
 def test_who_has_a_port_may_be_unknown() -> None:
     assert describe(Listener(80, "0.0.0.0", uid=33, inode=2**62)) == "a process of user 33"
 
 
-def test_a_complaint_is_one_sentence_however_many_ports_are_taken() -> None:
-    edge = {Wanted("edge", port, "127.0.0.1", "tcp"): "process 12 (envoy)" for port in (8080, 8443)}
-    assert complaint(edge) == (
-        "ports 8080, 8443 of edge are taken by process 12 (envoy): stop it, or choose another port"
+def test_a_conflict_text_is_one_sentence_however_many_ports_are_used_ports() -> None:
+    edge = {NeededPort("edge", port, "127.0.0.1", "tcp"): "process 12 (envoy)" for port in (8080, 8443)}
+    assert conflict_text(edge) == (
+        "ports 8080, 8443 of edge are used by process 12 (envoy). Stop it, or choose another port"
     )
-    many = {Wanted(f"web-{port}", port, "127.0.0.1", "tcp"): "another process" for port in range(1, 6)}
-    assert complaint(many).startswith("port 1 of web-1 is taken by another process; port 2 of web-2")
-    assert "; so are those of 2 more workloads: stop it" in complaint(many)
+    many = {NeededPort(f"web-{port}", port, "127.0.0.1", "tcp"): "another process" for port in range(1, 6)}
+    assert conflict_text(many).startswith("port 1 of web-1 is used by another process; port 2 of web-2")
+    assert "; ports of 2 more workloads are used too. Stop it" in conflict_text(many)

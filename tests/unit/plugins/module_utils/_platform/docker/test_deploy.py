@@ -14,21 +14,22 @@ import pytest
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.command import CommandResult
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer import (
-    Applied,
+    AppliedChanges,
+    DeploymentSpec,
     PlatformFailed,
     PlatformRefused,
     PlatformUnavailable,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.deploy import Compose
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.deploy import DockerDeployer
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.docker_command import (
-    execute,
+    run_docker,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.docker_output import (
-    parse_container,
-    parse_details,
+    parse_inspected,
+    parse_listed,
     parse_ports,
     parse_steps,
-    version,
+    parse_version,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import Port, Workload
 
@@ -47,8 +48,8 @@ time="2026-01-01T00:00:00Z" level=warning msg="Found orphan containers ([demo-ol
 """
 
 
-class Docker:
-    """Answers as docker would; remembers what it was asked."""
+class FakeDocker:
+    """A docker command with prepared results; `commands` are the command lines that it ran."""
 
     def __init__(self, **answers: CommandResult) -> None:
         self.answers = {
@@ -56,22 +57,18 @@ class Docker:
             "container": CommandResult(1, "[]", "No such container"),
             **answers,
         }
-        self.asked: list[str] = []
+        self.commands: list[str] = []
 
     def __call__(self, command: Sequence[str], timeout: float, stdin: str = "") -> CommandResult:
         assert command[0] == "docker"
-        self.asked.append(" ".join(command[1:]))
+        self.commands.append(" ".join(command[1:]))
         return self.answers.get(command[1], CommandResult(0, "2.40.0\n", ""))
 
 
-def _compose(docker: Docker, *workloads: Workload) -> Compose:
-    deployer = Compose(
-        "demo",
-        Path("/nonexistent"),
-        workloads or (Workload(name="a", image="i:1", command=("x",)),),
-        "127.0.0.1",
-    )
-    deployer.docker.run = docker
+def _compose(docker: FakeDocker, *workloads: Workload) -> DockerDeployer:
+    workloads = workloads or (Workload(name="a", image="i:1", command=("x",)),)
+    deployer = DockerDeployer(DeploymentSpec("demo", Path("/nonexistent"), workloads))
+    deployer.docker.runner = docker
     return deployer
 
 
@@ -114,7 +111,7 @@ def test_published_ports_are_read() -> None:
 
 
 def test_a_container_without_labels_is_nobodys() -> None:
-    container = parse_container("abc\t\t\trunning\timage\t0.0.0.0:80->80/tcp\tweb\t")
+    container = parse_listed("abc\t\t\trunning\timage\t0.0.0.0:80->80/tcp\tweb\t")
     assert (container.project, container.service, container.name) == ("", "", "web")
     assert container.listeners[0].port == 80
 
@@ -131,54 +128,53 @@ def test_steps_of_compose_are_read_by_service() -> None:
 
 def test_details_are_read() -> None:
     data = _inspected("a", Health={"Status": "healthy"})
-    data["HostConfig"]["NetworkMode"] = "container:abc"
-    details = parse_details(data)
-    assert (details.service, details.health, details.shares) == ("a", "healthy", "abc")
+    details = parse_inspected(data)
+    assert (details.service, details.health) == ("a", "healthy")
     assert details.addresses == (("172.18.0.2", "172.18.0.1"),)
 
 
 @pytest.mark.parametrize(("text", "expected"), [("v2.26.1-4", (2, 26)), ("5.0.0", (5, 0)), ("dev", ())])
 def test_versions_are_compared_by_their_numbers(text: str, expected: tuple[int, ...]) -> None:
-    assert version(text) == expected
+    assert parse_version(text) == expected
 
 
 def test_a_project_of_another_folder_is_left_alone() -> None:
     inspected = CommandResult(0, json.dumps([_inspected("a")]), "")
-    docker = Docker(
+    docker = FakeDocker(
         ps=CommandResult(0, _line("demo", "a", folder="/somewhere/else"), ""), container=inspected
     )
     deployer = _compose(docker)
-    for step in (deployer.preflight, deployer.absent):
-        with pytest.raises(PlatformRefused, match=r"a project demo already, of the folder /somewhere/else"):
+    for step in (deployer.preflight, deployer.remove_all):
+        with pytest.raises(PlatformRefused, match=r"project demo runs from the folder /somewhere/else"):
             step()
-    assert not [one for one in docker.asked if "down" in one or "up" in one]
+    assert not [one for one in docker.commands if "down" in one or "up" in one]
 
 
 def test_what_compose_did_is_told_apart() -> None:
     names = ("a", "service1-1-envoy", "new")
     ps = "".join([_line("demo", "a"), _line("demo", "service1-1-envoy"), _line("demo", "old")])
     inspected = CommandResult(0, json.dumps([_inspected(name) for name in names[:2]]), "")
-    docker = Docker(ps=CommandResult(0, ps, ""), container=inspected, compose=CommandResult(0, "", UP))
+    docker = FakeDocker(ps=CommandResult(0, ps, ""), container=inspected, compose=CommandResult(0, "", UP))
     deployer = _compose(docker, *(Workload(name=name, image="i:1", command=("x",)) for name in names))
     deployer.preflight()
-    assert deployer.apply() == Applied(started=("new",), restarted=("service1-1-envoy",))
-    assert deployer.retire() == Applied(removed=("old",))
-    assert "stop id-of-old" in docker.asked
+    assert deployer.apply() == AppliedChanges(started=("new",), restarted=("service1-1-envoy",))
+    assert deployer.remove_unlisted() == AppliedChanges(removed=("old",))
+    assert "stop id-of-old" in docker.commands
 
 
 def test_an_unchanged_run_asks_docker_three_times() -> None:
-    docker = Docker(
+    docker = FakeDocker(
         ps=CommandResult(0, _line("demo", "a"), ""),
         container=CommandResult(0, json.dumps([_inspected("a", Health={"Status": "healthy"})]), ""),
         compose=CommandResult(0, "", " Container demo-a-1  Running\n"),
     )
     deployer = _compose(docker)
     deployer.preflight()
-    assert deployer.lacking() == ()
+    assert deployer.missing_images() == ()
     assert not deployer.apply().changed
-    deployer.ready(1)
-    assert deployer.retire() == Applied()
-    assert len(docker.asked) == 3
+    deployer.wait_until_ready(1)
+    assert deployer.remove_unlisted() == AppliedChanges()
+    assert len(docker.commands) == 3
 
 
 @pytest.mark.parametrize(
@@ -198,7 +194,7 @@ def test_an_unchanged_run_asks_docker_three_times() -> None:
 )
 def test_a_daemon_that_cannot_be_used_is_told(err: str, kind: type[Exception], words: str) -> None:
     with pytest.raises(kind, match=words):
-        _compose(Docker(ps=CommandResult(1, "", err))).preflight()
+        _compose(FakeDocker(ps=CommandResult(1, "", err))).preflight()
 
 
 @pytest.mark.parametrize(
@@ -206,60 +202,60 @@ def test_a_daemon_that_cannot_be_used_is_told(err: str, kind: type[Exception], w
     [
         (
             CommandResult(1, "", "docker: 'compose' is not a docker command.\nSee 'docker --help'"),
-            "install docker compose 2.20 or newer",
+            "Install docker compose 2.20 or newer",
         ),
-        (CommandResult(0, "2.5.1\n", ""), "docker compose is 2.5.1: install 2.20 or newer"),
+        (CommandResult(0, "2.5.1\n", ""), "docker compose is 2.5.1. Install 2.20 or newer"),
     ],
 )
 def test_a_compose_that_cannot_be_used_is_told(answer: CommandResult, words: str) -> None:
     with pytest.raises(PlatformUnavailable, match=words):
-        _compose(Docker(compose=answer)).preflight()
+        _compose(FakeDocker(compose=answer)).preflight()
 
 
 def test_a_missing_docker_command_is_told() -> None:
     def missing(*_anything: object) -> CommandResult:
         raise FileNotFoundError
 
-    deployer = _compose(Docker())
-    deployer.docker.run = missing
-    with pytest.raises(PlatformUnavailable, match="The docker command is not on this host: install Docker"):
+    deployer = _compose(FakeDocker())
+    deployer.docker.runner = missing
+    with pytest.raises(PlatformUnavailable, match="This host has no docker command. Install Docker"):
         deployer.preflight()
 
 
 def test_ports_of_others_are_taken_and_our_own_are_not() -> None:
     wanted = Workload(name="a", image="i:1", command=("x",), ports=(Port(80, 1),))
-    mine = Docker(ps=CommandResult(0, _line("demo", "a", ports="127.0.0.1:1->80/tcp"), ""))
+    mine = FakeDocker(ps=CommandResult(0, _line("demo", "a", ports="127.0.0.1:1->80/tcp"), ""))
     _compose(mine, wanted).preflight()
-    theirs = Docker(ps=CommandResult(0, _line("else", "b", ports="0.0.0.0:1->80/tcp"), ""))
-    with pytest.raises(PlatformRefused, match="port 1 of a is taken by container else-b-1: stop it"):
+    theirs = FakeDocker(ps=CommandResult(0, _line("else", "b", ports="0.0.0.0:1->80/tcp"), ""))
+    with pytest.raises(PlatformRefused, match="port 1 of a is used by container else-b-1. Stop it"):
         _compose(theirs, wanted).preflight()
 
 
 def test_images_are_pulled_or_told() -> None:
-    docker = Docker(
+    docker = FakeDocker(
         image=CommandResult(1, "", "No such image"),
         pull=CommandResult(1, "", "Error response from daemon: manifest unknown"),
     )
     deployer = _compose(docker)
     deployer.preflight()
-    assert deployer.lacking() == ("i:1",)
-    with pytest.raises(PlatformRefused, match=r"i:1 .*Docker says: .*manifest unknown"):
-        deployer.fetch(("i:1",))
+    assert deployer.missing_images() == ("i:1",)
+    with pytest.raises(PlatformRefused, match=r"i:1 .*Docker prints: .*manifest unknown"):
+        deployer.pull_images(("i:1",))
 
 
 def test_a_failed_up_is_told_in_dockers_words() -> None:
     words = (
         "Error response from daemon: driver failed: Bind for 127.0.0.1:80 failed: port is already allocated"
     )
-    docker = Docker(compose=CommandResult(1, "", f" Container demo-a-1  Starting\n{words}"))
+    docker = FakeDocker(compose=CommandResult(1, "", f" Container demo-a-1  Starting\n{words}"))
     docker.answers["compose"] = CommandResult(0, "2.40.0", "")
     deployer = _compose(docker)
     deployer.preflight()
     docker.answers["compose"] = CommandResult(1, "", f" Container demo-a-1  Starting\n{words}")
-    with pytest.raises(PlatformFailed, match=r"A port was taken meanwhile; .*port is already allocated"):
+    with pytest.raises(PlatformFailed, match=r"A port was taken meanwhile. .*port is already allocated"):
         deployer.apply()
 
 
 def test_what_a_user_set_for_other_projects_does_not_reach_compose(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COMPOSE_PROJECT_NAME", "other")
-    assert "COMPOSE" not in execute(["env"], 10).stdout
+    assert "COMPOSE" not in run_docker(["env"], 10).stdout

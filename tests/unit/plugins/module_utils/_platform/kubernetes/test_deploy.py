@@ -13,12 +13,15 @@ from fake_cluster import FakeCluster
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.errors import ClusterError
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer import (
+    DeploymentSpec,
     PlatformFailed,
     PlatformRefused,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes import delete, deploy
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.delete import remove
-from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.deploy import Kubernetes
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.deploy import (
+    KubernetesDeployer,
+)
 
 LABELS = {"meshlab.envoy/demo": "web", "app.kubernetes.io/name": "app"}
 DEMO = "meshlab.envoy/demo=web"
@@ -32,8 +35,8 @@ def thing(kind: str, name: str, version: str = "v1", **more: Any) -> dict[str, A
 SERVICE = thing("Service", "web-app", spec={"ports": [{"port": 80}]})
 
 
-def deployer_on(cluster: Any, *manifests: dict[str, Any]) -> Kubernetes:
-    found = Kubernetes("web", Path("/nonexistent"), (), manifests, {}, {}, {})
+def deployer_on(cluster: Any, *manifests: dict[str, Any]) -> KubernetesDeployer:
+    found = KubernetesDeployer(DeploymentSpec("web", Path("/nonexistent"), manifests=manifests))
     found._cluster = cluster
     return found
 
@@ -69,9 +72,9 @@ def test_what_does_not_go_is_said_with_what_it_waits_for() -> None:
         remove(cluster, [("Service", "web-app")], DEMO, [DEMO])
     assert error.value.message == words
     deployer = deployer_on(cluster)
-    assert deployer.leftovers()
+    assert deployer.is_deployed()
     with pytest.raises(PlatformFailed) as failed:
-        deployer.absent()
+        deployer.remove_all()
     assert str(failed.value) == f"Not all of web could be removed; run again: {words}"
 
 
@@ -155,9 +158,9 @@ def test_who_may_not_remove_is_told_before_anything_is_changed(cluster: Any, kin
     with pytest.raises(PlatformRefused, match=r"^Somebody is forbidden to do that$"):
         deployer_on(cluster, CONFIG).preflight()
     takes_down = deployer_on(cluster)
-    assert takes_down.leftovers()
+    assert takes_down.is_deployed()
     with pytest.raises(PlatformRefused, match=r"^Somebody is forbidden to do that$"):
-        takes_down.absent()
+        takes_down.remove_all()
     assert changes(cluster) == []
 
 
@@ -207,7 +210,7 @@ def test_who_has_called_may_call_until_the_end_of_a_change(
     first = deployer_on(cluster, policy(*before))
     first.preflight()
     first.apply()
-    first.retire()
+    first.remove_unlisted()
     assert let_in(cluster) == before
     for breaks_off in (True, False):
         deployer = deployer_on(cluster, policy(*after))
@@ -215,7 +218,7 @@ def test_who_has_called_may_call_until_the_end_of_a_change(
         told = deployer.apply().objects
         assert let_in(cluster) == meanwhile
         if not breaks_off:
-            told += deployer.retire().objects
+            told += deployer.remove_unlisted().objects
             assert let_in(cluster) == after
     # A run that has nothing to do but the end tells of it, too.
     assert set(told) == ({"NetworkPolicy/web-app"} if after != meanwhile else set())

@@ -10,18 +10,23 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import DesiredFiles, File
-from ansible_collections.meshlab.envoy.plugins.module_utils._deploy.deployment import Done, Request, present
-from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer import (
-    Applied,
-    PlatformRefused,
-    last_words,
+from ansible_collections.meshlab.envoy.plugins.module_utils._deploy.deployment import (
+    DeployRequest,
+    DeployResult,
+    deploy,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.deploy import Local
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer import (
+    AppliedChanges,
+    DeploymentSpec,
+    PlatformRefused,
+    with_last_lines,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.deploy import LocalDeployer
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.documents import (
     sections,
     supervisord_conf,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.readiness import endings
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.readiness import exit_reasons
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import Workload
 
 A, B = (Workload(name=name, command=("sleep", "9")) for name in "ab")
@@ -35,10 +40,10 @@ def test_sections_are_told_apart() -> None:
 
 def test_without_a_supervisord_everything_would_be_started(tmp_path: Path) -> None:
     (tmp_path / "supervisord.conf").write_text(supervisord_conf("d", [A]))
-    deployer = Local(tmp_path, [A, B], "127.0.0.1", "supervisord")
-    assert deployer.predict(supervisord_conf("d", [A, B])) == Applied(started=("a", "b"))
-    assert deployer.running() == ()
-    assert not deployer.leftovers()
+    deployer = LocalDeployer(DeploymentSpec("d", tmp_path, (A, B)))
+    assert deployer.predict(supervisord_conf("d", [A, B])) == AppliedChanges(started=("a", "b"))
+    assert deployer.running_workloads() == ()
+    assert not deployer.is_deployed()
 
 
 def test_the_last_ending_counts() -> None:
@@ -47,27 +52,31 @@ def test_the_last_ending_counts() -> None:
         "2026-01-01 00:00:01,000 INFO exited: b (terminated by SIGKILL; not expected)",
         "2026-01-01 00:00:02,000 INFO exited: a (exit status 0; expected)",
     ]
-    assert endings(log) == {"a": "ended with exit code 0", "b": "was ended by SIGKILL"}
+    assert exit_reasons(log) == {"a": "ended with exit code 0", "b": "was ended by SIGKILL"}
 
 
 def test_last_words_are_few_and_short() -> None:
-    said = last_words("a ended", ["", *(f"line {number}" for number in range(20)), "x" * 1000, "  "], "a.log")
+    said = with_last_lines(
+        "a ended", ["", *(f"line {number}" for number in range(20)), "x" * 1000, "  "], "a.log"
+    )
     lines = said.splitlines()
-    assert lines[0] == "a ended; its last lines (a.log):"
+    assert lines[0] == "a ended. Last lines of its log (a.log):"
     assert (len(lines), lines[1], len(lines[-1])) == (9, "  line 13", 302)
-    assert last_words("a ended", ["", " "], "a.log") == "a ended; it said nothing (a.log)"
+    assert with_last_lines("a ended", ["", " "], "a.log") == "a ended. Its log is empty (a.log)."
 
 
 def test_a_plan_without_its_document_is_refused(tmp_path: Path) -> None:
-    request = Request("d", "docker", tmp_path / "d", DesiredFiles((File("supervisord.conf", b""),)), (A,))
-    with pytest.raises(PlatformRefused, match=r"there is no compose\.yaml, which says what runs on docker"):
-        present(request, Done())
+    request = DeployRequest(
+        "d", "docker", tmp_path / "d", DesiredFiles((File("supervisord.conf", b""),)), (A,)
+    )
+    with pytest.raises(PlatformRefused, match=r"has no compose\.yaml, the document of the platform docker"):
+        deploy(request, DeployResult())
     assert not (tmp_path / "d").exists()
 
 
 def test_done_adds_up() -> None:
-    done = Done()
-    done.add(Applied(started=("b",)))
-    done.add(Applied(removed=("x",)))
-    done.add(Applied(started=("a", "b"), removed=("x",)))
+    done = DeployResult()
+    done.add(AppliedChanges(started=("b",)))
+    done.add(AppliedChanges(removed=("x",)))
+    done.add(AppliedChanges(started=("a", "b"), removed=("x",)))
     assert (done.changed, done.started, done.removed) == (True, ("a", "b"), ("x",))

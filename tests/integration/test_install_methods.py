@@ -8,14 +8,15 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
-from live import PLAYBOOK, ROOT, Home, Run
+from live import ROOT, Home, Run
 
-BIN = PLAYBOOK.parent
+BIN = Path(sys.executable).parent  # of the test tools, which ansible-runner is among
 HELD = "16 of 16 expectations hold"
 
 
@@ -46,7 +47,7 @@ def variables(home: Home, demo: Path) -> list[str]:
 
 @pytest.fixture
 def home() -> Iterator[Home]:
-    """A home folder with nothing in it."""
+    """Yield an empty home folder."""
     found = Home("local")
     try:
         yield found
@@ -56,11 +57,15 @@ def home() -> Iterator[Home]:
 
 @pytest.fixture
 def clone(home: Home) -> Path:
-    """A clone of this repository, with the changes that are not committed yet."""
+    """Return a clone of this repository that includes uncommitted changes."""
     folder = home.folder / "clone"
     subprocess.run(["git", "clone", "--quiet", str(ROOT), str(folder)], check=True)
     changed = subprocess.run(
-        ["git", "ls-files", "--modified", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
+        ["git", "ls-files", "--modified", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     for name in changed.stdout.splitlines():
         if (ROOT / name).is_file():
@@ -74,9 +79,18 @@ def clone(home: Home) -> Path:
 
 @pytest.fixture
 def tarball(home: Home) -> Path:
-    """The tarball of this collection."""
+    """Return the tarball of this collection."""
     folder = home.folder / "dist"
-    built = run(home, "ansible-galaxy", "collection", "build", str(ROOT), "--output-path", str(folder), cwd=home.folder)
+    built = run(
+        home,
+        "ansible-galaxy",
+        "collection",
+        "build",
+        str(ROOT),
+        "--output-path",
+        str(folder),
+        cwd=home.folder,
+    )
     assert built.code == 0, built.words
     [found] = folder.glob("*.tar.gz")
     return found
@@ -99,7 +113,9 @@ def test_clone_deploys_with_ansible_pull(home: Home, clone: Path) -> None:
     chosen = variables(home, home.demo("front_proxy"))
     subprocess.run(["git", "add", "--all"], cwd=clone, check=True)
     author = ["-c", "user.name=test", "-c", "user.email=test@example.com"]
-    subprocess.run(["git", *author, "commit", "--quiet", "--allow-empty", "-m", "state"], cwd=clone, check=True)
+    subprocess.run(
+        ["git", *author, "commit", "--quiet", "--allow-empty", "-m", "state"], cwd=clone, check=True
+    )
     checkout = home.folder / "pulled"
     pull = ["--url", f"file://{clone}", "--directory", str(checkout), *chosen]
     try:
@@ -110,10 +126,43 @@ def test_clone_deploys_with_ansible_pull(home: Home, clone: Path) -> None:
     assert removed.code == 0, removed.words
 
 
+def test_clone_deploys_as_an_automation_controller_project(home: Home, clone: Path) -> None:
+    # The layout in which AWX and Automation Platform run a project: ansible-runner, with the inventory beside the clone.
+    folder = home.folder / "runner"
+    (folder / "inventory").mkdir(parents=True)
+    (folder / "env").mkdir()
+    clone.rename(folder / "project")
+    local = {"ansible_connection": "local", "ansible_python_interpreter": "{{ ansible_playbook_python }}"}
+    inventory = {"envoy_hosts": {"hosts": {"controller": local}}}
+    (folder / "inventory" / "hosts.yml").write_text(yaml.safe_dump(inventory), encoding="utf-8")
+    settings = home.variables | {"demo": str(home.demo("front_proxy"))}
+    (folder / "env" / "extravars").write_text(yaml.safe_dump(settings), encoding="utf-8")
+    try:
+        deployed = run(home, "ansible-runner", "run", str(folder), "-p", "site.yml", cwd=home.folder)
+        assert HELD in deployed.words, deployed.words
+    finally:
+        removed = run(
+            home, "ansible-runner", "run", str(folder), "-p", "playbooks/teardown.yml", cwd=home.folder
+        )
+    assert removed.code == 0, removed.words
+    assert home.left("front_proxy") == []
+
+
 def test_clone_uses_its_own_roles_beside_an_installed_version(home: Home, clone: Path, tarball: Path) -> None:
-    installed = run(home, "ansible-galaxy", "collection", "install", "--no-deps", "--offline", str(tarball), cwd=home.folder)
+    installed = run(
+        home,
+        "ansible-galaxy",
+        "collection",
+        "install",
+        "--no-deps",
+        "--offline",
+        str(tarball),
+        cwd=home.folder,
+    )
     assert installed.code == 0, installed.words
-    role = home.folder / ".ansible/collections/ansible_collections/meshlab/envoy/roles/deployment/tasks/main.yml"
+    role = (
+        home.folder / ".ansible/collections/ansible_collections/meshlab/envoy/roles/deployment/tasks/main.yml"
+    )
     role.write_text("- ansible.builtin.fail: {msg: the installed role}\n", encoding="utf-8")
     chosen = variables(home, home.demo("front_proxy"))
     own = run(home, "ansible-playbook", "playbooks/assert_not_deployed.yml", *chosen, cwd=clone)
@@ -124,9 +173,19 @@ def test_clone_uses_its_own_roles_beside_an_installed_version(home: Home, clone:
 
 def test_tarball_deploys_to_localhost_without_an_inventory(home: Home, tarball: Path) -> None:
     requirements = home.folder / "requirements.yml"
-    requirements.write_text(yaml.safe_dump({"collections": [{"name": str(tarball), "type": "file"}]}), encoding="utf-8")
+    requirements.write_text(
+        yaml.safe_dump({"collections": [{"name": str(tarball), "type": "file"}]}), encoding="utf-8"
+    )
     installed = run(
-        home, "ansible-galaxy", "collection", "install", "--no-deps", "--offline", "-r", str(requirements), cwd=home.folder
+        home,
+        "ansible-galaxy",
+        "collection",
+        "install",
+        "--no-deps",
+        "--offline",
+        "-r",
+        str(requirements),
+        cwd=home.folder,
     )
     assert installed.code == 0, installed.words
     chosen = variables(home, home.demo("front_proxy"))
@@ -139,7 +198,9 @@ def test_tarball_deploys_to_localhost_without_an_inventory(home: Home, tarball: 
     assert home.left("front_proxy") == []
 
 
-@pytest.mark.parametrize("playbook", ["site", "verify", "change", "render", "teardown", "assert_not_deployed"])
+@pytest.mark.parametrize(
+    "playbook", ["site", "verify", "change", "render", "teardown", "assert_not_deployed"]
+)
 def test_inventory_without_the_group_is_refused(home: Home, playbook: str) -> None:
     inventory = home.folder / "hosts.yml"
     inventory.write_text(yaml.safe_dump({"all": {"hosts": {"web1.example.com": {}}}}), encoding="utf-8")

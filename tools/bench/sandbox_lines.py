@@ -8,10 +8,10 @@
 counts a clone at PATH, prints the counts, and reports differences from sandbox_lines.yml; `--write` writes the counts to that file. The
 repository contains only the numbers of the sandboxes and their commit.
 
-The count includes each line that is neither empty nor only a comment, in the files that show how the
-sandbox works: compose files, Envoy configurations, Dockerfiles, scripts (also verify.sh), programs and their data. It excludes documentation, images,
-certificates (a certificate in a configuration counts as one line), generated code, lists of dependencies, locks, and verify-common.sh,
-which serves all sandboxes as the collection serves all demos.
+The count includes each line that is neither empty nor only a comment, in the files that show how the sandbox works: compose files, Envoy
+configurations, Dockerfiles, scripts (also verify.sh), programs and their data. It excludes documentation, images, certificates (a
+certificate in a configuration counts as one line), generated code, lists of dependencies, locks, and verify-common.sh, which serves all
+sandboxes as the collection serves all demos.
 
 Of the folder shared/, the count includes what the compose files of a sandbox build: the stages of the target in a Dockerfile, and the files
 that these stages copy. Of a demo, the count includes its one file, by the same rules.

@@ -1,10 +1,11 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Builds the documentation as a site in build/docs: the pages of docs/, those of the gallery's demos (gallery_pages.py), and what
-antsibull-docs makes of modules, filters and roles.
+"""Build the documentation as a site in build/docs.
 
-A warning is a mistake. Nothing is fetched. The site that was there before is replaced once the new one is whole.
+The site has the pages of docs/, a page for each demo of the gallery (gallery_pages.py), and the reference of modules, filters and roles,
+which antsibull-docs generates. A warning is an error. The program downloads nothing. It replaces the previous site after the new site is
+complete.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from checkout import BUILD, ROOT, alone
+from checkout import BUILD, ROOT, exclusive
 from docs_lint import antsibull_docs
 
 FOLDER = BUILD / "docs-site"
@@ -23,7 +24,7 @@ SITE = BUILD / "docs"
 
 def write_gallery(folder: Path) -> None:
     """Write the pages of the demos to a folder."""
-    # The checkout under the collection's name, as make links it; and the program that knows which demos do not run where.
+    # The link of make, under which the checkout is importable as a collection, and the folder of play_demos.py.
     sys.path[:0] = [str(ROOT / ".venv" / "collections"), str(ROOT / "tools" / "gallery")]
     import gallery_pages
     from play_demos import unsupported_on
@@ -33,8 +34,9 @@ def write_gallery(folder: Path) -> None:
 
 
 def main() -> int:
-    source, made = FOLDER / "source", FOLDER / "made"
-    for folder in (source, made):
+    """Build the site, and return the exit status of the first program that failed, or 0."""
+    source, built = FOLDER / "source", FOLDER / "built"
+    for folder in (source, built):
         shutil.rmtree(folder, ignore_errors=True)
     docs = ROOT / "docs"
     shutil.copytree(docs, source, ignore=shutil.ignore_patterns("site", "__pycache__"))
@@ -49,17 +51,17 @@ def main() -> int:
     if failed:
         return failed
     sphinx = [sys.executable, "-m", "sphinx", "--quiet", "--builder", "html", "--fail-on-warning"]
-    # What Sphinx remembers stays out of the site.
-    remembered = ["--doctree-dir", str(FOLDER / "doctrees"), "--fresh-env"]
-    failed = subprocess.run([*sphinx, *remembered, str(source), str(made)], check=False).returncode
+    # The site does not contain the caches of Sphinx.
+    caches = ["--doctree-dir", str(FOLDER / "doctrees"), "--fresh-env"]
+    failed = subprocess.run([*sphinx, *caches, str(source), str(built)], check=False).returncode
     if failed:
         return failed
     shutil.rmtree(SITE, ignore_errors=True)
-    made.rename(SITE)
+    built.rename(SITE)
     print(f"written to {SITE.relative_to(ROOT)}: open {SITE.relative_to(ROOT)}/index.html")
     return 0
 
 
 if __name__ == "__main__":
-    with alone(FOLDER):
+    with exclusive(FOLDER):
         sys.exit(main())

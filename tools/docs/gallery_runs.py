@@ -1,8 +1,10 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the last runs of the gallery saw: this checkout's own, which `make demos` and the tests of the gallery write to build/gallery,
-and those on record in docs/site/runs, which `make table` takes from there.
+"""Read and record the results of the last runs of the gallery.
+
+`make demos` and the gallery tests write the results of a checkout to build/gallery. `make table` copies them to docs/site/runs, so that
+every clone has results.
 """
 
 from __future__ import annotations
@@ -20,9 +22,9 @@ PLATFORMS = ("local", "docker", "kubernetes", "openshift")
 
 
 def last_runs(*folders: Path) -> dict[str, dict[str, Data]]:
-    """Return what the last runs of the gallery saw, by platform and demo, from the first folder that has the platform's.
+    """Return the results of the last runs by platform and demo, each platform from the first folder that has its file.
 
-    Platforms without a run are not there.
+    A platform without a run is absent.
     """
     found: dict[str, dict[str, Data]] = {}
     for platform in PLATFORMS:
@@ -34,20 +36,22 @@ def last_runs(*folders: Path) -> dict[str, dict[str, Data]]:
     return found
 
 
-def record(seen: Mapping[str, Mapping[str, Data]], folder: Path) -> None:
-    """Write what `last_runs` returned where every clone has it: a line for each demo, so that a difference can be read."""
+def record(runs_by_platform: Mapping[str, Mapping[str, Data]], folder: Path) -> None:
+    """Write results to a folder, with one line for each demo, so that differences are readable."""
     folder.mkdir(exist_ok=True)
-    for platform, runs in seen.items():
+    for platform, runs in runs_by_platform.items():
         rounded = ({**runs[demo], "seconds": round(runs[demo]["seconds"], 1)} for demo in sorted(runs))
         lines = ",\n".join(json.dumps(one, ensure_ascii=False, sort_keys=True) for one in rounded)
         (folder / f"{platform}.json").write_text(f"[\n{lines}\n]\n", encoding="utf-8")
 
 
 def _plain(run: Data) -> Data:
-    """Return a run with the demo's own name: tests call it t4711_front_proxy, and its pods t4711-front-proxy-edge."""
+    """Return a result with the original name of the demo. Tests add a prefix: t4711_front_proxy, and pods t4711-front-proxy-edge."""
     prefix = re.match(r"t\d+_", run["demo"])
     if prefix is None:
         return run
-    mine = re.compile(rf"\b{prefix[0][:-1]}[_-]")
-    seen = {change: [mine.sub("", line) for line in lines] for change, lines in run.get("seen", {}).items()}
-    return {**run, "demo": mine.sub("", run["demo"]), "seen": seen}
+    prefixed = re.compile(rf"\b{prefix[0][:-1]}[_-]")
+    seen = {
+        change: [prefixed.sub("", line) for line in lines] for change, lines in run.get("seen", {}).items()
+    }
+    return {**run, "demo": prefixed.sub("", run["demo"]), "seen": seen}

@@ -1,10 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Writes the README's table of demos and platforms, from what `make demos` or the tests of the gallery saw: build/gallery/*.json.
-
-Puts these runs on record too, so that the demos' pages have numbers in a clone that ran nothing.
-"""
+"""Write the README's table of demos and platforms from the results in build/gallery, and record these results in docs/site/runs."""
 
 from __future__ import annotations
 
@@ -19,9 +16,9 @@ MARKS = ("<!-- begin: make table -->", "<!-- end: make table -->")
 
 
 def cell(one: Data | None) -> str:
-    """What became of a demo on a platform: how many expectations hold, in how many seconds from nothing to nothing."""
+    """Return the result of a demo on a platform: the expectations that hold, and the seconds from deployment to removal."""
     if one is None:
-        return "not tried"
+        return "not run"
     if one["unsupported_on"] and not one["failed"]:
         return f"– {one['unsupported_on']}"
     mark = "✘" if one["failed"] else "✔"
@@ -29,22 +26,25 @@ def cell(one: Data | None) -> str:
 
 
 def main() -> None:
+    """Write the table and the record."""
     runs = ROOT / "build" / "gallery"
-    seen = last_runs(runs)
+    found = last_runs(runs)
     for platform in PLATFORMS:
-        if platform not in seen:
+        if platform not in found:
             stop(
-                f"there is no {(runs / platform).relative_to(ROOT)}.json: run make demos PLATFORM={platform} first"
+                f"{(runs / platform).relative_to(ROOT)}.json does not exist. Run `make demos PLATFORM={platform}` first."
             )
-    demos = sorted({demo for found in seen.values() for demo in found})
+    demos = sorted({demo for results in found.values() for demo in results})
     rows = [("demo", *PLATFORMS), ("---",) * (1 + len(PLATFORMS))]
-    rows += [(f"`{demo}`", *(cell(seen[one].get(demo)) for one in PLATFORMS)) for demo in demos]
+    rows += [(f"`{demo}`", *(cell(found[one].get(demo)) for one in PLATFORMS)) for demo in demos]
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
     text = README.read_text(encoding="utf-8")
     begin, end = MARKS
+    if text.count(begin) != 1 or text.count(end) != 1 or text.index(begin) > text.index(end):
+        stop(f"README.md: needs these two lines once, in this order, around the table:\n{begin}\n{end}")
     before, _begin, rest = text.partition(begin)
     _old, _end, after = rest.partition(end)
-    record(seen, RECORD)
+    record(found, RECORD)
     README.write_text(f"{before}{begin}\n\n{table}\n\n{end}{after}", encoding="utf-8")
 
 

@@ -1,9 +1,9 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Writes the options of each role into its README.md, from its argument specs; with --check, says which README is not up to date.
+"""Write the options of each role into its README.md, from its argument specs. With --check, report READMEs that are out of date.
 
-What stands between the two markers is the tool's, the rest is the author's. A role without a README gets one to start from.
+The program writes only between the two markers. It creates a README for a role that has none.
 """
 
 from __future__ import annotations
@@ -23,11 +23,12 @@ NEW = "# {name}\n\n{description}\n\n## Options\n\n{begin}\n{end}\n"
 
 
 def paragraphs(text: Any) -> list[str]:
+    """Return a description as a list, whether it is a list or one text."""
     return [str(part).strip() for part in (text if isinstance(text, list) else [text] if text else [])]
 
 
 def plain(text: str) -> str:
-    """Ansible's markup as Markdown's."""
+    """Return text with the markup of Ansible as Markdown."""
     text = re.sub(
         r"\b(?:O|V|RV|C|E|M)\(((?:[^()\\]|\\.|\([^()]*\))*)\)", lambda match: f"`{match.group(1)}`", text
     )
@@ -38,10 +39,12 @@ def plain(text: str) -> str:
 
 
 def cell(text: str) -> str:
+    """Return text as the cell of a Markdown table."""
     return " ".join(text.split()).replace("|", "\\|")
 
 
 def default_of(name: str, option: dict[str, Any], defaults: dict[str, Any]) -> str:
+    """Return the cell with the default of an option."""
     if option.get("required"):
         return "required"
     value = option.get("default", defaults.get(name))
@@ -51,17 +54,17 @@ def default_of(name: str, option: dict[str, Any], defaults: dict[str, Any]) -> s
 
 
 def rows(options: dict[str, Any], defaults: dict[str, Any], prefix: str = "") -> list[str]:
-    """One row of the table for each option, and for each option of an option."""
+    """Return one row of the table for each option, and for each suboption."""
     found = []
     for name, option in options.items():
         kind = str(option.get("type", "str"))
         if option.get("elements"):
             kind += f" of {option['elements']}"
-        said = [plain(part) for part in paragraphs(option.get("description"))]
+        parts = [plain(part) for part in paragraphs(option.get("description"))]
         if option.get("choices"):
-            said.append("One of " + ", ".join(f"`{choice}`" for choice in option["choices"]) + ".")
+            parts.append("One of " + ", ".join(f"`{choice}`" for choice in option["choices"]) + ".")
         found.append(
-            f"| `{prefix}{name}` | {kind} | {default_of(name, option, defaults)} | {cell(' '.join(said))} |"
+            f"| `{prefix}{name}` | {kind} | {default_of(name, option, defaults)} | {cell(' '.join(parts))} |"
         )
         mark = "[]." if option.get("elements") else "."
         found += rows(option.get("options") or {}, {}, f"{prefix}{name}{mark}")
@@ -69,7 +72,7 @@ def rows(options: dict[str, Any], defaults: dict[str, Any], prefix: str = "") ->
 
 
 def section(entries: dict[str, Any], defaults: dict[str, Any]) -> str:
-    """What belongs between the markers."""
+    """Return the text between the markers."""
     parts = []
     for entry, spec in entries.items():
         if len(entries) > 1:
@@ -80,7 +83,7 @@ def section(entries: dict[str, Any], defaults: dict[str, Any]) -> str:
             parts.append(
                 "\n".join(
                     [
-                        "| option | type | default | what it is |",
+                        "| option | type | default | description |",
                         "|---|---|---|---|",
                         *rows(options, defaults),
                     ]
@@ -89,8 +92,8 @@ def section(entries: dict[str, Any], defaults: dict[str, Any]) -> str:
     return "\n\n".join(parts)
 
 
-def renew(role: Path) -> str | None:
-    """The role's README.md as it should be; None where there are no specs to write it from."""
+def readme_of(role: Path) -> str | None:
+    """Return the up-to-date README.md of a role; None if the role has no argument specs."""
     specs = role / "meta" / "argument_specs.yml"
     if not specs.is_file():
         return None
@@ -109,28 +112,29 @@ def renew(role: Path) -> str | None:
         text = NEW.format(name=role.name, description=description, begin=BEGIN, end=END)
     if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
         stop(
-            f"{readme.relative_to(ROOT)}: needs these two lines once, in this order, where its options go:\n{BEGIN}\n{END}"
+            f"{readme.relative_to(ROOT)}: needs these two lines once, in this order, around the options:\n{BEGIN}\n{END}"
         )
     before, rest = text.split(BEGIN)
     return f"{before}{BEGIN}\n{section(entries, defaults)}\n{END}{rest.split(END)[1]}"
 
 
 def main() -> None:
+    """Write the READMEs, or check them."""
     check = sys.argv[1:] == ["--check"]
     if sys.argv[1:] and not check:
-        stop("takes no argument but --check")
+        stop(f"unknown arguments: {' '.join(sys.argv[1:])}. The only argument is --check.")
     stale = []
     for role in sorted(path for path in (ROOT / "roles").glob("*") if path.is_dir()):
-        wanted = renew(role)
+        text = readme_of(role)
         readme = role / "README.md"
-        if wanted is None or (readme.is_file() and readme.read_text(encoding="utf-8") == wanted):
+        if text is None or (readme.is_file() and readme.read_text(encoding="utf-8") == text):
             continue
         stale.append(str(readme.relative_to(ROOT)))
         if not check:
-            readme.write_text(wanted, encoding="utf-8")
+            readme.write_text(text, encoding="utf-8")
             print(f"wrote {stale[-1]}")
     if check and stale:
-        stop(f"not up to date, `make readmes` writes them: {', '.join(stale)}")
+        stop(f"out of date: {', '.join(stale)}. Run `make readmes`.")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the checks in this folder share: where the checkout is, and which files belong to it."""
+"""The checkout that the checks of this folder read: its path, its files, and a copy as an installed collection."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ BUILD = ROOT / "build"
 
 
 def stop(message: str) -> None:
-    """End with a message, without a traceback."""
+    """End the program with an error message, without a traceback."""
     sys.exit(f"{Path(sys.argv[0]).name}: {message}")
 
 
 def files() -> list[str]:
-    """The files of the checkout: those that git knows, and new ones that it does not ignore."""
+    """Return the paths of the files of the checkout: the tracked files, and new files that git does not ignore."""
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     try:
         listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
     except (OSError, subprocess.CalledProcessError) as error:
-        stop(f"cannot list the checkout's files with git: {error}")
+        stop(f"git cannot list the files of {ROOT}: {error}")
     return sorted(name for name in set(listed.split("\0")) if name and (ROOT / name).is_file())
 
 
-def alone(folder: Path) -> IO[str]:
-    """Wait until nobody else is at work in a folder; until the file that is returned is closed, others wait."""
+def exclusive(folder: Path) -> IO[str]:
+    """Wait for the lock of a folder, and return the open lock file; another process waits until the file is closed."""
     folder.mkdir(parents=True, exist_ok=True)
     lock = (folder / "lock").open("w", encoding="utf-8")
     fcntl.flock(lock, fcntl.LOCK_EX)
@@ -40,13 +40,13 @@ def alone(folder: Path) -> IO[str]:
 
 
 def export(folder: Path) -> Path:
-    """Copy the checkout's files to folder/ansible_collections/meshlab/envoy, where Ansible's tools want a collection to be."""
+    """Copy the files of the checkout to folder/ansible_collections/meshlab/envoy, the layout that the tools of Ansible require."""
     shutil.rmtree(folder / "ansible_collections", ignore_errors=True)
     target = folder / "ansible_collections" / "meshlab" / "envoy"
     for name in files():
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / name, target / name, follow_symlinks=False)
-    # A repository of its own: the tools ask git which files there are, and the checkout's would say 'none', because build/ is ignored.
+    # The tools list files with git. The checkout ignores build/, so the copy needs its own repository.
     for command in (["git", "init", "--quiet"], ["git", "add", "--all", "--force"]):
         subprocess.run(command, cwd=target, check=True)
     return target

@@ -1,7 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Builds the collection's tarball, looks into it, installs it, and asks Ansible for what was installed."""
+"""Build the tarball of the collection, check its content, install it, and look up the modules and playbooks of the installed collection."""
 
 from __future__ import annotations
 
@@ -13,21 +13,22 @@ import sys
 import tarfile
 from pathlib import Path
 
-from checkout import BUILD, ROOT, alone, files, stop
+from checkout import BUILD, ROOT, exclusive, files, stop
 
 FOLDER = BUILD / "package"
-# Galaxy's own limit, and what an installed collection must have to be of use.
-MOST_BYTES = 20_000_000
-MADE_BY_BUILD = {"MANIFEST.json", "FILES.json"}
-NEEDED = {"LICENSE", "meta/runtime.yml", "README.md"}
-# What is for those who work on the collection: a user of it needs none of these.
-NOT_FOR_USERS = ("tests/", "molecule/", "extensions/molecule/", "requirements/", ".")
-# Checked as it would be called by a user: by its full name, from a folder that has nothing of the checkout.
+# The limit of Galaxy for a tarball.
+MAXIMUM_BYTES = 20_000_000
+# Files that `ansible-galaxy collection build` adds.
+ADDED_BY_BUILD = {"MANIFEST.json", "FILES.json"}
+REQUIRED = {"LICENSE", "meta/runtime.yml", "README.md"}
+# Paths for the development of the collection. Users of the collection need none of them.
+DEVELOPMENT = ("tests/", "tools/", "molecule/", "extensions/molecule/", "requirements/", ".")
+# Playbooks that the check runs by their full names, from a folder outside the checkout.
 PLAYBOOKS = ("site", "verify", "render", "teardown")
 
 
 def ansible(program: str, *arguments: str, **environment: str) -> str:
-    """Run one of Ansible's programs, and return what it printed; end with its words when it fails."""
+    """Run a program of Ansible, and return its output; end with its output if it fails."""
     command = [str(Path(sys.executable).with_name(program)), *arguments]
     values = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
     done = subprocess.run(
@@ -45,7 +46,7 @@ def ansible(program: str, *arguments: str, **environment: str) -> str:
 
 
 def build() -> Path:
-    """Build the tarball as a user would, from the checkout itself with all that has gathered there."""
+    """Build the tarball from the checkout itself, with all untracked files, and return its path."""
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir(parents=True)
     ansible("ansible-galaxy", "collection", "build", str(ROOT), "--output-path", str(FOLDER))
@@ -54,31 +55,35 @@ def build() -> Path:
 
 
 def check_content(tarball: Path) -> None:
-    """Complain about files that are not the repository's or not for users, and about those that are missing."""
+    """End with an error if the tarball has files of the development or untracked files, or lacks files."""
     with tarfile.open(tarball) as archive:
-        names = {member.name for member in archive if member.isfile()} - MADE_BY_BUILD
-    mine = set(files())
+        names = {member.name for member in archive if member.isfile()} - ADDED_BY_BUILD
+    tracked = set(files())
     problems = [
-        f"{name}: is no file of the repository (galaxy.yml, build_ignore)" for name in sorted(names - mine)
+        f"{name}: is not a file of the repository. Add it to build_ignore in galaxy.yml."
+        for name in sorted(names - tracked)
     ]
     problems += [
-        f"{name}: nobody who installs the collection needs it (galaxy.yml, build_ignore)"
-        for name in sorted(names & mine)
-        if name.startswith(NOT_FOR_USERS)
+        f"{name}: is only for the development. Add it to build_ignore in galaxy.yml."
+        for name in sorted(names & tracked)
+        if name.startswith(DEVELOPMENT)
     ]
-    wanted = NEEDED | {name for name in mine if name.startswith(("plugins/", "roles/", "playbooks/"))}
-    problems += [f"{name}: is missing" for name in sorted(wanted - names)]
+    expected = REQUIRED | {name for name in tracked if name.startswith(("plugins/", "roles/", "playbooks/"))}
+    problems += [
+        f"{name}: is missing in the tarball. Remove it from build_ignore in galaxy.yml."
+        for name in sorted(expected - names)
+    ]
     size = tarball.stat().st_size
-    if size > MOST_BYTES:
-        problems.append(f"it has {size} bytes, and Galaxy takes {MOST_BYTES}")
+    if size > MAXIMUM_BYTES:
+        problems.append(f"the tarball has {size} bytes, but Galaxy accepts at most {MAXIMUM_BYTES}")
     if problems:
         stop(f"{tarball.name}:\n  " + "\n  ".join(problems))
 
 
 def check_installed(tarball: Path) -> None:
-    """Install it where nothing else is, and find its modules and playbooks by their full names."""
+    """Install the tarball into an empty folder, and look up its modules and playbooks by their full names."""
     collections = FOLDER / "collections"
-    # Without its dependencies: whether these exist is Galaxy's to say, and Galaxy is not needed here.
+    # Without dependencies, because the check must not need Galaxy.
     ansible(
         "ansible-galaxy",
         "collection",
@@ -90,29 +95,35 @@ def check_installed(tarball: Path) -> None:
         str(tarball),
     )
     installed = collections / "ansible_collections" / "meshlab" / "envoy"
-    there = {"ANSIBLE_COLLECTIONS_PATH": str(collections)}
+    environment = {"ANSIBLE_COLLECTIONS_PATH": str(collections)}
     modules = {
         path.stem for path in (installed / "plugins" / "modules").glob("*.py") if path.stem != "__init__"
     }
-    known = json.loads(
-        ansible("ansible-doc", "--json", "--list", "--type", "module", "meshlab.envoy", **there)
+    listed = json.loads(
+        ansible("ansible-doc", "--json", "--list", "--type", "module", "meshlab.envoy", **environment)
     )
-    unknown = sorted(modules - {name.rpartition(".")[2] for name in known})
-    if unknown:
-        stop(f"installed, ansible-doc does not know: {', '.join(unknown)}")
+    missing = sorted(modules - {name.rpartition(".")[2] for name in listed})
+    if missing:
+        stop(f"ansible-doc does not find these modules of the installed collection: {', '.join(missing)}")
     for name in PLAYBOOKS:
         if (installed / "playbooks" / f"{name}.yml").exists():
             ansible(
-                "ansible-playbook", "--syntax-check", "-i", "localhost,", f"meshlab.envoy.{name}", **there
+                "ansible-playbook",
+                "--syntax-check",
+                "-i",
+                "localhost,",
+                f"meshlab.envoy.{name}",
+                **environment,
             )
 
 
 def main() -> None:
+    """Build, check and install the tarball."""
     tarball = build()
     check_content(tarball)
     check_installed(tarball)
 
 
 if __name__ == "__main__":
-    with alone(BUILD / "locks" / "package"):
+    with exclusive(BUILD / "locks" / "package"):
         main()

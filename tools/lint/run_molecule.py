@@ -1,11 +1,11 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs all Molecule scenarios, and sees that each step of each one ran: Molecule only warns about a playbook that is not there.
+"""Run all Molecule scenarios, and check that each step ran, because Molecule only warns about a playbook that does not exist.
 
-Each step that ended is a line, and all that Molecule said is there where something is wrong: it runs beside other tests in `make test`.
-The one argument is the folder of the scenarios. The steps that every scenario takes itself are converge, idempotence and verify; create and
-destroy may be those of the scenario `default`, which is who owns them where the scenarios share their state.
+The program prints a line for each finished step, and the complete output of Molecule if a step failed or did not run, because `make test`
+runs other tests at the same time. The one argument is the folder of the scenarios. Each scenario runs converge, idempotence and
+verify. Create and destroy can be steps of the scenario `default` instead, if the scenarios share their state.
 """
 
 from __future__ import annotations
@@ -19,22 +19,25 @@ from pathlib import Path
 
 from checkout import stop
 
-OWN = ("converge", "idempotence", "verify")
+OF_EACH_SCENARIO = ("converge", "idempotence", "verify")
 SHARED = ("create", "destroy")
 DONE = re.compile(r"^INFO +\[(?P<scenario>[^\]>]+) > (?P<step>[a-z_]+)\] Executed: Successful", re.MULTILINE)
 
 
 def not_run(output: str, scenarios: Iterable[str]) -> list[str]:
-    """The steps that Molecule's output does not say to have ended well."""
+    """Return the steps that Molecule's output does not report as successful."""
     done: set[tuple[str, str]] = set()
     for match in DONE.finditer(output):
         scenario, step = match["scenario"].strip(), match["step"]
         if step == "create":
-            # A destroy from before is that of leftovers.
+            # A destroy before create removes leftovers of an earlier run.
             done.discard((scenario, "destroy"))
         done.add((scenario, step))
     missing = [
-        f"{scenario} > {step}" for scenario in scenarios for step in OWN if (scenario, step) not in done
+        f"{scenario} > {step}"
+        for scenario in scenarios
+        for step in OF_EACH_SCENARIO
+        if (scenario, step) not in done
     ]
     missing += [
         f"{scenario} > {step}"
@@ -46,22 +49,23 @@ def not_run(output: str, scenarios: Iterable[str]) -> list[str]:
 
 
 def main() -> int:
+    """Run the scenarios, and return Molecule's exit status."""
     if len(sys.argv) != 2:
-        stop("takes one argument: the folder of the scenarios")
+        stop("expected one argument: the folder of the scenarios")
     folder = Path(sys.argv[1]).resolve()
     scenarios = sorted(path.parent.name for path in folder.glob("*/molecule.yml"))
     if not scenarios:
-        stop(f"no scenario in {folder}")
+        stop(f"{folder} has no scenario, which is a folder with a molecule.yml")
     binaries = Path(sys.executable).parent
     environment = {
         **os.environ,
         "PATH": os.pathsep.join([str(binaries), os.environ.get("PATH", os.defpath)]),
-        # The output is read below.
+        # not_run parses the output.
         "NO_COLOR": "1",
         "PYTHONUNBUFFERED": "1",
     }
     molecule = [str(binaries / "molecule")]
-    # What an earlier run that was broken off has left would make Molecule believe that create has been.
+    # After an interrupted run, Molecule would skip create.
     subprocess.run(
         [*molecule, "reset", "--all"], cwd=folder.parent, env=environment, check=False, capture_output=True
     )
@@ -79,12 +83,12 @@ def main() -> int:
         lines.append(line)
         if ended := DONE.match(line):
             print(f"molecule: {ended['scenario'].strip()} > {ended['step']}", flush=True)
-    status, said = process.wait(), "".join(lines)
-    missing = not_run(said, scenarios)
+    status, printed = process.wait(), "".join(lines)
+    missing = not_run(printed, scenarios)
     if status or missing:
-        print(said, end="", flush=True)
+        print(printed, end="", flush=True)
     if missing:
-        stop(f"did not end well, or did not run at all: {', '.join(missing)}")
+        stop(f"these steps failed or did not run: {', '.join(missing)}")
     return status
 
 

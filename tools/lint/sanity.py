@@ -1,10 +1,10 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs `ansible-test sanity` on the checkout's files, without ignores. Arguments are handed on to ansible-test.
+"""Run `ansible-test sanity` on the files of the checkout, without ignores. The arguments are those of ansible-test.
 
-ansible-test wants a real folder that ends in ansible_collections/meshlab/envoy, which a checkout rarely is: the files are copied to one
-below build/. Its caches (an environment per test) go there as well: nothing is written into the user's home.
+ansible-test requires a folder whose path ends in ansible_collections/meshlab/envoy, so the program copies the files to one below build/.
+The caches of ansible-test, an environment for each test, are there too: it writes nothing to the user's home.
 """
 
 from __future__ import annotations
@@ -18,36 +18,39 @@ import subprocess
 import sys
 from pathlib import Path
 
-from checkout import BUILD, alone, export, stop
+from checkout import BUILD, exclusive, export, stop
 
-# The tests that have nothing to do here, each with its reason. Any other that is skipped is an error where CI=true.
+# The tests that may be skipped, with the reason. Where CI=true, any other skipped test is an error.
 MAY_BE_SKIPPED = {
-    "pslint": "there is no PowerShell in this collection",
+    "pslint": "the collection has no PowerShell",
 }
 FOLDER = BUILD / "sanity"
 HOME = FOLDER / "home"
 
 
 def pip_versions() -> set[str]:
-    """The versions of pip that this ansible-test puts into its environments."""
+    """Return the versions of pip that this ansible-test installs into its environments."""
     import ansible_test  # type: ignore[import-untyped]
 
-    source = Path(ansible_test.__path__[0], "_internal", "python_requirements.py").read_text(encoding="utf-8")
+    source_path = Path(ansible_test.__path__[0], "_internal", "python_requirements.py")
+    source = source_path.read_text(encoding="utf-8")
     found = set(re.findall(r"^\s*pip='([0-9.]+)',$", source, re.MULTILINE))
     if not found:
-        stop("this ansible-test does not say which pip it wants: tools/lint/get_pip.py needs a look")
+        stop(
+            f"{source_path}: found no version of pip. Adapt pip_versions in tools/lint/sanity.py to this ansible-test."
+        )
     return found
 
 
-def keep_pip_configuration() -> None:
-    """Write what pip is configured with (its files, and PIP_* variables) to the other home: ansible-test hands no PIP_* variables on."""
+def write_pip_configuration() -> None:
+    """Write pip's configuration, from files and PIP_* variables, to the other home, because ansible-test drops PIP_* variables."""
     pip = [sys.executable, "-m", "pip"]
     configuration = configparser.RawConfigParser()
     configuration.add_section("global")
     listed = subprocess.run(
         [*pip, "config", "list"], check=True, capture_output=True, text=True
     ).stdout.splitlines()
-    # Variables come first in that list, and count more than files: the first to say something is right.
+    # Variables take precedence over files, so they come first, and the first value of an option is used.
     for line in sorted(listed, key=lambda line: not line.startswith(":env:.")):
         name, value = line.split("=", 1)
         section, option = name.rsplit(".", 1)
@@ -65,29 +68,30 @@ def keep_pip_configuration() -> None:
     path = HOME / ".pip" / "pip.conf"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
-    # An index may be given with a password.
+    # The URL of an index can contain a password.
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
         configuration.write(file)
 
 
 def environment() -> dict[str, str]:
-    """The user's environment with another home."""
+    """Return the environment of the user with another home."""
     # shellcheck is in the same virtual environment as this Python.
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
-    # The checkout's ansible.cfg and its collections are not those of the copy.
-    mine = ("ANSIBLE_CONFIG", "ANSIBLE_COLLECTIONS_PATH")
+    # These variables name files of the checkout, but ansible-test reads the copy.
+    removed = ("ANSIBLE_CONFIG", "ANSIBLE_COLLECTIONS_PATH")
     return {
-        **{name: value for name, value in os.environ.items() if name not in mine},
+        **{name: value for name, value in os.environ.items() if name not in removed},
         "HOME": str(HOME),
         "PATH": path,
     }
 
 
 def main() -> int:
+    """Run the sanity tests, and return the exit status of ansible-test."""
     for path in sorted((BUILD.parent / "tests" / "sanity").glob("ignore*.txt")):
         if path.read_text(encoding="utf-8").strip():
             stop(
-                f"{path.relative_to(BUILD.parent)}: this collection has no ignores; mend what the test found"
+                f"{path.relative_to(BUILD.parent)}: the collection has no ignores. Fix the findings of the test instead."
             )
     collection = export(FOLDER)
     cache = HOME / ".ansible" / "test" / "cache"
@@ -97,7 +101,7 @@ def main() -> int:
             Path(__file__).with_name("get_pip.py"), cache / f"get_pip_{version.replace('.', '_')}.py"
         )
 
-    keep_pip_configuration()
+    write_pip_configuration()
 
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
     command = [
@@ -129,11 +133,11 @@ def main() -> int:
             skipped.append(match.group(1))
     status = process.wait()
     if skipped and os.environ.get("CI") == "true":
-        print(f"sanity.py: skipped, which is an error where CI=true: {', '.join(sorted(set(skipped)))}")
+        print(f"sanity.py: skipped tests are errors where CI=true: {', '.join(sorted(set(skipped)))}")
         return status or 1
     return status
 
 
 if __name__ == "__main__":
-    with alone(FOLDER):
+    with exclusive(FOLDER):
         sys.exit(main())

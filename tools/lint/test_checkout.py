@@ -1,7 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The copy that sanity and antsibull-docs look at has files for them: they ask git, and a linter that is shown nothing finds nothing."""
+"""Tests of the copy of the checkout that sanity and antsibull-docs read."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from checkout import BUILD, export
 
 
-def test_git_knows_the_files_of_a_copy_below_build(tmp_path: Path) -> None:
+def test_git_lists_the_files_of_a_copy_below_build(tmp_path: Path) -> None:
     folder = BUILD / "tests" / tmp_path.name
     copy = export(folder)
     listed = subprocess.run(

@@ -1,7 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What holds for the whole repository: headers, the action group, the versions that must agree."""
+"""Tests of the whole repository: licence headers, the action group, requirements, and no sanity ignores."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_each_file_begins_with_the_licence_header() -> None:
     assert not without
 
 
-def test_the_action_group_has_every_module() -> None:
+def test_action_group_has_every_module() -> None:
     groups = yaml.safe_load((ROOT / "meta" / "runtime.yml").read_text(encoding="utf-8"))["action_groups"]
     modules = sorted(
         path.stem for path in (ROOT / "plugins" / "modules").glob("*.py") if path.stem != "__init__"
@@ -51,22 +51,22 @@ def test_the_action_group_has_every_module() -> None:
     assert groups["envoy"] == modules
 
 
-def test_modules_say_that_they_are_in_the_action_group() -> None:
-    # Users read it in the attributes of `ansible-doc`; a doc fragment is as good as the module itself.
+def test_modules_document_the_action_group() -> None:
+    # `ansible-doc` shows it as an attribute, from the module or from a documentation fragment.
     for path in sorted((ROOT / "plugins" / "modules").glob("*.py")):
         documentation = re.search(
             r'^DOCUMENTATION = r?"""(.*?)^"""', path.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
         )
         assert documentation, f"{path.name} has no DOCUMENTATION"
-        read = yaml.safe_load(documentation.group(1))
-        assert "action_group" in read.get("attributes", {}) or read.get("extends_documentation_fragment"), (
-            path.name
-        )
+        loaded = yaml.safe_load(documentation.group(1))
+        assert "action_group" in loaded.get("attributes", {}) or loaded.get(
+            "extends_documentation_fragment"
+        ), path.name
 
 
 @pytest.mark.parametrize("name", ["docker", "kubernetes", "test"])
-def test_requirements_build_on_those_of_the_demo(name: str) -> None:
-    # One version of ansible-core, whatever is installed.
+def test_requirements_include_those_of_the_demo(name: str) -> None:
+    # demo.txt alone pins ansible-core.
     lines = (ROOT / "requirements" / f"{name}.txt").read_text(encoding="utf-8").splitlines()
     assert any(line.startswith("-r ") for line in lines)
     assert not any(line.startswith("ansible-core") for line in lines)
@@ -79,5 +79,5 @@ def test_requirements_are_pinned() -> None:
                 assert re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.]+", line), f"{path.name}: {line}"
 
 
-def test_no_test_of_sanity_is_ignored() -> None:
+def test_sanity_has_no_ignores() -> None:
     assert not list((ROOT / "tests" / "sanity").glob("ignore*.txt"))

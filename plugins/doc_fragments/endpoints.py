@@ -7,6 +7,8 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
+    """Fragments of the options that modules share."""
+
     # Where to ask: ENDPOINT_ARGS in module_utils/_endpoints/endpoint_options.py.
     DOCUMENTATION = r"""
 options:
@@ -129,27 +131,28 @@ options:
         elements: str
       source:
         description:
-          - What to look at. Besides stats, the admin's other pages are read as names with a number or a text each, which
-            O(assertions[].stat) and O(assertions[].match) select in the same way.
+          - What to read. Each source has readings, which are names with a number or a text. O(assertions[].stat) and
+            O(assertions[].match) select them.
+          - V(stats) has Envoy's counters, gauges, text readouts and histograms.
           - V(server_info) has C(state), C(version), C(build), C(uptime), C(uptime_all_epochs), C(epoch), C(concurrency), C(node.id) and
             C(node.cluster).
-          - V(ready) has C(state) and C(status).
+          - V(ready) has C(state), such as V(LIVE), and C(status), the HTTP status of C(/ready).
           - V(clusters) has for each cluster C(<cluster>.hosts), C(.healthy), C(.degraded), C(.ejected), C(.draining), C(.weight) and
-            C(.added_via_api), and for each of its hosts C(<cluster>.<address>.healthy), C(.ejected), C(.weight), C(.priority),
-            C(.eds_health) and the host's own stats such as C(.rq_total). Healthy is what Envoy counts for C(membership_healthy), which
-            a degraded host is not.
-          - V(listeners) has C(<listener>.address) and C(<listener>.port) as bound.
-          - V(certs) has C(chain.<name>.days_left), C(.valid_from), C(.expires), C(.serial) and C(.names), and the same below C(ca.). The
-            name is the certificate's path, or its first alternative name where it was given inline or over SDS. Where several
-            have one name, as RSA and ECDSA of the same domain, each has its serial number behind it, as in
+            C(.added_via_api). It has for each host of a cluster C(<cluster>.<address>.healthy), C(.ejected), C(.weight), C(.priority),
+            C(.eds_health) and the stats of the host, such as C(.rq_total). A host is healthy if Envoy counts it in
+            C(membership_healthy), which excludes degraded hosts.
+          - V(listeners) has C(<listener>.address) and C(<listener>.port), as bound.
+          - V(certs) has C(chain.<name>.days_left), C(.valid_from), C(.expires), C(.serial) and C(.names), and the same fields below
+            C(ca.<name>). The name is the path of the certificate, or its first subject alternative name if it is inline or from SDS. If
+            several certificates have one name, for example RSA and ECDSA of one domain, the serial number follows the name, as in
             C(chain.<name>.<serial>.days_left).
-          - V(config) has for each of C(lds), C(cds), C(rds), C(sds) and C(eds) C(<kind>.resources), and C(<kind>.rejected), how many
-            updates Envoy has refused since it was started (from its stats; not there where C(allow_paths) keeps them back). C(lds) and
-            C(cds) have C(<kind>.version_info). For each dynamic resource there are C(<kind>.<name>.version_info) and C(.last_updated),
-            but Envoy says neither of C(eds).
-          - Of V(config), Envoy keeps why it refused an update for listeners alone, until the next update. There is C(lds.<name>.rejected),
-            and where it is V(1), C(lds.<name>.error) with the reason, secrets struck out. What else it refused is in its log. Nothing
-            else of the configuration is read into a result.
+          - V(config) has for each of C(lds), C(cds), C(rds), C(sds) and C(eds) the fields C(<service>.resources) and
+            C(<service>.rejected), the number of updates that Envoy rejected since its start. The number comes from Envoy's stats, and
+            is missing if C(allow_paths) excludes C(/stats). C(lds) and C(cds) have C(<service>.version_info). Each dynamic resource
+            except those of C(eds) has C(<service>.<name>.version_info) and C(.last_updated).
+          - For listeners only, V(config) also has C(lds.<name>.rejected), and if it is V(1) C(lds.<name>.error) with the reason,
+            without secrets, until the next update. The reasons for other resources are in Envoy's log. No other part of the
+            configuration becomes part of a result.
           - V(runtime) has each runtime key with its final value.
         type: str
         choices: [stats, server_info, ready, clusters, listeners, certs, config, runtime]

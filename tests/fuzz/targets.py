@@ -20,12 +20,10 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.http_resp
     HttpResponse,
     send_request,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._readings.admin_pages import (
-    read_facts,
-    read_identity,
-)
+from ansible_collections.meshlab.envoy.plugins.module_utils._readings.admin_pages import parse_data
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.envoy_stats_json import parse_stats
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.errors import ScrapeError
+from ansible_collections.meshlab.envoy.plugins.module_utils._readings.process_identity import parse_identity
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.prometheus_text import (
     parse_series,
     parse_text,
@@ -110,14 +108,14 @@ def promql(data: bytes) -> None:
 
 def facts(data: bytes) -> None:
     with contextlib.suppress(ScrapeError):
-        read_identity(data, 1.0, 0.1)
+        parse_identity(data, 1.0, 0.1)
     try:
         decoded = json.loads(data)
     except (ValueError, RecursionError):
         return
     for source in FACTS:
         with contextlib.suppress(ScrapeError):
-            json.dumps(read_facts(source, decoded), allow_nan=False)
+            json.dumps(parse_data(source, decoded), allow_nan=False)
     with contextlib.suppress(ScrapeError):
         json.dumps(read_clusters(decoded), allow_nan=False)
 

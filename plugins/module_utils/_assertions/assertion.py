@@ -34,12 +34,12 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._common.tolerance im
     check_binomial,
     parse_tolerance,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._readings.sources import SELECTABLE
 
 OF = ("value", "delta", "rate")
 ACROSS = ("each", "sum", "min", "max", "avg", "any", "count", "spread")
 WINDOWS = ("cumulative", "interval")
 # What can be asked besides stats. `prometheus` is chosen by an endpoint's format, or by labels.
-ASKABLE = ("stats", "server_info", "ready", "clusters", "listeners", "certs", "config", "runtime")
 KEYS = (
     "name",
     "endpoint",
@@ -223,7 +223,7 @@ def _assertion(entry: Any, where: str) -> Assertion:
         value=value,
         name=text(data, "name", where),
         endpoint=names(data.get("endpoint"), f"{where}.endpoint"),
-        source="promql" if promql else choice(data, "source", where, ASKABLE, "stats"),
+        source="promql" if promql else choice(data, "source", where, SELECTABLE, "stats"),
         stat=stat or promql,
         match=compile_pattern(match, f"{where}.match") if match else None,
         labels=labels,

@@ -10,16 +10,16 @@ from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.assertion import (
     ACROSS,
-    ASKABLE,
     OF,
     WINDOWS,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.comparison import OPERATORS
+from ansible_collections.meshlab.envoy.plugins.module_utils._readings.sources import SELECTABLE
 
 ASSERTION_OPTIONS: dict[str, Any] = {
     "name": {"type": "str"},
     "endpoint": {"type": "list", "elements": "str"},
-    "source": {"type": "str", "choices": list(ASKABLE), "default": "stats"},
+    "source": {"type": "str", "choices": list(SELECTABLE), "default": "stats"},
     "stat": {"type": "str"},
     "match": {"type": "str"},
     "promql": {"type": "str"},
@@ -47,7 +47,7 @@ ASSERTION_ARGS: dict[str, Any] = {
 INFO_ARGS: dict[str, Any] = {
     "stats": {"type": "list", "elements": "str"},
     "match": {"type": "list", "elements": "str"},
-    "sources": {"type": "list", "elements": "str", "choices": list(ASKABLE), "default": ["stats"]},
+    "sources": {"type": "list", "elements": "str", "choices": list(SELECTABLE), "default": ["stats"]},
     "histograms": {"type": "bool", "default": True},
     "usedonly": {"type": "bool", "default": False},
     "timeout": {"type": "float", "default": 30.0},

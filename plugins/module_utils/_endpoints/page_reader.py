@@ -15,20 +15,17 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.admin_cli
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.http_response import StopWhen
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings import promql
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings import query as queries
-from ansible_collections.meshlab.envoy.plugins.module_utils._readings.admin_pages import (
-    PATHS,
-    identity_by_stats,
-    read_facts,
-    read_identity,
-    read_loaded,
-    read_ready,
-    rejected_updates,
-)
+from ansible_collections.meshlab.envoy.plugins.module_utils._readings.config_status import rejected_updates
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.envoy_stats_json import (
     load,
     parse_stats,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.errors import ScrapeError
+from ansible_collections.meshlab.envoy.plugins.module_utils._readings.process_identity import (
+    identity_from_stats,
+    parse_identity,
+    parse_loaded,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.prometheus_text import (
     parse_text,
     series,
@@ -40,6 +37,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._readings.snapshot i
     Samples,
     Selection,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._readings.sources import SOURCES
 
 # Seconds for Envoy's workers to merge their histograms. No admin page shows when the merge is complete. Measured with one Envoy 1.40:
 # a request at once missed samples in one of ten times, a request after this pause never.
@@ -131,15 +129,15 @@ class _Reader:
         if expression is not None:
             response = await self.client.get(promql.query_path(expression), accept=promql.STATUSES)
             return promql.parse_response(response.body, expression)
-        response = await self.client.get(PATHS[source], accept=(200, 503) if source == "ready" else (200,))
-        if source == "ready":
-            readings = read_ready(response.status, response.body)
-        else:
-            readings = read_facts(source, load(response.body))
-            if source == "config":
-                counts = await self._stats_if_allowed(queries.REJECTED_UPDATES)
-                if counts is not None:
-                    readings.update(rejected_updates(counts))
+        page = SOURCES[source]
+        if page.parse is None:
+            raise ValueError(f"{source} is not an admin page")
+        response = await self.client.get(page.path, accept=page.statuses)
+        readings = page.parse(response.status, response.body)
+        if source == "config":
+            counts = await self._stats_if_allowed(queries.REJECTED_UPDATES)
+            if counts is not None:
+                readings.update(rejected_updates(counts))
         return Samples(selection, {name: value for name, value in readings.items() if selection.covers(name)})
 
     async def _add_unused(self, samples: Samples, histograms: bool) -> None:
@@ -164,12 +162,12 @@ class _Reader:
                 return await self._identity_by_stats()
             raise
         received = time.time()
-        return read_identity(response.body, received, received - sent)
+        return parse_identity(response.body, received, received - sent)
 
     async def _loaded(self) -> str:
         """Return when Envoy loaded its bootstrap; empty if admin.allow_paths excludes the page."""
         try:
-            return read_loaded(load((await self.client.get(queries.BOOTSTRAP_LOADED_PATH)).body))
+            return parse_loaded(load((await self.client.get(queries.BOOTSTRAP_LOADED_PATH)).body))
         except ScrapeError as error:
             if error.kind == "http_status":
                 return ""
@@ -179,7 +177,7 @@ class _Reader:
         sent = time.time()
         values = await self._stats_if_allowed(queries.IDENTITY)
         received = time.time()
-        return identity_by_stats(values or {}, received, received - sent)
+        return identity_from_stats(values or {}, received, received - sent)
 
     async def _stats_if_allowed(self, selection: Selection) -> dict[str, Scalar] | None:
         """Return these stats; None if admin.allow_paths excludes the page."""
@@ -201,5 +199,5 @@ def _identity_from_metrics(page: Page) -> Identity | None:
     started = samples.values.get(series("process_start_time_seconds", {})) if samples else None
     if not isinstance(started, (int, float)):
         # Envoy's own Prometheus page has an uptime instead.
-        return identity_by_stats(samples.values if samples else {}, page.time, 0.0)
+        return identity_from_stats(samples.values if samples else {}, page.time, 0.0)
     return Identity(uptime=round(page.time - started, 3), started=float(started), slack=1.0)

@@ -16,17 +16,6 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._readings.errors imp
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.histogram import Histogram, from_data
 
 VERSION = 1
-SOURCES = (
-    "stats",
-    "prometheus",
-    "server_info",
-    "ready",
-    "clusters",
-    "listeners",
-    "certs",
-    "config",
-    "runtime",
-)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,30 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The list of sources, and the documentation that has to match it."""
+
+from __future__ import annotations
+
+import yaml
+
+from ansible_collections.meshlab.envoy.plugins.doc_fragments.endpoints import ModuleDocFragment
+from ansible_collections.meshlab.envoy.plugins.module_utils._readings.sources import SELECTABLE, SOURCES
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats_api import ASSERTION_OPTIONS, INFO_ARGS
+
+DOCUMENTED = yaml.safe_load(ModuleDocFragment.ASSERTIONS)["options"]["assertions"]["suboptions"]["source"]
+
+
+def test_each_source_is_documented_as_in_the_list() -> None:
+    paragraphs = [text for name in SELECTABLE for text in SOURCES[name].description]
+    assert DOCUMENTED["description"][1:] == paragraphs
+
+
+def test_choices_are_those_of_the_list() -> None:
+    assert DOCUMENTED["choices"] == list(SELECTABLE)
+    assert ASSERTION_OPTIONS["source"]["choices"] == list(SELECTABLE)
+    assert INFO_ARGS["sources"]["choices"] == list(SELECTABLE)
+
+
+def test_each_admin_page_has_a_path_and_a_parser() -> None:
+    pages = [source for source in SOURCES.values() if source.name not in ("stats", "prometheus")]
+    assert all(page.path.startswith("/") and page.parse is not None for page in pages)

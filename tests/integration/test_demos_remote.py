@@ -1,7 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Hosts that are reached over a real SSH: a plain machine without root, a Docker host; nothing is done on the controller."""
+"""Demos on hosts behind a real SSH server: as a user without root, and with Docker."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ SSHD = str(ROOT / "tests" / "lab" / "sshd")
 DEMO = "front_proxy"
 HOLD = "16 of 16 expectations hold"
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can make the user without rights")
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can create the unprivileged user")
 
 
 @pytest.fixture(scope="module")
 def sshd() -> Iterator[dict[str, str]]:
-    """The lab's SSH server, with its user who has no rights."""
+    """Start the SSH server of the lab with its unprivileged user; return its variables."""
 
     def variables(*arguments: str) -> dict[str, str]:
         ran = subprocess.run([SSHD, *arguments], stdout=subprocess.PIPE, text=True, check=True, timeout=120)
@@ -38,7 +38,7 @@ def sshd() -> Iterator[dict[str, str]]:
 
 
 def remote(platform: str, host: str, sshd: dict[str, str]) -> Home:
-    """Return a home whose playbooks reach their host over SSH, and where Docker is out of reach."""
+    """Return a home whose playbooks reach the host over SSH, and whose controller has no Docker."""
     home = Home(platform)
     inventory = home.folder / "inventory" / "hosts.yml"
     inventory.parent.mkdir()
@@ -53,28 +53,28 @@ def remote(platform: str, host: str, sshd: dict[str, str]) -> Home:
     home.variables = {}
     home.environment |= {
         "DOCKER_HOST": f"unix://{home.folder}/nowhere.sock",
-        # No connection outlives the test.
+        # No connection outlives the test by more than 5 s.
         "ANSIBLE_SSH_ARGS": "-o ControlMaster=auto -o ControlPersist=5s",
     }
     return home
 
 
-def test_a_plain_machine_as_a_user_without_rights(sshd: dict[str, str]) -> None:
+def test_unprivileged_user_runs_platform_local(sshd: dict[str, str]) -> None:
     user = pwd.getpwnam(sshd["MESHLAB_SSHD_UNPRIVILEGED_USER"])
     home = remote("local", "unprivileged", sshd)
     demo = home.demo(DEMO)
     state = Path(user.pw_dir, ".local", "state", "meshlab.envoy", home.name(DEMO))
-    their_home = Path(user.pw_dir)
-    before = sorted(their_home.glob(".[cl]*/**/meshlab.envoy/*"))
+    user_home = Path(user.pw_dir)
+    before = sorted(user_home.glob(".[cl]*/**/meshlab.envoy/*"))
     try:
         home.play("site", "--check", "--diff", demo=demo)
-        assert sorted(their_home.glob(".[cl]*/**/meshlab.envoy/*")) == before
+        assert sorted(user_home.glob(".[cl]*/**/meshlab.envoy/*")) == before
 
         assert HOLD in home.play("site", demo=demo).words
         assert (state.stat().st_uid, state.stat().st_mode & 0o777) == (user.pw_uid, 0o700)
         owners = {Path("/proc", line.split()[1].rstrip(":")).stat().st_uid for line in processes_of(state)}
         assert owners == {user.pw_uid}
-        assert not (home.folder / ".local").exists(), "something was done on the controller"
+        assert not (home.folder / ".local").exists(), "the controller was changed"
 
         again = home.play("site", demo=demo)
         assert again.recap["changed"] == 0, again.output
@@ -86,7 +86,7 @@ def test_a_plain_machine_as_a_user_without_rights(sshd: dict[str, str]) -> None:
 
 
 @pytest.mark.docker
-def test_a_docker_host(sshd: dict[str, str]) -> None:
+def test_remote_docker_host_runs_platform_docker(sshd: dict[str, str]) -> None:
     home = remote("docker", "lab", sshd)
     demo = home.demo(DEMO)
     state = home.folder / "remote"
@@ -104,7 +104,7 @@ def test_a_docker_host(sshd: dict[str, str]) -> None:
 
 
 @pytest.mark.docker
-def test_a_user_who_may_not_use_docker(sshd: dict[str, str]) -> None:
+def test_user_without_docker_group_is_refused(sshd: dict[str, str]) -> None:
     home = remote("docker", "unprivileged", sshd)
     user = pwd.getpwnam(sshd["MESHLAB_SSHD_UNPRIVILEGED_USER"])
     try:

@@ -1,7 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What can stand in the way is told before anything is changed, in one sentence that says what to do."""
+"""Problems that are found before anything is changed, each with one sentence that says what to do."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ Data = dict[str, Any]
 
 @dataclass(frozen=True)
 class Fault:
-    """Something wrong, by a demo that was changed or by variables, and a pattern of what must be said."""
+    """A problem, made by a changed demo or by variables, and the pattern of its error."""
 
-    what: str
-    sentence: str
+    name: str
+    error: str
     demo: Data = field(default_factory=dict)
     variables: Data = field(default_factory=dict)
     platforms: tuple[str, ...] = PLATFORMS
@@ -85,7 +85,7 @@ FAULTS = [
 
 @pytest.fixture(scope="module", params=PLATFORMS)
 def home(request: pytest.FixtureRequest) -> Iterator[Home]:
-    """A home where front_proxy runs."""
+    """Return a home where front_proxy runs."""
     one = Home(request.param)
     demo = one.demo("front_proxy")
     (one.folder / "text").write_text("hello\n")
@@ -99,7 +99,7 @@ def home(request: pytest.FixtureRequest) -> Iterator[Home]:
 
 @contextmanager
 def nothing_changes(home: Home) -> Iterator[None]:
-    """See that state folder, processes and containers are the same afterwards, and that the demo answers."""
+    """Check that state folder, processes and containers do not change, and that the demo answers."""
     before = everything(home)
     yield
     after = everything(home)
@@ -117,16 +117,16 @@ def everything(home: Home) -> dict[str, Any]:
     return {"left": home.left("front_proxy"), **files}
 
 
-def test_a_fault_is_told_before_anything_is_changed(home: Home, subtests: pytest.Subtests) -> None:
+def test_fault_is_refused_before_any_change(home: Home, subtests: pytest.Subtests) -> None:
     for fault in FAULTS:
         if home.platform not in fault.platforms:
             continue
-        with subtests.test(fault.what), nothing_changes(home):
+        with subtests.test(fault.name), nothing_changes(home):
             variables = {key: value.format(folder=home.folder) for key, value in fault.variables.items()}
             demo = home.demo("front_proxy", **fault.demo)
-            said = home.play("site", ok=False, **{"demo": demo, **variables}).error
-            sentence = fault.sentence.replace("{folder}", str(home.folder))
-            assert re.search(sentence, said), said
+            error = home.play("site", ok=False, **{"demo": demo, **variables}).error
+            pattern = fault.error.replace("{folder}", str(home.folder))
+            assert re.search(pattern, error), error
 
 
 def refused_for_port(home: Home, port: int, by: str) -> None:
@@ -137,38 +137,38 @@ def refused_for_port(home: Home, port: int, by: str) -> None:
     }
     demo = home.demo("front_proxy", proxies={"edge": {"listeners": {"more": listener}}})
     with nothing_changes(home):
-        said = home.play("site", ok=False, demo=demo).error
-        sentence = (
-            rf"port {port} of edge is taken by {by}: stop it, or choose another port\. Nothing was changed\."
+        error = home.play("site", ok=False, demo=demo).error
+        pattern = (
+            rf"port {port} of edge is used by {by}\. Stop it, or choose another port\. Nothing was changed\."
         )
-        assert re.search(sentence, said), said
+        assert re.search(pattern, error), error
 
 
-def test_a_port_that_a_process_has(home: Home) -> None:
+def test_port_of_a_process_is_refused(home: Home) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         refused_for_port(home, taken.getsockname()[1], rf"process {os.getpid()} \(.*\)")
 
 
-def test_a_port_that_a_container_has(home: Home) -> None:
+def test_port_of_a_container_is_refused(home: Home) -> None:
     image = "python:3.11-slim-bookworm"
     name = f"{home.prefix}-taken"
     server = ["python3", "-m", "http.server", "8000"]
     docker("run", "--detach", "--rm", "--name", name, "--publish", "127.0.0.1::8000", image, *server)
     try:
         port = int(docker("port", name, "8000/tcp")[0].rpartition(":")[2])
-        # What listens for a container is Docker's own affair: a process of it, or the kernel.
+        # Whether a process of Docker or the kernel listens for a container depends on the version of Docker.
         refused_for_port(home, port, f"container {name}" if home.platform == "docker" else ".*process.*")
     finally:
         docker("rm", "--force", name)
 
 
-def test_no_docker_daemon(tmp_path: Path) -> None:
+def test_missing_docker_daemon_is_refused(tmp_path: Path) -> None:
     home = Home("docker")
     home.environment["DOCKER_HOST"] = f"unix://{tmp_path}/dead.sock"
     try:
-        said = home.play("site", ok=False, demo=home.demo("fault_injection")).error
-        assert "The Docker daemon does not answer: start it, or say where it is with DOCKER_HOST" in said, (
-            said
+        error = home.play("site", ok=False, demo=home.demo("fault_injection")).error
+        assert "The Docker daemon does not answer: start it, or say where it is with DOCKER_HOST" in error, (
+            error
         )
         assert home.left("fault_injection") == []
     finally:

@@ -20,7 +20,7 @@ INTEGRATION = Path(__file__).resolve().parents[1] / "integration"
         ("test_demos.py", ["front_proxy", "local"], [], {"slow"}),
         ("test_demos.py", ["front_proxy", "docker"], [], {"docker", "slow"}),
         ("test_plan_with_envoy.py", ["docker"], [], set()),
-        ("test_workloads_docker.py", [], [], {"docker"}),
+        ("test_deploy_docker.py", [], [], {"docker"}),
         ("test_envoy_admin.py", [], ["container"], {"docker"}),
         ("kubernetes/test_pods.py", [], [], {"kubernetes"}),
         ("kubernetes/test_rendered.py", ["openshift"], [], {"kubernetes", "openshift"}),

@@ -39,10 +39,12 @@ MODULES: list[tuple[ModuleType, dict[str, Any]]] = [
     (
         demo_deploy,
         {
-            "name": "x",
-            "platform": "kubernetes",
-            "folder": "/nonexistent/x",
-            "files": [{"path": "manifests.yaml", "content": ""}],
+            "plan": {
+                "name": "x",
+                "platform": "kubernetes",
+                "folder": "/nonexistent/x",
+                "files": [{"path": "manifests.yaml", "content": ""}],
+            }
         },
     ),
 ]

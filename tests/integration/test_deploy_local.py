@@ -1,7 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Workloads as processes under a real supervisord: converged from every half state, and nothing left behind."""
+"""demo_deploy on platform local, with a real supervisord."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,9 @@ import pytest
 from ansible.module_utils.testing import patch_module_args
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.documents import supervisord_conf
-from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.supervisord_process import Daemon
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.supervisord_process import (
+    SupervisordProcess,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import Port, Probe, Workload
 from ansible_collections.meshlab.envoy.plugins.modules import demo_deploy as module
 
@@ -38,66 +40,72 @@ http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_
 """
 
 pytestmark = pytest.mark.skipif(not SUPERVISORD.exists(), reason="supervisor is not installed")
-Run = Callable[..., dict[str, Any]]
 
 
-class Demo:
-    """A demo of one test: its folder, and the module's answers."""
+class Processes:
+    """The processes of one test, deployed by the module."""
 
     def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
         self.folder = folder
         self._capsys = capsys
 
     @property
-    def daemon(self) -> Daemon:
-        return Daemon(self.folder, str(SUPERVISORD))
+    def supervisord(self) -> SupervisordProcess:
+        """Return the supervisord of the folder."""
+        return SupervisordProcess(self.folder, str(SUPERVISORD))
 
     def run(self, *workloads: Workload, check: bool = False, **options: Any) -> dict[str, Any]:
-        """Run the module; return its result, with `failed` in it either way."""
-        files = [
-            {"path": "supervisord.conf", "content": supervisord_conf("test", workloads)},
-            {"path": "server.py", "content": SERVER},
-        ]
-        arguments = {
-            "name": "test",
-            "platform": "local",
-            "folder": str(self.folder),
-            "files": files,
+        """Deploy workloads; return the module's result, with `failed` in any case."""
+        plan = {
+            **self._identity(options.pop("folder", self.folder)),
+            "files": [
+                {"path": "supervisord.conf", "content": supervisord_conf("test", workloads)},
+                {"path": "server.py", "content": SERVER},
+            ],
+            "directories": options.pop("directories", []),
             "workloads": [one.to_dict() for one in workloads],
-            "supervisord": {"executable": str(SUPERVISORD)},
-            "timeout": 20,
+        }
+        return self._module({"plan": plan, "timeout": 20, **options}, check)
+
+    def teardown(self, check: bool = False, folder: Path | str | None = None) -> dict[str, Any]:
+        """Tear the demo down without its plan; return the module's result."""
+        return self._module({**self._identity(folder or self.folder), "state": "absent"}, check)
+
+    def _identity(self, folder: Path | str) -> dict[str, str]:
+        return {"name": "test", "platform": "local", "folder": str(folder)}
+
+    def _module(self, options: dict[str, Any], check: bool) -> dict[str, Any]:
+        arguments = {
+            "supervisord_executable": str(SUPERVISORD),
+            **options,
             "_ansible_check_mode": check,
             "_ansible_diff": True,
-            **options,
         }
         with patch_module_args(arguments), pytest.raises(SystemExit):
             module.main()
         result: dict[str, Any] = json.loads(self._capsys.readouterr().out)
         return {"failed": False, **result}
 
-    def absent(self, **options: Any) -> dict[str, Any]:
-        return self.run(state="absent", files=[], workloads=[], **options)
-
     def pid(self, name: str) -> int:
-        with self.daemon.supervisor() as supervisor:
+        with self.supervisord.client() as supervisor:
             return supervisor.programs()[name].pid
 
     def alive(self) -> list[int]:
-        return self.daemon.masters() + self.daemon.members()
+        return self.supervisord.supervisord_pids() + self.supervisord.program_pids()
 
 
 @pytest.fixture
-def demo(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Demo]:
-    one = Demo(tmp_path / "state", capsys)
+def demo(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Processes]:
+    one = Processes(tmp_path / "state", capsys)
     yield one
-    one.absent()
+    one.teardown()
     assert not one.alive()
     assert not one.folder.exists()
 
 
 @pytest.fixture
 def ports() -> list[int]:
-    """Ports that were free a moment ago."""
+    """Return three ports that were free a moment ago."""
     sockets = [socket.create_server(("127.0.0.1", 0)) for _number in range(3)]
     numbers = [one.getsockname()[1] for one in sockets]
     for one in sockets:
@@ -122,21 +130,21 @@ def answer(port: int) -> str:
         return connection.makefile().read().split("\r\n\r\n")[-1].split("\n\n")[-1]
 
 
-def test_a_run_starts_everything_and_another_changes_nothing(demo: Demo, ports: list[int]) -> None:
-    wanted = [server(name, port) for name, port in zip("abc", ports, strict=True)]
-    first = demo.run(*wanted)
+def test_second_run_changes_nothing(demo: Processes, ports: list[int]) -> None:
+    workloads = [server(name, port) for name, port in zip("abc", ports, strict=True)]
+    first = demo.run(*workloads)
     assert (first["changed"], first["started"]) == (True, ["a", "b", "c"])
     assert sorted(first["files"]) == ["server.py", "supervisord.conf"]
     assert [answer(port) for port in ports] == ["a", "b", "c"]
     before = [demo.pid(name) for name in "abc"]
-    again = demo.run(*wanted)
+    again = demo.run(*workloads)
     assert (again["changed"], again["started"], again["restarted"], again["files"]) == (False, [], [], [])
     assert [demo.pid(name) for name in "abc"] == before
     assert (demo.folder / "supervisord.sock").stat().st_mode & 0o777 == 0o600
     assert demo.folder.stat().st_mode & 0o777 == 0o700
 
 
-def test_only_what_differs_is_restarted(demo: Demo, ports: list[int]) -> None:
+def test_only_changed_program_restarts(demo: Processes, ports: list[int]) -> None:
     demo.run(server("a", ports[0]), server("b", ports[1], digest="1"))
     kept, replaced = demo.pid("a"), demo.pid("b")
     predicted = demo.run(server("a", ports[0]), server("b", ports[1], digest="2"), check=True)
@@ -147,7 +155,7 @@ def test_only_what_differs_is_restarted(demo: Demo, ports: list[int]) -> None:
     assert demo.pid("b") != replaced
 
 
-def test_what_is_gone_is_stopped_and_its_port_can_be_had_at_once(demo: Demo, ports: list[int]) -> None:
+def test_unlisted_program_releases_its_port(demo: Processes, ports: list[int]) -> None:
     demo.run(server("a", ports[0]), server("old", ports[1]))
     gone = demo.pid("old")
     result = demo.run(server("a", ports[0]), server("new", ports[1]))
@@ -157,99 +165,98 @@ def test_what_is_gone_is_stopped_and_its_port_can_be_had_at_once(demo: Demo, por
     assert not list((demo.folder / "logs").glob("old.log*"))
 
 
-def test_what_is_gone_is_stopped_last(demo: Demo, ports: list[int]) -> None:
+def test_unlisted_program_runs_until_new_ones_are_ready(demo: Processes, ports: list[int]) -> None:
     demo.run(server("old", ports[0]))
     failing = Workload(name="new", command=("false",), probe=Probe("tcp", ports[1]))
     assert demo.run(failing)["failed"]
     assert answer(ports[0]) == "old"
 
 
-def test_a_killed_supervisord_leaves_nothing_that_stands_in_the_way(demo: Demo, ports: list[int]) -> None:
-    wanted = [server("a", ports[0]), server("b", ports[1])]
-    demo.run(*wanted)
-    (master,) = demo.daemon.masters()
-    orphans = demo.daemon.members()
-    os.kill(master, signal.SIGKILL)
-    wait_for_end(master)
-    assert demo.daemon.members() == orphans
-    result = demo.run(*wanted)
+def test_run_after_a_killed_supervisord_starts_all(demo: Processes, ports: list[int]) -> None:
+    workloads = [server("a", ports[0]), server("b", ports[1])]
+    demo.run(*workloads)
+    (supervisord,) = demo.supervisord.supervisord_pids()
+    orphans = demo.supervisord.program_pids()
+    os.kill(supervisord, signal.SIGKILL)
+    wait_for_end(supervisord)
+    assert demo.supervisord.program_pids() == orphans
+    result = demo.run(*workloads)
     assert (result["failed"], result["started"]) == (False, ["a", "b"])
     assert not set(orphans) & set(demo.alive())
 
 
-def test_absent_ends_the_orphans_of_a_killed_supervisord(demo: Demo, ports: list[int]) -> None:
+def test_teardown_ends_orphans_of_a_killed_supervisord(demo: Processes, ports: list[int]) -> None:
     demo.run(server("a", ports[0]))
-    os.kill(demo.daemon.masters()[0], signal.SIGKILL)
-    result = demo.absent()
+    os.kill(demo.supervisord.supervisord_pids()[0], signal.SIGKILL)
+    result = demo.teardown()
     assert result["changed"]
     assert not demo.alive()
-    assert demo.absent()["changed"] is False
+    assert demo.teardown()["changed"] is False
 
 
-def test_a_supervisord_without_its_socket_is_replaced(demo: Demo, ports: list[int]) -> None:
+def test_supervisord_without_socket_is_replaced(demo: Processes, ports: list[int]) -> None:
     demo.run(server("a", ports[0]))
-    (master,) = demo.daemon.masters()
-    demo.daemon.socket.unlink()
+    (supervisord,) = demo.supervisord.supervisord_pids()
+    demo.supervisord.socket.unlink()
     assert demo.run(server("a", ports[0]))["started"] == ["a"]
-    assert master not in demo.daemon.masters()
-    assert len(demo.daemon.masters()) == 1
+    assert supervisord not in demo.supervisord.supervisord_pids()
+    assert len(demo.supervisord.supervisord_pids()) == 1
 
 
-def test_a_stale_socket_and_pid_file_are_no_obstacle(demo: Demo, ports: list[int]) -> None:
+def test_stale_socket_and_pid_file_are_ignored(demo: Processes, ports: list[int]) -> None:
     demo.folder.mkdir()
     with socket.socket(socket.AF_UNIX) as left:
-        left.bind(str(demo.daemon.socket))
-    demo.daemon.pidfile.write_text(f"{os.getpid()}\n")  # by now somebody else's
+        left.bind(str(demo.supervisord.socket))
+    demo.supervisord.pidfile.write_text(f"{os.getpid()}\n")  # the id of a process that is no supervisord
     assert demo.run(server("a", ports[0]))["started"] == ["a"]
 
 
 @pytest.mark.parametrize("how", ["kill", "freeze", "stop"])
-def test_one_that_does_not_run_is_brought_back(demo: Demo, ports: list[int], how: str) -> None:
-    wanted = [server("a", ports[0]), server("b", ports[1])]
-    demo.run(*wanted)
-    with demo.daemon.supervisor() as supervisor:
+def test_stopped_program_is_started_again(demo: Processes, ports: list[int], how: str) -> None:
+    workloads = [server("a", ports[0]), server("b", ports[1])]
+    demo.run(*workloads)
+    with demo.supervisord.client() as supervisor:
         if how == "stop":
             supervisor.stop("a")
     if how != "stop":
         os.kill(demo.pid("a"), signal.SIGKILL if how == "kill" else signal.SIGSTOP)
-    result = demo.run(*wanted)
+    result = demo.run(*workloads)
     assert not result["failed"], result["msg"]
     assert answer(ports[0]) == "a"
-    if how != "kill":  # that one may have been restarted by supervisord before the run
+    if how != "kill":  # supervisord may have restarted it before the run
         assert result["started"] == ["a"]
 
 
-def test_nothing_is_left_of_programs_that_hide_their_children(demo: Demo, ports: list[int]) -> None:
+def test_descendants_in_other_sessions_are_ended(demo: Processes, ports: list[int]) -> None:
     script = "sleep 300 & setsid sleep 301 & setsid sh -c 'sleep 302 & wait' & wait"
     hider = Workload(name="hider", command=("sh", "-c", script), probe=Probe("none"))
     assert not demo.run(hider, server("a", ports[0]))["failed"]
-    assert len(demo.daemon.members("hider")) >= 4
+    assert len(demo.supervisord.program_pids("hider")) >= 4
     demo.run(server("a", ports[0]))
-    assert demo.daemon.members("hider") == []
+    assert demo.supervisord.program_pids("hider") == []
     demo.run(hider, server("a", ports[0]))
-    demo.absent()
+    demo.teardown()
     assert demo.alive() == []
 
 
-def test_one_that_ends_is_told_at_once_with_its_last_words(demo: Demo, ports: list[int]) -> None:
+def test_ended_program_fails_at_once_with_its_log(demo: Processes, ports: list[int]) -> None:
     script = 'echo "reading my configuration"; echo "no such key: x" >&2; exit 3'
     failing = Workload(name="app", command=("sh", "-c", script), probe=Probe("http", ports[0], "/"))
     start = time.monotonic()
     result = demo.run(failing, server("b", ports[1]))
     assert result["failed"]
     assert time.monotonic() - start < 10
-    assert result["msg"].startswith("app ended with exit code 3; its last lines (")
+    assert result["msg"].startswith("app ended with exit code 3. Last lines of its log (")
     assert result["msg"].endswith("logs/app.log):\n  reading my configuration\n  no such key: x")
     assert "exception" not in result
-    # Corrected, it runs: nothing of the failure stands in the way.
     corrected = demo.run(server("app", ports[0]), server("b", ports[1]))
     assert (corrected["failed"], corrected["restarted"]) == (False, ["app"])
 
 
-def test_words_of_an_earlier_run_are_not_the_last_ones(demo: Demo, ports: list[int]) -> None:
-    def failing(words: str) -> Workload:
+def test_error_shows_only_the_log_of_this_run(demo: Processes, ports: list[int]) -> None:
+    def failing(text: str) -> Workload:
         return Workload(
-            name="app", command=("sh", "-c", f"echo {words}; exit 1"), probe=Probe("tcp", ports[0])
+            name="app", command=("sh", "-c", f"echo {text}; exit 1"), probe=Probe("tcp", ports[0])
         )
 
     demo.run(failing("first"))
@@ -258,45 +265,43 @@ def test_words_of_an_earlier_run_are_not_the_last_ones(demo: Demo, ports: list[i
     assert "first" not in second["msg"]
 
 
-def test_one_that_does_not_serve_in_time_is_told_with_what_was_seen(demo: Demo, ports: list[int]) -> None:
+def test_timeout_shows_the_problem_of_the_probe(demo: Processes, ports: list[int]) -> None:
     mute = Workload(name="mute", command=("sleep", "60"), probe=Probe("tcp", ports[0]))
     result = demo.run(mute, timeout=0.5)
     assert result["msg"].startswith(
-        f"mute does not serve after 0.5 s (tcp://127.0.0.1:{ports[0]}: Connection refused); it said nothing ("
+        f"mute is not ready after 0.5 s: tcp://127.0.0.1:{ports[0]}: connection refused. Its log is empty ("
     )
 
 
-def test_a_taken_port_is_told_with_who_has_it_before_anything_is_changed(
-    demo: Demo, ports: list[int]
-) -> None:
+def test_used_port_is_refused_with_its_process(demo: Processes, ports: list[int]) -> None:
     with socket.create_server(("127.0.0.1", ports[0])):
         result = demo.run(server("a", ports[0]), server("b", ports[1]))
     assert result["failed"]
-    assert f"port {ports[0]} of a is taken by process {os.getpid()} (" in result["msg"]
-    assert result["msg"].endswith(": stop it, or choose another port. Nothing was changed.")
+    assert f"port {ports[0]} of a is used by process {os.getpid()} (" in result["msg"]
+    assert result["msg"].endswith(". Stop it, or choose another port. Nothing was changed.")
     assert (result["changed"], demo.folder.exists()) == (False, False)
 
 
-def test_a_port_that_only_another_address_has_is_free(demo: Demo, ports: list[int]) -> None:
+def test_port_of_another_address_is_free(demo: Processes, ports: list[int]) -> None:
     with socket.create_server(("127.0.0.2", ports[0])):
         assert not demo.run(server("a", ports[0]))["failed"]
 
 
 @pytest.mark.parametrize(
-    ("content", "mode", "words"),
+    ("content", "mode", "text"),
     [
-        (None, 0, "is not there: install it, or say where it is"),
-        (b"#!/bin/sh\n", 0o644, "may not be executed by user"),
+        (None, 0, "does not exist. Install it, or correct its path"),
+        (b"#!/bin/sh\n", 0o644, "is not executable for user"),
         (
             b"\x7fELF\x02\x01\x01" + bytes(9) + b"\x02\x00\xf3\x00",
             0o755,
-            "is a program for riscv64: choose one",
+            "is a program for riscv64. Choose an executable",
         ),
-        (b"not a program", 0o755, "is not a program (Exec format error): choose one"),
+        (b"not a program", 0o755, "is not a program (Exec format error). Choose an executable"),
     ],
 )
-def test_a_program_that_cannot_run_is_told_before_anything_is_changed(
-    demo: Demo, tmp_path: Path, content: bytes | None, mode: int, words: str
+def test_unusable_executable_is_refused(
+    demo: Processes, tmp_path: Path, content: bytes | None, mode: int, text: str
 ) -> None:
     program = tmp_path / "envoy"
     if content is not None:
@@ -304,78 +309,78 @@ def test_a_program_that_cannot_run_is_told_before_anything_is_changed(
         program.chmod(mode)
     result = demo.run(Workload(name="edge", command=(str(program),)))
     assert result["msg"].startswith(f"edge cannot be started: {program} ")
-    assert words in result["msg"]
+    assert text in result["msg"]
     assert not demo.folder.exists()
 
 
-def test_a_folder_too_deep_for_a_socket_is_told(demo: Demo, tmp_path: Path) -> None:
+def test_folder_too_long_for_a_socket_is_refused(demo: Processes, tmp_path: Path) -> None:
     result = demo.run(Workload(name="a", command=("sleep", "9")), folder=str(tmp_path / ("x" * 100)))
-    assert "is too long for a Unix socket" in result["msg"]
+    assert "but a Unix socket allows 96" in result["msg"]
     assert not (tmp_path / ("x" * 100)).exists()
 
 
 @pytest.mark.parametrize("folder", ["/", "~"])
-def test_a_folder_that_is_everybodys_is_refused(demo: Demo, folder: str) -> None:
-    for state in ("present", "absent"):
-        assert "cannot be the folder of a demo" in demo.run(folder=folder, state=state)["msg"]
+def test_root_and_home_are_refused_as_folder(demo: Processes, folder: str) -> None:
+    for result in (demo.run(folder=folder), demo.teardown(folder=folder)):
+        assert "cannot be a state folder" in result["msg"]
 
 
-def test_check_mode_predicts_on_a_host_that_has_nothing_yet(demo: Demo, ports: list[int]) -> None:
+def test_check_mode_predicts_on_an_empty_host(demo: Processes, ports: list[int]) -> None:
     edge = Workload(name="edge", command=("~/not/there/envoy",))
     result = demo.run(
-        server("a", ports[0]), edge, check=True, supervisord={"executable": "/not/there/supervisord"}
+        server("a", ports[0]), edge, check=True, supervisord_executable="/not/there/supervisord"
     )
     assert (result["failed"], result["changed"], result["started"]) == (False, True, ["a", "edge"])
     assert sorted(result["files"]) == ["server.py", "supervisord.conf"]
     assert "[program:edge]" in json.dumps(result["diff"])
-    assert "is not there: install it" in json.dumps(result["warnings"])
+    assert "does not exist. Install it" in json.dumps(result["warnings"])
     assert not demo.folder.exists()
 
 
-def test_check_mode_of_absent_changes_nothing(demo: Demo, ports: list[int]) -> None:
+def test_teardown_in_check_mode_changes_nothing(demo: Processes, ports: list[int]) -> None:
     demo.run(server("a", ports[0]))
-    result = demo.absent(check=True)
+    result = demo.teardown(check=True)
     assert (result["changed"], result["removed"]) == (True, ["a"])
     assert answer(ports[0]) == "a"
 
 
-def test_absent_removes_what_programs_wrote_where_they_may(demo: Demo, ports: list[int]) -> None:
+def test_teardown_removes_files_in_planned_directories(demo: Processes, ports: list[int]) -> None:
     writer = Workload(name="w", command=("sh", "-c", "echo x > run/deep; exec sleep 60"), probe=Probe("none"))
     demo.run(writer, directories=[{"path": "run", "mode": "0700"}])
     assert (demo.folder / "run" / "deep").exists()
-    demo.absent()
+    demo.teardown()
     assert not demo.folder.exists()
 
 
-def test_absent_leaves_what_is_not_its_own(demo: Demo, ports: list[int]) -> None:
+def test_teardown_keeps_files_of_other_programs(demo: Processes, ports: list[int]) -> None:
     demo.run(server("a", ports[0]))
-    mine = demo.folder / "notes.txt"
-    mine.write_text("mine")
-    result = demo.absent()
-    assert "somebody else's files are in it: notes.txt" in json.dumps(result["warnings"])
+    notes = demo.folder / "notes.txt"
+    notes.write_text("notes")
+    result = demo.teardown()
+    assert "it has files of other programs: notes.txt" in json.dumps(result["warnings"])
     assert [one.name for one in demo.folder.iterdir()] == ["notes.txt"]
     shutil.rmtree(demo.folder)
 
 
-def test_the_document_is_of_use_without_ansible(demo: Demo, ports: list[int]) -> None:
+def test_document_works_without_ansible(demo: Processes, ports: list[int]) -> None:
     demo.folder.mkdir()
     (demo.folder / "logs").mkdir()
-    wanted = server("a", ports[0])
-    (demo.folder / "supervisord.conf").write_text(supervisord_conf("test", [wanted]))
+    workloads = server("a", ports[0])
+    (demo.folder / "supervisord.conf").write_text(supervisord_conf("test", [workloads]))
     (demo.folder / "server.py").write_text(SERVER)
     subprocess.run([SUPERVISORD, "-c", "supervisord.conf"], cwd=demo.folder, check=True, timeout=30)
     before = demo.pid("a")
-    result = demo.run(wanted)
+    result = demo.run(workloads)
     assert (result["started"], result["restarted"]) == ([], [])
     assert demo.pid("a") == before
-    # What somebody else wrote is not removed.
-    assert demo.absent()["changed"]
+    # Files that the module did not write are not removed.
+    assert demo.teardown()["changed"]
     assert sorted(one.name for one in demo.folder.iterdir()) == ["server.py", "supervisord.conf"]
     shutil.rmtree(demo.folder)
 
 
-def test_programs_get_a_clean_environment(
-    demo: Demo, ports: list[int], monkeypatch: pytest.MonkeyPatch
+def test_programs_do_not_inherit_ansible_environment(
+    demo: Processes, ports: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("VAULT_PASSWORD", "secret")
     demo.run(server("a", ports[0]))
@@ -384,22 +389,23 @@ def test_programs_get_a_clean_environment(
     assert b"NAME=a\0" in environment
 
 
-def test_it_survives_the_terminal(demo: Demo, ports: list[int]) -> None:
+def test_supervisord_survives_the_terminal(demo: Processes, ports: list[int]) -> None:
     demo.run(server("a", ports[0]))
-    (master,) = demo.daemon.masters()
-    assert os.getsid(master) != os.getsid(0)
-    assert all(os.readlink(f"/proc/{master}/fd/{number}") == "/dev/null" for number in range(3))
+    (supervisord,) = demo.supervisord.supervisord_pids()
+    assert os.getsid(supervisord) != os.getsid(0)
+    assert all(os.readlink(f"/proc/{supervisord}/fd/{number}") == "/dev/null" for number in range(3))
 
 
-def test_through_ansible_it_predicts_and_shows(tmp_path: Path) -> None:
+def test_ansible_check_and_diff_show_the_document(tmp_path: Path) -> None:
     conf = supervisord_conf("test", [Workload(name="a", command=("sleep", "60"))])
-    arguments = {
+    plan = {
         "name": "test",
+        "platform": "local",
         "folder": str(tmp_path / "state"),
         "files": [{"path": "supervisord.conf", "content": conf}],
         "workloads": [{"name": "a", "command": ["sleep", "60"]}],
-        "supervisord": {"executable": str(SUPERVISORD)},
     }
+    arguments = {"plan": plan, "supervisord_executable": str(SUPERVISORD)}
     ansible = Path(sys.executable).with_name("ansible")
     command = [
         ansible,

@@ -1,7 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Workloads as containers of a real Docker: converged from every half state, and nothing left behind."""
+"""demo_deploy on platform docker, with a real Docker daemon."""
 
 from __future__ import annotations
 
@@ -51,11 +51,11 @@ def _usable() -> bool:
     )
 
 
-pytestmark = pytest.mark.skipif(not _usable(), reason="there is no Docker here")
+pytestmark = pytest.mark.skipif(not _usable(), reason="this host has no Docker")
 
 
-class Demo:
-    """A compose project of one test, and the module's answers."""
+class ComposeProject:
+    """The compose project of one test, deployed by the module."""
 
     def __init__(self, name: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
         self.name = name
@@ -63,36 +63,37 @@ class Demo:
         self._capsys = capsys
 
     def run(self, *workloads: Workload, check: bool = False, **options: Any) -> dict[str, Any]:
-        """Run the module; return its result, with `failed` in it either way."""
-        files = [
-            # JSON is YAML too.
-            {"path": "compose.yaml", "content": json.dumps(compose(self.name, workloads, "127.0.0.1"))},
-            {"path": "app/server.py", "content": SERVER},
-        ]
-        arguments = {
-            "name": self.name,
-            "platform": "docker",
-            "folder": str(self.folder),
-            "files": files,
+        """Deploy workloads; return the module's result, with `failed` in any case."""
+        document = compose(self.name, workloads, "127.0.0.1")
+        plan = {
+            **self._identity(),
+            "files": [
+                {"path": "compose.yaml", "content": json.dumps(document)},  # JSON is YAML
+                {"path": "app/server.py", "content": SERVER},
+            ],
             "workloads": [one.to_dict() for one in workloads],
-            "timeout": 30,
-            "_ansible_check_mode": check,
-            "_ansible_diff": True,
-            **options,
         }
+        return self._module({"plan": plan, "timeout": 30, **options}, check)
+
+    def teardown(self, check: bool = False) -> dict[str, Any]:
+        """Tear the project down without its plan; return the module's result."""
+        return self._module({**self._identity(), "state": "absent"}, check)
+
+    def _identity(self) -> dict[str, str]:
+        return {"name": self.name, "platform": "docker", "folder": str(self.folder)}
+
+    def _module(self, options: dict[str, Any], check: bool) -> dict[str, Any]:
+        arguments = {**options, "_ansible_check_mode": check, "_ansible_diff": True}
         with patch_module_args(arguments), pytest.raises(SystemExit):
             module.main()
         result: dict[str, Any] = json.loads(self._capsys.readouterr().out)
         return {"failed": False, **result}
 
-    def absent(self, **options: Any) -> dict[str, Any]:
-        return self.run(state="absent", files=[], workloads=[], **options)
-
     def container(self, service: str) -> str:
         return f"{self.name}-{service}-1"
 
     def ids(self) -> dict[str, str]:
-        """The container of each service, and when it was started: what a restart changes."""
+        """Return the container id and the start time of each service; a restart changes them."""
         names = docker("ps", "--all", "--quiet", "--filter", f"label=com.docker.compose.project={self.name}")
         template = '{{index .Config.Labels "com.docker.compose.service"}} {{.Id}} {{.State.StartedAt}}'
         lines = docker("inspect", "--format", template, *names.split()).splitlines() if names else []
@@ -102,10 +103,10 @@ class Demo:
 @pytest.fixture
 def demo(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest
-) -> Iterator[Demo]:
-    one = Demo(f"workloads-test-{abs(hash(request.node.name)) % 100000}", tmp_path / "state", capsys)
+) -> Iterator[ComposeProject]:
+    one = ComposeProject(f"deploy-test-{abs(hash(request.node.name)) % 100000}", tmp_path / "state", capsys)
     yield one
-    one.absent()
+    one.teardown()
     assert one.ids() == {}
     assert not docker("network", "ls", "--quiet", "--filter", f"label=com.docker.compose.project={one.name}")
     assert not one.folder.exists()
@@ -113,7 +114,7 @@ def demo(
 
 @pytest.fixture
 def ports() -> list[int]:
-    """Ports that were free a moment ago."""
+    """Return two ports that were free a moment ago."""
     sockets = [socket.create_server(("127.0.0.1", 0)) for _number in range(2)]
     numbers = [one.getsockname()[1] for one in sockets]
     for one in sockets:
@@ -124,7 +125,7 @@ def ports() -> list[int]:
 def server(
     name: str, port: int = 8080, published: int | None = None, address: str = "0.0.0.0", **more: Any
 ) -> Workload:
-    ask = f"import socket; socket.create_connection(('127.0.0.1', {port}), 2).close()"
+    connect = f"import socket; socket.create_connection(('127.0.0.1', {port}), 2).close()"
     settings: dict[str, Any] = {
         "name": name,
         "image": IMAGE,
@@ -133,7 +134,7 @@ def server(
         "mounts": (Mount("app", "/app"),),
         "directory": "/app",
         "ports": (Port(port, published),),
-        "probe": Probe("http", port, "/", ("python3", "-ISc", ask)),
+        "probe": Probe("http", port, "/", ("python3", "-ISc", connect)),
         "user": "65534:65534",
         "init": True,
         "memory_mb": 64,
@@ -148,49 +149,49 @@ def answer(port: int) -> str:
         return connection.makefile().read().split("\n\n")[-1]
 
 
-def test_a_run_starts_everything_and_another_changes_nothing(demo: Demo, ports: list[int]) -> None:
-    # The app listens on its own loopback only, and is reached through the network that it shares.
-    wanted = [
+def test_second_run_changes_nothing(demo: ComposeProject, ports: list[int]) -> None:
+    # The app listens on the loopback only, which its port reaches through the shared network.
+    workloads = [
         server("proxy", 8080, ports[0]),
         server("app", 8081, ports[1], address="127.0.0.1", network="proxy"),
         Workload(name="plain", image=IMAGE, command=("sleep", "infinity"), init=True, stop_seconds=1),
     ]
-    predicted = demo.run(*wanted, check=True)
+    predicted = demo.run(*workloads, check=True)
     assert (predicted["changed"], predicted["started"]) == (True, ["app", "plain", "proxy"])
     assert not demo.folder.exists()
-    first = demo.run(*wanted)
+    first = demo.run(*workloads)
     assert (first["failed"], first["changed"], first["started"]) == (False, True, ["app", "plain", "proxy"])
     assert answer(ports[0]) == "proxy"
     before = demo.ids()
-    again = demo.run(*wanted)
+    again = demo.run(*workloads)
     assert (again["changed"], again["started"], again["restarted"], again["files"]) == (False, [], [], [])
     assert demo.ids() == before
-    checked = demo.run(*wanted, check=True)
+    checked = demo.run(*workloads, check=True)
     assert (checked["changed"], checked["files"]) == (False, [])
 
 
-def test_only_what_differs_is_restarted_and_what_shares_its_network(demo: Demo) -> None:
-    def wanted(owner: str, lone: str) -> list[Workload]:
+def test_changed_container_and_network_sharers_restart(demo: ComposeProject) -> None:
+    def workloads(owner: str, lone: str) -> list[Workload]:
         return [
             server("owner", digest=owner),
             server("sharer", 8081, network="owner"),
             server("lone", digest=lone),
         ]
 
-    demo.run(*wanted("1", "1"))
+    demo.run(*workloads("1", "1"))
     before = demo.ids()
-    predicted = demo.run(*wanted("1", "2"), check=True)
+    predicted = demo.run(*workloads("1", "2"), check=True)
     assert predicted["restarted"] == ["lone"]
-    result = demo.run(*wanted("1", "2"))
+    result = demo.run(*workloads("1", "2"))
     assert (result["started"], result["restarted"], result["removed"]) == ([], ["lone"], [])
     after = demo.ids()
     assert {name for name in after if after[name] != before[name]} == {"lone"}
-    result = demo.run(*wanted("2", "2"))
+    result = demo.run(*workloads("2", "2"))
     assert result["restarted"] == ["owner", "sharer"]
     assert demo.ids()["lone"] == after["lone"]
 
 
-def test_what_is_gone_is_stopped_and_its_port_can_be_had_at_once(demo: Demo, ports: list[int]) -> None:
+def test_unlisted_container_releases_its_port(demo: ComposeProject, ports: list[int]) -> None:
     demo.run(server("kept"), server("old", 8080, ports[0]), server("older"))
     kept = demo.ids()["kept"]
     predicted = demo.run(server("kept"), server("new", 8080, ports[0]), check=True)
@@ -202,46 +203,46 @@ def test_what_is_gone_is_stopped_and_its_port_can_be_had_at_once(demo: Demo, por
     assert answer(ports[0]) == "new"
 
 
-def test_every_half_state_is_converged(demo: Demo) -> None:
-    wanted = [server("owner"), server("sharer", 8081, network="owner"), server("lone")]
-    demo.run(*wanted)
+def test_run_repairs_every_partial_state(demo: ComposeProject) -> None:
+    workloads = [server("owner"), server("sharer", 8081, network="owner"), server("lone")]
+    demo.run(*workloads)
     owner, sharer, lone = (demo.container(name) for name in ("owner", "sharer", "lone"))
     docker("pause", lone)
-    assert demo.run(*wanted)["started"] == ["lone"]
+    assert demo.run(*workloads)["started"] == ["lone"]
     docker("stop", "--time", "1", lone)
-    assert demo.run(*wanted)["started"] == ["lone"]
+    assert demo.run(*workloads)["started"] == ["lone"]
     docker("rm", "--force", sharer)
-    assert demo.run(*wanted)["started"] == ["sharer"]
-    # The network of the sharer went away with its owner's earlier life.
+    assert demo.run(*workloads)["started"] == ["sharer"]
+    # The restart of the owner removed the network that the sharer uses.
     docker("restart", "--time", "1", owner)
-    assert demo.run(*wanted)["restarted"] == ["sharer"]
+    assert demo.run(*workloads)["restarted"] == ["sharer"]
     assert (
         docker("exec", sharer, "python3", "-c", "import socket; socket.create_connection(('lone', 8080), 5)")
         == ""
     )
-    # Interrupted: made, and not started.
+    # As after an interrupted run: created and not started.
     docker("rm", "--force", lone)
     docker("compose", "--project-name", demo.name, "--file", str(demo.folder / "compose.yaml"), "create")
-    assert demo.run(*wanted)["started"] == ["lone"]
-    assert demo.run(*wanted)["changed"] is False
+    assert demo.run(*workloads)["started"] == ["lone"]
+    assert demo.run(*workloads)["changed"] is False
 
 
-def test_one_that_ends_is_told_at_once_with_its_last_words(demo: Demo) -> None:
+def test_ended_container_fails_at_once_with_its_log(demo: ComposeProject) -> None:
     script = 'echo "no such key: x" >&2; exit 3'
     failing = Workload(name="app", image=IMAGE, command=("sh", "-c", script), probe=Probe("tcp", 80))
     result = demo.run(failing, server("other"), timeout=3600)
     assert result["failed"]
     assert result["msg"].startswith("app ended with exit code 3")
-    assert f"its last lines (docker logs {demo.container('app')}):\n  no such key: x" in result["msg"]
+    assert f"Last lines of its log (docker logs {demo.container('app')}):\n  no such key: x" in result["msg"]
     corrected = demo.run(server("app"), server("other"))
     assert (corrected["failed"], corrected["restarted"] + corrected["started"]) == (False, ["app"])
 
 
-# Seconds until a workload has to serve that never does: more for a machine that stands still before anything was seen of it.
+# Timeouts to try in turn for a workload that never is ready: a slow machine may not have run the probe before the first ends.
 TIMEOUTS = (1, 20, 120)
 
 
-def test_one_that_does_not_serve_in_time_is_told_with_what_was_seen(demo: Demo) -> None:
+def test_timeout_names_the_port_without_listener(demo: ComposeProject) -> None:
     mute = Workload(
         name="mute",
         image=IMAGE,
@@ -249,26 +250,26 @@ def test_one_that_does_not_serve_in_time_is_told_with_what_was_seen(demo: Demo) 
         init=True,
         probe=Probe("http", 80, "/ready", ("false",)),
     )
-    seen = "(nothing listens on its port 80); it said nothing"
+    seen = "nothing listens on its port 80. Its log is empty"
     for timeout in TIMEOUTS:
         result = demo.run(mute, timeout=timeout)
-        assert result["msg"].startswith(f"mute does not serve after {timeout} s ")
+        assert result["msg"].startswith(f"mute is not ready after {timeout} s: ")
         if seen in result["msg"]:
             break
-    assert result["msg"].startswith(f"mute does not serve after {timeout} s {seen}")
+    assert result["msg"].startswith(f"mute is not ready after {timeout} s: {seen}")
 
 
-def test_one_that_listens_and_does_not_serve_is_told_with_what_its_probe_said(demo: Demo) -> None:
+def test_timeout_shows_the_output_of_the_probe(demo: ComposeProject) -> None:
     probe = Probe("http", 8080, "/", ("sh", "-c", "echo not yet; exit 1"))
     for timeout in TIMEOUTS:
         result = demo.run(server("a", address="127.0.0.1", probe=probe), timeout=timeout)
-        assert f"a does not serve after {timeout} s" in result["msg"]
-        if "its probe says" in result["msg"]:
+        assert f"a is not ready after {timeout} s: " in result["msg"]
+        if "its probe prints" in result["msg"]:
             break
-    assert f"a does not serve after {timeout} s (its probe says: not yet)" in result["msg"]
+    assert f"a is not ready after {timeout} s: its probe prints: not yet" in result["msg"]
 
 
-def test_a_taken_port_is_told_with_who_has_it(demo: Demo, ports: list[int]) -> None:
+def test_used_ports_are_refused_with_their_users(demo: ComposeProject, ports: list[int]) -> None:
     other = docker("run", "--detach", "--publish", f"127.0.0.1:{ports[0]}:80", "--init", IMAGE, "sleep", "60")
     try:
         name = docker("inspect", "--format", "{{.Name}}", other).removeprefix("/")
@@ -277,19 +278,19 @@ def test_a_taken_port_is_told_with_who_has_it(demo: Demo, ports: list[int]) -> N
     finally:
         docker("rm", "--force", other)
     assert (
-        f"port {ports[0]} of a is taken by container {name}; port {ports[1]} of b is taken by process"
+        f"port {ports[0]} of a is used by container {name}; port {ports[1]} of b is used by process"
         in result["msg"]
     )
-    assert result["msg"].endswith(": stop it, or choose another port. Nothing was changed.")
+    assert result["msg"].endswith(". Stop it, or choose another port. Nothing was changed.")
     assert (result["changed"], demo.folder.exists()) == (False, False)
 
 
-def test_an_image_that_cannot_be_pulled_is_told_before_anything_is_started(demo: Demo) -> None:
+def test_missing_image_is_refused_before_any_start(demo: ComposeProject) -> None:
     missing = "localhost:1/no/such:1"
     result = demo.run(server("a"), server("b", image=missing))
     assert result["failed"]
     assert missing in result["msg"]
-    assert "Docker says: " in result["msg"]
+    assert "Docker prints: " in result["msg"]
     assert demo.ids() == {}
     assert not demo.folder.exists()
     predicted = demo.run(server("a"), server("b", image=missing), check=True)
@@ -297,17 +298,17 @@ def test_an_image_that_cannot_be_pulled_is_told_before_anything_is_started(demo:
     assert f"would be pulled: {missing}" in json.dumps(predicted["warnings"])
 
 
-def test_absent_needs_no_folder_and_is_idempotent(demo: Demo) -> None:
+def test_teardown_works_without_the_folder(demo: ComposeProject) -> None:
     demo.run(server("a"))
-    assert demo.absent(check=True)["removed"] == ["a"]
+    assert demo.teardown(check=True)["removed"] == ["a"]
     assert "a" in demo.ids()
     shutil.rmtree(demo.folder)
-    result = demo.absent()
+    result = demo.teardown()
     assert (result["changed"], result["removed"], demo.ids()) == (True, ["a"], {})
-    assert demo.absent()["changed"] is False
+    assert demo.teardown()["changed"] is False
 
 
-def test_a_container_is_confined(demo: Demo) -> None:
+def test_container_has_no_privileges(demo: ComposeProject) -> None:
     demo.run(server("a"))
     container = demo.container("a")
     status = docker("exec", container, "cat", "/proc/1/status")
@@ -331,8 +332,8 @@ def test_a_container_is_confined(demo: Demo) -> None:
         ("tcp://127.0.0.1:1", "The Docker daemon does not answer"),
     ],
 )
-def test_no_daemon_is_told_and_predicted_around(
-    demo: Demo, monkeypatch: pytest.MonkeyPatch, host: str, words: str
+def test_missing_daemon_is_refused_or_in_check_mode_warned(
+    demo: ComposeProject, monkeypatch: pytest.MonkeyPatch, host: str, words: str
 ) -> None:
     with monkeypatch.context() as changed:
         changed.setenv("DOCKER_HOST", host)
@@ -344,17 +345,19 @@ def test_no_daemon_is_told_and_predicted_around(
     assert words in json.dumps(predicted["warnings"])
 
 
-def test_without_docker_it_is_told_and_absent_is_content(demo: Demo, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_docker_is_refused_and_teardown_passes(
+    demo: ComposeProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with monkeypatch.context() as changed:
         changed.setenv("PATH", "/nonexistent")
-        assert "The docker command is not on this host" in demo.run(server("a"))["msg"]
-        assert demo.absent()["changed"] is False
+        assert "This host has no docker command" in demo.run(server("a"))["msg"]
+        assert demo.teardown()["changed"] is False
 
 
-# The document, as compose itself understands it
+# The document, as compose reads it
 
 
-def test_compose_understands_everything_as_it_was_said(demo: Demo) -> None:
+def test_compose_reads_the_document_as_planned(demo: ComposeProject) -> None:
     hard = 'both " and \' $HOME ${X:-y} $$ %s ; # \\ {"json": [1]}'
     workload = replace(
         server("app", 8080, 18080),
@@ -371,7 +374,7 @@ def test_compose_understands_everything_as_it_was_said(demo: Demo) -> None:
     where = ["--project-directory", str(demo.folder), "--file", "-"]
     services = json.loads(docker("compose", *where, "config", "--format", "json", stdin=document))["services"]
     app = services["app"]
-    unescaped = hard.replace("$", "$$")  # config says it as a file would
+    unescaped = hard.replace("$", "$$")  # compose config escapes it as a file does
     assert app["command"] == [unescaped]
     assert app["environment"] == {"HARD": unescaped, "MESHLAB_ENVOY_DIGEST": "abc"}
     assert app["healthcheck"]["test"] == ["CMD", "sh", "-c", unescaped]

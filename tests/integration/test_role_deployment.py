@@ -1,7 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Role `platform` as other people's playbooks include it."""
+"""Role deployment, included by a playbook of a user."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ PLAYBOOK = """
 
 
 @pytest.mark.parametrize("injected", ["True", "False"])
-def test_each_inclusion_is_of_what_it_says_whatever_ran_before(tmp_path: Path, injected: str) -> None:
+def test_each_inclusion_plans_its_own_demo(tmp_path: Path, injected: str) -> None:
     book = tmp_path / "shop.yml"
     book.write_text(PLAYBOOK, encoding="utf-8")
     home = Home("local")
     home.environment |= {
-        # As AWX has it: facts outlive the run.
+        # As in AWX: facts are cached beyond the run.
         "ANSIBLE_CACHE_PLUGIN": "ansible.builtin.jsonfile",
         "ANSIBLE_CACHE_PLUGIN_CONNECTION": str(tmp_path / "facts"),
         "ANSIBLE_INJECT_FACT_VARS": injected,

@@ -1,106 +1,108 @@
 #!/usr/bin/python
+
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""Finds an executable and runs it for its version."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: executable_info
-short_description: See whether a program is there, and what it says of itself
+short_description: Find an executable and read its version
 version_added: 0.1.0
 description:
-  - Looks for a program on the managed host and, with O(arguments), runs it and returns what it says. That it is not there, or
-    fails, is an answer and no failure of the task.
-  - The roles look with it for what is installed already. On this machine that takes no time, because no module is sent anywhere.
+  - Returns whether an executable exists on the managed host. With O(arguments), runs it and returns its output.
+  - An executable that does not exist or that fails is a result, and does not fail the task.
 author:
   - meshlab.envoy contributors (@meshlab)
 extends_documentation_fragment:
   - meshlab.envoy.attributes
-attributes:
-  check_mode:
-    support: full
-    details:
-      - It looks in check mode as well.
-  idempotent:
-    support: full
-  diff_mode:
-    support: none
-    details:
-      - It changes nothing.
+  - meshlab.envoy.attributes.info_module
 options:
   path:
     description:
-      - The program, by its path or, without a slash, by its name in a folder of C(PATH).
+      - Path to the executable on the managed host, or its name in C(PATH).
     type: path
     required: true
   arguments:
     description:
-      - What to run it with; it is not run where this is empty.
+      - Arguments to run the executable with. It is not run when the list is empty.
     type: list
     elements: str
     default: []
-  also:
+  also_find:
     description:
-      - Names of other programs to look for in the folders of C(PATH).
+      - Names of further executables to search for in C(PATH).
     type: list
     elements: str
     default: []
+notes:
+  - On the controller itself the module takes no extra process, because its action plugin runs it in place.
+seealso:
+  - module: ansible.builtin.command
 """
 
 EXAMPLES = r"""
-- name: Ask Envoy for its version
+- name: Read the version of Envoy
   meshlab.envoy.executable_info:
     path: ~/.cache/meshlab.envoy/envoy-1.40.0/bin/envoy
     arguments: [--version]
   register: envoy
 
-- name: See that it is the right one
+- name: Check the version
   ansible.builtin.assert:
     that: "'/1.40.0/' in envoy.stdout"
+
+- name: Find statsd_exporter, and Go to build it with
+  meshlab.envoy.executable_info:
+    path: statsd_exporter
+    also_find: [go]
+  register: statsd_exporter
 """
 
 RETURN = r"""
 exists:
-  description: Whether it is there and may be executed.
+  description: Whether O(path) exists and is executable.
   returned: always
   type: bool
-also:
-  description: Those of O(also) that are there.
+also_found:
+  description: Names of O(also_find) that exist and are executable.
   returned: always
   type: list
   elements: str
   sample: [go]
 system:
-  description: The host's operating system and machine, as C(uname -sm) says them.
+  description: Operating system and machine of the managed host, as C(uname -sm) prints them.
   returned: always
   type: str
   sample: Linux x86_64
-code:
-  description: The exit code; where it could not be started, the number of the system's error, such as 2 where it is not there.
+exit_code:
+  description: Exit code. When the executable cannot be started, the error number of the operating system, such as 2 for C(ENOENT).
   returned: with O(arguments)
   type: int
   sample: 0
 stdout:
-  description: What it said.
+  description: Standard output.
   returned: with O(arguments)
   type: str
 stderr:
-  description: What it said on standard error, or why it could not be started.
+  description: Standard error. When the executable cannot be started, the text of the operating system's error.
   returned: with O(arguments)
   type: str
 """
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.executable_version import (
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.executable_options import (
     ARGUMENTS,
     perform,
 )
 
 
 def main() -> None:
+    """Run the module."""
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     module.exit_json(**perform(module.params, module.check_mode))
 

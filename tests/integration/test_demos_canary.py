@@ -14,7 +14,7 @@ from live import PLATFORMS, Home, asking
 
 DEMO = "canary"
 PORT = 8091
-MEANWHILE = "everybody, while the weights change"
+MEANWHILE = "all requests, while the weights change"
 # Shorter traffic than the gallery's, which is made for people who watch.
 SHORT = {"during": {MEANWHILE: {"duration": 3}}}
 

@@ -63,11 +63,11 @@ S1, S2, TLS, APP = (
     "service 1 through the edge",
     "service 2 through the edge",
     "service 1 over TLS",
-    "straight to the app",
+    "directly to the app",
 )
-FAULTY, LATE = "requests, some of them faulty", "requests, some of them late"
+FAULTY, LATE = "requests with injected errors", "requests with injected delays"
 QUICK, SLOW = "quick requests", "requests of 300 ms"
-EVERYBODY = "everybody"
+EVERYBODY = "all requests"
 PLAIN, BARE = "plain connections", "clients without a certificate"
 
 # Seconds after which what Envoy counted has reached the exporter: it flushes once a second.

@@ -27,7 +27,7 @@ def test_a_demo_is_upgraded_and_scaled_live() -> None:
 def live(platform: str) -> None:
     home = Home(platform)
     # Shorter traffic than the gallery's, which is made for people who watch.
-    during = {"service 1 while it is scaled": {"duration": 8}}
+    during = {"service 1, while it is scaled": {"duration": 8}}
     demo = home.demo(DEMO, changes={"scaled": {"during": during}})
     try:
         upgrade(home, demo)

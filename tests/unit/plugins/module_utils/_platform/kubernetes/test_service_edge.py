@@ -39,7 +39,7 @@ def test_traffic_goes_straight_to_the_sidecar_that_the_edge_routed_to() -> None:
         ("service 1 through the edge", "service1"),
         ("service 2 through the edge", "service2"),
         ("service 1 over TLS", "service1"),
-        ("straight to the app", "service1/app"),
+        ("directly to the app", "service1/app"),
     ]
     assert demo["services"]["service2"]["sidecar"]["listeners"]["ingress"]["publish"] == 10000
 

@@ -1,7 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What there is in the gallery is listed in two ways, and both know each demo, once."""
+"""Tests of make targets: the list of demos, and the errors for wrong variables."""
 
 from __future__ import annotations
 
@@ -25,17 +25,19 @@ def run(*command: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def said(*command: str) -> str:
+def output_of(*command: str) -> str:
     return run(*command).stdout
 
 
 def test_make_list_has_each_demo_once() -> None:
-    lines = [line.split(maxsplit=1) for line in said("make", "--no-print-directory", "list").splitlines()]
+    lines = [
+        line.split(maxsplit=1) for line in output_of("make", "--no-print-directory", "list").splitlines()
+    ]
     assert [name for name, _summary in lines] == sorted(SUMMARIES)
     assert {name: " ".join(summary.split()) for name, summary in lines} == SUMMARIES
 
 
-def test_the_playbook_has_a_line_for_each_demo_and_no_warning() -> None:
+def test_list_playbook_prints_each_demo_without_warning() -> None:
     program = Path(sys.executable).with_name("ansible-playbook")
     ran = run(str(program), "-i", "localhost,", str(ROOT / "playbooks" / "list.yml"))
     assert "[WARNING]" not in ran.stdout + ran.stderr
@@ -45,7 +47,7 @@ def test_the_playbook_has_a_line_for_each_demo_and_no_warning() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("arguments", "error"),
     [
         (["demo", "PLATFORM=local docker"], "a demo runs on one of them at a time; only `make demos` takes several"),
         (["demos", "PLATFORM=local doker"], "there is no such platform; choose one of: docker kubernetes local openshift"),
@@ -53,19 +55,19 @@ def test_the_playbook_has_a_line_for_each_demo_and_no_warning() -> None:
     ],
     ids=["two platforms", "no platform", "no change"],
 )  # fmt: skip
-def test_make_says_what_it_needs(words: list[str], told: str) -> None:
-    # Made already, as far as make can see.
+def test_make_rejects_a_wrong_variable(arguments: list[str], error: str) -> None:
+    # make skips the installation.
     ready = ["--old-file=.venv/.has-demo", "--old-file=.venv/collections/ansible_collections/meshlab/envoy"]
     ran = subprocess.run(
-        ["make", *ready, *words], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+        ["make", *ready, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
     )
     assert ran.returncode
-    assert told in ran.stderr
+    assert error in ran.stderr
 
 
-def test_make_demos_takes_several_runtimes_and_some_demos() -> None:
-    words = said(
+def test_make_demos_accepts_platforms_and_demos() -> None:
+    printed = output_of(
         "make", "--no-print-directory", "--dry-run", "demos", "PLATFORM=local docker", "DEMOS=gzip rbac"
     )
-    assert "tools/gallery/play_demos.py --platform local --platform docker " in words
-    assert " gzip rbac -- " in words
+    assert "tools/gallery/play_demos.py --platform local --platform docker " in printed
+    assert " gzip rbac -- " in printed

@@ -99,7 +99,7 @@ def test_a_gallery_that_is_interrupted_takes_down_what_it_deployed(number: int) 
     finally:
         home.close()
     assert process.returncode == 130
-    assert "what was deployed is taken down" in ran
+    assert "removing the deployed demos" in ran
     assert left == []
 
 

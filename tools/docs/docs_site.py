@@ -27,7 +27,7 @@ def write_gallery(folder: Path) -> None:
     # The link of make, under which the checkout is importable as a collection, and the folder of play_demos.py.
     sys.path[:0] = [str(ROOT / ".venv" / "collections"), str(ROOT / "tools" / "gallery")]
     import gallery_pages
-    from play_demos import unsupported_on
+    from demo_runs import unsupported_on
 
     demos = gallery_pages.gallery(ROOT / "playbooks" / "demos", BUILD / "gallery", unsupported_on)
     gallery_pages.write(folder, demos)

@@ -1,7 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A demo's page says what its file says, and what was seen last; what it says is text, whatever is in it."""
+"""Tests of the generated pages: they show the content of the demo file and the last results, with escaped Markdown."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TEXT = """
 # A license
 ---
 summary: "*One* app, <b>'quoted'</b>"
-notes: ["curl -H 'a: $b' http://127.0.0.1:8000/: what --it says"]
+notes: ["curl -H 'a: $b' http://127.0.0.1:8000/: with --options"]
 ports: 20000
 services:
   web: {}
@@ -37,7 +37,7 @@ proxies:
     clusters:
       web: {to: web}
 traffic:
-  - name: everybody
+  - name: all visitors
     to: edge
     path: /a|b
     requests: 20
@@ -63,78 +63,80 @@ RUN = {
     "seconds": 12.3,
     "failed": [],
     "unsupported_on": "",
-    "seen": {"": ["✔ everybody: 20 answers with status 200"], "more": ["✘ x <1>"]},
+    "seen": {"": ["✔ all visitors: 20 answers with status 200"], "more": ["✘ x <1>"]},
 }
 
 
 def page(**more: Any) -> str:
-    # Not above: a module is read before the collection can be imported.
+    # Test modules are loaded before pytest_configure makes the collection importable.
     import gallery_pages
 
     return gallery_pages.page(gallery_pages.Demo("shop", TEXT, **more))
 
 
 @pytest.fixture
-def played(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """tools/gallery/play_demos.py, which is a program."""
-    monkeypatch.syspath_prepend(ROOT / "playbooks")
-    return importlib.import_module("play_demos")
+def demo_runs() -> ModuleType:
+    """Import tools/gallery/demo_runs.py, which is a program."""
+    return importlib.import_module("demo_runs")
 
 
-def test_what_a_file_says_is_no_markup() -> None:
+def test_markdown_in_a_demo_file_is_escaped() -> None:
     text = page()
     assert r"\*One\* app, \<b\>'quoted'\</b\>." in text
-    assert r"- curl -H 'a: \$b' http://127.0.0.1:8000/: what --it says" in text
+    assert r"- curl -H 'a: \$b' http://127.0.0.1:8000/: with --options" in text
 
 
-def test_how_it_is_run_on_each_runtime() -> None:
+def test_page_shows_how_to_run_on_each_platform() -> None:
     text = page(unsupported_on={"kubernetes": "a port-forward carries no datagrams"})
     assert "| `make demo DEMO=shop` | `ansible-playbook -i inventories/local site.yml -e demo=shop` |" in text
     assert "| docker | `make demo DEMO=shop PLATFORM=docker` |" in text
-    assert "| kubernetes | not there: a port-forward carries no datagrams |" in text
+    assert "| kubernetes | unsupported: a port-forward carries no datagrams |" in text
 
 
-def test_what_is_sent_and_expected() -> None:
+def test_page_describes_traffic_and_expectations() -> None:
     text = page()
     assert (
-        "- **everybody**: 20 requests `GET http://…/a\\|b` to `edge`, 4 at a time, each over a connection of its own, with `x-plan: gold`\n"
+        "- **all visitors**: 20 requests `GET http://…/a\\|b` to `edge`, 4 at a time, each over a new connection, with `x-plan: gold`\n"
         "  - 20 answers with status 200" in text
     )
     assert "- `cluster.web.upstream_rq_200 at edge: delta eq 20`" in text
 
 
-def test_a_change_is_shown_with_what_it_makes_of_the_topology() -> None:
+def test_page_shows_the_topology_after_a_change() -> None:
     text = page()
     assert "### more\n\nA second app." in text
     assert "make change DEMO=shop CHANGE=more\n" in text
     assert "- **meanwhile**: requests for 4 s `GET http://…/` to `edge`, 50 a second" in text
     assert text.count("<svg ") == 2
     assert "web × 2" in text
-    assert "Afterwards the same is sent as before.\n\nThe numbers must be as before." in text
+    assert (
+        "The traffic after the change is the traffic of the demo.\n\nThe expected numbers after the change are those of the demo."
+        in text
+    )
 
 
-def test_a_demo_that_was_not_run_here_says_so() -> None:
-    assert "| docker | not run in this checkout yet: `make demos PLATFORM=docker` |" in page()
+def test_platform_without_results_is_shown_as_not_run() -> None:
+    assert "| docker | not run: `make demos PLATFORM=docker` |" in page()
 
 
-def test_the_last_numbers_are_shown() -> None:
+def test_page_shows_the_last_results() -> None:
     text = page(runs={"local": RUN})
     assert "| local | ✔ 2 of 4 expectations | 12 s |" in text
-    assert "✔ everybody: 20 answers with status 200\n\nafter change more:\n✘ x &lt;1&gt;</pre>" in text
+    assert "✔ all visitors: 20 answers with status 200\n\nafter change more:\n✘ x &lt;1&gt;</pre>" in text
     assert "| docker | not run" in text
 
 
-def test_a_run_of_before_numbers_were_kept_and_one_that_failed() -> None:
+def test_failed_result_without_verdicts_has_no_details() -> None:
     old = {key: value for key, value in RUN.items() if key != "seen"}
     text = page(runs={"local": {**old, "failed": [["site", "…"]]}})
     assert "| local | ✘ 2 of 4 expectations | 12 s |" in text
     assert "<details>" not in text
 
 
-def test_runs_are_found_by_runtime_and_demo(tmp_path: Path) -> None:
+def test_results_are_found_by_platform_and_demo(tmp_path: Path) -> None:
     import gallery_pages
 
-    # A test calls its demo by a name of its own, and so its pods.
+    # Tests add a prefix to the names of the demo and its pods.
     tested = {**RUN, "demo": "t12_shop", "seen": {"": ["✔ x at t12-shop-edge-5f54: eq 12"]}}
     (tmp_path / "docker.json").write_text(json.dumps([RUN]), encoding="utf-8")
     (tmp_path / "kubernetes.json").write_text(json.dumps([tested]), encoding="utf-8")
@@ -144,18 +146,18 @@ def test_runs_are_found_by_runtime_and_demo(tmp_path: Path) -> None:
     }
 
 
-def test_what_is_on_record_is_shown_where_nothing_was_run(tmp_path: Path) -> None:
+def test_recorded_results_fill_missing_platforms(tmp_path: Path) -> None:
     import gallery_runs
 
-    own, kept = tmp_path / "own", tmp_path / "kept"
-    own.mkdir()
-    gallery_runs.record({"local": {"shop": RUN}, "docker": {"shop": RUN}}, kept)
-    mine = {**RUN, "seconds": 7.0}
-    (own / "docker.json").write_text(json.dumps([mine]), encoding="utf-8")
-    assert gallery_runs.last_runs(own, kept) == {"local": {"shop": RUN}, "docker": {"shop": mine}}
+    local, recorded = tmp_path / "local", tmp_path / "recorded"
+    local.mkdir()
+    gallery_runs.record({"local": {"shop": RUN}, "docker": {"shop": RUN}}, recorded)
+    newer = {**RUN, "seconds": 7.0}
+    (local / "docker.json").write_text(json.dumps([newer]), encoding="utf-8")
+    assert gallery_runs.last_runs(local, recorded) == {"local": {"shop": RUN}, "docker": {"shop": newer}}
 
 
-def test_the_index_says_what_of_envoy_a_demo_is_about() -> None:
+def test_index_lists_summary_and_features() -> None:
     import gallery_pages
 
     text = gallery_pages.index([gallery_pages.Demo("shop", TEXT)])
@@ -164,10 +166,10 @@ def test_the_index_says_what_of_envoy_a_demo_is_about() -> None:
     assert ":hidden:\n\nshop\n" in text
 
 
-def test_every_demo_of_the_gallery_has_a_page(played: ModuleType, tmp_path: Path) -> None:
+def test_each_demo_of_the_gallery_has_a_page(demo_runs: ModuleType, tmp_path: Path) -> None:
     import gallery_pages
 
-    demos = gallery_pages.gallery(ROOT / "playbooks" / "demos", tmp_path, played.unsupported_on)
+    demos = gallery_pages.gallery(ROOT / "playbooks" / "demos", tmp_path, demo_runs.unsupported_on)
     gallery_pages.write(tmp_path / "pages", demos)
     names = {path.stem for path in (ROOT / "playbooks" / "demos").glob("*.yml")}
     assert {path.stem for path in (tmp_path / "pages").glob("*.md")} == {*names, "index"}
@@ -184,11 +186,13 @@ def test_every_demo_of_the_gallery_has_a_page(played: ModuleType, tmp_path: Path
         ("[1/2] ✔ shop: 2 of 2 expectations hold", []),
     ],
 )  # fmt: skip
-def test_what_was_seen_is_in_the_report(played: ModuleType, line: str, seen: list[str]) -> None:
-    assert played.SEEN.findall(f"\n{line}\n") == seen
+def test_verdicts_are_found_in_a_line_of_the_report(
+    demo_runs: ModuleType, line: str, seen: list[str]
+) -> None:
+    assert demo_runs.SEEN.findall(f"\n{line}\n") == seen
 
 
-def test_the_report_is_read_as_it_is_written(played: ModuleType) -> None:
+def test_verdicts_are_found_in_a_written_report(demo_runs: ModuleType) -> None:
     from ansible_collections.meshlab.envoy.plugins.module_utils._verify.report import report
 
     plan = {
@@ -205,4 +209,4 @@ def test_the_report_is_read_as_it_is_written(played: ModuleType) -> None:
         {"ok": False, "message": "three"},
     ]
     result = {"traffic": [], "assertions": verdicts, "elapsed": 1.0}
-    assert played.SEEN.findall("\n".join(report(plan, result))) == ["✔ one", "✔ two", "✘ three"]
+    assert demo_runs.SEEN.findall("\n".join(report(plan, result))) == ["✔ one", "✔ two", "✘ three"]

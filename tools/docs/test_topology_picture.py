@@ -1,7 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A picture of a topology shows all that listens and all arrows, and nothing of it overlaps."""
+"""Tests of the picture of a topology: it shows all slots and arrows, and its boxes do not overlap."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WEB = {"port": 8080, "publish": 8000, "routes": [{"match": {"prefix": "/"}, "rou
 
 
 def demo(**topology: Any) -> dict[str, Any]:
-    # Not above: a module is read before the collection can be imported.
+    # Test modules are loaded before pytest_configure makes the collection importable.
     from ansible_collections.meshlab.envoy.plugins.module_utils._demo.loader import read
 
     return read("shop", {"summary": "A shop", "ports": 20000, **topology})
@@ -49,7 +49,7 @@ def boxes(svg: ET.Element) -> list[tuple[float, float, float, float]]:
     return found
 
 
-def test_an_edge_before_a_service_with_a_sidecar() -> None:
+def test_edge_and_service_with_sidecar_are_connected() -> None:
     edge = {"listeners": {"http": WEB}, "clusters": {"web": {"to": "web", "tls": {}}}}
     svg = drawn(demo(services={"web": {"sidecar": {}, "replicas": 3}}, proxies={"edge": edge}))
     shown = texts(svg)
@@ -60,7 +60,7 @@ def test_an_edge_before_a_service_with_a_sidecar() -> None:
     assert arrows(svg) == 3
 
 
-def test_who_does_not_see_it_is_told() -> None:
+def test_picture_has_a_description_for_screen_readers() -> None:
     edge = {"listeners": {"http": WEB}, "clusters": {"web": {"to": "web"}}}
     svg = drawn(demo(services={"web": {"replicas": 2}}, proxies={"edge": edge}))
     assert svg.get("role") == "img"
@@ -72,7 +72,7 @@ def test_who_does_not_see_it_is_told() -> None:
     )
 
 
-def test_an_app_that_is_published_is_reached_past_its_sidecar() -> None:
+def test_published_app_is_below_its_sidecar() -> None:
     svg = drawn(
         demo(
             services={
@@ -85,15 +85,15 @@ def test_an_app_that_is_published_is_reached_past_its_sidecar() -> None:
     assert arrows(svg) == 3
 
 
-def test_what_is_elsewhere_is_shown_with_its_address() -> None:
+def test_outside_cluster_is_shown_with_its_address() -> None:
     cluster = {"address": "db.example.com", "port": 5432}
     svg = drawn(
         demo(services={}, proxies={"edge": {"listeners": {"http": WEB}, "clusters": {"web": cluster}}})
     )
-    assert {"elsewhere", "db.example.com:5432"} <= set(texts(svg))
+    assert {"outside", "db.example.com:5432"} <= set(texts(svg))
 
 
-def test_stats_lead_to_the_exporter() -> None:
+def test_stats_arrow_leads_to_the_exporter() -> None:
     listener = {"port": 9000, "publish": 8000}
     svg = drawn(
         demo(
@@ -101,11 +101,13 @@ def test_stats_lead_to_the_exporter() -> None:
             statsd_exporter={"shares_network_with": "web", "publish": 9102},
         )
     )
-    assert {"statsd_exporter", "beside web", "http :9102", "statsd :9125", "stats"} <= set(texts(svg))
+    assert {"statsd_exporter", "in the network of web", "http :9102", "statsd :9125", "stats"} <= set(
+        texts(svg)
+    )
     assert arrows(svg, "arrow stats") == 1
 
 
-def test_a_server_leads_to_whom_it_is_told_of() -> None:
+def test_server_is_connected_to_referenced_addresses() -> None:
     server = {
         "image": "watch:1",
         "command": ["watch", "${web/admin}", "${statsd_exporter.host}", "${web/admin.port}"],
@@ -118,7 +120,7 @@ def test_a_server_leads_to_whom_it_is_told_of() -> None:
     assert "web/admin of watch leads to web (admin :9902)." in str(svg[1].text)
 
 
-def test_a_proxy_that_asks_itself_and_two_that_ask_each_other() -> None:
+def test_loops_stay_inside_the_picture() -> None:
     routes = WEB["routes"]
     inner = {"port": 8081, "routes": routes}
     first = {
@@ -135,18 +137,18 @@ def test_a_proxy_that_asks_itself_and_two_that_ask_each_other() -> None:
     )
 
 
-def test_a_name_is_text() -> None:
+def test_name_is_escaped() -> None:
     service = {"server": {"image": "a<b>&c", "command": ["run"]}}
     assert "a<b>&c" in texts(drawn(demo(services={"web": service})))
 
 
-def test_a_long_line_is_cut() -> None:
+def test_long_line_is_cut() -> None:
     service = {"server": {"image": "registry.example.com/" + "x" * 100, "command": ["run"]}}
     assert max(map(len, texts(drawn(demo(services={"web": service}))))) <= 34
 
 
 @pytest.mark.parametrize("path", DEMOS, ids=lambda path: path.stem)
-def test_no_box_of_the_gallery_overlaps_another(path: Path) -> None:
+def test_boxes_of_a_demo_do_not_overlap(path: Path) -> None:
     from ansible_collections.meshlab.envoy.plugins.module_utils._demo.loader import read
 
     svg = drawn(read(path.stem, yaml.safe_load(path.read_text(encoding="utf-8"))))
@@ -157,7 +159,7 @@ def test_no_box_of_the_gallery_overlaps_another(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", DEMOS, ids=lambda path: path.stem)
-def test_no_text_of_the_gallery_is_wider_than_its_box(path: Path) -> None:
+def test_texts_of_a_demo_fit_into_their_boxes(path: Path) -> None:
     from ansible_collections.meshlab.envoy.plugins.module_utils._demo.loader import read
 
     svg = drawn(read(path.stem, yaml.safe_load(path.read_text(encoding="utf-8"))))

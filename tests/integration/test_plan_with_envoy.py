@@ -282,7 +282,7 @@ def test_what_people_look_at_is_let_through(edge: Edge, path: str) -> None:
 # What changes something, what tells secrets, and what nobody needs to see from outside.
 FORBIDDEN = (
     "/quitquitquit", "/logging?level=off", "/reset_counters", "/healthcheck/fail", "/runtime_modify?a=b", "/drain_listeners",
-    "/cpuprofiler?enable=y", "/heapprofiler?enable=y", "/reopen_logs", "/stats/recentlookups/enable", "/tap", "/config_dump", "/platform",
+    "/cpuprofiler?enable=y", "/heapprofiler?enable=y", "/reopen_logs", "/stats/recentlookups/enable", "/tap", "/config_dump", "/runtime",
     "/memory", "/help", "/", "/stats/", "/statsx", "/stats/x", "/ready/", "/certs/x", "/init_dump", "/hot_restart_version", "/contention",
 )  # fmt: skip
 

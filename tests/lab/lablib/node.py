@@ -143,7 +143,7 @@ netns_mounts_under_state_dir = true
 restrict_oom_score_adj = true
 
 [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
-deployment_platform = "io.containerd.runc.v2"
+runtime_type = "io.containerd.runc.v2"
 
 [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
 Root = "{_CONTAINERD}/runc"

@@ -1,7 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Regular expressions as Envoy reads them (RE2), in Python: what the two read differently is refused, and none can hang."""
+"""Regular expressions as Envoy reads them (RE2). `re2_parser` states the supported part; no pattern takes long."""
 
 from __future__ import annotations
 
@@ -9,43 +9,59 @@ import re
 import sys
 from functools import cached_property
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import SpecError
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import ArgumentError
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.re2_automaton import Automaton
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.re2_parser import (
+    SPACE,
+    Alternation,
+    Characters,
+    Node,
+    PatternError,
+    Position,
+    Repeat,
+    Sequence,
+    parse,
+)
 
-# Escapes that mean the same in both; any other letter or digit after a backslash does not.
-_SAME = set("dDwWsSbBAafnrtv")
-_HEX = re.compile(r"x[0-9A-Fa-f]{2}")
-_GROUP = re.compile(r"\(\?(:|P<[A-Za-z_][A-Za-z0-9_]*>|[ims]+:|[ims]+\))")
-_REPEAT = re.compile(r"\{(\d*)(,?)(\d*)\}")
-_LONGEST = 2_000
-_MOST_REPEATS = 1_000  # RE2's own limit
-_NOT_AT_ALL = -1
-_SHORT = 500  # with two repeats time grows with the square of the length
+MAX_PATTERN = 2_000  # characters
+# Texts of up to so many characters are matched with `re` if a pattern has two repetitions: the time grows with the square of the length.
+_MAX_SQUARED = 500
+_NEVER = -1
+_MAX_RESULTS = 100_000
+# Characters that have one spelling in Envoy's JSON.
+_PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-,:/. ")
 
 
 class Pattern:
-    """A pattern that has to match a whole name. Answers are remembered: a thousand endpoints have the same names."""
+    """A pattern that has to match a whole name. Results are kept: a thousand endpoints have the same names."""
 
     def __init__(self, source: str) -> None:
+        """Compile the pattern. Raises PatternError."""
         self.source = source
-        self._compiled = re.compile(source, re.ASCII)
-        self._longest = _longest(source)
-        if self._longest == _NOT_AT_ALL:
+        tree = parse(source)
+        self._max_length = _max_length_for_python(tree)
+        # Python warns of a [ that begins a class, since a later version may read it as a nested class.
+        if "[[" in source:
+            self._max_length = _NEVER
+        if self._max_length == _NEVER:
             self._automaton = Automaton(source)
-        self._seen: dict[str, bool] = {}
-        #: what is in every name that matches, as it is written; empty where nothing is known to be
-        self.literal = _literal(source)
+        else:
+            self._compiled = re.compile(source, re.ASCII)
+        self._results: dict[str, bool] = {}
+        self.literal = _literal(tree)
+        """A text that each matching name contains; empty if none is known."""
 
     def matches(self, name: str) -> bool:
-        answer = self._seen.get(name)
-        if answer is None:
-            if len(name) <= self._longest:
-                answer = self._compiled.fullmatch(name) is not None
+        """Return whether the whole name matches."""
+        result = self._results.get(name)
+        if result is None:
+            if len(name) <= self._max_length:
+                result = self._compiled.fullmatch(name) is not None
             else:
-                answer = self._automaton.fullmatch(name)
-            if len(self._seen) < 100_000:
-                self._seen[name] = answer
-        return answer
+                result = self._automaton.fullmatch(name)
+            if len(self._results) < _MAX_RESULTS:
+                self._results[name] = result
+        return result
 
     @cached_property
     def _automaton(self) -> Automaton:
@@ -62,102 +78,73 @@ class Pattern:
 
 
 def compile_pattern(source: str, where: str) -> Pattern:
-    """Compiles a pattern, or says what is wrong with it."""
-    if len(source) > _LONGEST:
-        raise SpecError(f"{where} is {len(source)} characters long; at most {_LONGEST} are read")
-    problem = difference(source)
-    if problem:
-        raise SpecError(f"{where}: {problem}, in {source!r}")
+    r"""Compile a pattern of an option.
+
+    Args:
+        source: The pattern, in the part of RE2's syntax that `re2_parser` states.
+        where: The option, for the message.
+
+    Raises:
+        ArgumentError: The pattern is wrong, not supported, or longer than 2,000 characters.
+
+    Example:
+        >>> compile_pattern(r"cluster\..*\.upstream_rq_5xx", "match").matches("cluster.web.upstream_rq_5xx")
+        True
+    """
+    if len(source) > MAX_PATTERN:
+        raise ArgumentError(
+            where, f"expected at most {MAX_PATTERN} characters, got {len(source)}. Write a shorter pattern."
+        )
     try:
         return Pattern(source)
-    except (re.error, RecursionError, OverflowError) as error:
-        raise SpecError(f"{where}: {source!r} is no regular expression: {error}") from None
+    except PatternError as error:
+        problem = str(error)
+    except (re.error, RecursionError):
+        problem = "the pattern is nested too deeply. Write fewer groups"
+    raise ArgumentError(where, f"{source!r}: {problem}.")
 
 
-def difference(source: str) -> str:
-    """What Python and RE2 would read differently in a pattern; empty where there is nothing."""
-    position, in_class = 0, False
-    while position < len(source):
-        character = source[position]
-        if character == "\\":
-            following = source[position + 1 : position + 2]
-            if following.isalnum() and following not in _SAME and not _HEX.match(source, position + 1):
-                return f"\\{following} is not the same to Python and to RE2; write it without"
-            if in_class and following in set("bBA"):
-                return f"\\{following} inside [ ] is not the same to Python and to RE2; write it without"
-            position += 2
-            continue
-        if in_class:
-            if source.startswith("[:", position):
-                return "[:name:] is known to RE2 only; write the characters out, e.g. [A-Za-z]"
-            if source[position : position + 2] in ("--", "&&", "~~", "||"):
-                return f"{source[position : position + 2]} inside [ ] is not the same to Python and to RE2; escape it"
-            in_class = character != "]"
-        elif character == "[":
-            in_class = True
-            # A ']' that comes first is a character of the class.
-            position += 1 + source.startswith("^", position + 1)
-            position += source.startswith("]", position)
-            continue
-        elif source.startswith("(?", position):
-            group = _GROUP.match(source, position)
-            if group is None:
-                return f"{source[position : position + 4]} is not known to RE2 and to Python alike; use ( ) or (?: )"
-            if group.group(1).endswith(")") and position:
-                return "a flag such as (?i) may stand at the beginning only"
-        elif character in "*+?}" and source[position + 1 : position + 2] in ("*", "+"):
-            if character != "}" or _REPEAT.search(source[: position + 1]):
-                return f"{source[position : position + 2]} is not the same to Python and to RE2; use ( ) around what repeats"
-        elif character == "{":
-            repeat = _REPEAT.match(source, position)
-            if repeat and not repeat.group(1):
-                return "{,n} is not the same to Python and to RE2; write {0,n}"
-            if repeat and max(int(repeat.group(1)), int(repeat.group(3) or 0)) > _MOST_REPEATS:
-                return f"RE2 repeats at most {_MOST_REPEATS} times"
-        position += 1
-    return ""
-
-
-def _literal(source: str) -> str:
-    """The longest text that a match cannot do without. Where that would take thought (alternatives, flags), none."""
-    if "|" in source or "(?" in source:
+def _literal(tree: Node) -> str:
+    """Return the longest run of plain characters that a match contains, as far as the top level of the pattern shows it."""
+    if not isinstance(tree, Sequence):
         return ""
     runs = [""]
-    depth = position = 0
-    while position < len(source):
-        character = source[position]
-        position += 1
-        plain = character.isalnum() or character in "_-,:/ "
-        if character == "\\":
-            character = source[position : position + 1]
-            plain = character in set(".-/_:, ")
-            position += 1
-        elif character == "[":
-            # A ']' that comes first is a character of the class.
-            first = position + source.startswith("^", position)
-            position = first + source.startswith("]", first)
-            while position < len(source) and source[position] != "]":
-                position += 2 if source[position] == "\\" else 1
-            position += 1
-        elif character in "()":
-            depth += 1 if character == "(" else -1
-        if character == "{":
-            position = max(position, source.find("}", position) + 1)
-        repeated = source[position : position + 1] in ("*", "?", "+", "{")
-        if plain and character.isascii() and not depth and not repeated:
+    for part in tree.parts:
+        character = part.literal if isinstance(part, Characters) else ""
+        if character in _PLAIN:
             runs[-1] += character
         else:
             runs.append("")
     return max(runs, key=len)
 
 
-def _longest(source: str) -> int:
-    """How long a text Python's engine is trusted with: it means what RE2 means, and does not go back and try again for long."""
-    plain = re.sub(r"\\.", "x", source)
-    plain = re.sub(r"\[\^?\]?[^\]]*\]", "x", plain)
-    repeats = len(re.findall(r"[*+?{]", plain))
-    # To Python \s holds \v, and $ is before a last line's end, too.
-    differs = "\\b" in source.lower() or "\\s" in source.lower() or "$" in plain[:-1]
-    if differs or repeats > 2 or re.search(r"\)[*+?{]", plain):
-        return _NOT_AT_ALL
-    return _SHORT if repeats == 2 else sys.maxsize
+def _max_length_for_python(tree: Node) -> int:
+    """Return the length of the longest text that is matched with `re`: it has RE2's meaning there, and does not backtrack for long."""
+    # Python's $ also matches before a final line feed, which at the end of a pattern makes no difference to a whole match.
+    inner = Sequence(tree.parts[:-1]) if _ends_with_text_end(tree) and isinstance(tree, Sequence) else tree
+    repeats = _count_repeats(inner)
+    if repeats is None or repeats > 2:
+        return _NEVER
+    return _MAX_SQUARED if repeats == 2 else sys.maxsize
+
+
+def _ends_with_text_end(tree: Node) -> bool:
+    last = tree.parts[-1] if isinstance(tree, Sequence) and tree.parts else None
+    return isinstance(last, Position) and last.kind in ("text_end", "line_end")
+
+
+def _count_repeats(tree: Node) -> int | None:
+    """Return how many repetitions a tree has; None if `re` differs from RE2 in it, or repeats more than one character."""
+    if isinstance(tree, Characters):
+        # RE2's \s lacks the vertical tab.
+        space = any(set(SPACE) <= set(ranges) for ranges in (tree.ranges, *tree.excluded))
+        return None if space else 0
+    if isinstance(tree, Position):
+        return 0 if tree.kind in ("text_start", "line_start") else None
+    if isinstance(tree, Repeat):
+        one_character = isinstance(tree.part, Characters) and _count_repeats(tree.part) == 0
+        return 1 if one_character else None
+    counts = [
+        _count_repeats(part) for part in (tree.branches if isinstance(tree, Alternation) else tree.parts)
+    ]
+    return None if None in counts else sum(count for count in counts if count is not None)

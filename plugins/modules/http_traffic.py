@@ -573,30 +573,34 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import ArgumentError
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.cluster_options import (
     CLUSTER_ARGS,
     allow_kubeconfig_path_in_output,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._traffic import (
-    TRAFFIC_ARGS,
-    TrafficError,
-    parse_traffic,
-    run,
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.load_generator import (
+    TrafficResult,
+    send_traffic,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.traffic_options import TRAFFIC_ARGS
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.traffic_parser import parse_traffic
 
 
-def summary(results: list[dict[str, Any]]) -> tuple[bool, str]:
-    """Whether all expectations hold, and the sentence that says so."""
-    verdicts = [verdict for result in results for verdict in result["expect"]]
-    failed = [verdict["message"] for verdict in verdicts if not verdict["ok"]]
+def summary(results: list[TrafficResult]) -> tuple[bool, str]:
+    """Return whether all expectations hold, and the module's message."""
+    outcomes = [outcome for result in results for outcome in result["expect"]]
+    failed = [outcome["message"] for outcome in outcomes if not outcome["ok"]]
     if failed:
-        return False, f"{len(failed)} of {len(verdicts)} expectations failed: {'; '.join(failed)}"
+        return False, "\n".join([f"{len(failed)} of {len(outcomes)} expectations failed:", *failed])
     sent, answered = sum(result["sent"] for result in results), sum(result["answered"] for result in results)
-    held = f"{len(verdicts)} expectation{'' if len(verdicts) == 1 else 's'} held"
-    return True, f"{held}; {sent} requests sent, {answered} answered"
+    return (
+        True,
+        f"{len(outcomes)} of {len(outcomes)} expectations hold: {sent} requests sent, {answered} answered.",
+    )
 
 
 def main() -> None:
+    """Run the module."""
     module = AnsibleModule(
         argument_spec={
             "traffic": {"type": "list", "elements": "dict", "options": TRAFFIC_ARGS},
@@ -612,17 +616,17 @@ def main() -> None:
     single = entries is None
     if single:
         entries = [{key: module.params[key] for key in TRAFFIC_ARGS}]
-    results: list[dict[str, Any]] = []
+    results: list[TrafficResult] = []
     try:
-        traffics = parse_traffic(entries, module.params["cluster"])
+        traffics: list[Any] = parse_traffic(entries, module.params["cluster"])
         if module.check_mode:
-            module.exit_json(changed=False, msg="Check mode: nothing was sent.", traffic=results)
-        results.extend(run(traffic) for traffic in traffics)
-    except TrafficError as error:
-        message = str(error).removeprefix("traffic[0].") if single else str(error)
+            module.exit_json(changed=False, msg="Check mode: no request was sent.", traffic=results)
+        results.extend(send_traffic(traffic) for traffic in traffics)
+    except ArgumentError as error:
+        message = str(error).removeprefix("traffic[0]").lstrip(".: ") if single else str(error)
         module.fail_json(changed=False, msg=message, traffic=results)
-    held, message = summary(results)
-    if not held:
+    ok, message = summary(results)
+    if not ok:
         module.fail_json(changed=False, msg=message, traffic=results)
     module.exit_json(changed=False, msg=message, traffic=results)
 

@@ -1,7 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Traffic against real servers: well-behaved ones, ones that hang, drip, reset or close, with TLS and without."""
+"""Traffic to real servers that answer, hang, send slowly, reset or close connections, with TLS and without."""
 
 from __future__ import annotations
 
@@ -22,7 +22,12 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._traffic import TrafficError, parse_traffic, run
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import ArgumentError
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.load_generator import (
+    TrafficResult,
+    send_traffic,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.traffic_parser import parse_traffic
 
 ROOT = Path(__file__).resolve().parents[2]
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nx-served-by: a\r\n\r\nok"
@@ -31,11 +36,11 @@ Behaviour = Callable[[socket.socket, int], None]
 
 @contextmanager
 def server(behaviour: Behaviour, context: ssl.SSLContext | None = None) -> Iterator[int]:
-    """A server that treats its connections, counted from 0, as it is told; gives its port."""
+    """Run a server that passes each connection, with its number from 0, to `behaviour`; yield its port."""
     listener = socket.create_server(("127.0.0.1", 0), backlog=512)
     ended = threading.Event()
 
-    def treat(connection: socket.socket, number: int) -> None:
+    def handle(connection: socket.socket, number: int) -> None:
         with suppress(OSError), connection:
             if context is None:
                 behaviour(connection, number)
@@ -50,7 +55,7 @@ def server(behaviour: Behaviour, context: ssl.SSLContext | None = None) -> Itera
                 connection, _address = listener.accept()
             except OSError:
                 return
-            threading.Thread(target=treat, args=(connection, number), daemon=True).start()
+            threading.Thread(target=handle, args=(connection, number), daemon=True).start()
             number += 1
 
     threading.Thread(target=accept, daemon=True).start()
@@ -63,7 +68,7 @@ def server(behaviour: Behaviour, context: ssl.SSLContext | None = None) -> Itera
 
 
 def request(connection: socket.socket) -> bytes:
-    """The next request without a body, or nothing at the end."""
+    """Return the next request without a body, or no bytes at the end."""
     data = b""
     while not data.endswith(b"\r\n\r\n"):
         part = connection.recv(1)
@@ -73,30 +78,31 @@ def request(connection: socket.socket) -> bytes:
     return data
 
 
-def well_behaved(connection: socket.socket, number: int) -> None:
+def answer_each(connection: socket.socket, number: int) -> None:
     while request(connection):
         connection.sendall(OK)
 
 
 def silent(connection: socket.socket, number: int) -> None:
-    """Says nothing for as long as anybody waits."""
+    """Send nothing until the client closes the connection."""
     while connection.recv(1000):
         pass
 
 
-def sent(port: int, scheme: str = "http", **keys: Any) -> dict[str, Any]:
+def send(port: int, scheme: str = "http", **keys: Any) -> TrafficResult:
+    """Return the result of traffic to a port of this machine."""
     url = f"{scheme}://127.0.0.1:{port}" + ("/" if "http" in scheme else "")
-    return run(parse_traffic([{"url": url, "timeout": 60, **keys}])[0])
+    return send_traffic(parse_traffic([{"url": url, "timeout": 60, **keys}])[0])
 
 
 def test_connections_are_reused_or_new() -> None:
-    with server(well_behaved) as port:
-        kept, new = sent(port, requests=20), sent(port, requests=20, connections="new")
+    with server(answer_each) as port:
+        kept, new = send(port, requests=20), send(port, requests=20, connections="new")
     assert (kept["statuses"], kept["connections"], kept["hosts"]) == ({"200": 20}, 1, {"a": 20})
     assert (new["statuses"], new["connections"]) == ({"200": 20}, 20)
 
 
-def test_as_many_requests_at_a_time_as_stated_and_no_more() -> None:
+def test_concurrency_is_the_number_of_open_requests() -> None:
     lock, gauge, highest = threading.Lock(), [0], [0]
 
     def counting(connection: socket.socket, number: int) -> None:
@@ -110,20 +116,20 @@ def test_as_many_requests_at_a_time_as_stated_and_no_more() -> None:
             connection.sendall(OK)
 
     with server(counting) as port:
-        result = sent(port, requests=63, concurrency=7)
+        result = send(port, requests=63, concurrency=7)
     assert (result["statuses"], result["connections"], highest[0]) == ({"200": 63}, 7, 7)
 
 
-def test_a_rate_is_held_and_a_duration_ends() -> None:
-    with server(well_behaved) as port:
-        result = sent(port, requests=11, rate=100, concurrency=4)
-        lasting = sent(port, duration=0.3, rate=100)
+def test_rate_and_duration_limit_the_requests() -> None:
+    with server(answer_each) as port:
+        result = send(port, requests=11, rate=100, concurrency=4)
+        lasting = send(port, duration=0.3, rate=100)
     assert result["elapsed"] >= 0.1
     assert lasting["elapsed"] >= 0.25
     assert 1 <= lasting["sent"] == lasting["answered"] <= 31
 
 
-def test_a_traffic_flows_until_its_file_is_gone(tmp_path: Path) -> None:
+def test_while_file_extends_the_duration(tmp_path: Path) -> None:
     flows = tmp_path / "flows"
     served: list[int] = []
 
@@ -133,65 +139,65 @@ def test_a_traffic_flows_until_its_file_is_gone(tmp_path: Path) -> None:
             connection.sendall(OK)
 
     with server(counting) as port, ThreadPoolExecutor(1) as pool:
-        lasting = pool.submit(sent, port, duration=0.2, rate=100, concurrency=2, while_file=str(flows))
+        lasting = pool.submit(send, port, duration=0.2, rate=100, concurrency=2, while_file=str(flows))
         until(flows.exists)
         assert not lasting.done()
-        until(lambda: len(served) >= 60)  # which takes three times its duration
-        assert not lasting.done(), "its duration alone ended it"
+        until(lambda: len(served) >= 60)  # at this rate, three times the duration
+        assert not lasting.done(), "the duration alone ended the traffic"
         flows.unlink()
         result = lasting.result(timeout=60)
         assert result["elapsed"] >= 0.5
         assert result["answered"] == result["sent"] >= 60
 
-        # A file that is gone before makes nothing shorter.
-        lasting = pool.submit(sent, port, duration=0.5, rate=100, while_file=str(flows))
+        # A file that is removed earlier does not shorten the duration.
+        lasting = pool.submit(send, port, duration=0.5, rate=100, while_file=str(flows))
         until(flows.exists)
         flows.unlink()
         assert lasting.result(timeout=60)["elapsed"] >= 0.4
     assert not flows.exists()
 
 
-def test_a_traffic_says_that_it_flows_where_nobody_answers(tmp_path: Path) -> None:
+def test_while_file_is_created_without_any_answer(tmp_path: Path) -> None:
     flows = tmp_path / "flows"
     with ThreadPoolExecutor(1) as pool:
-        lasting = pool.submit(sent, 1, duration=0.1, while_file=str(flows))
+        lasting = pool.submit(send, 1, duration=0.1, while_file=str(flows))
         until(flows.exists)
         flows.unlink()
         assert lasting.result(timeout=60)["answered"] == 0
 
 
-def test_a_file_that_says_nothing_is_refused(tmp_path: Path) -> None:
+def test_while_file_that_cannot_be_created_is_refused(tmp_path: Path) -> None:
     (tmp_path / "there").touch()
-    for name, words in (("there", "is there already"), ("none/flows", "is no folder to write to")):
-        with pytest.raises(TrafficError, match=words):
-            sent(1, duration=0.1, while_file=str(tmp_path / name))
+    for name, words in (("there", "exists already"), ("none/flows", "is not a writable folder")):
+        with pytest.raises(ArgumentError, match=words):
+            send(1, duration=0.1, while_file=str(tmp_path / name))
 
 
 def until(condition: Callable[[], bool]) -> None:
-    """Wait for a condition, a minute at most."""
+    """Wait up to 60 s for a condition."""
     deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)
 
 
-def test_a_server_that_hangs_is_a_timeout() -> None:
+def test_silent_server_is_a_timeout() -> None:
     with server(silent) as port:
-        result = sent(port, requests=2, timeout=0.1)
+        result = send(port, requests=2, timeout=0.1)
     assert (result["errors"], result["answered"]) == ({"timeout": 2}, 0)
     assert result["elapsed"] >= 0.2
 
 
-def test_a_server_that_drips_is_a_timeout_though_each_byte_is_in_time() -> None:
-    def dripping(connection: socket.socket, number: int) -> None:
+def test_timeout_is_for_the_whole_answer() -> None:
+    def send_byte_by_byte(connection: socket.socket, number: int) -> None:
         request(connection)
         for byte in OK:
             connection.sendall(bytes([byte]))
             time.sleep(0.05)
 
-    with server(dripping) as port:
-        assert sent(port, timeout=0.3)["errors"] == {"timeout": 1}
-        assert sent(port, timeout=300)["statuses"] == {"200": 1}
+    with server(send_byte_by_byte) as port:
+        assert send(port, timeout=0.3)["errors"] == {"timeout": 1}
+        assert send(port, timeout=300)["statuses"] == {"200": 1}
 
 
 def reset(connection: socket.socket) -> None:
@@ -199,7 +205,7 @@ def reset(connection: socket.socket) -> None:
     connection.close()
 
 
-def test_a_connection_that_is_reset_or_closed_on_its_first_request_is_not_tried_again() -> None:
+def test_first_request_of_a_connection_is_not_repeated() -> None:
     served: list[int] = []
 
     def resetting(connection: socket.socket, number: int) -> None:
@@ -214,23 +220,23 @@ def test_a_connection_that_is_reset_or_closed_on_its_first_request_is_not_tried_
     for behaviour in (resetting, closing):
         served.clear()
         with server(behaviour) as port:
-            result = sent(port, requests=3)
+            result = send(port, requests=3)
         assert (result["errors"], result["retries"], served) == ({"reset": 3}, 0, [0, 1, 2])
 
 
-def test_a_kept_connection_that_the_server_closed_meanwhile_is_tried_again_once() -> None:
+def test_closed_kept_connection_is_opened_again() -> None:
     def twice(connection: socket.socket, number: int) -> None:
         for _request in range(2):
             request(connection)
             connection.sendall(OK)
 
     with server(twice) as port:
-        result = sent(port, requests=10)
+        result = send(port, requests=10)
     assert (result["statuses"], result["errors"]) == ({"200": 10}, {})
     assert (result["connections"], result["retries"]) == (5, 4)
 
 
-def test_it_is_tried_again_only_once() -> None:
+def test_request_is_repeated_only_once() -> None:
     served: list[int] = []
 
     def first_only(connection: socket.socket, number: int) -> None:
@@ -242,11 +248,11 @@ def test_it_is_tried_again_only_once() -> None:
             request(connection)
 
     with server(first_only) as port:
-        result = sent(port, requests=2)
+        result = send(port, requests=2)
     assert (result["statuses"], result["errors"], served) == ({"200": 1}, {"reset": 1}, [0, 1])
 
 
-def test_an_answer_that_breaks_off_is_never_asked_for_again() -> None:
+def test_incomplete_answer_is_not_requested_again() -> None:
     served: list[bytes] = []
 
     def breaking_off(connection: socket.socket, number: int) -> None:
@@ -258,7 +264,7 @@ def test_an_answer_that_breaks_off_is_never_asked_for_again() -> None:
             connection.sendall(OK)
 
     with server(breaking_off) as port:
-        result = sent(port, requests=3)
+        result = send(port, requests=3)
     assert (result["statuses"], result["errors"], result["retries"], len(served)) == (
         {"200": 2},
         {"reset": 1},
@@ -267,17 +273,17 @@ def test_an_answer_that_breaks_off_is_never_asked_for_again() -> None:
     )
 
 
-def test_connection_close_is_heeded_without_a_retry() -> None:
+def test_connection_close_costs_no_retry() -> None:
     def closing(connection: socket.socket, number: int) -> None:
         request(connection)
         connection.sendall(OK.replace(b"\r\n\r\n", b"\r\nconnection: close\r\n\r\n"))
 
     with server(closing) as port:
-        result = sent(port, requests=5)
+        result = send(port, requests=5)
     assert (result["statuses"], result["connections"], result["retries"]) == ({"200": 5}, 5, 0)
 
 
-def test_a_redirect_is_an_answer_and_is_not_followed() -> None:
+def test_redirect_is_not_followed() -> None:
     def redirecting(connection: socket.socket, number: int) -> None:
         while request(connection):
             connection.sendall(
@@ -285,32 +291,32 @@ def test_a_redirect_is_an_answer_and_is_not_followed() -> None:
             )
 
     with server(redirecting) as port:
-        assert sent(port, requests=2)["statuses"] == {"302": 2}
+        assert send(port, requests=2)["statuses"] == {"302": 2}
 
 
-def test_a_large_answer_is_read_to_its_end() -> None:
+def test_large_answer_is_read_to_its_end() -> None:
     def large(connection: socket.socket, number: int) -> None:
         while request(connection):
             connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 20000000\r\n\r\n" + bytes(20_000_000))
 
     with server(large) as port:
-        result = sent(port, requests=2, expect=[{"body": "x", "op": "eq", "value": 0}])
+        result = send(port, requests=2, expect=[{"body": "x", "op": "eq", "value": 0}])
     assert (result["bytes_received"], result["connections"]) == (40_000_000, 1)
     assert result["expect"][0]["ok"]
 
 
-def test_nobody_listens_and_no_such_host() -> None:
-    refused = sent(1, requests=2)
+def test_refused_connection_and_unknown_host_are_errors() -> None:
+    refused = send(1, requests=2)
     assert (refused["errors"], refused["last_error"]) == (
         {"connect": 2},
         "connect: cannot connect to 127.0.0.1:1: connection refused",
     )
-    assert run(parse_traffic([{"url": "http://nowhere.invalid/"}])[0])["errors"] == {"connect": 1}
+    assert send_traffic(parse_traffic([{"url": "http://nowhere.invalid/"}])[0])["errors"] == {"connect": 1}
 
 
-def test_a_server_that_is_away_is_not_stormed_until_the_time_is_over() -> None:
-    for duration in (0.3, 3, 30):  # more for a machine that stands still for all of the first
-        tries = sent(1, duration=duration)["errors"]["connect"]
+def test_refused_connections_are_repeated_with_a_pause() -> None:
+    for duration in (0.3, 3, 30):  # longer where a busy machine made no attempt in time
+        tries = send(1, duration=duration)["errors"]["connect"]
         assert tries <= 100 * duration + 1
         if tries >= 2:
             break
@@ -319,7 +325,7 @@ def test_a_server_that_is_away_is_not_stormed_until_the_time_is_over() -> None:
 
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A CA, and what it has signed for a server and for a client; and another CA."""
+    """Return a folder with two CAs (ca, other) and the certificates that ca signed (server, client)."""
     folder = tmp_path_factory.mktemp("certificates")
 
     def openssl(*arguments: str) -> None:
@@ -349,7 +355,7 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def tls(folder: Path, client_ca: str | None = None) -> ssl.SSLContext:
+def server_context(folder: Path, client_ca: str | None = None) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(folder / "server.pem", folder / "server.key")
     context.set_alpn_protocols(["h2", "http/1.1"])
@@ -359,110 +365,110 @@ def tls(folder: Path, client_ca: str | None = None) -> ssl.SSLContext:
     return context
 
 
-def test_tls_with_a_ca_and_by_another_name(certificates: Path) -> None:
-    asked: list[str | None] = []
-    context = tls(certificates)
-    context.sni_callback = lambda connection, name, _context: asked.append(name)
+def test_server_certificate_is_verified_by_ca_and_name(certificates: Path) -> None:
+    server_names: list[str | None] = []
+    context = server_context(certificates)
+    context.sni_callback = lambda connection, name, _context: server_names.append(name)
     ca = str(certificates / "ca.pem")
-    with server(well_behaved, context) as port:
-        plain = sent(port, "https", requests=5, ca=ca)
-        named = sent(port, "https", server_name="shop.example.com", ca=ca)
-        wrong_name = sent(port, "https", server_name="www.example.com", ca=ca)
-        wrong_ca = sent(port, "https", requests=2, ca=str(certificates / "other.pem"))
-        no_ca = sent(port, "https")
+    with server(answer_each, context) as port:
+        plain = send(port, "https", requests=5, ca=ca)
+        named = send(port, "https", server_name="shop.example.com", ca=ca)
+        wrong_name = send(port, "https", server_name="www.example.com", ca=ca)
+        wrong_ca = send(port, "https", requests=2, ca=str(certificates / "other.pem"))
+        no_ca = send(port, "https")
     assert (plain["statuses"], plain["connections"]) == ({"200": 5}, 1)
     assert named["statuses"] == {"200": 1}
-    assert asked[1:3] == ["shop.example.com", "www.example.com"]
+    assert server_names[1:3] == ["shop.example.com", "www.example.com"]
     assert (wrong_name["errors"], wrong_ca["errors"], no_ca["errors"]) == ({"tls": 1}, {"tls": 2}, {"tls": 1})
     assert "www.example.com" in wrong_name["last_error"]
 
 
-def test_tls_is_chosen_and_what_was_agreed_on_is_told(certificates: Path) -> None:
+def test_tls_session_follows_from_the_options(certificates: Path) -> None:
     ca = str(certificates / "ca.pem")
-    with server(well_behaved, tls(certificates)) as port:
-        default = sent(port, "https", ca=ca, requests=2)["tls"]
-        old = sent(port, "https", ca=ca, tls_version="TLSv1.2", ciphers="ECDHE+CHACHA20")["tls"]
+    with server(answer_each, server_context(certificates)) as port:
+        default = send(port, "https", ca=ca, requests=2)["tls"]
+        old = send(port, "https", ca=ca, tls_version="TLSv1.2", ciphers="ECDHE+CHACHA20")["tls"]
         expect = [{"tls": {"version": "TLSv1.3", "alpn": "http/1.1"}, "op": "eq", "value": 2}]
-        assert sent(port, "https", ca=ca, requests=2, expect=expect)["expect"][0]["ok"]
-        assert sent(port, requests=2, expect=expect)["expect"][0]["ok"] is False
-    with server(echoing, tls(certificates)) as port:
+        assert send(port, "https", ca=ca, requests=2, expect=expect)["expect"][0]["ok"]
+        assert send(port, requests=2, expect=expect)["expect"][0]["ok"] is False
+    with server(echoing, server_context(certificates)) as port:
         keys = {"payload": "ping\n", "ca": ca}
-        assert set(sent(port, "tls", alpn=["h2", "x"], **keys)["tls"]) == {
+        assert set(send(port, "tls", alpn=["h2", "x"], **keys)["tls"]) == {
             "TLSv1.3, h2, TLS_AES_256_GCM_SHA384"
         }
-        assert set(sent(port, "tls", **keys)["tls"]) == {"TLSv1.3, TLS_AES_256_GCM_SHA384"}
-        with pytest.raises(TrafficError, match="OpenSSL knows none of 'none'"):
-            sent(port, "tls", ciphers="none", **keys)
+        assert set(send(port, "tls", **keys)["tls"]) == {"TLSv1.3, TLS_AES_256_GCM_SHA384"}
+        with pytest.raises(ArgumentError, match="OpenSSL supports none of 'none'"):
+            send(port, "tls", ciphers="none", **keys)
     assert default == {"TLSv1.3, http/1.1, TLS_AES_256_GCM_SHA384": 2}
-    [words] = old
-    assert words.startswith("TLSv1.2, http/1.1, ECDHE-")
-    assert words.endswith("CHACHA20-POLY1305")
+    [session] = old
+    assert session.startswith("TLSv1.2, http/1.1, ECDHE-")
+    assert session.endswith("CHACHA20-POLY1305")
 
 
-def test_plain_where_tls_is_spoken_and_tls_where_it_is_not(certificates: Path) -> None:
-    with server(well_behaved, tls(certificates)) as port:
-        assert set(sent(port)["errors"]) <= {"reset", "protocol"}
-        assert sent(port)["answered"] == 0
+def test_plain_and_tls_do_not_mix(certificates: Path) -> None:
+    with server(answer_each, server_context(certificates)) as port:
+        assert set(send(port)["errors"]) <= {"reset", "protocol"}
+        assert send(port)["answered"] == 0
 
-    def wordy(connection: socket.socket, number: int) -> None:
+    def answer_without_tls(connection: socket.socket, number: int) -> None:
         connection.recv(10)
         connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
 
-    with server(wordy) as port:
-        assert sent(port, "https", ca=str(certificates / "ca.pem"))["errors"] == {"tls": 1}
+    with server(answer_without_tls) as port:
+        assert send(port, "https", ca=str(certificates / "ca.pem"))["errors"] == {"tls": 1}
 
 
-def test_a_client_certificate_opens_the_door_and_nothing_else_does(certificates: Path) -> None:
+def test_client_certificate_is_required_by_the_server(certificates: Path) -> None:
     pair = {"certificate": str(certificates / "client.pem"), "key": str(certificates / "client.key")}
     ca = str(certificates / "ca.pem")
-    with server(well_behaved, tls(certificates, client_ca="ca.pem")) as port:
-        welcome = sent(
+    with server(answer_each, server_context(certificates, client_ca="ca.pem")) as port:
+        accepted = send(
             port, "https", requests=3, concurrency=2, connections="new", ca=ca, client_certificate=pair
         )
-        without = sent(port, "https", requests=2, ca=ca)
-    with server(well_behaved, tls(certificates, client_ca="other.pem")) as port:
-        stranger = sent(port, "https", ca=ca, client_certificate=pair)
-    assert welcome["statuses"] == {"200": 3}
-    # TLS 1.3: the refusal comes after the client's part of the handshake, as an alert or as a closed connection.
+        without = send(port, "https", requests=2, ca=ca)
+    with server(answer_each, server_context(certificates, client_ca="other.pem")) as port:
+        unknown_ca = send(port, "https", ca=ca, client_certificate=pair)
+    assert accepted["statuses"] == {"200": 3}
+    # In TLS 1.3 the server refuses after the client's part of the handshake, with an alert or by closing the connection.
     assert sum(without["errors"].values()) == 2
-    assert set(without["errors"]) | set(stranger["errors"]) <= {"tls", "reset"}
+    assert set(without["errors"]) | set(unknown_ca["errors"]) <= {"tls", "reset"}
 
 
 @pytest.mark.parametrize("key", ["encrypted.key", "server.key", "missing.key"])
-def test_a_key_of_no_use_is_told_before_anything_is_sent(certificates: Path, key: str) -> None:
+def test_unusable_key_is_an_error_before_any_request(certificates: Path, key: str) -> None:
     pair = {"certificate": str(certificates / "client.pem"), "key": str(certificates / key)}
     with pytest.raises(
-        ValueError, match=rf"client_certificate .*client\.pem and its key .*{key} cannot be used"
+        ValueError, match=rf"client_certificate: .*client\.pem and its key .*{key} cannot be used"
     ):
-        sent(1, "https", client_certificate=pair)
+        send(1, "https", client_certificate=pair)
 
 
-def test_a_tilde_is_expanded(certificates: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_home_directory_is_expanded(certificates: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(certificates))
-    with server(well_behaved, tls(certificates)) as port:
-        assert sent(port, "https", ca="~/ca.pem")["statuses"] == {"200": 1}
+    with server(answer_each, server_context(certificates)) as port:
+        assert send(port, "https", ca="~/ca.pem")["statuses"] == {"200": 1}
 
 
 def echoing(connection: socket.socket, number: int) -> None:
-    told = f"served-by host-{number % 2}\n".encode()
+    name = f"served-by host-{number % 2}\n".encode()
     while data := connection.recv(1000):
-        connection.sendall(told + data)
-        told = b""
+        connection.sendall(name + data)
+        name = b""
 
 
 def test_tcp_counts_replies_and_hosts(certificates: Path) -> None:
     with server(echoing) as port:
-        new = sent(port, "tcp", requests=6, payload="ping\n", reply="^ping$", connections="new")
-        kept = sent(port, "tcp", requests=6, payload="ping\n", reply="^ping$")
+        new = send(port, "tcp", requests=6, payload="ping\n", reply="^ping$", connections="new")
+        kept = send(port, "tcp", requests=6, payload="ping\n", reply="^ping$")
     assert (new["answered"], new["hosts"], new["connections"]) == (6, {"host-0": 3, "host-1": 3}, 6)
     assert (kept["answered"], kept["connections"], len(kept["hosts"])) == (6, 1, 1)
-    with server(echoing, tls(certificates)) as port:
-        assert sent(port, "tls", payload="ping\n", reply="^ping$", ca=str(certificates / "ca.pem"))[
+    with server(echoing, server_context(certificates)) as port:
+        assert send(port, "tls", payload="ping\n", reply="^ping$", ca=str(certificates / "ca.pem"))[
             "hosts"
         ] == {"host-0": 1}
 
 
-def test_tcp_replies_that_are_wrong_late_or_none() -> None:
+def test_tcp_reply_is_read_until_it_matches() -> None:
     def in_pieces(connection: socket.socket, number: int) -> None:
         while connection.recv(1000):
             for piece in (b"po", b"ng", b"\n"):
@@ -474,47 +480,49 @@ def test_tcp_replies_that_are_wrong_late_or_none() -> None:
         connection.recv(1)
 
     with server(silent) as port:
-        assert sent(port, "tcp", payload="x", timeout=0.1)["errors"] == {"timeout": 1}
+        assert send(port, "tcp", payload="x", timeout=0.1)["errors"] == {"timeout": 1}
     with server(in_pieces) as port:
-        assert sent(port, "tcp", payload="x", reply="^pong\n", requests=3)["answered"] == 3
+        assert send(port, "tcp", payload="x", reply="^pong\n", requests=3)["answered"] == 3
         for timeout in (0.3, 5, 60):  # for all three pieces
-            wrong = sent(port, "tcp", payload="x", reply="^ping", timeout=timeout)
+            wrong = send(port, "tcp", payload="x", reply="^ping", timeout=timeout)
             assert wrong["answered"] == 0
             if "pong" in wrong["last_error"]:
                 break
         assert wrong["errors"] == {"reply": 1}
-        assert wrong["last_error"] == r"reply: the reply b'pong\n' does not match '^ping'"
+        assert wrong["last_error"] == r"reply: expected a reply that matches '^ping', got b'pong\n'"
     with server(greeting) as port:
-        assert sent(port, "tcp", reply="^220 ")["answered"] == 1
-        assert sent(port, "tcp")["answered"] == 1, "without payload and reply it is a connection that counts"
+        assert send(port, "tcp", reply="^220 ")["answered"] == 1
+        assert send(port, "tcp")["answered"] == 1, (
+            "without payload and reply, a connection counts as an answer"
+        )
 
 
-def test_udp_counts_datagrams_and_what_was_lost() -> None:
+def test_udp_counts_replies_and_lost_datagrams() -> None:
     def answer(listener: socket.socket) -> None:
         for number in range(10):
             data, address = listener.recvfrom(1000)
             if number != 4:
                 listener.sendto(b"served-by u\n" + data, address)
 
-    for timeout in (0.2, 5, 60):  # for each of the others
+    for timeout in (0.2, 5, 60):  # for each of the nine replies
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listener:
             listener.bind(("127.0.0.1", 0))
             thread = threading.Thread(target=answer, args=(listener,), daemon=True)
             thread.start()
             port = listener.getsockname()[1]
-            result = sent(port, "udp", payload="x", requests=10, timeout=timeout)
+            result = send(port, "udp", payload="x", requests=10, timeout=timeout)
             thread.join()
         if result["errors"] == {"timeout": 1}:
             break
     assert (result["answered"], result["errors"], result["hosts"]) == (9, {"timeout": 1}, {"u": 9})
-    assert sent(1, "udp", payload="x")["errors"] == {"reset": 1}
+    assert send(1, "udp", payload="x")["errors"] == {"reset": 1}
 
 
-def test_udp_takes_the_first_address_that_there_is_a_way_to(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_udp_uses_the_first_address_with_a_route(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
         receiver.bind(("127.0.0.1", 0))
         port = receiver.getsockname()[1]
-        # Nobody is let send to all without having asked for it.
+        # Linux refuses a broadcast address without SO_BROADCAST.
         found = [
             (socket.AF_INET, socket.SOCK_DGRAM, 0, "", (to, port)) for to in ("255.255.255.255", "127.0.0.1")
         ]
@@ -526,15 +534,15 @@ def test_udp_takes_the_first_address_that_there_is_a_way_to(monkeypatch: pytest.
 
         thread = threading.Thread(target=echo, daemon=True)
         thread.start()
-        result = sent(port, "udp", payload="x", requests=1, timeout=5)
+        result = send(port, "udp", payload="x", requests=1, timeout=5)
         thread.join(10)
         assert result["answered"] == 1, result
         found[1:] = []
-        assert sent(port, "udp", payload="x", requests=1, timeout=1)["errors"] == {"connect": 1}
+        assert send(port, "udp", payload="x", requests=1, timeout=1)["errors"] == {"connect": 1}
 
 
-def test_the_module_as_ansible_runs_it(tmp_path: Path) -> None:
-    """Packed and sent to the host by Ansible, against the demo application."""
+def test_module_runs_through_ansible(tmp_path: Path) -> None:
+    """Ansible packs the module and runs it on the host; the demo app answers."""
     environment = {
         "DEMO_APP_PORT": "0",
         "DEMO_APP_BIND": "127.0.0.1",
@@ -565,11 +573,14 @@ def test_the_module_as_ansible_runs_it(tmp_path: Path) -> None:
     assert held.returncode == 0, held.stdout + held.stderr
     assert json.loads(held.stdout)["traffic"][0]["statuses"] == {"200": 20}
     assert failed.returncode != 0
-    assert "service 2: expected 20 answers with status 200, saw 0 (20 × 404)" in failed.stdout
+    assert (
+        "expected 20, got 0 (answers with status 200 of traffic service 2). Other answers: 20 × 404."
+        in failed.stdout
+    )
 
 
 def ansible(arguments: dict[str, Any]) -> subprocess.CompletedProcess[str]:
-    """Runs the module on this host, and leaves its answer on standard output as JSON."""
+    """Run the module on this host; its result is on standard output as JSON."""
     command = [str(Path(sys.executable).with_name("ansible")), "localhost", "-c", "local"]
     command += [
         "-e",
@@ -601,59 +612,64 @@ def app() -> Iterator[int]:
             process.kill()
 
 
-def websocket(port: int, path: str = "/websocket", **keys: Any) -> dict[str, Any]:
-    return run(
+def send_messages(port: int, path: str = "/websocket", **keys: Any) -> TrafficResult:
+    """Return the result of traffic over WebSocket to a port of this machine."""
+    return send_traffic(
         parse_traffic([{"url": f"ws://127.0.0.1:{port}{path}", "payload": "ping", "timeout": 60, **keys}])[0]
     )
 
 
-def test_messages_over_websocket() -> None:
+def test_websocket_counts_messages() -> None:
     with app() as port:
-        kept = websocket(port, requests=50, reply="ping$")
-        new = websocket(port, requests=5, connections="new", reply="^ping$", payload="ping\n" * 20_000)
-        other = websocket(port, "/", requests=3)
-        wrong = websocket(port, reply="pong", requests=2)
+        kept = send_messages(port, requests=50, reply="ping$")
+        new = send_messages(port, requests=5, connections="new", reply="^ping$", payload="ping\n" * 20_000)
+        other = send_messages(port, "/", requests=3)
+        wrong = send_messages(port, reply="pong", requests=2)
     assert (kept["statuses"], kept["connections"], kept["hosts"]) == ({"101": 50}, 1, {"app-1": 50})
-    # who serves is said once for each connection
+    # The app sends its name once for each connection.
     assert kept["bytes_received"] == 50 * len("ping") + len("served-by app-1\n")
     assert (new["statuses"], new["connections"]) == ({"101": 5}, 5)
-    # an upgrade that is refused is an answer
+    # The refusal of an upgrade is an answer.
     assert (other["statuses"], other["errors"], other["connections"]) == ({"200": 3}, {}, 3)
     assert wrong["errors"] == {"reply": 2}
-    assert "does not match 'pong'" in wrong["last_error"]
+    assert "expected a reply that matches 'pong'" in wrong["last_error"]
 
 
-def test_a_websocket_that_the_server_ends_or_never_began() -> None:
+def test_websocket_with_wrong_accept_key_is_an_error() -> None:
     def forger(connection: socket.socket, number: int) -> None:
         request(connection)
-        connection.sendall(b"HTTP/1.1 101 Switching Protocols\r\nsec-websocket-accept: forged\r\n\r\n")
+        connection.sendall(
+            b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-accept: forged\r\n\r\n"
+        )
 
     def closer(connection: socket.socket, number: int) -> None:
         request(connection)
 
     with server(forger) as port:
-        assert websocket(port)["last_error"] == "protocol: the answer to the upgrade is not for this key"
+        error = send_messages(port)["last_error"]
+        assert error.startswith("protocol: the upgrade failed: expected sec-websocket-accept ")
+        assert error.endswith(", got forged")
     with server(closer) as port:
-        assert websocket(port)["errors"] == {"reset": 1}
+        assert send_messages(port)["errors"] == {"reset": 1}
 
 
-def test_what_is_expected_within_a_time_is_sent_again_until_it_is_true() -> None:
-    seen = [0]
+def test_traffic_is_repeated_within_its_time() -> None:
+    requests = [0]
 
-    def sick(connection: socket.socket, number: int) -> None:
+    def answer_503_six_times(connection: socket.socket, number: int) -> None:
         while request(connection):
-            seen[0] += 1
-            connection.sendall(OK if seen[0] > 6 else OK.replace(b"200 OK", b"503 No"))
+            requests[0] += 1
+            connection.sendall(OK if requests[0] > 6 else OK.replace(b"200 OK", b"503 No"))
 
     expect = [{"status": "200", "op": "eq", "value": 2}]
-    with server(sick) as port:
-        once = sent(port, requests=2, expect=expect)
-        result = sent(port, requests=2, expect=expect, within=60)
+    with server(answer_503_six_times) as port:
+        once = send(port, requests=2, expect=expect)
+        result = send(port, requests=2, expect=expect, within=60)
         assert (once["expect"][0]["ok"], once["statuses"]) == (False, {"503": 2})
-        assert (result["statuses"], seen[0]) == ({"200": 2}, 8)
+        assert (result["statuses"], requests[0]) == ({"200": 2}, 8)
         for within in (0.2, 5, 30):
-            never = sent(port, requests=1, expect=expect, within=within)
+            never = send(port, requests=1, expect=expect, within=within)
             assert never["expect"][0]["ok"] is False
-            if seen[0] > 10:
+            if requests[0] > 10:
                 break
-    assert seen[0] > 10
+    assert requests[0] > 10

@@ -27,7 +27,8 @@ from typing import Any, ClassVar
 
 import yaml
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._traffic import parse_traffic, run
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.load_generator import send_traffic
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.traffic_parser import parse_traffic
 
 ROOT = Path(__file__).resolve().parents[2]
 GALLERY = ROOT / "playbooks" / "demos"
@@ -341,7 +342,7 @@ def answered(entry: dict[str, Any], least: int, **cluster: Any) -> Iterator[Coun
 
     def ask() -> None:
         while not stopped.wait(0.05):
-            result = run(batch)
+            result = send_traffic(batch)
             hosts.update(result["hosts"])
             if result["statuses"] != {"200": 20}:
                 wrong.append((result["statuses"], result["errors"]))

@@ -23,7 +23,8 @@ from topology_picture import picture
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.loader import read
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.plan import make_plan
-from ansible_collections.meshlab.envoy.plugins.module_utils._traffic import Traffic, parse_traffic
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.traffic_parser import parse_traffic
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.traffic_spec import Traffic
 from ansible_collections.meshlab.envoy.plugins.module_utils._verify import planned_expectations
 
 Data = Mapping[str, Any]

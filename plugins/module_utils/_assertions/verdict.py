@@ -123,7 +123,7 @@ class Verdict:
                 else f"but {self.failure.message},"
             )
         if chance := self._chance():
-            return f"saw {chance.observed(self.above)}"
+            return f"saw {format_value(self.above)}"
         error = self._error()
         return f"saw {format_value(self.observed)}{error}"
 

@@ -123,7 +123,7 @@ class BinomialRange:
 
         Example:
             >>> BinomialRange.of("eq", 0.1, parse_tolerance("binomial", "tolerance"), 200).expected
-            '10 %: 3 to 43 of 200'
+            '3 to 43 of 200 for a share of 10 %'
         """
         if not 0 < trials <= MOST_TRIALS or trials != int(trials):
             raise ValueError(
@@ -139,7 +139,7 @@ class BinomialRange:
 
     @property
     def expected(self) -> str:
-        """What is expected, for a message: `10 %: 3 to 43 of 200`."""
+        """What is expected, for a message: `3 to 43 of 200 for a share of 10 %`."""
         low, high = (percent(each) for each in _probabilities(self.op, self.value))
         probability = {
             "eq": low,
@@ -147,11 +147,7 @@ class BinomialRange:
             "ge": f"at least {low}",
             "between": f"{low} to {high}",
         }
-        return f"{probability[self.op]}: {self.fewest} to {self.most} of {self.trials}"
-
-    def observed(self, count: Number) -> str:
-        """Return what was observed, for a message: `50 of 200 (25 %)`."""
-        return f"{count} of {self.trials} ({percent(count / self.trials)})"
+        return f"{self.fewest} to {self.most} of {self.trials} for a share of {probability[self.op]}"
 
 
 def percent(share: float) -> str:

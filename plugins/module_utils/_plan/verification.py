@@ -36,15 +36,13 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes
     selector,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.layout import LOOPBACK, Layout
-from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.traffic_spec import (
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.target import (
+    DEFAULT_PORTS,
     ENCRYPTED,
     SCHEMES,
-    parse_traffic,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.traffic_parser import parse_traffic
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.traffic_spec import KEYS as TRAFFIC_KEYS
-from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.traffic_spec import (
-    PORTS as HTTP_SCHEMES,
-)
 
 Entry = dict[str, Any]
 # Seconds that a request may take: more than a busy machine stands still for, and than Envoy waits for an answer by itself.
@@ -266,7 +264,7 @@ def _url(group: str, slot: str, spoken: str, path: str | None, layout: Layout, w
         raise DemoError(
             demo["file"], f"{where}.to: {named} cannot be reached from outside; give it a 'publish:' port"
         )
-    if spoken in HTTP_SCHEMES:
+    if spoken in DEFAULT_PORTS:
         return f"{spoken}://{layout.outside(group, slot)}{path or '/'}"
     if path is not None:
         raise DemoError(demo["file"], f"{where}.path: is for HTTP, and '{group}/{slot}' speaks {spoken}")

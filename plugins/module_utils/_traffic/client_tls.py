@@ -1,101 +1,118 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a client asks for in a TLS handshake, and what came of it."""
+
+"""TLS of traffic: what a client offers, and what its sessions negotiated."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.reading import (
-    TrafficError,
-    dictionary,
-    text,
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.arguments import (
+    expected,
+    mapping,
+    optional,
+    scalar_text,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import ArgumentError
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.tls import TlsError, client_context
 
 if TYPE_CHECKING:
     import ssl
 
-# As OpenSSL names them, and so what a session says of itself.
-VERSIONS = ("TLSv1.2", "TLSv1.3")
+    from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.traffic_spec import Traffic
+
 HTTP_ALPN = ("http/1.1",)
+_LONGEST_PROTOCOL = 255  # bytes, RFC 7301 section 3.1
 
 
 class Session(NamedTuple):
-    """What both sides agreed on."""
+    """What client and server negotiated."""
 
     version: str  # TLSv1.3
     cipher: str  # TLS_AES_256_GCM_SHA384
-    alpn: str  # h2; empty where the server chose none
+    alpn: str  # h2; empty where the server chose no protocol
 
     @property
-    def words(self) -> str:
+    def text(self) -> str:
+        """The parts of the session, for a result: `TLSv1.3, h2, TLS_AES_256_GCM_SHA384`."""
         return ", ".join(filter(None, (self.version, self.alpn, self.cipher)))
 
 
 class SessionMatch(NamedTuple):
-    """What an expectation wants of a session; None: anything."""
+    """The sessions that an expectation counts; None accepts any value."""
 
     version: str | None = None
     cipher: str | None = None
     alpn: str | None = None
 
-    def holds(self, session: Session | None) -> bool:
+    def matches(self, session: Session | None) -> bool:
+        """Return whether a session has all expected values."""
         if session is None:
             return False
-        return all(wanted in (None, seen) for wanted, seen in zip(self, session, strict=True))
+        return all(value in (None, getattr(session, name)) for name, value in self._asdict().items())
 
     @property
-    def words(self) -> str:
+    def text(self) -> str:
+        """The expected values, for a message: `version TLSv1.3, alpn none`."""
         return ", ".join(
             f"{name} {value or 'none'}" for name, value in self._asdict().items() if value is not None
         )
 
 
-def parse_match(entry: Any, where: str) -> SessionMatch:
-    data = dictionary(entry, where, SessionMatch._fields)
+def parse_session_match(entry: Any, where: str) -> SessionMatch:
+    """Return the option `tls` of an expectation. Raises ArgumentError."""
+    data = mapping(entry, where, SessionMatch._fields)
     if not data:
-        raise TrafficError(f"{where} needs at least one of {', '.join(SessionMatch._fields)}")
-    return SessionMatch(*(text(data, key, where) for key in SessionMatch._fields))
+        raise ArgumentError(where, f"no key is set. Set at least one of: {', '.join(SessionMatch._fields)}.")
+    return SessionMatch(*(optional(data, key, where, scalar_text) for key in SessionMatch._fields))
 
 
 def parse_alpn(data: Mapping[str, Any], where: str, http: bool) -> tuple[str, ...]:
-    """The protocols to offer, the best first; http/1.1 for HTTP where nothing is said."""
-    if "alpn" not in data:
+    """Return the protocols to offer, the preferred one first; http/1.1 is the default over HTTP. Raises ArgumentError."""
+    protocols = data.get("alpn")
+    if protocols is None:
         return HTTP_ALPN if http else ()
-    names = data["alpn"]
-    if isinstance(names, str):
-        names = [name.strip() for name in names.split(",") if name.strip()]
-    if not isinstance(names, (list, tuple)) or not all(
-        isinstance(name, str) and 0 < len(name) < 256 for name in names
+    if isinstance(protocols, str):
+        protocols = [name.strip() for name in protocols.split(",") if name.strip()]
+    if not isinstance(protocols, (list, tuple)) or not all(
+        isinstance(name, str) and 0 < len(name) <= _LONGEST_PROTOCOL for name in protocols
     ):
-        raise TrafficError(f"{where}.alpn has to be a list of protocols, such as [h2, http/1.1]")
-    if http and not set(names) <= {"http/1.1", "http/1.0"}:
-        raise TrafficError(
-            f"{where}.alpn: only http/1.1 is spoken over https; send a payload over tls:// to offer anything else"
+        raise expected(f"{where}.alpn", "a list of protocols, such as [h2, http/1.1]", protocols)
+    if http and not set(protocols) <= {"http/1.1", "http/1.0"}:
+        raise ArgumentError(
+            f"{where}.alpn",
+            "https:// and wss:// support only http/1.1. Send a payload over tls:// to offer other protocols.",
         )
-    return tuple(names)
+    return tuple(protocols)
 
 
-def apply(context: ssl.SSLContext, version: str | None, ciphers: str | None, alpn: tuple[str, ...]) -> None:
-    """Makes a context ask for these; raises TrafficError for ciphers that OpenSSL does not know."""
-    import ssl
+def tls_context(traffic: Traffic) -> ssl.SSLContext | None:
+    """Return the TLS context of a traffic, None where connections are not encrypted.
 
-    if alpn:
-        context.set_alpn_protocols(list(alpn))
-    if version is not None:
-        only = {"TLSv1.2": ssl.TLSVersion.TLSv1_2, "TLSv1.3": ssl.TLSVersion.TLSv1_3}[version]
-        context.minimum_version = context.maximum_version = only
-    if ciphers is not None:
-        try:
-            context.set_ciphers(ciphers)
-        except ssl.SSLError:
-            raise TrafficError(f"ciphers: OpenSSL knows none of {ciphers!r}") from None
+    Raises:
+        ArgumentError: A file cannot be used, or OpenSSL supports none of the ciphers.
+    """
+    if not traffic.target.tls:
+        return None
+    pair = traffic.client_certificate
+    try:
+        return client_context(
+            ca=traffic.ca,
+            certificate=pair.certificate if pair else None,
+            key=pair.key if pair else None,
+            version=traffic.tls_version,
+            ciphers=traffic.ciphers,
+            alpn=traffic.alpn,
+        )
+    except TlsError as error:
+        option = "client_certificate" if error.setting == "certificate" else error.setting
+        raise ArgumentError(f"{traffic.name}: {option}", f"{error}.") from None
 
 
 def session_of(connection: Any) -> Session | None:
-    """What was agreed on for a connection, None where it is not encrypted."""
+    """Return what a connection negotiated, None where it is not encrypted."""
     if not hasattr(connection, "selected_alpn_protocol"):
         return None
     cipher = connection.cipher()

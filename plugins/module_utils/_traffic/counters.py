@@ -1,7 +1,8 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Counts answers: pure, one tally for each sender, added up in the end."""
+
+"""Count answers: one tally for each sender, added up at the end."""
 
 from __future__ import annotations
 
@@ -10,7 +11,8 @@ from array import array
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from operator import add
+from typing import TypedDict
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.client_connection import (
     Answer,
@@ -18,14 +20,35 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.client_conn
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.traffic_spec import Traffic
 
-MAX_VALUES = 50  # different values of a header that a result lists
+MAX_VALUES = 50  # different values of a header in a result
 MAX_HOSTS = 1000
-MAX_LENGTH = 200  # characters of each
+MAX_LENGTH = 200  # characters of each value
 OTHER = "(others)"
+_ROUNDING = 1e-9  # so that 0.1 × 10 answers are 1 answer
+
+
+class ResultData(TypedDict):
+    """What came of one traffic, as the module returns it."""
+
+    name: str
+    url: str
+    sent: int  # requests
+    answered: int
+    statuses: dict[str, int]
+    errors: dict[str, int]
+    headers: dict[str, dict[str, int]]
+    hosts: dict[str, int]
+    tls: dict[str, int]
+    latency_ms: dict[str, float | None]
+    bytes_received: int
+    connections: int
+    retries: int
+    elapsed: float  # seconds
+    last_error: str
 
 
 class Tally:
-    """What one sender has seen so far."""
+    """The answers and errors of one sender so far."""
 
     def __init__(self, traffic: Traffic) -> None:
         expected = [
@@ -41,7 +64,7 @@ class Tally:
         self.tls: Counter[str] = Counter()
         self.latencies = array("d")  # seconds, one for each answer
         self.bytes_received = 0
-        self.matched = [0] * len(traffic.expect)  # answers that a header, body or tls expectation holds for
+        self.matched = [0] * len(traffic.expect)  # answers that a header, body or tls expectation counts
         self.last_error = ""
         self._traffic = traffic
         self._matchers = [
@@ -51,6 +74,7 @@ class Tally:
         ]
 
     def answer(self, answer: Answer, seconds: float) -> None:
+        """Count an answer that took this many seconds."""
         traffic = self._traffic
         self.sent += 1
         self.latencies.append(seconds)
@@ -73,17 +97,18 @@ class Tally:
         if host is not None:
             _count(self.hosts, host, MAX_HOSTS)
         if answer.tls is not None:
-            _count(self.tls, answer.tls.words, MAX_VALUES)
+            _count(self.tls, answer.tls.text, MAX_VALUES)
         for position, header, body, session in self._matchers:
             if header is not None:
-                self.matched[position] += header.holds(answer.headers.get(header.name))
+                self.matched[position] += header.matches(answer.headers.get(header.name))
             elif session is not None:
-                self.matched[position] += session.holds(answer.tls)
+                self.matched[position] += session.matches(answer.tls)
             elif body is not None:
                 text = answer.body.decode("utf-8", "replace") if text is None else text
                 self.matched[position] += body.search(text) is not None
 
     def failure(self, failure: RequestError) -> None:
+        """Count a request without a complete answer."""
         self.sent += 1
         self.errors[failure.kind] += 1
         self.last_error = f"{failure.kind}: {failure}"
@@ -100,27 +125,28 @@ class Result:
     errors: dict[str, int]
     headers: dict[str, dict[str, int]]
     hosts: dict[str, int]
-    tls: dict[str, int]  # answers by what their connection agreed on
+    tls: dict[str, int]  # answers by the session of their connection
     latencies: list[float]  # milliseconds, in ascending order
     bytes_received: int
-    matched: list[int]  # one to one with the traffic's expectations
+    matched: list[int]  # for each expectation of the traffic
     connections: int
     retries: int
-    elapsed: float
+    elapsed: float  # seconds
     last_error: str
 
     @property
     def answered(self) -> int:
+        """How many requests have a complete answer."""
         return len(self.latencies)
 
     def quantile(self, quantile: float) -> float | None:
-        """The latency, in milliseconds, that this share of all answers did not exceed (nearest rank)."""
+        """Return the latency in milliseconds that this share of the answers did not exceed (nearest rank)."""
         if not self.latencies:
             return None
-        return self.latencies[max(0, math.ceil(quantile * len(self.latencies) - 1e-9) - 1)]
+        return self.latencies[max(0, math.ceil(quantile * len(self.latencies) - _ROUNDING) - 1)]
 
-    def as_dict(self) -> dict[str, Any]:
-        """The result as plain data."""
+    def as_data(self) -> ResultData:
+        """Return the result as plain data."""
         latencies = self.latencies
         summary = {
             "min": self.quantile(0.0),
@@ -149,10 +175,10 @@ class Result:
         }
 
 
-def summarise(
+def add_up(
     traffic: Traffic, tallies: Iterable[Tally], elapsed: float, connections: int = 0, retries: int = 0
 ) -> Result:
-    """Adds up the tallies of all senders."""
+    """Return the sum of the tallies of all senders."""
     total = Tally(traffic)
     for tally in tallies:
         total.sent += tally.sent
@@ -164,7 +190,7 @@ def summarise(
         total.tls.update(tally.tls)
         total.latencies.extend(tally.latencies)
         total.bytes_received += tally.bytes_received
-        total.matched = [left + right for left, right in zip(total.matched, tally.matched, strict=True)]
+        total.matched = list(map(add, total.matched, tally.matched))
         total.last_error = tally.last_error or total.last_error
     return Result(
         name=traffic.name,
@@ -186,13 +212,13 @@ def summarise(
 
 
 def _count(values: Counter[str], value: str, most: int) -> None:
-    """Counts a value, in bounds: beyond them it is one of the others."""
+    """Count a value; beyond `most` different values it counts as OTHER."""
     value = value[:MAX_LENGTH]
     values[value if value in values or len(values) < most else OTHER] += 1
 
 
 def _capped(values: Counter[str], most: int) -> dict[str, int]:
-    """The most frequent values, all others under one name."""
+    """Return the most frequent values, and the sum of the rest as OTHER."""
     listed = {value: number for value, number in values.most_common() if value != OTHER}
     kept = dict(list(listed.items())[:most])
     others = sum(values.values()) - sum(kept.values())

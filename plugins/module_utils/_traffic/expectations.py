@@ -1,14 +1,28 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What may be expected of a traffic's result: typed numbers, no language of their own."""
+
+"""Expectations about the answers to a traffic, as typed values."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Union
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.arguments import (
+    Number,
+    choice,
+    header_name,
+    mapping,
+    number,
+    optional,
+    pattern,
+    scalar_text,
+    sequence,
+    text,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import ArgumentError
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.tolerance import (
     BINOMIAL,
     EXACT,
@@ -16,163 +30,170 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._common.tolerance im
     check_binomial,
     parse_tolerance,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._traffic import client_tls
-from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.reading import (
-    TrafficError,
-    as_number,
-    choice,
-    dictionary,
-    header_name,
-    number,
-    pattern,
-    plain,
-    text,
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.client_tls import (
+    SessionMatch,
+    parse_session_match,
 )
 
 OPERATORS = ("eq", "ne", "lt", "le", "gt", "ge", "between", "in")
 ERRORS = ("connect", "timeout", "tls", "reset", "protocol", "reply")
 SUBJECTS = ("status", "header", "hosts", "latency", "error", "bytes", "body", "tls")
+COUNT_OR_SHARE = ("count", "share")
+BYTES = ("total", "mean")
+KEYS = ("name", "op", "value", "of", "tolerance", "among", *SUBJECTS)
+
+ExpectedNumber = Union[Number, tuple[Number, ...]]  # noqa: UP007  (evaluated at import, also by Python 3.9)
 
 _STATUS = re.compile(r"[1-9][0-9]{2}|[1-9]xx|any")
 
 
 class HeaderMatch(NamedTuple):
-    """A header of an answer: that it is there, that it has a value, or that its value matches."""
+    """The header of an answer that an expectation counts: any value, one value, or the values that match."""
 
     name: str
     value: str | None = None
-    matches: re.Pattern[str] | None = None
+    pattern: re.Pattern[str] | None = None
 
-    def holds(self, seen: str | None) -> bool:
-        if seen is None:
+    def matches(self, value: str | None) -> bool:
+        """Return whether an answer with this value counts; None means that the answer has no such header."""
+        if value is None:
             return False
         if self.value is not None:
-            return seen == self.value
-        return self.matches is None or self.matches.search(seen) is not None
+            return value == self.value
+        return self.pattern is None or self.pattern.search(value) is not None
 
 
 class Expectation(NamedTuple):
-    """One number of a result, and what it has to be."""
+    """A number of a result, and its expected value."""
 
     subject: str  # one of SUBJECTS
-    op: str
-    value: float | tuple[float, ...]
-    of: str = "count"
+    op: str  # one of OPERATORS
+    value: ExpectedNumber
+    of: str = "count"  # one of COUNT_OR_SHARE
     name: str = ""
-    selector: str = ""  # status, error, bytes: as written; hosts: count, spread or a name
-    quantile: float = 0.0
+    selector: str = ""  # status, error and bytes: the value of that key; hosts: count, spread or a name
+    quantile: float = 0.0  # of the latency, from 0 to 1
     header: HeaderMatch | None = None
     body: re.Pattern[str] | None = None
-    tls: client_tls.SessionMatch | None = None
-    among: tuple[str, ...] = ()
+    tls: SessionMatch | None = None
+    among: tuple[str, ...] = ()  # the hosts of a spread
     tolerance: Tolerance = EXACT
 
+    @property
+    def counts_answers(self) -> bool:
+        """Whether the number is one of answers or errors, so that it has a share of all requests."""
+        if self.subject == "hosts":
+            return self.selector not in ("count", "spread")
+        return self.subject not in ("latency", "bytes")
 
-def parse_expectations(data: Mapping[str, Any], where: str) -> tuple[Expectation, ...]:
-    entries = data.get("expect", ())
-    if isinstance(entries, (str, bytes, Mapping)) or not isinstance(entries, Sequence):
-        raise TrafficError(f"{where}.expect has to be a list of expectations")
-    return tuple(_expectation(entry, f"{where}.expect[{position}]") for position, entry in enumerate(entries))
+
+def parse_expectations(entries: Any, where: str) -> tuple[Expectation, ...]:
+    """Return the expectations of a traffic. Raises ArgumentError."""
+    return tuple(
+        _expectation(entry, f"{where}[{position}]")
+        for position, entry in enumerate(sequence(entries, where, "expectations"))
+    )
 
 
 def _expectation(entry: Any, where: str) -> Expectation:
-    data = dictionary(entry, where, ("name", "op", "value", "of", "tolerance", "among", *SUBJECTS))
+    data = mapping(entry, where, KEYS)
     subjects = [subject for subject in SUBJECTS if subject in data]
     if len(subjects) != 1:
-        seen = " and ".join(subjects) or "none"
-        raise TrafficError(f"{where} needs exactly one of {', '.join(SUBJECTS)}; it has {seen}")
-    subject = subjects[0]
-    op = choice(data, "op", where, OPERATORS, None)
-    selector, quantile = "", 0.0
-    header: HeaderMatch | None = None
-    body: re.Pattern[str] | None = None
-    session: client_tls.SessionMatch | None = None
+        found = " and ".join(subjects) or "none"
+        raise ArgumentError(where, f"exactly one of {', '.join(SUBJECTS)} is needed, got {found}.")
+    op = choice(data, "op", where, OPERATORS)
+    value = _expected_number(data, op, f"{where}.value")
+    expectation = _with_subject(
+        Expectation(
+            subjects[0],
+            op,
+            value,
+            of=choice(data, "of", where, COUNT_OR_SHARE, "count"),
+            name=text(data, "name", where),
+            among=_among(data, where),
+        ),
+        data,
+        where,
+    )
+    if expectation.of == "share" and not expectation.counts_answers:
+        raise ArgumentError(
+            f"{where}.of", f"{expectation.subject} counts no answers, so it has no share. Remove of."
+        )
+    if expectation.among and (expectation.subject, expectation.selector) != ("hosts", "spread"):
+        raise ArgumentError(
+            f"{where}.among", "it is only for hosts: spread. Remove it, or set hosts: spread."
+        )
+    return expectation._replace(tolerance=_tolerance(data, expectation, f"{where}.tolerance"))
+
+
+def _with_subject(expectation: Expectation, data: Mapping[str, Any], where: str) -> Expectation:
+    """Return the expectation with the value of its subject's key."""
+    subject = expectation.subject
     if subject == "status":
-        selector = plain(data["status"]).lower()
-        if not _STATUS.fullmatch(selector):
-            raise TrafficError(
-                f"{where}.status: {selector!r} is no status; use a code (200), a class (2xx) or any"
+        status = scalar_text(data["status"], f"{where}.status").lower()
+        if not _STATUS.fullmatch(status):
+            raise ArgumentError(
+                f"{where}.status", f"{status!r} is not a status. Use a code (200), a class (2xx) or any."
             )
-    elif subject == "header":
-        header = _header_match(data["header"], f"{where}.header")
-    elif subject == "hosts":
-        selector = text(data, "hosts", where) or "count"
-    elif subject == "latency":
-        quantile = number(data, "latency", where, above=0, most=1) or 0.0
-    elif subject == "error":
-        selector = choice(data, "error", where, ("any", *ERRORS), None)
-    elif subject == "bytes":
-        selector = choice(data, "bytes", where, ("total", "mean"), None)
-    elif subject == "tls":
-        session = client_tls.parse_match(data["tls"], f"{where}.tls")
-    else:
-        body = pattern(data, "body", where)
-    of = choice(data, "of", where, ("count", "share"), "count")
-    counts = subject in ("status", "header", "error", "body", "tls") or (
-        subject == "hosts" and selector not in ("count", "spread")
-    )
-    if of == "share" and not counts:
-        raise TrafficError(
-            f"{where}.of: {subject} is no number of answers, so it has no share; leave `of` out"
-        )
-    among = data.get("among", ())
-    if among and (subject != "hosts" or selector != "spread"):
-        raise TrafficError(
-            f"{where}.among is for `hosts: spread` only; it names the hosts that have to share the answers"
-        )
-    if isinstance(among, (str, bytes, Mapping)) or not isinstance(among, Sequence):
-        raise TrafficError(f"{where}.among has to be a list of host names")
-    value = _expected(data, op, where)
-    return Expectation(
-        subject=subject,
-        op=op,
-        value=value,
-        of=of,
-        name=text(data, "name", where) or "",
-        selector=selector,
-        quantile=quantile,
-        header=header,
-        body=body,
-        tls=session,
-        among=tuple(plain(host) for host in among),
-        tolerance=_tolerance(data, op, value, of, where),
-    )
+        return expectation._replace(selector=status)
+    if subject == "header":
+        return expectation._replace(header=_header_match(data["header"], f"{where}.header"))
+    if subject == "hosts":
+        return expectation._replace(selector=text(data, "hosts", where) or "count")
+    if subject == "latency":
+        quantile = number(data["latency"], f"{where}.latency", above=0, most=1)
+        return expectation._replace(quantile=float(quantile))
+    if subject == "error":
+        return expectation._replace(selector=choice(data, "error", where, ("any", *ERRORS)))
+    if subject == "bytes":
+        return expectation._replace(selector=choice(data, "bytes", where, BYTES))
+    if subject == "tls":
+        return expectation._replace(tls=parse_session_match(data["tls"], f"{where}.tls"))
+    return expectation._replace(body=pattern(data["body"], f"{where}.body"))
 
 
-def _tolerance(data: Mapping[str, Any], op: str, value: object, of: str, where: str) -> Tolerance:
+def _among(data: Mapping[str, Any], where: str) -> tuple[str, ...]:
+    where = f"{where}.among"
+    return tuple(scalar_text(host, where) for host in sequence(data.get("among", ()), where, "host names"))
+
+
+def _tolerance(data: Mapping[str, Any], expectation: Expectation, where: str) -> Tolerance:
     if "tolerance" not in data:
         return EXACT
-    where = f"{where}.tolerance"
     tolerance = parse_tolerance(data["tolerance"], where)
     if tolerance.binomial:
-        check_binomial(op, value, where)
-    if tolerance.binomial and of != "share":
-        raise TrafficError(f"{where}: {BINOMIAL} is about how many of all requests; it goes with `of: share`")
+        check_binomial(expectation.op, expectation.value, where)
+        if expectation.of != "share":
+            raise ArgumentError(where, f"{BINOMIAL} is only for a share of all requests. Set of: share.")
     return tolerance
 
 
 def _header_match(entry: Any, where: str) -> HeaderMatch:
-    data = dictionary(entry, where, ("name", "value", "matches"))
-    name = header_name(text(data, "name", where), f"{where}.name")
+    data = mapping(entry, where, ("name", "value", "matches"))
+    name = header_name(data.get("name"), f"{where}.name")
     if "value" in data and "matches" in data:
-        raise TrafficError(f"{where}: give either value or matches, not both")
+        raise ArgumentError(where, "value and matches exclude each other. Set only one of them.")
     return HeaderMatch(
-        name, text(data, "value", where), pattern(data, "matches", where) if "matches" in data else None
+        name,
+        optional(data, "value", where, scalar_text),
+        optional(data, "matches", where, pattern),
     )
 
 
-def _expected(data: Mapping[str, Any], op: str, where: str) -> float | tuple[float, ...]:
-    where = f"{where}.value"
+def _expected_number(data: Mapping[str, Any], op: str, where: str) -> ExpectedNumber:
     if "value" not in data:
-        raise TrafficError(f"{where} is missing: say which number is expected")
+        raise ArgumentError(where, "a value is missing. Set the number that is expected.")
     value = data["value"]
     if op not in ("between", "in"):
-        return as_number(value, where)
+        return number(value, where, finite=True)
     if isinstance(value, str):  # `2,5`, as it comes from a command line
         value = value.strip("[] ").split(",")
-    if isinstance(value, (bytes, Mapping)) or not isinstance(value, Sequence) or not value:
-        raise TrafficError(f"{where} has to be a list of numbers, since op is {op}")
-    numbers = tuple(as_number(number, where) for number in value)
+    entries = sequence(value, where, f"numbers for op {op}")
+    numbers = tuple(number(entry, where, finite=True) for entry in entries)
+    if not numbers:
+        raise ArgumentError(
+            where, f"op {op} needs a list of numbers, and the list is empty. Add the numbers."
+        )
     if op == "between" and (len(numbers) != 2 or numbers[0] > numbers[1]):
-        raise TrafficError(f"{where} has to be [lowest, highest], since op is between")
+        raise ArgumentError(where, "op between needs two numbers, the lowest and the highest: [2, 5].")
     return numbers

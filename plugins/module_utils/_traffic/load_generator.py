@@ -1,7 +1,8 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Sends a traffic: one thread and one connection for each request that may be under way at a time."""
+
+"""Send a traffic: one thread and one connection for each request at the same time."""
 
 from __future__ import annotations
 
@@ -9,21 +10,30 @@ import os
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import ArgumentError
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.polling import attempts
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.client_connection import (
     Client,
     RequestError,
-    tls_context,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.counters import Result, Tally, summarise
-from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.expectations_check import judge
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.client_tls import tls_context
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.counters import (
+    Result,
+    ResultData,
+    Tally,
+    add_up,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.expectations_check import (
+    ExpectationResult,
+    check_expectations,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.http1 import HttpClient
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.raw_bytes import (
     DatagramClient,
     StreamClient,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.reading import TrafficError
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.traffic_spec import (
     MAX_REQUESTS,
     Traffic,
@@ -33,43 +43,59 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.websocket_c
 if TYPE_CHECKING:
     import ssl
 
-MAX_LONGER = 600.0  # seconds that a file that nobody removes keeps a traffic going after its duration
-AGAIN = 0.05  # seconds to wait before a traffic is sent again
-BREATH = 0.01  # seconds to wait for a server that is not there, where time and not a number ends the traffic
+MAX_EXTENSION = 600.0  # seconds after `duration` at which a traffic ends although its while_file still exists
+RESEND_PAUSE = 0.05  # seconds before a traffic with `within` is sent again
+CONNECT_PAUSE = 0.01  # seconds after a refused connection, where a duration ends the traffic
 
 
-def run(traffic: Traffic) -> dict[str, Any]:
-    """Sends a traffic and judges it: its result as plain data, verdicts included.
+class TrafficResult(ResultData):
+    """What came of one traffic, with what came of each of its expectations."""
 
-    One whose expectations may come true `within` some seconds is sent again until they do; the last time counts.
+    expect: list[ExpectationResult]
+
+
+def send_traffic(traffic: Traffic) -> TrafficResult:
+    """Send a traffic and compare the answers with its expectations.
+
+    A traffic with `within` is sent again until its expectations hold or that time is over; the last time counts.
+
+    Args:
+        traffic: The requests and the expectations, from traffic_parser.parse_traffic.
+
+    Returns:
+        The counts of the answers, and one entry for each expectation, as plain data. A request that fails is counted in `errors`.
+
+    Raises:
+        ArgumentError: A file of the traffic cannot be used.
+
+    Example:
+        >>> [traffic] = parse_traffic([{"url": "http://127.0.0.1:1/", "requests": 2}])
+        >>> send_traffic(traffic)["errors"]  # nothing listens on port 1
+        {'connect': 2}
     """
-    end = time.monotonic() + (traffic.within or 0.0)
-    while True:
-        result = send(traffic)
-        verdicts = judge(traffic, result)
-        if all(verdict["ok"] for verdict in verdicts) or time.monotonic() >= end:
-            return {**result.as_dict(), "expect": verdicts}
-        time.sleep(AGAIN)
+    for _left in attempts(traffic.within or 0.0, first_pause=RESEND_PAUSE, longest_pause=RESEND_PAUSE):
+        result = send_once(traffic)
+        outcomes = check_expectations(traffic, result)
+        if all(outcome["ok"] for outcome in outcomes):
+            break
+    return {**result.as_data(), "expect": outcomes}
 
 
-def send(traffic: Traffic) -> Result:
-    """Sends a traffic to its end; what goes wrong with a request is counted, never raised.
-
-    Raises TrafficError for a file that cannot be used.
-    """
+def send_once(traffic: Traffic) -> Result:
+    """Send a traffic once, to its end. Raises ArgumentError for a file that cannot be used."""
     _check_while_file(traffic)
     context = tls_context(traffic)
     senders = min(traffic.concurrency, traffic.requests or traffic.concurrency)
     clients = [client_for(traffic, context) for _number in range(senders)]
     tallies = [Tally(traffic) for _number in range(senders)]
-    tickets = Tickets(traffic)
+    schedule = Schedule(traffic)
     started = time.monotonic()
     if senders == 1:
-        _work(traffic, clients[0], tickets, tallies[0])
+        _send(traffic, clients[0], schedule, tallies[0])
     else:
         threads = [
-            threading.Thread(target=_work, args=(traffic, client, tickets, tally), daemon=True)
-            for client, tally in zip(clients, tallies, strict=True)
+            threading.Thread(target=_send, args=(traffic, client, schedule, tallies[number]), daemon=True)
+            for number, client in enumerate(clients)
         ]
         for thread in threads:
             thread.start()
@@ -78,20 +104,23 @@ def send(traffic: Traffic) -> Result:
     elapsed = time.monotonic() - started
     connections = sum(client.connections for client in clients)
     retries = sum(client.retries for client in clients)
-    return summarise(traffic, tallies, elapsed, connections, retries)
+    return add_up(traffic, tallies, elapsed, connections, retries)
 
 
 def client_for(traffic: Traffic, context: ssl.SSLContext | None) -> Client:
-    """The client for a traffic's protocol. A new one is a class, a line here, and a scheme in spec.py."""
-    scheme = traffic.target.scheme
-    if scheme in ("http", "https"):
-        looked_into = traffic.host_body is not None or any(
+    """Return the client for a traffic's protocol.
+
+    To add a protocol, add a class, a branch to this function, and a scheme to target.SCHEMES.
+    """
+    target = traffic.target
+    if target.http:
+        reads_body = traffic.host_body is not None or any(
             expectation.body is not None for expectation in traffic.expect
         )
-        return HttpClient(traffic, context, keep_body=looked_into)
-    if scheme in ("ws", "wss"):
+        return HttpClient(traffic, context, keep_body=reads_body)
+    if target.websocket:
         return WebSocketClient(traffic, context)
-    if scheme in ("tcp", "tls"):
+    if target.scheme in ("tcp", "tls"):
         return StreamClient(traffic, context)
     return DatagramClient(traffic)
 
@@ -99,18 +128,17 @@ def client_for(traffic: Traffic, context: ssl.SSLContext | None) -> Client:
 def _check_while_file(traffic: Traffic) -> None:
     if traffic.while_file is None:
         return
-    folder = os.path.dirname(os.path.abspath(traffic.while_file))
-    if not os.access(folder, os.W_OK | os.X_OK) or os.path.exists(traffic.while_file):
-        words = (
-            "is there already"
-            if os.path.exists(traffic.while_file)
-            else f"cannot be made: {folder} is no folder to write to"
+    where, folder = f"{traffic.name}: while_file", os.path.dirname(os.path.abspath(traffic.while_file))
+    if os.path.exists(traffic.while_file):
+        raise ArgumentError(where, f"{traffic.while_file} exists already. Remove it, or use another path.")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise ArgumentError(
+            where, f"{traffic.while_file} cannot be created, because {folder} is not a writable folder."
         )
-        raise TrafficError(f"while_file: {traffic.while_file} {words}")
 
 
-class Tickets:
-    """Hands out the right to send one request, and when; shared by all senders of a traffic."""
+class Schedule:
+    """Decides when the next request is sent. All senders of a traffic share it."""
 
     def __init__(self, traffic: Traffic) -> None:
         self._lock = threading.Lock()
@@ -119,14 +147,14 @@ class Tickets:
         self._due = time.monotonic()
         self._end = self._due + traffic.duration if traffic.duration else None
         self._file = Path(traffic.while_file) if traffic.while_file else None
-        self._flows = False
+        self._file_created = False
 
-    def take(self) -> bool:
-        """Waits until the next request is due; False where no more are to be sent."""
+    def wait_for_next(self) -> bool:
+        """Wait until the next request is due; return False where the traffic ends."""
         with self._lock:
             now = time.monotonic()
-            due = max(self._due, now)  # what a slow server held up is not made up for by a burst
-            if self._left == 0 or self._over(due):
+            due = max(self._due, now)  # requests that a slow server delayed are not sent as a burst
+            if self._left == 0 or self._is_over(due):
                 return False
             self._left -= 1
             self._due = due + self._interval
@@ -134,25 +162,26 @@ class Tickets:
             time.sleep(due - now)
         return True
 
-    def used(self) -> None:
-        """Says, once, that the outcome of a request is known."""
-        if self._file is None or self._flows:
+    def request_ended(self) -> None:
+        """Create the while_file after the first request."""
+        if self._file is None or self._file_created:
             return
         with self._lock:
-            if not self._flows:
-                self._flows = True
+            if not self._file_created:
+                self._file_created = True
                 self._file.touch()
 
-    def _over(self, due: float) -> bool:
+    def _is_over(self, due: float) -> bool:
         if self._end is None or due < self._end:
             return False
-        return self._file is None or due >= self._end + MAX_LONGER or not self._file.exists()
+        return self._file is None or due >= self._end + MAX_EXTENSION or not self._file.exists()
 
 
-def _work(traffic: Traffic, client: Client, tickets: Tickets, tally: Tally) -> None:
+def _send(traffic: Traffic, client: Client, schedule: Schedule, tally: Tally) -> None:
+    """Send requests one after the other until the traffic ends."""
     timeout = traffic.timeout
     try:
-        while tickets.take():
+        while schedule.wait_for_next():
             started = time.monotonic()
             try:
                 answer = client.exchange(started + timeout)
@@ -160,9 +189,9 @@ def _work(traffic: Traffic, client: Client, tickets: Tickets, tally: Tally) -> N
                 client.close()
                 tally.failure(failure)
                 if failure.kind == "connect" and traffic.duration:
-                    time.sleep(BREATH)
+                    time.sleep(CONNECT_PAUSE)
             else:
                 tally.answer(answer, time.monotonic() - started)
-            tickets.used()
+            schedule.request_ended()
     finally:
         client.close()

@@ -1,24 +1,30 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The options of traffic, as Ansible's argument spec.
 
-Without defaults, which spec.py knows: so it can tell what was left out.
+"""The argument specification of traffic.
+
+It has no defaults, so that the parser can tell a key that was left out from one that has the default value.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.client_tls import VERSIONS
-from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.expectations import ERRORS, OPERATORS
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.tls import VERSIONS
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.expectations import (
+    BYTES,
+    COUNT_OR_SHARE,
+    ERRORS,
+    OPERATORS,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.traffic_spec import CONNECTIONS
 
 EXPECT_ARGS: dict[str, Any] = {
     "name": {"type": "str"},
     "op": {"type": "str", "required": True, "choices": list(OPERATORS)},
     "value": {"type": "raw", "required": True},
-    "of": {"type": "str", "choices": ["count", "share"]},
+    "of": {"type": "str", "choices": list(COUNT_OR_SHARE)},
     "tolerance": {"type": "raw"},
     "status": {"type": "str"},
     "header": {
@@ -33,7 +39,7 @@ EXPECT_ARGS: dict[str, Any] = {
     "among": {"type": "list", "elements": "str"},
     "latency": {"type": "float"},
     "error": {"type": "str", "choices": ["any", *ERRORS]},
-    "bytes": {"type": "str", "choices": ["total", "mean"]},
+    "bytes": {"type": "str", "choices": list(BYTES)},
     "body": {"type": "str"},
     "tls": {
         "type": "dict",

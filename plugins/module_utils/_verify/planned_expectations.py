@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._assertions import value_references
-from ansible_collections.meshlab.envoy.plugins.module_utils._traffic import in_words, parse_traffic
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.expectations_check import planned_text
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.traffic_parser import parse_traffic
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats_api import parse_assertions
 
 Entry = Mapping[str, Any]
@@ -19,7 +20,8 @@ Entry = Mapping[str, Any]
 def of_traffic(traffic: Sequence[Entry]) -> list[list[str]]:
     """Return for each entry of a plan's `traffic` what is expected of it. Raises TrafficError."""
     return [
-        [in_words(expectation, one.requests) for expectation in one.expect] for one in parse_traffic(traffic)
+        [planned_text(expectation, one.requests) for expectation in one.expect]
+        for one in parse_traffic(traffic)
     ]
 
 

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._assertions import value_references
-from ansible_collections.meshlab.envoy.plugins.module_utils._traffic import Traffic, parse_traffic, run
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.load_generator import send_traffic
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.traffic_parser import parse_traffic
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.traffic_spec import Traffic
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats_api import (
     Endpoint,
     Outcome,
@@ -66,7 +68,7 @@ def verify(experiment: Experiment, timeout: float, sleep: float) -> dict[str, An
     traffic = experiment.parsed()
     _settle(experiment, sleep)
     before = _before(experiment)
-    sent = [run(one) for one in traffic]
+    sent = [send_traffic(one) for one in traffic]
     outcome = _after(experiment, sent, before, timeout, sleep)
     seen = outcome.as_data() if outcome else {"assertions": [], "endpoints": []}
     return {

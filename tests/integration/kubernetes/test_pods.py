@@ -30,7 +30,8 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.cluster
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.errors import ClusterError
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.pod_access import PodAccess
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.pod_status import pod_name
-from ansible_collections.meshlab.envoy.plugins.module_utils._traffic import parse_traffic, run
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.load_generator import send_traffic
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.traffic_parser import parse_traffic
 from ansible_collections.meshlab.envoy.plugins.module_utils._verify.verify_options import perform
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats_api import (
     Limits,
@@ -123,7 +124,7 @@ def ask(shop: EnvoyNamespace, *assertions: dict[str, Any], **more: Any) -> Outco
 
 def send(shop: EnvoyNamespace, entry: dict[str, Any]) -> dict[str, Any]:
     [traffic] = parse_traffic([{"pod": {"selector": "app=web"}, **entry}], shop.options)
-    return run(traffic)
+    return send_traffic(traffic)
 
 
 def task(module: ModuleType, **arguments: Any) -> dict[str, Any]:
@@ -431,7 +432,7 @@ def test_the_role_in_the_documentation_is_enough_and_not_more_than_that(shop: En
     assert allowed.ok, allowed.message
     access = PodAccess(options)
     [traffic] = parse_traffic([{"url": "http://x:8080/", "pod": {"selector": "app=web"}}], access)
-    assert run(traffic)["answered"] == 1
+    assert send_traffic(traffic)["answered"] == 1
     with pytest.raises(ClusterError) as error:
         access.cluster().list("Secret")
     assert error.value.reason == "forbidden"

@@ -1,7 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Traffic to pods: what can be meant, who is connected to, and what is said where that fails. With a stand-in for the API server."""
+"""Traffic to pods through a fake API server: which pods get the connections, and the errors where none can."""
 
 from __future__ import annotations
 
@@ -15,7 +15,12 @@ from typing import Any
 import pytest
 from fake_api_server import FakeApiServer, fake_api_server, pod
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._traffic import TrafficError, parse_traffic, run
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import ArgumentError
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.load_generator import (
+    TrafficResult,
+    send_traffic,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.traffic_parser import parse_traffic
 
 LIST = "GET /api/v1/namespaces/demo/pods"
 ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nx-served-by: %s\r\n\r\nok"
@@ -29,7 +34,7 @@ def stub() -> Iterator[FakeApiServer]:
 
 @pytest.fixture
 def served(stub: FakeApiServer) -> Iterator[list[bytes]]:
-    """Two pods that answer with their names; gives the requests that came."""
+    """Yield the requests that two pods received, which answer with their names."""
     requests: list[bytes] = []
     servers: list[socket.socket] = []
 
@@ -56,26 +61,27 @@ def served(stub: FakeApiServer) -> Iterator[list[bytes]]:
         server.close()
 
 
-def send(stub: FakeApiServer, **entry: Any) -> dict[str, Any]:
+def send(stub: FakeApiServer, **entry: Any) -> TrafficResult:
+    """Return the result of traffic to the pods of app=web."""
     given = {"url": "http://shop.example:8080/x", "pod": {"selector": "app=web"}, **entry}
     [traffic] = parse_traffic([given], stub.options())
-    return run(traffic)
+    return send_traffic(traffic)
 
 
-def test_ready_pods_take_turns_and_are_looked_up_once(stub: FakeApiServer, served: list[bytes]) -> None:
+def test_ready_pods_take_turns_after_one_lookup(stub: FakeApiServer, served: list[bytes]) -> None:
     result = send(stub, requests=8, connections="new")
     assert result["hosts"] == {"web-a": 4, "web-b": 4}
     assert [one[0] for one in stub.asked].count(LIST) == 1
     assert b"host: shop.example:8080\r\n" in served[0]
 
 
-def test_kept_connections_are_kept(stub: FakeApiServer, served: list[bytes]) -> None:
+def test_connections_to_pods_are_kept(stub: FakeApiServer, served: list[bytes]) -> None:
     result = send(stub, requests=20, concurrency=2)
     assert (result["answered"], result["connections"]) == (20, 2)
     assert len(stub.forwards) == 2
 
 
-def test_a_pod_that_is_gone_is_no_longer_connected_to(stub: FakeApiServer, served: list[bytes]) -> None:
+def test_deleted_pod_gets_no_further_connection(stub: FakeApiServer, served: list[bytes]) -> None:
     words = {"kind": "Status", "message": 'pods "web-a" not found'}
     stub.answer("GET /api/v1/namespaces/demo/pods/web-a/portforward", words, 404)
     result = send(stub, requests=4, connections="new")
@@ -83,7 +89,7 @@ def test_a_pod_that_is_gone_is_no_longer_connected_to(stub: FakeApiServer, serve
     assert set(result["hosts"]) == {"web-b"}
 
 
-def test_a_kept_connection_that_was_cut_is_opened_again(stub: FakeApiServer, served: list[bytes]) -> None:
+def test_broken_connection_to_a_pod_is_opened_again(stub: FakeApiServer, served: list[bytes]) -> None:
     def cut() -> None:
         while not served:
             time.sleep(0.01)
@@ -95,50 +101,55 @@ def test_a_kept_connection_that_was_cut_is_opened_again(stub: FakeApiServer, ser
         stub.options(),
     )
     threading.Thread(target=cut, daemon=True).start()
-    result = run(traffic)
+    result = send_traffic(traffic)
     assert (result["answered"], result["retries"], result["connections"]) == (2, 1, 2)
 
 
 @pytest.mark.parametrize(
-    ("url", "kind", "words"),
+    ("url", "kind", "error"),
     [
         ("http://x:81/", "connect", "port 81 of Pod web-a in namespace demo: nothing listens on that port"),
         ("https://x:81/", "connect", "nothing listens on that port"),
         ("tcp://x:81", "connect", "nothing listens on that port"),
     ],
 )
-def test_nothing_listens(stub: FakeApiServer, url: str, kind: str, words: str) -> None:
+def test_port_without_listener_is_a_connect_error(
+    stub: FakeApiServer, url: str, kind: str, error: str
+) -> None:
     stub.pods("demo", pod("web-a"))
     result = send(stub, url=url, **({"payload": "x"} if "tcp" in url else {}))
     assert result["errors"] == {kind: 1}, result["last_error"]
-    assert words in result["last_error"]
+    assert error in result["last_error"]
 
 
-def test_no_pod_is_an_error_of_each_request(stub: FakeApiServer) -> None:
+def test_each_request_fails_without_a_ready_pod(stub: FakeApiServer) -> None:
     stub.pods("demo", pod("web-c", ready=False))
     result = send(stub, requests=3)
     assert result["errors"] == {"connect": 3}
     assert "no pod of app=web in namespace demo is ready (web-c:" in result["last_error"]
 
 
-def test_a_port_by_its_name(stub: FakeApiServer, served: list[bytes]) -> None:
+def test_unknown_port_name_is_an_error(stub: FakeApiServer, served: list[bytes]) -> None:
     named = send(stub, pod={"selector": "app=web", "port": "nope"})
     assert "pod web-a has no port named nope" in named["last_error"]
 
 
 @pytest.mark.parametrize(
-    ("entry", "words"),
+    ("entry", "error"),
     [
         (
             {"url": "udp://x:1"},
-            r"traffic\[0\].pod does not go with udp://, which a port-forward does not carry",
+            r"traffic\[0\].pod: a port-forward does not carry udp://",
         ),
-        ({"pod": {"port": 1}}, r"traffic\[0\].pod.selector is missing"),
-        ({"pod": {"selector": "a=b", "port": 0}}, "port is the number or the name"),
-        ({"pod": {"selector": "a=b", "namespac": "x"}}, "pod.namespac is unknown; did you mean namespace"),
-        ({"pod": ["x"]}, "pod has to be a dictionary"),
+        ({"pod": {"port": 1}}, r"traffic\[0\].pod.selector: a value is missing"),
+        ({"pod": {"selector": "a=b", "port": 0}}, "port: expected the number or the name"),
+        (
+            {"pod": {"selector": "a=b", "namespac": "x"}},
+            "pod: unknown key .namespac.. Did you mean .namespace.",
+        ),
+        ({"pod": ["x"]}, "pod: expected a dictionary"),
     ],
 )
-def test_what_cannot_be_meant(entry: dict[str, Any], words: str) -> None:
-    with pytest.raises(TrafficError, match=words):
+def test_pod_option_refuses_other_values(entry: dict[str, Any], error: str) -> None:
+    with pytest.raises(ArgumentError, match=error):
         parse_traffic([{"url": "http://x/", "pod": {"selector": "a=b"}, **entry}])

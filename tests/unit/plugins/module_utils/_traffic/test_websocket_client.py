@@ -1,7 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""WebSocket frames as bytes, and messages read from frames that come in any pieces."""
+"""Messages read from frames in pieces of any size, and the request for the upgrade."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._common.websocket_fr
     TEXT,
     frame,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._traffic import parse_traffic
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.client_connection import RequestError
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.traffic_parser import parse_traffic
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.websocket_client import (
     FrameReader,
     upgrade_bytes,
 )
 
 
-def sent(opcode: int, data: bytes, final: bool = True) -> bytes:
-    """A frame as a server sends it."""
+def server_frame(opcode: int, data: bytes, final: bool = True) -> bytes:
+    """Return a frame without a mask, as a server sends it."""
     size = len(data)
     length = (
         bytes([size])
@@ -40,7 +40,7 @@ def sent(opcode: int, data: bytes, final: bool = True) -> bytes:
 
 
 def read(data: bytes, first: int = 0) -> tuple[bytes, bytes]:
-    """The message in `data`, of which `first` bytes came with the upgrade; and what was sent back meanwhile."""
+    """Return the message in `data`, of which `first` bytes came with the upgrade, and the bytes that the client sent."""
     ours, theirs = socket.socketpair()
     with ours, theirs:
         theirs.sendall(data[first:])
@@ -54,20 +54,22 @@ def read(data: bytes, first: int = 0) -> tuple[bytes, bytes]:
 
 
 @pytest.mark.parametrize("size", [0, 1, 125, 126, 65_535, 65_536])
-def test_frames_of_every_length_are_masked_and_read(size: int) -> None:
+def test_frames_of_every_length_are_read(size: int) -> None:
     data = bytes(number % 251 for number in range(size))
     made = frame(TEXT, data, b"\x01\x02\x03\x04")
     header = 2 if size < 126 else 4 if size < 65_536 else 10
     assert made[0] == 0x81
     assert made[1] & 0x80
     assert made[header : header + 4] == b"\x01\x02\x03\x04"
-    covered = made[header + 4 :]
-    assert bytes(one ^ (place % 4 + 1) for place, one in enumerate(covered)) == data
-    assert read(sent(TEXT, data))[0] == data
+    masked = made[header + 4 :]
+    assert bytes(byte ^ (position % 4 + 1) for position, byte in enumerate(masked)) == data
+    assert read(server_frame(TEXT, data))[0] == data
 
 
-def test_a_message_in_pieces_with_a_ping_between() -> None:
-    data = sent(TEXT, b"hel", final=False) + sent(PING, b"p") + sent(CONTINUATION, b"lo")
+def test_fragmented_message_with_a_ping_is_read() -> None:
+    data = (
+        server_frame(TEXT, b"hel", final=False) + server_frame(PING, b"p") + server_frame(CONTINUATION, b"lo")
+    )
     for first in range(len(data)):
         message, back = read(data, first)
         assert message == b"hello"
@@ -76,29 +78,29 @@ def test_a_message_in_pieces_with_a_ping_between() -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "kind", "words"),
+    ("data", "kind", "error"),
     [
-        (sent(CLOSE, b"\x03\xe9going"), "reset", "closed the WebSocket with code 1001"),
-        (sent(CLOSE, b""), "reset", "code 1005"),
-        (sent(TEXT, b"hello")[:-1], "reset", "in the middle of a message"),
+        (server_frame(CLOSE, b"\x03\xe9going"), "reset", "closed the WebSocket with code 1001"),
+        (server_frame(CLOSE, b""), "reset", "code 1005"),
+        (server_frame(TEXT, b"hello")[:-1], "reset", "in the middle of a message"),
         (b"", "reset", "in the middle of a message"),
-        (b"\x81\x85abcdhello", "protocol", "no mask"),
-        (b"\xc1\x00", "protocol", "no reserved bits"),
+        (b"\x81\x85abcdhello", "protocol", "a mask or a reserved bit"),
+        (b"\xc1\x00", "protocol", "a mask or a reserved bit"),
         (b"\x81\x7f" + (2**40).to_bytes(8, "big"), "protocol", "a frame of 1099511627776 bytes"),
     ],
 )
-def test_what_is_no_message(data: bytes, kind: str, words: str) -> None:
-    with pytest.raises(RequestError) as refused:
+def test_incomplete_messages_are_errors(data: bytes, kind: str, error: str) -> None:
+    with pytest.raises(RequestError) as caught:
         read(data)
-    assert refused.value.kind == kind
-    assert words in str(refused.value)
+    assert caught.value.kind == kind
+    assert error in str(caught.value)
 
 
-def test_an_upgrade_is_a_request_with_the_travellers_own_headers() -> None:
+def test_upgrade_request_has_the_headers_of_the_traffic() -> None:
     keys = {"url": "ws://a:8080/x?y=1", "host": "shop", "headers": {"origin": "https://shop"}}
     for connections in ("reuse", "new"):
         [traffic] = parse_traffic([{**keys, "connections": connections}])
-        lines = upgrade_bytes(traffic, b"key").decode().split("\r\n")
+        lines = upgrade_bytes(traffic, "key").decode().split("\r\n")
         assert lines[:2] == ["GET /x?y=1 HTTP/1.1", "host: shop"]
         assert {
             "connection: Upgrade",

@@ -1,0 +1,216 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Convert plain data into traffic, and refuse what cannot be sent."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ansible_collections.meshlab.envoy.plugins.module_utils._common import tls
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.arguments import (
+    HEADER_NAME,
+    bytes_pattern,
+    choice,
+    header_name,
+    header_value,
+    integer,
+    mapping,
+    number,
+    optional,
+    pattern,
+    scalar_text,
+    sequence,
+    shown,
+    text,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import ArgumentError
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.client_tls import parse_alpn
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.expectations import parse_expectations
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.pod_targets import (
+    access_for,
+    parse_pod_targets,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.target import Target, parse_url
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.traffic_spec import (
+    CONNECTIONS,
+    DEFAULT_HOST_HEADER,
+    DEFAULT_HOST_LINE,
+    DEFAULT_TIMEOUT,
+    HEADER_KEYS,
+    KEYS,
+    MAX_CONCURRENCY,
+    MAX_DURATION,
+    MAX_REQUESTS,
+    MAX_TIMEOUT,
+    REQUEST_KEYS,
+    STREAM_KEYS,
+    TLS_KEYS,
+    ClientCertificate,
+    Traffic,
+)
+
+if TYPE_CHECKING:
+    from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.pod_access import PodAccess
+
+# Headers that other keys set.
+_SET_BY = {
+    "host": "host",
+    "connection": "connections",
+    "content-length": "body",
+    "transfer-encoding": "body",
+}
+
+
+def parse_traffic(
+    entries: Sequence[Mapping[str, Any]], cluster: Mapping[str, Any] | PodAccess | None = None
+) -> list[Traffic]:
+    """Return traffic from plain data.
+
+    Args:
+        entries: One dictionary for each traffic, with the options of the module http_traffic. A value of None counts as left out.
+        cluster: How to connect to the cluster of traffic to pods: the option `cluster`, or an access that exists already.
+
+    Raises:
+        ArgumentError: An entry cannot be sent; the text names its key and says what to do.
+
+    Example:
+        >>> [traffic] = parse_traffic([{"url": "http://127.0.0.1:8080/", "requests": 20}])
+        >>> traffic.requests, traffic.method
+        (20, 'GET')
+    """
+    sequence(entries, "traffic", "dictionaries")
+    access = access_for(entries, cluster)
+    return [_traffic(entry, f"traffic[{position}]", access) for position, entry in enumerate(entries)]
+
+
+def _traffic(entry: Any, where: str, access: PodAccess | None) -> Traffic:
+    data = mapping(entry, where, KEYS)
+    url = text(data, "url", where)
+    if not url:
+        raise ArgumentError(
+            f"{where}.url", "a value is missing. Set an address, for example http://127.0.0.1:8080/."
+        )
+    target = parse_url(url, f"{where}.url")
+    _check_keys_of_scheme(data, target, where)
+    duration = optional(data, "duration", where, number, above=0, most=MAX_DURATION)
+    _check_combinations(data, where)
+    requests = optional(data, "requests", where, integer, least=1, most=MAX_REQUESTS)
+    body = text(data, "body", where).encode()
+    host_header, host_body = _host_from(data, target, where)
+    return Traffic(
+        name=text(data, "name", where) or url,
+        url=url,
+        target=target,
+        requests=None if duration is not None else requests or 1,
+        concurrency=optional(data, "concurrency", where, integer, least=1, most=MAX_CONCURRENCY) or 1,
+        reuse=choice(data, "connections", where, CONNECTIONS, "reuse") == "reuse",
+        method=_method(data, where, "POST" if body else "GET"),
+        headers=_headers(data, where),
+        host=optional(data, "host", where, header_value),
+        body=body,
+        timeout=optional(data, "timeout", where, number, above=0, most=MAX_TIMEOUT) or DEFAULT_TIMEOUT,
+        rate=optional(data, "rate", where, number, above=0, most=MAX_REQUESTS),
+        duration=duration,
+        while_file=optional(data, "while_file", where, scalar_text),
+        ca=optional(data, "ca", where, scalar_text),
+        client_certificate=_client_certificate(data, where),
+        server_name=optional(data, "server_name", where, scalar_text),
+        pods=parse_pod_targets(data, target.scheme, target.port, where, access),
+        within=optional(data, "within", where, number, above=0, most=MAX_DURATION),
+        tls_version=choice(data, "tls_version", where, tls.VERSIONS) if "tls_version" in data else None,
+        ciphers=optional(data, "ciphers", where, scalar_text),
+        alpn=parse_alpn(data, where, target.http or target.websocket) if target.tls else (),
+        payload=text(data, "payload", where).encode(),
+        reply=optional(data, "reply", where, bytes_pattern),
+        host_header=host_header,
+        host_body=host_body,
+        expect=parse_expectations(data.get("expect", ()), f"{where}.expect"),
+    )
+
+
+def _check_keys_of_scheme(data: Mapping[str, Any], target: Target, where: str) -> None:
+    unsupported: list[tuple[str, str]] = []
+    if target.http:
+        unsupported += [(key, "ws, wss, tcp, tls and udp. Use body instead.") for key in STREAM_KEYS]
+    else:
+        unsupported += [(key, "http and https. Use payload instead.") for key in REQUEST_KEYS]
+    if not target.http and not target.websocket:
+        unsupported += [(key, "http, https, ws and wss. Use payload instead.") for key in HEADER_KEYS]
+    if not target.tls:
+        unsupported += [
+            (key, "https, wss and tls. Use one of these schemes, or leave it out.") for key in TLS_KEYS
+        ]
+    for key, schemes in unsupported:
+        if key in data:
+            raise ArgumentError(
+                f"{where}.{key}", f"the url has scheme {target.scheme}, but {key} is for {schemes}"
+            )
+
+
+def _check_combinations(data: Mapping[str, Any], where: str) -> None:
+    for key, other in (("requests", "duration"), ("within", "while_file")):
+        if key in data and other in data:
+            raise ArgumentError(where, f"{key} and {other} exclude each other. Set only one of them.")
+    if "while_file" in data and "duration" not in data:
+        raise ArgumentError(
+            f"{where}.while_file", "it extends duration, which is missing. Set duration, too."
+        )
+
+
+def _host_from(
+    data: Mapping[str, Any], target: Target, where: str
+) -> tuple[str | None, re.Pattern[str] | None]:
+    """Return the header, or the pattern for the body, that contains the name of the answering host."""
+    if "host_from" not in data:
+        return (DEFAULT_HOST_HEADER, None) if target.http else (None, re.compile(DEFAULT_HOST_LINE))
+    where = f"{where}.host_from"
+    source = mapping(data["host_from"], where, ("header", "body"))
+    if len(source) != 1:
+        raise ArgumentError(where, "set either header, the name of a header, or body, a regular expression.")
+    if "body" in source:
+        return None, pattern(source["body"], f"{where}.body")
+    if not target.http and not target.websocket:
+        raise ArgumentError(
+            f"{where}.header",
+            f"the url has scheme {target.scheme}, which has no headers. Use body, a regular expression.",
+        )
+    return header_name(source["header"], f"{where}.header"), None
+
+
+def _client_certificate(data: Mapping[str, Any], where: str) -> ClientCertificate | None:
+    if "client_certificate" not in data:
+        return None
+    where = f"{where}.client_certificate"
+    pair = mapping(data["client_certificate"], where, ("certificate", "key"))
+    if len(pair) != 2:
+        raise ArgumentError(where, "certificate or key is missing. Set both, each a path.")
+    return ClientCertificate(text(pair, "certificate", where), text(pair, "key", where))
+
+
+def _method(data: Mapping[str, Any], where: str, default: str) -> str:
+    method = text(data, "method", where) or default
+    if not HEADER_NAME.fullmatch(method) or method.upper() == "CONNECT":
+        raise ArgumentError(
+            f"{where}.method",
+            f"{shown(method)} cannot be sent. Use GET, POST, HEAD or another method but CONNECT.",
+        )
+    return method.upper()
+
+
+def _headers(data: Mapping[str, Any], where: str) -> tuple[tuple[str, str], ...]:
+    where = f"{where}.headers"
+    headers: list[tuple[str, str]] = []
+    entries = data.get("headers", {})
+    mapping(entries, where)
+    for key, value in entries.items():
+        name = header_name(str(key), where)
+        if name in _SET_BY:
+            raise ArgumentError(
+                f"{where}.{key}", f"this header follows from {_SET_BY[name]}. Use that key instead."
+            )
+        headers.append((name, header_value(value, f"{where}.{key}")))
+    return tuple(headers)

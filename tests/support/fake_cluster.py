@@ -1,7 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A cluster that is a dictionary, for what a real one does not do on demand: keep what was deleted, or refuse one request of many."""
+"""A cluster in memory with the methods of `cluster_client.Cluster`. It can keep deleted objects, and fail single requests."""
 
 from __future__ import annotations
 
@@ -11,64 +11,69 @@ from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.cluster_client import ApplyResult
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.errors import ClusterError
-from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.object_diff import key_of
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.object_diff import object_key
 
 Object = dict[str, Any]
 
 
 class FakeCluster:
-    """Has `things`, and takes its time over those in `lingers`: so many lists until one that was deleted is gone.
+    """A cluster in memory.
 
-    `refuses` says which requests fail, by verb and kind: `{"patch Pod": error}`; `asked` has all of them.
+    Attributes:
+        objects: The objects by kind and name.
+        lingering: How many lists a deleted object stays in before it is gone, by kind and name.
+        errors: Errors of requests, by verb and kind: `{"patch Pod": error}`. The verb of a dry run begins with `dry-run`.
+        requests: All requests so far, by verb and kind.
+        log: The lines that `logs` returns.
     """
 
     namespace, server = "demo", "https://cluster:6443"
 
-    def __init__(self, *things: Object) -> None:
+    def __init__(self, *objects: Object) -> None:
         self._uids = itertools.count(1)
-        self.things: dict[tuple[str, str], Object] = {}
-        self.lingers: dict[tuple[str, str], int] = {}
-        self.refuses: dict[str, ClusterError] = {}
-        self.asked: list[str] = []
+        self.objects: dict[tuple[str, str], Object] = {}
+        self.lingering: dict[tuple[str, str], int] = {}
+        self.errors: dict[str, ClusterError] = {}
+        self.requests: list[str] = []
         self.log: list[str] = []
-        for one in things:
-            self._put(one)
+        for one in objects:
+            self._store(one)
 
     def list(self, kind: str, selector: str = "", *, fields: str = "") -> list[Object]:
-        self._ask("list", kind)
-        return [one for key, one in self._now() if key[0] == kind and _selected(one, selector)]
+        self._request("list", kind)
+        return [one for key, one in self._current() if key[0] == kind and _is_selected(one, selector)]
 
     def get(self, kind: str, name: str) -> Object | None:
-        self._ask("get", kind)
+        self._request("get", kind)
         if kind == "Namespace":
             return {"metadata": {"name": name}}
-        return self.things.get((kind, name))
+        return self.objects.get((kind, name))
 
     def apply(self, thing: Mapping[str, Any], dry_run: bool = False) -> ApplyResult:
-        self._ask("try" if dry_run else "apply", thing["kind"])
+        self._request("dry-run apply" if dry_run else "apply", thing["kind"])
         if dry_run:
-            there = self.things.get(key_of(thing), {"metadata": {}})
-            return ApplyResult({**thing, "metadata": {**there["metadata"], **thing["metadata"]}})
-        return ApplyResult(self._put(dict(thing)))
+            existing = self.objects.get(object_key(thing), {"metadata": {}})
+            return ApplyResult({**thing, "metadata": {**existing["metadata"], **thing["metadata"]}})
+        return ApplyResult(self._store(dict(thing)))
 
     def take_over(self, kind: str, name: str) -> None:
-        self._ask("take over", kind)
+        self._request("take over", kind)
 
     def patch(self, kind: str, name: str, merge: Mapping[str, Any], dry_run: bool = False) -> Object:
-        self._ask("try patch" if dry_run else "patch", kind)
-        return self.things[kind, name]
+        self._request("dry-run patch" if dry_run else "patch", kind)
+        return self.objects[kind, name]
 
     def delete(self, kind: str, name: str, *, dry_run: bool = False, **options: Any) -> bool:
-        self._ask("try delete" if dry_run else "delete", kind)
-        there = self.things.get((kind, name))
-        if there and options.get("grace") == 0:
-            del self.things[kind, name]
-        elif there and not dry_run:
-            there["metadata"]["deletionTimestamp"] = "2026-11-26T12:00:00Z"
-        return bool(there)
+        self._request("dry-run delete" if dry_run else "delete", kind)
+        existing = self.objects.get((kind, name))
+        if existing and options.get("grace") == 0:
+            del self.objects[kind, name]
+        elif existing and not dry_run:
+            existing["metadata"]["deletionTimestamp"] = "2026-11-26T12:00:00Z"
+        return bool(existing)
 
     def logs(self, pod: str, container: str = "", *, previous: bool = False, lines: int = 20) -> list[str]:
-        self._ask("logs", "Pod")
+        self._request("logs", "Pod")
         return self.log
 
     def version(self) -> tuple[int, int]:
@@ -77,32 +82,29 @@ class FakeCluster:
     def close(self) -> None:
         pass
 
-    def _ask(self, verb: str, kind: str) -> None:
-        self.asked.append(f"{verb} {kind}")
-        if error := self.refuses.get(f"{verb} {kind}"):
+    def _request(self, verb: str, kind: str) -> None:
+        self.requests.append(f"{verb} {kind}")
+        if error := self.errors.get(f"{verb} {kind}"):
             raise error
 
-    def _now(self) -> list[tuple[tuple[str, str], Object]]:
-        for key, one in [*self.things.items()]:
+    def _current(self) -> list[tuple[tuple[str, str], Object]]:
+        for key, one in [*self.objects.items()]:
             if "deletionTimestamp" in one["metadata"]:
-                if not self.lingers.get(key, 0):
-                    del self.things[key]
+                if not self.lingering.get(key, 0):
+                    del self.objects[key]
                 else:
-                    self.lingers[key] -= 1
-        return [*self.things.items()]
+                    self.lingering[key] -= 1
+        return [*self.objects.items()]
 
-    def _put(self, thing: Object) -> Object:
-        key = key_of(thing)
-        before = self.things.get(
-            key, {"metadata": {"uid": f"uid-{next(self._uids)}", "resourceVersion": "1"}}
-        )
-        self.things[key] = {**thing, "metadata": {**before["metadata"], **thing["metadata"]}}
-        return self.things[key]
+    def _store(self, thing: Object) -> Object:
+        key = object_key(thing)
+        new = {"metadata": {"uid": f"uid-{next(self._uids)}", "resourceVersion": "1"}}
+        existing = self.objects.get(key, new)
+        self.objects[key] = {**thing, "metadata": {**existing["metadata"], **thing["metadata"]}}
+        return self.objects[key]
 
 
-def _selected(thing: Mapping[str, Any], selector: str) -> bool:
+def _is_selected(thing: Mapping[str, Any], selector: str) -> bool:
     labels = thing["metadata"].get("labels") or {}
-    return all(
-        labels.get(key) == value
-        for key, _is, value in (one.partition("=") for one in selector.split(",") if one)
-    )
+    pairs = (one.partition("=") for one in selector.split(",") if one)
+    return all(labels.get(key) == value for key, _equals, value in pairs)

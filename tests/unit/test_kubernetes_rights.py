@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.resource_kinds import kind_of
-from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.deploy import KINDS
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.deployed_objects import KINDS
 
 ROOT = Path(__file__).resolve().parents[2]
 

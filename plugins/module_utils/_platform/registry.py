@@ -42,9 +42,17 @@ def _kubernetes() -> type[Deployer]:
     return KubernetesDeployer
 
 
+def _openshift() -> type[Deployer]:
+    from ansible_collections.meshlab.envoy.plugins.module_utils._platform.openshift.deploy import (
+        OpenShiftDeployer,
+    )
+
+    return OpenShiftDeployer
+
+
 DEPLOYERS: dict[str, Callable[[], type[Deployer]]] = {
     "local": _local,
     "docker": _docker,
     "kubernetes": _kubernetes,
-    "openshift": _kubernetes,
+    "openshift": _openshift,
 }

@@ -18,7 +18,9 @@ from deployment import Deployment
 from kubernetes_support import altered, ask, asked_meanwhile, edge_address
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.cluster_client import Cluster
-from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.live_config import PodAdmin
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.live_config.pod_admin import (
+    PodAdmin,
+)
 
 # The port of a sidecar that a demo says nothing of.
 INGRESS = 10000

@@ -1,8 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""Has the API server try all of a change before any of it is made: missing rights, Pod Security, quotas and names that others have."""
+"""Dry runs of all requests of a deployment before the first change: missing permissions, Pod Security, quotas, and names in use."""
 
 from __future__ import annotations
 
@@ -10,128 +9,164 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.thread_pool import map_to_dict
+from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.api_server import KubernetesObject
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.cluster_client import Cluster
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.errors import ClusterError
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer import PlatformRefused
-from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes import (
-    object_diff as objects,
-)
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.errors import (
-    NoNamespace,
+    NamespaceMissing,
     refusal,
     sentence,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.manifests import (
-    object_names as labels,
+    object_names,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.object_changes import (
+    sample_pod,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.object_diff import (
+    ObjectKey,
+    is_subset,
+    pod_template,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.pod_volumes import REFRESHED
 
-Object = dict[str, Any]
-Key = tuple[str, str]
-
-TOUCH = {"metadata": {"annotations": {objects.SYNCED: "tried"}}}
+REFRESH = {"metadata": {"annotations": {REFRESHED: "dry-run"}}}
 
 
-class Rehearsal:
-    """One change of the demo that `selector` finds; `there` is what it has, `called` says what the demo calls a Deployment."""
+class DryRun:
+    """The dry runs of one deployment or of one teardown."""
 
     def __init__(
         self,
         cluster: Cluster,
         selector: str,
-        there: Mapping[Key, Object],
-        called: Callable[[Mapping[str, Any]], str],
+        existing: Mapping[ObjectKey, KubernetesObject],
+        group_of: Callable[[Mapping[str, Any]], str],
+        tool: str = "kubectl",
     ) -> None:
-        self._cluster, self._selector = cluster, selector
-        self._there, self._called = there, called
+        """Keep what the dry runs need.
 
-    def hold(
-        self, applied: Mapping[Key, Object], removed: Iterable[Key] = (), touched: Iterable[Key] = ()
-    ) -> dict[Key, Object]:
-        """Return what the API server would make of each of `applied`. Raises PlatformRefused, with all that it would refuse.
-
-        `removed` are deleted, `touched` are pods that the kubelet is to look at: of these it is tried whether this user may.
+        Args:
+            cluster: The cluster.
+            selector: The label selector of the demo's objects.
+            existing: The demo's objects in the cluster.
+            group_of: Returns the name that the demo has for a Deployment.
+            tool: The command that messages name: kubectl or oc.
         """
-        things = {**applied, **self._samples(applied)}
-        steps = [
+        self._cluster, self._selector, self._tool = cluster, selector, tool
+        self._existing, self._group_of = existing, group_of
+
+    def run(
+        self,
+        applied: Mapping[ObjectKey, KubernetesObject],
+        deleted: Iterable[ObjectKey] = (),
+        refreshed: Iterable[ObjectKey] = (),
+    ) -> dict[ObjectKey, KubernetesObject]:
+        """Return the objects that an apply would result in.
+
+        Args:
+            applied: The objects to apply. Of each changed Deployment a pod is applied, too.
+            deleted: The objects to delete.
+            refreshed: The pods to annotate, as `refresh_volumes` does.
+
+        Raises:
+            PlatformRefused: The API server would reject a request; the message names all such requests.
+        """
+        things = {**applied, **self._sample_pods(applied)}
+        requests = [
             *(("apply", key) for key in things),
-            *(("delete", key) for key in removed),
-            *(("touch", key) for key in touched),
+            *(("delete", key) for key in deleted),
+            *(("refresh", key) for key in refreshed),
         ]
 
-        def attempt(step: tuple[str, Key]) -> Object | ClusterError:
-            verb, (kind, name) = step
+        def send(request: tuple[str, ObjectKey]) -> KubernetesObject | ClusterError:
+            verb, (kind, name) = request
             try:
                 if verb == "apply":
                     return self._cluster.apply(things[kind, name], dry_run=True).object
                 if verb == "delete":
                     self._cluster.delete(kind, name, dry_run=True)
                 else:
-                    self._cluster.patch(kind, name, TOUCH, dry_run=True)
+                    self._cluster.patch(kind, name, REFRESH, dry_run=True)
             except ClusterError as error:
                 return error
             return {}
 
-        said: dict[str, None] = {}
-        would_be: dict[Key, Object] = {}
-        for (verb, key), answer in map_to_dict(attempt, steps).items():
-            if isinstance(answer, ClusterError):
-                if why := self._why_not(verb, key, answer, things):
-                    said[why] = None
+        problems: dict[str, None] = {}  # a set in the order of the requests
+        results: dict[ObjectKey, KubernetesObject] = {}
+        for (verb, key), result in map_to_dict(send, requests).items():
+            if isinstance(result, ClusterError):
+                if problem := self._problem(verb, key, result, things):
+                    problems[problem] = None
             elif verb == "apply" and key in applied:
-                # What is only tried gets no version of its own.
-                if key not in self._there and answer["metadata"].get("resourceVersion"):
-                    said[self._somebody_elses(key)] = None
-                would_be[key] = answer
-        if said:
-            raise PlatformRefused("; ".join(said))
-        return would_be
+                # An object that the dry run would create has no resourceVersion.
+                if key not in self._existing and result["metadata"].get("resourceVersion"):
+                    problems[self._name_in_use(key)] = None
+                results[key] = result
+        if problems:
+            raise PlatformRefused(" ".join(problems))
+        return results
 
-    def _samples(self, applied: Mapping[Key, Object]) -> dict[Key, Object]:
-        """Return a pod as each Deployment would make new ones, by the Deployment's name."""
-        deployments = {name: one for (kind, name), one in applied.items() if kind == "Deployment"}
+    def _sample_pods(
+        self, applied: Mapping[ObjectKey, KubernetesObject]
+    ) -> dict[ObjectKey, KubernetesObject]:
+        """Return a pod of each Deployment that would create new pods, by the Deployment's name."""
+        deployments = {name: thing for (kind, name), thing in applied.items() if kind == "Deployment"}
         return {
-            ("Pod", name): objects.sample_pod(one)
-            for name, one in deployments.items()
-            if not objects.is_as_wanted(
-                objects.template_of(one), objects.template_of(self._there.get(("Deployment", name)))
-            )
+            ("Pod", name): sample_pod(thing)
+            for name, thing in deployments.items()
+            if not is_subset(pod_template(thing), pod_template(self._existing.get(("Deployment", name))))
         }
 
-    def _why_not(self, verb: str, key: Key, error: ClusterError, things: Mapping[Key, Object]) -> str:
-        """Return why a step would be refused, '' where that stands in nobody's way. Raises PlatformRefused for what concerns all steps."""
+    def _problem(
+        self, verb: str, key: ObjectKey, error: ClusterError, things: Mapping[ObjectKey, KubernetesObject]
+    ) -> str:
+        """Return the sentences about a request that would fail; empty if the failure has no consequence.
+
+        Raises:
+            PlatformRefused: The failure concerns all requests.
+        """
         if error.reason not in ("forbidden", "invalid", "conflict", "not_found"):
             raise refusal(error)
         if verb != "apply":
             return sentence(error.message) if error.reason == "forbidden" else ""
         if key[0] == "Pod":
-            if _says_nothing_of_pods(error):
+            if _is_about_the_user(error):
                 return ""
-            said = error.message.partition(": ")[2]
-            return f"{self._called(things['Deployment', key[1]])}: the cluster would refuse its pods: {said}"
+            reason = error.message.partition(": ")[2].rstrip(".")
+            group = self._group_of(things["Deployment", key[1]])
+            return (
+                f"{group}: the cluster rejects its pods: {reason}. Change the demo or the namespace's rules."
+            )
         if error.reason == "not_found" and "namespace" in error.message:
-            raise NoNamespace(sentence(error.message))
+            raise NamespaceMissing(sentence(error.message))
         if error.reason == "not_found":
-            return f"This cluster has no {key[0]}, which {key[1]} is: install what brings it, or do without"
+            return f"{key[0]} {key[1]}: the cluster does not support {key[0]}. Install its API, or do not use it."
         return sentence(error.message)
 
-    def _somebody_elses(self, key: Key) -> str:
-        try:
-            there = self._cluster.get(*key) or {"metadata": {}}
-        except ClusterError as error:
-            return f"{key[0]} {key[1]} is there already, and whose it is cannot be seen: {error}"
-        demo = (there["metadata"].get("labels") or {}).get(labels.DEMO)
-        whose = f"is of the demo {demo}" if demo else "is not of any demo"
+    def _name_in_use(self, key: ObjectKey) -> str:
+        kind, name = key
         namespace = self._cluster.namespace
-        own = ""
+        try:
+            existing = self._cluster.get(*key) or {"metadata": {}}
+        except ClusterError as error:
+            return f"{kind} {name} exists, and its labels cannot be read: {sentence(error.message)}"
+        demo = (existing["metadata"].get("labels") or {}).get(object_names.DEMO)
+        owner = f"belongs to demo {demo}" if demo else "belongs to no demo"
+        adopt = ""
         if not demo:
-            command = f"kubectl --namespace {namespace} label {key[0].lower()} {key[1]} {self._selector}"
-            own = f"; if it is this demo's own, say so: {command}"
+            command = f"{self._tool} --namespace {namespace} label {kind.lower()} {name} {self._selector}"
+            adopt = f" If it belongs to this demo, label it: {command}."
         return (
-            f"{key[0]} {key[1]} in namespace {namespace} {whose}: remove it, choose another namespace,"
-            f" or give this demo another name{own}"
+            f"{kind} {name} in namespace {namespace} {owner}."
+            f" Remove it, use another namespace, or rename this demo.{adopt}"
         )
 
 
-def _says_nothing_of_pods(error: ClusterError) -> bool:
-    """Whether a pod was not let in for who asks, or for what is there only later: a Deployment's pods are made by another."""
+def _is_about_the_user(error: ClusterError) -> bool:
+    """Return whether a pod was rejected because of this user, or of an object that is created later.
+
+    The pods of a Deployment are created by a controller of the cluster, with its own permissions.
+    """
     return error.reason in ("forbidden", "conflict", "not_found") or "service account" in error.message

@@ -1,8 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""What a cluster said, as a platform's refusal. Pure."""
+"""A cluster's errors as refusals of the platform."""
 
 from __future__ import annotations
 
@@ -13,18 +12,24 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer i
 )
 
 
-class NoNamespace(PlatformUnavailable):
-    """The namespace is not there, or not yet."""
+class NamespaceMissing(PlatformUnavailable):
+    """The namespace does not exist, or not yet."""
 
 
 def refusal(error: ClusterError) -> PlatformRefused:
-    """Return what keeps this user from the cluster as a refusal, where the cluster is not there as one that check mode lets pass."""
-    if error.reason in ("no_cluster", "timeout", "server"):
-        return PlatformUnavailable(sentence(error.message))
-    return PlatformRefused(sentence(error.message))
+    """Return the refusal for an error; PlatformUnavailable, which check mode tolerates, if there is no cluster that answers."""
+    kind = PlatformUnavailable if error.reason in ("no_cluster", "timeout", "server") else PlatformRefused
+    return kind(sentence(error.message))
 
 
-def sentence(words: str) -> str:
-    """Return words as the start of a sentence, without the end that is added to it. A name stays as it is."""
-    first = words.partition(" ")[0]
-    return (words if not first.isalpha() else words[:1].upper() + words[1:]).rstrip(". ")
+def sentence(text: str) -> str:
+    """Return a text as a sentence: with a capital, unless it begins with a name, and with a full stop.
+
+    Example:
+        >>> sentence("ci is forbidden to list pods")
+        'Ci is forbidden to list pods.'
+        >>> sentence("system:ci is forbidden to list pods.")
+        'system:ci is forbidden to list pods.'
+    """
+    first = text.partition(" ")[0]
+    return (text[:1].upper() + text[1:] if first.isalpha() else text).rstrip(". ") + "."

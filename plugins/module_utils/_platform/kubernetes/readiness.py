@@ -1,140 +1,157 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""Waits until rollouts are done, and tells what became of those that are not."""
+"""The wait for rollouts, and the reports about Deployments that are not ready."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.thread_pool import map_to_dict
+from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.api_server import KubernetesObject
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.cluster_client import Cluster
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.errors import ClusterError
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer import (
     LAST_LINES,
     PlatformFailed,
+    as_sentence,
     with_last_lines,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.rollout import (
-    Rollout,
-    judge,
-    still_serving,
+    RolloutStatus,
+    rollout_status,
+    serving_previous_pods,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.readiness_loop import (
+    Status,
+    StatusUnknown,
+    wait_until_ready,
 )
 
-Object = dict[str, Any]
-FIRST, LONGEST = 0.1, 0.25  # seconds between two looks
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 0.25  # seconds between two requests for the status
+MAX_EVENT = 300  # characters of an event's text
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What the API server says of a demo's Deployments, at one moment."""
+class RolloutObjects:
+    """The Deployments of a demo, with their ReplicaSets and pods, at one moment."""
 
-    deployments: list[Object]
-    replica_sets: list[Object]
-    pods: list[Object]
-
-
-def look(cluster: Cluster, selector: str) -> Seen:
-    """Ask for all of them, side by side. Raises ClusterError."""
-    kinds = ("Deployment", "ReplicaSet", "Pod")
-    return Seen(*map_to_dict(lambda kind: cluster.list(kind, selector), kinds).values())
+    deployments: Sequence[KubernetesObject] = ()
+    replica_sets: Sequence[KubernetesObject] = ()
+    pods: Sequence[KubernetesObject] = ()
 
 
-class Readiness:
-    """Waits for Deployments by name; `called` is what each is called in messages."""
+def list_rollout_objects(cluster: Cluster, selector: str) -> RolloutObjects:
+    """Return the objects that a label selector finds. Raises ClusterError."""
+    found = map_to_dict(lambda kind: cluster.list(kind, selector), ("Deployment", "ReplicaSet", "Pod"))
+    return RolloutObjects(found["Deployment"], found["ReplicaSet"], found["Pod"])
 
-    def __init__(self, cluster: Cluster, selector: str, called: Mapping[str, str]) -> None:
-        self._cluster, self._selector, self._called = cluster, selector, called
 
-    def wait(self, timeout: float, seen: Seen | None = None) -> None:
-        """Return when all are ready. Raises PlatformFailed for those that cannot get ready, or do not in time.
+def wait_for_rollouts(
+    cluster: Cluster,
+    selector: str,
+    groups: Mapping[str, str],
+    timeout: float,
+    *,
+    known: RolloutObjects | None = None,
+    tool: str = "kubectl",
+) -> None:
+    """Return when Deployments are ready.
 
-        `seen` is what there is, where that was just asked.
-        """
-        deadline = time.monotonic() + timeout
-        pause = FIRST
-        trouble: ClusterError | None = None
-        while True:
-            try:
-                seen, trouble = seen or look(self._cluster, self._selector), None
-            except ClusterError as error:
-                # An API server that is away for a moment is asked again.
-                trouble = error
-                if error.reason in ("forbidden", "unauthorized"):
-                    raise PlatformFailed(f"What became of the pods is not known: {error}") from None
-            late = time.monotonic() >= deadline
-            if seen and not trouble:
-                rollouts = self._judged(seen)
-                if broken := {name: one for name, one in rollouts.items() if one.state == "broken"}:
-                    raise PlatformFailed(
-                        "\n".join(self._told(name, one, one.words, seen) for name, one in broken.items())
-                    )
-                pending = {name: one for name, one in rollouts.items() if one.state == "waiting"}
-                if not pending:
-                    return
-                if late:
-                    raise PlatformFailed(
-                        "\n".join(
-                            self._told(name, one, self._late(one, timeout), seen)
-                            for name, one in pending.items()
-                        )
-                    )
-            elif late:
-                raise PlatformFailed(f"Whether pods are ready is not known after {timeout:g} s: {trouble}")
-            time.sleep(min(pause, max(0.0, deadline - time.monotonic())))
-            pause = min(pause * 1.5, LONGEST)
-            seen = None
+    Args:
+        cluster: The cluster.
+        selector: The label selector of the demo's objects.
+        groups: The name that the demo has for each Deployment, by the Deployment's name.
+        timeout: Seconds until the deadline.
+        known: The objects, where they were listed just before; they replace the first request.
+        tool: The command that reports name: kubectl or oc.
 
-    def _judged(self, seen: Seen) -> dict[str, Rollout]:
-        there = {str(one["metadata"]["name"]): one for one in seen.deployments}
-        gone = Rollout("broken", "its Deployment is gone; somebody removed it: run again")
+    Raises:
+        PlatformFailed: A Deployment cannot become ready, or is not ready in time; one report for each.
+    """
+    source = _Rollouts(cluster, selector, groups, known, tool)
+    wait_until_ready(source, groups, timeout, first_pause=FIRST_PAUSE, longest_pause=LONGEST_PAUSE)
+
+
+class _Rollouts:
+    """The Deployments as a source of the readiness loop; see `readiness_loop.ReadinessSource`."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        selector: str,
+        groups: Mapping[str, str],
+        known: RolloutObjects | None,
+        tool: str,
+    ) -> None:
+        self._cluster, self._selector, self._groups, self._tool = cluster, selector, groups, tool
+        self._known = known
+        self._objects = RolloutObjects()
+
+    def statuses(self, pending: Sequence[str], seconds_left: float) -> Mapping[str, Status]:  # noqa: ARG002
+        """Return the status of all Deployments: one that was ready can lose its pods again."""
+        try:
+            self._objects = self._known or list_rollout_objects(self._cluster, self._selector)
+        except ClusterError as error:
+            if error.reason in ("forbidden", "unauthorized"):
+                raise PlatformFailed(as_sentence(f"The status of the pods cannot be read: {error}")) from None
+            raise StatusUnknown(str(error)) from None
+        self._known = None
+        deployments = {str(one["metadata"]["name"]): one for one in self._objects.deployments}
+        missing = RolloutStatus("failed", "its Deployment was removed during this run. Run again")
         return {
-            name: judge(there[name], seen.replica_sets, seen.pods) if name in there else gone
-            for name in self._called
+            name: rollout_status(deployments[name], self._objects.replica_sets, self._objects.pods)
+            if name in deployments
+            else missing
+            for name in self._groups
         }
 
-    def _late(self, rollout: Rollout, timeout: float) -> str:
-        event = self._last_event(rollout.pod) if rollout.pod else ""
-        return f"is not ready after {timeout:g} s: {rollout.words}{f' ({event})' if event else ''}"
+    def report(self, workload: str, status: Status, problem: str) -> str:
+        """Return the report about one Deployment: the problem, the last event, and the last lines of the log."""
+        separator = " " if status.state == "waiting" else ": "
+        text = f"{self._groups[workload]}{separator}{problem}"
+        if not isinstance(status, RolloutStatus):
+            return as_sentence(text)
+        event = self._last_event(status.pod) if status.pod and status.state == "waiting" else ""
+        text += f" ({event})" if event else ""
+        serving = self._serving_previous_pods(workload)
+        text += f". {serving} of its previous pods still serve" if serving else ""
+        if not status.container:
+            return as_sentence(text)
+        options = f" --container {status.container}{' --previous' if status.previous else ''}"
+        command = f"{self._tool} --namespace {self._cluster.namespace} logs {status.pod}{options}"
+        return with_last_lines(text, self._log(status), command)
 
-    def _told(self, name: str, rollout: Rollout, words: str, seen: Seen) -> str:
-        deployment = next((one for one in seen.deployments if one["metadata"]["name"] == name), None)
-        serving = still_serving(deployment, seen.replica_sets) if deployment else 0
-        kept = f"; {serving} of its pods of before keep serving" if serving else ""
-        between = " " if rollout.state == "waiting" else ": "
-        what = f"{self._called[name]}{between}{words}{kept}"
-        if not rollout.container:
-            return what
-        flags = f" --container {rollout.container}{' --previous' if rollout.previous else ''}"
-        where = f"kubectl --namespace {self._cluster.namespace} logs {rollout.pod}{flags}"
-        return with_last_lines(what, self._log(rollout), where)
+    def _serving_previous_pods(self, name: str) -> int:
+        for deployment in self._objects.deployments:
+            if deployment["metadata"]["name"] == name:
+                return serving_previous_pods(deployment, self._objects.replica_sets)
+        return 0
 
-    def _log(self, rollout: Rollout) -> list[str]:
-        for previous in dict.fromkeys((rollout.previous, False)):
+    def _log(self, status: RolloutStatus) -> list[str]:
+        for previous in dict.fromkeys((status.previous, False)):
             try:
-                return self._cluster.logs(rollout.pod, rollout.container, previous=previous, lines=LAST_LINES)
+                return self._cluster.logs(status.pod, status.container, previous=previous, lines=LAST_LINES)
             except ClusterError:
                 continue
         return []
 
     def _last_event(self, pod: str) -> str:
-        """Return what the cluster last said of a pod: what it pulls, which probe fails, which volume is not there."""
+        """Return the text of a pod's last event (image pulls, probes, volumes), of the last warning if there is one."""
         try:
             events = self._cluster.list("Event", fields=f"involvedObject.name={pod}")
         except ClusterError:
             return ""
-        told = [one for one in events if one.get("message")]
-        if not told:
+        events = [event for event in events if event.get("message")]
+        if not events:
             return ""
-        last = max(told, key=lambda one: (one.get("type") == "Warning", _moment(one)))
-        return " ".join(str(last["message"]).split())[:300]
+        last = max(events, key=lambda event: (event.get("type") == "Warning", _time_of(event)))
+        return " ".join(str(last["message"]).split())[:MAX_EVENT]
 
 
-def _moment(event: Mapping[str, Any]) -> str:
+def _time_of(event: Mapping[str, Any]) -> str:
     return str(
         event.get("lastTimestamp")
         or event.get("eventTime")

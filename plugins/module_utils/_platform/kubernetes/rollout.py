@@ -1,238 +1,263 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+"""The status of a Deployment's rollout, from its objects: ready, waiting, or failed. Pure functions.
 
-"""How the rollout of a Deployment goes, from raw objects of the API: it is ready, waits for something, or cannot come true. Pure."""
+The texts that are recognised are those of Kubernetes 1.34.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.pod_status import (
     condition,
     container_statuses,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.readiness_loop import Status
 
 Object = Mapping[str, Any]
-State = Literal["ready", "waiting", "broken"]
 
 REVISION = "deployment.kubernetes.io/revision"
-IMAGE = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError")
-# What a registry or a platform says of an image that no second attempt brings.
-FOR_GOOD = re.compile(
+IMAGE_REASONS = (
+    "ErrImagePull",
+    "ImagePullBackOff",
+    "InvalidImageName",
+    "ErrImageNeverPull",
+    "ImageInspectError",
+)
+# Texts of registries and container runtimes about an image that no further attempt can pull.
+PERMANENT_PULL_ERROR = re.compile(
     r"not found|denied|unauthorized|forbidden|invalid|no basic auth|manifest unknown|not present|x509|no such host|HTTP response to HTTPS",
     re.IGNORECASE,
 )
-CRASHES = "CrashLoopBackOff"
-# Reasons of a container that waits, and that nobody but a person can help.
-STARTS_NEVER = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError")
+CRASH_LOOP = "CrashLoopBackOff"
+# Reasons of a waiting container that only a change of the objects resolves.
+CREATE_REASONS = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError")
+# Reasons of an ended container whose program was never started.
+START_REASONS = ("StartError", "ContainerCannotRun")
 SECURITY = re.compile(r"violates PodSecurity|security context constraint", re.IGNORECASE)
 QUOTA = re.compile(r"exceeded quota|failed quota", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
-class Rollout:
-    """`words` say why it is not ready, and what to do. `pod` and `container` are where more can be read, `previous` before its restart."""
+class RolloutStatus(Status):
+    """The status of a Deployment, with the pod and the container whose log explains it.
 
-    state: State
-    words: str = ""
+    Attributes:
+        pod: The name of the pod; empty if no pod explains the status.
+        container: The name of the container whose log explains the status; empty if no log does.
+        previous: Whether the log is that of the container before its last restart.
+    """
+
     pod: str = ""
     container: str = ""
     previous: bool = False
 
 
-READY = Rollout("ready")
+READY = RolloutStatus("ready")
 
 
-def judge(deployment: Object, replica_sets: Iterable[Object], pods: Iterable[Object]) -> Rollout:
-    """Return how the rollout goes; `replica_sets` and `pods` may be those of others too.
+def rollout_status(
+    deployment: Object, replica_sets: Iterable[Object], pods: Iterable[Object]
+) -> RolloutStatus:
+    """Return the status of a rollout.
 
-    A pod of an earlier version counts for nothing: it may have been broken before, and goes when the new ones serve.
+    Pods of an earlier revision do not count: they may have failed before, and are deleted when the new pods are ready.
+
+    Args:
+        deployment: The Deployment.
+        replica_sets: ReplicaSets, which may include those of other Deployments.
+        pods: Pods, which may include those of other Deployments.
     """
     spec, status = deployment["spec"], deployment.get("status", {})
     if status.get("observedGeneration", 0) < deployment["metadata"].get("generation", 1):
-        return Rollout("waiting", "the cluster has not looked at its Deployment yet")
-    wanted = int(spec.get("replicas", 1))
-    counted = {key: int(status.get(key, 0)) for key in ("replicas", "updatedReplicas", "availableReplicas")}
-    if all(one == wanted for one in counted.values()):
+        return _waiting("the cluster has not processed its Deployment yet")
+    replicas = int(spec.get("replicas", 1))
+    counts = {key: int(status.get(key, 0)) for key in ("replicas", "updatedReplicas", "availableReplicas")}
+    if all(count == replicas for count in counts.values()):
         return READY
-    newest = newest_of(deployment, replica_sets)
+    newest = newest_replica_set(deployment, replica_sets)
     if newest is None:
-        return _not_created(deployment) or Rollout("waiting", "its pods are not made yet")
-    found = [look for pod in pods_of(newest, pods) if (look := look_at(pod)).state != "ready"]
-    for state in ("broken", "waiting"):
-        if told := [one for one in found if one.state == state]:
-            # One of them speaks for all; who has more to tell comes first.
-            return max(told, key=lambda one: (bool(one.container), len(one.words)))
-    return _not_created(newest) or _not_created(deployment) or _counting(wanted, counted)
+        return _creation_failure(deployment) or _waiting("its pods are not created yet")
+    found = [status for pod in pods_of(newest, pods) if (status := pod_rollout_status(pod)).state != "ready"]
+    for state in ("failed", "waiting"):
+        if same := [one for one in found if one.state == state]:
+            # One pod stands for all: the one with the most information.
+            return max(same, key=lambda one: (bool(one.container), len(one.reason)))
+    return _creation_failure(newest) or _creation_failure(deployment) or _missing_pods(replicas, counts)
 
 
-def newest_of(deployment: Object, replica_sets: Iterable[Object]) -> Object | None:
-    """Return the ReplicaSet of what the Deployment says now, None where there is none yet."""
+def newest_replica_set(deployment: Object, replica_sets: Iterable[Object]) -> Object | None:
+    """Return the ReplicaSet of a Deployment's current revision; None if it does not exist yet."""
     revision = deployment["metadata"].get("annotations", {}).get(REVISION)
-    own = [one for one in replica_sets if _owned(one, deployment)]
+    owned = [one for one in replica_sets if _is_owned(one, deployment)]
     return next(
-        (one for one in own if one["metadata"].get("annotations", {}).get(REVISION) == revision), None
+        (one for one in owned if one["metadata"].get("annotations", {}).get(REVISION) == revision), None
     )
 
 
 def pods_of(replica_set: Object, pods: Iterable[Object]) -> list[Object]:
-    """Return the pods of a ReplicaSet that are to stay."""
-    return [one for one in pods if _owned(one, replica_set) and not one["metadata"].get("deletionTimestamp")]
+    """Return the pods of a ReplicaSet that do not terminate."""
+    return [
+        pod for pod in pods if _is_owned(pod, replica_set) and not pod["metadata"].get("deletionTimestamp")
+    ]
 
 
-def look_at(pod: Object) -> Rollout:
-    """Return how it goes with one pod."""
+def pod_rollout_status(pod: Object) -> RolloutStatus:
+    """Return the status of one pod of the current revision."""
     name, status = str(pod["metadata"]["name"]), pod.get("status", {})
     if condition(pod, "Ready").get("status") == "True":
         return READY
     if status.get("phase") in ("Failed", "Succeeded"):
-        why = status.get("message") or status.get("reason") or status["phase"]
-        return Rollout("waiting", f"pod {name} has ended ({_line(why)}), and another takes its place", name)
+        reason = _one_line(status.get("message") or status.get("reason") or status["phase"])
+        return _waiting(f"pod {name} has ended ({reason}), and the cluster replaces it", name)
     scheduled = condition(pod, "PodScheduled")
     if scheduled.get("status") == "False":
-        return Rollout("waiting", _unscheduled(name, scheduled), name)
-    looks = [_container(pod, one) for one in container_statuses(pod)]
-    for state in ("broken", "waiting"):
-        for look in looks:
-            if look.state == state:
-                return look
-    return Rollout("waiting", f"pod {name} is {status.get('phase') or 'new'}", name)
+        reason = _one_line(scheduled.get("message") or scheduled.get("reason"))
+        return _waiting(
+            f"no node can run pod {name}: {reason}. Free resources, or lower the pod's requests", name
+        )
+    containers = [_container_status(pod, one) for one in container_statuses(pod)]
+    for state in ("failed", "waiting"):
+        for one in containers:
+            if one.state == state:
+                return one
+    return _waiting(f"pod {name} is {status.get('phase') or 'new'}", name)
 
 
-def is_stuck(pod: Object) -> bool:
-    """Whether the kubelet waits longer and longer before it tries this pod again, so that a new pod is quicker."""
+def is_backing_off(pod: Object) -> bool:
+    """Return whether the kubelet waits longer before each attempt to start this pod, so that a new pod starts sooner."""
     reasons = {one.get("state", {}).get("waiting", {}).get("reason") for one in container_statuses(pod)}
-    return bool(reasons & {CRASHES, *IMAGE, *STARTS_NEVER})
+    return bool(reasons & {CRASH_LOOP, *IMAGE_REASONS, *CREATE_REASONS})
 
 
-def still_serving(deployment: Object, replica_sets: Sequence[Object]) -> int:
-    """Return how many pods of earlier versions serve."""
-    newest = newest_of(deployment, replica_sets)
+def serving_previous_pods(deployment: Object, replica_sets: Sequence[Object]) -> int:
+    """Return the number of available pods of earlier revisions."""
+    newest = newest_replica_set(deployment, replica_sets)
     return sum(
         int(one.get("status", {}).get("availableReplicas", 0))
         for one in replica_sets
-        if _owned(one, deployment) and one is not newest
+        if _is_owned(one, deployment) and one is not newest
     )
 
 
-def _container(pod: Object, status: Object) -> Rollout:
-    """Return how it goes with one container, by its status."""
+def _container_status(pod: Object, status: Object) -> RolloutStatus:
     name, pod_name = str(status["name"]), str(pod["metadata"]["name"])
     state = status.get("state", {})
     waiting, running = state.get("waiting", {}), state.get("running")
-    reason, message = str(waiting.get("reason") or ""), _line(waiting.get("message"))
+    reason, message = str(waiting.get("reason") or ""), _one_line(waiting.get("message"))
     ended = state.get("terminated") or (status.get("lastState", {}).get("terminated") if waiting else None)
-    what = f"container {name} of pod {pod_name}"
-    if reason in IMAGE:
-        return _image(pod_name, name, _image_of(pod, status), reason, message)
-    if reason == CRASHES or (ended and ended.get("reason") in ("StartError", "ContainerCannotRun")):
-        return Rollout("broken", f"{what} {_crash(pod, name, ended or {})}", pod_name, name, bool(waiting))
-    if reason in STARTS_NEVER:
-        return Rollout(
-            "broken", f"{what} cannot be started: {message or reason}; correct that and run again", pod_name
+    subject = f"container {name} of pod {pod_name}"
+    if reason in IMAGE_REASONS:
+        return _image_status(pod_name, name, _image_of(pod, status), reason, message)
+    if reason == CRASH_LOOP or (ended and ended.get("reason") in START_REASONS):
+        problem = f"{subject} {_crash_reason(pod, name, ended or {})}"
+        return _failed(problem, pod_name, name, previous=bool(waiting))
+    if reason in CREATE_REASONS:
+        return _failed(
+            f"{subject} cannot be started: {message or reason}. Correct that, and run again", pod_name
         )
     if ended and int(ended.get("exitCode", 0)) != 0:
-        return Rollout(
-            "waiting", f"{what} ended with exit code {ended.get('exitCode')}, and is started again", pod_name
-        )
-    if ended and _is_init(pod, name):
+        exit_code = ended.get("exitCode")
+        return _waiting(f"{subject} ended with exit code {exit_code}, and the cluster restarts it", pod_name)
+    if ended and _is_init_container(pod, name):
         return READY
     if running is not None:
         if status.get("ready"):
             return READY
         if status.get("started") is False:
-            return Rollout("waiting", f"{what} runs and did not pass its startup probe yet", pod_name, name)
-        return Rollout("waiting", f"{what} runs, but its readiness probe fails", pod_name, name)
-    return Rollout(
-        "waiting", f"{what} waits ({': '.join(filter(None, (reason, message))) or 'not started'})", pod_name
+            return _waiting(f"{subject} runs and has not passed its startup probe yet", pod_name, name)
+        return _waiting(f"{subject} runs, but its readiness probe fails", pod_name, name)
+    return _waiting(
+        f"{subject} waits ({': '.join(filter(None, (reason, message))) or 'not started'})", pod_name
     )
 
 
-def _image(pod: str, container: str, image: str, reason: str, message: str) -> Rollout:
-    # The first attempt is told in full, later ones behind "Back-off pulling image …: ErrImagePull: ".
-    said = message.rpartition("desc = ")[2] or message
-    said = re.sub(r"^Back-off pulling image \"[^\"]*\"(: ErrImagePull: |$)", "", said)
-    words = f"image {image} cannot be pulled"
+def _image_status(pod: str, container: str, image: str, reason: str, message: str) -> RolloutStatus:
+    # The first attempt's message ends with "desc = <reason>", later ones begin with "Back-off pulling image …: ErrImagePull: ".
+    cause = message.rpartition("desc = ")[2] or message
+    cause = re.sub(r"^Back-off pulling image \"[^\"]*\"(: ErrImagePull: |$)", "", cause)
+    problem = f"image {image} cannot be pulled"
     where = f"(pod {pod}, container {container})"
-    if reason in ("ErrImagePull", "ImagePullBackOff") and not FOR_GOOD.search(said):
-        return Rollout(
-            "waiting",
-            f"{words}{f': {said}' if said else ''} {where}; the cluster tries again",
-            "" if said else pod,
+    if reason in ("ErrImagePull", "ImagePullBackOff") and not PERMANENT_PULL_ERROR.search(cause):
+        return _waiting(
+            f"{problem}{f': {cause}' if cause else ''} {where}. The cluster tries again", "" if cause else pod
         )
-    return Rollout(
-        "broken",
-        f"{words}: {said or reason} {where}; correct its name, or let the cluster's nodes reach and use its registry",
+    return _failed(
+        f"{problem}: {cause or reason} {where}."
+        " Correct its name, or give the cluster's nodes access to its registry",
         pod,
     )
 
 
-def _crash(pod: Object, container: str, ended: Object) -> str:
-    code, reason, message = ended.get("exitCode"), ended.get("reason"), _line(ended.get("message"))
+def _crash_reason(pod: Object, container: str, ended: Object) -> str:
+    code, reason, message = ended.get("exitCode"), ended.get("reason"), _one_line(ended.get("message"))
     if reason == "OOMKilled":
-        limit = _spec_of(pod, container).get("resources", {}).get("limits", {}).get("memory", "its limit")
-        return f"needs more memory than {limit}, and was killed for it"
-    if reason in ("StartError", "ContainerCannotRun"):
+        limits = _container_spec(pod, container).get("resources", {}).get("limits", {})
+        return f"was killed because it needs more memory than {limits.get('memory', 'its limit')}"
+    if reason in START_REASONS:
         return f"cannot be started: {message}"
-    return f"ends again and again, with exit code {code}" if code is not None else "ends again and again"
+    return f"crashes repeatedly with exit code {code}" if code is not None else "crashes repeatedly"
 
 
-def _unscheduled(pod: str, condition: Object) -> str:
-    why = _line(condition.get("message") or condition.get("reason"))
-    return f"no node takes pod {pod}: {why}; free what it asks for, or ask for less"
-
-
-def _not_created(owner: Object) -> Rollout | None:
-    """Return why a controller could not make pods, None where it could."""
+def _creation_failure(owner: Object) -> RolloutStatus | None:
+    """Return why a controller could not create pods; None if it could."""
     failure = condition(owner, "ReplicaFailure")
     if failure.get("status") != "True":
         return None
-    words = re.sub(r'^pods "[^"]*" is forbidden: ', "", _line(failure.get("message")))
-    if SECURITY.search(words):
-        return Rollout(
-            "broken",
-            f"its pods are refused by the cluster's security rules: {words}; let them ask for less, or use another namespace",
+    reason = re.sub(r'^pods "[^"]*" is forbidden: ', "", _one_line(failure.get("message")))
+    if SECURITY.search(reason):
+        return _failed(
+            f"the cluster's security rules reject its pods: {reason}."
+            " Lower the pods' privileges, or use another namespace"
         )
-    if QUOTA.search(words):
-        return Rollout(
-            "waiting",
-            f"the namespace's quota has no room for its pods: {words}; free some, or raise the quota",
+    if QUOTA.search(reason):
+        return _waiting(
+            f"its pods exceed the namespace's quota: {reason}. Free resources, or raise the quota"
         )
-    if "serviceaccount" in words.replace(" ", "").lower():
-        return Rollout("waiting", f"its pods cannot be made yet: {words}")
-    return Rollout("broken", f"its pods cannot be made: {words}; correct that and run again")
+    if "serviceaccount" in reason.replace(" ", "").lower():
+        return _waiting(f"its pods cannot be created yet: {reason}")
+    return _failed(f"its pods cannot be created: {reason}. Correct that, and run again")
 
 
-def _counting(wanted: int, counted: Mapping[str, int]) -> Rollout:
-    if counted["availableReplicas"] < wanted or counted["updatedReplicas"] < wanted:
-        new = min(counted["availableReplicas"], counted["updatedReplicas"])
-        return Rollout("waiting", f"{new} of {wanted} pods serve")
-    return Rollout("waiting", f"{counted['replicas'] - wanted} pods of before are still there")
+def _missing_pods(replicas: int, counts: Mapping[str, int]) -> RolloutStatus:
+    if counts["availableReplicas"] < replicas or counts["updatedReplicas"] < replicas:
+        new = min(counts["availableReplicas"], counts["updatedReplicas"])
+        return _waiting(f"{new} of {replicas} pods are ready")
+    return _waiting(f"{counts['replicas'] - replicas} previous pods still exist")
 
 
-def _owned(thing: Object, owner: Object) -> bool:
+def _waiting(reason: str, pod: str = "", container: str = "") -> RolloutStatus:
+    return RolloutStatus("waiting", reason, pod, container)
+
+
+def _failed(reason: str, pod: str = "", container: str = "", *, previous: bool = False) -> RolloutStatus:
+    return RolloutStatus("failed", reason, pod, container, previous)
+
+
+def _is_owned(thing: Object, owner: Object) -> bool:
     uid = owner["metadata"].get("uid")
     return any(one.get("uid") == uid for one in thing["metadata"].get("ownerReferences", ()))
 
 
-def _spec_of(pod: Object, container: str) -> Object:
+def _container_spec(pod: Object, container: str) -> Object:
     spec = pod.get("spec", {})
-    every = [*spec.get("initContainers", ()), *spec.get("containers", ())]
-    return next((one for one in every if one["name"] == container), {})
+    containers = [*spec.get("initContainers", ()), *spec.get("containers", ())]
+    return next((one for one in containers if one["name"] == container), {})
 
 
-def _is_init(pod: Object, container: str) -> bool:
+def _is_init_container(pod: Object, container: str) -> bool:
     inits = pod.get("spec", {}).get("initContainers", ())
     return any(one["name"] == container and one.get("restartPolicy") != "Always" for one in inits)
 
 
 def _image_of(pod: Object, status: Object) -> str:
-    return str(_spec_of(pod, status["name"]).get("image") or status.get("image"))
+    return str(_container_spec(pod, status["name"]).get("image") or status.get("image"))
 
 
-def _line(words: Any) -> str:
-    return " ".join(str(words or "").split())[:600]
+def _one_line(text: Any) -> str:
+    return " ".join(str(text or "").split())[:600]

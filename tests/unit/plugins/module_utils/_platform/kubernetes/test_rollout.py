@@ -13,45 +13,45 @@ from typing import Any
 import pytest
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.rollout import (
-    Rollout,
-    is_stuck,
-    judge,
-    still_serving,
+    RolloutStatus,
+    is_backing_off,
+    rollout_status,
+    serving_previous_pods,
 )
 
 RECORDED = json.loads(Path(__file__).with_name("rollouts.json").read_text(encoding="utf-8"))
 
 
-def judged(name: str) -> Rollout:
+def judged(name: str) -> RolloutStatus:
     one = RECORDED[name]
-    return judge(one["deployment"], one["replica_sets"], one["pods"])
+    return rollout_status(one["deployment"], one["replica_sets"], one["pods"])
 
 
 @pytest.mark.parametrize(
     ("name", "state", "words"),
     [
-        ("unseen", "waiting", "the cluster has not looked at its Deployment yet"),
+        ("unseen", "waiting", "the cluster has not processed its Deployment yet"),
         ("initializing", "waiting", "container statsd-exporter of pod {pod} waits (PodInitializing)"),
-        ("starting", "waiting", "container app of pod {pod} runs and did not pass its startup probe yet"),
-        ("slow", "waiting", "container envoy of pod {pod} runs and did not pass its startup probe yet"),
+        ("starting", "waiting", "container app of pod {pod} runs and has not passed its startup probe yet"),
+        ("slow", "waiting", "container envoy of pod {pod} runs and has not passed its startup probe yet"),
         ("unready", "waiting", "container app of pod {pod} runs, but its readiness probe fails"),
         ("ready", "ready", ""),
-        ("no node", "waiting", "no node takes pod {pod}: 0/1 nodes are available: 1 node(s) didn't match"),
-        ("no image", "broken", "image localhost:5000/no-such-image:0 cannot be pulled: "),
-        ("security", "broken", "its pods are refused by the cluster's security rules: violates PodSecurity"),
+        ("no node", "waiting", "no node can run pod {pod}: 0/1 nodes are available: 1 node(s) didn't match"),
+        ("no image", "failed", "image localhost:5000/no-such-image:0 cannot be pulled: "),
+        ("security", "failed", "the cluster's security rules reject its pods: violates PodSecurity"),
         (
             "crashed once",
             "waiting",
-            "container envoy of pod {pod} ended with exit code 1, and is started again",
+            "container envoy of pod {pod} ended with exit code 1, and the cluster restarts it",
         ),
-        ("crash loop", "broken", "container envoy of pod {pod} ends again and again, with exit code 1"),
+        ("crash loop", "failed", "container envoy of pod {pod} crashes repeatedly with exit code 1"),
     ],
 )
 def test_recorded_rollouts_are_told_apart(name: str, state: str, words: str) -> None:
     found = judged(name)
     assert found.state == state
     assert any(
-        found.words.startswith(words.format(pod=pod["metadata"]["name"]))
+        found.reason.startswith(words.format(pod=pod["metadata"]["name"]))
         for pod in RECORDED[name]["pods"] or [{"metadata": {"name": ""}}]
     )
 
@@ -60,25 +60,25 @@ def test_a_crash_says_where_its_last_words_are_and_who_still_serves() -> None:
     found = judged("crash loop")
     assert (found.container, found.previous) == ("envoy", True)
     one = RECORDED["crash loop"]
-    assert still_serving(one["deployment"], one["replica_sets"]) == 1
-    assert [is_stuck(pod) for pod in one["pods"] if pod["metadata"]["name"] == found.pod] == [True]
+    assert serving_previous_pods(one["deployment"], one["replica_sets"]) == 1
+    assert [is_backing_off(pod) for pod in one["pods"] if pod["metadata"]["name"] == found.pod] == [True]
 
 
 def test_a_pod_of_before_that_is_broken_counts_for_nothing() -> None:
     one = copy.deepcopy(RECORDED["crash loop"])
     for replica_set in one["replica_sets"]:
         replica_set["metadata"]["annotations"]["deployment.kubernetes.io/revision"] = "0"
-    found = judge(one["deployment"], one["replica_sets"], one["pods"])
-    assert (found.state, found.words) == ("waiting", "its pods are not made yet")
+    found = rollout_status(one["deployment"], one["replica_sets"], one["pods"])
+    assert (found.state, found.reason) == ("waiting", "its pods are not created yet")
 
 
-def with_container(name: str, container: str, **state: Any) -> Rollout:
+def with_container(name: str, container: str, **state: Any) -> RolloutStatus:
     one = copy.deepcopy(RECORDED[name])
     for pod in one["pods"]:
         for status in pod["status"].get("containerStatuses", []):
             if status["name"] == container:
                 status.update(state)
-    return judge(one["deployment"], one["replica_sets"], one["pods"])
+    return rollout_status(one["deployment"], one["replica_sets"], one["pods"])
 
 
 @pytest.mark.parametrize(
@@ -86,8 +86,8 @@ def with_container(name: str, container: str, **state: Any) -> Rollout:
     [
         ("rpc error: code = Unknown desc = dial tcp 192.0.2.1:443: i/o timeout", "waiting"),
         ("", "waiting"),
-        ("rpc error: code = Unknown desc = pull access denied, repository does not exist", "broken"),
-        ('Back-off pulling image "x": ErrImagePull: manifest unknown', "broken"),
+        ("rpc error: code = Unknown desc = pull access denied, repository does not exist", "failed"),
+        ('Back-off pulling image "x": ErrImagePull: manifest unknown', "failed"),
         ('Back-off pulling image "x"', "waiting"),
     ],
 )
@@ -95,39 +95,43 @@ def test_a_registry_that_is_away_is_waited_for_and_one_that_says_no_is_not(messa
     waiting = {"reason": "ImagePullBackOff", "message": message}
     found = with_container("no image", "app", state={"waiting": waiting})
     assert found.state == state
-    assert "desc =" not in found.words
-    assert "Back-off" not in found.words
+    assert "desc =" not in found.reason
+    assert "Back-off" not in found.reason
 
 
 @pytest.mark.parametrize(
     ("ended", "words"),
     [
-        ({"exitCode": 137, "reason": "OOMKilled"}, "needs more memory than 256Mi, and was killed for it"),
+        ({"exitCode": 137, "reason": "OOMKilled"}, "was killed because it needs more memory than 256Mi"),
         (
             {"exitCode": 128, "reason": "StartError", "message": "exec: no-such-program: not found"},
             "cannot be started: exec: no-such-program: not found",
         ),
-        ({"exitCode": 0, "reason": "Completed"}, "ends again and again, with exit code 0"),
+        ({"exitCode": 0, "reason": "Completed"}, "crashes repeatedly with exit code 0"),
     ],
 )
 def test_how_a_container_ended_is_told(ended: dict[str, Any], words: str) -> None:
     found = with_container(
         "starting", "app", state={"waiting": {"reason": "CrashLoopBackOff"}}, lastState={"terminated": ended}
     )
-    assert found.state == "broken"
-    assert words in found.words
+    assert found.state == "failed"
+    assert words in found.reason
 
 
 @pytest.mark.parametrize(
     ("message", "state", "words"),
     [
-        ('pods "x" is forbidden: exceeded quota: q, requested: pods=1', "waiting", "quota has no room"),
+        (
+            'pods "x" is forbidden: exceeded quota: q, requested: pods=1',
+            "waiting",
+            "exceed the namespace's quota",
+        ),
         (
             'pods "x" is forbidden: error looking up service account ns/a: not found',
             "waiting",
-            "cannot be made yet",
+            "cannot be created yet",
         ),
-        ('Pod "x" is invalid: spec: bad', "broken", "its pods cannot be made: Pod"),
+        ('Pod "x" is invalid: spec: bad', "failed", "its pods cannot be created: Pod"),
     ],
 )
 def test_why_a_controller_makes_no_pods_is_told(message: str, state: str, words: str) -> None:
@@ -136,14 +140,14 @@ def test_why_a_controller_makes_no_pods_is_told(message: str, state: str, words:
         for condition in thing["status"].get("conditions", []):
             if condition["type"] == "ReplicaFailure":
                 condition["message"] = message
-    found = judge(one["deployment"], one["replica_sets"], one["pods"])
+    found = rollout_status(one["deployment"], one["replica_sets"], one["pods"])
     assert found.state == state
-    assert words in found.words
-    assert "is forbidden" not in found.words
+    assert words in found.reason
+    assert "is forbidden" not in found.reason
 
 
 def test_a_configuration_that_cannot_be_mounted_or_named_is_told() -> None:
     waiting = {"reason": "CreateContainerConfigError", "message": 'secret "x" not found'}
     found = with_container("starting", "app", state={"waiting": waiting})
-    assert found.state == "broken"
-    assert 'cannot be started: secret "x" not found' in found.words
+    assert found.state == "failed"
+    assert 'cannot be started: secret "x" not found' in found.reason

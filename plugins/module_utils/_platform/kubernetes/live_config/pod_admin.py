@@ -1,0 +1,139 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The admin interface of the Envoy in one pod, and the monitor of that Envoy during a change of its watched files."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.polling import attempts
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy.config_admin import (
+    AdminClient,
+    AdminForbidden,
+    AdminTimeout,
+    AdminUnreachable,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy.xds_confirmation import (
+    UpdateCounts,
+    XdsMonitor,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.validation.envoy_errors import rejected
+from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.cluster_client import Cluster
+from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.errors import ClusterError
+from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.port_forward import PortForward
+
+# Seconds after which a pod's volumes are refreshed again: the kubelet may have read the ConfigMap before it got the new one.
+REFRESH_INTERVAL = 1.5
+# Seconds before each attempt to find an error in the log: the log gets a line some time after the admin interface counts it.
+LOG_PAUSES = (0, 0.2, 0.5)
+LOG_LINES = 500  # that are searched for an error
+_MIN_TIMEOUT = 0.1  # seconds
+
+
+class PodAdmin(AdminClient):
+    """The admin interface of a pod's Envoy, over one kept port-forward that is opened again after an error."""
+
+    def __init__(self, cluster: Cluster, pod: str, port: int) -> None:
+        """Create the client for a port on the pod's loopback; nothing is connected to yet."""
+        super().__init__(f"pod {pod}")
+        self._cluster, self._pod, self._port = cluster, pod, port
+        self._http: http.client.HTTPConnection | None = None
+        self._forward: PortForward | None = None
+
+    def get(self, path: str, timeout: float) -> str:
+        """Return the body of a GET.
+
+        Args:
+            path: The path and the query.
+            timeout: Seconds for all attempts together.
+
+        Raises:
+            AdminForbidden: The user has no permission for the port-forward.
+            AdminUnreachable: The pod does not run, or nothing listens on the port.
+            AdminTimeout: There was no response in time.
+        """
+        failure: Exception | None = None
+        for seconds_left in attempts(timeout):
+            try:
+                return self._send(path, max(seconds_left, _MIN_TIMEOUT))
+            except (OSError, http.client.HTTPException) as error:
+                failure = (self._forward and self._forward.failure) or error
+            except ClusterError as error:
+                failure = error
+            self.close()
+            if isinstance(failure, ClusterError):
+                if failure.reason in ("forbidden", "unauthorized"):
+                    raise AdminForbidden(failure.message)
+                if failure.reason in ("not_found", "refused"):
+                    raise AdminUnreachable(failure.message)
+        raise AdminTimeout(str(failure) or type(failure).__name__)
+
+    def close(self) -> None:
+        """Close the port-forward."""
+        if self._http is not None:
+            self._http.close()
+        self._http = self._forward = None
+
+    def _send(self, path: str, timeout: float) -> str:
+        if self._http is None or self._http.sock is None:
+            self._http = http.client.HTTPConnection("envoy-admin")
+            self._forward = self._cluster.forward(self._pod, self._port, timeout=timeout)
+            self._http.sock = self._forward
+        self._http.sock.settimeout(timeout)
+        self._http.request("GET", path)
+        return self._http.getresponse().read().decode(errors="replace")
+
+
+class PodMonitor(XdsMonitor):
+    """The Envoy of one pod during a change."""
+
+    def __init__(
+        self, client: PodAdmin, refresh: Callable[[], None], read_log: Callable[[], Sequence[str]]
+    ) -> None:
+        """Keep what the monitor needs.
+
+        Args:
+            client: The admin interface.
+            refresh: Makes the kubelet update the volumes of the pod. Raises ClusterError.
+            read_log: Returns the last lines of Envoy's log. Raises ClusterError.
+        """
+        super().__init__(client)
+        self._admin = client
+        self._refresh, self._read_log = refresh, read_log
+        self._refreshed = time.monotonic()
+
+    def update_counts(self, kind: str) -> UpdateCounts:
+        """Return the counts of one kind, with the accepted updates of the other kind.
+
+        The kubelet replaces all files of a volume by one rename, after which Envoy reads all of them.
+        """
+        counts = super().update_counts(kind)
+        other = {"clusters": "listeners", "listeners": "clusters"}.get(kind)
+        return replace(counts, other_accepted=super().update_counts(other).accepted) if other else counts
+
+    def close(self) -> None:
+        """Close the connection to the admin interface."""
+        self._admin.close()
+
+    def rejection_from_log(self) -> str:
+        """Return the last error about a file in Envoy's log; empty if it has none, or cannot be read."""
+        for pause in LOG_PAUSES:
+            time.sleep(pause)
+            try:
+                if reason := rejected("\n".join(self._read_log())):
+                    return reason
+            except ClusterError:
+                break
+        return ""
+
+    def on_wait(self) -> None:
+        """Refresh the volumes of the pod once in REFRESH_INTERVAL seconds."""
+        if time.monotonic() - self._refreshed > REFRESH_INTERVAL:
+            self._refreshed = time.monotonic()
+            with contextlib.suppress(ClusterError):
+                self._refresh()

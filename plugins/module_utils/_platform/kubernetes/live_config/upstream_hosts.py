@@ -1,0 +1,68 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The check that an Envoy has discovered exactly the pods that are ready."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.polling import attempts
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy.config_admin import AdminUnreachable
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy.xds_confirmation import XdsMonitor
+from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.cluster_client import Cluster
+from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.errors import ClusterError
+from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.pod_status import select_ready
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.live_config.proxy_pods import (
+    UpstreamPods,
+)
+
+
+def wait_until_discovered(
+    cluster: Cluster, upstreams: Mapping[str, UpstreamPods], monitor: XdsMonitor, timeout: float
+) -> str:
+    """Wait until the hosts of an Envoy's clusters are the pods that are ready.
+
+    Args:
+        cluster: The Kubernetes cluster.
+        upstreams: The pods to discover, by the name of the Envoy cluster.
+        monitor: The Envoy.
+        timeout: Seconds until the deadline.
+
+    Returns:
+        Which Envoy clusters still differ at the deadline; empty if none does.
+
+    Raises:
+        AdminUnreachable: The admin interface or the API server does not respond.
+    """
+    problem = ""
+    for _left in attempts(timeout):
+        hosts = monitor.hosts()
+        differences = [
+            host_difference(cluster, name, upstream, hosts.get(name, set()))
+            for name, upstream in upstreams.items()
+        ]
+        problem = "; ".join(filter(None, differences))
+        if not problem:
+            return ""
+    return f"{problem} after {timeout:g} s. Name resolution returns other pods than those that are ready"
+
+
+def host_difference(cluster: Cluster, name: str, upstream: UpstreamPods, hosts: set[str]) -> str:
+    """Return how the hosts of an Envoy cluster differ from the pods that are ready; empty if they are equal.
+
+    Args:
+        cluster: The Kubernetes cluster.
+        name: The name of the Envoy cluster.
+        upstream: The pods to discover.
+        hosts: The IP addresses of the Envoy cluster's hosts.
+    """
+    try:
+        ready = select_ready(cluster.list("Pod", upstream.selector)).ready
+    except ClusterError as error:
+        raise AdminUnreachable(error.message) from None
+    addresses = {str(pod["status"].get("podIP")) for pod in ready}
+    if hosts == addresses and len(hosts) == upstream.hosts:
+        return ""
+    previous = f", and {len(hosts - addresses)} previous ones" if hosts - addresses else ""
+    return f"cluster {name} has {len(hosts & addresses)} of {upstream.hosts} hosts{previous}"

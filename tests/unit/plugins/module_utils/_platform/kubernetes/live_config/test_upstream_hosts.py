@@ -1,0 +1,98 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The hosts that an Envoy has discovered, compared with the pods that are ready."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from fake_cluster import FakeCluster
+
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy.config_admin import AdminUnreachable
+from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.errors import ClusterError
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.live_config.proxy_pods import (
+    UpstreamPods,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.live_config.upstream_hosts import (
+    host_difference,
+    wait_until_discovered,
+)
+
+
+def pod(name: str, address: str, *, is_ready: bool = True, is_terminating: bool = False) -> dict[str, Any]:
+    metadata = {
+        "name": name,
+        "labels": {"app": "web"},
+        **({"deletionTimestamp": "2026-11-24T04:00:00Z"} if is_terminating else {}),
+    }
+    conditions = [{"type": "Ready", "status": "True" if is_ready else "False"}]
+    status = {"phase": "Running", "podIP": address, "conditions": conditions}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "status": status}
+
+
+FIRST, SECOND = pod("web-1", "10.0.0.1"), pod("web-2", "10.0.0.2")
+
+
+def difference(hosts: set[str], expected: int, *pods: dict[str, Any]) -> str:
+    cluster: Any = FakeCluster(*pods)
+    cluster.lingering = dict.fromkeys(cluster.objects, 1_000)  # terminating pods stay
+    return host_difference(cluster, "web", UpstreamPods("app=web", expected), hosts)
+
+
+PREVIOUS = pod("web-9", "10.0.0.9", is_terminating=True)
+
+
+@pytest.mark.parametrize(
+    ("hosts", "expected", "message"),
+    [
+        ({"10.0.0.1", "10.0.0.2"}, 2, ""),
+        ({"10.0.0.1"}, 2, "cluster web has 1 of 2 hosts"),
+        # The right number, but one of the hosts terminates.
+        ({"10.0.0.1", "10.0.0.9"}, 2, "cluster web has 1 of 2 hosts, and 1 previous ones"),
+        ({"10.0.0.1", "10.0.0.2", "10.0.0.9"}, 2, "cluster web has 2 of 2 hosts, and 1 previous ones"),
+        ({"10.0.0.1", "10.0.0.2"}, 3, "cluster web has 2 of 3 hosts"),
+    ],
+)
+def test_hosts_have_to_be_the_ready_pods(hosts: set[str], expected: int, message: str) -> None:
+    assert difference(hosts, expected, FIRST, SECOND, PREVIOUS) == message
+
+
+def test_pods_that_are_not_ready_do_not_count() -> None:
+    unready = pod("web-2", "10.0.0.2", is_ready=False)
+    assert difference({"10.0.0.1"}, 1, FIRST, unready) == ""
+
+
+class FakeMonitor:
+    """An Envoy that discovers one host more each time it is asked."""
+
+    def __init__(self, *addresses: str) -> None:
+        self.addresses, self.reads = addresses, 0
+
+    def hosts(self) -> dict[str, set[str]]:
+        self.reads += 1
+        return {"web": {*self.addresses[: self.reads]}}
+
+
+def test_wait_ends_when_all_hosts_are_discovered() -> None:
+    cluster: Any = FakeCluster(FIRST, SECOND)
+    monitor: Any = FakeMonitor("10.0.0.1", "10.0.0.2")
+    upstreams = {"web": UpstreamPods("app=web", 2)}
+    assert wait_until_discovered(cluster, upstreams, monitor, 5) == ""
+    assert monitor.reads == 2
+
+
+def test_wait_reports_the_difference_at_the_deadline() -> None:
+    cluster: Any = FakeCluster(FIRST, SECOND)
+    monitor: Any = FakeMonitor("10.0.0.1")
+    assert wait_until_discovered(cluster, {"web": UpstreamPods("app=web", 2)}, monitor, 0) == (
+        "cluster web has 1 of 2 hosts after 0 s. Name resolution returns other pods than those that are ready"
+    )
+
+
+def test_pods_that_cannot_be_listed_are_unreachable() -> None:
+    cluster: Any = FakeCluster()
+    cluster.errors["list Pod"] = ClusterError("forbidden", "ci is forbidden to list pods.")
+    with pytest.raises(AdminUnreachable, match="ci is forbidden to list pods"):
+        host_difference(cluster, "web", UpstreamPods("app=web", 1), set())

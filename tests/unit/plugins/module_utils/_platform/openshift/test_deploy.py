@@ -1,0 +1,49 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The deployer of pods on OpenShift: messages name OpenShift's command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from demo_objects import SERVICE
+from fake_cluster import FakeCluster
+
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer import (
+    DeploymentSpec,
+    PlatformRefused,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.errors import (
+    NamespaceMissing,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.openshift.deploy import (
+    OpenShiftDeployer,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.registry import deployer_class
+
+
+def deployer_on(cluster: Any) -> OpenShiftDeployer:
+    deployer = OpenShiftDeployer(DeploymentSpec("web", Path("/nonexistent"), manifests=(SERVICE,)))
+    deployer._cluster = cluster
+    return deployer
+
+
+def test_platform_has_its_own_deployer() -> None:
+    assert deployer_class("openshift") is OpenShiftDeployer
+
+
+def test_missing_project_names_oc_new_project() -> None:
+    class NoProject(FakeCluster):
+        def get(self, kind: str, name: str) -> dict[str, Any] | None:
+            return None
+
+    with pytest.raises(NamespaceMissing, match=r"Create it \(oc new-project demo\)"):
+        deployer_on(NoProject()).preflight()
+
+
+def test_name_in_use_names_oc_label() -> None:
+    with pytest.raises(PlatformRefused, match="oc --namespace demo label service web-app"):
+        deployer_on(FakeCluster({**SERVICE, "metadata": {"name": "web-app"}})).preflight()

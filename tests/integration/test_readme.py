@@ -1,15 +1,15 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""README.md and docs/ are true: their commands run as a newcomer runs them, in order, and their output is what is shown.
+"""The commands of README.md and docs/ run in a new user's home, in order, and print the output that the pages show.
 
-A copy of the checkout is made in an empty home. A fence's info string says more than its language:
+The test copies the checkout to an empty home. The info string of a fence controls the test:
 
-- ```sh                        is run, from the checkout, in the order of the page;
-- ```sh needs=docker           as well, where there is a daemon; needs=kubernetes, where there is a cluster;
-- ```sh not-run: REASON        is not, for a reason of NOT_RUN below;
-- ```yaml file=PATH            is written there before;
-- ```text sample=DEMO          is what a run of that demo printed last. MESHLAB_WRITE_SAMPLES=1 writes it anew.
+- ```sh                        run from the checkout, in the order of the page
+- ```sh needs=docker           the same if a Docker daemon runs; needs=kubernetes: if a cluster is available
+- ```sh not-run: REASON        not run; NOT_RUN below lists the reasons
+- ```yaml file=PATH            written to that path before the first command
+- ```text sample=DEMO          equal to the last report of that demo. MESHLAB_WRITE_SAMPLES=1 updates it.
 """
 
 from __future__ import annotations
@@ -33,18 +33,19 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._demo.schema import 
 
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
+DEMOS = ROOT / "docs" / "demos.md"
 OWN_DEMO = ROOT / "docs" / "write-your-own-demo.md"
-# That page is followed in a folder of its reader's own: test_docs_assert.py.
+# test_docs_assert.py runs the commands of assert-on-envoy.md.
 PAGES = [README, *sorted(set((ROOT / "docs").glob("*.md")) - {ROOT / "docs" / "assert-on-envoy.md"})]
 EXAMPLES = [README, OWN_DEMO, *sorted((ROOT / "roles").glob("*/README.md"))]
 WRITE = os.environ.get("MESHLAB_WRITE_SAMPLES") == "1"
-# What is not run, and why: nothing else may be left out.
+# Commands that are not run, with their reasons.
 NOT_RUN = {
     "make test": "the test that runs these commands is a part of it",
-    ".venv/bin/ansible-playbook -i hosts.yml site.yml -e demo=front_proxy": "envoy1.example.com is to be a host of yours",
+    ".venv/bin/ansible-playbook -i hosts.yml site.yml -e demo=front_proxy": "envoy1.example.com is an example",
     'make demos\nmake demos PLATFORM="local docker"\nmake demos DEMOS="gzip rbac"': "a test of its own plays the gallery",
 }
-# What the gallery publishes, and the examples.
+# Ports of the demos and of the examples.
 PORTS = (7001, 7443, 8000, 8070, 8080, 8081, 8090, 8091, 8092, 8443, 9090, 9102, 9125, 9901, 10000)
 FENCE = re.compile(r"^```(?P<info>[^\n`]+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -90,11 +91,11 @@ STEPS = [
 YAML = [one for page in EXAMPLES for one in fences(page) if one.language == "yaml"]
 
 
-# --- A newcomer -----------------------------------------------------------------------------------------------------------------------
+# --- The commands --------------------------------------------------------------------------------------------------------------------
 
 
 @dataclass
-class Newcomer:
+class NewUser:
     home: Path
     outputs: list[str] = field(default_factory=list)
 
@@ -103,7 +104,7 @@ class Newcomer:
         return self.home / "meshlab.envoy"
 
     def environment(self) -> dict[str, str]:
-        """Nothing of the tests' own; downloads that somebody made before are not made again."""
+        """Return the environment: no settings of the tests, except the caches of previous downloads."""
         kept = ("LANG", "LC_ALL", "DOCKER_HOST", "KUBECONFIG", "CI")
         kubectl = Path(os.environ.get("MESHLAB_KUBECTL", "")).parent
         return {
@@ -116,7 +117,7 @@ class Newcomer:
             "HOME": str(self.home),
             "PATH": f"{os.environ['PATH']}:{self.checkout}/.venv/bin:{kubectl}",
             "NO_COLOR": "1",
-            # Ansible looks for results of async tasks in the home that /etc/passwd has.
+            # By default, Ansible writes results of async tasks to the home directory in /etc/passwd.
             "ANSIBLE_ASYNC_DIR": str(self.home / ".ansible_async"),
         }
 
@@ -138,23 +139,23 @@ def _caches() -> dict[str, str]:
     home = Path.home()
     found = {"PIP_CACHE_DIR": os.environ.get("PIP_CACHE_DIR", str(home / ".cache" / "pip"))}
     if go := shutil.which("go"):
-        asked = subprocess.run(
+        printed = subprocess.run(
             [go, "env", "GOMODCACHE", "GOCACHE"], capture_output=True, text=True, check=True
         )
-        found |= dict(zip(("GOMODCACHE", "GOCACHE"), asked.stdout.split(), strict=True))
+        found |= dict(zip(("GOMODCACHE", "GOCACHE"), printed.stdout.split(), strict=True))
     return found
 
 
-def _taken() -> list[int]:
-    def answers(port: int) -> bool:
-        with socket.socket() as tried:
-            return tried.connect_ex(("127.0.0.1", port)) == 0
+def _ports_in_use() -> list[int]:
+    def accepts(port: int) -> bool:
+        with socket.socket() as client:
+            return client.connect_ex(("127.0.0.1", port)) == 0
 
-    return [port for port in PORTS if answers(port)]
+    return [port for port in PORTS if accepts(port)]
 
 
 def _remove_containers(home: Path) -> None:
-    """Remove what compose projects below `home` left: by their folder, because somebody else's may have the same name."""
+    """Remove the containers and networks of compose projects in folders below `home`; other projects may have the same name."""
     if not shutil.which("docker"):
         return
     labels = "com.docker.compose.project.working_dir", "com.docker.compose.project"
@@ -163,23 +164,25 @@ def _remove_containers(home: Path) -> None:
         ["docker", "ps", "--all", "--format", form], capture_output=True, text=True, check=False
     )
     rows = [line.split("\t") for line in listed.stdout.splitlines()]
-    mine = [(container, project) for container, folder, project in rows if folder.startswith(f"{home}/")]
-    for container, _project in mine:
+    containers = [
+        (container, project) for container, folder, project in rows if folder.startswith(f"{home}/")
+    ]
+    for container, _project in containers:
         subprocess.run(["docker", "rm", "--force", container], capture_output=True, check=False)
-    for project in {project for _container, project in mine}:
+    for project in {project for _container, project in containers}:
         subprocess.run(["docker", "network", "rm", f"{project}_default"], capture_output=True, check=False)
 
 
 @pytest.fixture(scope="module")
-def newcomer() -> Iterator[Newcomer]:
+def user() -> Iterator[NewUser]:
     until = time.monotonic() + 60
-    while taken := _taken():
+    while ports := _ports_in_use():
         if time.monotonic() > until:
-            pytest.skip(f"somebody has ports that the pages use: {taken}")
+            pytest.skip(f"ports of the pages are in use: {ports}")
         time.sleep(2)
-    # A short path: it is where Unix sockets are.
+    # A short path, because it contains Unix sockets.
     home = Path(tempfile.mkdtemp(prefix="new-"))
-    newcomer = Newcomer(home)
+    user = NewUser(home)
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,
@@ -189,20 +192,20 @@ def newcomer() -> Iterator[Newcomer]:
     ).stdout
     for name in filter(None, listed.split("\0")):
         if (ROOT / name).is_file():
-            target = newcomer.checkout / name
+            target = user.checkout / name
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, target)
     for one in YAML:
         if path := one.option("file"):
-            target = newcomer.checkout / path.replace("~", str(home))
+            target = user.checkout / path.replace("~", str(home))
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(one.text, encoding="utf-8")
     try:
-        yield newcomer
+        yield user
     finally:
-        # Only where a test failed is anything left.
+        # Deployments remain only after a failed test.
         for folder in (home / ".local/state/meshlab.envoy").glob("*/supervisord.conf"):
-            newcomer.run(
+            user.run(
                 f".venv/bin/ansible-playbook -i inventories/local playbooks/teardown.yml -e deployment_demo_name={folder.parent.name}"
             )
         _remove_containers(home)
@@ -211,39 +214,38 @@ def newcomer() -> Iterator[Newcomer]:
 
 
 @pytest.mark.parametrize("step", STEPS, ids=str)
-def test_a_page_read_from_top_to_bottom(newcomer: Newcomer, step: Fence) -> None:
+def test_commands_of_pages_run_in_order(user: NewUser, step: Fence) -> None:
     if demo := step.option("sample"):
-        _check_sample(step, demo, newcomer.outputs)
+        _check_sample(step, demo, user.outputs)
         return
-    _there_or_skip(step.option("needs"))
-    done = newcomer.run(step.text)
-    newcomer.outputs.append(done.stdout)
+    _skip_without(step.option("needs"))
+    done = user.run(step.text)
+    user.outputs.append(done.stdout)
     assert done.returncode == 0, f"{step}:\n{step.text}\n{done.stdout}"
 
 
-def _there_or_skip(needed: str) -> None:
-    asked = {
+def _skip_without(platform: str) -> None:
+    probes = {
         "docker": ["docker", "version"],
         "kubernetes": [os.environ.get("MESHLAB_KUBECTL", "kubectl"), "version"],
     }
-    if needed and subprocess.run(asked[needed], capture_output=True, check=False).returncode:
-        pytest.skip(f"there is no {needed}: tests/lab/with brings one up")
+    if platform and subprocess.run(probes[platform], capture_output=True, check=False).returncode:
+        pytest.skip(f"{platform} is not available. Run tests/lab/with to start it.")
 
 
-def test_nothing_is_left_running(newcomer: Newcomer) -> None:
-    """The pages take down what they put up."""
-    left = list((newcomer.home / ".local/state/meshlab.envoy").glob("*"))
-    assert left == []
-    assert _taken() == []
+def test_pages_remove_their_deployments(user: NewUser) -> None:
+    remaining = list((user.home / ".local/state/meshlab.envoy").glob("*"))
+    assert remaining == []
+    assert _ports_in_use() == []
 
 
 def report(output: str, demo: str) -> str:
-    """What verification printed about `demo`, from its title to its last line."""
+    """Return the report of a demo in the output, from its title to its last line."""
     lines = output.splitlines()
-    start = next((at for at, line in enumerate(lines) if line.startswith(f"{demo} on ")), None)
+    start = next((index for index, line in enumerate(lines) if line.startswith(f"{demo} on ")), None)
     if start is None:
         return ""
-    end = next(at for at, line in enumerate(lines) if at > start and "expectations hold: " in line)
+    end = next(index for index, line in enumerate(lines) if index > start and "expectations hold: " in line)
     return "\n".join(lines[start : end + 1]) + "\n"
 
 
@@ -253,17 +255,17 @@ def without_times(text: str) -> str:
 
 def _check_sample(step: Fence, demo: str, outputs: list[str]) -> None:
     found = next((one for output in reversed(outputs) if (one := report(output, demo))), "")
-    assert found, f"no command before {step} printed a report about {demo}"
+    assert found, f"no command before {step} printed a report of {demo}"
     if WRITE:
         text = step.page.read_text(encoding="utf-8")
         step.page.write_text(
             text.replace(f"```{step.info}\n{step.text}```", f"```{step.info}\n{found}```"), encoding="utf-8"
         )
         return
-    assert without_times(step.text) == without_times(found), "MESHLAB_WRITE_SAMPLES=1 writes it anew"
+    assert without_times(step.text) == without_times(found), "MESHLAB_WRITE_SAMPLES=1 updates it"
 
 
-# --- What it says when it does not work -----------------------------------------------------------------------------------------------
+# --- The table of error messages -------------------------------------------------------------------------------------------------------
 
 SCALED = "sed 's/of: delta, op: eq, value: 30/of: delta, op: eq, value: 31/' playbooks/demos/front_proxy.yml > ~/front_proxy.yml"
 CAUSES = {
@@ -271,8 +273,8 @@ CAUSES = {
         "python3 -m http.server --bind 127.0.0.1 8080 2>/dev/null & trap 'kill %1' EXIT;"
         " until curl --silent --fail --output /dev/null http://127.0.0.1:8080/; do sleep 0.1; done; make demo"
     ),
-    "The Docker daemon does not answer": "make demo PLATFORM=docker DOCKER_HOST=unix:///nowhere.sock",
-    "there is no key 'publsh'; did you mean 'publish'?": (
+    "The Docker daemon does not answer": "make demo PLATFORM=docker DOCKER_HOST=unix:///missing.sock",
+    "unknown key 'publsh'. Did you mean 'publish'?": (
         "sed 's/publish: 8443/publsh: 8443/' playbooks/demos/front_proxy.yml > ~/wrong.yml; make demo DEMO=~/wrong.yml"
     ),
     "no such field: 'prefx'": (
@@ -289,27 +291,27 @@ CAUSES = {
 }
 
 
-def test_each_row_of_troubles_has_a_cause() -> None:
-    section = README.read_text(encoding="utf-8").partition("## When it does not work")[2]
-    said = re.findall(r"^\| `([^`]+)` \|", section, re.MULTILINE)
-    assert len(said) == len(CAUSES)
-    assert all(any(message in one for one in said) for message in CAUSES)
+def test_each_message_of_the_table_has_a_cause() -> None:
+    section = README.read_text(encoding="utf-8").partition("## Troubleshooting")[2]
+    messages = re.findall(r"^\| `([^`]+)` \|", section, re.MULTILINE)
+    assert len(messages) == len(CAUSES)
+    assert all(any(message in row for row in messages) for message in CAUSES)
 
 
 @pytest.mark.parametrize("message", CAUSES)
-def test_troubles_are_told_in_these_words(newcomer: Newcomer, message: str) -> None:
-    _there_or_skip("kubernetes" if "PLATFORM=kubernetes" in CAUSES[message] else "")
-    done = newcomer.run(CAUSES[message])
+def test_command_prints_the_message_of_the_table(user: NewUser, message: str) -> None:
+    _skip_without("kubernetes" if "PLATFORM=kubernetes" in CAUSES[message] else "")
+    done = user.run(CAUSES[message])
     assert done.returncode != 0
     assert message in done.stdout
 
 
-# --- What is not run ------------------------------------------------------------------------------------------------------------------
+# --- The other fences ---------------------------------------------------------------------------------------------------------------
 
 
-def test_what_is_not_run_says_why() -> None:
-    left_out = {one.text.strip(): one.not_run for one in COMMANDS if one.not_run or one.language != "sh"}
-    assert left_out == NOT_RUN
+def test_commands_that_are_not_run_have_a_reason() -> None:
+    not_run = {one.text.strip(): one.not_run for one in COMMANDS if one.not_run or one.language != "sh"}
+    assert not_run == NOT_RUN
 
 
 def _is_play(document: Any) -> bool:
@@ -322,7 +324,7 @@ def _is_tasks(document: Any) -> bool:
     )
 
 
-def test_playbooks_and_tasks_are_such_to_ansible(tmp_path: Path) -> None:
+def test_playbooks_and_tasks_of_pages_are_valid(tmp_path: Path) -> None:
     playbooks = []
     for one in YAML:
         document = yaml.safe_load(one.text)
@@ -347,7 +349,7 @@ def _part_of(part: Any, whole: Any) -> bool:
     return bool(part == whole)
 
 
-def test_what_is_shown_of_front_proxy_is_in_it() -> None:
+def test_readme_shows_parts_of_front_proxy() -> None:
     demo = yaml.safe_load((ROOT / "playbooks/demos/front_proxy.yml").read_text(encoding="utf-8"))
     shown = [
         document
@@ -359,9 +361,9 @@ def test_what_is_shown_of_front_proxy_is_in_it() -> None:
     assert all(_part_of(one, demo) for one in parts)
 
 
-def test_the_gallery_is_listed() -> None:
-    # Demos that belong together share a row.
-    first = re.findall(r"^\| (`[a-z_`, ]+`) \| ", README.read_text(encoding="utf-8"), re.MULTILINE)
+def test_page_of_demos_lists_all_demos() -> None:
+    # Related demos share a row.
+    first = re.findall(r"^\| (`[a-z_`, ]+`) \| ", DEMOS.read_text(encoding="utf-8"), re.MULTILINE)
     listed = {name for cell in first for name in re.findall(r"`([a-z_]+)`", cell)}
     assert {path.stem for path in (ROOT / "playbooks/demos").glob("*.yml")} <= listed
 
@@ -371,6 +373,16 @@ def _keys(shape: Shape) -> set[str]:
     return set(shape.options).union(*(_keys(one) for one in inner))
 
 
-def test_every_key_of_a_demo_is_explained() -> None:
+def test_page_explains_every_key_of_a_demo() -> None:
     explained = set(re.findall(r"`([a-z_]+)[`:]", OWN_DEMO.read_text(encoding="utf-8")))
     assert _keys(DEMO) - explained == set()
+
+
+def test_readme_lists_the_content_of_the_collection() -> None:
+    text = README.read_text(encoding="utf-8")
+    plugins = [*(ROOT / "plugins" / "modules").glob("*.py"), *(ROOT / "plugins" / "filter").glob("*.py")]
+    playbooks = (ROOT / "playbooks").glob("*.yml")
+    for name in [path.stem for path in [*plugins, *playbooks] if path.stem != "__init__"]:
+        assert f"| `{name}` |" in text
+    for role in (ROOT / "roles").iterdir():
+        assert f"| [{role.name}](roles/{role.name}/README.md) |" in text

@@ -1,7 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Write the README's table of demos and platforms from the results in build/gallery, and record these results in docs/site/runs."""
+"""Write the table of demos and platforms in docs/demos.md from the results in build/gallery, and record these results in docs/site/runs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from checkout import stop
 from gallery_runs import PLATFORMS, RECORD, Data, last_runs, record
 
 ROOT = Path(__file__).resolve().parents[2]
-README = ROOT / "README.md"
+PAGE = ROOT / "docs" / "demos.md"
 MARKS = ("<!-- begin: make table -->", "<!-- end: make table -->")
 
 
@@ -38,14 +38,14 @@ def main() -> None:
     rows = [("demo", *PLATFORMS), ("---",) * (1 + len(PLATFORMS))]
     rows += [(f"`{demo}`", *(cell(found[one].get(demo)) for one in PLATFORMS)) for demo in demos]
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
-    text = README.read_text(encoding="utf-8")
+    text = PAGE.read_text(encoding="utf-8")
     begin, end = MARKS
     if text.count(begin) != 1 or text.count(end) != 1 or text.index(begin) > text.index(end):
-        stop(f"README.md: needs these two lines once, in this order, around the table:\n{begin}\n{end}")
+        stop(f"docs/demos.md: needs these two lines once, in this order, around the table:\n{begin}\n{end}")
     before, _begin, rest = text.partition(begin)
     _old, _end, after = rest.partition(end)
     record(found, RECORD)
-    README.write_text(f"{before}{begin}\n\n{table}\n\n{end}{after}", encoding="utf-8")
+    PAGE.write_text(f"{before}{begin}\n\n{table}\n\n{end}{after}", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The test lab's command line: up, down, status, with, kubectl, sshd, statsd-exporter. See README.md."""
+"""Run the test lab: up, down, status, with, kubectl, sshd, statsd-exporter. See README.md."""
 
 from __future__ import annotations
 
@@ -26,40 +26,41 @@ from lablib.base import (
     environment_with,
     export_lines,
     locked,
-    say,
+    log,
     write_whole,
 )
 
 _MARK = STATE / "made-by-meshlab-lab"
-#: what the lab can bring up; the first is not needed by the second, but fills the registry for it
+#: the parts of the lab; kubernetes runs without docker, but docker builds its images
 PARTS = ("docker", "kubernetes")
 
 
 def claim_state() -> None:
-    """Mark the folder that `down` will remove; never one that holds something else."""
+    """Mark the state folder, which `down` removes. A folder with other files is an error."""
     if STATE.exists() and any(STATE.iterdir()) and not _MARK.exists():
         raise LabError(
-            f"{STATE} holds something else than a lab: set MESHLAB_LAB_STATE to a folder that is free."
+            f"{STATE} contains files of another program. Set MESHLAB_LAB_STATE to an empty folder."
         )
     write_whole(_MARK, "tests/lab/down removes this folder.\n")
 
 
-def part(word: str) -> str:
-    if word not in PARTS:
-        raise argparse.ArgumentTypeError(f"the parts are {' and '.join(PARTS)}, not {word}")
-    return word
+def part_name(text: str) -> str:
+    """Return the name of a part, for argparse."""
+    if text not in PARTS:
+        raise argparse.ArgumentTypeError(f"unknown part '{text}'. Choose from: {', '.join(PARTS)}")
+    return text
 
 
-def kept(part: str) -> Path:
-    """There while somebody asked for `up`: then `with` leaves that part running."""
+def keep_file(part: str) -> Path:
+    """Return the file that exists after `up`: `with` does not stop such a part."""
     return STATE / f"keep-{part}"
 
 
 def bring_up(parts: Sequence) -> dict:
-    """Have these parts; returns the variables that tests need."""
+    """Start the parts that do not run, and return the variables that tests need."""
     claim_state()
     for part in parts:
-        have_docker() if part == "docker" else have_kubernetes()
+        start_docker() if part == "docker" else start_kubernetes()
     variables = {}
     if "docker" in parts or docker.is_ours():
         variables |= docker_variables()
@@ -69,26 +70,28 @@ def bring_up(parts: Sequence) -> dict:
     return variables
 
 
-def have_docker() -> None:
+def start_docker() -> None:
+    """Start the lab's Docker, unless another Docker answers."""
     if docker.is_ours() or not docker.answers():
         if os.environ.get("DOCKER_HOST") and not docker.is_ours():
             raise LabError(
-                "No Docker answers at DOCKER_HOST: start it, or unset DOCKER_HOST and let the lab start one."
+                "No Docker answers at DOCKER_HOST. Start it, or unset DOCKER_HOST so that the lab starts one."
             )
-        debian.need("prometheus", "redis-server")
+        debian.require("prometheus", "redis-server")
         docker.up()
         artefacts.STATSD_EXPORTER.built()
         artefacts.OTELCOL.built()
     elif not docker.has_compose():
-        raise LabError("Docker answers, but `docker compose version` fails: install Docker's compose plugin.")
+        raise LabError("Docker answers, but `docker compose version` fails. Install Docker's compose plugin.")
 
 
 def docker_variables() -> dict:
+    """Return the variables for tests that use Docker."""
     variables = {"MESHLAB_LAB_DOCKER": "lab" if docker.is_ours() else "yours"}
     if docker.is_ours():
         variables["MESHLAB_LAB_REGISTRY"] = registry.ADDRESS
         variables["MESHLAB_LAB_WHEELS"] = artefacts.WHEELS
-        if not docker.listens_at_usual_place():
+        if not docker.listens_at_default_socket():
             variables["DOCKER_HOST"] = docker.environment()["DOCKER_HOST"]
     elif os.environ.get("DOCKER_HOST"):
         variables["DOCKER_HOST"] = os.environ["DOCKER_HOST"]
@@ -99,25 +102,27 @@ def docker_variables() -> dict:
     return variables
 
 
-def have_kubernetes() -> None:
+def start_kubernetes() -> None:
+    """Start the lab's cluster, unless KUBECONFIG names another one."""
     if kubernetes.is_named():
         if not kubernetes.answers():
             raise LabError(
-                "No cluster answers at KUBECONFIG: start it, or unset KUBECONFIG and let the lab start one."
+                "No cluster answers at KUBECONFIG. Start it, or unset KUBECONFIG so that the lab starts one."
             )
         return
     registry.up()
     if not registry.is_full():
-        for_images = not docker.is_there()
-        have_docker()
+        only_for_images = not docker.has_state()
+        start_docker()
         if not docker.is_ours():
             registry.fill(["docker"], dict(os.environ))
-        elif for_images:
+        elif only_for_images:
             docker.down()
     kubernetes.up()
 
 
 def kubernetes_variables() -> dict:
+    """Return the variables for tests that use a cluster."""
     if kubernetes.is_named():
         return {"MESHLAB_LAB_KUBERNETES": "yours", "KUBECONFIG": os.environ["KUBECONFIG"]}
     return {
@@ -128,7 +133,7 @@ def kubernetes_variables() -> dict:
 
 
 def take_down(parts: Sequence) -> None:
-    """Leave nothing of these parts, and nothing but the cache when no part is left."""
+    """Stop parts and remove their files. After the last part, only the cache remains."""
     if not _MARK.exists():
         return
     if "kubernetes" in parts:
@@ -136,15 +141,15 @@ def take_down(parts: Sequence) -> None:
     if "docker" in parts:
         docker.down()
     for part in parts:
-        kept(part).unlink(missing_ok=True)
-    if kubernetes.FOLDER.exists() or docker.is_there():
-        bring_up([])  # so that the variables are those of what is left
+        keep_file(part).unlink(missing_ok=True)
+    if kubernetes.FOLDER.exists() or docker.has_state():
+        bring_up([])  # writes the variables of the remaining part
         return
     if set(parts) != set(PARTS) and sshd.process.pid:
         return
     sshd.down()
     registry.process.stop()
-    machine.put_back()
+    machine.restore()
     shutil.rmtree(STATE)
     for parent in STATE.parents:
         if parent == Path.home() or any(parent.iterdir()):
@@ -153,33 +158,35 @@ def take_down(parts: Sequence) -> None:
 
 
 def up(arguments: argparse.Namespace) -> int:
+    """Start parts, and print their variables."""
     begun = time.monotonic()
     with locked("lab"):
         variables = bring_up(arguments.parts)
         for part in arguments.parts:
-            kept(part).touch()
-    say(f"up after {time.monotonic() - begun:.1f} s; `. {ENV_FILE}` sets what tests use")
+            keep_file(part).touch()
+    log(f"up after {time.monotonic() - begun:.1f} s; `. {ENV_FILE}` sets the variables that tests use")
     print(export_lines(variables), end="")
     return 0
 
 
 def down(arguments: argparse.Namespace) -> int:
+    """Stop parts, unless a command of `with` uses them."""
     with locked("users", wait=False) as alone, locked("lab"):
         if not alone and not arguments.force:
-            raise LabError("A command of tests/lab/with is using the lab: wait for it, or add --force.")
+            raise LabError("A command of tests/lab/with uses the lab. Wait until it ends, or add --force.")
         take_down(arguments.parts)
     return 0
 
 
 def inside(arguments: argparse.Namespace) -> int:
-    """Run a command in the lab; the last of them takes down the parts that nobody asked to stay up."""
+    """Run a command in the lab. The last such command stops the parts that `up` did not start."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         with locked("users", shared=True):
             with locked("lab"):
                 variables = bring_up(arguments.only or list(PARTS))
             with subprocess.Popen(arguments.command, env=environment_with(variables)) as command:
-                # What runs in the lab goes before the lab does. A terminal's Ctrl-C has reached it already.
+                # The command ends before the lab does. The terminal has sent Ctrl-C to the command as well.
                 try:
                     code = command.wait()
                 except KeyboardInterrupt:
@@ -190,16 +197,16 @@ def inside(arguments: argparse.Namespace) -> int:
                     raise
             return code if code >= 0 else 128 - code
     except FileNotFoundError:
-        raise LabError(f"There is no command {arguments.command[0]}.") from None
+        raise LabError(f"Command not found: {arguments.command[0]}.") from None
     finally:
         with locked("users", wait=False) as alone:
-            if alone and not all(kept(part).exists() for part in PARTS):
+            if alone and not all(keep_file(part).exists() for part in PARTS):
                 with locked("lab"):
-                    take_down([part for part in PARTS if not kept(part).exists()])
+                    take_down([part for part in PARTS if not keep_file(part).exists()])
 
 
 def status(arguments: argparse.Namespace) -> int:
-    """0 where every part that is asked about answers, 3 where one does not."""
+    """Print the state of the lab, and return 0 if the given parts answer, otherwise 3."""
     answers = {}
     if docker.is_ours():
         answers["docker"] = docker.answers(docker.environment())
@@ -226,77 +233,90 @@ def status(arguments: argparse.Namespace) -> int:
         lines.append("registry    none")
     lines.append(f"sshd        {f'pid {sshd.process.pid}' if sshd.process.pid else 'none'}")
     lines.extend(
-        f"{name:11} {folder}{'' if folder.exists() else ' (not there)'}"
+        f"{name:11} {folder}{'' if folder.exists() else ' (does not exist)'}"
         for name, folder in (("state", STATE), ("cache", CACHE))
     )
     print("\n".join(lines))
     return 0 if all(answers[part] for part in arguments.parts) else 3
 
 
-def not_answering(answers: bool, there: bool) -> str:
-    return ", NOT answering" if there and not answers else ""
+def not_answering(answers: bool, started: bool) -> str:
+    """Return the remark for a part that was started but does not answer."""
+    return ", NOT answering" if started and not answers else ""
 
 
 def ssh_server(arguments: argparse.Namespace) -> int:
+    """Start or stop the SSH server, and print its variables."""
     with locked("lab"):
         if arguments.action == "up":
             claim_state()
             sshd.up(arguments.unprivileged)
         elif arguments.action == "down":
             sshd.down()
-            if not ENV_FILE.exists():  # there was no lab but this server
+            if not ENV_FILE.exists():  # no other part runs
                 take_down(list(PARTS))
         print(export_lines(sshd.variables()), end="")
     return 0
 
 
 def statsd_exporter(arguments: argparse.Namespace) -> int:
+    """Print the path of a statsd_exporter."""
     with locked("lab"):
         print(artefacts.STATSD_EXPORTER.built())
     return 0
 
 
-def kubectl(words: list) -> int:
-    """Become kubectl, asking the lab's cluster, or yours."""
-    with locked("lab") if not artefacts.KUBERNETES.path.exists() else contextlib.nullcontext():
-        program = str(kubernetes.kubectl())
+def kubectl(arguments: list) -> int:
+    """Replace this process with kubectl: the one of MESHLAB_KUBECTL, or else one of the cache, which is built if necessary."""
+    program = os.environ.get("MESHLAB_KUBECTL")
+    if not program:
+        with locked("lab") if not artefacts.KUBERNETES.path.exists() else contextlib.nullcontext():
+            program = str(kubernetes.kubectl())
     os.environ.setdefault("KUBECONFIG", str(kubernetes.KUBECONFIG))
-    os.execv(program, [program, *words])
+    try:
+        os.execv(program, [program, *arguments])
+    except OSError as error:
+        raise LabError(
+            f"{program} does not run: {error.strerror}. Set MESHLAB_KUBECTL to a kubectl, or unset it."
+        ) from None
 
 
 def main() -> int:
+    """Run the command of the command line, and return its exit status."""
     parser = argparse.ArgumentParser(prog="tests/lab", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     begin = commands.add_parser("up")
     begin.set_defaults(call=up)
     end = commands.add_parser("down")
-    end.add_argument("--force", action="store_true", help="even while tests/lab/with runs a command")
+    end.add_argument("--force", action="store_true", help="also while a command of tests/lab/with runs")
     end.set_defaults(call=down)
     look = commands.add_parser("status")
     look.set_defaults(call=status)
     for command in (begin, end, look):
         command.add_argument(
-            "parts", nargs="*", type=part, default=PARTS, metavar="PART", help="all by default"
+            "parts", nargs="*", type=part_name, default=PARTS, metavar="PART", help="all by default"
         )
     within = commands.add_parser("with")
-    within.add_argument("--only", action="append", choices=PARTS, help="do not bring up the other part")
+    within.add_argument("--only", action="append", choices=PARTS, help="start only this part")
     within.add_argument("command", nargs=argparse.REMAINDER)
     within.set_defaults(call=inside)
     server = commands.add_parser("sshd")
     server.add_argument("action", choices=("up", "down", "env"))
-    server.add_argument("--unprivileged", action="store_true", help=f"make the user {sshd.UNPRIVILEGED} too")
+    server.add_argument(
+        "--unprivileged", action="store_true", help=f"also create the user {sshd.UNPRIVILEGED}"
+    )
     server.set_defaults(call=ssh_server)
     commands.add_parser("statsd-exporter").set_defaults(call=statsd_exporter)
-    commands.add_parser("kubectl", help="everything that follows is kubectl's")
+    commands.add_parser("kubectl", help="run kubectl with the arguments that follow")
     try:
         if sys.argv[1:2] == ["kubectl"]:
             return kubectl(sys.argv[2:])
         arguments = parser.parse_args()
         if arguments.call is inside and not arguments.command:
-            within.error("name the command to run")
+            within.error("expected a command to run")
         return arguments.call(arguments)
     except LabError as error:
-        say(str(error))
+        log(str(error))
         return 1
     except KeyboardInterrupt:
         return 128 + signal.SIGINT

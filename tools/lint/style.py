@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Check the language of the checkout against the word list in style_words.yml, which docs/style.md explains.
 
-The check reads prose only: Markdown outside code, comments, docstrings, strings that contain a blank, YAML, and comments in other
-files. It also reads the names of functions and classes, and limits the length of the names of tests.
+The check reads prose only: Markdown outside code, comments, docstrings, strings that contain a blank, YAML, and comments in scripts,
+Dockerfiles and Go. It also reads the names of functions and classes, and limits the length of the names of tests.
 
     style.py                          check all files of the checkout
     style.py --only docs --only FILE  check the files below a folder, or one file
@@ -36,6 +36,8 @@ LONGEST_TEST_NAME = 60
 CODE = "\x01"
 PROSE = (".cfg", ".css", ".go", ".j2", ".md", ".py", ".sh", ".toml", ".txt", ".yaml", ".yml")
 PROSE_NAMES = ("Makefile", "Dockerfile")
+# Of these files only the comments are prose.
+CODE_SUFFIXES = (".go", ".sh")
 SHEBANG = "#!"
 
 
@@ -120,6 +122,8 @@ def prose_of(path: str, text: str) -> str:
         return _python(text)
     if path.endswith(".md"):
         return _markdown(text)
+    if path.endswith(CODE_SUFFIXES) or Path(path).name == "Dockerfile" or text.startswith(SHEBANG):
+        text = "\n".join(_comment(line) for line in text.split("\n"))
     text = re.sub(r"\{\{.*?\}\}|\{%.*?%\}", _hidden, text, flags=re.DOTALL)
     text = re.sub(r"^[ \t]*(?:#+|//+)(?!!)", lambda match: " " * len(match[0]), text, flags=re.MULTILINE)
     return _inline_code(text)
@@ -185,6 +189,12 @@ def _spans(phrase: str, prose: str) -> list[tuple[int, int]]:
 
 def _hidden(match: re.Match[str]) -> str:
     return re.sub(r"[^\n]", CODE, match[0])
+
+
+def _comment(line: str) -> str:
+    """Return a line of code with everything hidden except a comment."""
+    match = re.search(r"(?:^|\s)(?:#|//)\s(.*)", line)
+    return CODE * match.start(1) + match[1] if match else CODE * len(line)
 
 
 def _inline_code(text: str) -> str:

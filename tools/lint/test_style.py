@@ -37,6 +37,8 @@ def test_finding_names_path_line_word_and_guide() -> None:
         ("a.yml", "msg: '{{ name }} has habits'\n"),
         ("Makefile", "## PORT: the port that somebody listens on\n"),
         ("a.go", "// The server believes it.\n"),
+        ("a.sh", "#!/bin/sh\nexit 1  # asks for a port\n"),
+        ("images/a/Dockerfile", "# The image of one's own\n"),
     ],
 )
 def test_refused_word_is_found_in_prose(path: str, text: str) -> None:
@@ -51,6 +53,8 @@ def test_refused_word_is_found_in_prose(path: str, text: str) -> None:
         ("a.py", "told = asked['whom'](f'{said} {asked} in time')  # the port is in use\n"),
         ("a.py", "x = ('in', 'words', 'told')\n"),
         ("a.yml", "msg: '{{ told }} {{ asked }} listens'\n"),
+        ("a.sh", "#!/bin/sh\nask localhost  # sends a request\n"),
+        ("images/a/Dockerfile", "USER nobody\n"),
         ("a.yml", "__told: '{% if asked %}yes{% endif %}'\n"),
     ],
 )

@@ -2,8 +2,8 @@
 // GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-// All programs of the lab's Kubernetes in one: it is the one by whose name it is called. They share most of what they
-// are made of, so that one build takes the time of the largest.
+// All programs of the lab's Kubernetes in one binary. The name of the command selects the program. The programs share most of
+// their packages, so one build takes the time of the largest program.
 package main
 
 import (

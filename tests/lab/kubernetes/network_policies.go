@@ -27,21 +27,21 @@ import (
 	"k8s.io/klog/v2"
 )
 
-// Everything about a cluster that decides which packet may pass.
+// The objects of the cluster that decide which packets pass.
 type cluster struct {
 	namespaces map[string]labels.Set
 	pods       []*core.Pod
 	policies   []*networking.NetworkPolicy
 }
 
-// Makes the cluster's NetworkPolicies true on its one node, by a table of nftables that is written anew, in one go, whenever
-// something changes. Pods' packets to each other are routed here, so that the forward hook sees all of them, after kube-proxy
-// has put a pod's address in the place of a service's. What the node itself sends or receives is not filtered: the kubelet's
-// probes have to come through.
+// Enforces the NetworkPolicies of the cluster on its one node with an nftables table. Each change of the cluster replaces the
+// table at once. This machine routes the packets between pods, so the forward hook sees all of them, after kube-proxy has
+// replaced the address of a service with that of a pod. Packets of the node itself are not filtered, because the kubelet's
+// probes must reach the pods.
 func networkPolicies() {
-	kubeconfig := flag.String("kubeconfig", "", "how to reach the cluster")
-	readyAddress := flag.String("ready-address", "", "where to answer GET /ready")
-	table := flag.String("table", "", "the name of the table of nftables")
+	kubeconfig := flag.String("kubeconfig", "", "path of the kubeconfig")
+	readyAddress := flag.String("ready-address", "", "address of the HTTP server for GET /ready")
+	table := flag.String("table", "", "name of the nftables table")
 	flag.Parse()
 
 	config, err := clientcmd.BuildConfigFromFlags("", *kubeconfig)
@@ -54,7 +54,7 @@ func networkPolicies() {
 	note := func() {
 		select {
 		case changed <- struct{}{}:
-		default: // it is noted already
+		default: // a change is pending already
 		}
 	}
 	for _, informer := range []cache.SharedIndexInformer{namespaces.Informer(), pods.Informer(), policies.Informer()} {
@@ -76,21 +76,21 @@ func networkPolicies() {
 		}
 		now.pods, _ = pods.Lister().List(labels.Everything())
 		now.policies, _ = policies.Lister().List(labels.Everything())
-		// In an order that does not change by itself.
+		// Sorted, so that the rules change only with the objects.
 		slices.SortFunc(now.pods, func(a, b *core.Pod) int { return cmp.Compare(a.UID, b.UID) })
 		slices.SortFunc(now.policies, func(a, b *networking.NetworkPolicy) int { return cmp.Compare(a.UID, b.UID) })
 		if rules := now.rules(*table); rules != written {
 			nft := exec.Command("nft", "-f", "-")
 			nft.Stdin = strings.NewReader(rules)
-			if said, err := nft.CombinedOutput(); err != nil {
-				klog.Errorf("nft refuses the rules: %v: %s\n%s", err, said, rules)
+			if output, err := nft.CombinedOutput(); err != nil {
+				klog.Errorf("nft rejects the rules: %v: %s\n%s", err, output, rules)
 			} else if written == "" {
 				serveReady(*readyAddress)
 			}
 			written = rules
 		}
 		<-changed
-		time.Sleep(20 * time.Millisecond) // changes come in crowds
+		time.Sleep(20 * time.Millisecond) // collects changes that occur together
 	}
 }
 
@@ -132,7 +132,7 @@ func (c cluster) rules(table string) string {
 		table, chains.String(), forward)
 }
 
-// What may come to this pod, and whether any policy cares.
+// The packets that may reach a pod, and whether a policy selects the pod.
 func (c cluster) ingress(pod *core.Pod) (rules string, isolated bool) {
 	for _, policy := range c.selecting(pod, networking.PolicyTypeIngress) {
 		isolated = true
@@ -149,13 +149,13 @@ func (c cluster) ingress(pod *core.Pod) (rules string, isolated bool) {
 	return rules, isolated
 }
 
-// What this pod may reach, and whether any policy cares.
+// The packets that a pod may send, and whether a policy selects the pod.
 func (c cluster) egress(pod *core.Pod) (rules string, isolated bool) {
 	for _, policy := range c.selecting(pod, networking.PolicyTypeEgress) {
 		isolated = true
 		for _, rule := range policy.Spec.Egress {
 			for _, peer := range c.peerMatches("daddr", policy.Namespace, rule.To) {
-				// A port that has a name is the other side's.
+				// A named port is a port of the other pod.
 				if ports, some := portMatches(rule.Ports, peer.pod); some {
 					rules += passes(peer.match, ports)
 				}
@@ -179,7 +179,7 @@ func (c cluster) selecting(pod *core.Pod, direction networking.PolicyType) (foun
 	return found
 }
 
-// One side of a connection: how nftables tells it, and the pod that it is, if it is one.
+// One side of a connection: its nftables expression, and its pod, if it is a pod.
 type side struct {
 	match string
 	pod   *core.Pod
@@ -214,7 +214,7 @@ func (c cluster) peerMatches(field, namespace string, peers []networking.Network
 	return sides
 }
 
-// How nftables tells these ports; false where there are some, but this pod has none of their names.
+// The nftables expressions of ports; false if all ports are named and the pod has none of the names.
 func portMatches(ports []networking.NetworkPolicyPort, pod *core.Pod) (found []string, some bool) {
 	if len(ports) == 0 {
 		return []string{""}, true
@@ -269,7 +269,7 @@ func matches(selector *meta.LabelSelector, set map[string]string) bool {
 	return err == nil && compiled.Matches(labels.Set(set))
 }
 
-// Whether it has an address of its own that it still uses.
+// Whether a pod runs and has its own address.
 func hasAddress(pod *core.Pod) bool {
 	return pod.Status.PodIP != "" && !pod.Spec.HostNetwork &&
 		pod.Status.Phase != core.PodSucceeded && pod.Status.Phase != core.PodFailed

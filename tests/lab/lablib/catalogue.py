@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The images that the lab's registry holds. To add one: a folder with a Dockerfile in ../images, and an entry here."""
+"""The images of the lab's registry. To add an image, add a folder with a Dockerfile to ../images, and an entry to this file."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from .artefacts import OTELCOL, STATSD_EXPORTER, ZIPKIN, Wheel
 
 @dataclass(frozen=True)
 class Image:
-    """A stand-in for an image of Docker Hub, under the name that everybody uses for it."""
+    """A replacement for an image of Docker Hub, under the same name."""
 
-    #: what a person writes: `docker pull NAME`
+    #: the name in `docker pull NAME`
     name: str
-    #: the folder in ../images that holds its Dockerfile
+    #: the folder of its Dockerfile in ../images
     folder: str
-    #: Debian packages that make up rootfs.tar, which the Dockerfile adds; without any there is none
+    #: the Debian packages of rootfs.tar, which the Dockerfile adds; no file without packages
     packages: tuple
-    #: further files for the Dockerfile to copy: name -> where it comes from
+    #: further files that the Dockerfile copies: name -> source
     files: dict = field(default_factory=dict)
 
 
@@ -68,5 +68,5 @@ IMAGES = (
         ("busybox-static", "openjdk-17-jre-headless"),
         {"zipkin.jar": ZIPKIN},
     ),
-    Image("meshlab/pause:1", "pause", ("busybox-static",)),  # holds the namespaces of a Kubernetes pod
+    Image("meshlab/pause:1", "pause", ("busybox-static",)),  # keeps the namespaces of a pod
 )

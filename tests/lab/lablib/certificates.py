@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The cluster's certificates: made when it starts, of an authority whose key nobody keeps after `down`."""
+"""The certificates of the cluster, issued at its start by an authority whose key `down` deletes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _NEW_KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes
 
 
 class Authority:
-    """A folder with ca.crt, ca.key and a NAME.crt and NAME.key for each name."""
+    """A certificate authority: a folder with ca.crt, ca.key, and NAME.crt and NAME.key for each name."""
 
     def __init__(self, folder: Path):
         self.folder = folder
@@ -24,6 +24,7 @@ class Authority:
         self.key = folder / "ca.key"
 
     def make(self) -> None:
+        """Create the authority if it does not exist."""
         if self.certificate.exists():
             return
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -37,7 +38,7 @@ class Authority:
         )
 
     def certify(self, name: str, user: str, group: str = "", addresses: Iterable[str] = ()) -> None:
-        """A certificate for `user`, with which it can serve at `addresses` too (`IP:…` or `DNS:…`)."""
+        """Issue a client certificate for `user`, which is also a server certificate for `addresses` (`IP:…` or `DNS:…`)."""
         if self.crt(name).exists():
             return
         request = self.folder / f"{name}.csr"
@@ -71,13 +72,15 @@ class Authority:
         extensions.unlink()
 
     def crt(self, name: str) -> Path:
+        """Return the path of a certificate."""
         return self.folder / f"{name}.crt"
 
     def private(self, name: str) -> Path:
+        """Return the path of a private key."""
         return self.folder / f"{name}.key"
 
     def signing_key(self, name: str) -> Path:
-        """A key pair that signs service accounts' tokens."""
+        """Return the path of a key pair that signs the tokens of service accounts, and create it if necessary."""
         path = self.private(name)
         if not path.exists():
             run(["openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", path])

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What comes from Debian: packages, the compose plugin, and the root file systems of images."""
+"""Files from Debian: packages, the compose plugin, and the root file systems of images."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import contextlib
 import os
 from pathlib import Path
 
-from .base import CACHE, LabError, need_root, run, say, which
+from .base import CACHE, LabError, log, require_root, run, which
 
-#: command that the lab calls -> package that holds it
+#: command -> its package
 PACKAGES = {
     "docker": "docker.io",
     "dockerd": "docker.io",
@@ -35,8 +35,8 @@ PACKAGES = {
 #: Debian 12 has no compose v2; this suite's package is one static Go binary.
 COMPOSE_SUITE = "trixie"
 _POLICY = Path("/usr/sbin/policy-rc.d")
-#: what nothing in an image reads: half of what PostgreSQL depends on is for its just-in-time compiler and for Perl
-_UNREAD = (
+#: files that no program of an image reads; the just-in-time compiler and Perl are half of PostgreSQL's dependencies
+_EXCLUDED = (
     "/usr/share/doc/*",
     "/usr/share/man/*",
     "/usr/share/locale/*",
@@ -50,19 +50,19 @@ _UNREAD = (
 
 
 def _suite() -> str:
-    """This Debian's code name, for example bookworm."""
+    """Return the code name of this Debian, for example bookworm."""
     with contextlib.suppress(OSError):
         for line in Path("/etc/os-release").read_text(encoding="utf-8").splitlines():
             if line.startswith("VERSION_CODENAME="):
                 return line.partition("=")[2].strip('"')
     raise LabError(
-        "The lab starts daemons of its own on Debian only: on this machine, start Docker (or set KUBECONFIG) and run this again."
+        "The lab starts daemons only on Debian. Start Docker, or set KUBECONFIG, and run the command again."
     )
 
 
 @contextlib.contextmanager
 def _no_service_starts():
-    """Debian packages start their daemons when installed; the lab starts its own."""
+    """Prevent Debian packages from starting their daemons at installation; the lab starts its own."""
     if _POLICY.exists():
         yield
         return
@@ -74,15 +74,15 @@ def _no_service_starts():
         _POLICY.unlink()
 
 
-def need(*commands: str) -> None:
-    """Install the packages of the commands that are missing, and nothing where none is."""
+def require(*commands: str) -> None:
+    """Install the packages of missing commands."""
     missing = sorted({PACKAGES[command] for command in commands if not which(command)})
     if not missing:
         return
-    need_root(f"install {', '.join(missing)}")
+    require_root(f"install {', '.join(missing)}")
     _suite()
-    say(f"installing {', '.join(missing)}")
-    run(["apt-get", "-qq", "update"], check=False)  # where it matters, the install below says so
+    log(f"installing {', '.join(missing)}")
+    run(["apt-get", "-qq", "update"], check=False)  # a failure matters only if the installation fails too
     with _no_service_starts():
         run(
             [
@@ -100,7 +100,7 @@ def need(*commands: str) -> None:
 
 
 def _mirror() -> str:
-    """Where this machine gets Debian's main component from."""
+    """Return the URL from which apt downloads Debian's component main."""
     listing = run(
         ["apt-get", "indextargets", "--format", "$(REPO_URI) $(RELEASE) $(COMPONENT)", "Created-By: Packages"]
     )
@@ -109,16 +109,16 @@ def _mirror() -> str:
         if (suite, component) == (_suite(), "main"):
             return uri
     raise LabError(
-        f"apt has no source for {_suite()} main, so the lab cannot tell where to get {COMPOSE_SUITE} from."
+        f"apt has no source for {_suite()} main, which the lab needs to download packages of {COMPOSE_SUITE}. Add one to apt's sources."
     )
 
 
 def compose_plugin() -> Path:
-    """The compose v2 plugin out of a newer suite's package; apt's own sources and packages stay as they are."""
+    """Return the path of the compose v2 plugin from the package of a newer suite, without a change to apt's sources."""
     plugin = CACHE / "bin" / f"docker-compose-{COMPOSE_SUITE}"
     if plugin.exists():
         return plugin
-    say(f"getting compose v2 from Debian {COMPOSE_SUITE}")
+    log(f"downloading compose v2 from Debian {COMPOSE_SUITE}")
     private = CACHE / "apt"
     for folder in ("lists/partial", "cache/archives/partial", "unpacked"):
         (private / folder).mkdir(parents=True, exist_ok=True)
@@ -134,7 +134,7 @@ def compose_plugin() -> Path:
     apt = [
         "apt-get",
         "-qq",
-        *(word for name, value in settings.items() for word in ("-o", f"{name}={value}")),
+        *(argument for name, value in settings.items() for argument in ("-o", f"{name}={value}")),
     ]
     run([*apt, "update"])
     run([*apt, "download", "docker-compose"], cwd=private)
@@ -147,7 +147,7 @@ def compose_plugin() -> Path:
 
 
 def root_file_system(packages: tuple, target: Path) -> None:
-    """A tar of these packages and what they need, unpacked but not configured: quick and small."""
-    need("mmdebstrap")
-    options = [f"--dpkgopt=path-exclude={pattern}" for pattern in _UNREAD]
+    """Write a tar of packages and their dependencies, unpacked but not configured."""
+    require("mmdebstrap")
+    options = [f"--dpkgopt=path-exclude={pattern}" for pattern in _EXCLUDED]
     run(["mmdebstrap", "--variant=extract", f"--include={','.join(packages)}", *options, _suite(), target])

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The Docker that the tests use: one that answers already, else a daemon of the lab's own."""
+"""The Docker that the tests use: a running one, or else a daemon of the lab."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ import shutil
 from pathlib import Path
 
 from . import debian, machine, registry
-from .base import STATE, LabError, need_root, run, say, wait_until, which, write_whole
+from .base import STATE, LabError, log, require_root, run, wait_until, which, write_whole
 from .processes import Process, identity
 
-_USUAL_SOCKET = Path("/var/run/docker.sock")
+_DEFAULT_SOCKET = Path("/var/run/docker.sock")
 _OWN_SOCKET = STATE / "docker.sock"
 _DATA = STATE / "docker"
 _EXEC = STATE / "run"
@@ -29,7 +29,7 @@ process = Process("dockerd")
 
 
 def answers(environment: dict | None = None) -> bool:
-    """Whether a Docker daemon answers, asked as any other client asks."""
+    """Return whether a Docker daemon answers `docker version`."""
     if not which("docker"):
         return False
     return not run(
@@ -38,37 +38,42 @@ def answers(environment: dict | None = None) -> bool:
 
 
 def has_compose() -> bool:
+    """Return whether `docker compose` works."""
     return not run(["docker", "compose", "version"], check=False).returncode
 
 
 def is_ours() -> bool:
+    """Return whether the lab's daemon runs."""
     return process.pid is not None
 
 
-def is_there() -> bool:
-    """Whether something of the lab's own daemon is there, be it what a dead one left."""
+def has_state() -> bool:
+    """Return whether the lab's daemon runs, or has left files."""
     return _BEFORE.exists()
 
 
 def socket() -> Path:
-    """Where the lab's own daemon listens: the usual place, unless something was there before."""
-    return _OWN_SOCKET if _before()["socket_taken"] else _USUAL_SOCKET
+    """Return the socket of the lab's daemon: the default path, unless it was in use before."""
+    return _OWN_SOCKET if _before()["socket_taken"] else _DEFAULT_SOCKET
 
 
-def listens_at_usual_place() -> bool:
-    return socket() == _USUAL_SOCKET
+def listens_at_default_socket() -> bool:
+    """Return whether clients find the lab's daemon without DOCKER_HOST."""
+    return socket() == _DEFAULT_SOCKET
 
 
 def environment() -> dict:
-    """The environment to ask the lab's own daemon, whatever DOCKER_HOST or context the person has set."""
+    """Return the environment for clients of the lab's daemon, without the DOCKER_HOST and context of the user."""
     own = {name: value for name, value in os.environ.items() if name not in ("DOCKER_HOST", "DOCKER_CONTEXT")}
     return {**own, "DOCKER_HOST": f"unix://{socket()}"}
 
 
 def up() -> None:
-    """Start what does not run yet: registry, daemon, compose plugin, images."""
-    need_root("start a Docker daemon")
-    debian.need("docker", "dockerd", "iptables", "iptables-save", "ip", "docker-registry")  # in one go
+    """Start the registry and the daemon, install the compose plugin, and build the images, unless done already."""
+    require_root("start a Docker daemon")
+    debian.require(
+        "docker", "dockerd", "iptables", "iptables-save", "ip", "docker-registry"
+    )  # one installation
     registry.up()
     _start()
     if not has_compose():
@@ -77,25 +82,25 @@ def up() -> None:
 
 
 def down() -> None:
-    """Remove every container and network, stop the daemon, and put back what it changed on this machine."""
-    if not _BEFORE.exists():  # it never came to starting the daemon
+    """Remove every container and network, stop the daemon, and restore what it changed on this machine."""
+    if not _BEFORE.exists():  # the daemon never started
         return
-    need_root("stop the lab's Docker daemon")
+    require_root("stop the lab's Docker daemon")
     if process.pid is None and any((_DATA / "containers").glob("*")):
-        # It died without clearing up: only a daemon can remove what it left, so let it run once more.
+        # The daemon died. Only a daemon can remove its containers, so it starts once more.
         _start()
     if process.pid is not None:
-        containers = _ask("ps", "--all", "--quiet").split()
+        containers = _docker("ps", "--all", "--quiet").split()
         if containers:
-            _ask("rm", "--force", "--volumes", *containers)
-        _ask("network", "prune", "--force")
+            _docker("rm", "--force", "--volumes", *containers)
+        _docker("network", "prune", "--force")
         process.stop(60)
-    _put_back()
-    # Containers' shims end a moment after dockerd.
+    _restore()
+    # The shims of containers end shortly after dockerd.
     wait_until(
         lambda: not _still_running(),
         10,
-        lambda: f"These processes of the lab's Docker still run: {_still_running()}.",
+        lambda: f"Processes of the lab's Docker still run after 10 s: {_still_running()}.",
     )
     machine.remove_strays("docker")
     machine.remove_empty(Path("/sys/fs/cgroup").glob("*/docker"))
@@ -105,8 +110,8 @@ def down() -> None:
         path.unlink(missing_ok=True)
 
 
-def _ask(*words: str) -> str:
-    return run(["docker", *words], check=False, env=environment()).stdout
+def _docker(*arguments: str) -> str:
+    return run(["docker", *arguments], check=False, env=environment()).stdout
 
 
 def _start() -> None:
@@ -114,12 +119,12 @@ def _start() -> None:
         return
     machine.remember()
     if not _BEFORE.exists():
-        write_whole(_BEFORE, json.dumps(_look_around()))
+        write_whole(_BEFORE, json.dumps(_current_state()))
     if len(str(_EXEC)) > 60:
         raise LabError(
-            f"{STATE} is too long a path for the sockets in it: set MESHLAB_LAB_STATE to a shorter one."
+            f"The path {STATE} is too long for Unix sockets. Set MESHLAB_LAB_STATE to a shorter path."
         )
-    # A daemon that was killed leaves these, and a zombie of that number would pass for it.
+    # A killed daemon leaves these files, and dockerd takes a zombie with the same id for a running daemon.
     for leftover in (_PID_FILE, _EXEC / "containerd/containerd.pid"):
         if leftover.exists() and identity(int(leftover.read_text(encoding="utf-8"))) is None:
             leftover.unlink()
@@ -131,12 +136,12 @@ def _start() -> None:
         "registry-mirrors": [f"http://{registry.ADDRESS}"],
     }
     write_whole(_CONFIG, json.dumps(config, indent=2))
-    say(f"starting dockerd on {socket()}")
+    log(f"starting dockerd on {socket()}")
     process.start(["dockerd", "--config-file", _CONFIG], ready=lambda: answers(environment()), seconds=60)
 
 
 def _install_compose() -> None:
-    """For every user of this machine, so that Ansible over SSH has it too."""
+    """Install the plugin for every user of this machine, so that Ansible over SSH finds it too."""
     source = debian.compose_plugin()
     _PLUGIN.parent.mkdir(parents=True, exist_ok=True)
     new = _PLUGIN.with_name(".docker-compose.lab")
@@ -144,16 +149,16 @@ def _install_compose() -> None:
     new.chmod(0o755)
     new.replace(_PLUGIN)
     if not has_compose():
-        raise LabError(f"`docker compose version` fails although {_PLUGIN} is there.")
+        raise LabError(f"`docker compose version` fails although {_PLUGIN} exists.")
 
 
-# --- what was on the machine before, and how it comes back ---
+# --- the previous state of the machine, and its restoration ---
 
 
-def _look_around() -> dict:
+def _current_state() -> dict:
     rules = run([which("iptables-save"), "-t", "filter"]).stdout
     return {
-        "socket_taken": os.path.lexists(_USUAL_SOCKET),
+        "socket_taken": os.path.lexists(_DEFAULT_SOCKET),
         "compose": _PLUGIN.exists(),
         "compose_folders": [str(folder) for folder in list(_PLUGIN.parents)[:3] if folder.exists()],
         "bridge": Path("/sys/class/net/docker0").exists(),
@@ -162,17 +167,17 @@ def _look_around() -> dict:
 
 
 def _before() -> dict:
-    return json.loads(_BEFORE.read_text(encoding="utf-8")) if _BEFORE.exists() else _look_around()
+    return json.loads(_BEFORE.read_text(encoding="utf-8")) if _BEFORE.exists() else _current_state()
 
 
-def _put_back() -> None:
+def _restore() -> None:
     before = _before()
     machine.unmount_below(_DATA, _EXEC)
     if not before["bridge"]:
         run([which("ip"), "link", "delete", "docker0"], check=False)
     _remove_rules(forward_dropped=before["forward_dropped"])
     if not before["socket_taken"]:
-        _USUAL_SOCKET.unlink(missing_ok=True)
+        _DEFAULT_SOCKET.unlink(missing_ok=True)
     if not before["compose"]:
         _PLUGIN.unlink(missing_ok=True)
         machine.remove_empty(
@@ -181,14 +186,14 @@ def _put_back() -> None:
 
 
 def _remove_rules(forward_dropped: bool) -> None:
-    """Take out the rules and chains that dockerd made, and leave everybody else's alone."""
+    """Remove the rules and chains of dockerd, and keep all other rules."""
     iptables, save = which("iptables"), which("iptables-save")
     for table in ("nat", "filter"):
         lines = run([save, "-t", table]).stdout.splitlines()
         rules = [shlex.split(line) for line in lines if line.startswith("-A ")]
         chains = [line[1:].split()[0] for line in lines if line.startswith(":DOCKER")]
         for rule in rules:
-            if rule[1] in chains or any(word in chains or word == "docker0" for word in rule):
+            if rule[1] in chains or any(part in chains or part == "docker0" for part in rule):
                 run([iptables, "-w", "-t", table, "-D", *rule[1:]], check=False)
         for chain in chains:
             run([iptables, "-w", "-t", table, "-X", chain], check=False)
@@ -200,10 +205,10 @@ def _still_running() -> list:
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            words = (folder / "cmdline").read_bytes().decode(errors="replace").split("\0")
-            program = Path(words[0]).name
+            command = (folder / "cmdline").read_bytes().decode(errors="replace").split("\0")
+            program = Path(command[0]).name
             if program.startswith(("dockerd", "containerd")) and any(
-                word.startswith((f"{_CONFIG}", f"{_EXEC}/")) for word in words
+                argument.startswith((f"{_CONFIG}", f"{_EXEC}/")) for argument in command
             ):
                 found.append(int(folder.name))
     return found

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The Kubernetes that the tests use: the one that KUBECONFIG names, else a cluster of one node of the lab's own."""
+"""The cluster that the tests use: the one of KUBECONFIG, or else a cluster of the lab with one node."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import urllib.request
 from pathlib import Path
 
 from . import artefacts, debian, machine, node
-from .base import LabError, need_root, run, say, which, write_whole
+from .base import LabError, log, require_root, run, which, write_whole
 from .certificates import Authority
 from .node import ADDRESS, FOLDER, NAME, PODS, SERVICES
 from .processes import Process
@@ -32,7 +32,7 @@ _PROXY_HEALTH_PORT = 10256
 _POLICIES_PORT = 10055
 _authority = Authority(FOLDER / "pki")
 
-#: in the order in which they start; containerd is the node's
+#: in the order of their start; node.py starts containerd
 _PROGRAMS = (
     *("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"),
     *("kubelet", "kube-proxy", "coredns", "network-policies"),
@@ -41,39 +41,40 @@ _processes = {name: Process(name) for name in _PROGRAMS}
 
 
 def is_ours() -> bool:
+    """Return whether the lab's API server runs."""
     return _processes["kube-apiserver"].pid is not None
 
 
 def is_named() -> bool:
-    """Whether KUBECONFIG names a cluster, and not the lab's."""
+    """Return whether KUBECONFIG names a cluster other than the lab's."""
     named = os.environ.get("KUBECONFIG")
     return bool(named) and Path(named).resolve() != KUBECONFIG.resolve()
 
 
 def answers() -> bool:
-    """Whether the cluster that KUBECONFIG names, or else the lab's, is ready."""
+    """Return whether the cluster of KUBECONFIG, or else the lab's, is ready."""
     if not is_named():
         return is_ours() and _get(f"{_SERVER}/readyz") == 200
     client = which("kubectl") or which("oc")
     if not client:
-        raise LabError("KUBECONFIG is set, but there is neither kubectl nor oc to ask that cluster with.")
+        raise LabError("KUBECONFIG is set, but neither kubectl nor oc is in PATH. Install one of them.")
     return not run([client, "--request-timeout=10s", "get", "--raw", "/readyz"], check=False).returncode
 
 
 def pids() -> dict:
-    """name -> pid, None for what should run and does not."""
+    """Return the process id of each program; None for a program that does not run."""
     return {process.name: process.pid for process in (node.process, *_processes.values())}
 
 
 def up() -> None:
-    """Start what does not run yet; its images have to be in the registry."""
-    need_root("start a Kubernetes node")
-    debian.need("containerd", "runc", "/usr/lib/cni/ptp", "iptables", "nft", "ip", "openssl")
+    """Start the programs that do not run. The registry must have the images."""
+    require_root("start a Kubernetes node")
+    debian.require("containerd", "runc", "/usr/lib/cni/ptp", "iptables", "nft", "ip", "openssl")
     folder = artefacts.KUBERNETES.built()
     if all(pids().values()):
         return
     machine.remember()
-    say(f"starting Kubernetes on {ADDRESS}")
+    log(f"starting Kubernetes on {ADDRESS}")
     FOLDER.mkdir(parents=True, exist_ok=True)
     FOLDER.chmod(0o700)
     _certify()
@@ -99,11 +100,11 @@ def up() -> None:
 
 
 def down() -> None:
-    """Leave no process, device, rule, mount or file of it; no pod is asked whether it agrees."""
+    """Kill the pods and programs, and remove their devices, rules, mounts and files."""
     if not FOLDER.exists():
         return
-    need_root("stop the lab's Kubernetes")
-    # The last to start goes first, so that nobody misses anybody; what would start a pod again is gone before the pods are.
+    require_root("stop the lab's Kubernetes")
+    # In the reverse order of the start, so that no program misses another, and no program starts a pod again.
     for name in reversed(_PROGRAMS):
         _processes[name].stop(5)
     node.down()
@@ -114,6 +115,7 @@ def down() -> None:
 
 
 def kubectl() -> Path:
+    """Return the path of a kubectl of the cluster's version, built if necessary."""
     return artefacts.KUBERNETES.built().with_name("kubectl")
 
 
@@ -123,23 +125,23 @@ def _launch(commands: dict, *names: str) -> None:
             _processes[name].launch(commands[name])
 
 
-# --- who may do what ---
+# --- certificates and permissions ---
 
 
 def _certify() -> None:
     _authority.make()
     _authority.signing_key("service-accounts")
-    here = [f"IP:{ADDRESS}", f"DNS:{NAME}"]
+    node_names = [f"IP:{ADDRESS}", f"DNS:{NAME}"]
     service = [
         f"DNS:kubernetes{rest}" for rest in ("", ".default", ".default.svc", ".default.svc.cluster.local")
     ]
-    _authority.certify("etcd", "etcd", addresses=here)
+    _authority.certify("etcd", "etcd", addresses=node_names)
     _authority.certify(
-        "kube-apiserver", "lab:kube-apiserver", addresses=[*here, *service, f"IP:{SERVICES[1]}"]
+        "kube-apiserver", "lab:kube-apiserver", addresses=[*node_names, *service, f"IP:{SERVICES[1]}"]
     )
-    _authority.certify("kubelet", f"system:node:{NAME}", "system:nodes", addresses=here)
-    _authority.certify("kube-controller-manager", "system:kube-controller-manager", addresses=here)
-    _authority.certify("kube-scheduler", "system:kube-scheduler", addresses=here)
+    _authority.certify("kubelet", f"system:node:{NAME}", "system:nodes", addresses=node_names)
+    _authority.certify("kube-controller-manager", "system:kube-controller-manager", addresses=node_names)
+    _authority.certify("kube-scheduler", "system:kube-scheduler", addresses=node_names)
     _authority.certify("kube-proxy", "system:kube-proxy")
     _authority.certify("coredns", "lab:coredns")
     _authority.certify("network-policies", "lab:network-policies")
@@ -150,7 +152,7 @@ def _certify() -> None:
 
 
 def _write_kubeconfig(path: Path, name: str) -> None:
-    """One file with everything in it, so that it can be copied."""
+    """Write a kubeconfig with embedded certificates, which works on other machines too."""
 
     def read(file: Path) -> str:
         return base64.b64encode(file.read_bytes()).decode()
@@ -168,14 +170,14 @@ def _write_kubeconfig(path: Path, name: str) -> None:
         "contexts": [{"name": "lab", "context": {"cluster": "lab", "user": name}}],
         "current-context": "lab",
     }
-    write_whole(path, json.dumps(config, indent=2), mode=0o600)  # JSON is YAML too
+    write_whole(path, json.dumps(config, indent=2), mode=0o600)  # JSON is valid YAML
 
 
-# --- what runs ---
+# --- programs ---
 
 
 def _options() -> dict:
-    """program -> its options. All listen on the node's address only."""
+    """Return the options of each program. All programs listen only on the node's address."""
 
     def pair(name: str, certificate: str, key: str) -> dict:
         return {certificate: _authority.crt(name), key: _authority.private(name)}
@@ -199,7 +201,7 @@ def _options() -> dict:
             "peer-client-cert-auth": "true",
             "peer-trusted-ca-file": authority,
             **pair("etcd", "peer-cert-file", "peer-key-file"),
-            "unsafe-no-fsync": "true",  # nothing in it is to outlive the machine
+            "unsafe-no-fsync": "true",  # the data need not survive a crash of the machine
         },
         "kube-apiserver": {
             "bind-address": ADDRESS,
@@ -291,7 +293,7 @@ def _kubelet_configuration() -> Path:
             "containerRuntimeEndpoint": f"unix://{node.SOCKET}",
             "cgroupDriver": "cgroupfs",
             "cgroupRoot": f"/{node.CGROUP}",
-            "makeIPTablesUtilChains": False,  # they would stay, and kube-proxy needs none
+            "makeIPTablesUtilChains": False,  # kubelet would leave them, and kube-proxy needs none
             "failCgroupV1": False,
             "failSwapOn": False,
             "oomScoreAdj": 0,
@@ -300,7 +302,7 @@ def _kubelet_configuration() -> Path:
             "podLogsDir": str(FOLDER / "logs"),
             "volumePluginDir": str(FOLDER / "kubelet/volume-plugins"),
             "serializeImagePulls": False,
-            # A disk that is nearly full is no reason to end the pods of a test.
+            # Tests must run on a nearly full disk.
             "evictionHard": {
                 "memory.available": "100Mi",
                 "nodefs.available": "0%",
@@ -327,7 +329,7 @@ def _proxy_configuration() -> Path:
             "clusterCIDR": str(PODS),
             "detectLocalMode": "ClusterCIDR",
             "oomScoreAdj": 0,
-            # The machine's own settings stay as they are.
+            # kube-proxy must not change the settings of the machine.
             "conntrack": {"maxPerCore": 0, "tcpEstablishedTimeout": "0s", "tcpCloseWaitTimeout": "0s"},
             "nftables": {"minSyncPeriod": "0.1s"},
         },
@@ -339,7 +341,7 @@ def _corefile() -> Path:
     has_upstream = False
     with contextlib.suppress(OSError):
         has_upstream = "nameserver" in Path("/etc/resolv.conf").read_text(encoding="utf-8")
-    # As kubeadm has it, names of the cluster are not kept: who has just come, or gone, is known at once.
+    # As with kubeadm, names of the cluster are not cached, so that new and deleted services are visible at once.
     write_whole(
         path,
         f"""\
@@ -365,11 +367,11 @@ def _corefile() -> Path:
     return path
 
 
-# --- what is in the cluster ---
+# --- objects of the cluster ---
 
 
 def _apply(kubectl: Path) -> None:
-    """The manifests of ../kubernetes, and where DNS is."""
+    """Apply the manifests of ../kubernetes, and the service of CoreDNS."""
     write_whole(
         FOLDER / "dns.json", json.dumps({"apiVersion": "v1", "kind": "List", "items": _dns_service()})
     )
@@ -381,7 +383,7 @@ def _apply(kubectl: Path) -> None:
 
 
 def _dns_service() -> list:
-    """CoreDNS is a process of this machine, so its service names that instead of pods."""
+    """Return the service of CoreDNS, which is a process and not a pod, so the endpoint is the node's address."""
     ports = [{"name": name, "protocol": protocol} for name, protocol in (("dns", "UDP"), ("dns-tcp", "TCP"))]
     metadata = {"name": "kube-dns", "namespace": "kube-system"}
     return [
@@ -412,7 +414,7 @@ def _has_service_account() -> bool:
     return bool(_object("/api/v1/namespaces/default/serviceaccounts/default"))
 
 
-# --- asking it, as its admin ---
+# --- requests to the API server as admin ---
 
 
 def _open(url: str):
@@ -427,10 +429,10 @@ def _open(url: str):
 
 
 def _get(url: str) -> int | None:
-    """The status of the answer; None where nothing answers."""
+    """Return the status of the response; None without a response."""
     try:
-        with _open(url) as answer:
-            return answer.status
+        with _open(url) as response:
+            return response.status
     except urllib.error.HTTPError as error:
         return error.code
     except OSError:
@@ -438,9 +440,9 @@ def _get(url: str) -> int | None:
 
 
 def _object(path: str) -> dict:
-    """What is at this path of the API; nothing where nothing is."""
+    """Return the object at a path of the API; {} if it does not exist."""
     try:
-        with _open(_SERVER + path) as answer:
-            return json.load(answer)
+        with _open(_SERVER + path) as response:
+            return json.load(response)
     except OSError:
         return {}

@@ -2,10 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What daemons of the lab change on this machine outside the lab's folders, and how it comes back.
+"""Record and restore the changes that daemons make to this machine outside the lab's folders.
 
-Docker and Kubernetes change the same things, so what was there is noted before the first of them starts, and put back after
-the last of them ended.
+Docker and Kubernetes change the same settings, so the state is recorded before the first of them starts, and restored after the last ends.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from pathlib import Path
 from .base import STATE, run, write_whole
 
 _BEFORE = STATE / "machine.json"
-#: forwarding is switched on by dockerd and for pods; the others by kubelet
+#: dockerd and the lab enable forwarding; kubelet changes the other settings
 _SETTINGS = (
     "net/ipv4/ip_forward",
     "kernel/panic",
@@ -28,7 +27,7 @@ _SETTINGS = (
     "kernel/keys/root_maxbytes",
     "kernel/keys/root_maxkeys",
 )
-#: what daemons and their shims make outside the folders that they are given, by the part whose end ends its use
+#: paths that daemons and their shims create outside their configured folders, by the part that uses them
 _STRAYS = {
     "docker": ("/etc/docker/key.json", "/etc/docker", "/opt/containerd", "/run/docker"),
     "kubernetes": (
@@ -42,7 +41,7 @@ _STRAYS = {
 
 
 def remember() -> None:
-    """Note how things are, unless a part that still runs has done so."""
+    """Record the state of the machine, unless a running part has recorded it."""
     if not _BEFORE.exists():
         before = {
             "settings": {name: _setting(name).read_text(encoding="utf-8").strip() for name in _SETTINGS},
@@ -52,7 +51,7 @@ def remember() -> None:
 
 
 def remove_strays(part: str) -> None:
-    """Once that part, or `both`, runs no more."""
+    """Remove the paths of a part that has ended; `both` after both parts."""
     if _BEFORE.exists():
         before = json.loads(_BEFORE.read_text(encoding="utf-8"))
         for path in _STRAYS[part]:
@@ -60,8 +59,8 @@ def remove_strays(part: str) -> None:
                 _remove_stray(Path(path))
 
 
-def put_back() -> None:
-    """Once no part runs any more."""
+def restore() -> None:
+    """Restore the recorded state after the last part has ended."""
     if not _BEFORE.exists():
         return
     remove_strays("both")
@@ -72,7 +71,7 @@ def put_back() -> None:
 
 
 def unmount_below(*folders: Path) -> None:
-    """The innermost first; what is still in use goes when its last user has ended."""
+    """Unmount everything below folders, innermost first; a mount in use ends with its last user."""
     points = [
         line.split()[4] for line in Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines()
     ]
@@ -82,6 +81,7 @@ def unmount_below(*folders: Path) -> None:
 
 
 def remove_empty(folders: Iterable[Path]) -> None:
+    """Remove folders that are empty."""
     for folder in folders:
         with contextlib.suppress(OSError):
             folder.rmdir()
@@ -92,7 +92,7 @@ def _setting(name: str) -> Path:
 
 
 def _remove_stray(path: Path) -> None:
-    """Files go; folders go only as far as nothing but empty folders is in them."""
+    """Remove a file, or a folder that contains only empty folders."""
     if path.is_dir():
         below = sorted((found for found in path.rglob("*") if found.is_dir()), reverse=True)
         remove_empty([*below, path])

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The machine as the cluster's one node: addresses, a containerd of its own, and what pods leave behind."""
+"""The node of the cluster: its addresses, its containerd, and the leftovers of pods."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .processes import Process, identity, stop_pid
 
 FOLDER = STATE / "kubernetes"
 NAME = "lab"
-#: below it are the cgroups of all pods, and of nothing else
+#: the parent of the cgroups of all pods
 CGROUP = "meshlab-lab"
 PAUSE_IMAGE = "docker.io/meshlab/pause:1"
 SOCKET = FOLDER / "containerd.sock"
@@ -28,18 +28,18 @@ _BRIDGE = "meshlab-lab"
 _TABLE = "meshlab-lab"
 POLICIES_TABLE = "meshlab-policies"
 _CNI_NETWORK = "meshlab-lab"
-#: ours, and those of kube-proxy and network-policies
+#: the tables of the lab, of kube-proxy and of network-policies
 _TABLES = (("ip", "kube-proxy"), ("ip6", "kube-proxy"), ("ip", POLICIES_TABLE), ("ip", _TABLE))
 process = Process("containerd")
 
 NETWORK = ipaddress.ip_network(os.environ.get("MESHLAB_LAB_KUBERNETES_NETWORK") or "10.213.0.0/16")
-#: three parts of NETWORK: where the node is, where services are, and where pods are
+#: three parts of NETWORK, for the node, services and pods
 NODES, SERVICES, PODS = list(NETWORK.subnets(prefixlen_diff=2))[:3]
 ADDRESS = str(NODES[1])
 
 
 def up() -> None:
-    """Have the node's address, forwarding for pods, and containerd."""
+    """Configure the address of the node and the forwarding for pods, and start containerd."""
     _network()
     if process.pid is None:
         _configure()
@@ -50,7 +50,7 @@ def up() -> None:
 
 
 def down() -> None:
-    """End every pod, however it was left, and containerd; take away what they made."""
+    """Kill every pod, stop containerd, and remove their files and rules."""
     _end_pods()
     process.stop()
     for pid in _shims():
@@ -61,7 +61,7 @@ def down() -> None:
     wait_until(
         lambda: not _ip("route", "show", "root", PODS),
         10,
-        lambda: f"This machine still has routes to pods, in {PODS}.",
+        lambda: f"This machine still has routes to pods in {PODS} after 10 s.",
     )
     for family, table in _TABLES:
         run([which("nft"), "delete", "table", family, table], check=False)
@@ -77,8 +77,8 @@ def down() -> None:
 # --- network ---
 
 
-def _ip(*words: object, check: bool = True) -> str:
-    return run([which("ip"), *words], check=check).stdout
+def _ip(*arguments: object, check: bool = True) -> str:
+    return run([which("ip"), *arguments], check=check).stdout
 
 
 def _network() -> None:
@@ -90,9 +90,9 @@ def _network() -> None:
         ]
         if taken:
             raise LabError(
-                f"This machine has a route to {taken[0]}: set MESHLAB_LAB_KUBERNETES_NETWORK to a free network like {NETWORK}."
+                f"This machine has a route to {taken[0]}. Set MESHLAB_LAB_KUBERNETES_NETWORK to an unused network such as {NETWORK}."
             )
-        # Nothing is attached to it: pods have point-to-point links, so that all that they send is routed, and seen, here.
+        # No interface is attached: pods have point-to-point links, so that this machine routes and filters all their packets.
         _ip("link", "add", _BRIDGE, "type", "bridge")
         _ip("address", "add", f"{ADDRESS}/{NODES.prefixlen}", "dev", _BRIDGE)
         _ip("link", "set", _BRIDGE, "up")
@@ -107,7 +107,7 @@ def _network() -> None:
           }}
         }}"""
     run([which("nft"), "-f", "-"], input=rules, stdin=None)
-    # dockerd sets the policy of this chain to drop.
+    # dockerd sets the policy of the chain FORWARD to drop.
     for rule in _forward_rules():
         if run([which("iptables"), "-w", "-C", "FORWARD", *rule], check=False).returncode:
             run([which("iptables"), "-w", "-A", "FORWARD", *rule])
@@ -139,7 +139,7 @@ path = "{_CONTAINERD}/opt"
 sandbox_image = "{PAUSE_IMAGE}"
 stream_server_address = "127.0.0.1"
 netns_mounts_under_state_dir = true
-# A machine may lack what it takes to make a process less likely to be ended when memory is short.
+# Some machines do not permit a lower oom_score_adj.
 restrict_oom_score_adj = true
 
 [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
@@ -156,7 +156,7 @@ conf_dir = "{_CONTAINERD}/cni"
 config_path = "{_CONTAINERD}/certs.d"
 """,
     )
-    # The registry stands in for Docker Hub here too; what it lacks is asked for there.
+    # The registry is a mirror of Docker Hub for pods too. containerd pulls missing images from Docker Hub.
     mirror = f'[host."http://{registry.ADDRESS}"]\ncapabilities = ["pull", "resolve"]\n'
     write_whole(
         _CONTAINERD / "certs.d/docker.io/hosts.toml", f'server = "https://registry-1.docker.io"\n\n{mirror}'
@@ -172,11 +172,11 @@ config_path = "{_CONTAINERD}/certs.d"
     )
 
 
-# --- what pods leave ---
+# --- leftovers of pods ---
 
 
 def make_cgroup() -> None:
-    """kubelet wants it to be there: in every hierarchy of cgroup v1, or in the one of v2."""
+    """Create the cgroup that kubelet requires, in every hierarchy of cgroup v1 or in the one of v2."""
     for hierarchy in _hierarchies():
         (hierarchy / CGROUP).mkdir(exist_ok=True)
 
@@ -207,25 +207,25 @@ def _end_pods() -> None:
 
 
 def _kill(pid: int) -> None:
-    """A process whose memory nobody needs any more."""
+    """Kill a process, unless its id has been reused."""
     known = identity(pid)
     if known:
         stop_pid(pid, 5, still_ours=lambda: identity(pid) == known, first=signal.SIGKILL)
 
 
 def _shims() -> list:
-    """The processes that hold pods, of our containerd alone."""
+    """Return the shims of the lab's containerd."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            words = (folder / "cmdline").read_bytes().decode(errors="replace").split("\0")
-            if Path(words[0]).name.startswith("containerd-shim") and str(SOCKET) in words:
+            command = (folder / "cmdline").read_bytes().decode(errors="replace").split("\0")
+            if Path(command[0]).name.startswith("containerd-shim") and str(SOCKET) in command:
                 found.append(int(folder.name))
     return found
 
 
 def _shim_sockets() -> list:
-    """They are outside of containerd's folders, under names that only its records tell."""
+    """Return the sockets of the shims, which are outside containerd's folders under names from its records."""
     return [
         Path(record.read_text(encoding="utf-8").removeprefix("unix://"))
         for record in (_CONTAINERD / "state").glob("io.containerd.runtime.v2.task/*/*/address")
@@ -233,7 +233,7 @@ def _shim_sockets() -> list:
 
 
 def _network_records() -> list:
-    """What is kept about the two networks of each pod, ours and its loopback, for a later removal."""
+    """Return the CNI records of each pod: of the lab's network and of its loopback."""
     records = Path("/var/lib/cni/results")
     return [
         path
@@ -243,6 +243,6 @@ def _network_records() -> list:
 
 
 def _log_links() -> list:
-    """Where people look for logs, kubelet leaves a link for each container."""
+    """Return the links to container logs that kubelet leaves in /var/log/containers."""
     links = Path("/var/log/containers").glob("*.log")
     return [path for path in links if path.is_symlink() and os.readlink(path).startswith(f"{FOLDER}/")]

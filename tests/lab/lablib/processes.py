@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Long-running processes: started once, found again, stopped only if they are still ours."""
+"""Long-running processes: started once, found by a later command, and stopped only if their id was not reused."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _RECORDS = STATE / "processes"
 
 
 def identity(pid: int) -> dict | None:
-    """What tells this process from a later one that was given the same number; None once it has ended."""
+    """Return data that distinguishes a process from a later one with the same id; None if it has ended."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
         after_name = stat.rsplit(")", 1)[1].split()
         if after_name[0] in "ZX":
             return None
-        # so it is called once a newer build has taken its file's place
+        # The kernel adds this suffix after a newer build has replaced the file.
         program = os.readlink(f"/proc/{pid}/exe").removesuffix(" (deleted)")
         return {"pid": pid, "started": int(after_name[19]), "program": program}
     except (OSError, IndexError):
@@ -34,7 +34,7 @@ def identity(pid: int) -> dict | None:
 
 
 class Process:
-    """One daemon of the lab, known by its name in STATE/processes/NAME.json."""
+    """One daemon of the lab, recorded in STATE/processes/NAME.json."""
 
     def __init__(self, name: str):
         self.name = name
@@ -51,7 +51,7 @@ class Process:
         return record["pid"] if identity(record["pid"]) == record else None
 
     def start(self, argv: list, ready, seconds: float = 30) -> None:
-        """Start it and return when `ready()` holds; end it where that does not come."""
+        """Start the daemon and wait for `ready()`; stop it if it does not become ready."""
         self.launch(argv)
         try:
             self.wait(ready, seconds)
@@ -60,13 +60,13 @@ class Process:
             raise
 
     def launch(self, argv: list) -> None:
-        """Start it; whether it is of use is asked later, by `wait`."""
+        """Start the daemon without waiting."""
         program = which(str(argv[0]))
         if not program:
-            raise LabError(f"The command {argv[0]} is not on this machine.")
+            raise LabError(f"Command not found: {argv[0]}. Install it.")
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with open(self.log, "ab") as log:
-            child = subprocess.Popen(  # it outlives us on purpose
+            child = subprocess.Popen(  # the daemon survives this process
                 [program, *map(str, argv[1:])],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -75,11 +75,11 @@ class Process:
                 cwd="/",
                 env={**os.environ, "PATH": SYSTEM_PATH},
             )
-        child.returncode = 0  # no warning that it still runs when we leave
+        child.returncode = 0  # suppresses the warning about a running child
         write_whole(self._record, json.dumps(identity(child.pid)))
 
     def wait(self, ready, seconds: float = 30) -> None:
-        """Return when `ready()` holds; where it ended, or the time is over, say what its log says."""
+        """Wait for `ready()`; raise LabError with the end of the log if the daemon ends or is not ready in time."""
         try:
             wait_until(
                 lambda: self.pid is None or ready(),
@@ -89,22 +89,22 @@ class Process:
             if self.pid is None:
                 raise LabError(f"{self.name} ended")
         except LabError as error:
-            raise LabError(f"{error}; its log says: {self._last_words()}") from None
+            raise LabError(f"{error}. The end of its log {self.log}:\n{self._end_of_log()}") from None
 
     def stop(self, seconds: float = 30) -> None:
-        """End it, gently first; do nothing where it no longer runs."""
+        """Stop the daemon with SIGTERM, and with SIGKILL after some seconds, if it runs."""
         pid = self.pid
         if pid is not None:
             stop_pid(pid, seconds, still_ours=lambda: self.pid == pid)
         self._record.unlink(missing_ok=True)
 
-    def _last_words(self) -> str:
+    def _end_of_log(self) -> str:
         lines = self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        return "\n".join(line[-400:] for line in lines[-3:]) or "nothing"
+        return "\n".join(line[-400:] for line in lines[-3:]) or "(empty)"
 
 
 def stop_pid(pid: int, seconds: float, still_ours, first: int = signal.SIGTERM) -> None:
-    """`first`, then SIGKILL after `seconds`; by pidfd, so never to another process of the same number."""
+    """Send the signal `first`, and SIGKILL after `seconds`, by pidfd, so that no later process with the same id gets it."""
     with contextlib.suppress(ProcessLookupError):
         handle = os.pidfd_open(pid)
         try:
@@ -114,6 +114,6 @@ def stop_pid(pid: int, seconds: float, still_ours, first: int = signal.SIGTERM) 
                 signal.pidfd_send_signal(handle, number)
                 if select.select([handle], [], [], seconds)[0]:
                     return
-            raise LabError(f"Process {pid} does not end, not even by SIGKILL.")
+            raise LabError(f"Process {pid} does not end after SIGKILL.")
         finally:
             os.close(handle)

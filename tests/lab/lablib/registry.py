@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The registry on localhost that stands in for Docker Hub, and the images it is filled with."""
+"""The registry on localhost that replaces Docker Hub, and the build of its images."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import urllib.request
 from pathlib import Path
 
 from . import debian
-from .base import CACHE, IMAGES_FOLDER, STATE, LabError, run, say, write_whole
+from .base import CACHE, IMAGES_FOLDER, STATE, LabError, log, run, write_whole
 from .catalogue import IMAGES, Image
 from .processes import Process
 
@@ -28,11 +28,12 @@ process = Process("docker-registry")
 
 
 def up() -> None:
-    debian.need("docker-registry")
+    """Start the registry."""
+    debian.require("docker-registry")
     if process.pid:
         return
     if _get("/v2/") is not None:
-        raise LabError(f"Something else answers on {ADDRESS}: set MESHLAB_LAB_REGISTRY_PORT to a free port.")
+        raise LabError(f"Another program listens on {ADDRESS}. Set MESHLAB_LAB_REGISTRY_PORT to a free port.")
     config = {
         "version": 0.1,
         "log": {"level": "warn", "accesslog": {"disabled": True}},
@@ -40,21 +41,21 @@ def up() -> None:
         "http": {"addr": f"127.0.0.1:{PORT}"},
     }
     _CONTENT.mkdir(parents=True, exist_ok=True)
-    write_whole(STATE / "registry.json", json.dumps(config, indent=2))  # JSON is YAML too
+    write_whole(STATE / "registry.json", json.dumps(config, indent=2))  # JSON is valid YAML
     process.start(["docker-registry", "serve", STATE / "registry.json"], ready=lambda: _get("/v2/") == 200)
 
 
 def fill(docker: list, environment: dict) -> None:
-    """Build and push the images that the registry lacks or holds in an older make."""
-    wanted = [image for image in IMAGES if not _holds(image)]
-    if not wanted:
+    """Build and push the images that are missing or out of date."""
+    missing = [image for image in IMAGES if not _holds(image)]
+    if not missing:
         return
     shared = CACHE / "build"
     shutil.rmtree(shared, ignore_errors=True)
     shared.mkdir(parents=True)
     try:
-        for image in wanted:
-            say(f"building {image.name}")
+        for image in missing:
+            log(f"building {image.name}")
             _build(image, shared, docker, environment)
     finally:
         shutil.rmtree(shared, ignore_errors=True)
@@ -62,18 +63,19 @@ def fill(docker: list, environment: dict) -> None:
 
 
 def is_full() -> bool:
+    """Return whether the registry has all images of the catalogue."""
     return len(held()) == len(IMAGES)
 
 
 def held() -> list:
-    """The names of the images that it serves as they are in the catalogue."""
+    """Return the names of the up-to-date images."""
     return [image.name for image in IMAGES if _holds(image)]
 
 
 def _build(image: Image, shared: Path, docker: list, environment: dict) -> None:
     rootfs = shared / hashlib.sha256(repr(image.packages).encode()).hexdigest()
     if image.packages and not rootfs.exists():
-        # mmdebstrap knows by the ending what to make
+        # mmdebstrap derives the format from the suffix.
         debian.root_file_system(image.packages, rootfs.with_suffix(".tar"))
         rootfs.with_suffix(".tar").replace(rootfs)
     with tempfile.TemporaryDirectory(dir=shared) as context:
@@ -83,7 +85,7 @@ def _build(image: Image, shared: Path, docker: list, environment: dict) -> None:
         for name, source in image.files.items():
             source.fetch(Path(context) / name)
         tag = f"{ADDRESS}/{_repository(image)}"
-        # The classic builder: it is part of dockerd, while BuildKit wants a plugin that Debian 12 lacks.
+        # The classic builder, because BuildKit needs a plugin that Debian 12 lacks.
         run([*docker, "build", "--quiet", "--tag", tag, context], env={**environment, "DOCKER_BUILDKIT": "0"})
     run([*docker, "push", "--quiet", tag], env=environment)
     run([*docker, "image", "rm", "--no-prune", tag], env=environment)
@@ -101,7 +103,7 @@ def _holds(image: Image) -> bool:
 
 
 def _repository(image: Image) -> str:
-    """Docker Hub's own path for the name: `python` is `library/python` there."""
+    """Return the path of an image on Docker Hub: `library/python` for `python`."""
     return image.name if "/" in image.name else f"library/{image.name}"
 
 
@@ -110,7 +112,7 @@ def _key_file(image: Image) -> Path:
 
 
 def _key(image: Image) -> str:
-    """Changes with anything that goes into the image."""
+    """Return a digest of everything that the image contains."""
     digest = hashlib.sha256(repr(image).encode())
     folder = IMAGES_FOLDER / image.folder
     for path in sorted(folder.rglob("*")):
@@ -122,12 +124,12 @@ def _key(image: Image) -> str:
 
 
 def _get(path: str) -> int | None:
-    """The status that the registry answers with; None where nothing answers."""
+    """Return the status of the registry's response; None without a response."""
     request = urllib.request.Request(f"http://127.0.0.1:{PORT}{path}", headers={"Accept": _MANIFEST})
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with opener.open(request, timeout=5) as answer:
-            return answer.status
+        with opener.open(request, timeout=5) as response:
+            return response.status
     except urllib.error.HTTPError as error:
         return error.code
     except OSError:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""An SSH server on 127.0.0.1 for tests of playbooks that reach their host over SSH."""
+"""An SSH server on 127.0.0.1 for tests of playbooks that connect over SSH."""
 
 from __future__ import annotations
 
@@ -17,17 +17,18 @@ import tempfile
 from pathlib import Path
 
 from . import debian
-from .base import STATE, LabError, need_root, run, wait_until, which, write_whole
+from .base import STATE, LabError, require_root, run, wait_until, which, write_whole
 from .processes import Process, stop_pid
 
-#: the user without any rights that `up --unprivileged` makes and `down` removes
+#: the user without permissions that `up --unprivileged` creates and `down` removes
 UNPRIVILEGED = "meshlab-lab"
 _RECORD = STATE / "sshd.json"
-_SEPARATION = Path("/run/sshd")  # sshd of root wants this empty folder
+_SEPARATION = Path("/run/sshd")  # sshd of root requires this empty folder
 process = Process("sshd")
 
 
 def up(unprivileged: bool) -> None:
+    """Start the server, with the unprivileged user if requested."""
     record = _read()
     if process.pid is None or (unprivileged and not record.get("unprivileged")):
         down()
@@ -35,11 +36,12 @@ def up(unprivileged: bool) -> None:
 
 
 def down() -> None:
+    """Stop the server and its connections, and remove its files and the user."""
     record = _read()
     if not record:
         return
     if process.pid is not None:
-        # Open connections are served by children of the listener, which would outlive it.
+        # Children of the listener serve open connections, and do not end with it.
         children = _children(process.pid)
         process.stop()
         for child in children:
@@ -54,7 +56,7 @@ def down() -> None:
 
 
 def variables() -> dict:
-    """What a test needs to connect; empty where the server does not run."""
+    """Return the variables that a test needs to connect; {} if the server does not run."""
     record = _read()
     if not record or process.pid is None:
         return {}
@@ -80,15 +82,15 @@ def _read() -> dict:
 
 
 def _start(unprivileged: bool) -> None:
-    debian.need("sshd", "ssh-keygen", *(["useradd"] if unprivileged else []))
+    debian.require("sshd", "ssh-keygen", *(["useradd"] if unprivileged else []))
     if unprivileged:
-        need_root(f"make the user {UNPRIVILEGED}")
+        require_root(f"create the user {UNPRIVILEGED}")
         with contextlib.suppress(KeyError):
             pwd.getpwnam(UNPRIVILEGED)
             raise LabError(
-                f"There is a user {UNPRIVILEGED} that this lab did not make: remove it with `userdel {UNPRIVILEGED}`."
+                f"The user {UNPRIVILEGED} exists, but the lab did not create it. Remove it with `userdel {UNPRIVILEGED}`."
             )
-    # Not below STATE: sshd reads authorized_keys as the user who logs in, and a home folder may be closed to others.
+    # Not below STATE: sshd reads authorized_keys as the user of the connection, which may have no access to the home folder.
     folder = Path(tempfile.mkdtemp(prefix="meshlab-sshd-"))
     folder.chmod(0o755)
     makes_separation = os.geteuid() == 0 and not _SEPARATION.exists()
@@ -103,7 +105,7 @@ def _start(unprivileged: bool) -> None:
     if makes_separation:
         _SEPARATION.mkdir(mode=0o755)
     if unprivileged:
-        # '*' is no password and no lock: sshd refuses an account that is locked by '!'
+        # '*' sets no password without locking the account; sshd rejects a locked account, which has '!'.
         run(
             [
                 which("useradd"),
@@ -149,7 +151,7 @@ HostKey {folder}/host_key
 AuthorizedKeysFile {folder}/authorized_keys
 AllowUsers {" ".join(users)}
 PidFile none
-# the folder's parent may be writable for all, as /tmp is
+# the parent folder may be writable for all users, as /tmp is
 StrictModes no
 UsePAM no
 PasswordAuthentication no
@@ -164,7 +166,7 @@ Subsystem sftp internal-sftp
 def _client_config(folder: Path, port: int) -> str:
     return f"""\
 # ssh -F this-file lab            the user who started the server
-# ssh -F this-file unprivileged   the user without rights, where one was asked for
+# ssh -F this-file unprivileged   the user without permissions, if created
 Host unprivileged
   User {UNPRIVILEGED}
 Host lab

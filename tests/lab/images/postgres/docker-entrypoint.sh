@@ -2,9 +2,9 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Does what the official image's entrypoint does for its users, but as root: flags alone mean `postgres FLAGS`; an empty $PGDATA
-# becomes a cluster ($POSTGRES_USER, $POSTGRES_PASSWORD, $POSTGRES_DB, $POSTGRES_INITDB_ARGS, $POSTGRES_HOST_AUTH_METHOD), whoever
-# the user is; and what is in /docker-entrypoint-initdb.d is carried out by a server that listens on its Unix socket alone.
+# Replaces the entrypoint of the official image, except for root: flags alone mean `postgres FLAGS`; an empty $PGDATA becomes a
+# database cluster for any user ($POSTGRES_USER, $POSTGRES_PASSWORD, $POSTGRES_DB, $POSTGRES_INITDB_ARGS,
+# $POSTGRES_HOST_AUTH_METHOD); a server that listens only on its Unix socket runs the files of /docker-entrypoint-initdb.d.
 set -euo pipefail
 
 case "${1:-}" in
@@ -19,11 +19,11 @@ user=${POSTGRES_USER:-postgres}
 database=${POSTGRES_DB:-$user}
 method=${POSTGRES_HOST_AUTH_METHOD:-scram-sha-256}
 if [ -z "${POSTGRES_PASSWORD:-}" ] && [ "$method" != trust ]; then
-    echo "set POSTGRES_PASSWORD, or POSTGRES_HOST_AUTH_METHOD=trust for a database that asks nobody for one" >&2
+    echo "Set POSTGRES_PASSWORD, or POSTGRES_HOST_AUTH_METHOD=trust for a database without passwords." >&2
     exit 1
 fi
 
-# initdb wants to know the name of its user, which a number that a cluster picked has not.
+# initdb needs a user name, which the random user id of a pod does not have.
 make_cluster() (
     if ! getent passwd "$(id -u)" > /dev/null; then
         named=$(mktemp -d)
@@ -37,8 +37,8 @@ make_cluster() (
     unset LD_PRELOAD
 )
 
-# Asks at the usual socket: a server that has it elsewhere says so by PGSERVICE.
-ask() {
+# Connects to the default socket; PGSERVICE can name another one.
+query() {
     PGHOST='' PGPASSWORD=${POSTGRES_PASSWORD:-} psql --quiet --no-psqlrc --set ON_ERROR_STOP=1 --username "$user" "$@"
 }
 
@@ -49,14 +49,14 @@ echo "host all all all $method" >> "$PGDATA/pg_hba.conf"
 echo "listen_addresses = '*'" >> "$PGDATA/postgresql.conf"
 pg_ctl --pgdata "$PGDATA" --wait --options "$(printf '%q ' "${@:2}" -c listen_addresses= -p 5432)" start
 if [ "$database" != postgres ]; then
-    ask --dbname postgres --command "CREATE DATABASE \"$database\""
+    query --dbname postgres --command "CREATE DATABASE \"$database\""
 else
-    ask --dbname postgres --command 'SELECT' > /dev/null
+    query --dbname postgres --command 'SELECT' > /dev/null
 fi
 for file in /docker-entrypoint-initdb.d/*; do
     # shellcheck source=/dev/null
     case "$file" in
-        *.sql) ask --dbname "$database" --file "$file" ;;
+        *.sql) query --dbname "$database" --file "$file" ;;
         *.sh) . "$file" ;;
     esac
 done

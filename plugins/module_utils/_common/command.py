@@ -63,7 +63,7 @@ def run(
     stdin: str = "",
     environment: Mapping[str, str] | None = None,
 ) -> CommandResult:
-    """Run a command to its end and return its exit code and output. Bytes that are not UTF-8 are replaced.
+    r"""Run a command to its end and return its exit code and output. Bytes that are not UTF-8 are replaced.
 
     Args:
         command: The program, by path or by name in PATH, and its arguments. No shell reads them.
@@ -81,7 +81,7 @@ def run(
 
     Example:
         >>> run(["echo", "hello"]).stdout
-        'hello\\n'
+        'hello\n'
         >>> run(["sleep", "5"], timeout=0.1).timed_out
         True
     """

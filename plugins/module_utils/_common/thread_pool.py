@@ -22,7 +22,8 @@ def map_to_pairs(
 ) -> list[tuple[_Item, _Result]]:
     """Return each item with the result of `function`, in the order of `items`.
 
-    All calls are made, also when one of them raises; the first exception in the order of `items` is then raised.
+    When a call raises, calls that have not begun are cancelled. The first exception in the order of `items` is raised as soon
+    as the running calls have ended.
 
     Example:
         >>> map_to_pairs(len, ["edge", "web"])

@@ -2,4 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Deployment of a plan: its files and workloads, in an order that keeps running traffic. Private to this collection: it can change at any time."""
+"""Deploys a plan: its files, then its workloads.
+
+Private to this collection: it can change at any time.
+"""

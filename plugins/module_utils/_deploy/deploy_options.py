@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import SpecError
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import ArgumentError
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import DesiredFiles
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.errors import ConfigRefused
 from ansible_collections.meshlab.envoy.plugins.module_utils._deploy.deployment import (
@@ -63,7 +63,7 @@ def request_of(options: Mapping[str, Any], check_mode: bool) -> DeployRequest:
         check_mode: Whether to change nothing.
 
     Raises:
-        SpecError: `plan`, or one of `name`, `platform` and `folder`, is missing; or the plan has a wrong key or value.
+        ArgumentError: `plan`, or one of `name`, `platform` and `folder`, is missing; or the plan has a wrong key or value.
         ConfigRefused: Two files have the same path, or a path leaves the folder.
         WorkloadError: A workload has a wrong value.
     """
@@ -71,17 +71,19 @@ def request_of(options: Mapping[str, Any], check_mode: bool) -> DeployRequest:
     plan = options.get("plan")
     if plan is None:
         if is_present:
-            raise SpecError("plan: is missing. Set it to a plan of meshlab.envoy.demo_plan")
+            raise ArgumentError("plan", "is missing. Set it to a plan of meshlab.envoy.demo_plan")
         plan = {key: options.get(key) for key in IDENTITY}
         for key, value in plan.items():
             if not value:
-                raise SpecError(
+                raise ArgumentError(
                     f"{key}: is missing. Without a plan, state=absent needs {', '.join(IDENTITY)}"
                 )
     else:
         check_plan(plan)
         if plan["platform"] not in DEPLOYERS:
-            raise SpecError(f"plan.platform: expected one of {', '.join(DEPLOYERS)}, got {plan['platform']}")
+            raise ArgumentError(
+                "plan.platform", f"expected one of {', '.join(DEPLOYERS)}, got {plan['platform']}"
+            )
     plan = plan if is_present else {key: plan[key] for key in IDENTITY}
     return DeployRequest(
         name=plan["name"],
@@ -111,7 +113,7 @@ def perform(options: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
             teardown(request, result)
         else:
             deploy(request, result)
-    except (PlatformRefused, SpecError, WorkloadError) as error:
+    except (PlatformRefused, ArgumentError, WorkloadError) as error:
         message = f"{as_sentence(error)} Nothing was changed."
     except (ConfigRefused, PlatformFailed) as error:
         message = str(error)

@@ -133,8 +133,8 @@ def deploy(request: DeployRequest, result: DeployResult) -> None:
         >>> deploy(request, DeployResult())
         Traceback (most recent call last):
           ...
-        ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer.PlatformRefused: plan.files: has no
-        supervisord.conf, the document of the platform local. Use a plan of meshlab.envoy.demo_plan
+        ansible_collections...PlatformRefused: plan.files: has no supervisord.conf, the document of the platform local. Use a
+        plan of meshlab.envoy.demo_plan
     """
     with closing(_deployer(request)) as deployer:
         document = _document(request, deployer.document_path)

@@ -11,7 +11,7 @@ from dataclasses import MISSING, fields
 from difflib import get_close_matches
 from typing import Any, Union, get_args, get_origin, get_type_hints, is_typeddict
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import SpecError
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import ArgumentError
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.suggestions import unknown_name
 from ansible_collections.meshlab.envoy.plugins.module_utils._config import desired_files
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.plan_schema import Plan
@@ -39,23 +39,22 @@ def check_plan(plan: Mapping[str, Any]) -> None:
         plan: The plan, or a part of one: `name`, `platform`, `folder` and any of the keys of USED.
 
     Raises:
-        SpecError: A key is missing or unknown, or a value has another type than the schema says.
+        ArgumentError: A key is missing or unknown, or a value has another type than the schema says.
 
     Example:
         >>> check_plan({"name": "a", "platform": "local", "folder": "/a", "files": [{"pth": "x"}]})
         Traceback (most recent call last):
           ...
-        ansible_collections.meshlab.envoy.plugins.module_utils._common.errors.SpecError: plan.files[0]: unknown key 'pth'. Did
-        you mean 'path'?
+        ansible_collections...ArgumentError: plan.files[0]: unknown key 'pth'. Did you mean 'path'?
     """
     for key in IDENTITY:
         if not plan.get(key):
-            raise SpecError(f"plan: has no {key}. Use a plan of meshlab.envoy.demo_plan, or add it")
+            raise ArgumentError("plan", f"has no {key}. Use a plan of meshlab.envoy.demo_plan, or add it")
     hints = get_type_hints(Plan)
     # A registered plan has the keys of a task's result too, such as `changed`. A key that resembles a used one is a mistake.
     for key in plan:
         if key not in hints and get_close_matches(str(key), (*IDENTITY, *USED), 1, SIMILAR):
-            raise SpecError(f"plan: {unknown_name('key', key, (*IDENTITY, *USED))}")
+            raise ArgumentError("plan", f"{unknown_name('key', key, (*IDENTITY, *USED))}")
     for key in (*IDENTITY, *USED):
         _check(plan.get(key), hints[key], f"plan.{key}")
     for key, entry_class in USED.items():
@@ -63,7 +62,7 @@ def check_plan(plan: Mapping[str, Any]) -> None:
         for number, entry in enumerate(plan.get(key) or ()):
             for name in required:
                 if entry.get(name) in (None, []):
-                    raise SpecError(f"plan.{key}[{number}]: has no {name}. Add it")
+                    raise ArgumentError(f"plan.{key}[{number}]", f"has no {name}. Add it")
 
 
 def _is_required(one: Any) -> bool:
@@ -80,7 +79,7 @@ def _check(value: Any, hint: Any, where: str) -> None:
         known = get_type_hints(hint)
         for key, one in value.items():
             if key not in known:
-                raise SpecError(f"{where}: {unknown_name('key', key, known)}")
+                raise ArgumentError(where, f"{unknown_name('key', key, known)}")
             _check(one, known[key], f"{where}.{key}")
     elif origin is list:
         _expect(value, (list, tuple), "a list", where)
@@ -107,4 +106,4 @@ def _is_union(hint: Any) -> bool:
 
 def _expect(value: Any, kind: Any, name: str, where: str) -> None:
     if not isinstance(value, kind):
-        raise SpecError(f"{where}: expected {name}, got {value!r}")
+        raise ArgumentError(where, f"expected {name}, got {value!r}")

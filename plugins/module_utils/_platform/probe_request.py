@@ -27,7 +27,7 @@ def problem(probe: Probe, timeout: float) -> str:
             socket.create_connection((probe.host, probe.port), timeout).close()
     except (OSError, http.client.HTTPException) as error:
         path = probe.path if probe.kind == "http" else ""
-        return f"{probe.kind}://{address}{path}: {error_text(error)}"
+        return f"{probe.kind}://{address}{path}: {error_text(error).strip()}"
     return ""
 
 

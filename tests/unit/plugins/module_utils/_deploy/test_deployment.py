@@ -1,131 +1,325 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A state folder is of one platform, cluster and namespace: whoever comes from another one leaves it alone."""
+
+"""Deployment and teardown on a platform of this test: order of calls, check mode, errors, and the folder's location."""
 
 from __future__ import annotations
 
+import doctest
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import DesiredFiles, File
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.files import state_file
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.prepare import prepare
-from ansible_collections.meshlab.envoy.plugins.module_utils._deploy.deploy_options import perform
-
-# Nobody listens there: what is refused is so before anybody is asked.
-SERVER = "http://127.0.0.1:9"
-DOCUMENTS = {"local": "supervisord.conf", "docker": "compose.yaml", "kubernetes": "manifests.yaml"}
-
-
-def options(
-    folder: Path, platform: str, state: str, namespace: str = "a", server: str = SERVER
-) -> dict[str, Any]:
-    return {
-        "plan": {
-            "name": "demo",
-            "platform": platform,
-            "folder": str(folder),
-            "files": [{"path": DOCUMENTS[platform], "content": "new"}],
-        },
-        "state": state,
-        "cluster": {"host": server, "api_key": "x", "namespace": namespace},
-        "bind": "127.0.0.1",
-        "supervisord_executable": "supervisord",
-        "timeout": 1,
-        "confirm_timeout": 1,
-        "drain_timeout": 1,
-    }  # fmt: skip
-
-
-def remembered(folder: Path, where: str) -> dict[str, bytes]:
-    """Write a folder as a run in that place does; return what is in it."""
-    with prepare(folder, DesiredFiles((File("edge/listeners.yaml", b"old"),)), location=where) as change:
-        change.write()
-        change.finish()
-    return contents(folder)
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
-@pytest.mark.parametrize("check_mode", [False, True])
-@pytest.mark.parametrize("state", ["present", "absent"])
-@pytest.mark.parametrize(
-    ("before", "here", "now"),
-    [
-        ("docker", {"platform": "kubernetes"}, f"namespace a of {SERVER}"),
-        ("docker", {"platform": "local"}, "local"),
-        ("local", {"platform": "docker"}, "docker"),
-        (f"namespace a of {SERVER}", {"platform": "docker"}, "docker"),
-        (
-            f"namespace a of {SERVER}",
-            {"platform": "kubernetes", "namespace": "b"},
-            f"namespace b of {SERVER}",
-        ),
-        (
-            f"namespace a of {SERVER}",
-            {"platform": "kubernetes", "server": "http://127.0.0.1:19"},
-            "namespace a of http://127.0.0.1:19",
-        ),
-    ],
+from ansible_collections.meshlab.envoy.plugins.module_utils._deploy import deployment
+from ansible_collections.meshlab.envoy.plugins.module_utils._deploy.deployment import (
+    DeployRequest,
+    DeployResult,
+    deploy,
+    teardown,
 )
-def test_a_folder_of_another_place_is_refused(
-    tmp_path: Path, before: str, here: dict[str, str], now: str, state: str, check_mode: bool
-) -> None:
-    folder = tmp_path / "demo"
-    was = remembered(folder, before)
-    answer = perform(options(folder, **{"state": state, **here}), check_mode)
-    assert answer["failed"]
-    assert answer["msg"] == (
-        f"{folder} belongs to a deployment on {before}, but this run targets {now}. Tear it down on {before} first, or set"
-        f" deployment_folder to another folder. If {before} does not exist any more, remove {folder}. Nothing was changed."
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer import (
+    AppliedChanges,
+    DeploymentSpec,
+    HostDeployer,
+    PlatformFailed,
+    PlatformRefused,
+    PlatformUnavailable,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.registry import DEPLOYERS
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import Workload
+
+
+class RecordingDeployer(HostDeployer):
+    """A deployer that records the calls; an exception in `errors` is raised by the method of that name."""
+
+    document_path = "workloads.txt"
+    calls: list[str]
+    errors: dict[str, Exception]
+    images: tuple[str, ...] = ()
+    deployed = True
+
+    def __init__(self, spec: DeploymentSpec) -> None:
+        self.spec = spec
+
+    def _call(self, name: str) -> None:
+        self.calls.append(name)
+        if name in self.errors:
+            raise self.errors[name]
+
+    def location(self) -> str:
+        return "toy"
+
+    def preflight(self) -> None:
+        self._call("preflight")
+
+    def missing_images(self) -> tuple[str, ...]:
+        return self.images
+
+    def pull_images(self, images: Iterable[str]) -> None:
+        self._call(f"pull {' '.join(images)}")
+
+    def predict(self, document: str) -> AppliedChanges:
+        self._call(f"predict {document}")
+        return AppliedChanges(started=("web",))
+
+    def apply(self) -> AppliedChanges:
+        self._call("apply")
+        return AppliedChanges(started=("web",))
+
+    def wait_until_ready(self, timeout: float) -> None:
+        self._call(f"wait_until_ready {timeout:g}")
+
+    def wait_until_discovered(self, timeout: float) -> None:
+        self._call("wait_until_discovered")
+
+    def remove_unlisted(self) -> AppliedChanges:
+        self._call("remove_unlisted")
+        return AppliedChanges(removed=("old",))
+
+    def running_workloads(self) -> tuple[str, ...]:
+        self._call("running_workloads")
+        return ("web",)
+
+    def is_deployed(self) -> bool:
+        return self.deployed
+
+    def remove_all(self) -> tuple[str, ...]:
+        self._call("remove_all")
+        return ("web",)
+
+    def close(self) -> None:
+        self._call("close")
+
+
+@pytest.fixture
+def deployer(monkeypatch: pytest.MonkeyPatch) -> type[RecordingDeployer]:
+    """Register a fresh recording deployer as the platform `toy`."""
+
+    class Deployer(RecordingDeployer):
+        calls: list[str] = []  # noqa: RUF012
+        errors: dict[str, Exception] = {}  # noqa: RUF012
+
+    monkeypatch.setitem(DEPLOYERS, "toy", lambda: Deployer)
+    return Deployer
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    yield tmp_path / "demo"
+
+
+def request_for(folder: Path, check_mode: bool = False, document: str = "web") -> DeployRequest:
+    files = DesiredFiles(
+        (File("workloads.txt", document.encode()), File("edge/clusters.yaml", b"x", live="edge"))
     )
-    assert not answer["changed"]
-    assert contents(folder) == was
+    workloads = (Workload(name="web", command=("x",)),)
+    return DeployRequest("demo", "toy", folder, files, workloads, timeout=7, check_mode=check_mode)
 
 
-def test_a_folder_remembers_its_place_until_it_is_removed(tmp_path: Path) -> None:
-    folder = tmp_path / "demo"
-    wanted = DesiredFiles((File("a", b"1"),))
+def test_documented_examples_are_right() -> None:
+    options = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
+    assert doctest.testmod(deployment, optionflags=options).failed == 0
 
-    def made(one: DesiredFiles, where: str = "") -> str:
-        with prepare(folder, one, location=where) as change:
-            if change.changed:
-                change.write()
-                # Also of a run that was interrupted here.
-                assert state_file.load(folder).location == (where or before)
-                change.finish()
-        return state_file.load(folder).location
 
-    # Files alone, as render.yml writes them, or as a run of before did, are of no place yet.
-    before = ""
-    assert made(wanted) == ""
-    before = made(wanted, "local")
-    assert before == "local"
-    # Files alone take nothing away from it.
-    assert made(DesiredFiles((File("a", b"2"),))) == "local"
-    assert not perform(options(folder, "local", "absent"), False).get("failed")
+def test_phases_run_in_order(deployer: type[RecordingDeployer], folder: Path) -> None:
+    deployer.images = ("i:1",)
+    result = DeployResult()
+    deploy(request_for(folder), result)
+    assert deployer.calls == [
+        "preflight",
+        "pull i:1",
+        "predict web",
+        "apply",
+        "wait_until_ready 7",
+        "wait_until_discovered",
+        "remove_unlisted",
+        "close",
+    ]
+    assert list(result.seconds) == [
+        "preflight",
+        "prepare",
+        "write",
+        "start",
+        "ready",
+        "live",
+        "discovery",
+        "remove",
+    ]
+    assert (result.changed, result.started, result.removed) == (True, ("web",), ("old",))
+    assert (folder / "workloads.txt").read_text() == "web"
+    assert state_file.load(folder).location == "toy"
+
+
+def test_deployer_gets_the_spec(deployer: type[RecordingDeployer], folder: Path) -> None:
+    specs = []
+
+    class Deployer(deployer):  # type: ignore[valid-type, misc]
+        def __init__(self, spec: DeploymentSpec) -> None:
+            super().__init__(spec)
+            specs.append(spec)
+
+    DEPLOYERS["toy"] = lambda: Deployer
+    folder.parent.joinpath("link").symlink_to(folder)
+    deploy(request_for(folder.parent / "link", check_mode=True), DeployResult())
+    (spec,) = specs
+    assert (spec.name, spec.folder) == ("demo", folder)
+    assert spec.watched_files == {"edge": ["edge/clusters.yaml"]}
+
+
+def test_check_mode_changes_nothing(deployer: type[RecordingDeployer], folder: Path) -> None:
+    deployer.images = ("i:1",)
+    result = DeployResult()
+    deploy(request_for(folder, check_mode=True), result)
+    assert deployer.calls == ["preflight", "predict web", "close"]
+    assert result.warnings == ["Images that this host does not have would be pulled: i:1."]
+    assert (result.changed, result.started) == (True, ("web",))
     assert not folder.exists()
 
 
-def test_what_somebody_else_wrote_is_not_claimed_to_remember_where_it_runs(tmp_path: Path) -> None:
+def test_missing_prerequisite_is_a_warning_in_check_mode(
+    deployer: type[RecordingDeployer], folder: Path
+) -> None:
+    deployer.errors |= {name: PlatformUnavailable(f"{name} fails") for name in ("preflight", "predict web")}
+    result = DeployResult()
+    deploy(request_for(folder, check_mode=True), result)
+    assert result.warnings == ["preflight fails.", "predict web fails."]
+    with pytest.raises(PlatformUnavailable):
+        deploy(request_for(folder), DeployResult())
+    assert deployer.calls[-2:] == ["preflight", "close"]
+
+
+def test_failure_stops_the_phases_and_closes(deployer: type[RecordingDeployer], folder: Path) -> None:
+    deployer.errors["wait_until_ready 7"] = PlatformFailed("web ended")
+    result = DeployResult()
+    with pytest.raises(PlatformFailed):
+        deploy(request_for(folder), result)
+    assert deployer.calls[-2:] == ["wait_until_ready 7", "close"]
+    assert (result.started, result.removed) == (("web",), ())
+
+
+def test_document_is_predicted_only_when_it_changes(deployer: type[RecordingDeployer], folder: Path) -> None:
+    deploy(request_for(folder), DeployResult())
+    deployer.calls.clear()
+    deploy(request_for(folder), DeployResult())
+    assert deployer.calls == [
+        "preflight",
+        "apply",
+        "wait_until_ready 7",
+        "wait_until_discovered",
+        "remove_unlisted",
+        "close",
+    ]
+
+
+def test_plan_without_the_document_is_refused(deployer: type[RecordingDeployer], folder: Path) -> None:
+    with pytest.raises(
+        PlatformRefused, match=r"plan\.files: has no workloads\.txt, the document of the platform toy"
+    ):
+        deploy(DeployRequest("demo", "toy", folder), DeployResult())
+    assert deployer.calls == ["close"]
+    assert not folder.exists()
+
+
+@pytest.mark.usefixtures("deployer")
+@pytest.mark.parametrize("path", ["/", "~"])
+def test_shared_folder_is_refused(path: str) -> None:
+    for action in (deploy, teardown):
+        with pytest.raises(PlatformRefused, match="cannot be a state folder, because teardown removes it"):
+            action(DeployRequest("demo", "toy", Path(path).expanduser()), DeployResult())
+
+
+def test_teardown_removes_workloads_and_files(deployer: type[RecordingDeployer], folder: Path) -> None:
+    deploy(request_for(folder), DeployResult())
+    deployer.calls.clear()
+    checked, result = DeployResult(), DeployResult()
+    teardown(DeployRequest("demo", "toy", folder, check_mode=True), checked)
+    assert deployer.calls == ["running_workloads", "close"]
+    assert folder.exists()
+    teardown(DeployRequest("demo", "toy", folder), result)
+    assert deployer.calls[2:] == ["remove_all", "close"]
+    for one in (checked, result):
+        assert (one.changed, one.removed) == (True, ("web",))
+        assert one.files == ["edge/clusters.yaml", "workloads.txt"]
+    assert not folder.exists()
+
+
+def test_teardown_of_nothing_changes_nothing(deployer: type[RecordingDeployer], folder: Path) -> None:
+    deployer.deployed = False
+    result = DeployResult()
+    teardown(DeployRequest("demo", "toy", folder), result)
+    assert not result.changed
+    assert deployer.calls == ["close"]
+
+
+def test_teardown_keeps_files_of_other_programs(deployer: type[RecordingDeployer], folder: Path) -> None:
+    deploy(request_for(folder), DeployResult())
+    (folder / "notes.txt").write_text("notes")
+    result = DeployResult()
+    teardown(DeployRequest("demo", "toy", folder), result)
+    assert result.warnings == [f"{folder} stays, because it has files of other programs: notes.txt."]
+    assert [one.name for one in folder.iterdir()] == ["notes.txt"]
+    assert deployer.calls[-1] == "close"
+
+
+@pytest.mark.parametrize("check_mode", [False, True])
+@pytest.mark.parametrize("action", [deploy, teardown])
+def test_folder_of_another_location_is_refused(
+    deployer: type[RecordingDeployer], folder: Path, action: object, check_mode: bool
+) -> None:
+    with prepare(folder, DesiredFiles((File("a", b"1"),)), location="docker") as transaction:
+        transaction.write()
+        transaction.finish()
+    before = sorted(folder.iterdir())
+    with pytest.raises(PlatformRefused) as error:
+        action(request_for(folder, check_mode), DeployResult())  # type: ignore[operator]
+    assert str(error.value) == (
+        f"{folder} belongs to a deployment on docker, but this run targets toy. Tear it down on docker first, or set"
+        f" deployment_folder to another folder. If docker does not exist any more, remove {folder}"
+    )
+    assert deployer.calls == ["close"]
+    assert sorted(folder.iterdir()) == before
+
+
+def test_location_is_stored_until_teardown(folder: Path) -> None:
+    wanted = DesiredFiles((File("a", b"1"),))
+
+    def location_after(files: DesiredFiles, location: str = "") -> str:
+        with prepare(folder, files, location=location) as transaction:
+            if transaction.changed:
+                transaction.write()
+                # The location is stored first, so that an interrupted run has it too.
+                assert state_file.load(folder).location == (location or before)
+                transaction.finish()
+        return state_file.load(folder).location
+
+    before = ""
+    # Files without a deployment, as role deployment renders them, have no location.
+    assert location_after(wanted) == ""
+    before = location_after(wanted, "local")
+    assert before == "local"
+    # Files without a deployment keep the location.
+    assert location_after(DesiredFiles((File("a", b"2"),))) == "local"
+
+
+def test_files_of_other_programs_store_no_location(tmp_path: Path) -> None:
     folder = tmp_path / "demo"
     folder.mkdir(0o700)
     (folder / "a").write_bytes(b"1")
     (folder / "a").chmod(0o644)
-    with prepare(folder, DesiredFiles((File("a", b"1"),)), location="local") as change:
-        assert not change.changed
+    with prepare(folder, DesiredFiles((File("a", b"1"),)), location="local") as transaction:
+        assert not transaction.changed
     assert state_file.load(folder).files == {}
-    assert contents(folder).keys() == {"a"}
+    assert [one.name for one in folder.iterdir()] == ["a"]
 
 
-@pytest.mark.parametrize("check_mode", [True, False])
-def test_a_question_is_a_sentence_without_another_end(tmp_path: Path, check_mode: bool) -> None:
-    result = perform(options(tmp_path / "demo", "kubernetes", "present"), check_mode)
-    [told] = result["warnings"] if check_mode else [result["msg"]]
-    assert "No API server answers" in told
-    assert "?." not in told
+def test_changes_of_phases_are_added() -> None:
+    result = DeployResult()
+    result.add(AppliedChanges(started=("b",)))
+    result.add(AppliedChanges(removed=("x",)))
+    result.add(AppliedChanges(started=("a", "b"), removed=("x",)))
+    assert (result.changed, result.started, result.removed) == (True, ("a", "b"), ("x",))

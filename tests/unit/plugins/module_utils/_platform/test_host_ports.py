@@ -1,7 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who listens, and who is in whose way."""
+"""Ports of this host that are in use, from prepared tables and from sockets of this process."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ UDP = (
 )
 
 
-def test_listeners_are_read_as_the_kernel_writes_them() -> None:
+def test_kernel_tables_are_parsed() -> None:
     assert parse_table(TCP, "tcp") == [Listener(8080, "127.0.0.1", "tcp", 1000, 4242)]
     assert [one.address for one in parse_table(TCP6, "tcp")] == ["::1", "::ffff:7f00:1"]
     assert parse_table(UDP, "udp") == [Listener(9125, "0.0.0.0", "udp", 0, 99)]
 
 
 @pytest.mark.parametrize(
-    ("mine", "theirs", "expected"),
+    ("needed", "used", "expected"),
     [
         ("127.0.0.1", "127.0.0.1", True),
         ("127.0.0.1", "0.0.0.0", True),
@@ -58,62 +58,62 @@ def test_listeners_are_read_as_the_kernel_writes_them() -> None:
         ("::1", "0.0.0.0", False),
         ("::", "127.0.0.1", True),
         ("127.0.0.1", "::ffff:127.0.0.1", True),
-        ("localhost", "192.0.2.1", True),  # not an address: rather one question too many
+        ("localhost", "192.0.2.1", True),  # no IP address: counts as a conflict
     ],
 )
-def test_addresses_are_in_each_others_way(mine: str, theirs: str, expected: bool) -> None:
-    assert conflicts(NeededPort("a", 80, mine), Listener(80, theirs)) is expected
+def test_addresses_conflict_as_in_the_kernel(needed: str, used: str, expected: bool) -> None:
+    assert conflicts(NeededPort("a", 80, needed), Listener(80, used)) is expected
 
 
-def test_other_ports_and_protocols_are_not() -> None:
+def test_other_port_or_protocol_does_not_conflict() -> None:
     assert not conflicts(NeededPort("a", 80), Listener(81, "0.0.0.0"))
     assert not conflicts(NeededPort("a", 80, protocol="udp"), Listener(80, "0.0.0.0", "tcp"))
 
 
 @pytest.mark.parametrize("protocol", ["tcp", "udp"])
-def test_a_port_that_this_process_has_is_taken_by_it(protocol: str) -> None:
+def test_port_of_this_process_is_found(protocol: str) -> None:
     kind = socket.SOCK_STREAM if protocol == "tcp" else socket.SOCK_DGRAM
-    with socket.socket(socket.AF_INET, kind) as mine:
-        mine.bind(("127.0.0.1", 0))
+    with socket.socket(socket.AF_INET, kind) as listener_socket:
+        listener_socket.bind(("127.0.0.1", 0))
         if protocol == "tcp":
-            mine.listen()
-        needed = NeededPort("a", mine.getsockname()[1], protocol=protocol)
+            listener_socket.listen()
+        needed = NeededPort("a", listener_socket.getsockname()[1], protocol=protocol)
         ((found, listener),) = used_ports([needed])
         assert found == needed
         assert describe(listener).startswith(f"process {os.getpid()} (")
     assert used_ports([needed]) == []
 
 
-def test_without_proc_a_port_is_tried(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as mine:
-        needed = NeededPort("a", mine.getsockname()[1])
+def test_port_is_bound_where_proc_is_missing(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener_socket:
+        needed = NeededPort("a", listener_socket.getsockname()[1])
         ((found, listener),) = used_ports([needed], tmp_path)
         assert (found, listener.inode, describe(listener)) == (needed, 0, "another process")
     assert used_ports([needed], tmp_path) == []
 
 
-def test_a_port_of_a_network_is_seen_through_a_process_in_it(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as mine:
-        port = mine.getsockname()[1]
+def test_listener_is_found_in_the_network_of_a_process(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener_socket:
+        port = listener_socket.getsockname()[1]
         assert listens(os.getpid(), port) is True
     assert listens(os.getpid(), port) is False
     assert listens(os.getpid(), port, tmp_path) is None
 
 
-def test_a_port_that_nobody_has_any_more_is_closing() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as mine:
-        ((_found, listener),) = used_ports([NeededPort("a", mine.getsockname()[1])])
+def test_socket_without_process_is_closing() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener_socket:
+        ((_found, listener),) = used_ports([NeededPort("a", listener_socket.getsockname()[1])])
         assert not is_closing(listener)
     assert is_closing(Listener(80, "0.0.0.0", uid=os.getuid(), inode=2**62))
-    # Where there is no /proc, and so no inode, nobody knows.
+    # Without /proc the inode is unknown.
     assert not is_closing(Listener(80, "0.0.0.0"))
 
 
-def test_who_has_a_port_may_be_unknown() -> None:
+def test_invisible_process_is_described_by_its_user() -> None:
     assert describe(Listener(80, "0.0.0.0", uid=33, inode=2**62)) == "a process of user 33"
 
 
-def test_a_conflict_text_is_one_sentence_however_many_ports_are_used_ports() -> None:
+def test_conflict_text_names_at_most_three_workloads() -> None:
     edge = {NeededPort("edge", port, "127.0.0.1", "tcp"): "process 12 (envoy)" for port in (8080, 8443)}
     assert conflict_text(edge) == (
         "ports 8080, 8443 of edge are used by process 12 (envoy). Stop it, or choose another port"

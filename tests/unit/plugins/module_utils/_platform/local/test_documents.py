@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""supervisord.conf, held against supervisord's own reader of it."""
+"""supervisord.conf, compared with what supervisord's own parser reads from it."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import pytest
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.documents import (
     LOGS,
     log_path,
+    sections,
     supervisord_conf,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import Workload, WorkloadError
@@ -174,3 +175,10 @@ def test_what_supervisord_cannot_say_is_refused(workload: Workload, words: str) 
     with pytest.raises(WorkloadError) as error:
         supervisord_conf("demo", [workload])
     assert words in str(error.value)
+
+
+def test_sections_are_split_by_program() -> None:
+    a, b = (Workload(name=name, command=("sleep", "9")) for name in "ab")
+    one, both = (sections(supervisord_conf("d", workloads)) for workloads in ([a], [a, b]))
+    assert list(both) == ["a", "b"]
+    assert one["a"] == both["a"]

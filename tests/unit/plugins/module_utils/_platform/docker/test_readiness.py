@@ -1,0 +1,112 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Readiness of containers, with prepared results of docker."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fake_docker import FakeDocker, inspect_entry
+
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.command import CommandResult
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer import PlatformFailed
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.docker_command import (
+    DockerCommand,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.docker_output import (
+    parse_inspected,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.readiness import (
+    DockerReadiness,
+    ended_status,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import Probe, Workload
+
+
+def wait(docker: FakeDocker, probe: Probe = Probe(), timeout: float = 0) -> None:
+    """Wait for a workload `a` until the deadline."""
+    workload = Workload(name="a", image="i:1", command=("x",), probe=probe)
+    command = DockerCommand("demo", Path("/nonexistent"), docker)
+    DockerReadiness(command, {"a": workload}, "127.0.0.1").wait(timeout)
+
+
+def docker_with(**state: Any) -> FakeDocker:
+    entry = inspect_entry("a", **state)
+    entry["NetworkSettings"]["Networks"] = {}
+    return FakeDocker(
+        container=CommandResult(0, json.dumps([entry]), ""), logs=CommandResult(0, "no such key\n", "")
+    )
+
+
+def failure_of(docker: FakeDocker, probe: Probe = Probe()) -> str:
+    with pytest.raises(PlatformFailed) as error:
+        wait(docker, probe)
+    return str(error.value)
+
+
+def test_healthy_container_is_ready() -> None:
+    wait(docker_with(Health={"Status": "healthy"}), Probe("tcp", 80))
+
+
+def test_container_without_probe_is_ready_after_a_second() -> None:
+    wait(docker_with())
+    started = datetime.now(timezone.utc) + timedelta(seconds=5)  # noqa: UP017
+    failure = failure_of(docker_with(StartedAt=started.isoformat()))
+    assert failure.startswith("a is not ready after 0 s: it runs for less than 1 s.")
+
+
+def test_created_container_is_not_ready() -> None:
+    assert failure_of(docker_with(Status="created")).startswith("a is not ready after 0 s: it is created.")
+
+
+def test_failed_probe_command_shows_its_output() -> None:
+    docker = docker_with()
+    docker.results["exec"] = CommandResult(1, "not yet\n", "")
+    failure = failure_of(docker, Probe("http", 80, command=("probe",)))
+    assert failure == (
+        "a is not ready after 0 s: its probe prints: not yet. Last lines of its log (docker logs demo-a-1):\n  no such key"
+    )
+
+
+def test_successful_probe_command_is_ready() -> None:
+    wait(docker_with(), Probe("http", 80, command=("probe",)))
+
+
+def test_ended_container_fails_with_its_log() -> None:
+    assert failure_of(docker_with(Status="exited", ExitCode=3)) == (
+        "a ended with exit code 3. Last lines of its log (docker logs demo-a-1):\n  no such key"
+    )
+
+
+def test_removed_container_fails() -> None:
+    docker = FakeDocker(container=CommandResult(1, "[]", "No such container"))
+    assert failure_of(docker) == "a has no container: it was removed meanwhile. Run again"
+
+
+@pytest.mark.parametrize(
+    ("state", "reason"),
+    [
+        ({"Status": "paused"}, "was paused by another `docker pause`. Run again"),
+        ({"Status": "exited", "Error": "no such file"}, "cannot be started: no such file"),
+        ({"Status": "exited", "ExitCode": 137}, "ended with exit code 137"),
+    ],
+)
+def test_container_that_does_not_run_has_a_reason(state: dict[str, Any], reason: str) -> None:
+    status = ended_status(parse_inspected(inspect_entry("a", **state)), 0)
+    assert status is not None
+    assert (status.state, status.reason) == ("failed", reason)
+
+
+def test_restart_during_the_wait_is_a_failure() -> None:
+    entry = inspect_entry("a", ExitCode=1)
+    entry["RestartCount"] = 2
+    assert ended_status(parse_inspected(entry), 2) is None
+    status = ended_status(parse_inspected(entry), 1)
+    assert status is not None
+    assert status.reason == "ended with exit code 1 and is restarted repeatedly"

@@ -1,0 +1,91 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The readiness loop with prepared statuses: success, failures, the deadline, and a platform that does not answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pytest
+
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer import PlatformFailed
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.readiness_loop import (
+    READY,
+    Status,
+    StatusUnknown,
+    failed,
+    wait_until_ready,
+    waiting,
+)
+
+Statuses = Mapping[str, Status]
+
+
+class PreparedStatuses:
+    """A readiness source that returns prepared statuses in turn, the last one again and again; an exception is raised."""
+
+    def __init__(self, *answers: Statuses | Exception) -> None:
+        self.answers = list(answers)
+        self.pending: list[Sequence[str]] = []
+
+    def statuses(self, pending: Sequence[str], seconds_left: float) -> Statuses:
+        assert seconds_left >= 0
+        self.pending.append(pending)
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def report(self, workload: str, status: Status, problem: str) -> str:
+        return f"{workload} ({status.state}) {problem}"
+
+
+def wait(source: PreparedStatuses, *workloads: str, timeout: float = 60) -> None:
+    wait_until_ready(source, workloads, timeout, sleep=lambda _seconds: None)
+
+
+def test_loop_ends_when_all_are_ready() -> None:
+    source = PreparedStatuses({"a": waiting("x"), "b": READY}, {"a": waiting("x")}, {"a": READY})
+    wait(source, "a", "b")
+    assert source.pending == [("a", "b"), ("a",), ("a",)]
+
+
+def test_no_workloads_are_ready() -> None:
+    wait(PreparedStatuses({}))
+
+
+def test_failure_ends_the_loop_with_all_failed() -> None:
+    source = PreparedStatuses(
+        {name: waiting("x") for name in "abc"},
+        {"a": failed("ended with exit code 1"), "b": READY, "c": failed("was paused")},
+    )
+    with pytest.raises(PlatformFailed) as error:
+        wait(source, "a", "b", "c")
+    assert str(error.value) == "a (failed) ended with exit code 1\nc (failed) was paused"
+
+
+def test_deadline_reports_all_that_wait() -> None:
+    source = PreparedStatuses({"a": waiting("nothing listens on port 80"), "b": READY})
+    with pytest.raises(PlatformFailed) as error:
+        wait(source, "a", "b", timeout=0)
+    assert str(error.value) == "a (waiting) is not ready after 0 s: nothing listens on port 80"
+
+
+def test_unknown_status_is_read_again() -> None:
+    source = PreparedStatuses(StatusUnknown("connection refused"), {"a": READY})
+    wait(source, "a")
+    assert source.pending == [("a",), ("a",)]
+
+
+def test_unknown_status_at_the_deadline_fails() -> None:
+    source = PreparedStatuses(StatusUnknown("connection refused"))
+    with pytest.raises(PlatformFailed) as error:
+        wait(source, "a", "b", timeout=0)
+    assert str(error.value) == "a, b: the status is unknown after 0 s: connection refused"
+
+
+def test_error_of_the_platform_ends_the_loop() -> None:
+    with pytest.raises(PlatformFailed, match="forbidden"):
+        wait(PreparedStatuses(PlatformFailed("forbidden")), "a")

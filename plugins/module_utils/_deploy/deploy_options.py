@@ -76,7 +76,7 @@ def request_of(options: Mapping[str, Any], check_mode: bool) -> DeployRequest:
         for key, value in plan.items():
             if not value:
                 raise ArgumentError(
-                    f"{key}: is missing. Without a plan, state=absent needs {', '.join(IDENTITY)}"
+                    key, f"is missing. Without a plan, state=absent needs {', '.join(IDENTITY)}"
                 )
     else:
         check_plan(plan)

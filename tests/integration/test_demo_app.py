@@ -1,7 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The demo application as it runs: a process, asked over its socket, stopped by signals."""
+"""Tests of the demo app as a process: requests over its socket, and signals."""
 
 from __future__ import annotations
 
@@ -26,7 +26,9 @@ import pytest
 FILE = Path(__file__).resolve().parents[2] / "roles" / "demo_app" / "files" / "demo_app.py"
 
 
-class Running(NamedTuple):
+class AppProcess(NamedTuple):
+    """A running demo app and its port."""
+
     process: subprocess.Popen[str]
     port: int
 
@@ -55,14 +57,14 @@ class Running(NamedTuple):
         return answer
 
     def until(self, line: str) -> None:
-        """Return when the page of metrics has this line, which it has to within a minute."""
+        """Wait up to 60 s until the metrics page contains this line."""
         deadline = time.monotonic() + 60
         while line not in self.text("/metrics").splitlines():
             assert time.monotonic() < deadline
             time.sleep(0.01)
 
-    def sick(self) -> http.client.HTTPResponse | None:
-        """Return the first answer of /healthz that is not 200; None where it has ended before it gave one."""
+    def first_failed_health_check(self) -> http.client.HTTPResponse | None:
+        """Return the first response of /healthz whose status is not 200; None if the app ended before."""
         try:
             while (health := self.get("/healthz")).status == 200:
                 time.sleep(0.01)
@@ -71,12 +73,12 @@ class Running(NamedTuple):
         return health
 
 
-# What the page of metrics says while it and one more request are being answered.
-ONE_MORE = "demo_app_requests_under_way 2"
+# A line of the metrics page while this request and another one are active.
+TWO_ACTIVE = "demo_app_requests_under_way 2"
 
 
 @contextmanager
-def running(**settings: str) -> Iterator[Running]:
+def running(**settings: str) -> Iterator[AppProcess]:
     environment = {"PORT": "0", "BIND": "127.0.0.1", "HOSTNAME": "app-1", **settings}
     process = subprocess.Popen(
         [sys.executable, "-S", "-E", str(FILE)],
@@ -88,19 +90,19 @@ def running(**settings: str) -> Iterator[Running]:
     with process:
         try:
             assert process.stdout is not None
-            yield Running(process, int(process.stdout.readline().split()[-1]))
+            yield AppProcess(process, int(process.stdout.readline().split()[-1]))
         finally:
             process.kill()
 
 
 @pytest.fixture(scope="module")
-def app() -> Iterator[Running]:
-    with running(SERVICE="1", VERSION="v2", LIMIT_BODY="1000") as one:
-        yield one
+def app() -> Iterator[AppProcess]:
+    with running(SERVICE="1", VERSION="v2", LIMIT_BODY="1000") as process:
+        yield process
 
 
 @pytest.mark.parametrize(
-    ("path", "status", "words"),
+    ("path", "status", "content"),
     [
         ("/", 200, "X-Forwarded-For"),
         ("/service/1", 200, "Hello from behind Envoy (service 1)! hostname: app-1 resolved hostname: "),
@@ -109,45 +111,45 @@ def app() -> Iterator[Running]:
         ("/cpuwork?cpu=2", 200, "Used 2 ms of CPU"),
         ("/memwork?value=2&memory=2", 200, "Held 2 MB for 2 ms"),
         ("/delay?ms=2", 200, "Waited 2 ms"),
-        ("/delay", 400, "needs ?ms="),
-        ("/cpuwork?cpu=99999", 400, "at most 2000"),
-        ("/status/418", 418, "as asked"),
-        ("/status/599", 599, "as asked"),
-        ("/status/100", 400, "from 200 to 599"),
+        ("/delay", 400, "Add ?ms="),
+        ("/cpuwork?cpu=99999", 400, "above the limit of 2000"),
+        ("/status/418", 418, "as requested"),
+        ("/status/599", 599, "as requested"),
+        ("/status/100", 400, "not a status from 200 to 599"),
         ("/bytes?n=200", 200, "Every request is counted once"),
         ("/hop?url=http://127.0.0.1/", 403, "DEMO_APP_CALLS"),
         ("/text?n=200", 200, "hede loga pana"),
         ("/cached?control=max-age=60", 200, "Made by app-1."),
-        ("/cached?control=a%0d%0ax:y", 400, "control is what cache-control shall say"),
+        ("/cached?control=a%0d%0ax:y", 400, "Use a cache-control value"),
         ("/ready", 200, "Healthy."),
-        ("/healthcheck/fail", 405, "use POST"),
-        ("/healthcheck/other", 404, "There is /healthcheck/fail"),
-        ("/websocket", 426, "This speaks WebSocket."),
+        ("/healthcheck/fail", 405, "Use POST"),
+        ("/healthcheck/other", 404, "Use /healthcheck/fail or"),
+        ("/websocket", 426, "requires a WebSocket upgrade"),
         ("/healthz", 200, "Healthy."),
-        ("/nothing", 404, "/ lists what there is"),
-        ("/?" + "a=1&" * 60, 400, "The query cannot be read."),
+        ("/nothing", 404, "See / for all paths"),
+        ("/?" + "a=1&" * 60, 400, "The query is not valid."),
     ],
 )
-def test_paths(app: Running, path: str, status: int, words: str) -> None:
+def test_path_returns_status_and_content(app: AppProcess, path: str, status: int, content: str) -> None:
     answer = app.get(path)
     assert (answer.status, answer.headers["x-served-by"], answer.headers["x-app-version"]) == (
         status,
         "app-1",
         "v2",
     )
-    assert words in answer.text  # type: ignore[attr-defined]
+    assert content in answer.text  # type: ignore[attr-defined]
     assert "envoy" not in answer.headers["server"]
 
 
-def test_text_is_the_same_each_time_and_compresses_to_about_a_third(app: Running) -> None:
-    words = app.text("/text?n=100000")
-    assert len(words) == 100_000
-    assert words == app.text("/text?n=100000")
-    assert 2.5 < len(words) / len(zlib.compress(words.encode())) < 3
+def test_text_is_constant_and_compresses_to_a_third(app: AppProcess) -> None:
+    content = app.text("/text?n=100000")
+    assert len(content) == 100_000
+    assert content == app.text("/text?n=100000")
+    assert 2.5 < len(content) / len(zlib.compress(content.encode())) < 3
     assert [app.text(f"/text?n={size}") for size in (0, 1, 2)] == ["", "\n", "h\n"]
 
 
-def test_what_may_be_kept_says_so_and_is_checked_by_its_tag(app: Running) -> None:
+def test_cacheable_response_is_revalidated_by_its_etag(app: AppProcess) -> None:
     first = app.get("/cached?control=max-age=60")
     assert first.headers["cache-control"] == "max-age=60"
     again = app.get("/cached?control=max-age=60", If_None_Match=first.headers["etag"])
@@ -155,7 +157,7 @@ def test_what_may_be_kept_says_so_and_is_checked_by_its_tag(app: Running) -> Non
     assert app.get("/cached?control=max-age=60", If_None_Match='"other"').status == 200
 
 
-def test_readiness_fails_and_succeeds_as_told(app: Running) -> None:
+def test_healthcheck_makes_ready_fail_and_succeed(app: AppProcess) -> None:
     assert "/ready fails on app-1" in app.get("/healthcheck/fail", "POST").text  # type: ignore[attr-defined]
     assert (app.get("/ready").status, app.get("/healthz").status) == (503, 200)
     assert app.get("/healthcheck/ok", "POST").status == 200
@@ -168,8 +170,8 @@ UPGRADE = (
 )
 
 
-def test_websocket_messages_pings_and_goodbyes(app: Running) -> None:
-    zero = b"\0\0\0\0"  # a mask that changes nothing
+def test_websocket_echoes_messages_pings_and_close(app: AppProcess) -> None:
+    zero = b"\0\0\0\0"  # a mask without effect
     ping, pieces = b"\x89\x81" + zero + b"p", b"\x01\x82" + zero + b"he" + b"\x80\x83" + zero + b"llo"
     head, _end, frames = app.raw(UPGRADE + ping + pieces + b"\x88\x82" + zero + b"\x03\xe8").partition(
         b"\r\n\r\n"
@@ -189,7 +191,7 @@ def test_websocket_messages_pings_and_goodbyes(app: Running) -> None:
     )
 
 
-def test_methods_and_bodies(app: Running) -> None:
+def test_bodies_are_limited_and_may_be_chunked(app: AppProcess) -> None:
     assert app.get("/bytes?n=200", "HEAD").headers["content-length"] == "200"
     assert app.get("/echo", "POST", b"x" * 1000).text == "x" * 1000  # type: ignore[attr-defined]
     assert app.get("/echo", "POST", b"x" * 1001).status == 413
@@ -212,9 +214,7 @@ def test_methods_and_bodies(app: Running) -> None:
         (b"POST /echo HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n", b"400"),
     ],
 )
-def test_a_request_of_no_use_is_answered_and_its_connection_closed(
-    app: Running, data: bytes, status: bytes
-) -> None:
+def test_invalid_request_closes_the_connection(app: AppProcess, data: bytes, status: bytes) -> None:
     answer = app.raw(data)
     assert answer.startswith(b"HTTP/1.1 " + status)
     assert b"\r\nx-served-by: app-1\r\n" in answer
@@ -222,24 +222,24 @@ def test_a_request_of_no_use_is_answered_and_its_connection_closed(
     assert answer.count(b"HTTP/1.1 ") == 1
 
 
-def test_headers_are_shown(app: Running) -> None:
+def test_headers_returns_the_headers(app: AppProcess) -> None:
     seen = json.loads(app.text("/headers", X_Request_Id="r1"))
     assert seen["headers"]["x-request-id"] == "r1"
     assert (seen["method"], seen["client"]) == ("GET", "127.0.0.1")
 
 
-def test_a_connection_is_kept(app: Running) -> None:
+def test_connection_is_reused(app: AppProcess) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", app.port, timeout=60)
     connection.connect()
-    kept = connection.sock
+    socket_before = connection.sock
     for path in ("/service/1", "/status/503", "/status/204", "/status/304", "/nothing"):
         connection.request("GET", path)
         connection.getresponse().read()
-        assert connection.sock is kept
+        assert connection.sock is socket_before
     connection.close()
 
 
-def test_metrics_grow_by_what_was_asked(app: Running) -> None:
+def test_metrics_grow_by_the_requests(app: AppProcess) -> None:
     def counted() -> int:
         lines = [
             line for line in app.text("/metrics").splitlines() if line.startswith("demo_app_requests_total{")
@@ -248,16 +248,16 @@ def test_metrics_grow_by_what_was_asked(app: Running) -> None:
         return int(values.get('demo_app_requests_total{method="GET",path="/status/{code}",status="207"}', 0))
 
     before = counted()
-    for _time in range(3):
+    for _repetition in range(3):
         app.get("/status/207")
     assert counted() - before == 3
     assert app.get("/metrics").headers["content-type"].startswith("text/plain; version=0.0.4")
 
 
-def test_cpu_work_uses_cpu_and_lets_others_be_answered() -> None:
+def test_cpu_work_does_not_block_other_requests() -> None:
     with running(LIMIT_CPU_MS="60000") as app:
         status = Path(f"/proc/{app.process.pid}/stat")
-        for milliseconds in (400, 2000, 20_000):  # more for a machine that stands still meanwhile
+        for milliseconds in (400, 2000, 20_000):  # longer on a machine that pauses
             before = cpu(status)
             answers: list[http.client.HTTPResponse] = []
             slow = threading.Thread(
@@ -266,33 +266,33 @@ def test_cpu_work_uses_cpu_and_lets_others_be_answered() -> None:
             )
             slow.start()
             app.get("/healthz")
-            answered_beside = app.text("/metrics").splitlines().count(ONE_MORE) == 1
+            answered_meanwhile = app.text("/metrics").splitlines().count(TWO_ACTIVE) == 1
             slow.join()
             assert answers[0].status == 200
             if before is not None:
                 used = cpu(status)
                 assert used is not None
                 assert used - before >= 0.875 * milliseconds / 1000
-            if answered_beside:
+            if answered_meanwhile:
                 break
-        assert answered_beside
+        assert answered_meanwhile
 
 
 def cpu(status: Path) -> float | None:
-    """Seconds of CPU that a process has used, where the system tells."""
+    """Return the CPU seconds of a process; None if the system has no /proc."""
     if not status.exists():
         return None
     fields = status.read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def test_hops_pass_a_trace_on_and_end() -> None:
+def test_hop_forwards_trace_headers() -> None:
     with ExitStack() as stack:
         last = stack.enter_context(running(HOSTNAME="last"))
         calls = f"127.0.0.1:{last.port}"
         first = stack.enter_context(running(CALLS=calls, LIMIT_HOP_MS="60000"))
-        hasty = stack.enter_context(running(CALLS=calls, LIMIT_HOP_MS="300"))
-        there = f"http://127.0.0.1:{last.port}"
+        impatient = stack.enter_context(running(CALLS=calls, LIMIT_HOP_MS="300"))
+        url = f"http://127.0.0.1:{last.port}"
         trace = {
             "x-request-id": "r",
             "traceparent": "t",
@@ -300,23 +300,23 @@ def test_hops_pass_a_trace_on_and_end() -> None:
             "x-ot-span-context": "o",
             "baggage": "g",
         }
-        answer = first.get(f"/hop?url={there}/headers", **trace, authorization="secret")
-        told = json.loads(answer.text)  # type: ignore[attr-defined]
-        assert (answer.status, told["status"], told["served_by"]) == (200, 200, "last")
-        seen = json.loads(told["body"])["headers"]
+        answer = first.get(f"/hop?url={url}/headers", **trace, authorization="secret")
+        result = json.loads(answer.text)  # type: ignore[attr-defined]
+        assert (answer.status, result["status"], result["served_by"]) == (200, 200, "last")
+        seen = json.loads(result["body"])["headers"]
         assert {name: seen.get(name) for name in trace} == trace
-        assert seen["x-demo-app-calls"] == "1"
+        assert seen["x-demo-app-hops"] == "1"
         assert "authorization" not in seen
-        assert first.get(f"/hop?url={there}/status/503").status == 503
-        assert hasty.get(f"/hop?url={there}/delay?ms=5000").status == 504
+        assert first.get(f"/hop?url={url}/status/503").status == 503
+        assert impatient.get(f"/hop?url={url}/delay?ms=5000").status == 504
         last.process.kill()
         last.process.wait()
-        assert first.get(f"/hop?url={there}/").status == 502
+        assert first.get(f"/hop?url={url}/").status == 502
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_stop_finishes_what_is_under_way_and_turns_unhealthy_at_once(number: signal.Signals) -> None:
-    for milliseconds in (1000, 20_000):  # more for a machine that stands still for all of the first
+def test_stop_finishes_requests_and_fails_health_checks(number: signal.Signals) -> None:
+    for milliseconds in (1000, 20_000):  # longer on a machine that pauses for a second
         with running(LIMIT_DELAY_MS="20000", DEADLINE="300") as app:
             answers: list[http.client.HTTPResponse] = []
             slow = threading.Thread(
@@ -324,9 +324,9 @@ def test_a_stop_finishes_what_is_under_way_and_turns_unhealthy_at_once(number: s
                 args=(f"/delay?ms={milliseconds}", answers),
             )
             slow.start()
-            app.until(ONE_MORE)
+            app.until(TWO_ACTIVE)
             app.process.send_signal(number)
-            health = app.sick()
+            health = app.first_failed_health_check()
             slow.join()
             assert [answer.status for answer in answers] == [200]
             assert app.process.wait(60) == 0
@@ -336,35 +336,35 @@ def test_a_stop_finishes_what_is_under_way_and_turns_unhealthy_at_once(number: s
     assert (health.status, health.headers["connection"]) == (503, "close")
 
 
-def test_an_idle_one_stops_at_once_though_connections_are_kept() -> None:
+def test_stop_does_not_wait_for_idle_connections() -> None:
     with running(DEADLINE="3600") as app:
         connection = http.client.HTTPConnection("127.0.0.1", app.port, timeout=60)
         connection.request("GET", "/healthz")
         connection.getresponse().read()
         app.process.terminate()
-        assert app.process.wait(60) == 0, "it waited for its deadline"
+        assert app.process.wait(60) == 0, "the app waited for its deadline"
         connection.close()
 
 
-def test_a_stop_has_a_deadline_and_may_be_drawn_out() -> None:
+def test_stop_has_a_deadline_and_a_drain_time() -> None:
     with running(DEADLINE="1", LIMIT_DELAY_MS="60000") as app:
 
-        def cut_off() -> None:
+        def reset_connection() -> None:
             with pytest.raises(ConnectionResetError):
                 app.get("/delay?ms=60000")
 
-        slow = threading.Thread(target=cut_off)
+        slow = threading.Thread(target=reset_connection)
         slow.start()
-        app.until(ONE_MORE)
+        app.until(TWO_ACTIVE)
         app.process.terminate()
         assert app.process.wait(60) == 0
         assert app.process.stderr is not None
-        assert "stopped after 1 s with requests under way" in app.process.stderr.read()
+        assert "stopped after 1 s with active requests" in app.process.stderr.read()
         slow.join()
     for seconds in ("1", "20"):
         with running(DRAIN=seconds) as app:
             app.process.terminate()
-            health = app.sick()
+            health = app.first_failed_health_check()
             with suppress(ConnectionError):
                 served = health and app.get("/service/1")
             assert app.process.wait(60) == 0
@@ -376,23 +376,25 @@ def test_a_stop_has_a_deadline_and_may_be_drawn_out() -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "code", "words"),
+    ("settings", "code", "message"),
     [
-        ({"PORT": "x"}, 2, "demo_app: DEMO_APP_PORT is 'x': it has to be a whole number from 0 to 65535.\n"),
+        ({"PORT": "x"}, 2, "demo_app: DEMO_APP_PORT: 'x' is not a whole number from 0 to 65535.\n"),
         ({"BIND": "192.0.2.1"}, 1, "demo_app: cannot listen on 192.0.2.1 port 0: "),
     ],
 )
-def test_bad_settings_end_it_with_a_sentence(settings: dict[str, str], code: int, words: str) -> None:
+def test_invalid_settings_end_the_app_with_a_message(
+    settings: dict[str, str], code: int, message: str
+) -> None:
     environment = {f"DEMO_APP_{name}": value for name, value in {"PORT": "0", **settings}.items()}
     done = subprocess.run(
         [sys.executable, str(FILE)], env=environment, capture_output=True, text=True, timeout=60, check=False
     )
     assert done.returncode == code
-    assert done.stderr.startswith(words)
+    assert done.stderr.startswith(message)
     assert done.stderr.count("\n") == 1
 
 
-def test_nothing_is_logged_unless_asked() -> None:
+def test_log_of_requests_is_off_by_default() -> None:
     for log, lines in (("none", 0), ("requests", 1)):
         with running(LOG=log) as app:
             app.get("/status/204", X_Request_Id="r1")
@@ -404,7 +406,7 @@ def test_nothing_is_logged_unless_asked() -> None:
     assert (line["path"], line["status"], line["request_id"]) == ("/status/204", 204, "r1")
 
 
-def test_tcp_says_who_it_is_once_for_each_connection() -> None:
+def test_tcp_sends_its_name_once_for_each_connection() -> None:
     with running(PROTOCOL="tcp") as app, socket.create_connection(("127.0.0.1", app.port), 60) as connection:
         connection.sendall(b"ping\n")
         assert connection.recv(1000) == b"served-by app-1\nping\n"
@@ -412,36 +414,38 @@ def test_tcp_says_who_it_is_once_for_each_connection() -> None:
         assert connection.recv(1000) == b"ping\n"
 
 
-def test_udp_says_who_it_is_each_time() -> None:
+def test_udp_sends_its_name_in_each_datagram() -> None:
     with running(PROTOCOL="udp") as app, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as connection:
         connection.settimeout(60)
-        for _time in range(2):
+        for _repetition in range(2):
             connection.sendto(b"ping", ("127.0.0.1", app.port))
             assert connection.recv(1000) == b"served-by app-1\nping"
-        # that it serves can be asked over TCP
-        with socket.create_connection(("127.0.0.1", app.port), 60) as asked:
-            assert asked.recv(1) == b""
+        # a TCP connection is the readiness check
+        with socket.create_connection(("127.0.0.1", app.port), 60) as check:
+            assert check.recv(1) == b""
 
 
-AS_ANYBODY = ("setpriv", "--reuid", "1234567", "--regid", "0", "--clear-groups", "--no-new-privs")
+AS_RANDOM_USER = ("setpriv", "--reuid", "1234567", "--regid", "0", "--clear-groups", "--no-new-privs")
 
 
-def usable(python: str) -> bool:
-    """Whether a user of no name may run this Python: one in root's home may be out of reach."""
+def runs_as_random_user(python: str) -> bool:
+    """Return whether a user without a name can run this Python, which may be in root's home."""
     return (
-        subprocess.run([*AS_ANYBODY, python, "-I", "-c", ""], capture_output=True, check=False).returncode
+        subprocess.run([*AS_RANDOM_USER, python, "-I", "-c", ""], capture_output=True, check=False).returncode
         == 0
     )
 
 
 @pytest.mark.skipif(
-    platform.system() != "Linux" or os.getuid() != 0, reason="needs Linux's namespaces, and root"
+    platform.system() != "Linux" or os.getuid() != 0, reason="requires root and the namespaces of Linux"
 )
-def test_an_unprivileged_random_uid_on_a_read_only_root_will_do() -> None:
-    python = next((python for python in (sys.executable, "/usr/bin/python3") if usable(python)), None)
-    assert python is not None, "no Python here that another user may run"
+def test_app_runs_as_random_user_on_read_only_root() -> None:
+    python = next(
+        (python for python in (sys.executable, "/usr/bin/python3") if runs_as_random_user(python)), None
+    )
+    assert python is not None, "no Python that another user can run"
     read_only = "mount -o remount,ro,bind / && if touch /demo-app-test 2>&-; then exit 9; fi"
-    script = f'{read_only}; exec {" ".join(AS_ANYBODY)} "{python}" -I -'
+    script = f'{read_only}; exec {" ".join(AS_RANDOM_USER)} "{python}" -I -'
     code = FILE.read_text()
     with subprocess.Popen(
         ["unshare", "--mount", "sh", "-c", script],
@@ -458,7 +462,7 @@ def test_an_unprivileged_random_uid_on_a_read_only_root_will_do() -> None:
             process.stdin.close()
             line = process.stdout.readline()
             assert line, process.stderr.read() if process.stderr else ""
-            assert Running(process, int(line.split()[-1])).get("/").status == 200
+            assert AppProcess(process, int(line.split()[-1])).get("/").status == 200
             assert "Uid:\t1234567" in Path(f"/proc/{process.pid}/status").read_text()
         finally:
             process.kill()

@@ -1,7 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The demo application's settings, paths and metrics, without a network."""
+"""Tests of the demo app's settings, paths and metrics, without a network."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def app() -> ModuleType:
     assert specification is not None
     assert specification.loader is not None
     module = importlib.util.module_from_spec(specification)
-    sys.modules["demo_app"] = module  # dataclasses look their module up
+    sys.modules["demo_app"] = module  # dataclasses need the module in sys.modules
     specification.loader.exec_module(module)
     return module
 
@@ -50,28 +50,27 @@ def test_settings_have_defaults(app: ModuleType) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "words"),
+    ("name", "value", "message"),
     [
-        ("PORT", "http", "DEMO_APP_PORT is 'http': it has to be a whole number from 0 to 65535"),
+        ("PORT", "http", "DEMO_APP_PORT: 'http' is not a whole number from 0 to 65535."),
         ("PORT", "65536", "from 0 to 65535"),
         ("PORT", "-1", "a whole number"),
         ("PROTOCOL", "sctp", "one of http, tcp, udp"),
         ("LOG", "yes", "one of none, requests"),
-        ("SERVICE", "1/2", "only letters, digits, dots and dashes"),
-        ("HOSTNAME", "a\r\nx: y", "only letters, digits, dots and dashes"),
-        ("VERSION", 'v"1', "only letters, digits, dots and dashes"),
-        ("CALLS", "http://a", "DEMO_APP_CALLS holds 'http://a': write a host, or host:port"),
-        ("CALLS", "*", "write a host, or host:port"),
+        ("SERVICE", "1/2", "Use letters, digits, dots and dashes only."),
+        ("HOSTNAME", "a\r\nx: y", "Use letters, digits, dots and dashes only."),
+        ("VERSION", 'v"1', "Use letters, digits, dots and dashes only."),
+        ("CALLS", "http://a", "DEMO_APP_CALLS: 'http://a' is not a host. Use host or host:port."),
+        ("CALLS", "*", "Use host or host:port."),
         ("LIMIT_CPU_MS", "1.5", "a whole number"),
-        ("PROT", "1", "DEMO_APP_PROT is not a setting; known: DEMO_APP_BIND"),
+        ("PROT", "1", "unknown setting 'DEMO_APP_PROT'. Did you mean 'DEMO_APP_PORT'?"),
+        ("ZZZ", "1", "unknown setting 'DEMO_APP_ZZZ'. "),
     ],
 )
-def test_settings_of_no_use_are_told_in_a_sentence(
-    app: ModuleType, name: str, value: str, words: str
-) -> None:
+def test_invalid_setting_is_an_error(app: ModuleType, name: str, value: str, message: str) -> None:
     with pytest.raises(app.SettingsError) as refused:
         app.Settings.read({f"DEMO_APP_{name}": value})
-    assert words in str(refused.value)
+    assert message in str(refused.value)
 
 
 @pytest.mark.parametrize(
@@ -87,11 +86,11 @@ def test_settings_of_no_use_are_told_in_a_sentence(
         ("/metrics", "/metrics"),
     ],
 )
-def test_paths_and_their_templates(app: ModuleType, path: str, template: str) -> None:
+def test_path_has_a_template(app: ModuleType, path: str, template: str) -> None:
     assert app.route(path)[0] == template
 
 
-def test_a_service_answers_its_own_number_only(app: ModuleType) -> None:
+def test_service_answers_its_own_number_only(app: ModuleType) -> None:
     own = request(app, "/service/2", SERVICE="2")
     own.app.address = "10.0.0.7"
     assert (
@@ -112,12 +111,10 @@ def test_a_service_answers_its_own_number_only(app: ModuleType) -> None:
         ("memwork", "memory", "MEMORY_MB"),
         ("memwork", "value", "DELAY_MS"),
         ("delay", "ms", "DELAY_MS"),
-        ("many_bytes", "n", "BYTES"),
+        ("repeated_bytes", "n", "BYTES"),
     ],
 )
-def test_more_than_a_limit_is_refused_and_the_limit_itself_is_not(
-    app: ModuleType, answer: str, query: str, limit: str
-) -> None:
+def test_value_above_a_limit_is_refused(app: ModuleType, answer: str, query: str, limit: str) -> None:
     respond = getattr(app, answer)
     assert respond(request(app, query={query: ["3"]}, **{f"LIMIT_{limit}": "3"})).status == 200
     for value in ("4", "-1", "x", "1e3", ""):
@@ -127,18 +124,18 @@ def test_more_than_a_limit_is_refused_and_the_limit_itself_is_not(
         assert query in str(refused.value)
 
 
-def test_only_so_many_work_at_a_time_and_a_place_is_given_back(app: ModuleType) -> None:
+def test_concurrent_work_is_limited(app: ModuleType) -> None:
     shared = request(app, query={"memory": ["0"], "value": ["1"]}, LIMIT_WORK="1")
     entered, leave = threading.Event(), threading.Event()
 
     def wait(_request: Any) -> Any:
         entered.set()
         assert leave.wait(5)
-        raise ValueError("even when it fails")
+        raise ValueError("even after an error")
 
     def work() -> None:
         with pytest.raises(ValueError, match="even"):
-            app.working(wait)(shared)
+            app.limited(wait)(shared)
 
     thread = threading.Thread(target=work)
     thread.start()
@@ -168,25 +165,25 @@ def test_only_so_many_work_at_a_time_and_a_place_is_given_back(app: ModuleType) 
         ("http://169.254.169.254/latest/", 403),
     ],
 )
-def test_a_hop_goes_to_the_allow_list_only(
+def test_hop_calls_allowed_hosts_only(
     app: ModuleType, url: str, status: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(app.http.client, "HTTPConnection", lambda *_a, **_k: pytest.fail("it was called"))
+    monkeypatch.setattr(app.http.client, "HTTPConnection", lambda *_a, **_k: pytest.fail("called"))
     with pytest.raises(app.RefusedError) as refused:
         app.hop(request(app, "/hop", {"url": [url]}, CALLS="allowed, ported:81"))
     assert refused.value.status == status
 
 
-@pytest.mark.parametrize("made", ["4", "999", "x", "-1"])
-def test_a_chain_of_hops_ends(app: ModuleType, made: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(app.http.client, "HTTPConnection", lambda *_a, **_k: pytest.fail("it was called"))
+@pytest.mark.parametrize("hops", ["4", "999", "x", "-1"])
+def test_chain_of_hops_is_limited(app: ModuleType, hops: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app.http.client, "HTTPConnection", lambda *_a, **_k: pytest.fail("called"))
     last = request(app, "/hop", {"url": ["http://allowed/"]}, CALLS="allowed", LIMIT_HOPS="4")
-    last.headers = {app.HOPS_HEADER: made}
+    last.headers = {app.HOPS_HEADER: hops}
     with pytest.raises(app.RefusedError, match="longer than 4"):
         app.hop(last)
 
 
-def test_metrics_count_requests_and_buckets_add_up(app: ModuleType) -> None:
+def test_metrics_count_requests_and_durations(app: ModuleType) -> None:
     before = time.time()
     metrics = app.Metrics()
     for seconds in (0.0005, 0.001, 0.3, 99.0):
@@ -210,14 +207,14 @@ def test_metrics_count_requests_and_buckets_add_up(app: ModuleType) -> None:
     assert values["demo_app_requests_under_way"] == "3"
     assert before - 0.001 <= float(values["process_start_time_seconds"]) <= time.time() + 0.001
     assert values['demo_app_info{service="1",version="",hostname="h"}'] == "1"
-    assert len(values) == len([line for line in lines if not line.startswith("#")]), "no series twice"
+    assert len(values) == len([line for line in lines if not line.startswith("#")]), "each series occurs once"
 
 
-def test_the_page_escapes_what_a_client_says(app: ModuleType) -> None:
-    asked = request(app, SERVICE="1")
-    asked.headers = {"x-forwarded-for": "<script>"}
-    page = app.index(asked).body.decode()
+def test_page_escapes_headers_of_the_client(app: ModuleType) -> None:
+    shown = request(app, SERVICE="1")
+    shown.headers = {"x-forwarded-for": "<script>"}
+    page = app.index(shown).body.decode()
     assert "<script>" not in page
     assert "&lt;script&gt;" in page
-    for words in ("192.0.2.1", "app-1", '<html lang="en">', "<title>", "<h1>", '<a href="/service/1">'):
-        assert words in page
+    for part in ("192.0.2.1", "app-1", '<html lang="en">', "<title>", "<h1>", '<a href="/service/1">'):
+        assert part in page

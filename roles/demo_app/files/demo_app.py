@@ -1,16 +1,18 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The application behind the demos: a small server that says who it is and does what it is told, in bounds.
+"""The application of the demos: a small server that names its host in each response and does a limited amount of work.
 
-One file, Python's standard library, no file written, no name looked up for a client. Its configuration is
-the environment variables that start with DEMO_APP_: see SETTINGS below, or run it with --help.
+It is one file on purpose, because containers and pods mount this file on a plain Python image. It needs only the
+standard library, writes no files, and resolves no names on behalf of a client. Its configuration is the environment
+variables that start with DEMO_APP_: see SETTINGS below, or run it with --help.
 """
 
 from __future__ import annotations
 
 import base64
 import contextlib
+import difflib
 import functools
 import hashlib
 import html
@@ -34,29 +36,29 @@ from http.server import BaseHTTPRequestHandler
 from typing import Any, NoReturn
 from urllib.parse import parse_qs, urlsplit
 
-# name: (default, what it is)
+# Name: (default, description).
 SETTINGS = {
     "BIND": ("0.0.0.0", "address to listen on"),
-    "PORT": ("8080", "port to listen on; 0 takes a free one"),
+    "PORT": ("8080", "port to listen on; 0 selects a free port"),
     "PROTOCOL": (
         "http",
-        "http, tcp (echoes what it gets) or udp (the same for datagrams; a TCP connection tells that it serves)",
+        "http, tcp (an echo server) or udp (an echo server for datagrams, which also accepts TCP connections as a readiness check)",
     ),
-    "SERVICE": ("", "the number N of /service/N that this one answers"),
-    "HOSTNAME": ("", "the name it gives as its own; default: the host's"),
-    "VERSION": ("", "a version to show, in the header x-app-version too"),
-    "CALLS": ("", "hosts that /hop may call, by commas: name or name:port"),
-    "LOG": ("none", "none, or requests: a line of JSON for each"),
-    "DRAIN": ("0", "seconds that it goes on serving after SIGTERM"),
-    "DEADLINE": ("10", "seconds after which a stop no longer waits for requests under way"),
-    "LIMIT_DELAY_MS": ("10000", "longest wait that a request may ask for"),
-    "LIMIT_CPU_MS": ("2000", "most CPU time that a request may ask for"),
-    "LIMIT_MEMORY_MB": ("64", "most memory that a request may ask for"),
-    "LIMIT_BYTES": ("10000000", "longest answer that a request may ask for"),
-    "LIMIT_BODY": ("1048576", "longest body of a request"),
-    "LIMIT_WORK": ("8", "requests that may work (workload, cpuwork, memwork) at a time"),
-    "LIMIT_HOPS": ("4", "longest chain of /hop"),
-    "LIMIT_HOP_MS": ("5000", "longest wait for the answer of a hop"),
+    "SERVICE": ("", "number N of /service/N that this app answers"),
+    "HOSTNAME": ("", "host name in responses; default: the name of the host"),
+    "VERSION": ("", "version in responses and in the header x-app-version"),
+    "CALLS": ("", "hosts that /hop may call, separated by commas: name or name:port"),
+    "LOG": ("none", "none, or requests: a line of JSON for each request"),
+    "DRAIN": ("0", "seconds to continue serving after SIGTERM"),
+    "DEADLINE": ("10", "seconds after which a stop no longer waits for active requests"),
+    "LIMIT_DELAY_MS": ("10000", "longest delay of a request"),
+    "LIMIT_CPU_MS": ("2000", "maximum CPU time of a request"),
+    "LIMIT_MEMORY_MB": ("64", "maximum memory of a request"),
+    "LIMIT_BYTES": ("10000000", "maximum length of a response"),
+    "LIMIT_BODY": ("1048576", "maximum length of a request body"),
+    "LIMIT_WORK": ("8", "maximum number of concurrent requests to /workload, /cpuwork and /memwork"),
+    "LIMIT_HOPS": ("4", "maximum length of a chain of /hop requests"),
+    "LIMIT_HOP_MS": ("5000", "time limit of the call that /hop makes"),
 }
 PREFIX = "DEMO_APP_"
 PROTOCOLS = ("http", "tcp", "udp")
@@ -75,34 +77,32 @@ TRACE_HEADERS = (
 )
 HOPS_HEADER = "x-demo-app-hops"
 WEBSOCKET_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, 1.3
-HOP_BODY = 65_536  # bytes of a hop's answer that are passed on
+HOP_BODY = 65_536  # maximum bytes of the called app's response that /hop returns
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-IDLE_SECONDS = (
-    3700  # longer than Envoy keeps an idle connection (an hour), so that Envoy is the one that closes
-)
+IDLE_SECONDS = 3700  # longer than Envoy's idle timeout (an hour), so that Envoy closes idle connections
 SENTENCE = b"Every request is counted once, and every count is compared with the requests that were sent.\n"
-# What the words of /text are made of.
+# The words of /text consist of these syllables.
 SYLLABLES = tuple(
     re.findall("..", "alanarbecodedieneresgaheiniskalalelomaminanenoonorparererisasesotatetitounve")
 )
 
 
 class SettingsError(Exception):
-    """A setting that cannot be used."""
+    """An invalid setting."""
 
 
 class RefusedError(Exception):
-    """A request that is answered by a status and a sentence."""
+    """A request that gets an error status and a message."""
 
-    def __init__(self, status: int, sentence: str, headers: tuple[tuple[str, str], ...] = ()) -> None:
-        super().__init__(sentence)
+    def __init__(self, status: int, message: str, headers: tuple[tuple[str, str], ...] = ()) -> None:
+        super().__init__(message)
         self.status = status
         self.headers = headers
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What the environment says, checked."""
+    """The validated settings of the environment."""
 
     bind: str
     port: int
@@ -118,13 +118,17 @@ class Settings:
 
     @classmethod
     def read(cls, environment: Any) -> Settings:
+        """Return the settings of the environment. Raises SettingsError."""
         values = {
-            name: environment.get(PREFIX + name, default) for name, (default, _what) in SETTINGS.items()
+            name: environment.get(PREFIX + name, default)
+            for name, (default, _description) in SETTINGS.items()
         }
         for name in environment:
             if name.startswith(PREFIX) and name[len(PREFIX) :] not in SETTINGS:
-                known = ", ".join(PREFIX + known for known in SETTINGS)
-                raise SettingsError(f"{name} is not a setting; known: {known}")
+                settings = [PREFIX + setting for setting in SETTINGS]
+                near = difflib.get_close_matches(name, settings, n=1)
+                hint = f"Did you mean '{near[0]}'?" if near else f"The settings are: {', '.join(settings)}."
+                raise SettingsError(f"unknown setting '{name}'. {hint}")
         hostname = values["HOSTNAME"] or socket.gethostname()
         for name, value, pattern in (
             ("SERVICE", values["SERVICE"], r"[A-Za-z0-9_.-]*"),
@@ -133,12 +137,12 @@ class Settings:
         ):
             if not re.fullmatch(pattern, value):
                 raise SettingsError(
-                    f"{PREFIX}{name} is {value!r}: only letters, digits, dots and dashes can be used"
+                    f"{PREFIX}{name}: {value!r} is not valid. Use letters, digits, dots and dashes only."
                 )
         calls = frozenset(hop.strip().lower() for hop in values["CALLS"].split(",") if hop.strip())
         for hop in calls:
             if not re.fullmatch(r"(\[[0-9a-f:.]+\]|[a-z0-9_.-]+)(:[0-9]{1,5})?", hop):
-                raise SettingsError(f"{PREFIX}CALLS holds {hop!r}: write a host, or host:port")
+                raise SettingsError(f"{PREFIX}CALLS: {hop!r} is not a host. Use host or host:port.")
         return cls(
             bind=values["BIND"],
             port=_whole("PORT", values["PORT"], 65535),
@@ -160,18 +164,18 @@ class Settings:
 
 def _whole(name: str, value: str, most: int) -> int:
     if not re.fullmatch(r"[0-9]{1,15}", value) or int(value) > most:
-        raise SettingsError(f"{PREFIX}{name} is {value!r}: it has to be a whole number from 0 to {most}")
+        raise SettingsError(f"{PREFIX}{name}: {value!r} is not a whole number from 0 to {most}.")
     return int(value)
 
 
 def _one_of(name: str, value: str, choices: tuple[str, ...]) -> str:
     if value not in choices:
-        raise SettingsError(f"{PREFIX}{name} is {value!r}: it has to be one of {', '.join(choices)}")
+        raise SettingsError(f"{PREFIX}{name}: {value!r} is not one of {', '.join(choices)}.")
     return value
 
 
 class Metrics:
-    """Requests by path template and status, and how long they took."""
+    """Counters of requests by path template and status, and a histogram of their durations."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -181,6 +185,7 @@ class Metrics:
         self._sums: dict[str, float] = defaultdict(float)
 
     def count(self, method: str, template: str, status: int, seconds: float) -> None:
+        """Count one request."""
         bucket = next((position for position, bound in enumerate(BUCKETS) if seconds <= bound), len(BUCKETS))
         with self._lock:
             self._requests[method, template, status] += 1
@@ -188,24 +193,24 @@ class Metrics:
             self._sums[template] += seconds
 
     def text(self, under_way: int, settings: Settings) -> str:
-        """All of it in Prometheus' text format."""
+        """Return all metrics in Prometheus text format."""
         with self._lock:
             requests = sorted(self._requests.items())
             buckets = {template: list(counts) for template, counts in sorted(self._buckets.items())}
             sums = dict(self._sums)
         labels = f'service="{settings.service}",version="{settings.version}",hostname="{settings.hostname}"'
         lines = [
-            "# HELP demo_app_info What this application is.",
+            "# HELP demo_app_info Service, version and host name of this application.",
             "# TYPE demo_app_info gauge",
             f"demo_app_info{{{labels}}} 1",
-            # By its usual name: whoever compares two pages sees a restart in between.
-            "# HELP process_start_time_seconds When this application was started, in seconds since 1970.",
+            # The usual name, by which readers of the page detect a restart.
+            "# HELP process_start_time_seconds Start time of this application, in seconds since 1970.",
             "# TYPE process_start_time_seconds gauge",
             f"process_start_time_seconds {self._started:.3f}",
-            "# HELP demo_app_requests_under_way Requests that are being answered.",
+            "# HELP demo_app_requests_under_way Active requests.",
             "# TYPE demo_app_requests_under_way gauge",
             f"demo_app_requests_under_way {under_way}",
-            "# HELP demo_app_requests_total Requests that were answered.",
+            "# HELP demo_app_requests_total Completed requests.",
             "# TYPE demo_app_requests_total counter",
         ]
         lines += [
@@ -213,7 +218,7 @@ class Metrics:
             for (method, template, status), number in requests
         ]
         lines += [
-            "# HELP demo_app_request_duration_seconds Time from a request's last header to its answer.",
+            "# HELP demo_app_request_duration_seconds Time from the last header of a request to its response.",
             "# TYPE demo_app_request_duration_seconds histogram",
         ]
         for template, counts in buckets.items():
@@ -231,19 +236,19 @@ class Metrics:
 
 @dataclass
 class App:
-    """What all requests share."""
+    """The state that all requests share."""
 
     settings: Settings
     metrics: Metrics = field(default_factory=Metrics)
     stopping: threading.Event = field(default_factory=threading.Event)
-    address: str = ""  # what the host's name resolves to
-    failing: bool = False  # what POST /healthcheck/fail made of it
+    address: str = ""  # address of the host's name
+    failing: bool = False  # set by POST /healthcheck/fail
     under_way: int = 0
     changed: threading.Condition = field(default_factory=threading.Condition)
 
     def __post_init__(self) -> None:
         self.work = threading.BoundedSemaphore(max(1, self.settings.limits["LIMIT_WORK"]))
-        # A resolver that does not answer holds up nobody: until it has, a request's own address is shown.
+        # In a thread, because a resolver may not answer. Until it does, responses contain the address of the connection.
         threading.Thread(target=self._resolve, daemon=True).start()
 
     def _resolve(self) -> None:
@@ -263,7 +268,7 @@ class App:
 
 @dataclass
 class Request:
-    """A request as an answer needs it."""
+    """A request as the functions for the paths need it."""
 
     app: App
     method: str
@@ -275,25 +280,23 @@ class Request:
     local: str
 
     def number(self, name: str, limit: str, default: int | None = None) -> int:
-        """A whole number of the query, within the limit of that name."""
+        """Return a whole number of the query, at most the limit of that name. Raises RefusedError."""
         values = self.query.get(name)
         if not values:
             if default is not None:
                 return default
-            raise RefusedError(400, f"{self.path} needs ?{name}= and a whole number.")
+            raise RefusedError(400, f"{self.path}: {name} is missing. Add ?{name}= and a whole number.")
         most = self.app.settings.limits[limit]
         if not re.fullmatch(r"[0-9]{1,15}", values[-1]):
-            raise RefusedError(400, f"{name} has to be a whole number from 0 to {most}.")
+            raise RefusedError(400, f"{name}: {values[-1]!r} is not a whole number from 0 to {most}.")
         if int(values[-1]) > most:
-            raise RefusedError(
-                400, f"{name} is {values[-1]}; at most {most} can be asked for ({PREFIX}{limit})."
-            )
+            raise RefusedError(400, f"{name}: {values[-1]} is above the limit of {most} ({PREFIX}{limit}).")
         return int(values[-1])
 
 
 @dataclass
 class Response:
-    """An answer: complete, and small enough to be held."""
+    """A complete response."""
 
     status: int = 200
     body: bytes = b""
@@ -301,17 +304,20 @@ class Response:
     headers: tuple[tuple[str, str], ...] = ()
 
 
-def text(sentence: str, status: int = 200, headers: tuple[tuple[str, str], ...] = ()) -> Response:
-    return Response(status, (sentence + "\n").encode(), headers=headers)
+def text(message: str, status: int = 200, headers: tuple[tuple[str, str], ...] = ()) -> Response:
+    """Return a response with one line of text."""
+    return Response(status, (message + "\n").encode(), headers=headers)
 
 
 def as_json(data: Any, status: int = 200) -> Response:
+    """Return a JSON response."""
     return Response(status, (json.dumps(data, indent=2) + "\n").encode(), "application/json")
 
 
 def index(request: Request) -> Response:
+    """Return the page with the host, the client and links to all paths."""
     app, settings = request.app, request.app.settings
-    inside = (
+    in_container = (
         any(map(os.path.exists, ("/.dockerenv", "/run/.containerenv")))
         or "KUBERNETES_SERVICE_HOST" in os.environ
     )
@@ -320,7 +326,7 @@ def index(request: Request) -> Response:
         "Version": settings.version or "none",
         "Host name": settings.hostname,
         "Host address": app.address or request.local,
-        "Container": socket.gethostname() if inside else "none",
+        "Container": socket.gethostname() if in_container else "none",
         "Client address": request.client,
         "X-Forwarded-For": request.headers.get("x-forwarded-for", "none"),
     }
@@ -366,12 +372,12 @@ td {{ overflow-wrap: anywhere }}
 <main>
 <h1>Demo application</h1>
 <table>
-<caption>Who answered, and whom</caption>
+<caption>Responding host and client</caption>
 <tbody>
 {table}
 </tbody>
 </table>
-<h2>To try</h2>
+<h2>Paths</h2>
 <ul>
 {links}
 </ul>
@@ -383,45 +389,47 @@ td {{ overflow-wrap: anywhere }}
 
 
 def service(request: Request) -> Response:
+    """Greet, if N of /service/N is the number of this app."""
     app, settings = request.app, request.app.settings
     number = request.path[len("/service/") :]
     if not settings.service:
-        raise RefusedError(404, f"This application has no number; {PREFIX}SERVICE would give it one.")
+        raise RefusedError(404, f"This app has no service number. Set {PREFIX}SERVICE.")
     if number != settings.service:
-        raise RefusedError(404, f"This is service {settings.service}, not the one that was asked for.")
+        raise RefusedError(404, f"This is service {settings.service}, not service {number}.")
     hello = f"Hello from behind Envoy (service {number})!"
     return text(f"{hello} hostname: {settings.hostname} resolved hostname: {app.address or request.local}")
 
 
 def burn(milliseconds: float) -> None:
-    """Uses that much of this thread's CPU time, without keeping others from theirs."""
-    block = bytes(32_768)  # large enough for hashlib to let other threads run meanwhile
+    """Use CPU time of this thread, without blocking other threads."""
+    block = bytes(32_768)  # large enough for hashlib to release the interpreter lock
     end = time.thread_time() + milliseconds / 1000
     while time.thread_time() < end:
         hashlib.sha256(block).digest()
 
 
-def working(answer: Callable[[Request], Response]) -> Callable[[Request], Response]:
-    """Keeps the number of requests that work at a time within its limit."""
+def limited(respond: Callable[[Request], Response]) -> Callable[[Request], Response]:
+    """Limit the number of concurrent requests (a decorator)."""
 
     def bounded(request: Request) -> Response:
         if not request.app.work.acquire(blocking=False):
             most = request.app.settings.limits["LIMIT_WORK"]
             raise RefusedError(
                 429,
-                f"{most} requests are at work already ({PREFIX}LIMIT_WORK); try again.",
+                f"{most} requests are active, the limit ({PREFIX}LIMIT_WORK). Try again.",
                 (("retry-after", "1"),),
             )
         try:
-            return answer(request)
+            return respond(request)
         finally:
             request.app.work.release()
 
     return bounded
 
 
-@working
+@limited
 def workload(request: Request) -> Response:
+    """Take a given time, half of it with CPU work."""
     milliseconds = request.number("value", "LIMIT_CPU_MS", 100)
     started = time.monotonic()
     burn(milliseconds / 2)
@@ -431,183 +439,207 @@ def workload(request: Request) -> Response:
     return text(f"Worked and waited {milliseconds} ms on {request.app.settings.hostname}.")
 
 
-@working
+@limited
 def cpuwork(request: Request) -> Response:
+    """Use a given CPU time."""
     milliseconds = request.number("cpu", "LIMIT_CPU_MS", 100)
     burn(milliseconds)
     return text(f"Used {milliseconds} ms of CPU on {request.app.settings.hostname}.")
 
 
-@working
+@limited
 def memwork(request: Request) -> Response:
+    """Hold memory for a given time."""
     milliseconds = request.number("value", "LIMIT_DELAY_MS", 100)
     megabytes = request.number("memory", "LIMIT_MEMORY_MB", 1)
-    held = bytearray(b"m") * (megabytes * 1_000_000)  # written to, so that it is really there
+    held = bytearray(b"m") * (megabytes * 1_000_000)  # written, so that the memory is allocated
     time.sleep(milliseconds / 1000)
     return text(f"Held {len(held) // 1_000_000} MB for {milliseconds} ms on {request.app.settings.hostname}.")
 
 
 def rand(request: Request) -> Response:
+    """Wait for a random time from 100 to 500 ms."""
     milliseconds = random.randint(100, 500)  # noqa: S311
     time.sleep(milliseconds / 1000)
     return text(f"Waited {milliseconds} ms on {request.app.settings.hostname}.")
 
 
 def delay(request: Request) -> Response:
+    """Wait for a given time."""
     milliseconds = request.number("ms", "LIMIT_DELAY_MS")
     time.sleep(milliseconds / 1000)
     return text(f"Waited {milliseconds} ms on {request.app.settings.hostname}.")
 
 
 def status(request: Request) -> Response:
+    """Return a given status."""
     code = request.path[len("/status/") :]
     if not re.fullmatch(r"[2-5][0-9]{2}", code):
-        raise RefusedError(400, "The status has to be from 200 to 599.")
-    return text(f"Answered {code} as asked.", int(code))
+        raise RefusedError(400, f"/status: {code!r} is not a status from 200 to 599.")
+    return text(f"Status {code}, as requested.", int(code))
 
 
-def many_bytes(request: Request) -> Response:
+def repeated_bytes(request: Request) -> Response:
+    """Return a given number of bytes of a repeated sentence."""
     number = request.number("n", "LIMIT_BYTES")
     return Response(200, (SENTENCE * (number // len(SENTENCE) + 1))[:number])
 
 
 @functools.lru_cache(maxsize=4)
-def words(number: int) -> bytes:
-    """So many bytes of text that compresses as people's text does, to about a third; the same each time, anywhere."""
-    made: list[str] = []
+def generated_text(number: int) -> bytes:
+    """Return a number of bytes of text that compresses to about a third. The text is always the same."""
+    generated: list[str] = []
     length, state = 0, 1
     while length < number:
-        state = (state * 1_103_515_245 + 12_345) % 2**31  # the generator of the C standard's example
+        state = (state * 1_103_515_245 + 12_345) % 2**31  # the example of rand() in the C standard
         chance = (state >> 16) % 1024
-        first, second = divmod(chance * chance >> 10, len(SYLLABLES))  # squared: some words are more frequent
-        made.append(SYLLABLES[second] + SYLLABLES[first])
-        length += len(made[-1]) + 1
-    return " ".join(made).encode()[: max(0, number - 1)] + b"\n"[:number]
+        first, second = divmod(
+            chance * chance >> 10, len(SYLLABLES)
+        )  # squared, so that some words are more frequent
+        generated.append(SYLLABLES[second] + SYLLABLES[first])
+        length += len(generated[-1]) + 1
+    return " ".join(generated).encode()[: max(0, number - 1)] + b"\n"[:number]
 
 
-def some_text(request: Request) -> Response:
-    return Response(200, words(request.number("n", "LIMIT_BYTES")))
+def text_bytes(request: Request) -> Response:
+    """Return a given number of bytes of generated text."""
+    return Response(200, generated_text(request.number("n", "LIMIT_BYTES")))
 
 
 def cached(request: Request) -> Response:
-    """An answer that says who may keep it, and for how long; asked whether it changed, it did not."""
+    """Return a response with a given cache-control header and an etag, or 304 if the client has that etag."""
     control = request.query.get("control", ["no-store"])[-1]
     if not re.fullmatch(r"[a-z0-9=, -]{1,100}", control):
-        raise RefusedError(400, "control is what cache-control shall say, such as max-age=60.")
+        raise RefusedError(
+            400, "control: the value is not valid. Use a cache-control value, such as max-age=60."
+        )
     tag = f'"{request.app.settings.version or 1}"'
-    known = request.headers.get("if-none-match") == tag
-    answer = Response(304) if known else text(f"Made by {request.app.settings.hostname}.")
-    answer.headers = (("cache-control", control), ("etag", tag))
-    return answer
+    unchanged = request.headers.get("if-none-match") == tag
+    response = Response(304) if unchanged else text(f"Made by {request.app.settings.hostname}.")
+    response.headers = (("cache-control", control), ("etag", tag))
+    return response
 
 
 def headers(request: Request) -> Response:
-    seen: dict[str, Any] = {}
+    """Return the method, path, client and headers of the request."""
+    received: dict[str, Any] = {}
     for name in request.headers:
         values = request.headers.get_all(name)
-        seen[name.lower()] = values[0] if len(values) == 1 else values
+        received[name.lower()] = values[0] if len(values) == 1 else values
     return as_json(
-        {"method": request.method, "path": request.path, "client": request.client, "headers": seen}
+        {"method": request.method, "path": request.path, "client": request.client, "headers": received}
     )
 
 
 def echo(request: Request) -> Response:
+    """Return the body of the request."""
     return Response(200, request.body)
 
 
 def hop(request: Request) -> Response:
-    """Calls another application, and passes the headers on by which a trace hangs together."""
+    """Call another app with the trace headers of the request, and return its response."""
     settings = request.app.settings
     url = request.query.get("url", [""])[-1]
     try:
         parts = urlsplit(url)
         host, port = (parts.hostname or "").lower(), parts.port or 80
     except ValueError:
-        raise RefusedError(400, "url is no address.") from None
+        raise RefusedError(400, "url: this is not a URL. Use ?url=http://host:port/path.") from None
     if parts.scheme != "http" or not host or parts.username is not None:
-        raise RefusedError(400, "/hop needs ?url=http://host:port/path, and http only.")
+        raise RefusedError(
+            400, "url: only http URLs without a user are allowed. Use ?url=http://host:port/path."
+        )
     if re.search(r"[^\x21-\x7e]", url):
-        raise RefusedError(400, "url holds characters that have to be percent-encoded.")
+        raise RefusedError(400, "url: some characters are not allowed. Percent-encode them.")
     name = f"[{host}]" if ":" in host else host
     if name not in settings.calls and f"{name}:{port}" not in settings.calls:
-        raise RefusedError(403, f"{name}:{port} is not among the hosts that may be called ({PREFIX}CALLS).")
-    made = request.headers.get(HOPS_HEADER, "0")
-    hops = int(made) + 1 if re.fullmatch(r"[0-9]{1,3}", made) else 1000
+        raise RefusedError(403, f"url: calls to {name}:{port} are not allowed. Add it to {PREFIX}CALLS.")
+    previous = request.headers.get(HOPS_HEADER, "0")
+    hops = int(previous) + 1 if re.fullmatch(r"[0-9]{1,3}", previous) else 1000
     if hops > settings.limits["LIMIT_HOPS"]:
         raise RefusedError(
             400, f"The chain of hops is longer than {settings.limits['LIMIT_HOPS']} ({PREFIX}LIMIT_HOPS)."
         )
-    passed = {header: request.headers[header] for header in TRACE_HEADERS if header in request.headers}
+    forwarded = {header: request.headers[header] for header in TRACE_HEADERS if header in request.headers}
     seconds = settings.limits["LIMIT_HOP_MS"] / 1000
     connection = http.client.HTTPConnection(host, port, timeout=seconds)
     end = time.monotonic() + seconds
     try:
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        connection.request("GET", path, headers={**passed, HOPS_HEADER: str(hops), "connection": "close"})
-        answer = connection.getresponse()
+        connection.request("GET", path, headers={**forwarded, HOPS_HEADER: str(hops), "connection": "close"})
+        response = connection.getresponse()
         body = b""
         while len(body) < HOP_BODY and time.monotonic() < end:
-            part = answer.read1(HOP_BODY - len(body))
+            part = response.read1(HOP_BODY - len(body))
             if not part:
                 break
             body += part
     except TimeoutError:
-        raise RefusedError(504, f"{name}:{port} did not answer in time ({PREFIX}LIMIT_HOP_MS).") from None
+        raise RefusedError(
+            504, f"{name}:{port}: no response within the time limit ({PREFIX}LIMIT_HOP_MS)."
+        ) from None
     except (OSError, http.client.HTTPException, ValueError) as error:
-        raise RefusedError(502, f"{name}:{port} gave no answer: {error}.") from None
+        raise RefusedError(502, f"{name}:{port}: no response: {error}.") from None
     finally:
         connection.close()
-    told = {"url": url, "status": answer.status, "served_by": answer.headers.get("x-served-by")}
+    result = {"url": url, "status": response.status, "served_by": response.headers.get("x-served-by")}
     return as_json(
-        {**told, "body": body.decode("utf-8", "replace")}, answer.status if answer.status >= 200 else 502
+        {**result, "body": body.decode("utf-8", "replace")},
+        response.status if response.status >= 200 else 502,
     )
 
 
 def healthz(request: Request) -> Response:
+    """Return 200, or 503 while the app stops."""
     if request.app.stopping.is_set():
         raise RefusedError(503, "Stopping.")
     return text("Healthy.")
 
 
 def ready(request: Request) -> Response:
-    """What load balancers ask; unlike /healthz, which tells whether it runs, it can be made to fail."""
+    """Return the health for load balancers. Unlike /healthz, POST /healthcheck/fail makes it fail."""
     if request.app.failing:
-        raise RefusedError(503, "Made to fail; POST /healthcheck/ok ends that.")
+        raise RefusedError(
+            503, "POST /healthcheck/fail made this path fail. Use POST /healthcheck/ok to make it succeed."
+        )
     return healthz(request)
 
 
 def healthcheck(request: Request) -> Response:
-    """Makes /ready fail, or succeed again: `POST /healthcheck/fail|ok`, as Envoy's admin calls it."""
-    wanted = request.path[len("/healthcheck/") :]
-    if wanted not in ("fail", "ok"):
-        raise RefusedError(404, "There is /healthcheck/fail and /healthcheck/ok.")
+    """Make /ready fail or succeed: POST /healthcheck/fail or /healthcheck/ok, as in Envoy's admin interface."""
+    health = request.path[len("/healthcheck/") :]
+    if health not in ("fail", "ok"):
+        raise RefusedError(404, "Unknown path. Use /healthcheck/fail or /healthcheck/ok.")
     if request.method != "POST":
-        raise RefusedError(405, "This changes something: use POST.", (("allow", "POST"),))
-    request.app.failing = wanted == "fail"
+        raise RefusedError(405, "This path changes the app. Use POST.", (("allow", "POST"),))
+    request.app.failing = health == "fail"
     return text(
         f"/ready {'fails' if request.app.failing else 'succeeds'} on {request.app.settings.hostname}."
     )
 
 
 def websocket(request: Request) -> Response:
-    """Agrees to speak WebSocket (RFC 6455); what comes then is sent back, message by message."""
+    """Accept a WebSocket upgrade (RFC 6455). HttpHandler then echoes all messages."""
     key = request.headers.get("sec-websocket-key", "")
-    wishes = re.split(r"[ ,]+", request.headers.get("connection", "").lower())
-    if request.headers.get("upgrade", "").lower() != "websocket" or "upgrade" not in wishes or not key:
-        raise RefusedError(426, "This speaks WebSocket.", (("upgrade", "websocket"),))
+    options = re.split(r"[ ,]+", request.headers.get("connection", "").lower())
+    if request.headers.get("upgrade", "").lower() != "websocket" or "upgrade" not in options or not key:
+        raise RefusedError(426, "This path requires a WebSocket upgrade.", (("upgrade", "websocket"),))
     if request.headers.get("sec-websocket-version") != "13":
-        raise RefusedError(400, "This speaks version 13.", (("sec-websocket-version", "13"),))
+        raise RefusedError(
+            400, "sec-websocket-version: only version 13 is supported.", (("sec-websocket-version", "13"),)
+        )
     accept = base64.b64encode(hashlib.sha1(key.encode() + WEBSOCKET_GUID).digest()).decode()  # noqa: S324
-    agreed = (("upgrade", "websocket"), ("connection", "Upgrade"), ("sec-websocket-accept", accept))
-    return Response(101, headers=agreed)
+    upgrade = (("upgrade", "websocket"), ("connection", "Upgrade"), ("sec-websocket-accept", accept))
+    return Response(101, headers=upgrade)
 
 
 def metrics(request: Request) -> Response:
+    """Return the metrics page."""
     page = request.app.metrics.text(request.app.under_way, request.app.settings)
     return Response(200, page.encode(), "text/plain; version=0.0.4; charset=utf-8")
 
 
-# Path, or the part before a variable one, to its template and its answer.
+# Path, or the part before a variable part: its template and its function.
 PATHS: dict[str, tuple[str, Callable[[Request], Response]]] = {
     "/": ("/", index),
     "/service/": ("/service/{n}", service),
@@ -617,8 +649,8 @@ PATHS: dict[str, tuple[str, Callable[[Request], Response]]] = {
     "/rand": ("/rand", rand),
     "/delay": ("/delay", delay),
     "/status/": ("/status/{code}", status),
-    "/bytes": ("/bytes", many_bytes),
-    "/text": ("/text", some_text),
+    "/bytes": ("/bytes", repeated_bytes),
+    "/text": ("/text", text_bytes),
     "/cached": ("/cached", cached),
     "/headers": ("/headers", headers),
     "/echo": ("/echo", echo),
@@ -631,20 +663,21 @@ PATHS: dict[str, tuple[str, Callable[[Request], Response]]] = {
 }
 
 
-# Those with a variable part.
+# Paths with a variable part.
 PARENTS = tuple(path for path in PATHS if path.endswith("/") and path != "/")
 
 
-def nowhere(_request: Request) -> Response:
-    raise RefusedError(404, "There is nothing here; / lists what there is.")
+def unknown_path(_request: Request) -> Response:
+    """Refuse an unknown path."""
+    raise RefusedError(404, "Unknown path. See / for all paths.")
 
 
 def route(path: str) -> tuple[str, Callable[[Request], Response]]:
-    """The template of a path (for metrics, so from a fixed set) and what answers it."""
+    """Return the template of a path, which is a label of metrics, and its function."""
     if path in PATHS and path not in PARENTS:
         return PATHS[path]
     parent = path[: path.rfind("/") + 1]
-    return PATHS[parent] if parent in PARENTS and parent != path else ("other", nowhere)
+    return PATHS[parent] if parent in PARENTS and parent != path else ("other", unknown_path)
 
 
 # Opcodes of WebSocket frames (RFC 6455, 5.2).
@@ -652,9 +685,9 @@ CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 
 
 def read_frame(stream: Any, most: int) -> tuple[bool, int, bytes] | None:
-    """Whether it is a message's last, its opcode and its data; None at the end, and for a frame that is not allowed."""
+    """Return whether a frame is the last of its message, its opcode and its data; None at the end or for an invalid frame."""
     head = stream.read(2)
-    if len(head) < 2 or not head[1] & 0x80:  # a client's frames are masked
+    if len(head) < 2 or not head[1] & 0x80:  # clients mask their frames
         return None
     length = head[1] & 0x7F
     if length > 125:
@@ -670,13 +703,13 @@ def read_frame(stream: Any, most: int) -> tuple[bool, int, bytes] | None:
 
 
 def masked(data: bytes, mask: bytes) -> bytes:
-    """Masks, or takes the mask off."""
+    """Apply or remove a mask."""
     cover = (mask * (len(data) // 4 + 1))[: len(data)]
     return (int.from_bytes(data, "big") ^ int.from_bytes(cover, "big")).to_bytes(len(data), "big")
 
 
 def frame_bytes(opcode: int, data: bytes) -> bytes:
-    """A whole message in one frame, as a server sends it: without a mask."""
+    """Return a message as one frame without a mask, as servers send it."""
     if len(data) < 126:
         length = bytes([len(data)])
     elif len(data) < 65_536:
@@ -687,7 +720,7 @@ def frame_bytes(opcode: int, data: bytes) -> bytes:
 
 
 class HttpHandler(BaseHTTPRequestHandler):
-    """One connection: HTTP/1.1, kept alive, each answer in one write."""
+    """One HTTP/1.1 connection with keep-alive. Each response is one write."""
 
     protocol_version = "HTTP/1.1"
     timeout = IDLE_SECONDS
@@ -695,6 +728,7 @@ class HttpHandler(BaseHTTPRequestHandler):
     app: App  # set in a subclass
 
     def answer(self) -> None:
+        """Answer one request."""
         app, started = self.app, time.perf_counter()
         with app:
             url, _question, query = self.path.partition("?")
@@ -710,9 +744,9 @@ class HttpHandler(BaseHTTPRequestHandler):
             except RefusedError as refused:
                 response = text(str(refused), refused.status, refused.headers)
             except ValueError:
-                response = text("The query cannot be read.", 400)
+                response = text("The query is not valid.", 400)
             except MemoryError:
-                response = text("There is not enough memory for this request.", 503)
+                response = text("Not enough memory for this request.", 503)
             if app.stopping.is_set():
                 self.close_connection = True
             app.metrics.count(self.command, template, response.status, time.perf_counter() - started)
@@ -725,10 +759,11 @@ class HttpHandler(BaseHTTPRequestHandler):
             line = {"method": self.command, "path": self.path, "status": response.status, "ms": milliseconds}
             print(json.dumps({**line, "request_id": self.headers.get("x-request-id")}), flush=True)
 
-    # Every method is answered: what a path does with it is Envoy's business in the demos.
+    # All paths accept all methods. In the demos, Envoy restricts methods.
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = answer
 
     def read_body(self) -> bytes:
+        """Return the body of the request. Raises RefusedError."""
         most = self.app.settings.limits["LIMIT_BODY"]
         encoding = self.headers.get("transfer-encoding")
         length = self.headers.get("content-length")
@@ -738,22 +773,23 @@ class HttpHandler(BaseHTTPRequestHandler):
             if encoding is not None:
                 if encoding.lower() != "chunked" or length is not None:
                     raise RefusedError(
-                        400, "The body's encoding has to be chunked, without a content-length."
+                        400, "transfer-encoding: only chunked is supported, without content-length."
                     )
                 return self.read_chunks(most)
             if not re.fullmatch(r"[0-9]{1,15}", length or ""):
-                raise RefusedError(400, "content-length has to be a whole number.")
+                raise RefusedError(400, "content-length: this is not a whole number.")
             return self.read_exactly(int(length or 0), most)
         except RefusedError:
-            self.close_connection = True  # the rest of the body is still on its way
+            self.close_connection = True  # the rest of the body is unread
             raise
 
     def read_chunks(self, most: int) -> bytes:
+        """Return a chunked body. Raises RefusedError."""
         body = b""
         while True:
             size = re.fullmatch(rb"([0-9A-Fa-f]{1,8})[ \t]*(;.*)?\r\n", self.rfile.readline(1024))
             if size is None:
-                raise RefusedError(400, "The body's chunks cannot be read.")
+                raise RefusedError(400, "The chunks of the body are not valid.")
             length = int(size[1], 16)
             if length:
                 body += self.read_exactly(length, most - len(body))
@@ -762,25 +798,27 @@ class HttpHandler(BaseHTTPRequestHandler):
                     pass
                 return body
             if self.rfile.readline(3) != b"\r\n":
-                raise RefusedError(400, "The body's chunks cannot be read.")
+                raise RefusedError(400, "The chunks of the body are not valid.")
 
     def read_exactly(self, length: int, most: int) -> bytes:
+        """Return a number of bytes of the body. Raises RefusedError."""
         if length > most:
             limit = self.app.settings.limits["LIMIT_BODY"]
             raise RefusedError(413, f"The body is longer than {limit} bytes ({PREFIX}LIMIT_BODY).")
         body = self.rfile.read(length)
         if len(body) < length:
-            raise RefusedError(400, "The body is shorter than it was said to be.")
+            raise RefusedError(400, "The body is shorter than its content-length.")
         return body
 
     def send(self, response: Response) -> None:
+        """Send a response."""
         settings = self.app.settings
         try:
             reason = HTTPStatus(response.status).phrase
         except ValueError:
             reason = "Unknown"
-        bare = response.status in (101, 204, 304)
-        body = b"" if bare else response.body
+        without_body = response.status in (101, 204, 304)
+        body = b"" if without_body else response.body
         lines = [
             f"HTTP/1.1 {response.status} {reason}",
             "server: demo-app",
@@ -789,7 +827,7 @@ class HttpHandler(BaseHTTPRequestHandler):
         lines.append(f"x-served-by: {settings.hostname}")
         if settings.version:
             lines.append(f"x-app-version: {settings.version}")
-        if not bare:
+        if not without_body:
             lines += [f"content-type: {response.kind}", f"content-length: {len(body)}"]
         lines.append("x-content-type-options: nosniff")
         lines += [f"{name}: {value}" for name, value in response.headers]
@@ -803,8 +841,8 @@ class HttpHandler(BaseHTTPRequestHandler):
         self.wfile.write(head if self.command == "HEAD" else head + body)
 
     def echo_messages(self) -> None:
-        """Sends back each message; the first one after a line that says who does."""
-        told = b"served-by %s\n" % self.app.settings.hostname.encode()
+        """Echo each WebSocket message, the first one after a line with the host name."""
+        greeting = b"served-by %s\n" % self.app.settings.hostname.encode()
         most = self.app.settings.limits["LIMIT_BODY"]
         kind, message = 0, b""
         while frame := read_frame(self.rfile, most - len(message)):
@@ -818,82 +856,90 @@ class HttpHandler(BaseHTTPRequestHandler):
                 kind, message = opcode or kind, message + data
                 if final:
                     with self.app:
-                        self.wfile.write(frame_bytes(kind, told + message))
-                    told, message = b"", b""
+                        self.wfile.write(frame_bytes(kind, greeting + message))
+                    greeting, message = b"", b""
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:  # noqa: ARG002
-        """What the server's own parser refuses is answered in the same form."""
+        """Send the errors of the base class in the same format."""
         self.close_connection = True
         self.command = self.command or "GET"
-        self.send(text(f"{message or 'This request cannot be answered'}.", int(code)))
+        self.send(text(f"{message or 'This request is not valid'}.", int(code)))
 
     def handle_expect_100(self) -> bool:
+        """Send 100 Continue only, without the headers that the base class adds."""
         self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         return True
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-        """Nothing is logged but what LOG asks for."""
+        """Log nothing: the setting LOG replaces the log of the base class."""
 
 
 class EchoHandler(socketserver.BaseRequestHandler):
-    """One connection over TCP: what comes is sent back, the first time after a line that says who does."""
+    """One TCP connection: echo all data, after a line with the host name."""
 
     app: App
 
     def handle(self) -> None:
+        """Serve the connection."""
         self.request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        told = b"served-by %s\n" % self.app.settings.hostname.encode()
+        greeting = b"served-by %s\n" % self.app.settings.hostname.encode()
         while True:
             data = self.request.recv(65_536)
             if not data:
                 return
             with self.app:
-                self.request.sendall(told + data)
-            told = b""
+                self.request.sendall(greeting + data)
+            greeting = b""
 
 
 class DatagramHandler(socketserver.BaseRequestHandler):
-    """One datagram: sent back after a line that says who does."""
+    """One datagram: echo it after a line with the host name."""
 
     app: App
 
     def handle(self) -> None:
+        """Serve the datagram."""
         data, server = self.request
         server.sendto(b"served-by %s\n" % self.app.settings.hostname.encode() + data, self.client_address)
 
 
-class Quiet:
-    """A client that goes away is nothing to print a traceback for."""
+class WithoutTracebacks:
+    """A mixin that prints no traceback for an interrupted connection."""
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002
+        """Print errors other than network errors on one line."""
         error = sys.exc_info()[1]
         if not isinstance(error, OSError):
             print(f"demo_app: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
 
 
-class StreamServer(Quiet, socketserver.ThreadingTCPServer):
+class StreamServer(WithoutTracebacks, socketserver.ThreadingTCPServer):
+    """The server of HTTP and TCP connections."""
+
     allow_reuse_address = True
     daemon_threads = True
     block_on_close = False
     request_queue_size = 1024
 
 
-class DatagramServer(Quiet, socketserver.UDPServer):
+class DatagramServer(WithoutTracebacks, socketserver.UDPServer):
+    """The server of datagrams."""
+
     max_packet_size = 65_536
 
 
-def welcome(server: socket.socket) -> None:
-    """Accepts connections, and ends them: a server of datagrams can be asked in this way whether it is there."""
+def accept_and_close(server: socket.socket) -> None:
+    """Accept TCP connections and close them, as a readiness check of a server of datagrams."""
     while True:
         with contextlib.suppress(OSError):
             server.accept()[0].close()
 
 
 def serve(settings: Settings) -> int:
-    """Serves until a signal says otherwise; then finishes what is under way."""
-    # Waited for, and not handled: a handler that is called while this thread begins to wait would wait for it in turn.
+    """Serve until SIGTERM or SIGINT, then finish the active requests. Return the exit status."""
+    # Signals are waited for, not handled: a handler could interrupt this thread in a wait and then deadlock.
     stops = {signal.SIGTERM, signal.SIGINT}
-    signal.pthread_sigmask(signal.SIG_BLOCK, stops)  # of the threads to come, too
+    signal.pthread_sigmask(signal.SIG_BLOCK, stops)  # new threads inherit the mask
     app = App(settings)
     base = {"http": HttpHandler, "tcp": EchoHandler, "udp": DatagramHandler}[settings.protocol]
     kind: Any = DatagramServer if settings.protocol == "udp" else StreamServer
@@ -902,10 +948,10 @@ def serve(settings: Settings) -> int:
     port = settings.port
     try:
         if settings.protocol == "udp":
-            # First, since of ports that are free for datagrams many are taken by connections.
-            beside = socket.create_server((settings.bind, port), family=family)
-            port = beside.getsockname()[1]
-            threading.Thread(target=welcome, args=(beside,), daemon=True).start()
+            # The TCP port first, because more TCP ports than UDP ports are in use.
+            listener = socket.create_server((settings.bind, port), family=family)
+            port = listener.getsockname()[1]
+            threading.Thread(target=accept_and_close, args=(listener,), daemon=True).start()
         server = type(kind.__name__, (kind,), {"address_family": family})((settings.bind, port), handler)
     except (OSError, OverflowError) as error:
         print(f"demo_app: cannot listen on {settings.bind} port {settings.port}: {error}", file=sys.stderr)
@@ -921,7 +967,7 @@ def serve(settings: Settings) -> int:
         finished = app.changed.wait_for(lambda: app.under_way == 0, left)
     if not finished:
         print(
-            f"demo_app: stopped after {settings.deadline} s with requests under way",
+            f"demo_app: stopped after {settings.deadline} s with active requests",
             file=sys.stderr,
             flush=True,
         )
@@ -929,27 +975,29 @@ def serve(settings: Settings) -> int:
 
 
 def usage() -> str:
+    """Return the text of --help."""
     width = max(map(len, SETTINGS)) + len(PREFIX)
     lines = [
-        f"  {PREFIX + name:{width}}  {what} (default: {default or 'empty'})"
-        for name, (default, what) in SETTINGS.items()
+        f"  {PREFIX + name:{width}}  {description} (default: {default or 'empty'})"
+        for name, (default, description) in SETTINGS.items()
     ]
-    return "\n".join(["demo_app: the application behind the demos. Environment:", *lines])
+    return "\n".join(["demo_app: the application of the demos. Environment variables:", *lines])
 
 
 def main() -> int:
+    """Run the app. Return the exit status."""
     if sys.argv[1:]:
         print(usage())
         return 0 if sys.argv[1:] in (["-h"], ["--help"]) else 2
     try:
         return serve(Settings.read(os.environ))
     except SettingsError as error:
-        print(f"demo_app: {error}.", file=sys.stderr)
+        print(f"demo_app: {error}", file=sys.stderr)
         return 2
 
 
 def _exit() -> NoReturn:
-    # Threads of idle connections hold nothing that would have to be cleaned up.
+    # Ends the threads of idle connections, which need no cleanup.
     code = main()
     sys.stdout.flush()
     sys.stderr.flush()

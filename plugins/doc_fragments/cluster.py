@@ -1,67 +1,72 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which Kubernetes cluster, and as whom: of every module that reaches pods or objects."""
+"""The option `cluster` of every module that connects to a Kubernetes cluster."""
 
 from __future__ import annotations
 
 
 class ModuleDocFragment:
-    # CLUSTER_ARGS in module_utils/_kube_client/cluster_options.py.
+    """The documentation of `CLUSTER_ARGS` in module_utils/_kube_client/cluster_options.py."""
+
     DOCUMENTATION = r"""
 options:
   cluster:
     description:
-      - Which Kubernetes cluster, and as whom. The keys are those that C(kubernetes.core) takes, and where one is missing, its
-        environment variable C(K8S_AUTH_...) is read, such as C(K8S_AUTH_CONTEXT). Not supported are C(no_proxy), C(proxy_headers) and
-        C(persist_config).
-      - Without any of it, the current context of C(KUBECONFIG) or of C(~/.kube/config), and where there is neither, the service
-        account of the pod that this runs in.
-      - Needs the Python package C(kubernetes) on the host that runs the task. Nothing is imported, and no cluster is asked, where
-        no pod is.
+      - The Kubernetes cluster to connect to, and the user.
+      - The keys are those of the modules in C(kubernetes.core). A missing key is read from its environment variable
+        C(K8S_AUTH_...), such as C(K8S_AUTH_CONTEXT). C(no_proxy), C(proxy_headers) and C(persist_config) are not supported.
+      - Without any key, the current context of the kubeconfig in E(KUBECONFIG), or of C(~/.kube/config), is used. Where neither
+        exists, the service account of the pod that the task runs in is used.
+      - Requires the Python package C(kubernetes) on the host that runs the task. It is imported, and the cluster is connected to, only
+        if the task uses pods.
     type: dict
     suboptions:
       kubeconfig:
-        description: The path of a kubeconfig, several with C(:) between them, or its content as a dictionary.
+        description:
+          - Path to a kubeconfig, or several paths separated by C(:), or the content of a kubeconfig as a dictionary.
+          - The default is the value of E(KUBECONFIG), or C(~/.kube/config).
         type: raw
       context:
-        description: The context of the kubeconfig. By default its current one.
+        description: Name of the context in the kubeconfig. The default is its current context.
         type: str
       namespace:
-        description: The namespace where none is said. By default that of the context, or V(default).
+        description: Namespace of pods and objects for which no other one is set. The default is that of the context, or V(default).
         type: str
       host:
-        description: The address of the API server, such as V(https://api.example.com:6443).
+        description: URL of the API server, such as V(https://api.example.com:6443).
         type: str
       api_key:
-        description: A token to authenticate with.
+        description: Token to authenticate with.
         type: str
       username:
-        description: The user to authenticate as, with O(cluster.password).
+        description: Name of the user to authenticate as, with O(cluster.password).
         type: str
       password:
-        description: The password of O(cluster.username).
+        description: Password of O(cluster.username).
         type: str
       ca_cert:
-        description: The certificates that the API server's is checked with.
+        description: Path on the host to the CA certificate that verifies the API server.
         type: path
       client_cert:
-        description: The certificate to authenticate with.
+        description: Path on the host to the client certificate to authenticate with.
         type: path
       client_key:
-        description: The key of O(cluster.client_cert).
+        description: Path on the host to the key of O(cluster.client_cert).
         type: path
       validate_certs:
-        description: Whether the API server's certificate has to be right. By default it has, unless the kubeconfig says otherwise.
+        description: Whether to verify the API server's certificate. The default is V(true), unless the kubeconfig disables it.
         type: bool
       proxy:
-        description: A proxy to reach the API server through, such as V(http://proxy.example.com:3128).
+        description: URL of the HTTP proxy for connections to the API server, such as V(http://proxy.example.com:3128).
         type: str
       impersonate_user:
-        description: As whom to ask, if the user may impersonate. By default what the kubeconfig's user says (C(as), C(as-groups)).
+        description:
+          - Name of the user to impersonate. The authenticated user needs permission for it.
+          - The default is the key C(as) of the user in the kubeconfig.
         type: str
       impersonate_groups:
-        description: Of which groups that user is.
+        description: Names of the groups to impersonate, with O(cluster.impersonate_user).
         type: list
         elements: str
 """

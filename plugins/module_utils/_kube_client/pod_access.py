@@ -80,11 +80,11 @@ class PodAccess:
         except ClusterError:
             return ""
         if found is None:
-            return f"pod {pod} is gone"
+            return f"pod {pod} no longer exists"
         if uid and found["metadata"].get("uid") != uid:
-            return f"pod {pod} is gone, and a new pod has its name"
+            return f"pod {pod} no longer exists, and a new pod has its name"
         reason = termination_reason(found)
-        return f"pod {pod} is gone ({reason})" if reason else ""
+        return f"pod {pod} no longer exists ({reason})" if reason else ""
 
     def close(self) -> None:
         """End all port-forwards and connections."""

@@ -56,7 +56,7 @@ class Relay:
         """Return whether both sides can be closed."""
         return self.local_closed or (self.remote_ended and not self.to_local)
 
-    def wanted_events(self) -> tuple[int, int]:
+    def awaited_events(self) -> tuple[int, int]:
         """Return the selector events to wait for: of the WebSocket, and of the local side."""
         read, write = selectors.EVENT_READ, selectors.EVENT_WRITE
         remote = 0 if self.remote_ended or len(self.to_local) >= _HIGH_WATER else read

@@ -1,7 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Deletion of objects: it returns when the objects and the pods that came from them are gone."""
+"""Deletion of objects: it returns when the objects and the pods that came from them no longer exist."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PAUSE = 0.2  # seconds between two attempts
 def delete_objects(
     cluster: Cluster, keys: Iterable[ObjectKey], selector: str, pod_selectors: Sequence[str]
 ) -> None:
-    """Delete objects and pods; return when all of them are gone.
+    """Delete objects and pods; return when none of them exists any more.
 
     Args:
         cluster: The cluster.
@@ -75,7 +75,7 @@ def still_existing(things: Iterable[Mapping[str, Any]], seconds: float) -> str:
     objects = sorted(
         f"{name}{f' (finalizers: {waits})' if waits else ''}" for name, waits in finalizers.items()
     )
-    return f"not gone {seconds:g} s after the deletion: {', '.join(objects)}"
+    return f"still existing {seconds:g} s after the deletion: {', '.join(objects)}"
 
 
 def _delete_pods(cluster: Cluster, pods: Iterable[Mapping[str, Any]]) -> None:

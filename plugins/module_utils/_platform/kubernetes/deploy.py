@@ -270,7 +270,7 @@ class KubernetesDeployer:
             )
         if is_terminating(namespace) and self.planned:
             raise PlatformRefused(
-                f"Namespace {name} is being deleted. Wait until it is gone, or set cluster.namespace to another one."
+                f"Namespace {name} is being deleted. Wait until it no longer exists, or set cluster.namespace to another one."
             )
 
     def _wait_for_terminating(self) -> None:
@@ -285,7 +285,7 @@ class KubernetesDeployer:
                 return
             self._update()
         raise PlatformRefused(
-            f"{sentence(still_existing(terminating, DELETION_TIMEOUT))} Run again when it is gone."
+            f"{sentence(still_existing(terminating, DELETION_TIMEOUT))} Run again when it no longer exists."
         )
 
     def _adapt_to_version(self) -> None:

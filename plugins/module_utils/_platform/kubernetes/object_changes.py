@@ -65,7 +65,7 @@ def with_certificates(thing: Mapping[str, Any], state_folder: Path) -> Kubernete
 def with_previous_callers(planned: Mapping[str, Any], existing: Mapping[str, Any] | None) -> KubernetesObject:
     """Return a NetworkPolicy that also has the ingress rules of the existing one; other objects unchanged.
 
-    The rules are removed at the end of a deployment, when the callers of the previous plan are gone.
+    The rules are removed at the end of a deployment, when the callers of the previous plan no longer run.
     """
     if planned["kind"] != "NetworkPolicy" or existing is None:
         return dict(planned)

@@ -156,7 +156,7 @@ class ConfigMapTarget:
         """Wait until each pod's Envoy has accepted the written file; see `ConfigTarget.confirm`.
 
         Where the counts do not show that Envoy read this content, the content is written again with another version, and then
-        once more as it is. This is so where a pod had the content already, and where somebody changed the ConfigMap by hand.
+        once more as it is. This is so where a pod had the content already, and where the ConfigMap was changed by hand.
         """
         problems: Mapping[str, str] = {}
         if self._written not in self._foreign:

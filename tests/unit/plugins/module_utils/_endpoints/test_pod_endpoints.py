@@ -33,8 +33,8 @@ TOTAL = {"stat": STAT, "op": "eq", "value": 7, "across": "sum"}
 class Admin:
     """The admin of as many Envoys as there are pods; `count` is what each has counted."""
 
-    def __init__(self, stub: FakeApiServer) -> None:
-        self.stub = stub
+    def __init__(self, api_server: FakeApiServer) -> None:
+        self.api_server = api_server
         self.count: dict[str, int] = {}
         self.uptime = 3_600
         self.before_answer: Callable[[], None] = lambda: None
@@ -70,7 +70,7 @@ class Admin:
         server.daemon_threads = True
         self.servers.append(server)
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        self.stub.ports[f"{name}:9901"] = server.server_port
+        self.api_server.ports[f"{name}:9901"] = server.server_port
         return pod(name)
 
     def close(self) -> None:
@@ -80,29 +80,31 @@ class Admin:
 
 
 @pytest.fixture
-def stub() -> Iterator[FakeApiServer]:
+def api_server() -> Iterator[FakeApiServer]:
     with fake_api_server() as one:
         yield one
 
 
 @pytest.fixture
-def admin(stub: FakeApiServer) -> Iterator[Admin]:
-    one = Admin(stub)
+def admin(api_server: FakeApiServer) -> Iterator[Admin]:
+    one = Admin(api_server)
     yield one
     one.close()
 
 
-def look(stub: FakeApiServer, *assertions: dict[str, Any], **more: Any) -> Outcome:
+def look(api_server: FakeApiServer, *assertions: dict[str, Any], **more: Any) -> Outcome:
     entries = more.pop("endpoints", [{"name": "web", "selector": "app=web"}])
-    endpoints = parse_endpoints(entries, cluster=stub.options())
+    endpoints = parse_endpoints(entries, cluster=api_server.options())
     return watch(
         endpoints, parse_assertions(assertions), **{"wait": False, "timeout": 5, "sleep": 0.02} | more
     )
 
 
-def test_every_ready_pod_is_an_endpoint_by_its_name(stub: FakeApiServer, admin: Admin) -> None:
-    stub.pods("demo", admin.add("web-b", 4), admin.add("web-a", 3), pod("web-c", ready=False))
-    outcome = look(stub, TOTAL, {**TOTAL, "endpoint": "web"}, {**TOTAL, "endpoint": "web-a", "value": 3})
+def test_every_ready_pod_is_an_endpoint_by_its_name(api_server: FakeApiServer, admin: Admin) -> None:
+    api_server.set_pods("demo", admin.add("web-b", 4), admin.add("web-a", 3), pod("web-c", ready=False))
+    outcome = look(
+        api_server, TOTAL, {**TOTAL, "endpoint": "web"}, {**TOTAL, "endpoint": "web-a", "value": 3}
+    )
     assert outcome.ok, outcome.message
     data = outcome.as_data()
     assert [(one["name"], one["group"], one["version"]) for one in data["endpoints"]] == [
@@ -112,125 +114,129 @@ def test_every_ready_pod_is_an_endpoint_by_its_name(stub: FakeApiServer, admin: 
     assert outcome.remarks == [
         "web: pod web-c is left out: container envoy is waiting: ImagePullBackOff (no such image)"
     ]
-    assert stub.asked[0][1] == {"labelSelector": ["app=web"]}
+    assert api_server.requests[0][1] == {"labelSelector": ["app=web"]}
 
 
-def test_without_a_name_it_is_called_by_namespace_and_selector(stub: FakeApiServer, admin: Admin) -> None:
-    stub.pods("shop", admin.add("web-a", 7))
+def test_without_a_name_it_is_called_by_namespace_and_selector(
+    api_server: FakeApiServer, admin: Admin
+) -> None:
+    api_server.set_pods("shop", admin.add("web-a", 7))
     entries = [{"namespace": "shop", "selector": "app=web"}]
-    assert look(stub, {**TOTAL, "endpoint": "shop/app=web"}, endpoints=entries).ok
+    assert look(api_server, {**TOTAL, "endpoint": "shop/app=web"}, endpoints=entries).ok
 
 
-def test_two_ports_of_a_pod_are_two_endpoints(stub: FakeApiServer, admin: Admin) -> None:
-    stub.pods("demo", admin.add("web-a", 7))
-    stub.ports["web-a:9100"] = stub.ports["web-a:9901"]
+def test_two_ports_of_a_pod_are_two_endpoints(api_server: FakeApiServer, admin: Admin) -> None:
+    api_server.set_pods("demo", admin.add("web-a", 7))
+    api_server.ports["web-a:9100"] = api_server.ports["web-a:9901"]
     entries = [{"name": "web", "selector": "app=web"}, {"name": "again", "selector": "app=web", "port": 9100}]
-    outcome = look(stub, {**TOTAL, "value": 14}, {**TOTAL, "endpoint": "again"}, endpoints=entries)
+    outcome = look(api_server, {**TOTAL, "value": 14}, {**TOTAL, "endpoint": "again"}, endpoints=entries)
     assert outcome.ok, outcome.message
     assert list(outcome.snapshot.pages) == ["web-a", "again/web-a"]
 
 
-def test_a_port_by_its_name(stub: FakeApiServer, admin: Admin) -> None:
-    stub.pods("demo", admin.add("web-a", 7))
+def test_a_port_by_its_name(api_server: FakeApiServer, admin: Admin) -> None:
+    api_server.set_pods("demo", admin.add("web-a", 7))
     entries = [{"name": "web", "selector": "app=web", "port": "admin", "container": "envoy"}]
-    assert look(stub, TOTAL, endpoints=entries).ok
-    outcome = look(stub, TOTAL, endpoints=[{**entries[0], "port": "nope"}])
+    assert look(api_server, TOTAL, endpoints=entries).ok
+    outcome = look(api_server, TOTAL, endpoints=[{**entries[0], "port": "nope"}])
     assert "pod web-a has no port named nope" in outcome.message
 
 
-def test_no_pod_names_selector_and_namespace_and_what_there_is(stub: FakeApiServer, admin: Admin) -> None:
-    stub.pods("demo")
-    stub.answer("GET /api/v1/namespaces/demo", {"kind": "Namespace"})
-    outcome = look(stub, TOTAL)
+def test_no_pod_names_selector_and_namespace_and_what_there_is(
+    api_server: FakeApiServer, admin: Admin
+) -> None:
+    api_server.set_pods("demo")
+    api_server.respond("GET /api/v1/namespaces/demo", {"kind": "Namespace"})
+    outcome = look(api_server, TOTAL)
     assert outcome.failure == "unreachable"
     assert "no pod is selected by app=web in namespace demo. The namespace has no pods." in outcome.message
-    stub.answer("GET /api/v1/namespaces/demo", {"kind": "Status", "message": "x"}, 404)
-    assert "there is no namespace demo" in look(stub, TOTAL).message
+    api_server.respond("GET /api/v1/namespaces/demo", {"kind": "Status", "message": "x"}, 404)
+    assert "there is no namespace demo" in look(api_server, TOTAL).message
 
 
-def test_pods_that_are_not_ready_are_said_with_the_reason(stub: FakeApiServer, admin: Admin) -> None:
-    stub.pods("demo", pod("web-a", ready=False))
+def test_pods_that_are_not_ready_are_said_with_the_reason(api_server: FakeApiServer, admin: Admin) -> None:
+    api_server.set_pods("demo", pod("web-a", ready=False))
     words = (
         "no pod of app=web in namespace demo is ready (web-a: container envoy is waiting: ImagePullBackOff"
     )
-    assert words in look(stub, TOTAL).message
+    assert words in look(api_server, TOTAL).message
 
 
-def test_pods_are_looked_up_anew_at_each_attempt(stub: FakeApiServer, admin: Admin) -> None:
-    stub.pods("demo", pod("web-a", ready=False))
+def test_pods_are_looked_up_anew_at_each_attempt(api_server: FakeApiServer, admin: Admin) -> None:
+    api_server.set_pods("demo", pod("web-a", ready=False))
     ready = admin.add("web-a", 7)
 
     def get_ready() -> None:
-        while len(stub.asked) < 2:
+        while len(api_server.requests) < 2:
             time.sleep(0.01)
-        stub.pods("demo", ready)
+        api_server.set_pods("demo", ready)
 
     threading.Thread(target=get_ready, daemon=True).start()
-    outcome = look(stub, TOTAL, wait=True, timeout=60)
+    outcome = look(api_server, TOTAL, wait=True, timeout=60)
     assert outcome.ok, outcome.message
     assert outcome.attempts > 1
 
 
-def test_connections_are_kept_between_looks(stub: FakeApiServer, admin: Admin) -> None:
-    stub.pods("demo", admin.add("web-a", 6))
+def test_connections_are_kept_between_looks(api_server: FakeApiServer, admin: Admin) -> None:
+    api_server.set_pods("demo", admin.add("web-a", 6))
     answers = iter(range(1, 100_000))
     # Each look asks for stats, and the first at least for who answers, too.
     admin.before_answer = lambda: admin.count.update({"web-a": 7 if next(answers) > 5 else 6})
-    outcome = look(stub, TOTAL, wait=True, timeout=60)
+    outcome = look(api_server, TOTAL, wait=True, timeout=60)
     assert outcome.ok
     assert outcome.attempts > 2
-    assert len(stub.forwards) == 1
+    assert len(api_server.forwards) == 1
 
 
 @pytest.mark.parametrize("how", ["deleted", "cut off", "replaced", "ended"])
 def test_a_pod_that_goes_while_it_answers_is_gone_and_not_unparsable(
-    stub: FakeApiServer, admin: Admin, how: str
+    api_server: FakeApiServer, admin: Admin, how: str
 ) -> None:
     one = admin.add("web-a", 7)
-    stub.pods("demo", one)
+    api_server.set_pods("demo", one)
     admin.cut_after = 9
 
     def go() -> None:
         place = "GET /api/v1/namespaces/demo/pods/web-a"
         if how == "ended":
-            stub.answer(place, {**one, "status": {"phase": "Failed", "reason": "Evicted"}})
+            api_server.respond(place, {**one, "status": {"phase": "Failed", "reason": "Evicted"}})
         elif how == "replaced":
-            stub.answer(place, pod("web-a", uid="another"))
+            api_server.respond(place, pod("web-a", uid="another"))
         else:
-            stub.answer(place, {"kind": "Status", "message": 'pods "web-a" not found'}, 404)
+            api_server.respond(place, {"kind": "Status", "message": 'pods "web-a" not found'}, 404)
         if how == "cut off":
-            stub.forwards[-1].shutdown(2)
+            api_server.forwards[-1].shutdown(2)
 
     admin.before_answer = go
-    outcome = look(stub, TOTAL)
+    outcome = look(api_server, TOTAL)
     assert outcome.failure == "unreachable", outcome.message
-    assert "pod web-a is gone" in outcome.message
+    assert "pod web-a no longer exists" in outcome.message
 
 
 def test_a_connection_that_is_cut_while_the_pod_stays_is_said_to_be_cut(
-    stub: FakeApiServer, admin: Admin
+    api_server: FakeApiServer, admin: Admin
 ) -> None:
-    stub.pods("demo", admin.add("web-a", 7))
-    admin.before_answer = lambda: stub.forwards[-1].shutdown(2)
-    outcome = look(stub, TOTAL)
+    api_server.set_pods("demo", admin.add("web-a", 7))
+    admin.before_answer = lambda: api_server.forwards[-1].shutdown(2)
+    outcome = look(api_server, TOTAL)
     assert outcome.failure == "unreachable"
     assert "the port-forward to port 9901 of Pod web-a in namespace demo was cut" in outcome.message
 
 
-def test_nothing_listens(stub: FakeApiServer, admin: Admin) -> None:
-    stub.pods("demo", pod("web-a"))
-    outcome = look(stub, TOTAL)
+def test_nothing_listens(api_server: FakeApiServer, admin: Admin) -> None:
+    api_server.set_pods("demo", pod("web-a"))
+    outcome = look(api_server, TOTAL)
     assert outcome.failure == "unreachable"
     assert "port 9901 of Pod web-a in namespace demo: nothing listens on that port" in outcome.message
 
 
-def test_who_may_not_is_told_what_it_takes_and_does_not_wait(stub: FakeApiServer) -> None:
+def test_who_may_not_is_told_what_it_takes_and_does_not_wait(api_server: FakeApiServer) -> None:
     words = (
         'pods is forbidden: User "system:serviceaccount:demo:x" cannot list resource "pods" in API group "" '
         'in the namespace "demo"'
     )
-    stub.answer("GET /api/v1/namespaces/demo/pods", {"kind": "Status", "message": words}, 403)
-    outcome = look(stub, TOTAL, wait=True)
+    api_server.respond("GET /api/v1/namespaces/demo/pods", {"kind": "Status", "message": words}, 403)
+    outcome = look(api_server, TOTAL, wait=True)
     assert outcome.attempts == 1
     assert "system:serviceaccount:demo:x is forbidden to list pods in namespace demo" in outcome.message
 
@@ -245,39 +251,39 @@ def test_no_cluster() -> None:
 
 
 def test_differences_are_of_the_pods_that_were_there_and_those_that_came_since(
-    stub: FakeApiServer, admin: Admin
+    api_server: FakeApiServer, admin: Admin
 ) -> None:
     delta = {**TOTAL, "of": "delta"}
-    endpoints = parse_endpoints([{"name": "web", "selector": "app=web"}], cluster=stub.options())
+    endpoints = parse_endpoints([{"name": "web", "selector": "app=web"}], cluster=api_server.options())
     first = admin.add("web-a", 3)
-    stub.pods("demo", first)
+    api_server.set_pods("demo", first)
     taken = scrape(endpoints, required_queries(parse_assertions([delta]), endpoints))
     before = read_snapshot(json.loads(json.dumps(taken.as_data())))
     assert before.pages["web-a"].group == "web"
     before.time -= 60
 
     admin.count["web-a"] = 5
-    assert look(stub, {**delta, "value": 2}, since=before).ok
+    assert look(api_server, {**delta, "value": 2}, since=before).ok
 
-    stub.pods("demo", first, admin.add("web-b", 5))
-    old = look(stub, delta, since=before)
+    api_server.set_pods("demo", first, admin.add("web-b", 5))
+    old = look(api_server, delta, since=before)
     assert old.failure == "absent", "web-b is older than the snapshot, in which it is not"
     before.pages["web-a"].identity = None
     admin.uptime = 5
-    young = look(stub, delta, since=before)
+    young = look(api_server, delta, since=before)
     assert young.ok, "web-b was started since, so all that it counted is new"
 
-    stub.pods("demo", admin.add("web-b", 7))
-    gone = look(stub, delta, since=before, wait=True)
+    api_server.set_pods("demo", admin.add("web-b", 7))
+    gone = look(api_server, delta, since=before, wait=True)
     assert gone.failure == "restarted"
     assert gone.attempts == 1
     assert "pod web-a is gone, and with it what it counted since then" in gone.message
-    assert look(stub, TOTAL, since=before).ok, "what is read now does not need it"
+    assert look(api_server, TOTAL, since=before).ok, "what is read now does not need it"
 
 
-def test_a_pod_by_name_that_is_not_there_fails_and_may_come(stub: FakeApiServer, admin: Admin) -> None:
-    stub.pods("demo", admin.add("web-a", 7))
-    outcome = look(stub, {**TOTAL, "endpoint": ["web-a", "web-z"]})
+def test_a_pod_by_name_that_is_not_there_fails_and_may_come(api_server: FakeApiServer, admin: Admin) -> None:
+    api_server.set_pods("demo", admin.add("web-a", 7))
+    outcome = look(api_server, {**TOTAL, "endpoint": ["web-a", "web-z"]})
     assert outcome.failure == "unreachable"
     assert "no ready pod is named web-z; there are web-a" in outcome.message
 

@@ -26,14 +26,14 @@ SERVICE = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"}}
 
 
 @pytest.fixture
-def stub() -> Iterator[FakeApiServer]:
+def api_server() -> Iterator[FakeApiServer]:
     with fake_api_server() as one:
         yield one
 
 
 @pytest.fixture
-def cluster(stub: FakeApiServer) -> Iterator[Cluster]:
-    with connect(stub.options()) as one:
+def cluster(api_server: FakeApiServer) -> Iterator[Cluster]:
+    with connect(api_server.options()) as one:
         yield one
 
 
@@ -41,90 +41,97 @@ def status(message: str) -> dict[str, Any]:
     return {"kind": "Status", "message": message}
 
 
-def test_list(stub: FakeApiServer, cluster: Cluster) -> None:
+def test_list(api_server: FakeApiServer, cluster: Cluster) -> None:
     metadata = {"name": "a", "managedFields": [{}]}
-    stub.answer("GET /apis/apps/v1/namespaces/demo/deployments", {"items": [{"metadata": metadata}]})
+    api_server.respond("GET /apis/apps/v1/namespaces/demo/deployments", {"items": [{"metadata": metadata}]})
     found = cluster.list("Deployment", "app in (a,b)", fields="metadata.name=a")
     assert found == [{"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "a"}}]
-    assert stub.asked[0][1] == {"labelSelector": ["app in (a,b)"], "fieldSelector": ["metadata.name=a"]}
-    assert stub.asked[0][3]["authorization"] == "Bearer secret-token"
+    assert api_server.requests[0][1] == {
+        "labelSelector": ["app in (a,b)"],
+        "fieldSelector": ["metadata.name=a"],
+    }
+    assert api_server.requests[0][3]["authorization"] == "Bearer secret-token"
 
 
-def test_it_asks_as_who_is_impersonated(stub: FakeApiServer) -> None:
-    stub.answer("GET /api/v1/namespaces/demo/pods", {"items": []})
-    with connect(stub.options(impersonate_user="her", impersonate_groups=["a", "b"])) as cluster:
+def test_it_asks_as_who_is_impersonated(api_server: FakeApiServer) -> None:
+    api_server.respond("GET /api/v1/namespaces/demo/pods", {"items": []})
+    with connect(api_server.options(impersonate_user="her", impersonate_groups=["a", "b"])) as cluster:
         cluster.list("Pod")
-    headers = stub.asked[0][3]
+    headers = api_server.requests[0][3]
     assert (headers["impersonate-user"], headers["impersonate-group"]) == ("her", "a, b")
     assert headers["authorization"] == "Bearer secret-token"
 
 
-def test_get_is_none_where_there_is_none(stub: FakeApiServer, cluster: Cluster) -> None:
-    stub.answer("GET /api/v1/namespaces/other/pods/a", {"metadata": {"name": "a"}})
+def test_get_is_none_where_there_is_none(api_server: FakeApiServer, cluster: Cluster) -> None:
+    api_server.respond("GET /api/v1/namespaces/other/pods/a", {"metadata": {"name": "a"}})
     assert cluster.get("Pod", "a", namespace="other") == {"metadata": {"name": "a"}}
     assert cluster.get("Pod", "b") is None
 
 
-def test_apply_is_server_side_and_returns_warnings(stub: FakeApiServer, cluster: Cluster) -> None:
+def test_apply_is_server_side_and_returns_warnings(api_server: FakeApiServer, cluster: Cluster) -> None:
     said = '299 - "would violate PodSecurity \\"restricted:latest\\", twice", 299 - "and more"'
-    stub.answer("PATCH /api/v1/namespaces/demo/services/web", {"metadata": {"name": "web"}}, warning=said)
+    api_server.respond(
+        "PATCH /api/v1/namespaces/demo/services/web", {"metadata": {"name": "web"}}, warning=said
+    )
     answer = cluster.apply(SERVICE, dry_run=True)
     assert answer.object == {"metadata": {"name": "web"}}
     assert answer.warnings == ('would violate PodSecurity "restricted:latest", twice', "and more")
-    _request, query, body, headers = stub.asked[0]
+    _request, query, body, headers = api_server.requests[0]
     assert query == {"fieldManager": ["meshlab.envoy"], "force": ["true"], "dryRun": ["All"]}
     assert headers["content-type"] == "application/apply-patch+yaml"
     assert json.loads(body) == SERVICE
     cluster.apply(SERVICE)
-    assert "dryRun" not in stub.asked[1][1]
+    assert "dryRun" not in api_server.requests[1][1]
 
 
-def test_an_objects_own_namespace_counts(stub: FakeApiServer, cluster: Cluster) -> None:
-    stub.answer("PATCH /api/v1/namespaces/shop/services/web", {})
+def test_an_objects_own_namespace_counts(api_server: FakeApiServer, cluster: Cluster) -> None:
+    api_server.respond("PATCH /api/v1/namespaces/shop/services/web", {})
     cluster.apply({**SERVICE, "metadata": {"name": "web", "namespace": "shop"}})
 
 
-def test_what_has_no_namespace(stub: FakeApiServer, cluster: Cluster) -> None:
-    stub.answer("GET /api/v1/namespaces/demo", {"kind": "Namespace"})
+def test_what_has_no_namespace(api_server: FakeApiServer, cluster: Cluster) -> None:
+    api_server.respond("GET /api/v1/namespaces/demo", {"kind": "Namespace"})
     assert cluster.get("Namespace", "demo") == {"kind": "Namespace"}
 
 
-def test_patch(stub: FakeApiServer, cluster: Cluster) -> None:
-    stub.answer(f"PATCH {PODS}/a", {"metadata": {"name": "a"}})
+def test_patch(api_server: FakeApiServer, cluster: Cluster) -> None:
+    api_server.respond(f"PATCH {PODS}/a", {"metadata": {"name": "a"}})
     cluster.patch("Pod", "a", {"metadata": {"annotations": {"x": None}}})
-    assert stub.asked[0][3]["content-type"] == "application/merge-patch+json"
-    assert json.loads(stub.asked[0][2]) == {"metadata": {"annotations": {"x": None}}}
-    assert "dryRun" not in stub.asked[0][1]
+    assert api_server.requests[0][3]["content-type"] == "application/merge-patch+json"
+    assert json.loads(api_server.requests[0][2]) == {"metadata": {"annotations": {"x": None}}}
+    assert "dryRun" not in api_server.requests[0][1]
     cluster.patch("Pod", "a", {}, dry_run=True)
-    assert stub.asked[1][1]["dryRun"] == ["All"]
+    assert api_server.requests[1][1]["dryRun"] == ["All"]
 
 
-def test_delete(stub: FakeApiServer, cluster: Cluster) -> None:
-    stub.answer(f"DELETE {PODS}/a", status(""))
+def test_delete(api_server: FakeApiServer, cluster: Cluster) -> None:
+    api_server.respond(f"DELETE {PODS}/a", status(""))
     assert cluster.delete("Pod", "a", grace=0) is True
     assert cluster.delete("Pod", "b") is False
-    assert "dryRun" not in json.loads(stub.asked[0][2])
+    assert "dryRun" not in json.loads(api_server.requests[0][2])
     cluster.delete("Pod", "a", dry_run=True)
     # Not in the query, which the API server does not look at beside a body.
-    assert json.loads(stub.asked[2][2])["dryRun"] == ["All"]
-    options = json.loads(stub.asked[0][2])
+    assert json.loads(api_server.requests[2][2])["dryRun"] == ["All"]
+    options = json.loads(api_server.requests[0][2])
     assert (options["propagationPolicy"], options["gracePeriodSeconds"]) == ("Background", 0)
 
 
-def test_logs(stub: FakeApiServer, cluster: Cluster) -> None:
-    stub.answer(f"GET {PODS}/a/log", b"one\ntwo\n")
+def test_logs(api_server: FakeApiServer, cluster: Cluster) -> None:
+    api_server.respond(f"GET {PODS}/a/log", b"one\ntwo\n")
     assert cluster.logs("a", "envoy", previous=True, lines=2) == ["one", "two"]
-    assert stub.asked[0][1] == {"container": ["envoy"], "previous": ["true"], "tailLines": ["2"]}
+    assert api_server.requests[0][1] == {"container": ["envoy"], "previous": ["true"], "tailLines": ["2"]}
 
 
-def test_version_and_kinds_that_may_not_be_there(stub: FakeApiServer, cluster: Cluster) -> None:
-    stub.answer("GET /version", {"major": "1", "minor": "34+"})
+def test_version_and_kinds_that_may_not_be_there(api_server: FakeApiServer, cluster: Cluster) -> None:
+    api_server.respond("GET /version", {"major": "1", "minor": "34+"})
     assert cluster.version() == (1, 34)
     with pytest.raises(ClusterError) as error:
         cluster.list("Gateway")
     assert error.value.reason == "not_found"
     # Two groups have a kind of that name.
-    stub.answer("GET /apis/networking.istio.io/v1/namespaces/demo/gateways", {"items": [{"metadata": {}}]})
+    api_server.respond(
+        "GET /apis/networking.istio.io/v1/namespaces/demo/gateways", {"items": [{"metadata": {}}]}
+    )
     [gateway] = cluster.list("Gateway.networking.istio.io")
     assert (gateway["apiVersion"], gateway["kind"]) == ("networking.istio.io/v1", "Gateway")
 
@@ -154,9 +161,9 @@ POLICY = 'pods "a" is forbidden: violates PodSecurity "restricted:latest": runAs
     ],
 )
 def test_refusals_are_told_apart(
-    stub: FakeApiServer, cluster: Cluster, code: int, message: str, reason: str, words: str
+    api_server: FakeApiServer, cluster: Cluster, code: int, message: str, reason: str, words: str
 ) -> None:
-    stub.answer(f"GET {PODS}", status(message), code)
+    api_server.respond(f"GET {PODS}", status(message), code)
     with pytest.raises(ClusterError) as error:
         cluster.list("Pod")
     assert error.value.reason == reason
@@ -164,29 +171,31 @@ def test_refusals_are_told_apart(
 
 
 def test_a_busy_server_is_asked_again(
-    stub: FakeApiServer, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+    api_server: FakeApiServer, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waited: list[float] = []
 
     def sleep(seconds: float) -> None:
         waited.append(seconds)
-        stub.answer(f"GET {PODS}", {"items": []})
+        api_server.respond(f"GET {PODS}", {"items": []})
 
     monkeypatch.setattr("time.sleep", sleep)
-    stub.answer(f"GET {PODS}", status("too many requests"), 429, **{"retry-after": "2"})
+    api_server.respond(f"GET {PODS}", status("too many requests"), 429, **{"retry-after": "2"})
     assert cluster.list("Pod") == []
     assert waited == [2.0]
 
 
-def test_a_kept_connection_that_was_closed_is_opened_again(stub: FakeApiServer, cluster: Cluster) -> None:
-    stub.answer(f"GET {PODS}", {"items": []})
+def test_a_kept_connection_that_was_closed_is_opened_again(
+    api_server: FakeApiServer, cluster: Cluster
+) -> None:
+    api_server.respond(f"GET {PODS}", {"items": []})
     cluster.list("Pod")
-    stub.close_before_answer = 1
+    api_server.close_before_response = 1
     assert cluster.list("Pod") == []
 
 
-def test_what_is_no_api_server(stub: FakeApiServer, cluster: Cluster) -> None:
-    stub.answer(f"GET {PODS}", b"<html>")
+def test_what_is_no_api_server(api_server: FakeApiServer, cluster: Cluster) -> None:
+    api_server.respond(f"GET {PODS}", b"<html>")
     with pytest.raises(ClusterError, match="is not an API server"):
         cluster.list("Pod")
 
@@ -211,8 +220,8 @@ def test_a_server_that_says_nothing_is_a_timeout() -> None:
     assert error.value.reason == "timeout"
 
 
-def test_where_tls_was_expected(stub: FakeApiServer) -> None:
-    with connect(stub.options(host=stub.url.replace("http", "https"))) as cluster:
+def test_where_tls_was_expected(api_server: FakeApiServer) -> None:
+    with connect(api_server.options(host=api_server.url.replace("http", "https"))) as cluster:
         for work in (lambda: cluster.list("Pod"), lambda: cluster.forward("a", 1)):
             with pytest.raises(ClusterError, match="no TLS connection to the API server"):
                 work()
@@ -225,9 +234,9 @@ def test_kinds_that_nobody_knows(cluster: Cluster) -> None:
         cluster.apply({"apiVersion": "v2", "kind": "Pod", "metadata": {"name": "x"}})
 
 
-def test_many_threads_share_one(stub: FakeApiServer, cluster: Cluster) -> None:
+def test_many_threads_share_one(api_server: FakeApiServer, cluster: Cluster) -> None:
     for number in range(200):
-        stub.answer(f"GET {PODS}/p{number}", {"n": number})
+        api_server.respond(f"GET {PODS}/p{number}", {"n": number})
     before = len(os.listdir("/proc/self/fd"))
     with ThreadPoolExecutor(32) as pool:
         found = list(pool.map(lambda number: cluster.get("Pod", f"p{number}"), range(200)))

@@ -29,7 +29,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.port_fo
 
 
 @pytest.fixture
-def stub() -> Iterator[FakeApiServer]:
+def api_server() -> Iterator[FakeApiServer]:
     with fake_api_server() as one:
         yield one
 
@@ -65,10 +65,10 @@ def until(condition: Callable[[], bool]) -> None:
         time.sleep(0.005)
 
 
-def test_what_is_sent_arrives_and_comes_back_whole(stub: FakeApiServer, echo: int) -> None:
-    stub.ports["web:80"] = echo
+def test_what_is_sent_arrives_and_comes_back_whole(api_server: FakeApiServer, echo: int) -> None:
+    api_server.ports["web:80"] = echo
     data = os.urandom(3_000_000)
-    with connect(stub.options()) as cluster, cluster.forward("web", 80) as connection:
+    with connect(api_server.options()) as cluster, cluster.forward("web", 80) as connection:
         connection.settimeout(10)
         sender = threading.Thread(target=connection.sendall, args=(data,))
         sender.start()
@@ -79,10 +79,12 @@ def test_what_is_sent_arrives_and_comes_back_whole(stub: FakeApiServer, echo: in
     assert bytes(received) == data
 
 
-def test_a_reader_that_is_slow_holds_the_sender_up_and_loses_nothing(stub: FakeApiServer, echo: int) -> None:
-    stub.ports["web:80"] = echo
+def test_a_reader_that_is_slow_holds_the_sender_up_and_loses_nothing(
+    api_server: FakeApiServer, echo: int
+) -> None:
+    api_server.ports["web:80"] = echo
     data = os.urandom(2_000_000)
-    with connect(stub.options()) as cluster, cluster.forward("web", 80) as connection:
+    with connect(api_server.options()) as cluster, cluster.forward("web", 80) as connection:
         connection.settimeout(10)
         sender = threading.Thread(target=connection.sendall, args=(data,))
         sender.start()
@@ -93,9 +95,9 @@ def test_a_reader_that_is_slow_holds_the_sender_up_and_loses_nothing(stub: FakeA
     assert bytes(received) == data
 
 
-def test_for_a_reader_that_does_not_read_nothing_more_is_read(stub: FakeApiServer, echo: int) -> None:
-    stub.ports["web:80"] = echo
-    with connect(stub.options()) as cluster, cluster.forward("web", 80) as connection:
+def test_for_a_reader_that_does_not_read_nothing_more_is_read(api_server: FakeApiServer, echo: int) -> None:
+    api_server.ports["web:80"] = echo
+    with connect(api_server.options()) as cluster, cluster.forward("web", 80) as connection:
         connection.setblocking(False)
         for _piece in range(500):
             with suppress(BlockingIOError):
@@ -103,7 +105,7 @@ def test_for_a_reader_that_does_not_read_nothing_more_is_read(stub: FakeApiServe
             time.sleep(0.001)
         until(lambda: len(connection.relay.to_local) > 100_000)
         # Else its thread would go round and round.
-        until(lambda: not connection.relay.wanted_events()[0] & selectors.EVENT_READ)
+        until(lambda: not connection.relay.awaited_events()[0] & selectors.EVENT_READ)
         assert len(connection.relay.to_local) < 1_000_000
 
 
@@ -143,36 +145,36 @@ def test_what_was_not_sent_on_does_not_make_the_end_a_reset(
     assert user.recv(1) == b""
 
 
-def test_it_asks_with_the_token(stub: FakeApiServer, echo: int) -> None:
-    stub.ports["web:80"] = echo
-    with connect(stub.options()) as cluster:
+def test_it_asks_with_the_token(api_server: FakeApiServer, echo: int) -> None:
+    api_server.ports["web:80"] = echo
+    with connect(api_server.options()) as cluster:
         cluster.forward("web", 80).close()
-    request, query, _body, headers = stub.asked[0]
+    request, query, _body, headers = api_server.requests[0]
     assert (request, query) == ("GET /api/v1/namespaces/demo/pods/web/portforward", {"ports": ["80"]})
     assert headers["authorization"] == "Bearer secret-token"
     assert headers["sec-websocket-protocol"] == "v4.channel.k8s.io"
 
 
-def test_forward_with_a_wrong_accept_key_is_refused(stub: FakeApiServer, echo: int) -> None:
-    stub.ports["web:80"] = echo
-    stub.accept_key = "c3VyZWx5IG5vdCB0aGlzIG9uZQ=="
-    with connect(stub.options()) as cluster, pytest.raises(ClusterError) as error:
+def test_forward_with_a_wrong_accept_key_is_refused(api_server: FakeApiServer, echo: int) -> None:
+    api_server.ports["web:80"] = echo
+    api_server.accept_key = "c3VyZWx5IG5vdCB0aGlzIG9uZQ=="
+    with connect(api_server.options()) as cluster, pytest.raises(ClusterError) as error:
         cluster.forward("web", 80)
     assert error.value.reason == "server"
     assert "expected sec-websocket-accept " in error.value.message
     assert "got c3VyZWx5IG5vdCB0aGlzIG9uZQ==" in error.value.message
 
 
-def test_it_asks_as_who_is_impersonated(stub: FakeApiServer, echo: int) -> None:
-    stub.ports["web:80"] = echo
-    with connect(stub.options(impersonate_user="her", impersonate_groups=["a", "b"])) as cluster:
+def test_it_asks_as_who_is_impersonated(api_server: FakeApiServer, echo: int) -> None:
+    api_server.ports["web:80"] = echo
+    with connect(api_server.options(impersonate_user="her", impersonate_groups=["a", "b"])) as cluster:
         cluster.forward("web", 80).close()
-    headers = stub.asked[0][3]
+    headers = api_server.requests[0][3]
     assert (headers["impersonate-user"], headers["impersonate-group"]) == ("her", "a, b")
 
 
-def test_a_port_that_nobody_listens_on_is_said_when_nothing_can_be_read(stub: FakeApiServer) -> None:
-    with connect(stub.options()) as cluster, cluster.forward("web", 81) as connection:
+def test_a_port_that_nobody_listens_on_is_said_when_nothing_can_be_read(api_server: FakeApiServer) -> None:
+    with connect(api_server.options()) as cluster, cluster.forward("web", 81) as connection:
         connection.settimeout(5)
         assert connection.recv(10) == b""
         failure = connection.failure
@@ -181,13 +183,13 @@ def test_a_port_that_nobody_listens_on_is_said_when_nothing_can_be_read(stub: Fa
     assert "port 81 of Pod web in namespace demo: nothing listens" in failure.message
 
 
-def test_a_connection_that_is_cut_is_told_from_one_that_ends(stub: FakeApiServer, echo: int) -> None:
-    stub.ports["web:80"] = echo
-    with connect(stub.options()) as cluster, cluster.forward("web", 80) as connection:
+def test_a_connection_that_is_cut_is_told_from_one_that_ends(api_server: FakeApiServer, echo: int) -> None:
+    api_server.ports["web:80"] = echo
+    with connect(api_server.options()) as cluster, cluster.forward("web", 80) as connection:
         connection.settimeout(5)
         connection.sendall(b"x")
         assert connection.recv(10) == b"x"
-        stub.forwards[0].shutdown(socket.SHUT_RDWR)
+        api_server.forwards[0].shutdown(socket.SHUT_RDWR)
         assert connection.recv(10) == b""
         failure = connection.failure
     assert failure is not None
@@ -195,10 +197,10 @@ def test_a_connection_that_is_cut_is_told_from_one_that_ends(stub: FakeApiServer
     assert "was cut" in failure.message
 
 
-def test_an_end_that_the_pod_chose_is_no_failure(stub: FakeApiServer) -> None:
+def test_an_end_that_the_pod_chose_is_no_failure(api_server: FakeApiServer) -> None:
     server = socket.create_server(("127.0.0.1", 0))
-    stub.ports["web:80"] = server.getsockname()[1]
-    with server, connect(stub.options()) as cluster, cluster.forward("web", 80) as connection:
+    api_server.ports["web:80"] = server.getsockname()[1]
+    with server, connect(api_server.options()) as cluster, cluster.forward("web", 80) as connection:
         connection.settimeout(5)
         other = server.accept()[0]
         other.sendall(b"bye")
@@ -208,19 +210,19 @@ def test_an_end_that_the_pod_chose_is_no_failure(stub: FakeApiServer) -> None:
         assert connection.failure is None
 
 
-def test_a_pod_that_is_not_there_is_not_found(stub: FakeApiServer) -> None:
+def test_a_pod_that_is_not_there_is_not_found(api_server: FakeApiServer) -> None:
     words = {"kind": "Status", "message": 'pods "web" not found'}
-    stub.answer("GET /api/v1/namespaces/demo/pods/web/portforward", words, 404)
-    with connect(stub.options()) as cluster, pytest.raises(ClusterError) as error:
+    api_server.respond("GET /api/v1/namespaces/demo/pods/web/portforward", words, 404)
+    with connect(api_server.options()) as cluster, pytest.raises(ClusterError) as error:
         cluster.forward("web", 80)
     assert error.value.reason == "not_found"
 
 
-def test_http_client_can_use_it(stub: FakeApiServer) -> None:
-    host, port = "127.0.0.1", stub.server.server_port
-    stub.answer("GET /hello", {"x": 1})
-    stub.ports["web:80"] = port
-    with connect(stub.options()) as cluster:
+def test_http_client_can_use_it(api_server: FakeApiServer) -> None:
+    host, port = "127.0.0.1", api_server.server.server_port
+    api_server.respond("GET /hello", {"x": 1})
+    api_server.ports["web:80"] = port
+    with connect(api_server.options()) as cluster:
         client = http.client.HTTPConnection(host)
         client.sock = cluster.forward("web", 80)
         client.request("GET", "/hello")
@@ -228,8 +230,10 @@ def test_http_client_can_use_it(stub: FakeApiServer) -> None:
         client.close()
 
 
-def test_a_hundred_side_by_side_leave_no_thread_and_no_descriptor(stub: FakeApiServer, echo: int) -> None:
-    stub.ports.update({f"web-{number}:80": echo for number in range(100)})
+def test_a_hundred_side_by_side_leave_no_thread_and_no_descriptor(
+    api_server: FakeApiServer, echo: int
+) -> None:
+    api_server.ports.update({f"web-{number}:80": echo for number in range(100)})
     descriptors, threads = len(os.listdir("/proc/self/fd")), threading.active_count()
 
     def ask(number: int) -> bytes:
@@ -238,22 +242,22 @@ def test_a_hundred_side_by_side_leave_no_thread_and_no_descriptor(stub: FakeApiS
             connection.sendall(b"%d" % number)
             return connection.recv(10)
 
-    with connect(stub.options()) as cluster, ThreadPoolExecutor(100) as pool:
+    with connect(api_server.options()) as cluster, ThreadPoolExecutor(100) as pool:
         answers = list(pool.map(ask, range(100)))
     assert answers == [b"%d" % number for number in range(100)]
-    for one in stub.forwards:
+    for one in api_server.forwards:
         one.close()
     until(lambda: threading.active_count() <= threads)
     until(lambda: len(os.listdir("/proc/self/fd")) <= descriptors)
 
 
-def test_the_thread_is_there_while_there_are_connections_only(stub: FakeApiServer, echo: int) -> None:
-    stub.ports["web:80"] = echo
+def test_the_thread_is_there_while_there_are_connections_only(api_server: FakeApiServer, echo: int) -> None:
+    api_server.ports["web:80"] = echo
 
     def pumps() -> int:
         return sum(one.name == "port-forward" for one in threading.enumerate())
 
-    with connect(stub.options()) as cluster:
+    with connect(api_server.options()) as cluster:
         assert pumps() == 0
         first, second = cluster.forward("web", 80), cluster.forward("web", 80)
         assert pumps() == 1
@@ -266,9 +270,9 @@ def test_the_thread_is_there_while_there_are_connections_only(stub: FakeApiServe
             assert third.recv(10) == b"again"
 
 
-def test_a_closed_cluster_ends_its_connections(stub: FakeApiServer, echo: int) -> None:
-    stub.ports["web:80"] = echo
-    cluster = connect(stub.options())
+def test_a_closed_cluster_ends_its_connections(api_server: FakeApiServer, echo: int) -> None:
+    api_server.ports["web:80"] = echo
+    cluster = connect(api_server.options())
     connection = cluster.forward("web", 80)
     cluster.close()
     connection.settimeout(5)
@@ -277,10 +281,10 @@ def test_a_closed_cluster_ends_its_connections(stub: FakeApiServer, echo: int) -
 
 
 def test_a_mistake_of_the_thread_leaves_nobody_waiting(
-    stub: FakeApiServer, echo: int, monkeypatch: pytest.MonkeyPatch
+    api_server: FakeApiServer, echo: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stub.ports["web:80"] = echo
-    with connect(stub.options()) as cluster:
+    api_server.ports["web:80"] = echo
+    with connect(api_server.options()) as cluster:
         first, second = cluster.forward("web", 80), cluster.forward("web", 80)
         for one in (first, second):
             # Nothing is under way any more.

@@ -27,13 +27,13 @@ ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nx-served-by: %s\r\n\r\nok"
 
 
 @pytest.fixture
-def stub() -> Iterator[FakeApiServer]:
+def api_server() -> Iterator[FakeApiServer]:
     with fake_api_server() as one:
         yield one
 
 
 @pytest.fixture
-def served(stub: FakeApiServer) -> Iterator[list[bytes]]:
+def served(api_server: FakeApiServer) -> Iterator[list[bytes]]:
     """Yield the requests that two pods received, which answer with their names."""
     requests: list[bytes] = []
     servers: list[socket.socket] = []
@@ -52,53 +52,53 @@ def served(stub: FakeApiServer) -> Iterator[list[bytes]]:
     for name in ("web-a", "web-b"):
         server = socket.create_server(("127.0.0.1", 0))
         servers.append(server)
-        stub.ports[f"{name}:8080"] = server.getsockname()[1]
+        api_server.ports[f"{name}:8080"] = server.getsockname()[1]
         threading.Thread(target=accept, args=(server, name.encode()), daemon=True).start()
-    stub.pods("demo", pod("web-a"), pod("web-b"), pod("web-c", ready=False))
+    api_server.set_pods("demo", pod("web-a"), pod("web-b"), pod("web-c", ready=False))
     yield requests
     for server in servers:
         server.shutdown(socket.SHUT_RDWR)
         server.close()
 
 
-def send(stub: FakeApiServer, **entry: Any) -> TrafficResult:
+def send(api_server: FakeApiServer, **entry: Any) -> TrafficResult:
     """Return the result of traffic to the pods of app=web."""
     given = {"url": "http://shop.example:8080/x", "pod": {"selector": "app=web"}, **entry}
-    [traffic] = parse_traffic([given], stub.options())
+    [traffic] = parse_traffic([given], api_server.options())
     return send_traffic(traffic)
 
 
-def test_ready_pods_take_turns_after_one_lookup(stub: FakeApiServer, served: list[bytes]) -> None:
-    result = send(stub, requests=8, connections="new")
+def test_ready_pods_take_turns_after_one_lookup(api_server: FakeApiServer, served: list[bytes]) -> None:
+    result = send(api_server, requests=8, connections="new")
     assert result["hosts"] == {"web-a": 4, "web-b": 4}
-    assert [one[0] for one in stub.asked].count(LIST) == 1
+    assert [one[0] for one in api_server.requests].count(LIST) == 1
     assert b"host: shop.example:8080\r\n" in served[0]
 
 
-def test_connections_to_pods_are_kept(stub: FakeApiServer, served: list[bytes]) -> None:
-    result = send(stub, requests=20, concurrency=2)
+def test_connections_to_pods_are_kept(api_server: FakeApiServer, served: list[bytes]) -> None:
+    result = send(api_server, requests=20, concurrency=2)
     assert (result["answered"], result["connections"]) == (20, 2)
-    assert len(stub.forwards) == 2
+    assert len(api_server.forwards) == 2
 
 
-def test_deleted_pod_gets_no_further_connection(stub: FakeApiServer, served: list[bytes]) -> None:
+def test_deleted_pod_gets_no_further_connection(api_server: FakeApiServer, served: list[bytes]) -> None:
     words = {"kind": "Status", "message": 'pods "web-a" not found'}
-    stub.answer("GET /api/v1/namespaces/demo/pods/web-a/portforward", words, 404)
-    result = send(stub, requests=4, connections="new")
+    api_server.respond("GET /api/v1/namespaces/demo/pods/web-a/portforward", words, 404)
+    result = send(api_server, requests=4, connections="new")
     assert result["answered"] == 4, result["last_error"]
     assert set(result["hosts"]) == {"web-b"}
 
 
-def test_broken_connection_to_a_pod_is_opened_again(stub: FakeApiServer, served: list[bytes]) -> None:
+def test_broken_connection_to_a_pod_is_opened_again(api_server: FakeApiServer, served: list[bytes]) -> None:
     def cut() -> None:
         while not served:
             time.sleep(0.01)
         time.sleep(0.5)  # for the answer to arrive, long before the second request is due
-        stub.forwards[0].shutdown(socket.SHUT_RDWR)
+        api_server.forwards[0].shutdown(socket.SHUT_RDWR)
 
     [traffic] = parse_traffic(
         [{"url": "http://x:8080/", "pod": {"selector": "app=web"}, "requests": 2, "rate": 0.5}],
-        stub.options(),
+        api_server.options(),
     )
     threading.Thread(target=cut, daemon=True).start()
     result = send_traffic(traffic)
@@ -114,23 +114,23 @@ def test_broken_connection_to_a_pod_is_opened_again(stub: FakeApiServer, served:
     ],
 )
 def test_port_without_listener_is_a_connect_error(
-    stub: FakeApiServer, url: str, kind: str, error: str
+    api_server: FakeApiServer, url: str, kind: str, error: str
 ) -> None:
-    stub.pods("demo", pod("web-a"))
-    result = send(stub, url=url, **({"payload": "x"} if "tcp" in url else {}))
+    api_server.set_pods("demo", pod("web-a"))
+    result = send(api_server, url=url, **({"payload": "x"} if "tcp" in url else {}))
     assert result["errors"] == {kind: 1}, result["last_error"]
     assert error in result["last_error"]
 
 
-def test_each_request_fails_without_a_ready_pod(stub: FakeApiServer) -> None:
-    stub.pods("demo", pod("web-c", ready=False))
-    result = send(stub, requests=3)
+def test_each_request_fails_without_a_ready_pod(api_server: FakeApiServer) -> None:
+    api_server.set_pods("demo", pod("web-c", ready=False))
+    result = send(api_server, requests=3)
     assert result["errors"] == {"connect": 3}
     assert "no pod of app=web in namespace demo is ready (web-c:" in result["last_error"]
 
 
-def test_unknown_port_name_is_an_error(stub: FakeApiServer, served: list[bytes]) -> None:
-    named = send(stub, pod={"selector": "app=web", "port": "nope"})
+def test_unknown_port_name_is_an_error(api_server: FakeApiServer, served: list[bytes]) -> None:
+    named = send(api_server, pod={"selector": "app=web", "port": "nope"})
     assert "pod web-a has no port named nope" in named["last_error"]
 
 

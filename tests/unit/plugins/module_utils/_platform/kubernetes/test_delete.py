@@ -16,7 +16,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.delete import delete_objects
 
 
-def test_delete_returns_when_objects_and_pods_are_gone() -> None:
+def test_delete_returns_when_nothing_exists_any_more() -> None:
     cluster: Any = FakeCluster(SERVICE, make_object("Pod", "web-app-1"))
     cluster.lingering = {("Service", "web-app"): 2, ("Pod", "web-app-1"): 1}
     delete_objects(cluster, [("Service", "web-app")], SELECTOR, [SELECTOR])
@@ -34,7 +34,7 @@ def test_timeout_names_the_object_and_its_finalizers(monkeypatch: pytest.MonkeyP
         delete_objects(cluster, [("Service", "web-app")], SELECTOR, [SELECTOR])
     assert error.value.reason == "timeout"
     assert error.value.message == (
-        "not gone 0.02 s after the deletion: Service/web-app"
+        "still existing 0.02 s after the deletion: Service/web-app"
         " (finalizers: service.kubernetes.io/load-balancer-cleanup)"
     )
 

@@ -43,7 +43,7 @@ def test_teardown_that_is_not_complete_fails() -> None:
     with pytest.raises(PlatformFailed) as failed:
         deployer.remove_all()
     assert str(failed.value) == (
-        "Not all of web is removed: Not gone 0.02 s after the deletion: Service/web-app. Run again."
+        "Not all of web is removed: Still existing 0.02 s after the deletion: Service/web-app. Run again."
     )
 
 
@@ -73,7 +73,7 @@ def test_terminating_object_that_stays_is_refused() -> None:
     with pytest.raises(PlatformRefused) as error:
         deployer_on(cluster, SERVICE).preflight()
     assert str(error.value) == (
-        "Not gone 0.02 s after the deletion: Service/web-app. Run again when it is gone."
+        "Still existing 0.02 s after the deletion: Service/web-app. Run again when it no longer exists."
     )
 
 

@@ -29,6 +29,9 @@ options:
       proxy:
         description: Which proxy this is the endpoint of, as a plan says it. For the reader only.
         type: str
+      host:
+        description: Name of the host that reaches the endpoint, as a plan states it. For the reader only.
+        type: str
       url:
         description:
           - The admin's address, V(http://host:port), V(https://host:port), V(unix:///run/envoy/admin.sock) or V(unix://~/admin.sock).

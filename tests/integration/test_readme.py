@@ -29,7 +29,7 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._demo.schema import DEMO, Shape
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.schema import DEMO, Schema
 
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
@@ -368,9 +368,9 @@ def test_page_of_demos_lists_all_demos() -> None:
     assert {path.stem for path in (ROOT / "playbooks/demos").glob("*.yml")} <= listed
 
 
-def _keys(shape: Shape) -> set[str]:
-    inner = [*shape.nested.values(), *shape.entries.values()]
-    return set(shape.options).union(*(_keys(one) for one in inner))
+def _keys(schema: Schema) -> set[str]:
+    inner = [*schema.nested.values(), *schema.entries.values()]
+    return set(schema.options).union(*(_keys(one) for one in inner))
 
 
 def test_page_explains_every_key_of_a_demo() -> None:

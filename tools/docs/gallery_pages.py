@@ -21,7 +21,7 @@ from gallery_runs import PLATFORMS, RECORD, last_runs
 from markdown_text import code, plain_text
 from topology_picture import picture
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._demo.loader import read
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.loader import read_demo
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.plan import make_plan
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.traffic_parser import parse_traffic
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.traffic_spec import Traffic
@@ -48,7 +48,7 @@ class Demo:
 
     def complete(self, change: str = "") -> dict[str, Any]:
         """Return the demo with all defaults, as in its file or after a change."""
-        return read(self.name, self.data, change)
+        return read_demo(self.name, self.data, change)
 
     def plan(self, change: str = "") -> dict[str, Any]:
         """Return its plan for an unspecified host. The addresses are the same on every host."""

@@ -119,11 +119,11 @@ class Lane:
 
 def boxes_of(demo: Demo) -> dict[str, Box]:
     """Return the boxes of a demo by name: the host, the groups, and addresses outside the demo."""
-    slots = list(topology.slots(demo))
+    slots = list(topology.listening_ports(demo))
     host = Part("published ports", "host", talks={_port(one): _port(one) for one in slots if one.publish})
     boxes = {HOST: Box(HOST, "the host", [host])} if host.talks else {}
     referenced = {
-        (one.group, one.name) for group in demo["services"] for one in topology.told(demo, group).values()
+        (one.group, one.name) for group in demo["services"] for one in topology.referenced_ports(demo, group).values()
     }
     for group in [*demo["proxies"], *demo["services"]]:
         proxy = topology.proxy_of(demo, group)
@@ -133,7 +133,7 @@ def boxes_of(demo: Demo) -> dict[str, Box]:
         if group in demo["services"]:
             listeners = topology.listeners(demo, group)
             own = [one for one in slots if one.group == group and one.name not in (*listeners, ADMIN)]
-            parts.append(_program(demo["services"][group], own, topology.told(demo, group)))
+            parts.append(_program(demo["services"][group], own, topology.referenced_ports(demo, group)))
             title += "" if number == 1 else f" × {number}"
         boxes[group] = Box(group, title, parts, stacked=number > 1)
     for address in sorted(
@@ -142,7 +142,7 @@ def boxes_of(demo: Demo) -> dict[str, Box]:
         boxes[address] = Box(address, "outside", [Part("", "outside", listens={"": _short(address)})])
     if demo[EXPORTER] is not None:
         neighbour = demo[EXPORTER]["shares_network_with"]
-        listens = {one.name: f"{one.name} :{one.stated}" for one in slots if one.group == EXPORTER}
+        listens = {one.name: f"{one.name} :{one.number}" for one in slots if one.group == EXPORTER}
         part = Part(
             f"in the network of {neighbour}" if neighbour else "statsd → Prometheus",
             "program",
@@ -167,14 +167,14 @@ def _envoy(demo: Demo, group: str, proxy: Mapping[str, Any], shows_admin: bool) 
     return Part("Envoy, sidecar" if sidecar else "Envoy, edge", "envoy", listens, talks)
 
 
-def _program(service: Mapping[str, Any], slots: Iterable[topology.Slot], addresses: Iterable[str]) -> Part:
+def _program(service: Mapping[str, Any], slots: Iterable[topology.ListeningPort], addresses: Iterable[str]) -> Part:
     what = service["server"]["image"] if service["server"] is not None else "demo app"
     protocol = "" if service["protocol"] == "http" else f" {service['protocol']}"
     return Part(
         _short(what),
         "program",
         listens={
-            one.name: _short(f":{one.stated}{protocol}" if one.name == APP else f"{one.name} :{one.stated}")
+            one.name: _short(f":{one.number}{protocol}" if one.name == APP else f"{one.name} :{one.number}")
             for one in slots
         },
         talks={_address_row(address): _short(address) for address in addresses},
@@ -202,20 +202,20 @@ def _address_row(address: str) -> str:
 
 def arrows_of(demo: Demo) -> Iterator[Arrow]:
     """Yield the connections of a demo."""
-    for one in topology.slots(demo):
+    for one in topology.listening_ports(demo):
         if one.publish:
             yield Arrow((HOST, _port(one)), (one.group, one.name))
     for group, name, spec in _clusters(demo):
         if spec["address"]:
             yield Arrow((group, name), (_outside(spec), ""))
-        for target in dict.fromkeys(topology.targets(spec)):
-            found = topology.target(demo, target, "to")
+        for target in dict.fromkeys(topology.cluster_targets(spec)):
+            found = topology.resolve_target(demo, target, "to")
             # A sidecar whose cluster names its own service connects to the app.
             if found[0] == group and group in demo["services"] and "/" not in target:
                 found = (group, APP)
             yield Arrow((group, name), found)
     for group in demo["services"]:
-        for address, slot in topology.told(demo, group).items():
+        for address, slot in topology.referenced_ports(demo, group).items():
             yield Arrow((group, _address_row(address)), (slot.group, slot.name))
     for group in [*demo["proxies"], *demo["services"]]:
         proxy = topology.proxy_of(demo, group)
@@ -242,7 +242,7 @@ def _statsd(demo: Demo) -> Iterator[str]:
             yield _sink(proxy["statsd"])
 
 
-def _port(slot: topology.Slot) -> str:
+def _port(slot: topology.ListeningPort) -> str:
     return f":{slot.publish}"
 
 

@@ -20,9 +20,9 @@ WEB = {"port": 8080, "publish": 8000, "routes": [{"match": {"prefix": "/"}, "rou
 
 def demo(**topology: Any) -> dict[str, Any]:
     # Test modules are loaded before pytest_configure makes the collection importable.
-    from ansible_collections.meshlab.envoy.plugins.module_utils._demo.loader import read
+    from ansible_collections.meshlab.envoy.plugins.module_utils._demo.loader import read_demo
 
-    return read("shop", {"summary": "A shop", "ports": 20000, **topology})
+    return read_demo("shop", {"summary": "A shop", "ports": 20000, **topology})
 
 
 def drawn(data: dict[str, Any]) -> ET.Element:
@@ -149,9 +149,9 @@ def test_long_line_is_cut() -> None:
 
 @pytest.mark.parametrize("path", DEMOS, ids=lambda path: path.stem)
 def test_boxes_of_a_demo_do_not_overlap(path: Path) -> None:
-    from ansible_collections.meshlab.envoy.plugins.module_utils._demo.loader import read
+    from ansible_collections.meshlab.envoy.plugins.module_utils._demo.loader import read_demo
 
-    svg = drawn(read(path.stem, yaml.safe_load(path.read_text(encoding="utf-8"))))
+    svg = drawn(read_demo(path.stem, yaml.safe_load(path.read_text(encoding="utf-8"))))
     for one, other in itertools.combinations(boxes(svg), 2):
         apart = one[2] <= other[0] or other[2] <= one[0] or one[3] <= other[1] or other[3] <= one[1]
         inside = one[0] <= other[0] and other[2] <= one[2] and one[1] <= other[1] and other[3] <= one[3]
@@ -160,9 +160,9 @@ def test_boxes_of_a_demo_do_not_overlap(path: Path) -> None:
 
 @pytest.mark.parametrize("path", DEMOS, ids=lambda path: path.stem)
 def test_texts_of_a_demo_fit_into_their_boxes(path: Path) -> None:
-    from ansible_collections.meshlab.envoy.plugins.module_utils._demo.loader import read
+    from ansible_collections.meshlab.envoy.plugins.module_utils._demo.loader import read_demo
 
-    svg = drawn(read(path.stem, yaml.safe_load(path.read_text(encoding="utf-8"))))
+    svg = drawn(read_demo(path.stem, yaml.safe_load(path.read_text(encoding="utf-8"))))
     for one in svg.iter(f"{SVG}text"):
         x, y, wide = float(str(one.get("x"))), float(str(one.get("y"))), 7.2 * len(str(one.text))
         left = x - {"start": 0, "middle": wide / 2, "end": wide}[str(one.get("text-anchor"))]

@@ -2,29 +2,32 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is wrong with a demo, in one sentence."""
+"""The error of a demo that the planner refuses."""
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
+
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.suggestions import unknown_name
 
 
 class DemoError(ValueError):
-    """A demo that cannot be what its author meant: where (file and key), what, and what to do."""
+    """An error in a demo or in a planning context: the file, the key, the problem and the remedy."""
 
     def __init__(self, where: str, problem: str) -> None:
         super().__init__(f"{where}: {problem}")
 
 
-def check_known(name: str, known: Iterable[object], file: str, path: str, what: str) -> None:
-    """Raise DemoError where `name` is not among `known`; it says what was probably meant, or what there is.
+def check_known(name: object, known: Iterable[object], file: str, path: str, kind: str) -> None:
+    """Raise DemoError if `name` is not one of `known`.
 
-    `path` is the key at which `name` stands, empty at the top of the file; `what` says what it should have named.
+    Args:
+        name: The name in the demo.
+        known: The names that are allowed.
+        file: The file that the error names.
+        path: The key that holds `name`. Empty at the top of the file.
+        kind: What the name must be, such as `service` or `listener of 'edge'`.
     """
     names = [str(one) for one in known]
-    if name in names:
-        return
-    near = difflib.get_close_matches(name, names, n=1)
-    hint = f"did you mean '{near[0]}'?" if near else f"there is: {', '.join(sorted(names)) or 'none'}"
-    raise DemoError(file, f"{path + ': ' if path else ''}there is no {what} '{name}'; {hint}")
+    if str(name) not in names:
+        raise DemoError(file, f"{path + ': ' if path else ''}{unknown_name(kind, name, names)}")

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Reads a demo: data from YAML in, the same data checked and with its defaults filled in out."""
+"""The loader of a demo: it checks the data of a YAML file and adds all defaults."""
 
 from __future__ import annotations
 
@@ -17,44 +17,54 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._demo.schema import 
     LISTENER,
     SERVICE,
     Option,
-    Shape,
+    Schema,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._demo.schema_types import typed
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.schema_types import convert
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.validation import (
     LISTENER_KINDS,
-    check_sense,
+    check_consistency,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.filters import tcp_proxy, udp_proxy
 
-# The names become host names, container names and stat prefixes: a DNS label with room for what a plan appends to it.
-# `_` is let through because Envoy's own examples and stat names use it; Docker's DNS and Envoy resolve such names.
+# Names become host names, container names and stat prefixes: a DNS label, short enough for the suffixes of a plan.
+# `_` is allowed because Envoy's own examples and stat names use it, and Docker's DNS and Envoy resolve such names.
 NAME = re.compile(r"[a-z0-9]([a-z0-9_-]{0,40}[a-z0-9])?")
-NAME_RULE = "lower case letters, digits, '-' and '_', at most 42 of them, a letter or digit first and last"
-# The port on which Envoy's stock configuration answers, and so what people expect of an Envoy beside a service.
+NAME_RULE = "Use at most 42 lower case letters, digits, '-' and '_', with a letter or digit at the start and at the end."
+# The port of Envoy's stock configuration, which users expect of a sidecar.
 SIDECAR_PORT = 10000
-# The keys of a demo that one of its changes may set.
+# The keys of a demo that one of its changes can set.
 CHANGEABLE = ("services", "proxies", "statsd_exporter")
 Demo = dict[str, Any]
 
 
-def read(
+def read_demo(
     name: str,
     data: Any,
     change: str = "",
     replicas: Mapping[str, Any] | None = None,
     file: str = "",
 ) -> Demo:
-    """Return the demo `name` with all defaults, `change` merged over its topology and `replicas` over its services.
+    """Return a demo with all defaults.
 
-    The answer has every key of `shape.DEMO`, down to the last default, and besides them `name` and `file`, which is
-    what errors call it. All of the demo's changes are checked, whichever is asked for. Raises DemoError.
+    Args:
+        name: Name of the demo.
+        data: Content of the demo file.
+        change: Name of the change to merge over the topology. Empty: none.
+        replicas: Number of replicas by service, in place of the numbers of the file.
+        file: Name of the demo file in errors. The name of the demo by default.
+
+    Returns:
+        Every key of `schema.DEMO`, with all defaults, and the keys `name` and `file`.
+
+    Raises:
+        DemoError: The demo, or any of its changes, is wrong.
     """
     file = file or name
     if not NAME.fullmatch(name):
-        raise DemoError(file, f"the demo's name '{name}' has to be {NAME_RULE}")
+        raise DemoError(file, f"invalid name '{name}' of a demo. {NAME_RULE}")
     if not isinstance(data, Mapping):
-        raise DemoError(file, "is not a mapping; a demo starts with 'summary:', 'ports:' and 'services:'")
-    # Before anything is merged, so that an error names a key as it stands in the file.
+        raise DemoError(file, "expected a mapping. A demo starts with 'summary:', 'ports:' and 'services:'.")
+    # Before the merge, so that an error names a key as the file spells it.
     demo = _complete(data, file)
     if change:
         check_known(change, demo["changes"], file, "changes", "change")
@@ -67,13 +77,13 @@ def read(
     for service, count in (replicas or {}).items():
         check_known(service, demo["services"], file, "replicas", "service")
         option = SERVICE.options["replicas"]
-        demo["services"][service]["replicas"] = typed(count, option, file, f"replicas.{service}")
-    check_sense(demo, file)
+        demo["services"][service]["replicas"] = convert(count, option, file, f"replicas.{service}")
+    check_consistency(demo, file)
     return {**demo, "name": name, "file": file}
 
 
 def merge(base: Any, over: Any) -> Any:
-    """Return `over` merged into `base`: mappings key by key, anything else replaced; a null removes the key."""
+    """Return `over` merged into `base`: mappings key by key. Other values are replaced, and null removes a key."""
     if not isinstance(over, Mapping):
         return deepcopy(over)
     merged = dict(base) if isinstance(base, Mapping) else {}
@@ -86,20 +96,19 @@ def merge(base: Any, over: Any) -> Any:
 
 
 def _complete(data: Mapping[str, Any], file: str) -> Demo:
-    """Return `data` checked and with all defaults."""
+    """Return `data`, checked and with all defaults."""
     demo = _check(data, DEMO, file, "")
     for name, service in demo["services"].items():
         if service["sidecar"] is not None:
-            _fill_sidecar(name, service, file)
-    check_sense(demo, file)
+            _add_sidecar_listener(name, service, file)
+    check_consistency(demo, file)
     return demo
 
 
 def _changed(data: Mapping[str, Any], change: str, spec: Mapping[str, Any], file: str) -> dict[str, Any]:
-    """Return `data` as it is after the change of that name."""
+    """Return `data` with one change merged over the topology."""
     for key in spec["set"]:
-        if key not in CHANGEABLE:
-            raise DemoError(file, f"changes.{change}.set.{key}: only {', '.join(CHANGEABLE)} can be changed")
+        check_known(key, CHANGEABLE, file, f"changes.{change}.set", "key")
     changed: dict[str, Any] = merge(data, spec["set"])
     for key in ("traffic", "expectations"):
         if spec[key] is not None:
@@ -107,38 +116,38 @@ def _changed(data: Mapping[str, Any], change: str, spec: Mapping[str, Any], file
     return changed
 
 
-def _check(data: Any, shape: Shape, file: str, path: str) -> dict[str, Any]:
-    """Check one mapping and what it holds; return it with defaults."""
+def _check(data: Any, schema: Schema, file: str, path: str) -> dict[str, Any]:
+    """Return one mapping, checked against `schema` and with all defaults."""
     if not isinstance(data, Mapping):
-        keys = ", ".join(f"'{key}'" for key in list(shape.options)[:3])
-        raise DemoError(file, f"{path}: has to be a mapping with keys such as {keys}, not '{data}'")
+        keys = ", ".join(f"'{key}'" for key in list(schema.options)[:3])
+        raise DemoError(file, f"{path}: expected a mapping with keys such as {keys}, got '{data}'.")
     for key in data:
-        check_known(str(key), shape.options, file, path, "key")
+        check_known(str(key), schema.options, file, path, "key")
     return {
-        key: _check_key(key, option, data.get(key), key in data, shape, file, _join(path, key))
-        for key, option in shape.options.items()
+        key: _check_key(key, option, data.get(key), key in data, schema, file, _join(path, key))
+        for key, option in schema.options.items()
     }
 
 
 def _check_key(
-    key: str, option: Option, value: Any, is_there: bool, shape: Shape, file: str, path: str
+    key: str, option: Option, value: Any, is_present: bool, schema: Schema, file: str, path: str
 ) -> Any:
-    """Return the checked value of one key, its default where it has none."""
+    """Return the checked value of one key, or its default."""
     if value == "" and option["type"] in ("dict", "list"):
-        value = None  # what ansible-core 2.18 makes of a template whose value is null
-    if value is None and is_there and key in shape.nested and not shape.nested[key].required:
-        value = {}  # `sidecar:` with nothing after it is one with all defaults
+        value = None  # ansible-core 2.18 renders a template whose value is null to this
+    if value is None and is_present and key in schema.nested and not schema.nested[key].required:
+        value = {}  # `sidecar:` without a value is a sidecar with all defaults
     if value is None:
         if option.get("required"):
-            raise DemoError(file, f"{path}: is missing")
+            raise DemoError(file, f"{path}: missing. Add the key.")
         return deepcopy(option.get("default"))
-    value = typed(value, option, file, path)
-    if key in shape.nested:
-        return _check(value, shape.nested[key], file, path)
-    if key in shape.entries:
+    value = convert(value, option, file, path)
+    if key in schema.nested:
+        return _check(value, schema.nested[key], file, path)
+    if key in schema.entries:
         return {
             _check_name(str(name), file, path): _check(
-                {} if one is None else one, shape.entries[key], file, f"{path}.{name}"
+                {} if one is None else one, schema.entries[key], file, f"{path}.{name}"
             )
             for name, one in value.items()
         }
@@ -147,12 +156,12 @@ def _check_key(
 
 def _check_name(name: str, file: str, path: str) -> str:
     if not NAME.fullmatch(name):
-        raise DemoError(file, f"{path}.{name}: a name has to be {NAME_RULE}")
+        raise DemoError(file, f"{path}.{name}: invalid name '{name}'. {NAME_RULE}")
     return name
 
 
-def _fill_sidecar(name: str, service: Mapping[str, Any], file: str) -> None:
-    """Give a sidecar a listener where it has none; one that says nothing else forwards everything to its service."""
+def _add_sidecar_listener(name: str, service: Mapping[str, Any], file: str) -> None:
+    """Add a listener to a sidecar without one. A listener without routes or filters forwards everything to the service."""
     listeners = service["sidecar"]["listeners"]
     if not listeners:
         listeners["ingress"] = _check({"port": SIDECAR_PORT}, LISTENER, file, "")

@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The shape of a demo file: which keys it may have, of what type, with which defaults.
-
-Options are said in the words of Ansible's argument specs.
-"""
+"""The schema of a demo file: its keys, with type, default and limits, in the format of Ansible's argument specs."""
 
 from __future__ import annotations
 
@@ -13,59 +10,59 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NotRequired, TypedDict
 
-Kind = Literal["str", "int", "bool", "dict", "list"]
+OptionType = Literal["str", "int", "bool", "dict", "list"]
 
 
 class Option(TypedDict):
-    """One key. `between` are the lowest and the highest number that it may be."""
+    """One key. `between` holds the lowest and the highest number that is valid."""
 
-    type: Kind
+    type: OptionType
     required: NotRequired[bool]
     default: NotRequired[Any]
     choices: NotRequired[list[str]]
-    elements: NotRequired[Kind]
+    elements: NotRequired[OptionType]
     between: NotRequired[tuple[int, int]]
 
 
 @dataclass(frozen=True)
-class Shape:
+class Schema:
     """One mapping of a demo file.
 
-    `options` says its keys. A key of `nested` holds one mapping of that shape, a key of `entries` a mapping from
-    names, which the author chooses, to mappings of that shape.
+    `options` holds its keys. A key of `nested` holds one mapping of that schema. A key of `entries` holds a mapping from
+    names, which the author chooses, to mappings of that schema.
     """
 
     options: Mapping[str, Option]
-    nested: Mapping[str, Shape] = field(default_factory=dict)
-    entries: Mapping[str, Shape] = field(default_factory=dict)
+    nested: Mapping[str, Schema] = field(default_factory=dict)
+    entries: Mapping[str, Schema] = field(default_factory=dict)
 
     @property
     def required(self) -> bool:
-        """Whether defaults alone do not make one."""
+        """Whether the mapping has a key without a default."""
         return any(option.get("required") for option in self.options.values())
 
 
-# Fields of an Envoy message, as Envoy documents them: checked by Envoy, not here.
+# Fields of an Envoy message, as Envoy documents them. Envoy validates them.
 ENVOY_MESSAGE: Option = {"type": "dict", "default": {}}
-# A port of this demo: one that needs no root. And a port of something that runs elsewhere.
+# PORT: a port of this demo, which needs no root. REMOTE_PORT: a port of a program outside the demo.
 PORT: Option = {"type": "int", "between": (1024, 65535)}
 REMOTE_PORT: Option = {"type": "int", "between": (1, 65535)}
 
 
-TLS = Shape(
+TLS = Schema(
     {
-        # listener: further names that its certificate is for
+        # listener: further names of its certificate
         "names": {"type": "list", "elements": "str", "default": []},
-        # listener: ask for a client's certificate; cluster: present one
+        # listener: require a client certificate; cluster: present one
         "client_certificate": {"type": "bool", "default": False},
-        # cluster: the name to ask for and to find in the answer
+        # cluster: the server name to request (SNI) and to verify
         "server_name": {"type": "str"},
         # listener: extensions.transport_sockets.tls.v3.DownstreamTlsContext; cluster: UpstreamTlsContext
         "context": ENVOY_MESSAGE,
     }
 )
 
-# What is done with a connection.
+# How connections are processed.
 CHAIN: Mapping[str, Option] = {
     "tls": {"type": "dict"},
     # HTTP: routes of one virtual host for all domains, or whole virtual hosts (config.route.v3)
@@ -77,21 +74,21 @@ CHAIN: Mapping[str, Option] = {
     "filters": {"type": "list", "elements": "dict"},
 }
 
-FILTER_CHAIN = Shape(
+FILTER_CHAIN = Schema(
     {
-        # config.listener.v3.FilterChainMatch; {} takes what no other takes
+        # config.listener.v3.FilterChainMatch; {} matches what no other chain matches
         "match": ENVOY_MESSAGE,
         **CHAIN,
     },
     nested={"tls": TLS},
 )
 
-LISTENER = Shape(
+LISTENER = Schema(
     {
         "port": {**PORT, "required": True},
         "publish": PORT,
         **CHAIN,
-        # several of these in place of one, each for the connections that it matches
+        # several filter chains in place of one, each for the connections that it matches
         "filter_chains": {"type": "dict"},
         # datagrams: listener filters for UDP (config.listener.v3.ListenerFilter)
         "udp_filters": {"type": "list", "elements": "dict"},
@@ -102,15 +99,15 @@ LISTENER = Shape(
     entries={"filter_chains": FILTER_CHAIN},
 )
 
-CLUSTER = Shape(
+CLUSTER = Schema(
     {
         "to": {"type": "str"},
         "address": {"type": "str"},
         "port": REMOTE_PORT,
-        # several of the demo's own, by locality and priority: config.endpoint.v3.LocalityLbEndpoints with `to` in
+        # several targets in the demo, by locality and priority: config.endpoint.v3.LocalityLbEndpoints with `to` in
         # place of lb_endpoints
         "localities": {"type": "list", "elements": "dict"},
-        # in the bootstrap: there before, and while, other configuration is fetched from it (api_config_source)
+        # whether the cluster is in the bootstrap, so that Envoy can fetch configuration from it (api_config_source)
         "static": {"type": "bool", "default": False},
         "tls": {"type": "dict"},
         # config.cluster.v3.Cluster
@@ -119,9 +116,9 @@ CLUSTER = Shape(
     nested={"tls": TLS},
 )
 
-ADMIN = Shape({"publish": PORT})
+ADMIN = Schema({"publish": PORT})
 
-STATSD = Shape(
+STATSD = Schema(
     {
         "address": {"type": "str", "required": True},
         "port": {**REMOTE_PORT, "default": 9125},
@@ -131,7 +128,7 @@ STATSD = Shape(
     }
 )
 
-PROXY = Shape(
+PROXY = Schema(
     {
         "listeners": {"type": "dict", "default": {}},
         "clusters": {"type": "dict", "default": {}},
@@ -145,7 +142,7 @@ PROXY = Shape(
         "drain_seconds": {"type": "int", "default": 5, "between": (0, 3600)},
         # the read-only admin listener's port on the host
         "admin": {"type": "dict"},
-        # where stats go, when it is not the demo's own statsd_exporter
+        # where stats are sent, in place of the statsd_exporter of the demo
         "statsd": {"type": "dict"},
         # config.metrics.v3.StatsConfig
         "stats_config": ENVOY_MESSAGE,
@@ -156,7 +153,7 @@ PROXY = Shape(
     entries={"listeners": LISTENER, "clusters": CLUSTER},
 )
 
-APP = Shape(
+APP = Schema(
     {
         "service": {"type": "str", "default": ""},
         "version": {"type": "str", "default": ""},
@@ -165,60 +162,60 @@ APP = Shape(
     }
 )
 
-SERVER_PORT = Shape(
+SERVER_PORT = Schema(
     {
         "port": {**PORT, "required": True},
         "protocol": {"type": "str", "choices": ["http", "tcp", "udp"], "default": "http"},
         "publish": PORT,
-        # the path of a page of Prometheus metrics there
+        # the path of a page of Prometheus metrics at this port
         "metrics": {"type": "str"},
-        # or what comes before /api/v1/query where it answers Prometheus' queries
+        # or the path before /api/v1/query of a Prometheus query API
         "promql": {"type": "str"},
     }
 )
 
-SERVER = Shape(
+SERVER = Schema(
     {
         "image": {"type": "str", "required": True},
-        # `${port}`, `${address}`, `${files}`, `${data}` and the names of `ports` stand for what they are where it runs
+        # placeholders: `${port}`, `${address}`, `${files}`, `${data}`, the names of `ports` and addresses such as `${web/app}`
         "command": {"type": "list", "elements": "str", "required": True},
-        # what the program is called on a plain machine, where that is not the first word of the command
+        # the executable on a host without containers, if it is not the first word of the command
         "program": {"type": "str"},
         "environment": {"type": "dict", "default": {}},
         "files": {"type": "dict", "default": {}},
-        # the path of a page at the service's own port that answers below 400 once the program serves
+        # the path of a page at the service's own port whose status is below 400 as soon as the server is ready
         "ready": {"type": "str"},
         # the path of a page of Prometheus metrics at the service's own port
         "metrics": {"type": "str"},
-        # or what comes before /api/v1/query where it answers Prometheus' queries
+        # or the path before /api/v1/query of a Prometheus query API
         "promql": {"type": "str"},
-        # ports besides the service's own
+        # further ports; the service's own port is not one of them
         "ports": {"type": "dict", "default": {}},
         "memory_mb": {"type": "int", "default": 256, "between": (16, 4096)},
     },
     entries={"ports": SERVER_PORT},
 )
 
-SERVICE = Shape(
+SERVICE = Schema(
     {
         "app": {"type": "dict"},
         "server": {"type": "dict"},
         "port": {**PORT, "default": 8080},
         "protocol": {"type": "str", "choices": ["http", "tcp", "udp"], "default": "http"},
         "publish": PORT,
-        # 0 is a service that is away
+        # 0 removes the instances of the service
         "replicas": {"type": "int", "default": 1, "between": (0, 10)},
         "sidecar": {"type": "dict"},
     },
     nested={"app": APP, "server": SERVER, "sidecar": PROXY},
 )
 
-STATSD_EXPORTER = Shape(
+STATSD_EXPORTER = Schema(
     {
         "style": {"type": "str", "choices": ["dog_statsd", "statsd"], "default": "dog_statsd"},
         "shares_network_with": {"type": "str"},
         "publish": PORT,
-        # the port on the host on which statsd is received from what is no part of this demo
+        # the port on the host that receives statsd from programs outside the demo
         "statsd_port": PORT,
         "prefix": {"type": "str", "default": "envoy"},
         "mapping": {"type": "dict"},
@@ -226,25 +223,25 @@ STATSD_EXPORTER = Shape(
     }
 )
 
-CHANGE = Shape(
+CHANGE = Schema(
     {
         "summary": {"type": "str", "required": True},
-        # merged over the topology: the same keys as the demo's own
+        # merged over the topology, with the keys of the demo itself
         "set": {"type": "dict", "default": {}},
-        # traffic that flows while the change is made
+        # requests that are sent while the change is made
         "during": {"type": "list", "elements": "dict", "default": []},
         "traffic": {"type": "list", "elements": "dict"},
         "expectations": {"type": "list", "elements": "dict"},
     }
 )
 
-DEMO = Shape(
+DEMO = Schema(
     {
         "summary": {"type": "str", "required": True},
         "notes": {"type": "list", "elements": "str", "default": []},
-        # the first port of the demo's own block
+        # the first port of the demo's block of 100 ports
         "ports": {"type": "int", "required": True, "between": (1024, 65436)},
-        # why it does not run on a platform, by platform
+        # the reason why the demo does not run on a platform, by platform
         "unsupported_on": {"type": "dict", "default": {}},
         "services": {"type": "dict", "default": {}},
         "proxies": {"type": "dict", "default": {}},

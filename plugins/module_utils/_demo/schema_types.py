@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One value of a demo file: is it of its option's type, and among what its option allows?"""
+"""The conversion of one value of a demo file to the type of its option."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._common.boolean impo
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError, check_known
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.schema import Option
 
-KINDS = {
+TYPE_NAMES = {
     "str": "text",
     "int": "a whole number",
     "bool": "true or false",
@@ -24,11 +24,13 @@ KINDS = {
 }
 
 
-def typed(value: Any, option: Option, file: str, path: str) -> Any:
-    """Return a copy of `value` in its option's type. Raises DemoError.
+def convert(value: Any, option: Option, file: str, path: str) -> Any:
+    """Return a copy of `value` in the type of its option.
 
-    Text that says a number or a truth is taken for it, because a template may hand it over so; anything else that is
-    of another type is a mistake.
+    Text that spells a number or a boolean is converted, because a template can produce such text.
+
+    Raises:
+        DemoError: The value has another type, is not one of the choices, or is out of range.
     """
     value = _converted(deepcopy(value), option["type"], file, path)
     if "elements" in option:
@@ -48,8 +50,8 @@ def _converted(value: Any, kind: str, file: str, path: str) -> Any:
         return str(value)
     if kind == "int" and isinstance(value, str) and re.fullmatch(r"[+-]?\d+", value):
         return int(value)
-    if kind == "bool" and isinstance(value, str) and (said := to_boolean(value)) is not None:
-        return said
+    if kind == "bool" and isinstance(value, str) and (boolean := to_boolean(value)) is not None:
+        return boolean
     fits = {
         "str": isinstance(value, str),
         "int": isinstance(value, int) and not isinstance(value, bool),
@@ -58,22 +60,22 @@ def _converted(value: Any, kind: str, file: str, path: str) -> Any:
         "list": isinstance(value, (list, tuple)),
     }[kind]
     if not fits:
-        hint = "; put it in quotes" if kind == "str" and isinstance(value, bool) else ""
-        raise DemoError(file, f"{path}: has to be {KINDS[kind]}, not {_shown(value)}{hint}")
+        remedy = " Put it in quotes." if kind == "str" and isinstance(value, bool) else ""
+        raise DemoError(file, f"{path}: expected {TYPE_NAMES[kind]}, got {_as_written(value)}.{remedy}")
     return value
 
 
 def _check_range(value: int, between: tuple[int, int], file: str, path: str) -> None:
     lowest, highest = between
     if not lowest <= value <= highest:
-        why = " (a port below 1024 needs root)" if lowest == 1024 and value < 1024 else ""
-        raise DemoError(file, f"{path}: {value} is not between {lowest} and {highest}{why}")
+        reason = " (a port below 1024 needs root)" if lowest == 1024 and value < 1024 else ""
+        raise DemoError(file, f"{path}: expected a number from {lowest} to {highest}, got {value}{reason}.")
 
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def _shown(value: Any) -> str:
-    """Return `value` as it would stand in the file."""
+def _as_written(value: Any) -> str:
+    """Return `value` as the demo file spells it."""
     return ("true" if value else "false") if isinstance(value, bool) else f"'{value}'"

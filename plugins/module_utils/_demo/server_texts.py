@@ -2,38 +2,39 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a service's own program is told of where it runs: `${port}` in its command, its environment and its files."""
+"""The texts of a service's own server: placeholders such as `${port}` in its command, environment and files."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._demo import placeholders
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.placeholders import placeholder_names
 
-# Where it listens, what it reads, and what it may write; besides these the names of its further ports, and where others are.
 PORT = "port"
-WORDS = ("address", PORT, "files", "data")
-# What expectations can ask a port of it for, by the key that says at which path, and the format in which it answers.
-PAGES = {"metrics": "prometheus", "promql": "promql"}
+# The bind address, the port, the directory of the server's files and its writable directory. The names of the server's
+# further ports and the addresses of the demo are placeholders too.
+SERVER_PLACEHOLDERS = ("address", PORT, "files", "data")
+# The pages that expectations can query: the key that states the path, and the format of the page.
+STATS_PAGES = {"metrics": "prometheus", "promql": "promql"}
 
 
-def ready(server: Mapping[str, Any]) -> str | None:
-    """Return the path of the page that tells whether it serves; None where a connection has to do.
+def readiness_page(server: Mapping[str, Any]) -> str | None:
+    """Return the path of the page that shows readiness, or None if a TCP connection is the readiness probe.
 
-    One that shows metrics has to be able to show them before they are asserted.
+    A server with a metrics page is ready when it serves that page, because expectations query the page.
     """
     path: str | None = server["ready"] or server["metrics"]
     return path
 
 
-def said(server: Mapping[str, Any] | None) -> set[str]:
-    """Return everything that the program, if there is one, wants to be told."""
-    return {word for _key, text in texts(server) for word in placeholders.said(text)}
+def server_placeholders(server: Mapping[str, Any] | None) -> set[str]:
+    """Return the names of all placeholders in the texts of `server`. A service without a server has none."""
+    return {name for _key, text in server_texts(server) for name in placeholder_names(text)}
 
 
-def texts(server: Mapping[str, Any] | None) -> Iterator[tuple[str, str]]:
-    """Yield (key, text) of everything in which words are said."""
+def server_texts(server: Mapping[str, Any] | None) -> Iterator[tuple[str, str]]:
+    """Yield (key, text) of each text that can contain placeholders."""
     if server is None:
         return
     for position, argument in enumerate(server["command"]):

@@ -36,6 +36,7 @@ KEYS = (
     "client_key",
     "validate_certs",
     "proxy",
+    "host",
 )
 ADMIN_PORT = 9901
 CONTAINER_URL = f"http://127.0.0.1:{ADMIN_PORT}"

@@ -14,6 +14,7 @@ ArgumentSpec = dict[str, Any]
 ENDPOINT_OPTIONS: ArgumentSpec = {
     "name": {"type": "str"},
     "proxy": {"type": "str"},
+    "host": {"type": "str"},
     "url": {"type": "str"},
     "container": {"type": "str"},
     "namespace": {"type": "str"},

@@ -2,19 +2,23 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""statsd_exporter: its mapping, what checks it, and the workload that runs it."""
+"""The plan of statsd_exporter: its workload, its mapping file and the check of that file."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.topology import (
     EXPORTER,
     EXPORTER_HTTP,
     EXPORTER_STATSD,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._plan.generated_files import File, digest, titled
-from ansible_collections.meshlab.envoy.plugins.module_utils._platform.layout import Layout, netloc
+from ansible_collections.meshlab.envoy.plugins.module_utils._plan.plan_schema import Check
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.generated_files import (
+    File,
+    digest,
+    titled,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.layout import netloc
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.platform import Platform
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import (
     Mount,
     Port,
@@ -25,49 +29,51 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload i
 EXPORTER_USER = "65534:65534"  # of the official image
 EXPORTER_IN_IMAGE = "/bin/statsd_exporter"
 HOME = "/etc/statsd_exporter"
-# Bytes that wait in the kernel while the exporter is busy: what does not fit is lost. A kernel that allows less takes what it allows.
+# Bytes that the kernel buffers while the exporter is busy. Further datagrams are lost. A kernel with a lower limit
+# applies its limit.
 READ_BUFFER = 1 << 20
 MAPPING = f"{EXPORTER}/mapping.yaml"
 
 
-def plan_exporter(layout: Layout) -> tuple[Workload, File, dict[str, Any] | None]:
-    """Return the exporter's workload, its mapping file and, where it can be made, the check of that file."""
-    spec, context = layout.demo[EXPORTER], layout.context
+def plan_exporter(platform: Platform) -> tuple[Workload, File, Check | None]:
+    """Return the exporter's workload, its mapping file and the check of that file, or None where nothing can check it."""
+    spec, context = platform.demo[EXPORTER], platform.context
+    host = platform.instance(EXPORTER).host
     content = spec["mapping"] or context.mappings.get(spec["style"], {})
-    mapping = File(MAPPING, titled("statsd_exporter's mapping of Envoy's stats", content))
-    program = context.statsd_exporter.executable if context.local else EXPORTER_IN_IMAGE
-    http = layout.port(EXPORTER, EXPORTER_HTTP)
-    received = layout.port(EXPORTER, EXPORTER_STATSD)
-    statsd = netloc(layout.bind(EXPORTER, EXPORTER_STATSD), received)
-    network = layout.exporter_network()
+    mapping = File(MAPPING, titled("statsd_exporter's mapping of Envoy's stats", content), host=host)
+    http = platform.port(EXPORTER, EXPORTER_HTTP)
+    statsd_port = platform.port(EXPORTER, EXPORTER_STATSD)
+    statsd = netloc(platform.bind_address(EXPORTER, EXPORTER_STATSD), statsd_port)
+    network = platform.exporter_network()
+    mapping_path = f"{platform.path_in_workload(EXPORTER, HOME)}/mapping.yaml"
     workload = Workload(
         name=EXPORTER,
         image=context.statsd_exporter.image,
         command=(
-            program,
-            f"--statsd.mapping-config={MAPPING if context.local else f'{HOME}/mapping.yaml'}",
-            f"--web.listen-address={netloc(layout.bind(EXPORTER, EXPORTER_HTTP), http)}",
+            platform.program(context.statsd_exporter, EXPORTER_IN_IMAGE),
+            f"--statsd.mapping-config={mapping_path}",
+            f"--web.listen-address={netloc(platform.bind_address(EXPORTER, EXPORTER_HTTP), http)}",
             f"--statsd.listen-udp={statsd}",
             f"--statsd.listen-tcp={statsd}",
             f"--statsd.read-buffer={READ_BUFFER}",
             *spec["arguments"],
         ),
-        mounts=() if context.local else (Mount(EXPORTER, HOME, writable=False),),
-        directory="." if context.local else "/",
+        mounts=platform.mounts(Mount(EXPORTER, HOME, writable=False)),
+        directory=platform.working_directory("/"),
         ports=(
             Port(
                 http,
-                layout.published(EXPORTER, EXPORTER_HTTP),
+                platform.published_port(EXPORTER, EXPORTER_HTTP),
                 name=EXPORTER_HTTP,
                 scheme="http",
-                peers=layout.peers(EXPORTER, EXPORTER_HTTP),
+                peers=platform.callers(EXPORTER, EXPORTER_HTTP),
                 metrics=True,
             ),
-            *_received(received, spec["statsd_port"], layout.peers(EXPORTER, EXPORTER_STATSD)),
+            *_statsd_ports(statsd_port, platform),
         ),
         probe=Probe(
             "http",
-            host=layout.inside(EXPORTER, EXPORTER_HTTP),
+            host=platform.own_address(EXPORTER, EXPORTER_HTTP),
             port=http,
             path="/-/ready",
             command=("wget", "--quiet", "--output-document=/dev/null", f"http://127.0.0.1:{http}/-/ready"),
@@ -83,21 +89,35 @@ def plan_exporter(layout: Layout) -> tuple[Workload, File, dict[str, Any] | None
         group=EXPORTER,
         container="statsd-exporter",
         sidecar=network is not None,
+        host=host,
     )
-    check = {
+    return workload, mapping, _check(platform, host)
+
+
+def _check(platform: Platform, host: str) -> Check | None:
+    validator = platform.validator(EXPORTER, EXPORTER_IN_IMAGE)
+    if validator is None:
+        return None
+    return {
         "name": EXPORTER,
-        "image": None if context.local else context.statsd_exporter.image,
-        "command": [program, "--check-config", f"--statsd.mapping-config={MAPPING}"],
+        "image": validator.image,
+        "command": [validator.program, "--check-config", f"--statsd.mapping-config={MAPPING}"],
         "files": [],
         "validated_files": [MAPPING],
+        "host": host,
     }
-    # There is no exporter on the host that sends pods to a cluster: a mapping that it refuses ends the rollout instead.
-    return workload, mapping, None if context.pods else check
 
 
-def _received(port: int, published: int | None, peers: tuple[str, ...]) -> tuple[Port, ...]:
-    """Return the ports on which statsd comes: over either from senders that are no part of the demo, over TCP from its Envoys."""
-    tcp = Port(port, published, name=EXPORTER_STATSD, peers=peers)
-    if published:
-        return (Port(port, published, "udp", name=EXPORTER_STATSD, scheme="udp"), tcp)
-    return (tcp,) if peers else ()
+def _statsd_ports(number: int, platform: Platform) -> tuple[Port, ...]:
+    """Return the ports that receive statsd: UDP and TCP from outside the demo, TCP from the demo's Envoys."""
+    stated = platform.ports[EXPORTER, EXPORTER_STATSD].publish
+    published = stated or (
+        platform.published_port(EXPORTER, EXPORTER_STATSD)
+        if platform.is_called_across_hosts(EXPORTER, EXPORTER_STATSD, 1)
+        else None
+    )
+    callers = platform.callers(EXPORTER, EXPORTER_STATSD)
+    tcp = Port(number, published, name=EXPORTER_STATSD, peers=callers)
+    if stated:
+        return (Port(number, stated, "udp", name=EXPORTER_STATSD, scheme="udp"), tcp)
+    return (tcp,) if callers else ()

@@ -2,45 +2,47 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A demo's notes, with what is where on the platform at hand: `${edge/http}` in a note is that listener's address."""
+"""The notes of a demo: `${edge/http}` in a note becomes the address of that listener on the platform of the plan."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._demo import placeholders, topology
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo import topology
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.loader import Demo
-from ansible_collections.meshlab.envoy.plugins.module_utils._platform.layout import Layout
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.placeholders import (
+    address_values,
+    check_placeholders,
+    fill,
+    placeholder_names,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._plan.plan_schema import PublishedAddress
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.platform import Platform
 
-# Words for where all of it runs.
-HERE = ("platform", "folder")
+# Placeholders of the deployment itself.
+DEPLOYMENT_PLACEHOLDERS = ("platform", "folder")
 _PORTS = {"http": "80", "https": "443"}
 
 
-def check(demo: Demo) -> None:
-    """Raise DemoError for a word in a note that stands for nothing."""
-    places = [place for place, slot in topology.places(demo).items() if slot.publish or slot.browsed]
-    for position, note in enumerate(demo["notes"]):
-        placeholders.check(note, places, HERE, demo["file"], f"notes[{position}]")
-
-
-def notes(layout: Layout, addresses: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return the notes of a demo with a value for each word. What is about something that is not there now is left out."""
-    values = _values(layout, addresses)
-    return [
-        placeholders.filled(note, values)
-        for note in layout.demo["notes"]
-        if all(word in values for word in placeholders.said(note))
+def check_notes(demo: Demo) -> None:
+    """Raise DemoError for an unknown placeholder in a note."""
+    addresses = [
+        name for name, port in topology.addressable_ports(demo).items() if port.publish or port.for_users
     ]
+    for position, note in enumerate(demo["notes"]):
+        check_placeholders(note, addresses, DEPLOYMENT_PLACEHOLDERS, demo["file"], f"notes[{position}]")
 
 
-def _values(layout: Layout, addresses: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    """Return what each word stands for: an address without its path, its host and its port alone, and where this runs."""
-    values = dict(zip(HERE, (layout.context.platform, layout.context.folder), strict=True))
+def fill_notes(platform: Platform, addresses: Sequence[PublishedAddress]) -> list[str]:
+    """Return the notes with the value of each placeholder. A note about an address that the plan does not have is left out."""
+    values = {"platform": platform.context.platform, "folder": platform.context.folder}
     for one in addresses:
-        url = urlsplit(str(one["url"]))
+        url = urlsplit(one["url"])
         port = url.port or _PORTS.get(url.scheme, "")
-        values |= placeholders.address(str(one["name"]), url.scheme, url.netloc, url.hostname or "", port)
-    return values
+        values.update(address_values(one["name"], url.scheme, url.netloc, url.hostname or "", port))
+    return [
+        fill(note, values)
+        for note in platform.demo["notes"]
+        if all(name in values for name in placeholder_names(note))
+    ]

@@ -2,130 +2,135 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A service's own program → its files, its folder, and what its workload has besides what all have."""
+"""The plan of a service's own server: its files, its directories and the fields of its workload."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._demo import placeholders, topology
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo import topology
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.loader import Demo
-from ansible_collections.meshlab.envoy.plugins.module_utils._demo.placeholders import filled
-from ansible_collections.meshlab.envoy.plugins.module_utils._demo.server_texts import WORDS, ready, texts
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.placeholders import (
+    address_values,
+    check_placeholders,
+    fill,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.server_texts import (
+    SERVER_PLACEHOLDERS,
+    readiness_page,
+    server_texts,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.topology import APP
-from ansible_collections.meshlab.envoy.plugins.module_utils._plan.generated_files import File, digest
-from ansible_collections.meshlab.envoy.plugins.module_utils._platform.layout import Layout, netloc
+from ansible_collections.meshlab.envoy.plugins.module_utils._plan.plan_schema import PlannedDirectory
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.generated_files import File, digest
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.instances import Instance
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.layout import netloc
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.platform import Platform
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import Mount, Port, Probe
 
-FILES = "files"  # folder of what servers read, each in one of its own
-DATA = "data"  # folder of what servers write
 HOME = "/etc/demo"
-SCRATCH = "/tmp"  # noqa: S108  (a container's own)
 USER = "65534:65534"  # nobody
 
 
-def check(demo: Demo) -> None:
-    """Raise DemoError for a word in the texts of a server that stands for nothing."""
-    places = topology.places(demo)
+def check_servers(demo: Demo) -> None:
+    """Raise DemoError for an unknown placeholder in the texts of a server."""
+    addresses = topology.addressable_ports(demo)
     for name, service in demo["services"].items():
-        own = (*WORDS, *topology.server_ports(demo, name))
-        for key, text in texts(service["server"]):
-            placeholders.check(text, places, own, demo["file"], f"services.{name}.server.{key}")
+        own = (*SERVER_PLACEHOLDERS, *topology.server_ports(demo, name))
+        for key, text in server_texts(service["server"]):
+            check_placeholders(text, addresses, own, demo["file"], f"services.{name}.server.{key}")
 
 
-def server_directories(layout: Layout) -> list[dict[str, str]]:
-    """Return the folders that servers write to; a container has one of its own that goes with it."""
-    if not layout.context.local:
-        return []
+def server_directories(platform: Platform) -> list[PlannedDirectory]:
+    """Return the directories of the deployment folder that servers need."""
     return [
-        {"path": f"{DATA}/{instance}", "mode": "0700"}
-        for name, service in layout.demo["services"].items()
+        {"path": path, "mode": mode, "host": instance.host}
+        for name, service in platform.demo["services"].items()
         if service["server"] is not None
-        for _replica, instance in layout.instances(name)
+        for instance in platform.instances(name)
+        for path, mode in platform.created_directories(instance)
     ]
 
 
-def server_files(name: str, replica: int, instance: str, layout: Layout) -> list[File]:
-    """Return what the server of an instance reads; on `local`, where replicas listen on ports of their own, each has its own."""
-    server = layout.demo["services"][name]["server"]
-    values = _values(name, replica, instance, layout)
-    folder = _folder(name, instance, layout)
-    return [File(f"{folder}/{path}", filled(str(text), values)) for path, text in server["files"].items()]
+def server_files(instance: Instance, platform: Platform) -> list[File]:
+    """Return the files that the server of an instance reads."""
+    server = platform.demo["services"][instance.group]["server"]
+    values = _values(instance, platform)
+    folder = platform.files_directory(instance)
+    return [
+        File(f"{folder}/{path}", fill(str(text), values), host=instance.host)
+        for path, text in server["files"].items()
+    ]
 
 
-def server_ports(name: str, replica: int, layout: Layout) -> tuple[Port, ...]:
-    """Return the ports of a server besides the service's own."""
-    ports = (layout.demo["services"][name]["server"] or {"ports": {}})["ports"]
+def server_ports(instance: Instance, platform: Platform) -> tuple[Port, ...]:
+    """Return the further ports of a server."""
+    name, replica = instance.group, instance.replica
     return tuple(
         Port(
-            layout.port(name, key, replica),
-            layout.published(name, key, replica),
+            platform.port(name, key, replica),
+            platform.published_port(name, key, replica),
             protocol="udp" if port["protocol"] == "udp" else "tcp",
             name=key,
             scheme=port["protocol"],
-            peers=layout.peers(name, key),
-            metrics=topology.has_metrics(layout.demo, name, key),
+            peers=platform.callers(name, key),
+            metrics=topology.has_metrics(platform.demo, name, key),
         )
-        for key, port in ports.items()
+        for key, port in topology.server_ports(platform.demo, name).items()
     )
 
 
-def server_fields(
-    name: str, replica: int, instance: str, layout: Layout, files: list[File]
-) -> dict[str, Any]:
-    """Return what a workload of a server has besides what all have."""
-    service = layout.demo["services"][name]
+def server_fields(instance: Instance, platform: Platform, files: list[File]) -> dict[str, Any]:
+    """Return the fields of the workload that are specific to a server."""
+    service = platform.demo["services"][instance.group]
     server: Mapping[str, Any] = service["server"]
-    values = _values(name, replica, instance, layout)
-    program, *arguments = (filled(str(one), values) for one in server["command"])
-    local = layout.context.local
-    host, port = layout.inside(name, APP, replica), layout.port(name, APP, replica)
+    values = _values(instance, platform)
+    program, *arguments = (fill(str(one), values) for one in server["command"])
+    folder = platform.files_directory(instance)
     return {
         "image": server["image"],
-        "command": ((server["program"] or program) if local else program, *arguments),
-        "environment": {key: filled(str(value), values) for key, value in server["environment"].items()},
-        "mounts": (Mount(_folder(name, instance, layout), HOME),) if files and not local else (),
+        "command": (platform.server_program(server, program), *arguments),
+        "environment": {key: fill(str(value), values) for key, value in server["environment"].items()},
+        "mounts": platform.mounts(Mount(folder, HOME)) if files else (),
         "directory": ".",
-        "probe": _probe(service, host, port),
+        "probe": _probe(instance, platform),
         "user": USER,
         "memory_mb": server["memory_mb"],
         "digest": digest(files),
     }
 
 
-def _probe(service: Mapping[str, Any], host: str, port: int) -> Probe:
+def _probe(instance: Instance, platform: Platform) -> Probe:
+    service = platform.demo["services"][instance.group]
     if service["protocol"] == "udp":
         return Probe()
-    if page := ready(service["server"]):
+    host = platform.own_address(instance.group, APP, instance.replica)
+    port = platform.port(instance.group, APP, instance.replica)
+    if page := readiness_page(service["server"]):
         return Probe("http", host=host, port=port, path=page)
     return Probe("tcp", host=host, port=port, path="")
 
 
-def _folder(name: str, instance: str, layout: Layout) -> str:
-    return f"{FILES}/{instance if layout.context.local else name}"
-
-
-def _values(name: str, replica: int, instance: str, layout: Layout) -> dict[str, str]:
-    local = layout.context.local
+def _values(instance: Instance, platform: Platform) -> dict[str, str]:
+    """Return the value of each placeholder in the texts of a server."""
+    name, replica = instance.group, instance.replica
+    folder = platform.files_directory(instance)
     return {
-        "address": layout.bind(name, APP, replica),
-        "port": str(layout.port(name, APP, replica)),
-        "files": _folder(name, instance, layout) if local else HOME,
-        "data": f"{DATA}/{instance}" if local else SCRATCH,
-        **{
-            key: str(layout.port(name, key, replica))
-            for key in layout.demo["services"][name]["server"]["ports"]
-        },
-        **_others(name, instance, layout),
+        "address": platform.bind_address(name, APP, replica),
+        "port": str(platform.port(name, APP, replica)),
+        "files": platform.path_in_workload(folder, HOME),
+        "data": platform.data_directory(instance),
+        **{key: str(platform.port(name, key, replica)) for key in topology.server_ports(platform.demo, name)},
+        **_referenced_addresses(instance, platform),
     }
 
 
-def _others(name: str, instance: str, layout: Layout) -> dict[str, str]:
-    """Return where those are whom the server's texts name, as this instance of it sees them."""
+def _referenced_addresses(instance: Instance, platform: Platform) -> dict[str, str]:
+    """Return the placeholders of the addresses that the texts refer to, as `instance` reaches them."""
     found: dict[str, str] = {}
-    for place, slot in topology.told(layout.demo, name).items():
-        host, port = layout.seen(slot.group, slot.name, instance)
-        scheme = topology.spoken(layout.demo, slot.group, slot.name)
-        found |= placeholders.address(place, scheme, netloc(host, port), host, port)
+    for placeholder, target in platform.referenced_ports(instance.group).items():
+        host, port = platform.address(platform.instance(target.group), target.name, instance)
+        scheme = topology.scheme_of(platform.demo, target.group, target.name)
+        found |= address_values(placeholder, scheme, netloc(host, port), host, port)
     return found

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One service of the layout → its files and the workloads that run it."""
+"""The plan of a service: the workload of each instance, and the files of the demo app or of the service's own server."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo import topology
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.topology import APP
-from ansible_collections.meshlab.envoy.plugins.module_utils._plan.generated_files import File, digest
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.server import (
     server_fields,
     server_files,
     server_ports,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._platform.layout import LOOPBACK, Layout, netloc
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.context import LOOPBACK
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.generated_files import File, digest
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.instances import Instance
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.layout import netloc
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.platform import Platform
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import (
     Mount,
     Port,
@@ -24,99 +27,122 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload i
     Workload,
 )
 
-APP_FILE = "app/demo_app.py"
+APP_FOLDER, APP_FILE = "app", "demo_app.py"
 APP_HOME = "/app"
 APP_USER = "65534:65534"  # nobody
 HEALTH = "/healthz"
 
 
-def app_files(layout: Layout) -> list[File]:
-    """Return the demo app's one file where a service runs it and no image of one's own holds it."""
-    wanted = any(service["server"] is None for service in layout.demo["services"].values())
-    mounted = layout.context.local or not layout.context.app_image
-    return [File(APP_FILE, layout.context.app)] if wanted and mounted else []
+def app_files(platform: Platform) -> list[File]:
+    """Return the file of the demo app, for each host that runs the app from a file."""
+    if not platform.needs_app_file():
+        return []
+    hosts = dict.fromkeys(
+        instance.host
+        for name, service in platform.demo["services"].items()
+        if service["server"] is None
+        for instance in _instances_or_first(name, platform)
+    )
+    return [_app_file(platform, host) for host in hosts]
 
 
-def plan_service(name: str, layout: Layout) -> tuple[list[Workload], list[File]]:
-    """Return a workload for each replica of service `name`, and the files that only it needs. Raises DemoError."""
-    service = layout.demo["services"][name]
+def plan_service(name: str, platform: Platform) -> tuple[list[Workload], list[File]]:
+    """Return the workloads of service `name`, and the files of its own server.
+
+    Raises:
+        DemoError: The demo refers to a target that does not exist, or needs too many ports.
+    """
+    service = platform.demo["services"][name]
     workloads, files = [], []
-    for replica, instance in layout.instances(name):
-        own = server_files(name, replica, instance, layout) if service["server"] is not None else []
-        workloads.append(_workload(name, replica, instance, layout, own))
+    for instance in platform.instances(name):
+        own = server_files(instance, platform) if service["server"] is not None else []
+        workloads.append(_workload(instance, platform, own))
         files += [one for one in own if one not in files]
     return workloads, files
 
 
-def _workload(name: str, replica: int, instance: str, layout: Layout, files: list[File]) -> Workload:
-    service = layout.demo["services"][name]
-    port = layout.port(name, APP, replica)
+def _instances_or_first(name: str, platform: Platform) -> list[Instance]:
+    """Return the instances of a service. A service without replicas keeps its file, for a later change of replicas."""
+    return platform.instances(name) or [platform.instance(name)]
+
+
+def _app_file(platform: Platform, host: str) -> File:
+    return File(f"{APP_FOLDER}/{APP_FILE}", platform.context.app, host=host)
+
+
+def _workload(instance: Instance, platform: Platform, files: list[File]) -> Workload:
+    name, replica = instance.group, instance.replica
+    service = platform.demo["services"][name]
     has_sidecar = service["sidecar"] is not None
     common: dict[str, Any] = {
-        "name": instance,
+        "name": instance.name,
         "ports": (
             Port(
-                port,
-                layout.published(name, APP, replica),
+                platform.port(name, APP, replica),
+                platform.published_port(name, APP, replica),
                 protocol="udp" if service["protocol"] == "udp" else "tcp",
                 name=APP,
                 scheme=service["protocol"],
-                peers=layout.peers(name, APP),
-                metrics=topology.has_metrics(layout.demo, name, APP),
+                peers=platform.callers(name, APP),
+                metrics=topology.has_metrics(platform.demo, name, APP),
             ),
-            *server_ports(name, replica, layout),
+            *server_ports(instance, platform),
         ),
-        "network": topology.sidecar_workload(instance) if has_sidecar else None,
-        "aliases": () if has_sidecar else (instance,),
-        "hostname": instance,
+        "network": topology.sidecar_workload(instance.name) if has_sidecar else None,
+        "aliases": () if has_sidecar else (instance.name,),
+        "hostname": instance.name,
         "memory_mb": 256,
         "cpus": 1.0,
         "stop_seconds": 10,
         "group": name,
-        "replicas": layout.pods(name),
+        "replicas": platform.workload_replicas(name),
         "container": "app",
+        "host": instance.host,
     }
     if service["server"] is not None:
-        return Workload(**common | server_fields(name, replica, instance, layout, files))
-    host = layout.inside(name, APP, replica)
-    return Workload(**common, **_app(name, replica, instance, host, port, layout))
+        return Workload(**common | server_fields(instance, platform, files))
+    return Workload(**common, **_app_fields(instance, platform))
 
 
-def _app(name: str, replica: int, instance: str, host: str, port: int, layout: Layout) -> dict[str, Any]:
-    """Return what a workload of the demo app has besides what all have; `host` and `port` are where to probe it."""
-    context, service = layout.context, layout.demo["services"][name]
+def _app_fields(instance: Instance, platform: Platform) -> dict[str, Any]:
+    """Return the fields of the workload that are specific to the demo app."""
+    context, service = platform.context, platform.demo["services"][instance.group]
     app = service["app"] or {}
+    bind_address = platform.bind_address(instance.group, APP, instance.replica)
     environment = {
-        "DEMO_APP_BIND": layout.bind(name, APP, replica),
-        "DEMO_APP_PORT": str(port),
-        # A pod's own name tells its replicas apart.
-        "DEMO_APP_HOSTNAME": "" if context.pods else instance,
+        "DEMO_APP_BIND": bind_address,
+        "DEMO_APP_PORT": str(platform.port(instance.group, APP, instance.replica)),
+        "DEMO_APP_HOSTNAME": platform.reported_hostname(instance),
         "DEMO_APP_PROTOCOL": service["protocol"],
         "DEMO_APP_SERVICE": app.get("service", ""),
         "DEMO_APP_VERSION": app.get("version", ""),
-        "DEMO_APP_CALLS": ",".join(_hops(name, instance, layout)),
+        "DEMO_APP_CALLS": ",".join(_called_addresses(instance, platform)),
         **app.get("environment", {}),
     }
-    script = APP_FILE if context.local else f"{APP_HOME}/demo_app.py"
-    mounted = context.local or not context.app_image
+    needs_file = platform.needs_app_file()
     return {
         "image": context.app_image or context.python.image,
-        "command": (context.python.executable if context.local else "python3", script),
+        "command": (
+            platform.program(context.python, "python3"),
+            f"{platform.path_in_workload(APP_FOLDER, APP_HOME)}/{APP_FILE}",
+        ),
         "environment": {key: str(value) for key, value in environment.items() if value != ""},
-        "mounts": (Mount("app", APP_HOME, writable=False),) if mounted and not context.local else (),
-        "directory": "." if context.local else APP_HOME,
-        "probe": _probe(service["protocol"], host, port, private=layout.bind(name, APP, replica) == LOOPBACK),
+        "mounts": platform.mounts(Mount(APP_FOLDER, APP_HOME, writable=False)) if needs_file else (),
+        "directory": platform.working_directory(APP_HOME),
+        "probe": _probe(instance, platform, private=bind_address == LOOPBACK),
         "user": APP_USER,
-        "digest": digest(app_files(layout)),
+        "digest": digest([_app_file(platform, instance.host)] if needs_file else []),
     }
 
 
-def _probe(protocol: str, host: str, port: int, private: bool) -> Probe:
-    """Return how to see that an app serves; one that takes datagrams takes connections on the same port, to be asked."""
+def _probe(instance: Instance, platform: Platform, private: bool) -> Probe:
+    """Return the readiness probe of the demo app. With UDP, the app accepts TCP connections on the same port for the probe."""
+    protocol = platform.demo["services"][instance.group]["protocol"]
+    port = platform.port(instance.group, APP, instance.replica)
     path = HEALTH if protocol == "http" else None
     return Probe(
         "tcp" if path is None else "http",
-        host=host,
+        host=platform.own_address(instance.group, APP, instance.replica),
         port=port,
         path=HEALTH,
         command=_python_probe(port, path),
@@ -124,20 +150,21 @@ def _probe(protocol: str, host: str, port: int, private: bool) -> Probe:
     )
 
 
-def _hops(name: str, instance: str, layout: Layout) -> list[str]:
-    """Return the host:port pairs that the app of service `name` may call."""
-    targets = (layout.demo["services"][name]["app"] or {}).get("calls", [])
-    found = (layout.reach(one, instance, f"services.{name}.app.calls") for one in targets)
+def _called_addresses(instance: Instance, platform: Platform) -> list[str]:
+    """Return `host:port` of each instance that the app can call."""
+    name = instance.group
+    targets = (platform.demo["services"][name]["app"] or {}).get("calls", [])
+    found = (platform.target_addresses(one, instance, f"services.{name}.app.calls") for one in targets)
     return [netloc(host, port) for one in found for host, port in one]
 
 
 def _python_probe(port: int, path: str | None) -> tuple[str, ...]:
-    """Return a command for a container to ask itself: GET of `path`, or a mere connection.
+    """Return a command that probes from inside the container: a GET of `path`, or only a connection.
 
-    Without http.client, which takes three times as long to import as everything else does.
+    It does not use http.client, whose import takes three times as long as the rest of the command.
     """
     script = f"import socket; s = socket.create_connection(('127.0.0.1', {port}), 3)"
     if path is not None:
-        ask = f"s.sendall(b'GET {path} HTTP/1.0\\r\\n\\r\\n')"
-        script += f"; {ask}; raise SystemExit(b' 200 ' not in s.recv(99))"
+        request = f"s.sendall(b'GET {path} HTTP/1.0\\r\\n\\r\\n')"
+        script += f"; {request}; raise SystemExit(b' 200 ' not in s.recv(99))"
     return ("python3", "-ISc", script)

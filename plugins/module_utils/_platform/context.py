@@ -2,33 +2,29 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the plan must know of the host: everything that is not in the demo file."""
+"""The planning context: all input of the planner that is not in the demo file."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields, replace
-from shlex import quote
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError, check_known
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.clusters import is_ip
-from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.manifests.cluster_settings import (
-    Settings,
-    SettingsError,
-    read_settings,
-)
 
-EDGES = ("envoy", "service")
-MESHES = ("istio",)
-PLATFORMS = ("local", "docker", "kubernetes", "openshift")
+LOOPBACK = "127.0.0.1"
+# Wildcard bind addresses, and the address that reaches a program that listens on them.
+WILDCARDS = {"0.0.0.0": LOOPBACK, "::": "::1"}
 # What errors call the context, which is not in the demo file.
 CONTEXT = "context"
+# The name of the host of a demo that runs on one host.
+DEFAULT_HOST = "default"
 
 
 @dataclass(frozen=True)
 class Program:
-    """A program as all platforms know it; `version` only where it is asserted."""
+    """A program, as a container image and as an executable. `version` is set only if the plan must verify it."""
 
     image: str = ""
     executable: str = ""
@@ -36,68 +32,73 @@ class Program:
 
 
 @dataclass(frozen=True)
+class Host:
+    """One host of the demo. Published ports bind to `address`."""
+
+    name: str
+    address: str
+
+    @property
+    def reachable_address(self) -> str:
+        """The address by which users and other hosts reach the published ports of this host."""
+        return WILDCARDS.get(self.address, self.address)
+
+
+@dataclass(frozen=True)
 class Context:
-    """See "The plan" in docs/architecture.md."""
+    """The planning context. docs/architecture.md describes each key."""
 
     platform: str
     folder: str
-    bind: str = "127.0.0.1"
+    bind: str = LOOPBACK
     envoy: Program = Program()
     python: Program = Program()
     statsd_exporter: Program = Program()
     supervisord: Program = Program()
-    app: str = ""  # the demo app's source text; empty where the image holds it
-    app_image: str = ""  # an image of one's own that holds the demo app
-    mappings: Mapping[str, Any] = field(default_factory=dict)  # statsd_exporter's default mapping, by style
-    network: str = ""  # docker: an existing network to join
-    kubernetes: Mapping[str, Any] = field(default_factory=dict)  # see documents.manifests.settings
-    # pods: `context` and `namespace`, where they are said
+    app: str = ""  # source text of the demo app; empty if an image contains it
+    app_image: str = ""  # image that contains the demo app
+    mappings: Mapping[str, Any] = field(default_factory=dict)  # default mappings of statsd_exporter, by style
+    network: str = ""  # name of an existing container network to join
+    kubernetes: Mapping[str, Any] = field(
+        default_factory=dict
+    )  # see kubernetes/manifests/cluster_settings.py
+    # `context` and `namespace` of a kubeconfig, for the commands that users type
     cluster: Mapping[str, str] = field(default_factory=dict)
-    edge: str = "envoy"  # pods: what stands in front, the demo's edge proxies or Services
-    mesh: str = ""  # pods: istio, whose proxies take the place of the demo's own
-    replicas: Mapping[str, Any] = field(default_factory=dict)  # checked with the demo
+    edge: str = "envoy"  # what a cluster uses in front of a demo: its edge proxies, or Services
+    mesh: str = ""  # service mesh of the cluster, whose proxies replace those of the demo
+    replicas: Mapping[str, Any] = field(default_factory=dict)  # checked together with the demo
     change: str = ""
+    hosts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # address by name of the host
+    placement: Mapping[str, str] = field(default_factory=dict)  # name of the host by group or instance
 
-    @property
-    def local(self) -> bool:
-        """Whether the platform is processes on the host rather than containers."""
-        return self.platform == "local"
-
-    @property
-    def pods(self) -> bool:
-        """Whether the platform makes all replicas of a group from one description."""
-        return self.platform in ("kubernetes", "openshift")
-
-    def typed(self, tool: str) -> str:
-        """Return `tool` (kubectl, oc) as people type it to reach the cluster and the namespace that were said."""
-        flags = [f"--{key} {quote(self.cluster[key])}" for key in CLUSTER if self.cluster.get(key)]
-        return " ".join([tool, *flags])
-
-    @property
-    def settings(self) -> Settings:
-        """What the cluster's users decided. Raises SettingsError."""
-        found = read_settings(self.kubernetes, self.platform == "openshift")
-        return replace(found, injected=True) if self.mesh else found
+    def all_hosts(self) -> dict[str, Host]:
+        """Return the hosts by name, the default host first. Without `hosts` there is one, whose address is `bind`."""
+        if not self.hosts:
+            return {DEFAULT_HOST: Host(DEFAULT_HOST, self.bind)}
+        return {name: Host(name, str(one["address"])) for name, one in self.hosts.items()}
 
 
 PROGRAMS = tuple(one.name for one in fields(Context) if one.type == "Program")
-MAPPINGS = ("mappings", "replicas", "kubernetes", "cluster")
-CLUSTER = ("context", "namespace")
+MAPPINGS = tuple(one.name for one in fields(Context) if one.type.startswith("Mapping"))
 
 
-def read_context(data: Mapping[str, Any]) -> Context:
-    """Return the context that `data` describes; what is missing or null has its default. Raises DemoError."""
-    known = [one.name for one in fields(Context)]
+def read_context(data: Mapping[str, Any], platforms: Iterable[str]) -> Context:
+    """Return the context that `data` describes. A key that is missing or null has its default.
+
+    Args:
+        data: The keys of `Context`.
+        platforms: Names of the known platforms.
+
+    Raises:
+        DemoError: A key is unknown, missing or has a wrong value.
+    """
     _check_mapping(data, CONTEXT)
-    _check_keys(data, known, CONTEXT)
+    _check_keys(data, [one.name for one in fields(Context)], CONTEXT)
     values = {key: value for key, value in data.items() if value is not None}
     for key in ("platform", "folder"):
         if not values.get(key):
-            raise DemoError(CONTEXT, f"{key}: is missing")
-    check_known(values["platform"], PLATFORMS, CONTEXT, "platform", "platform")
-    check_known(values.get("edge") or "envoy", EDGES, CONTEXT, "edge", "kind of edge")
-    if values.get("mesh"):
-        check_known(values["mesh"], MESHES, CONTEXT, "mesh", "mesh")
+            raise DemoError(CONTEXT, f"{key}: missing. Add the key.")
+    check_known(values["platform"], platforms, CONTEXT, "platform", "platform")
     for key, value in values.items():
         where = f"{CONTEXT}.{key}"
         if key in PROGRAMS:
@@ -105,16 +106,36 @@ def read_context(data: Mapping[str, Any]) -> Context:
         elif key in MAPPINGS:
             _check_mapping(value, where)
         elif not isinstance(value, str):
-            raise DemoError(where, f"has to be text, not '{value}'")
-    _check_keys(values.get("cluster") or {}, CLUSTER, f"{CONTEXT}.cluster")
+            raise DemoError(where, f"expected text, got '{value}'.")
     context = Context(**values)
-    try:
-        read_settings(context.kubernetes, context.platform == "openshift")
-    except SettingsError as error:
-        raise DemoError(f"{CONTEXT}.kubernetes", str(error)) from None
-    if not is_ip(context.bind):
-        raise DemoError(f"{CONTEXT}.bind", f"'{context.bind}' is no IP address, such as 127.0.0.1 or 0.0.0.0")
+    _check_address(context.bind, f"{CONTEXT}.bind")
+    _check_hosts(context)
     return context
+
+
+def check_context_keys(data: Mapping[str, Any], known: Iterable[str], key: str) -> None:
+    """Raise DemoError for an unknown key in the mapping `key` of the context."""
+    _check_keys(data, known, f"{CONTEXT}.{key}")
+
+
+def check_context_choice(value: str, choices: Iterable[str], key: str, kind: str) -> None:
+    """Raise DemoError if the value of `key` in the context is not one of `choices`."""
+    check_known(value, choices, CONTEXT, key, kind)
+
+
+def _check_hosts(context: Context) -> None:
+    for name, host in context.hosts.items():
+        where = f"{CONTEXT}.hosts.{name}"
+        _check_mapping(host, where)
+        _check_keys(host, ["address"], where)
+        _check_address(str(host.get("address", "")), f"{where}.address")
+    for name, host_name in context.placement.items():
+        check_known(host_name, context.all_hosts(), CONTEXT, f"placement.{name}", "host")
+
+
+def _check_address(address: str, where: str) -> None:
+    if not is_ip(address):
+        raise DemoError(where, f"expected an IP address, such as 127.0.0.1 or 0.0.0.0, got '{address}'.")
 
 
 def _program(data: Any, where: str) -> Program:
@@ -125,7 +146,7 @@ def _program(data: Any, where: str) -> Program:
 
 def _check_mapping(value: Any, where: str) -> None:
     if not isinstance(value, Mapping):
-        raise DemoError(where, f"has to be a mapping, not '{value}'")
+        raise DemoError(where, f"expected a mapping, got '{value}'.")
 
 
 def _check_keys(data: Mapping[str, Any], known: Iterable[str], where: str) -> None:

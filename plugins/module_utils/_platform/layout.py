@@ -2,266 +2,287 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Where everything of a demo is on the platform at hand: ports, addresses, and who shares a network."""
+"""The layout of a demo: the instances, ports and addresses that one platform gives it.
+
+The base class describes containers: each instance has its own network, listens on the ports of the demo file, and is
+reached by its name. A platform overrides what differs.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property
+from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo import topology
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.loader import Demo
-from ansible_collections.meshlab.envoy.plugins.module_utils._demo.server_texts import PORT, ready, said
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.server_texts import readiness_page
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.topology import (
     APP,
     EXPORTER,
     EXPORTER_STATSD,
-    Proxy,
-    Slot,
+    ListeningPort,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.clusters import Address
-from ansible_collections.meshlab.envoy.plugins.module_utils._platform.context import Context
-from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.manifests.object_names import (
-    object_name,
-    pods_name,
-)
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.context import LOOPBACK, Context
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.instances import Instance, Proxy
 
-LOOPBACK = "127.0.0.1"
-# Addresses that mean all of the host's, and by which of them to reach what listens there.
-WILDCARDS = {"0.0.0.0": LOOPBACK, "::": "::1"}
-BLOCK = 100  # ports that a demo may use, from its `ports` on
+ALL_ADDRESSES = "0.0.0.0"
+BLOCK = 100  # ports that a demo can use, starting at its `ports`
 
 
 def netloc(host: str, port: int | None) -> str:
-    """Return `host:port` as URLs and command lines write it, an IPv6 address in brackets."""
+    """Return `host:port` as URLs and command lines take it, with an IPv6 address in brackets."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 class Layout:
-    """Computes every port and address of a demo, so that none is ever written.
+    """The instances, ports and addresses of one demo on one platform.
 
-    Raises DemoError where two things would have one name or one port.
+    Raises:
+        DemoError: Two instances would have the same name, or two ports of one network the same number.
     """
 
     def __init__(self, demo: Demo, context: Context) -> None:
         self.demo = demo
         self.context = context
-        self._slots = {(slot.group, slot.name): slot for slot in topology.slots(demo)}
-        self._positions = {key: position for position, key in enumerate(self._slots)}
-        topology.check_names(demo, context.pods)
-        self._check_ports()
+        self.hosts = context.all_hosts()
+        self.ports = {(one.group, one.name): one for one in topology.listening_ports(demo)}
+        self._positions = {key: position for position, key in enumerate(self.ports)}
 
-    def proxies(self) -> Iterator[Proxy]:
-        """Yield all Envoys: sidecars in the order of the file, then the others."""
-        return topology.proxies(self.demo, self.context.pods)
+    # Instances
 
-    def instances(self, group: str) -> list[tuple[int, str]]:
-        """Return (replica, name) of what runs for `group`; pods are made of one instance, whatever their number."""
-        return topology.instances(self.demo, group, self.context.pods)
+    def instance_name(self, group: str, replica: int) -> str:
+        """Return the name of a replica of `group`, whether or not the demo has that many replicas."""
+        return f"{group}-{replica}" if group in self.demo["services"] else group
 
-    def pods(self, group: str) -> int:
-        """Return how many pods one workload of `group` stands for."""
-        return self.replicas(group) if self.context.pods else 1
+    def planned_replicas(self, group: str) -> int:
+        """Return the number of instances that the plan has for `group`."""
+        return self.replicas(group)
 
     def replicas(self, group: str) -> int:
-        """Return how many replicas `group` has."""
+        """Return the number of replicas of `group`."""
         return topology.replicas(self.demo, group)
 
-    # Where they listen
+    def workload_replicas(self, group: str) -> int:
+        """Return the number of replicas that one workload of `group` runs."""
+        return self.replicas(group) // (self.planned_replicas(group) or 1)
 
-    def port(self, group: str, slot: str, replica: int = 1) -> int:
-        """Return the port on which `slot` of `group` listens.
+    def instance(self, group: str, replica: int = 1) -> Instance:
+        """Return one instance of `group`, whether or not the demo has that many replicas."""
+        name = self.instance_name(group, replica)
+        return Instance(name, group, replica, self.host_of(group, name))
 
-        In a container that is the port as stated. On `local` it is the published one, or one of the demo's block,
-        counted so that a further replica moves nobody else's port.
-        """
-        one = self._slots[group, slot]
-        if not self.context.local or self._decides_itself(one):
-            return one.stated
-        return one.publish if one.publish and replica == 1 else self._block_port(one, replica)
+    def instances(self, group: str) -> list[Instance]:
+        """Return the instances of `group`."""
+        return [self.instance(group, replica) for replica in range(1, self.planned_replicas(group) + 1)]
 
-    def published(self, group: str, slot: str, replica: int = 1) -> int | None:
-        """Return the port by which people reach `slot` of `group`, the host's or a Service's, or None."""
-        one = self._slots[group, slot]
-        if self.context.local:
-            return self.port(group, slot, replica)
-        if self.context.pods:
-            return one.publish if replica == 1 else None
-        if replica == 1 and one.publish:
-            return one.publish
-        wanted = one.asked or (one.browsed and replica == 1)
-        return self._block_port(one, replica) if wanted else None
-
-    def bind(self, group: str, slot: str, replica: int = 1) -> str:
-        """Return the address on which `slot` of `group` listens: loopback wherever nobody else needs it."""
-        one = self._slots[group, slot]
-        if self.context.local:
-            return self.context.bind if one.publish and replica == 1 else LOOPBACK
-        if slot == EXPORTER_STATSD and group == EXPORTER:
-            proxies = list(self.proxies())
-            known = bool(proxies) and not one.publish  # otherwise senders are no part of the demo
-            private = known and all(self.shares_exporter_network(proxy) for proxy in proxies)
-        else:
-            private = slot == APP and not (one.publish or one.asked) and self._only_inside_asks(group)
-        return LOOPBACK if private else "0.0.0.0"
-
-    # How they are reached
-
-    def reach(self, target: str, seen_from: str, where: str) -> list[Address]:
-        """Return the addresses of all replicas of `target`, seen from an instance. Raises DemoError.
-
-        `target` is as in `topology.target`, `where` the key that says it.
-        """
-        group, slot = topology.target(self.demo, target, where)
-        return [
-            (self._host(group, slot, replica, instance, seen_from), self.port(group, slot, replica))
-            for replica, instance in self.instances(group)
-        ]
-
-    def seen(self, group: str, slot: str, seen_from: str) -> Address:
-        """Return the address of `slot` of `group`, seen from an instance: that of its first replica, or a name that all pods have."""
-        instance = (
-            self.exporter_host()
-            if group == EXPORTER
-            else topology.instance(self.demo, group, 1, self.context.pods)
-        )
-        return self._host(group, slot, 1, instance, seen_from), self.port(group, slot)
-
-    def inside(self, group: str, slot: str, replica: int = 1) -> str:
-        """Return the address of `slot` for what shares its network: on `local` the host's, else the container's own."""
-        address = self.bind(group, slot, replica) if self.context.local else LOOPBACK
-        return WILDCARDS.get(address, address)
-
-    def outside(self, group: str, slot: str, replica: int = 1) -> str:
-        """Return `host:port` by which people, and the host's own programs, reach a `slot` that is published, or a read-only admin."""
-        if self.context.pods:
-            # No Service has the port of an admin that is not published; what is forwarded to is the pod's.
-            return netloc(self.service_name(group), self.published(group, slot) or self.port(group, slot))
-        address = self.bind(group, slot, replica) if self.context.local else self.context.bind
-        address = WILDCARDS.get(address, address)
-        return netloc(address, self.published(group, slot, replica))
-
-    def service_name(self, group: str) -> str:
-        """Return the name by which people find `group` in a cluster: that of the Service of its published ports."""
-        return object_name(self.demo["name"], group)
-
-    def is_elsewhere(self, target: str, proxy: Proxy) -> bool:
-        """Whether `target`, as a cluster of `proxy` names it, is something else than the app beside it."""
-        return not (proxy.place == "sidecar" and target in (proxy.group, f"{proxy.group}/{APP}"))
-
-    def peers(self, group: str, slot: str) -> tuple[str, ...]:
-        """Return the groups that connect to `slot` of `group`, besides those who share its network."""
-        found: list[str] = []
-        for asker, called in self._calls:
-            if asker != group and called == (group, slot):
-                found.append(asker)
-        if (group, slot) == (EXPORTER, EXPORTER_STATSD):
-            found += [proxy.group for proxy in self.proxies() if not self.shares_exporter_network(proxy)]
-        return tuple(dict.fromkeys(found))
-
-    @cached_property
-    def _calls(self) -> list[tuple[str, tuple[str, str]]]:
-        """Who calls whom: (group, the group and slot that it calls), of everybody who calls somebody else of the demo."""
-        return list(self._who_calls())
-
-    def _who_calls(self) -> Iterator[tuple[str, tuple[str, str]]]:
-        for proxy in self.proxies():
-            for name, cluster in proxy.spec["clusters"].items():
-                for one in topology.targets(cluster):
-                    yield proxy.group, topology.target(self.demo, one, f"{proxy.where}.clusters.{name}")
+    def proxies(self) -> Iterator[Proxy]:
+        """Yield all Envoys: the sidecars in the order of the demo file, then the edge proxies."""
         for name, service in self.demo["services"].items():
-            for hop in (service["app"] or {}).get("calls", []):
-                yield name, topology.target(self.demo, hop, f"services.{name}.app.calls")
-            for slot in topology.told(self.demo, name).values():
-                yield name, (slot.group, slot.name)
+            if service["sidecar"] is not None:
+                for one in self.instances(name):
+                    yield Proxy(one.name, name, one.replica, one.host, "sidecar", service["sidecar"])
+        for name, spec in self.demo["proxies"].items():
+            yield Proxy(name, name, 1, self.host_of(name, name), "edge", spec)
 
-    # Who is beside the exporter
+    def host_of(self, group: str, instance: str) -> str:
+        """Return the name of the host that runs an instance: its own placement, that of its group, or the first host."""
+        if group == EXPORTER and (shared := self.demo[EXPORTER]["shares_network_with"]):
+            return self.host_of(shared, self.instance_name(shared, 1))
+        placement = self.context.placement
+        return placement.get(instance) or placement.get(group) or next(iter(self.hosts))
 
-    def shares_exporter_network(self, proxy: Proxy) -> bool:
-        """Whether 127.0.0.1 of `proxy` is the exporter's too."""
-        return self.context.local or proxy.name == self.exporter_host()
+    # Ports
 
-    def exporter_host(self) -> str:
-        """Return the name by which other containers reach the exporter: its own, or that of the instance beside it."""
-        beside = self.demo[EXPORTER]["shares_network_with"]
-        return self.instances(beside)[0][1] if beside else EXPORTER
+    def port(self, group: str, name: str, replica: int = 1) -> int:
+        """Return the number of the port that `group` listens on in its own network."""
+        del replica  # each instance has its own network
+        return self.ports[group, name].number
 
-    def exporter_network(self) -> str | None:
-        """Return the workload whose network the exporter uses, or None where it has its own."""
-        beside = self.demo[EXPORTER]["shares_network_with"]
-        if self.context.local or not beside:
-            return None
-        host = self.exporter_host()
-        has_sidecar = beside in self.demo["services"] and topology.proxy_of(self.demo, beside) is not None
-        return topology.sidecar_workload(host) if has_sidecar else host
+    def published_port(self, group: str, name: str, replica: int = 1) -> int | None:
+        """Return the number of the port that users and other hosts connect to, or None if it is not published."""
+        port = self.ports[group, name]
+        if replica == 1 and port.publish:
+            return port.publish
+        needed = port.serves_stats or (port.for_users and replica == 1)
+        needed = needed or self.is_called_across_hosts(group, name, replica)
+        return self.block_port(port, replica) if needed else None
 
-    # Inside
+    def block_port(self, port: ListeningPort, replica: int) -> int:
+        """Return the port of the demo's block for `port` of one replica. Further replicas do not change it.
 
-    def _host(self, group: str, slot: str, replica: int, instance: str, seen_from: str) -> str:
-        if self.context.local or instance == seen_from:
-            return self.inside(group, slot, replica)
-        return pods_name(self.demo["name"], group) if self.context.pods else instance
-
-    def _block_port(self, slot: Slot, replica: int) -> int:
+        Raises:
+            DemoError: The number is outside the block.
+        """
         first = int(self.demo["ports"])
-        port = first + (replica - 1) * len(self._slots) + self._positions[slot.group, slot.name]
-        if port >= first + BLOCK:
+        number = first + (replica - 1) * len(self.ports) + self._positions[port.group, port.name]
+        if number >= first + BLOCK:
             raise DemoError(
                 self.demo["file"],
-                f"{slot.group}: needs port {port}, past the demo's block of {BLOCK} from {first} on;"
-                " use fewer replicas or services",
+                f"{port.group}: needs port {number}, beyond the demo's {BLOCK} ports from {first} on."
+                " Use fewer replicas or services.",
             )
-        return port
+        return number
 
-    def _decides_itself(self, slot: Slot) -> bool:
-        """Whether it is a program that does not ask for its port: it listens where its own command says."""
-        server = (self.demo["services"].get(slot.group) or {"server": None})["server"]
-        if server is None or slot.name not in (APP, *server["ports"]):
+    def bind_address(self, group: str, name: str, replica: int = 1) -> str:
+        """Return the address that `group` listens on: loopback if only programs in the same network connect."""
+        port = self.ports[group, name]
+        if (group, name) == (EXPORTER, EXPORTER_STATSD):
+            proxies = list(self.proxies())
+            # A published port receives statsd from outside the demo. An exporter without proxies has no other use.
+            private = bool(proxies) and not port.publish
+            private = private and all(self.shares_exporter_network(proxy) for proxy in proxies)
+        else:
+            private = (
+                name == APP and not (port.publish or port.serves_stats) and self._only_sidecar_calls(group)
+            )
+        private = private and not self.is_called_across_hosts(group, name, replica)
+        return LOOPBACK if private else ALL_ADDRESSES
+
+    # Addresses
+
+    def own_address(self, group: str, name: str, replica: int = 1) -> str:
+        """Return the address of a port of `group` for programs in the same network."""
+        del group, name, replica
+        return LOOPBACK
+
+    def host_name(self, group: str, replica: int) -> str:
+        """Return the name by which other instances on the same host reach `group`."""
+        return self.exporter_instance().name if group == EXPORTER else self.instance_name(group, replica)
+
+    def address(self, target: Instance, name: str, source: Instance) -> Address:
+        """Return (host, port) of the port `name` of `target`, as `source` reaches it."""
+        if target.host != source.host:
+            published = self.published_port(target.group, name, target.replica)
+            if published:
+                return self.hosts[target.host].reachable_address, published
+        port = self.port(target.group, name, target.replica)
+        if self.shares_network(target, source):
+            return self.own_address(target.group, name, target.replica), port
+        return self.host_name(target.group, target.replica), port
+
+    def target_addresses(self, target: str, source: Instance, where: str) -> list[Address]:
+        """Return the addresses of all replicas of `target`, as `source` reaches them.
+
+        `target` and `where` are those of `topology.resolve_target`, which raises DemoError.
+        """
+        group, name = topology.resolve_target(self.demo, target, where)
+        return [self.address(one, name, source) for one in self.instances(group)]
+
+    def public_netloc(self, group: str, name: str, replica: int = 1) -> str:
+        """Return `host:port` by which users reach a published port, or a read-only admin."""
+        host = self.hosts[self.instance(group, replica).host]
+        return netloc(host.reachable_address, self.published_port(group, name, replica))
+
+    def is_own_app(self, target: str, proxy: Proxy) -> bool:
+        """Return whether `target`, in a cluster of `proxy`, is the app that `proxy` is the sidecar of."""
+        return proxy.kind == "sidecar" and target in (proxy.group, f"{proxy.group}/{APP}")
+
+    def network_label(self, instance: Instance) -> str:
+        """Return the name of the network of an instance, in which each port number occurs once."""
+        return self.exporter_instance().name if instance.group == EXPORTER else instance.name
+
+    def publishing_label(self, instance: Instance) -> str | None:
+        """Return the name of the network that published ports are in. None: it is the network of the instance."""
+        return self.host_label(instance.host)
+
+    def host_label(self, host: str) -> str:
+        """Return the name of a host in an error."""
+        return "the host" if len(self.hosts) == 1 else f"host '{host}'"
+
+    def shares_network(self, target: Instance, source: Instance) -> bool:
+        """Return whether loopback of `source` is loopback of `target`."""
+        network = self.exporter_instance().name if target.group == EXPORTER else target.name
+        return network == source.name
+
+    # Connections between groups
+
+    def callers(self, group: str, name: str) -> tuple[str, ...]:
+        """Return the groups that connect to a port of `group` from another network."""
+        return self._callers.get((group, name), ())
+
+    def is_called_across_hosts(self, group: str, name: str, replica: int) -> bool:
+        """Return whether an instance on another host connects to a port of this replica."""
+        if len(self.hosts) == 1:
             return False
-        return (PORT if slot.name == APP else slot.name) not in said(server)
+        host = self.instance(group, replica).host
+        callers = self._all_callers.get((group, name), ())
+        return any(one.host != host for caller in callers for one in self.instances(caller))
 
-    def _only_inside_asks(self, service: str) -> bool:
-        """Whether nobody goes past the service's sidecar to the app itself.
+    @cached_property
+    def _all_callers(self) -> dict[tuple[str, str], list[str]]:
+        """The groups that connect to each port. A group can connect to itself."""
+        found: dict[tuple[str, str], list[str]] = {}
+        for caller, port in self._connections():
+            found.setdefault(port, []).append(caller)
+        if self.demo[EXPORTER] is not None:
+            found.setdefault((EXPORTER, EXPORTER_STATSD), []).extend(
+                proxy.group for proxy in self.proxies() if not self.shares_exporter_network(proxy)
+            )
+        return found
 
-        A program has one address for all of its ports. Whether it serves is asked from outside, by a connection in pods
-        and for a page in containers too.
+    @cached_property
+    def _callers(self) -> dict[tuple[str, str], tuple[str, ...]]:
+        return {
+            (group, name): tuple(dict.fromkeys(one for one in callers if one != group))
+            for (group, name), callers in self._all_callers.items()
+        }
+
+    def _connections(self) -> Iterator[tuple[str, tuple[str, str]]]:
+        """Yield (group, the port that it connects to) of each connection that the demo states."""
+        for proxy in self.proxies():
+            for name, cluster in proxy.spec["clusters"].items():
+                for one in topology.cluster_targets(cluster):
+                    if self.is_own_app(one, proxy):
+                        continue
+                    yield proxy.group, topology.resolve_target(self.demo, one, f"{proxy.key}.clusters.{name}")
+        for name, service in self.demo["services"].items():
+            for call in (service["app"] or {}).get("calls", []):
+                yield name, topology.resolve_target(self.demo, call, f"services.{name}.app.calls")
+            for port in self.referenced_ports(name).values():
+                yield name, (port.group, port.name)
+
+    def referenced_ports(self, group: str) -> dict[str, ListeningPort]:
+        """Return the ports that the texts of the server of `group` refer to, by placeholder."""
+        return topology.referenced_ports(self.demo, group, self._addressable)
+
+    @cached_property
+    def _addressable(self) -> dict[str, ListeningPort]:
+        return topology.addressable_ports(self.demo)
+
+    def _only_sidecar_calls(self, service: str) -> bool:
+        """Return whether only the sidecar connects to the app of `service`.
+
+        A server has one address for all its ports, and a probe from outside the container needs that address.
         """
         server = self.demo["services"][service]["server"]
         if topology.proxy_of(self.demo, service) is None or topology.server_ports(self.demo, service):
             return False
-        if server is not None and (self.context.pods or ready(server)):
+        if server is not None and self.probes_from_outside(server):
             return False
-        return (service, APP) not in {called for group, called in self._calls if group != service}
+        return not self.callers(service, APP)
 
-    def _check_ports(self) -> None:
-        """No two things that share a network, or the host, may listen on one port."""
-        taken: dict[tuple[str, int], str] = {}
-        for group, slot in self._slots:
-            for replica, instance in self.instances(group):
-                who = f"{instance}/{slot}"
-                self._take(taken, self._network(instance), self.port(group, slot, replica), who)
-                published = self.published(group, slot, replica)
-                if published and not self.context.local:
-                    service = f"the Service of {group}"
-                    self._take(taken, service if self.context.pods else "the host", published, who)
-        for one in self._slots.values():
-            if self.context.local and self._decides_itself(one) and one.publish not in (None, one.stated):
-                raise DemoError(
-                    self.demo["file"],
-                    f"services.{one.group}.publish: nothing forwards {one.publish} to the server's own {one.stated}"
-                    " on platform local; state the same port twice, or tell the server: ${"
-                    f"{PORT if one.name == APP else one.name}}}",
-                )
+    def probes_from_outside(self, server: Mapping[str, Any]) -> bool:
+        """Return whether the readiness probe of a server connects from outside its network."""
+        return readiness_page(server) is not None
 
-    def _network(self, instance: str) -> str:
-        if self.context.local:
-            return "the host"
-        return self.exporter_host() if instance == EXPORTER else instance
+    # The exporter
 
-    def _take(self, taken: dict[tuple[str, int], str], network: str, port: int, who: str) -> None:
-        other = taken.setdefault((network, port), who)
-        if other != who:
-            raise DemoError(
-                self.demo["file"], f"port {port} is wanted by {other} and by {who}, which share {network}"
-            )
+    def exporter_instance(self) -> Instance:
+        """Return the instance by whose name other instances reach the exporter: that whose network it shares, or itself."""
+        return self.instance(self.demo[EXPORTER]["shares_network_with"] or EXPORTER)
+
+    def shares_exporter_network(self, proxy: Proxy) -> bool:
+        """Return whether loopback of `proxy` is loopback of the exporter."""
+        return proxy.name == self.exporter_instance().name
+
+    def exporter_network(self) -> str | None:
+        """Return the workload whose network the exporter shares, or None if it has its own network."""
+        shared = self.demo[EXPORTER]["shares_network_with"]
+        if not shared:
+            return None
+        has_sidecar = shared in self.demo["services"] and topology.proxy_of(self.demo, shared) is not None
+        name = self.exporter_instance().name
+        return topology.sidecar_workload(name) if has_sidecar else name

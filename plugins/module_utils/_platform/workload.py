@@ -98,6 +98,8 @@ class Workload:
     container: str = ""
     # … and whether it serves them: it starts before, and stops after them.
     sidecar: bool = False
+    # The name of the host that runs it.
+    host: str = "default"
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data, as a module takes it."""

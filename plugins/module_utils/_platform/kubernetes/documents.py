@@ -17,7 +17,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes
     policies,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.manifests.cluster_settings import (
-    Settings,
+    ClusterSettings,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.manifests.pod_template import (
     Object,
@@ -44,7 +44,7 @@ def manifests(
     workloads: Sequence[Workload],
     contents: Mapping[str, str],
     certificates: Sequence[str],
-    settings: Settings,
+    settings: ClusterSettings,
 ) -> list[Object]:
     """Return the objects of `demo`, what is referred to before what refers to it.
 
@@ -85,7 +85,7 @@ def _pods(workloads: Sequence[Workload]) -> list[Pod]:
     return [Pod(found[0].group or found[0].name, tuple(found)) for found in inside.values()]
 
 
-def _reached(demo: str, workloads: Sequence[Workload], settings: Settings) -> list[Object]:
+def _reached(demo: str, workloads: Sequence[Workload], settings: ClusterSettings) -> list[Object]:
     """A group may run in the pods of another: those of the workload whose network it uses."""
     objects: list[Object] = []
     for group in dict.fromkeys(one.group or one.name for one in workloads):

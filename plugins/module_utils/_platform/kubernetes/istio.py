@@ -15,7 +15,7 @@ from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.loader import Demo
-from ansible_collections.meshlab.envoy.plugins.module_utils._demo.validation import beyond_routes
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.validation import keys_beyond_routes
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.manifests import (
     object_names,
 )
@@ -146,7 +146,7 @@ def _uri(demo: Demo, where: str, match: Mapping[str, Any]) -> Object:
 
 
 def _check_listener(demo: Demo, name: str, key: str, listener: Mapping[str, Any]) -> None:
-    for option in beyond_routes(listener):
+    for option in keys_beyond_routes(listener):
         raise DemoError(
             demo["file"],
             f"proxies.{name}.listeners.{key}.{option}: is for an Envoy of the demo's own; leave `deployment_mesh` empty",
@@ -156,7 +156,7 @@ def _check_listener(demo: Demo, name: str, key: str, listener: Mapping[str, Any]
 def _check_sidecar(demo: Demo, name: str, service: Mapping[str, Any]) -> None:
     for key, listener in (service["sidecar"] or {}).get("listeners", {}).items():
         # What a TCP service's sidecar does by default, Istio's does as well.
-        if listener["tls"] is not None or set(beyond_routes(listener)) - {"filters"}:
+        if listener["tls"] is not None or set(keys_beyond_routes(listener)) - {"filters"}:
             raise DemoError(
                 demo["file"],
                 f"services.{name}.sidecar.listeners.{key}: says more than Istio's sidecar takes from a demo;"

@@ -12,7 +12,7 @@ from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.loader import Demo
-from ansible_collections.meshlab.envoy.plugins.module_utils._demo.validation import beyond_routes
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.validation import keys_beyond_routes
 
 # What of an edge's listener a Service does as well as Envoy: to pass requests on. TLS ended there, and a Route does that.
 HOW = "leave `deployment_edge: envoy`, or take that out of the demo"
@@ -85,7 +85,7 @@ def _check(demo: Demo, name: str, edge: Mapping[str, Any]) -> None:
     where = f"proxies.{name}"
     for key, listener in edge["listeners"].items():
         here = f"{where}.listeners.{key}"
-        for option in beyond_routes(listener):
+        for option in keys_beyond_routes(listener):
             raise DemoError(demo["file"], f"{here}.{option}: a Service cannot do that; {HOW}")
         for position, route in enumerate(listener["routes"]):
             simple = route.keys() <= {"match", "route"} and route["match"].keys() <= {"prefix", "path"}

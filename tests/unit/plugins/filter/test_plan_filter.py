@@ -33,14 +33,14 @@ def test_it_is_make_plan() -> None:
 @pytest.mark.parametrize(
     ("demo", "context", "sentence"),
     [
-        ({**DEMO, "ports": "x"}, CONTEXT, "shop.yml: ports: has to be a whole number, not 'x'"),
+        ({**DEMO, "ports": "x"}, CONTEXT, "shop.yml: ports: expected a whole number, got 'x'."),
         (
             {**DEMO, "proxies": {"edge": {}}},
             {**CONTEXT, "envoy": {"version": "1.2.3"}},
             "Envoy 1.2.3 is not supported",
         ),
         (DEMO, {**CONTEXT, "platform": "docker"}, "workload web-1 needs an image to run in a container"),
-        (None, CONTEXT, "shop.yml: is not a mapping"),
+        (None, CONTEXT, "shop.yml: expected a mapping."),
     ],
 )
 def test_every_mistake_is_a_sentence_and_no_traceback(demo: Any, context: Any, sentence: str) -> None:

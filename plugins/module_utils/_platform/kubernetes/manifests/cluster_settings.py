@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a cluster's users decide about the objects of a demo; everything else follows from its workloads."""
+"""The settings of a cluster for the objects of a demo. Everything else follows from the workloads."""
 
 from __future__ import annotations
 
@@ -11,61 +11,67 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.boolean import to_boolean
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.suggestions import unknown_name
 
 ServiceType = Literal["ClusterIP", "NodePort", "LoadBalancer"]
 Termination = Literal["passthrough", "reencrypt"]
+CHOICES = {"service_type": get_args(ServiceType), "termination": get_args(Termination)}
 
 
 class SettingsError(ValueError):
-    """A setting that cannot be meant: which, and what may be said."""
+    """A setting that is unknown or has a wrong value: the setting, the problem and the remedy."""
 
 
 @dataclass(frozen=True)
-class Settings:
-    """`uid` is the user that containers run as, None where the cluster chooses one, as OpenShift does."""
+class ClusterSettings:
+    """The settings of a cluster. `uid` is the user id of containers, or None if the cluster chooses one, as OpenShift does."""
 
     uid: int | None = 65532
-    # Of the Services of published ports.
+    # Type of the Services of published ports.
     service_type: ServiceType = "ClusterIP"
-    # Names of Secrets by which images are pulled.
+    # Names of the Secrets for pulling images.
     pull_secrets: tuple[str, ...] = ()
-    # OpenShift: Routes to published ports, their hosts below `domain` (else the cluster makes them up); how those to listeners
-    # with TLS end it.
+    # OpenShift: whether published ports get Routes, the domain of their hosts (empty: the router chooses hosts), and the
+    # termination of Routes to ports with TLS.
     routes: bool = False
     domain: str = ""
     termination: Termination = "passthrough"
-    # Gateway API: `name` or `namespace/name` of a Gateway that HTTPRoutes are attached to.
+    # Gateway API: `name` or `namespace/name` of the Gateway that HTTPRoutes attach to.
     gateway: str = ""
-    # Whether a mesh puts a proxy of its own into the pods; said by who plans, not by who uses the cluster.
+    # Whether a service mesh injects a proxy into the pods. The planner sets it, not the user.
     injected: bool = False
 
 
-def read_settings(data: Mapping[str, Any], openshift: bool) -> Settings:
-    """Return the settings in `data`; what is missing or null has its default. Raises SettingsError."""
-    known = [one.name for one in fields(Settings) if one.name != "injected"]
+def read_settings(data: Mapping[str, Any], defaults: Mapping[str, Any]) -> ClusterSettings:
+    """Return the settings in `data`. A setting that is missing or null has the value in `defaults`, or that of the class.
+
+    Raises:
+        SettingsError: A setting is unknown or has a wrong value.
+    """
+    known = [one.name for one in fields(ClusterSettings) if one.name != "injected"]
     for key in data:
         if key not in known:
-            raise SettingsError(f"{key}: there is no such key; there is: {', '.join(known)}")
-    values: dict[str, Any] = {"uid": None, "routes": True} if openshift else {}
+            raise SettingsError(unknown_name("key", key, known))
+    values = dict(defaults)
     values.update({key: value for key, value in data.items() if value is not None and value != ""})
-    for key, choices in (("service_type", get_args(ServiceType)), ("termination", get_args(Termination))):
+    for key, choices in CHOICES.items():
         if key in values and values[key] not in choices:
-            raise SettingsError(f"{key}: '{values[key]}' is not one of {', '.join(choices)}")
+            raise SettingsError(f"{key}: {unknown_name('choice', values[key], choices)}")
     if "routes" in values:
-        values["routes"] = _truth("routes", values["routes"])
+        values["routes"] = _boolean("routes", values["routes"])
     if values.get("uid") is not None:
         uid = str(values["uid"])
         if not uid.isdigit() or int(uid) == 0:
-            raise SettingsError(f"uid: has to be the number of a user that is not root, not '{uid}'")
+            raise SettingsError(f"uid: expected the number of a user other than root, got '{uid}'.")
         values["uid"] = int(uid)
     secrets = values.get("pull_secrets", ())
     if isinstance(secrets, str):
-        raise SettingsError("pull_secrets: has to be a list of names of Secrets")
-    return Settings(**{**values, "pull_secrets": tuple(str(one) for one in secrets)})
+        raise SettingsError("pull_secrets: expected a list of names of Secrets, got text.")
+    return ClusterSettings(**{**values, "pull_secrets": tuple(str(one) for one in secrets)})
 
 
-def _truth(key: str, value: Any) -> bool:
+def _boolean(key: str, value: Any) -> bool:
     found = to_boolean(str(value))
     if found is None:
-        raise SettingsError(f"{key}: has to be true or false, not '{value}'")
+        raise SettingsError(f"{key}: expected true or false, got '{value}'.")
     return found

@@ -14,7 +14,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes
     object_names,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.manifests.cluster_settings import (
-    Settings,
+    ClusterSettings,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import (
     Probe,
@@ -51,7 +51,7 @@ class Pod:
         return self.workloads[0].replicas
 
 
-def deployment(demo: str, pod: Pod, volumes: Mapping[str, Object], settings: Settings) -> Object:
+def deployment(demo: str, pod: Pod, volumes: Mapping[str, Object], settings: ClusterSettings) -> Object:
     """Return the Deployment of `pod`; `volumes` are those of the mounted folders, by folder."""
     mounted = dict.fromkeys(mount.source for one in pod.workloads for mount in one.mounts)
     serving = [one for one in pod.workloads if one.sidecar]
@@ -88,7 +88,7 @@ def _pod_spec(
     main: Sequence[Workload],
     serving: Sequence[Workload],
     volumes: Sequence[Object],
-    settings: Settings,
+    settings: ClusterSettings,
 ) -> Object:
     user = {"runAsUser": settings.uid, "fsGroup": settings.uid} if settings.uid else {}
     spec: Object = {

@@ -12,7 +12,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes
     object_names,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.manifests.cluster_settings import (
-    Settings,
+    ClusterSettings,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.manifests.pod_template import (
     Object,
@@ -24,7 +24,7 @@ ENCRYPTED = ("https", "tls")
 
 
 def services(
-    demo: str, group: str, selected: str, workloads: Iterable[Workload], settings: Settings
+    demo: str, group: str, selected: str, workloads: Iterable[Workload], settings: ClusterSettings
 ) -> Iterator[Object]:
     """Yield the Services of `group`, whose workloads run in the pods of `selected`.
 
@@ -57,7 +57,9 @@ def services(
         )
 
 
-def routes(demo: str, group: str, workloads: Sequence[Workload], settings: Settings) -> Iterator[Object]:
+def routes(
+    demo: str, group: str, workloads: Sequence[Workload], settings: ClusterSettings
+) -> Iterator[Object]:
     """Yield OpenShift Routes to the published ports of `group` that a router can tell apart: HTTP by its host, TLS by its SNI."""
     for port in (one for workload in workloads for one in workload.ports):
         if not port.published or port.scheme not in (*WEB, *ENCRYPTED):
@@ -89,7 +91,9 @@ def authority_file(route: Object) -> str:
     return f"{folder}/ca.crt" if folder and route["kind"] == "Route" else ""
 
 
-def http_routes(demo: str, group: str, workloads: Sequence[Workload], settings: Settings) -> Iterator[Object]:
+def http_routes(
+    demo: str, group: str, workloads: Sequence[Workload], settings: ClusterSettings
+) -> Iterator[Object]:
     """Yield HTTPRoutes (Gateway API) to the published HTTP ports of `group`."""
     namespace, _slash, gateway = settings.gateway.rpartition("/")
     for port in (one for workload in workloads for one in workload.ports):
@@ -112,7 +116,7 @@ def http_routes(demo: str, group: str, workloads: Sequence[Workload], settings: 
         }
 
 
-def _termination(port: Port, settings: Settings) -> Object:
+def _termination(port: Port, settings: ClusterSettings) -> Object:
     if port.scheme == "http":
         return {"termination": "edge", "insecureEdgeTerminationPolicy": "Redirect"}
     if port.scheme == "https":

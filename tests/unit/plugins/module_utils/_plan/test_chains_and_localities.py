@@ -104,27 +104,27 @@ def test_localities_have_the_addresses_of_services(plan: Planner, platform: str)
     [
         (
             {"listeners": {"any": {"port": 8443, "filter_chains": {}}}},
-            "proxies.edge.listeners.any.filter_chains: is empty",
+            "proxies.edge.listeners.any.filter_chains: empty.",
         ),
         (
             {"listeners": {"any": {"port": 8443, "filter_chains": {"a": {}}}}},
-            "proxies.edge.listeners.any.filter_chains.a: says nothing of what it does",
+            "proxies.edge.listeners.any.filter_chains.a: has no routes or filters.",
         ),
         (
             {"listeners": {"any": {"port": 8443, "filter_chains": {"a": {"mtch": {}}}}}},
-            "proxies.edge.listeners.any.filter_chains.a: there is no key 'mtch'; did you mean 'match'?",
+            "proxies.edge.listeners.any.filter_chains.a: unknown key 'mtch'. Did you mean 'match'?",
         ),
         (
             {"listeners": {"any": {"port": 8443, "tls": {}, "filter_chains": CHAINS}}},
-            "proxies.edge.listeners.any.tls: say it in those of the 'filter_chains'",
+            "proxies.edge.listeners.any.tls: the listener has 'filter_chains'.",
         ),
         (
             {"listeners": {"any": {"port": 8443, "tls": {}, "udp_filters": []}}},
-            "proxies.edge.listeners.any.tls: is for connections",
+            "proxies.edge.listeners.any.tls: TLS needs connections",
         ),
         (
             {"listeners": {"any": {"port": 8443, "http_filters": [{}], "udp_filters": []}}},
-            "proxies.edge.listeners.any.http_filters: is for HTTP, and 'udp_filters'",
+            "proxies.edge.listeners.any.http_filters: applies to HTTP only, but 'udp_filters'",
         ),
         (
             {"listeners": {"any": {"port": 8443, "routes": [], "filter_chains": CHAINS}}},
@@ -133,16 +133,16 @@ def test_localities_have_the_addresses_of_services(plan: Planner, platform: str)
         ({"clusters": {"near": {"to": "near", "localities": []}}}, ""),
         (
             {"clusters": {"near": {"to": "near", "localities": [{"to": "far"}]}}},
-            "proxies.edge.clusters.near: needs either 'to'",
+            "proxies.edge.clusters.near: expected exactly one target.",
         ),
         (
             {"clusters": {"near": {"localities": [{"priority": 1}]}}},
-            "proxies.edge.clusters.near.localities[0]: has no 'to'",
+            "proxies.edge.clusters.near.localities[0]: 'to' is missing.",
         ),
         ({"clusters": {"near": {"localities": [{"to": "fra"}]}}}, "proxies.edge.clusters.near"),
         (
             {"clusters": {"near": {"localities": [{"to": "far", "lb_endpoints": []}]}}},
-            "proxies.edge.clusters.near.localities[0].lb_endpoints: are computed",
+            "proxies.edge.clusters.near.localities[0].lb_endpoints: the planner computes",
         ),
     ],
 )
@@ -174,12 +174,12 @@ def test_traffic_says_what_it_speaks(plan: Planner, entry: dict[str, Any], url: 
 @pytest.mark.parametrize(
     ("entry", "sentence"),
     [
-        ({"to": "edge", "scheme": "udp"}, "traffic[0].scheme: there is no scheme 'udp'; there is: "),
+        ({"to": "edge", "scheme": "udp"}, "traffic[0].scheme: unknown scheme 'udp'. Use one of: "),
         (
             {"to": "edge", "scheme": "tcp", "path": "/"},
-            "traffic[0].path: is for HTTP, and 'edge/any' speaks tcp",
+            "traffic[0].path: applies to HTTP, but 'edge/any' speaks tcp.",
         ),
-        ({"to": "near/admin"}, "traffic[0].to: there is no listener of 'near' called 'admin'"),
+        ({"to": "near/admin"}, "traffic[0].to: unknown listener of 'near' 'admin'."),
     ],
 )
 def test_traffic_that_speaks_what_cannot_be_spoken(

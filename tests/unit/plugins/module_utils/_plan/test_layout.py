@@ -195,10 +195,10 @@ def test_what_is_elsewhere_is_reached_as_stated(plan: Planner, platform: str) ->
 @pytest.mark.parametrize(
     ("to", "sentence"),
     [
-        ("wbe", "there is no service or proxy 'wbe'; did you mean 'web'?"),
-        ("web/ingres", "there is no listener of 'web' called 'ingres'; did you mean 'ingress'?"),
-        ("bare/http", "there is no listener of 'bare' called 'http'; there is: app"),
-        ("edge/app", "there is no listener of 'edge' called 'app'; there is: http, inner"),
+        ("wbe", "unknown service or proxy 'wbe'. Did you mean 'web'?"),
+        ("web/ingres", "unknown listener of 'web' 'ingres'. Did you mean 'ingress'?"),
+        ("bare/http", "unknown listener of 'bare' 'http'. Use one of: app."),
+        ("edge/app", "unknown listener of 'edge' 'app'. Use one of: http, inner."),
     ],
 )
 def test_an_unknown_target(plan: Planner, to: str, sentence: str) -> None:
@@ -211,12 +211,12 @@ def test_an_unknown_target_of_a_sidecar_and_of_an_app(plan: Planner) -> None:
     data = shop()
     data["services"]["web"]["sidecar"] = {"clusters": {"x": {"to": "bar"}}}
     assert told(plan, data).startswith(
-        "shop.yml: services.web.sidecar.clusters.x: there is no service or proxy 'bar'"
+        "shop.yml: services.web.sidecar.clusters.x: unknown service or proxy 'bar'"
     )
     data = shop()
     data["services"]["bare"]["app"] = {"calls": ["wbe"]}
     assert told(plan, data).startswith(
-        "shop.yml: services.bare.app.calls: there is no service or proxy 'wbe'; did you"
+        "shop.yml: services.bare.app.calls: unknown service or proxy 'wbe'. Did you"
     )
 
 
@@ -298,7 +298,7 @@ def test_two_things_on_one_published_port(plan: Planner, platform: str) -> None:
     data = shop()
     data["services"]["bare"]["publish"] = 18080
     assert told(plan, data, platform) == (
-        "shop.yml: port 18080 is wanted by bare-1/app and by edge/http, which share the host"
+        "shop.yml: port 18080: both bare-1/app and edge/http use it on the host. Change one of the ports."
     )
 
 
@@ -306,23 +306,23 @@ def test_two_things_on_one_port_of_a_network(plan: Planner) -> None:
     data = shop()
     data["services"]["web"] = {"port": 10000, "sidecar": {}}
     assert told(plan, data, "docker") == (
-        "shop.yml: port 10000 is wanted by web-1/app and by web-1/ingress, which share web-1"
+        "shop.yml: port 10000: both web-1/app and web-1/ingress use it on web-1. Change one of the ports."
     )
     assert plan(data, "local")  # where each has a port of its own
-    assert "port 9902 is wanted by edge/http and by edge/admin" in told(
+    assert "port 9902: both edge/http and edge/admin use it" in told(
         plan, with_edge(listeners={"http": {"port": 9902, "routes": []}}), "docker"
     )
 
 
 def test_a_published_port_inside_of_the_demos_own_block(plan: Planner) -> None:
     listeners = {"http": {"port": 8080, "publish": 20001, "routes": []}}
-    assert "port 20001 is wanted by" in told(plan, with_edge(listeners=listeners), "local")
+    assert "port 20001: both " in told(plan, with_edge(listeners=listeners), "local")
 
 
 def test_more_than_the_block_holds(plan: Planner) -> None:
     services = {f"s{number}": {"sidecar": {}, "replicas": 10} for number in range(4)}
     assert told(plan, shop(services=services, proxies={})) == (
-        "shop.yml: s0: needs port 20108, past the demo's block of 100 from 20000 on; use fewer replicas or services"
+        "shop.yml: s0: needs port 20108, beyond the demo's 100 ports from 20000 on. Use fewer replicas or services."
     )
 
 
@@ -332,17 +332,21 @@ def test_more_than_the_block_holds(plan: Planner) -> None:
 @pytest.mark.parametrize(
     ("services", "proxies", "sentence"),
     [
-        ({"web": {}}, {"web-1": {}}, "proxies.web-1: 'web-1' is what services.web runs; choose another name"),
+        (
+            {"web": {}},
+            {"web-1": {}},
+            "proxies.web-1: the name 'web-1' is already the name of an instance of services.web. Choose another name.",
+        ),
         (
             {"web": {"sidecar": {}}},
             {"web-1-envoy": {}},
-            "proxies.web-1-envoy: 'web-1-envoy' is what services.web runs",
+            "proxies.web-1-envoy: the name 'web-1-envoy' is already the name of an instance of services.web.",
         ),
         ({"a": {"replicas": 2}, "a-1": {}}, {}, None),
         (
             {"a": {"replicas": 2}, "a-1": {"replicas": 2}},
             {"a-1-2": {}},
-            "proxies.a-1-2: 'a-1-2' is what services.a-1 runs",
+            "proxies.a-1-2: the name 'a-1-2' is already the name of an instance of services.a-1.",
         ),
     ],
 )
@@ -419,8 +423,8 @@ def test_replicas_that_are_not_beside_the_exporter_send_to_the_one_that_is(plan:
 
 def test_tags_cannot_go_to_an_exporter_in_another_network(plan: Planner) -> None:
     assert told(plan, exporter_shop(None), "docker") == (
-        "shop.yml: statsd_exporter.style: dog_statsd speaks UDP only, and web-1 does not share the exporter's network;"
-        " use 'style: statsd', or 'shares_network_with: web' when that is the only proxy"
+        "shop.yml: statsd_exporter.style: dog_statsd needs UDP, but web-1 does not share the exporter's network."
+        " Use 'style: statsd', or 'shares_network_with: web' if that is the only proxy."
     )
 
 

@@ -60,8 +60,9 @@ def test_a_note_about_what_is_not_there_is_left_out(plan: Planner) -> None:
 def test_a_word_that_stands_for_nothing_is_told(plan: Planner, word: str) -> None:
     with pytest.raises(DemoError) as told:
         plan(demo("one", f"curl ${{{word}}}"), "local")
-    assert f"notes[1]: there is no ${{{word}}}; there is: platform, folder, web/app, edge/http, " in str(
-        told.value
+    assert (
+        f"notes[1]: unknown placeholder '${{{word}}}'. Use one of: platform, folder, web/app, edge/http, "
+        in str(told.value)
     )
 
 

@@ -21,8 +21,13 @@ import yaml
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.yaml_text import plain, to_yaml
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.versions import UnsupportedVersion
-from ansible_collections.meshlab.envoy.plugins.module_utils._plan.generated_files import File, digest, titled
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.context import read_context
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.generated_files import (
+    File,
+    digest,
+    titled,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.registry import PLANNERS
 
 Planner = Callable[..., dict[str, Any]]
 SHOP: dict[str, Any] = {
@@ -227,25 +232,25 @@ def test_traffic(plan: Planner, entry: dict[str, Any], expected: dict[str, Any])
 @pytest.mark.parametrize(
     ("entry", "sentence"),
     [
-        ({}, "traffic[0]: has no 'to'; name a service or proxy, such as 'to: edge'"),
-        ({"tto": "edge"}, "traffic[0]: there is no key 'tto'; did you mean 'to'?"),
-        ({"to": "edge", "url": "http://x/"}, "traffic[0].url: is computed; name a service or proxy with 'to'"),
-        ({"to": "egde"}, "traffic[0].to: there is no service or proxy 'egde'; did you mean 'edge'?"),
-        ({"to": "edge/htp"}, "traffic[0].to: there is no listener of 'edge' called 'htp'; did you mean 'http'?"),
-        ({"to": "edge/inner"}, "traffic[0].to: listener 'inner' of 'edge' cannot be reached from outside; give it a 'publish:' port"),
-        ({"to": "edge/tcp", "path": "/"}, "traffic[0].path: is for HTTP, and 'edge/tcp' speaks tcp"),
-        ({"to": "edge", "request": 5}, "traffic[0]: there is no key 'request'; did you mean 'requests'?"),
+        ({}, "traffic[0]: 'to' is missing. Name a service or proxy, such as 'to: edge'."),
+        ({"tto": "edge"}, "traffic[0]: unknown key 'tto'. Did you mean 'to'?"),
+        ({"to": "edge", "url": "http://x/"}, "traffic[0].url: the planner computes it. Use 'to' with a service or proxy."),
+        ({"to": "egde"}, "traffic[0].to: unknown service or proxy 'egde'. Did you mean 'edge'?"),
+        ({"to": "edge/htp"}, "traffic[0].to: unknown listener of 'edge' 'htp'. Did you mean 'http'?"),
+        ({"to": "edge/inner"}, "traffic[0].to: listener 'inner' of 'edge' is not published. Add 'publish:' with a port."),
+        ({"to": "edge/tcp", "path": "/"}, "traffic[0].path: applies to HTTP, but 'edge/tcp' speaks tcp."),
+        ({"to": "edge", "request": 5}, "traffic[0]: unknown key 'request'. Did you mean 'requests'?"),
         ({"to": "edge", "requests": "many"}, "traffic[0].requests"),
         ({"to": "edge", "expect": ["x"]}, "traffic[0].expect[0]"),
-        ({"to": "edge", "expect": "x"}, "traffic[0].expect has to be a list"),
-        ({"to": "edge", "expect": [{"staus": "200", "op": "eq", "value": 1}]}, "traffic[0].expect[0].staus"),
+        ({"to": "edge", "expect": "x"}, "traffic[0].expect: expected a list"),
+        ({"to": "edge", "expect": [{"staus": "200", "op": "eq", "value": 1}]}, "traffic[0].expect[0]: unknown key 'staus'"),
         (
             {"to": "edge", "expect": [{"hosts": "spread", "among": "wbe", "op": "le", "value": 1}]},
-            "traffic[0].expect[0].among: there is no service 'wbe'; did you mean 'web'?",
+            "traffic[0].expect[0].among: unknown service 'wbe'. Did you mean 'web'?",
         ),
         (
             {"to": "edge", "expect": [{"hosts": "count", "op": "eq", "value": {"replicas": "wbe"}}]},
-            "traffic[0].expect[0].value.replicas: there is no service 'wbe'; did you mean 'web'?",
+            "traffic[0].expect[0].value.replicas: unknown service 'wbe'. Did you mean 'web'?",
         ),
     ],
 )  # fmt: skip
@@ -285,20 +290,20 @@ def test_expectations_ask_endpoints(plan: Planner, at: Any, endpoints: list[str]
 @pytest.mark.parametrize(
     ("entry", "sentence"),
     [
-        ({"at": "egde", "stat": "s"}, "expectations[0].at: there is no service or endpoint 'egde'; did you mean 'edge'?"),
-        ({"on": "edge", "stat": "s"}, "expectations[0]: there is no key 'on'; there is: "),
-        ({"at": "edge", "stats": "s"}, "expectations[0]: there is no key 'stats'; did you mean 'stat'?"),
+        ({"at": "egde", "stat": "s"}, "expectations[0].at: unknown service or endpoint 'egde'. Did you mean 'edge'?"),
+        ({"on": "edge", "stat": "s"}, "expectations[0]: unknown key 'on'. Use one of: "),
+        ({"at": "edge", "stats": "s"}, "expectations[0]: unknown key 'stats'. Did you mean 'stat'?"),
         ({"at": "edge", "op": "eq", "value": 1}, "expectations[0] needs either stat, a whole name, or match"),
         ({"at": "edge", "stat": "s", "op": "equals", "value": 1}, "expectations[0].op"),
         ({"at": "edge", "stat": "s", "op": "eq"}, "expectations[0].value is missing"),
         ({"at": "edge", "match": "[", "op": "eq", "value": 1}, "expectations[0].match"),
         (
             {"at": "edge", "stat": "s", "op": "eq", "value": {"traffic": "bye"}},
-            "expectations[0].value.traffic: there is no traffic 'bye'; there is: hello",
+            "expectations[0].value.traffic: ",
         ),
         (
             {"at": "edge", "stat": "s", "op": "eq", "value": {"replicas": "edge"}},
-            "expectations[0].value.replicas: there is no service 'edge'; there is: web",
+            "expectations[0].value.replicas: unknown service 'edge'. Use one of: web.",
         ),
     ],
 )  # fmt: skip
@@ -310,7 +315,10 @@ def test_an_expectation_of_a_service_without_an_envoy(plan: Planner) -> None:
     data = put("services.web.sidecar", None)
     del data["services"]["web"]["sidecar"]
     data["expectations"] = [{"at": "web", "stat": "s", "op": "eq", "value": 1}]
-    assert told(plan, data) == "shop.yml: expectations[0].at: 'web' has no Envoy that could be asked"
+    assert (
+        told(plan, data)
+        == "shop.yml: expectations[0].at: 'web' has no Envoy. Add a sidecar, or name another endpoint."
+    )
 
 
 def test_an_expectation_may_refer_to_traffic(plan: Planner) -> None:
@@ -341,39 +349,44 @@ def test_programs_are_what_has_to_be_provided(plan: Planner) -> None:
 @pytest.mark.parametrize(
     ("context", "sentence"),
     [
-        ({"platforms": "local"}, "context: there is no key 'platforms'; did you mean 'platform'?"),
+        ({"platforms": "local"}, "context: unknown key 'platforms'. Did you mean 'platform'?"),
         (
             {"platform": "podman"},
-            "context: platform: there is no platform 'podman'; there is: docker, kubernetes, local, openshift",
+            "context: platform: unknown platform 'podman'. Use one of: docker, kubernetes, local, openshift.",
         ),
-        ({"platform": None}, "context: platform: is missing"),
-        ({"folder": ""}, "context: folder: is missing"),
+        ({"platform": None}, "context: platform: missing. Add the key."),
+        ({"folder": ""}, "context: folder: missing. Add the key."),
         (
             {"envoy": {"path": "x"}},
-            "context.envoy: there is no key 'path'; there is: executable, image, version",
+            "context.envoy: unknown key 'path'. Use one of: executable, image, version.",
         ),
-        ({"python": {"imgae": "x"}}, "context.python: there is no key 'imgae'; did you mean 'image'?"),
-        ({"envoy": "envoy"}, "context.envoy: has to be a mapping, not 'envoy'"),
-        ({"replicas": 3}, "context.replicas: has to be a mapping, not '3'"),
-        ({"bind": "localhost"}, "context.bind: 'localhost' is no IP address, such as 127.0.0.1 or 0.0.0.0"),
-        ({"bind": 1}, "context.bind: has to be text, not '1'"),
-        ({"change": ["x"]}, "context.change: has to be text, not '['x']'"),
+        ({"python": {"imgae": "x"}}, "context.python: unknown key 'imgae'. Did you mean 'image'?"),
+        ({"envoy": "envoy"}, "context.envoy: expected a mapping, got 'envoy'."),
+        ({"replicas": 3}, "context.replicas: expected a mapping, got '3'."),
+        (
+            {"bind": "localhost"},
+            "context.bind: expected an IP address, such as 127.0.0.1 or 0.0.0.0, got 'localhost'.",
+        ),
+        ({"bind": 1}, "context.bind: expected text, got '1'."),
+        ({"change": ["x"]}, "context.change: expected text, got '['x']'."),
     ],
 )
 def test_a_context_that_cannot_be(context: dict[str, Any], sentence: str) -> None:
     with pytest.raises(DemoError) as caught:
-        read_context({"platform": "local", "folder": "/state", **context})
+        read_context({"platform": "local", "folder": "/state", **context}, PLANNERS)
     assert str(caught.value) == sentence
 
 
 def test_what_a_context_leaves_out_has_its_default() -> None:
-    context = read_context({"platform": "docker", "folder": "/s", "bind": None, "envoy": {"version": None}})
-    assert (context.bind, context.envoy.version, context.local) == ("127.0.0.1", "", False)
+    context = read_context(
+        {"platform": "docker", "folder": "/s", "bind": None, "envoy": {"version": None}}, PLANNERS
+    )
+    assert (context.bind, context.envoy.version) == ("127.0.0.1", "")
 
 
 def test_replicas_and_changes_come_from_the_context(plan: Planner) -> None:
     assert len(plan(shop(), replicas={"web": "5"})["workloads"]) == len(plan(shop())["workloads"]) + 6
-    assert told(plan, shop(), change="x") == "shop.yml: changes: there is no change 'x'; there is: none"
+    assert told(plan, shop(), change="x") == "shop.yml: changes: unknown change 'x'. Use one of: none."
 
 
 # Text from data
@@ -390,7 +403,7 @@ def test_text_stays_text_in_yaml(text: str) -> None:
 def test_yaml_is_as_people_write_it() -> None:
     routes = [{"a": 1}]
     text = titled("what it is", {"b": routes, "a": routes})
-    assert text.startswith("# what it is\n# Written by meshlab.envoy")
+    assert text.startswith("# what it is\n# Generated by meshlab.envoy")
     assert "&" not in text
     assert list(yaml.safe_load(text)) == ["b", "a"]
 
@@ -447,7 +460,7 @@ def test_what_is_done_by_hand_is_done_where_the_demo_belongs(
 
 
 def test_a_plan_knows_no_more_of_a_cluster_than_where_it_is(plan: Planner) -> None:
-    with pytest.raises(DemoError, match=r"^context.cluster: there is no key 'api_key'"):
+    with pytest.raises(DemoError, match=r"^context.cluster: unknown key 'api_key'"):
         plan(shop_alone(), "kubernetes", cluster={"api_key": "secret"})
 
 

@@ -43,11 +43,11 @@ def test_a_server_listens_where_its_command_says(plan: Planner) -> None:
     data["services"]["db"]["publish"] = 15432
     assert plan(data, "docker")
     assert told(plan, data, "local") == (
-        "shop.yml: services.db.publish: nothing forwards 15432 to the server's own 5432 on platform local;"
-        " state the same port twice, or tell the server: ${port}"
+        "shop.yml: services.db.publish: on platform local, the server itself must listen on 15432, but its port is 5432."
+        " Use the same number twice, or ${port} in the server's texts."
     )
     data["services"]["db"] |= {"publish": None, "replicas": 2}
-    assert "port 5432 is wanted by db-1/app and by db-2/app" in told(plan, data, "local")
+    assert "port 5432: both db-1/app and db-2/app use it" in told(plan, data, "local")
 
 
 KEEPER = {
@@ -75,7 +75,7 @@ def test_a_server_is_told_where_it_runs(plan: Planner) -> None:
     options = [f"--listen=127.0.0.1:{port}", f"--metrics={pages}", "--conf=files/keep-2/keep.conf", "${port}"]
     assert second["command"] == ["keep", *options]
     assert second["environment"] == {"KEEP_IN": "data/keep-2"}
-    assert {"path": "data/keep-2", "mode": "0700"} in local["directories"]
+    assert {"path": "data/keep-2", "mode": "0700", "host": "default"} in local["directories"]
     assert {"path": "files/keep-2/keep.conf", "content": f"port = {port}\n"}.items() <= next(
         one for one in local["files"] if one["path"].startswith("files/keep-2")
     ).items()
@@ -177,34 +177,34 @@ def test_a_server_serves_once_its_page_answers(
     [
         (
             {"command": ["keep", "${prot}"]},
-            "command[1]: there is no ${prot}; there is: address, port, files, data, pages, keep/app, keep/pages ($${prot} is",
+            "command[1]: unknown placeholder '${prot}'. Use one of: address, port, files, data, pages, keep/app, keep/pages; or",
         ),
-        ({"files": {"a": "${x}"}}, "files.a: there is no ${x}; there is: address,"),
-        ({"command": []}, "command: is empty; it is the program and its arguments"),
+        ({"files": {"a": "${x}"}}, "files.a: unknown placeholder '${x}'. Use one of: address,"),
+        ({"command": []}, "command: empty. Add the program"),
         ({"ports": {"port": {"port": 9000}}}, "ports.port: "),
-        ({"metrics": "/m"}, "metrics: is a page of HTTP, and the port speaks tcp"),
-        ({"ready": "/r"}, "ready: is a page of HTTP, and the port speaks tcp"),
+        ({"metrics": "/m"}, "metrics: the port speaks tcp, not HTTP."),
+        ({"ready": "/r"}, "ready: the port speaks tcp, not HTTP."),
         (
             {"ports": {"pages": {"port": 9000, "metrics": "m"}}},
-            "ports.pages.metrics: 'm' has to be a path, with a '/' first",
+            "ports.pages.metrics: expected a path that starts with '/', got 'm'.",
         ),
         (
             {"ports": {"pages": {"port": 9000, "protocol": "tcp", "metrics": "/m"}}},
-            "ports.pages.metrics: is a page of HTTP, and",
+            "ports.pages.metrics: the port speaks tcp",
         ),
-        ({"promql": "/"}, "promql: is a page of HTTP, and the port speaks tcp"),
+        ({"promql": "/"}, "promql: the port speaks tcp, not HTTP."),
         (
             {"ports": {"pages": {"port": 9000, "metrics": "/m", "promql": "/"}}},
-            "ports.pages: has both 'metrics' and 'promql'; expectations ask one port for one of them",
+            "ports.pages: has both 'metrics' and 'promql'. Keep one of them, or use two ports.",
         ),
         ({"ports": {"statsd_exporter": {"port": 9000}}}, "ports.statsd_exporter: "),
         (
             {"command": ["keep", "${port.host}"]},
-            "command[1]: there is no ${port.host}; there is: address, port,",
+            "command[1]: unknown placeholder '${port.host}'. Use one of: address, port,",
         ),
         (
             {"command": ["keep", "${web/admin}"]},
-            "command[1]: there is no ${web/admin}; there is: address, port,",
+            "command[1]: unknown placeholder '${web/admin}'. Use one of: address, port,",
         ),
     ],
 )
@@ -218,8 +218,8 @@ def test_a_demo_says_where_it_does_not_run(plan: Planner) -> None:
     assert plan(data, "docker")
     assert (
         told(plan, data)
-        == "shop.yml: unsupported_on: on local it does not run: its program is for containers"
+        == "shop.yml: unsupported_on: the demo does not run on local: its program is for containers"
     )
-    assert "unsupported_on: there is no platform 'dokcer'; did you mean 'docker'?" in told(
+    assert "unsupported_on: unknown platform 'dokcer'. Did you mean 'docker'?" in told(
         plan, with_service("web", {}, unsupported_on={"dokcer": "x"})
     )

@@ -157,9 +157,9 @@ def test_a_word_that_stands_for_nothing_is_told(plan: Planner, word: str) -> Non
     with pytest.raises(DemoError) as caught:
         plan(shop(files={"a": f"${{{word}}}"}), "docker")
     assert str(caught.value) == (
-        f"shop.yml: services.watch.server.files.a: there is no ${{{word}}}; there is: address, port, files, data, web/app,"
-        " web/ingress, web/admin, bare/app, watch/app, edge/tls, edge/admin, statsd_exporter"
-        f" ($${{{word}}} is that text itself)"
+        f"shop.yml: services.watch.server.files.a: unknown placeholder '${{{word}}}'. Use one of: address, port, files, data, web/app,"
+        " web/ingress, web/admin, bare/app, watch/app, edge/tls, edge/admin, statsd_exporter;"
+        f" or write $${{{word}}} for that text itself."
     )
 
 
@@ -169,7 +169,7 @@ def test_an_edge_that_was_left_out_is_told(plan: Planner) -> None:
         {"match": {"prefix": "/"}, "route": {"cluster": "web"}}
     ]
     data["proxies"]["edge"]["clusters"] = {"web": {"to": "web"}}
-    with pytest.raises(DemoError, match=r"there is no \${edge/tls}"):
+    with pytest.raises(DemoError, match=r"unknown placeholder '\${edge/tls}'"):
         plan(data, "kubernetes", edge="service")
 
 
@@ -200,6 +200,6 @@ def test_a_value_that_is_read_of_nobody_is_told(plan: Planner) -> None:
     entry = {"at": "web", "stat": "a", "op": "eq", "value": {"at": "wbe", "stat": "b"}}
     with pytest.raises(
         DemoError,
-        match=r"expectations\[0\]\.value\.at: there is no service or endpoint 'wbe'; did you mean 'web'\?",
+        match=r"expectations\[0\]\.value\.at: unknown service or endpoint 'wbe'. Did you mean 'web'\?",
     ):
         plan({**shop(), "expectations": [entry]}, "docker")

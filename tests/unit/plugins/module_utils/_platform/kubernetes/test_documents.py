@@ -17,12 +17,15 @@ import yaml
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.yaml_text import to_yaml
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.documents import manifests
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.manifests.cluster_settings import (
-    Settings,
+    ClusterSettings,
     SettingsError,
     read_settings,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.manifests.pod_template import (
     LINGER,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.openshift.layout import (
+    OpenShiftPlatform,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.openshift.template import template
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import (
@@ -64,14 +67,15 @@ APP = Workload(
     container="app",
 )
 FILES = {"web_1/bootstrap.yaml": "b", "web_1/secrets/tls_certificate.yaml": "i", "other/file": "o"}
-OPENSHIFT = read_settings({"domain": "apps.example.com"}, openshift=True)
+OPENSHIFT_DEFAULTS = OpenShiftPlatform.default_settings
+OPENSHIFT = read_settings({"domain": "apps.example.com"}, OPENSHIFT_DEFAULTS)
 
 
 def objects(
-    *workloads: Workload, settings: Settings | None = None, certificates: list[str] | None = None
+    *workloads: Workload, settings: ClusterSettings | None = None, certificates: list[str] | None = None
 ) -> dict[str, dict[str, Any]]:
     """The objects by `Kind/name`."""
-    made = manifests("my_demo", workloads or (ENVOY, APP), FILES, certificates or [], settings or Settings())
+    made = manifests("my_demo", workloads or (ENVOY, APP), FILES, certificates or [], settings or ClusterSettings())
     json.dumps(made)
     return {f"{one['kind']}/{one['metadata']['name']}": one for one in made}
 
@@ -217,7 +221,7 @@ def test_another_number_of_replicas_restarts_no_pod() -> None:
 
 
 def test_envoys_find_pods_and_people_a_service() -> None:
-    made = objects(settings=Settings(service_type="NodePort"))
+    made = objects(settings=ClusterSettings(service_type="NodePort"))
     headless, public = made["Service/my-demo-web-1-pods"]["spec"], made["Service/my-demo-web-1"]["spec"]
     assert headless["clusterIP"] == "None"
     assert [one["port"] for one in headless["ports"]] == [10000]
@@ -282,7 +286,7 @@ def test_a_group_in_the_pods_of_another_is_found_there() -> None:
     ],
 )
 def test_a_route_to_tls(termination: str, tls: dict[str, str]) -> None:
-    settings = read_settings({"domain": "apps.example.com", "termination": termination}, openshift=True)
+    settings = read_settings({"domain": "apps.example.com", "termination": termination}, OPENSHIFT_DEFAULTS)
     route = objects(settings=settings)["Route/my-demo-web-1-tls-in"]
     assert route["spec"]["tls"] == tls
     assert route["spec"]["host"] == "my-demo-web-1-tls-in.apps.example.com"
@@ -297,7 +301,7 @@ def test_a_route_to_http_ends_tls_at_the_edge() -> None:
 
 def test_http_routes_are_attached_to_a_gateway() -> None:
     edge = replace(APP, network=None, ports=(Port(8080, 80, name="http", scheme="http"),))
-    settings = Settings(gateway="infra/public", domain="example.com")
+    settings = ClusterSettings(gateway="infra/public", domain="example.com")
     route = objects(edge, settings=settings)["HTTPRoute/my-demo-web-1-http"]["spec"]
     assert route["parentRefs"] == [{"name": "public", "namespace": "infra"}]
     assert route["hostnames"] == ["my-demo-web-1-http.example.com"]
@@ -319,16 +323,16 @@ def test_a_name_that_is_too_long() -> None:
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        ({"typ": 1}, "typ: there is no such key"),
-        ({"service_type": "Cluster"}, "service_type: 'Cluster' is not one of ClusterIP, NodePort, LoadBalancer"),
-        ({"uid": 0}, "uid: has to be the number of a user that is not root, not '0'"),
-        ({"pull_secrets": "mine"}, "pull_secrets: has to be a list"),
-        ({"routes": "maybe"}, "routes: has to be true or false, not 'maybe'"),
+        ({"typ": 1}, "unknown key 'typ'. Use one of"),
+        ({"service_type": "Cluster"}, "service_type: unknown choice 'Cluster'. Did you mean 'ClusterIP'?"),
+        ({"uid": 0}, "uid: expected the number of a user other than root, got '0'."),
+        ({"pull_secrets": "mine"}, "pull_secrets: expected a list"),
+        ({"routes": "maybe"}, "routes: expected true or false, got 'maybe'"),
     ],
 )  # fmt: skip
 def test_settings_that_cannot_be(data: dict[str, Any], said: str) -> None:
     with pytest.raises(SettingsError, match=said):
-        read_settings(data, openshift=False)
+        read_settings(data, {})
 
 
 @pytest.mark.parametrize("openshift", [True, False])
@@ -337,8 +341,8 @@ def test_settings_that_cannot_be(data: dict[str, Any], said: str) -> None:
     [(True, True), (False, False), ("False", False), ("no", False), ("True", True), ("on", True)],
 )
 def test_a_template_may_hand_over_a_truth_as_text(said: object, wanted: bool, openshift: bool) -> None:
-    assert read_settings({"routes": said}, openshift).routes is wanted
-    assert read_settings({"routes": ""}, openshift).routes is openshift
+    assert read_settings({"routes": said}, OPENSHIFT_DEFAULTS if openshift else {}).routes is wanted
+    assert read_settings({"routes": ""}, OPENSHIFT_DEFAULTS if openshift else {}).routes is openshift
 
 
 def test_a_template_lets_its_users_choose() -> None:
@@ -360,7 +364,7 @@ def test_a_template_lets_its_users_choose() -> None:
 
 
 def test_a_template_is_given_the_authority_that_its_routes_believe() -> None:
-    settings = read_settings({"termination": "reencrypt"}, openshift=True)
+    settings = read_settings({"termination": "reencrypt"}, OPENSHIFT_DEFAULTS)
     made = template("my_demo", "A demo", list(objects(settings=settings).values()))
     [parameter] = [one for one in made["parameters"] if one["name"] == "CA_CERTIFICATE"]
     assert parameter["required"]

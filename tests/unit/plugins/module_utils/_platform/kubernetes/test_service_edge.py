@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError
-from ansible_collections.meshlab.envoy.plugins.module_utils._demo.loader import read
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.loader import read_demo
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.service_edge import (
     without_edges,
 )
@@ -33,7 +33,7 @@ def front_proxy(**edge: Any) -> dict[str, Any]:
 
 
 def test_traffic_goes_straight_to_the_sidecar_that_the_edge_routed_to() -> None:
-    demo = without_edges(read("front_proxy", front_proxy()))
+    demo = without_edges(read_demo("front_proxy", front_proxy()))
     assert demo["proxies"] == {}
     assert [(one["name"], one["to"]) for one in demo["traffic"]] == [
         ("service 1 through the edge", "service1"),
@@ -45,7 +45,7 @@ def test_traffic_goes_straight_to_the_sidecar_that_the_edge_routed_to() -> None:
 
 
 def test_what_was_expected_of_the_edge_goes_with_it() -> None:
-    demo = without_edges(read("front_proxy", front_proxy()))
+    demo = without_edges(read_demo("front_proxy", front_proxy()))
     assert [one["at"] for one in demo["expectations"]] == ["service1", "service2"]
     assert not [one for traffic in demo["traffic"] for one in traffic.get("expect", ()) if "hosts" in one]
     assert [one["to"] for one in demo["changes"]["scaled"]["during"]] == ["service1"]
@@ -57,12 +57,12 @@ def test_what_is_compared_with_the_edge_goes_with_it() -> None:
         {"at": "service1", "stat": "a", "op": "eq", "value": {"at": place, "stat": "b"}}
         for place in ("edge", "service2", ["service2", "edge"])
     ]
-    kept = without_edges(read("front_proxy", data))["expectations"]
+    kept = without_edges(read_demo("front_proxy", data))["expectations"]
     assert [one["value"]["at"] for one in kept] == ["service2"]
 
 
 def test_a_demo_without_an_edge_stays_as_it_is() -> None:
-    demo = read("service_envoy", gallery("service_envoy"))
+    demo = read_demo("service_envoy", gallery("service_envoy"))
     assert without_edges(demo) == demo
 
 
@@ -76,7 +76,7 @@ def test_a_demo_without_an_edge_stays_as_it_is() -> None:
 )
 def test_an_edge_that_does_more_than_pass_on(name: str, said: str) -> None:
     with pytest.raises(DemoError, match=said):
-        without_edges(read(name, gallery(name)))
+        without_edges(read_demo(name, gallery(name)))
 
 
 @pytest.mark.parametrize(
@@ -94,4 +94,4 @@ def test_an_edge_that_does_more_than_pass_on(name: str, said: str) -> None:
 )
 def test_a_route_or_a_cluster_that_does_more(edge: dict[str, Any], said: str) -> None:
     with pytest.raises(DemoError, match=said):
-        without_edges(read("front_proxy", front_proxy(**edge)))
+        without_edges(read_demo("front_proxy", front_proxy(**edge)))

@@ -1,0 +1,152 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The traffic of a plan: the requests of the demo with URLs of the platform, as module http_traffic takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo import topology
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError, check_known
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.topology import ADMIN, APP
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.platform import Platform
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.target import (
+    DEFAULT_PORTS,
+    ENCRYPTED,
+    SCHEMES,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.traffic_parser import parse_traffic
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.traffic_spec import KEYS as TRAFFIC_KEYS
+
+Entry = dict[str, Any]
+# Seconds until a request fails: longer than Envoy waits for a response by default, and than a busy machine pauses.
+REQUEST_TIMEOUT = 60
+
+
+def plan_traffic(entries: Sequence[Mapping[str, Any]], platform: Platform, where: str) -> list[Entry]:
+    """Return `entries` as module http_traffic takes them.
+
+    `to` and `path` become `url`. In `expect`, `among: SERVICE` becomes the names of its instances, and
+    `value: {replicas: SERVICE}` their number.
+
+    Args:
+        entries: Requests of the demo.
+        platform: The platform with the demo.
+        where: The key of the demo file that holds `entries`.
+
+    Raises:
+        DemoError: http_traffic would refuse an entry, or its target does not exist.
+    """
+    found = [
+        _traffic(dict(entry), platform, f"{where}[{position}]") for position, entry in enumerate(entries)
+    ]
+    try:
+        parse_traffic(found)
+    except ValueError as error:
+        raise DemoError(platform.demo["file"], where + str(error).removeprefix("traffic")) from None
+    return found
+
+
+def replace_replicas(entry: Entry, platform: Platform, where: str) -> Entry:
+    """Return `entry` with the number of replicas in place of `value: {replicas: SERVICE}`."""
+    value = entry.get("value")
+    if isinstance(value, Mapping) and set(value) == {"replicas"}:
+        service = str(value["replicas"])
+        path = f"{where}.value.replicas"
+        check_known(service, platform.demo["services"], platform.demo["file"], path, "service")
+        entry["value"] = platform.replicas(service)
+    return entry
+
+
+def _traffic(entry: Entry, platform: Platform, where: str) -> Entry:
+    demo = platform.demo
+    for key in entry:
+        check_known(str(key), ("to", "scheme", "path", *TRAFFIC_KEYS), demo["file"], where, "key")
+    if "url" in entry:
+        raise DemoError(
+            demo["file"], f"{where}.url: the planner computes it. Use 'to' with a service or proxy."
+        )
+    if "to" not in entry:
+        example = next(iter([*demo["proxies"], *demo["services"]]), "edge")
+        raise DemoError(
+            demo["file"], f"{where}: 'to' is missing. Name a service or proxy, such as 'to: {example}'."
+        )
+    name = str(entry.pop("to"))
+    group, port = _target(name, platform, f"{where}.to")
+    scheme = _scheme(group, port, entry.pop("scheme", None), platform, where)
+    entry["url"] = _url(group, port, scheme, entry.pop("path", None), platform, where)
+    entry.setdefault("name", name)
+    entry.setdefault("timeout", REQUEST_TIMEOUT)
+    entry.update(platform.traffic_target(group, port))
+    if scheme in ENCRYPTED:
+        entry.setdefault("ca", f"{platform.context.folder}/ca/ca.crt")
+        entry.setdefault("server_name", group)
+    expected = entry.get("expect") or []
+    if isinstance(expected, list):
+        entry["expect"] = _expectations(expected, platform, f"{where}.expect")
+    return entry
+
+
+def _target(name: str, platform: Platform, where: str) -> tuple[str, str]:
+    """Return (group, port name) of the target: one that proxies can reach, or the read-only admin of a proxy."""
+    group, _slash, port = name.partition("/")
+    if port == ADMIN and topology.proxy_of(platform.demo, group) is not None:
+        return group, port
+    return topology.resolve_target(platform.demo, name, where)
+
+
+def _scheme(group: str, port: str, stated: Any, platform: Platform, where: str) -> str:
+    """Return the scheme of the URL: the stated one, or else what the target speaks."""
+    demo = platform.demo
+    usual = topology.scheme_of(demo, group, port)
+    if stated is None:
+        return usual
+    # Any protocol over TCP is allowed: a listener can accept several, and a demo can show that it refuses one.
+    known = [one for one in SCHEMES if (one == "udp") == (usual == "udp")]
+    check_known(str(stated), known, demo["file"], f"{where}.scheme", "scheme")
+    return str(stated)
+
+
+def _url(group: str, port: str, scheme: str, path: str | None, platform: Platform, where: str) -> str:
+    """Return the URL of the first instance of `group`, as its users reach it."""
+    demo = platform.demo
+    listening = platform.ports[group, port]
+    if not listening.publish and not listening.for_users:
+        kind = "port" if port in topology.server_ports(demo, group) else "listener"
+        subject = f"services.{group}" if port == APP else f"{kind} '{port}' of '{group}'"
+        raise DemoError(demo["file"], f"{where}.to: {subject} is not published. Add 'publish:' with a port.")
+    if scheme in DEFAULT_PORTS:
+        return f"{scheme}://{platform.public_netloc(group, port)}{path or '/'}"
+    if path is not None:
+        raise DemoError(
+            demo["file"],
+            f"{where}.path: applies to HTTP, but '{group}/{port}' speaks {scheme}. Remove the key.",
+        )
+    return f"{scheme}://{platform.public_netloc(group, port)}"
+
+
+def _expectations(entries: list[Any], platform: Platform, where: str) -> list[Any]:
+    """Return what is expected of the responses, with names of instances in place of the name of a service.
+
+    Where these names are unknown before deployment, the number of responding hosts is expected instead.
+    """
+    found: list[Any] = []
+    for position, entry in enumerate(entries):
+        if not isinstance(entry, Mapping):
+            found.append(entry)  # parse_traffic reports the error
+            continue
+        one = replace_replicas(dict(entry), platform, f"{where}[{position}]")
+        if isinstance(one.get("among"), str):
+            service = one.pop("among")
+            path = f"{where}[{position}].among"
+            check_known(service, platform.demo["services"], platform.demo["file"], path, "service")
+            hosts = platform.responding_hosts(service)
+            if hosts is not None:
+                one["among"] = hosts
+            elif not any(isinstance(other, Mapping) and other.get("hosts") == "count" for other in entries):
+                found.append({"hosts": "count", "op": "eq", "value": platform.replicas(service)})
+        found.append(one)
+    return found

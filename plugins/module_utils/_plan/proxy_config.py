@@ -1,0 +1,154 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The configuration of one Envoy: its bootstrap, its listeners and its clusters, as data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.topology import (
+    ADMIN,
+    APP,
+    EXPORTER,
+    EXPORTER_STATSD,
+    cluster_targets,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.any_message import Message
+from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.bootstrap import StatsSink, bootstrap
+from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.clusters import Address, Locality, cluster
+from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.listeners import listener
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.context import LOOPBACK
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.instances import Proxy
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.platform import Platform
+
+
+def secrets_directory(proxy: Proxy) -> str:
+    """Return the directory of the proxy's SDS files."""
+    return f"{proxy.name}/secrets"
+
+
+def proxy_listeners(proxy: Proxy, platform: Platform) -> list[Message]:
+    """Return the listeners of the demo (config.listener.v3.Listener)."""
+    return [
+        listener(
+            name,
+            spec,
+            platform.bind_address(proxy.group, name, proxy.replica),
+            platform.port(proxy.group, name, proxy.replica),
+            secrets_directory(proxy),
+            proxy.spec["access_log"],
+        )
+        for name, spec in proxy.spec["listeners"].items()
+    ]
+
+
+def proxy_clusters(proxy: Proxy, platform: Platform, static: bool) -> list[Message]:
+    """Return the clusters of the bootstrap (`static`), or all other clusters (config.cluster.v3.Cluster).
+
+    A sidecar has a cluster for its own app, which the demo can replace by one with the same name.
+    """
+    specs = proxy.spec["clusters"]
+    found = []
+    if proxy.kind == "sidecar" and proxy.group not in specs and not static:
+        found.append(cluster(proxy.group, _own_app(proxy, platform)))
+    for name, spec in specs.items():
+        if spec["static"] != static:
+            continue
+        localities = _localities(spec, f"{proxy.key}.clusters.{name}", proxy, platform)
+        addresses = [address for _fields, members in localities for address in members]
+        server_name = [*cluster_targets(spec), spec["address"]][0].partition("/")[0]
+        found.append(
+            cluster(
+                name,
+                addresses,
+                spec["cluster"],
+                spec["tls"],
+                secrets_directory(proxy),
+                server_name,
+                refresh=platform.dns_refresh,
+                localities=localities,
+            )
+        )
+    return found
+
+
+def proxy_bootstrap(proxy: Proxy, platform: Platform) -> Message:
+    """Return the bootstrap (config.bootstrap.v3.Bootstrap).
+
+    Raises:
+        DemoError: The stats of the proxy cannot reach the exporter.
+    """
+    group, replica = proxy.group, proxy.replica
+    return bootstrap(
+        node_id=proxy.name,
+        node_cluster=group,
+        folder=proxy.name,
+        admin=platform.admin_address(proxy),
+        admin_listener=(
+            platform.bind_address(group, ADMIN, replica),
+            platform.port(group, ADMIN, replica),
+        ),
+        sink=_sink(proxy, platform),
+        stats_config=proxy.spec["stats_config"],
+        overrides=proxy.spec["bootstrap"],
+        watch_folder=platform.watches_directory,
+        clusters=proxy_clusters(proxy, platform, static=True),
+    )
+
+
+def _localities(spec: Mapping[str, Any], where: str, proxy: Proxy, platform: Platform) -> list[Locality]:
+    """Return the upstream hosts of a cluster, by locality. A cluster without localities has one without fields."""
+    if spec["address"]:
+        return [({}, [(spec["address"], spec["port"])])]
+    if spec["to"]:
+        return [({}, _target(spec["to"], where, proxy, platform))]
+    return [
+        (
+            {key: value for key, value in one.items() if key != "to"},
+            _target(one["to"], f"{where}.localities[{position}]", proxy, platform),
+        )
+        for position, one in enumerate(spec["localities"])
+    ]
+
+
+def _target(target: str, where: str, proxy: Proxy, platform: Platform) -> list[Address]:
+    """Return the addresses of `target`. A sidecar that names its own service means its own app."""
+    if platform.is_own_app(target, proxy):
+        return _own_app(proxy, platform)
+    return platform.target_addresses(target, proxy, where)
+
+
+def _own_app(proxy: Proxy, platform: Platform) -> list[Address]:
+    group, replica = proxy.group, proxy.replica
+    return [(platform.own_address(group, APP, replica), platform.port(group, APP, replica))]
+
+
+def _sink(proxy: Proxy, platform: Platform) -> StatsSink | None:
+    """Return the destination of the proxy's stats: the one that the demo states, or else the exporter of the demo."""
+    stated = proxy.spec["statsd"]
+    if stated is not None:
+        address = (stated["address"], stated["port"])
+        return StatsSink(stated["style"], stated["transport"], address, stated["prefix"])
+    return _exporter_sink(proxy, platform)
+
+
+def _exporter_sink(proxy: Proxy, platform: Platform) -> StatsSink | None:
+    """Return a UDP sink in a shared network, else a TCP sink with a cluster: Envoy's UDP sink needs an IP address."""
+    exporter = platform.demo[EXPORTER]
+    if exporter is None:
+        return None
+    style, prefix = exporter["style"], exporter["prefix"]
+    if platform.shares_exporter_network(proxy):
+        return StatsSink(style, "udp", (LOOPBACK, platform.port(EXPORTER, EXPORTER_STATSD)), prefix)
+    if style == "dog_statsd":
+        raise DemoError(
+            platform.demo["file"],
+            f"statsd_exporter.style: dog_statsd needs UDP, but {proxy.name} does not share the exporter's network."
+            f" Use 'style: statsd', or 'shares_network_with: {proxy.group}' if that is the only proxy.",
+        )
+    address = platform.address(platform.instance(EXPORTER), EXPORTER_STATSD, proxy)
+    return StatsSink(style, "tcp", address, prefix)

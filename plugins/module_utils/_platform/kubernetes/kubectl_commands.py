@@ -1,0 +1,52 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The commands by which a user runs the generated manifests without Ansible, and the command that drains an Envoy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.manifests.config_maps import (
+    secret_name,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.manifests.object_names import (
+    DEMO,
+)
+
+
+def secret_commands(tool: str, demo: str, certificates: Iterable[str]) -> list[str]:
+    """Return the commands that create the Secrets of `certificates`, which are directories of the deployment folder."""
+    commands = []
+    for folder in certificates:
+        secret = secret_name(demo, folder)
+        commands.append(f"{tool} create secret generic {secret} --from-file={folder}")
+        # The label makes the Secret an object of the demo, which a deployment adopts and a teardown deletes.
+        commands.append(f"{tool} label secret {secret} {DEMO}={demo}")
+    return commands
+
+
+def apply_commands(tool: str, file: str, authorities: Mapping[str, str]) -> list[str]:
+    """Return the commands that apply `file` and add its certificate authority to each Route of `authorities`."""
+    patches = [_authority_patch(tool, route, path) for route, path in authorities.items()]
+    return [f"{tool} apply -f {file}", *patches]
+
+
+def drain_command(address: str, port: int) -> str:
+    """Return a Bash command that requests /drain_listeners of Envoy's admin.
+
+    After it Envoy closes each connection with its next response. With `skip_exit` Envoy keeps its listeners and accepts
+    new connections.
+    """
+    head = "POST /drain_listeners?graceful&skip_exit HTTP/1.1\\r\\nHost: localhost\\r\\n"
+    request = f"{head}Content-Length: 0\\r\\nConnection: close\\r\\n\\r\\n"
+    # Waits for the response, for at most 2 s.
+    return f"{{ printf '{request}' >&3; read -r -t 2 _ <&3; }} 3<>/dev/tcp/{address}/{port}"
+
+
+def _authority_patch(tool: str, route: str, path: str) -> str:
+    """Return the command that adds a certificate authority to a Route. JSON represents the end of a line as `\\n`."""
+    lines = f"$(sed 's/$/\\\\n/' {path} | tr -d '\\n')"
+    patch = f'{{\\"spec\\": {{\\"tls\\": {{\\"destinationCACertificate\\": \\"{lines}\\"}}}}}}'
+    return f'{tool} patch route {route} --type merge --patch "{patch}"'

@@ -1,0 +1,302 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The planner's view of platform `kubernetes`: one Deployment for each group, one pod for each replica."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace as with_fields
+from shlex import quote
+from typing import Any, ClassVar
+
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo import topology
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.loader import Demo
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.topology import EXPORTER
+from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.any_message import (
+    Message,
+    socket_address,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.context import (
+    CONTEXT,
+    LOOPBACK,
+    Context,
+    check_context_choice,
+    check_context_keys,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.generated_files import (
+    File,
+    titled_stream,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.instances import Instance, Proxy
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes import istio
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.documents import (
+    FILE,
+    manifests,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.kubectl_commands import (
+    apply_commands,
+    drain_command,
+    secret_commands,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.manifests.cluster_settings import (
+    ClusterSettings,
+    SettingsError,
+    read_settings,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.manifests.object_names import (
+    object_name,
+    pods_name,
+    selector,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.manifests.pod_template import (
+    Object,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.manifests.services import (
+    authority_file,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.service_edge import (
+    without_edges,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.layout import netloc
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.platform import (
+    Documents,
+    Platform,
+    Validator,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import Workload
+
+EDGES = ("envoy", "service")
+MESHES = ("istio",)
+CLUSTER_KEYS = ("context", "namespace")
+# The admin's own port on the loopback of its pod, which a port-forward reaches.
+ADMIN_POD_PORT = 9901
+DISTROLESS = "distroless"
+
+
+class KubernetesPlatform(Platform):
+    """One instance per group stands for all its pods. Names are those of Services, and users connect by port-forward."""
+
+    key_mode = "0600"
+    # The names of headless Services list the pods: Envoy learns of new and removed pods by resolving them again.
+    dns_refresh = "1s"
+    # A mounted ConfigMap replaces all its files by one rename of a symbolic link beside them.
+    watches_directory = True
+    # The command-line client that users type.
+    tool: ClassVar[str] = "kubectl"
+    # Settings that the platform changes before those of the context.
+    default_settings: ClassVar[Mapping[str, Any]] = {}
+
+    def __init__(self, demo: Demo, context: Context) -> None:
+        self.settings = self._settings(context)
+        if context.hosts or context.placement:
+            raise DemoError(
+                CONTEXT, "hosts: a cluster places its pods itself. Remove 'hosts' and 'placement'."
+            )
+        self.mesh_objects: list[Object] = []
+        if context.mesh:
+            demo, self.mesh_objects = istio.in_mesh(demo), istio.objects(demo)
+        elif context.edge == "service":
+            demo = without_edges(demo)
+        super().__init__(demo, context)
+
+    @classmethod
+    def check_context(cls, context: Context) -> None:
+        """Raise DemoError for a wrong key or value in the keys of the context about a cluster."""
+        check_context_choice(context.edge or "envoy", EDGES, "edge", "kind of edge")
+        if context.mesh:
+            check_context_choice(context.mesh, MESHES, "mesh", "mesh")
+        check_context_keys(context.cluster, CLUSTER_KEYS, "cluster")
+        cls._settings(context)
+
+    @classmethod
+    def _settings(cls, context: Context) -> ClusterSettings:
+        try:
+            settings = read_settings(context.kubernetes, cls.default_settings)
+        except SettingsError as error:
+            raise DemoError(f"{CONTEXT}.kubernetes", str(error)) from None
+        return with_fields(settings, injected=True) if context.mesh else settings
+
+    def command(self, tool: str) -> str:
+        """Return `tool` with the flags that select the cluster and the namespace of the context."""
+        cluster = self.context.cluster
+        flags = [f"--{key} {quote(cluster[key])}" for key in CLUSTER_KEYS if cluster.get(key)]
+        return " ".join([tool, *flags])
+
+    # Instances and ports
+
+    def instance_name(self, group: str, replica: int) -> str:
+        """Return the name of the group, whose pods have one configuration."""
+        del replica
+        return group
+
+    def planned_replicas(self, group: str) -> int:
+        """Return 1: one Deployment runs all pods of a group."""
+        del group
+        return 1
+
+    def published_port(self, group: str, name: str, replica: int = 1) -> int | None:
+        """Return the port of the Service, or None if the demo does not publish the port."""
+        return self.ports[group, name].publish if replica == 1 else None
+
+    def host_name(self, group: str, replica: int) -> str:
+        """Return the name of the headless Service, which resolves to all pods."""
+        del replica
+        return pods_name(self.demo["name"], group)
+
+    def service_name(self, group: str) -> str:
+        """Return the name of the Service of the published ports of `group`."""
+        return object_name(self.demo["name"], group)
+
+    def public_netloc(self, group: str, name: str, replica: int = 1) -> str:
+        """Return `host:port` of the Service. A read-only admin that is not published has the port of its pod."""
+        port = self.published_port(group, name, replica) or self.port(group, name, replica)
+        return netloc(self.service_name(group), port)
+
+    def publishing_label(self, instance: Instance) -> str | None:
+        """Return the Service of the group."""
+        return f"the Service of {instance.group}"
+
+    def probes_from_outside(self, server: Mapping[str, Any]) -> bool:
+        """Return True: the kubelet connects to the address of the pod."""
+        del server
+        return True
+
+    # Programs and Envoy
+
+    def validator(self, name: str, path_in_image: str) -> Validator | None:
+        """Return the Envoy of the host that deploys. That host has no statsd_exporter: a wrong mapping fails the rollout."""
+        del path_in_image
+        return Validator(self.context.envoy.executable) if name == "envoy" else None
+
+    def admin_address(self, proxy: Proxy) -> Message:
+        """Return a port on the loopback of the pod, which is private and which a port-forward reaches."""
+        del proxy
+        return socket_address(LOOPBACK, ADMIN_POD_PORT)
+
+    def run_directories(self, proxy: Proxy) -> list[tuple[str, str]]:
+        """Return nothing: the admin has no socket file."""
+        del proxy
+        return []
+
+    def node_arguments(self) -> tuple[str, ...]:
+        """Return `--service-node` with the name of the pod, which Kubernetes substitutes."""
+        return ("--service-node", "$(POD_NAME)")
+
+    def reported_hostname(self, instance: Instance) -> str:
+        """Return the empty string: the name of the pod tells the replicas apart."""
+        del instance
+        return ""
+
+    def drain_command(self) -> str:
+        """Return a request to /drain_listeners, or nothing for an image without Bash.
+
+        Envoy's images without Bash have `distroless` in their names. A preStop command that does not exist would stop the
+        pod at once.
+        """
+        return "" if DISTROLESS in self.context.envoy.image else drain_command(LOOPBACK, ADMIN_POD_PORT)
+
+    def certificate_names(self, proxy: Proxy) -> list[str]:
+        """Return the usual names and that of the Service."""
+        return [*super().certificate_names(proxy), self.service_name(proxy.group)]
+
+    # Endpoints and addresses
+
+    def admin_endpoint(self, proxy: Proxy) -> dict[str, Any]:
+        """Return the admin in each pod, and the pods that each cluster of the proxy must find."""
+        return {
+            "url": f"http://{LOOPBACK}:{ADMIN_POD_PORT}",
+            "pods": self.stats_endpoint(proxy),
+            "members": self._members(proxy),
+        }
+
+    def stats_endpoint(self, proxy: Proxy) -> dict[str, Any]:
+        """Return the pods of the proxy."""
+        return {
+            "selector": selector(self.demo["name"], proxy.group),
+            "container": "envoy",
+            "port": ADMIN_POD_PORT,
+        }
+
+    def page_endpoint(self, instance: Instance, container: str, port: str, path: str) -> dict[str, Any]:
+        """Return the pods that serve the page."""
+        group = self.exporter_instance().group if instance.group == EXPORTER else instance.group
+        return {
+            "selector": selector(self.demo["name"], group),
+            "container": container,
+            "port": self.port(instance.group, port),
+            "path": path,
+        }
+
+    def public_address(self, group: str, port: str, scheme: str, path: str, what: str) -> tuple[str, str]:
+        """Return the host of a Route, or else an address on loopback and the port-forward that makes it reachable."""
+        published = self.published_port(group, port)
+        if published and self.settings.domain and self.settings.routes and scheme in ("http", "https"):
+            host = f"{object_name(self.demo['name'], group, port)}.{self.settings.domain}"
+            return f"https://{host}{path}", what
+        number = self.port(group, port)
+        runs_in = self.exporter_instance().group if group == EXPORTER else group
+        target = f"deployment/{object_name(self.demo['name'], runs_in)} {number}"
+        if published:
+            target = f"service/{self.service_name(group)} {published}"
+        return (
+            f"{scheme}://{LOOPBACK}:{published or number}{path}",
+            f"{what}, after: {self.command('kubectl')} port-forward {target}",
+        )
+
+    def traffic_target(self, group: str, port: str) -> dict[str, Any]:
+        """Return the pods, which requests reach by port-forward."""
+        return {"pod": {"selector": selector(self.demo["name"], group), "port": self.port(group, port)}}
+
+    def responding_hosts(self, service: str) -> list[str] | None:
+        """Return None: Kubernetes chooses the names of pods."""
+        del service
+        return None
+
+    def _members(self, proxy: Proxy) -> dict[str, dict[str, Any]]:
+        """Return the pods, and their number, that each cluster must find through DNS.
+
+        A cluster with its own discovery, with targets on the loopback of the proxy or without any replicas is left out.
+        """
+        found = {}
+        for name, spec in proxy.spec["clusters"].items():
+            own = {"type", "cluster_type", "load_assignment"} & spec["cluster"].keys()
+            groups = list(dict.fromkeys(one.partition("/")[0] for one in topology.cluster_targets(spec)))
+            hosts = sum(self.replicas(group) for group in groups)
+            if hosts and not own and proxy.group not in groups:
+                found[name] = {"selector": selector(self.demo["name"], *groups), "hosts": hosts}
+        return found
+
+    # Documents
+
+    def documents(
+        self, host: str, workloads: Sequence[Workload], files: Sequence[File], certificates: Sequence[str]
+    ) -> Documents:
+        """Return the objects of the demo and manifests.yaml, which has all of them except the Secrets."""
+        name = self.demo["name"]
+        contents = {file.path: file.content for file in files}
+        objects = [
+            *manifests(name, workloads, contents, certificates, self.settings),
+            *self.mesh_objects,
+        ]
+        # The host generates the keys. No document contains them.
+        public = [one for one in objects if one["kind"] != "Secret"]
+        tool = self.command(self.tool)
+        secrets = secret_commands(tool, name, certificates)
+        commands = [*secrets, *apply_commands(tool, FILE, self.routes_with_authority(public))]
+        document = File(FILE, titled_stream(f"{name}: {' && '.join(commands)}", public), host=host)
+        further, commands = self.further_documents(host, public, secrets, commands)
+        return Documents((document, *further), tuple(objects), tuple(commands))
+
+    def further_documents(
+        self, host: str, objects: Sequence[Object], secrets: Sequence[str], commands: Sequence[str]
+    ) -> tuple[list[File], list[str]]:
+        """Return further files, and the commands that run the demo without Ansible. `secrets` creates the Secrets."""
+        del host, objects, secrets
+        return [], list(commands)
+
+    def routes_with_authority(self, objects: Sequence[Object]) -> dict[str, str]:
+        """Return the path of the certificate authority of each Route that verifies one, by name of the Route."""
+        return {one["metadata"]["name"]: path for one in objects if (path := authority_file(one))}

@@ -1,0 +1,180 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The planner's view of platform `local`: processes on the host, supervised by supervisord."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.loader import Demo
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.server_texts import (
+    PORT,
+    server_placeholders,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.topology import APP, ListeningPort
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.context import (
+    LOOPBACK,
+    WILDCARDS,
+    Context,
+    Program,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.generated_files import File
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.instances import Instance, Proxy
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.layout import netloc
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.documents import (
+    FILE,
+    supervisord_conf,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.platform import (
+    Documents,
+    Platform,
+    Validator,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import Mount, Workload
+
+
+class LocalPlatform(Platform):
+    """Processes share the network of their host: each port has a number of its own, and loopback reaches all of them."""
+
+    admin_socket_mode = 0o600
+    run_directory_mode = "0700"
+    key_mode = "0600"
+
+    def __init__(self, demo: Demo, context: Context) -> None:
+        super().__init__(demo, context)
+        self._check_fixed_ports()
+
+    # Ports
+
+    def port(self, group: str, name: str, replica: int = 1) -> int:
+        """Return the published port of the first replica, or else a port of the demo's block.
+
+        The ports of a replica do not depend on the number of replicas. So a new replica can start while the demo runs.
+        """
+        port = self.ports[group, name]
+        if self._is_fixed(port):
+            return port.number
+        return port.publish if port.publish and replica == 1 else self.block_port(port, replica)
+
+    def published_port(self, group: str, name: str, replica: int = 1) -> int | None:
+        """Return the port itself: nothing forwards to a process."""
+        return self.port(group, name, replica)
+
+    def bind_address(self, group: str, name: str, replica: int = 1) -> str:
+        """Return the address of the host for a port that is published or called from another host, else loopback."""
+        public = self.ports[group, name].publish and replica == 1
+        if public or self.is_called_across_hosts(group, name, replica):
+            return self.hosts[self.instance(group, replica).host].address
+        return LOOPBACK
+
+    # Addresses
+
+    def own_address(self, group: str, name: str, replica: int = 1) -> str:
+        """Return the address that the port is bound to."""
+        address = self.bind_address(group, name, replica)
+        return WILDCARDS.get(address, address)
+
+    def public_netloc(self, group: str, name: str, replica: int = 1) -> str:
+        """Return the address and the port that the process listens on."""
+        return netloc(self.own_address(group, name, replica), self.port(group, name, replica))
+
+    def shares_network(self, target: Instance, source: Instance) -> bool:
+        """Return whether both run on the same host."""
+        return target.host == source.host
+
+    def shares_exporter_network(self, proxy: Proxy) -> bool:
+        """Return whether the exporter runs on the host of `proxy`."""
+        return proxy.host == self.exporter_instance().host
+
+    def exporter_network(self) -> str | None:
+        """Return None: processes have no network that another process joins."""
+        return None
+
+    def network_label(self, instance: Instance) -> str:
+        """Return the host, whose network all its processes use."""
+        return self.host_label(instance.host)
+
+    def publishing_label(self, instance: Instance) -> str | None:
+        """Return None: a process publishes a port by listening on it."""
+        del instance
+        return None
+
+    # Programs and directories
+
+    def program(self, program: Program, path_in_image: str) -> str:
+        """Return the executable on the host."""
+        del path_in_image
+        return program.executable
+
+    def server_program(self, server: Mapping[str, Any], program: str) -> str:
+        """Return the executable on the host, which can differ from the program in the image."""
+        return server["program"] or program
+
+    def validator(self, name: str, path_in_image: str) -> Validator | None:
+        """Return the executable on the host."""
+        return Validator(self.program(getattr(self.context, name), path_in_image))
+
+    def working_directory(self, path: str) -> str:
+        """Return the deployment folder."""
+        del path
+        return "."
+
+    def mounts(self, *mounts: Mount) -> tuple[Mount, ...]:
+        """Return nothing: a process opens the deployment folder itself."""
+        del mounts
+        return ()
+
+    def path_in_workload(self, source: str, target: str) -> str:
+        """Return the path relative to the deployment folder, which is the working directory."""
+        del target
+        return source
+
+    def needs_app_file(self) -> bool:
+        """Return True: a process runs the demo app from its file."""
+        return True
+
+    def files_directory(self, instance: Instance) -> str:
+        """Return a directory for this instance only, because its files can contain its ports."""
+        return f"files/{instance.name}"
+
+    def data_directory(self, instance: Instance) -> str:
+        """Return a directory of the deployment folder for this instance."""
+        return f"data/{instance.name}"
+
+    def created_directories(self, instance: Instance) -> list[tuple[str, str]]:
+        """Return the data directory of the instance."""
+        return [(self.data_directory(instance), "0700")]
+
+    # Documents
+
+    def documents(
+        self, host: str, workloads: Sequence[Workload], files: Sequence[File], certificates: Sequence[str]
+    ) -> Documents:
+        """Return supervisord.conf."""
+        del files, certificates
+        text = supervisord_conf(self.demo["name"], workloads)
+        return Documents(files=(File(FILE, text, host=host),), commands=(f"supervisord -c {FILE}",))
+
+    def _is_fixed(self, port: ListeningPort) -> bool:
+        """Return whether a server listens on the number in its own command, instead of a number from the planner."""
+        server = (self.demo["services"].get(port.group) or {"server": None})["server"]
+        if server is None or port.name not in (APP, *server["ports"]):
+            return False
+        return _placeholder(port) not in server_placeholders(server)
+
+    def _check_fixed_ports(self) -> None:
+        for port in self.ports.values():
+            if self._is_fixed(port) and port.publish not in (None, port.number):
+                raise DemoError(
+                    self.demo["file"],
+                    f"services.{port.group}.publish: on platform local, the server itself must listen on {port.publish}, but"
+                    f" its port is {port.number}. Use the same number twice, or ${{{_placeholder(port)}}} in the server's texts.",
+                )
+
+
+def _placeholder(port: ListeningPort) -> str:
+    return PORT if port.name == APP else port.name

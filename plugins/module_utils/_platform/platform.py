@@ -1,0 +1,215 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The planner's view of a platform: how it runs, configures and reaches the workloads of a demo.
+
+A platform is a subclass of `Platform`. The base class describes containers whose directories are mounted from the deployment
+folder of one host: a new platform implements `documents` and overrides what differs. docs/extending.md lists the steps.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.loader import Demo
+from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.any_message import Message
+from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.bootstrap import admin_pipe, admin_socket
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.context import (
+    LOOPBACK,
+    Context,
+    Program,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.generated_files import File
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.instances import Instance, Proxy
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.layout import Layout
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.layout_checks import check_layout
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import Mount, Workload
+
+SCRATCH = "/tmp"  # noqa: S108  (a container's own)
+
+
+@dataclass(frozen=True)
+class Documents:
+    """What runs the workloads of one host: files that the platform reads, API objects, and the commands that use them."""
+
+    files: tuple[File, ...] = ()
+    objects: tuple[dict[str, Any], ...] = ()
+    commands: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Validator:
+    """The program that validates a configuration: in a container of `image`, or on the host if `image` is None."""
+
+    program: str
+    image: str | None = None
+
+
+class Platform(Layout, ABC):
+    """One platform with one demo: the only object through which the planner learns where and how the demo runs.
+
+    Args:
+        demo: The demo, as `_demo.loader.read_demo` returns it.
+        context: The planning context, whose `platform` names this class.
+
+    Raises:
+        DemoError: The platform cannot run the demo, or names or ports collide.
+
+    Example:
+        >>> from ansible_collections.meshlab.envoy.plugins.module_utils._demo.loader import read_demo
+        >>> from ansible_collections.meshlab.envoy.plugins.module_utils._platform.registry import platform_class
+        >>> data = {"summary": "One app", "ports": 20000, "services": {"web": {"port": 8080, "publish": 18080}}}
+        >>> context = Context(platform="docker", folder="/state")
+        >>> docker = platform_class("docker")(read_demo("shop", data), context)
+        >>> docker.port("web", "app"), docker.public_netloc("web", "app")
+        (8080, '127.0.0.1:18080')
+        >>> docker.path_in_workload("app", "/app")
+        '/app'
+    """
+
+    # Permissions of the admin's Unix socket, of its directory and of private keys. The user of a container is not the
+    # owner of the files; the deployment folder, which is 0700, keeps them private.
+    admin_socket_mode: ClassVar[int] = 0o666
+    run_directory_mode: ClassVar[str] = "0777"
+    key_mode: ClassVar[str] = "0644"
+    # Interval at which Envoy resolves the names of its upstream hosts again.
+    dns_refresh: ClassVar[str] = "5s"
+    # Whether Envoy watches the directory of its files, because the platform replaces all files of a directory at once.
+    watches_directory: ClassVar[bool] = False
+
+    def __init__(self, demo: Demo, context: Context) -> None:
+        super().__init__(demo, context)
+        check_layout(self)
+
+    @classmethod
+    def check_context(cls, context: Context) -> None:
+        """Raise DemoError if a key of the context that only this platform uses has a wrong value."""
+
+    # Programs and directories
+
+    def program(self, program: Program, path_in_image: str) -> str:
+        """Return the command that starts `program`."""
+        del program
+        return path_in_image
+
+    def server_program(self, server: Mapping[str, Any], program: str) -> str:
+        """Return the command that starts the server of a service, whose image runs `program`."""
+        del server
+        return program
+
+    def validator(self, name: str, path_in_image: str) -> Validator | None:
+        """Return what validates the configuration of `name` (`envoy` or `statsd_exporter`). None: nothing can."""
+        program: Program = getattr(self.context, name)
+        return Validator(path_in_image, program.image)
+
+    def working_directory(self, path: str) -> str:
+        """Return the working directory of a workload that runs in `path` of its container."""
+        return path
+
+    def mounts(self, *mounts: Mount) -> tuple[Mount, ...]:
+        """Return the directories of the deployment folder that a container must see."""
+        return mounts
+
+    def path_in_workload(self, source: str, target: str) -> str:
+        """Return the path by which a workload opens `source` of the deployment folder, which is mounted at `target`."""
+        del source
+        return target
+
+    def needs_app_file(self) -> bool:
+        """Return whether the demo app's file is part of the deployment folder. An image can contain the app instead."""
+        return not self.context.app_image
+
+    def files_directory(self, instance: Instance) -> str:
+        """Return the directory of the files that the server of an instance reads."""
+        return f"files/{instance.group}"
+
+    def data_directory(self, instance: Instance) -> str:
+        """Return the directory that the server of an instance can write to."""
+        del instance
+        return SCRATCH
+
+    def created_directories(self, instance: Instance) -> list[tuple[str, str]]:
+        """Return (path, mode) of each directory that the server of an instance needs in the deployment folder."""
+        del instance
+        return []
+
+    # Envoy
+
+    def admin_address(self, proxy: Proxy) -> Message:
+        """Return the address of the admin interface of `proxy` (config.core.v3.Address)."""
+        return admin_pipe(proxy.name, self.admin_socket_mode)
+
+    def run_directories(self, proxy: Proxy) -> list[tuple[str, str]]:
+        """Return (path, mode) of each directory that `proxy` writes to."""
+        return [(f"{proxy.name}/run", self.run_directory_mode)]
+
+    def node_arguments(self) -> tuple[str, ...]:
+        """Return the arguments of Envoy that tell the replicas of one configuration apart."""
+        return ()
+
+    def reported_hostname(self, instance: Instance) -> str:
+        """Return the host name that the demo app reports in its responses. Empty: that of its operating system."""
+        return instance.name
+
+    def drain_command(self) -> str:
+        """Return the Bash command that makes Envoy close its connections gracefully before it stops. Empty: none."""
+        return ""
+
+    def certificate_names(self, proxy: Proxy) -> list[str]:
+        """Return the names by which `proxy` is reached."""
+        return [proxy.group, proxy.name, "localhost"]
+
+    def certificate_addresses(self, proxy: Proxy) -> list[str]:
+        """Return the IP addresses by which users reach `proxy`."""
+        return list(dict.fromkeys([LOOPBACK, self.hosts[proxy.host].reachable_address]))
+
+    # Endpoints and addresses
+
+    def admin_url(self, proxy: Proxy) -> str:
+        """Return the URL by which the host of `proxy` reaches its admin interface."""
+        return f"unix://{self.context.folder}/{admin_socket(proxy.name)}"
+
+    def admin_endpoint(self, proxy: Proxy) -> dict[str, Any]:
+        """Return the keys of `plan_schema.AdminEndpoint` that depend on the platform."""
+        return {"url": self.admin_url(proxy)}
+
+    def stats_endpoint(self, proxy: Proxy) -> dict[str, Any]:
+        """Return the keys of `plan_schema.StatsEndpoint` that locate the admin interface of `proxy`."""
+        return {"url": self.admin_url(proxy)}
+
+    def page_endpoint(self, instance: Instance, container: str, port: str, path: str) -> dict[str, Any]:
+        """Return the keys of `plan_schema.StatsEndpoint` that locate a page of `instance`."""
+        del container
+        return {"url": f"http://{self.public_netloc(instance.group, port, instance.replica)}{path}"}
+
+    def public_address(self, group: str, port: str, scheme: str, path: str, what: str) -> tuple[str, str]:
+        """Return (URL, description) of an address that users can open. `what` describes the port."""
+        return f"{scheme}://{self.public_netloc(group, port)}{path}", what
+
+    def traffic_target(self, group: str, port: str) -> dict[str, Any]:
+        """Return the keys of http_traffic, besides `url`, by which a request reaches a port of `group`."""
+        del group, port
+        return {}
+
+    def responding_hosts(self, service: str) -> list[str] | None:
+        """Return the host names that the replicas of `service` report. None: they are unknown before deployment."""
+        return [one.name for one in self.instances(service)]
+
+    # Documents
+
+    @abstractmethod
+    def documents(
+        self, host: str, workloads: Sequence[Workload], files: Sequence[File], certificates: Sequence[str]
+    ) -> Documents:
+        """Return the documents that run the workloads of one host.
+
+        Args:
+            host: Name of the host.
+            workloads: The workloads of the host.
+            files: The files of the host.
+            certificates: Directories of the certificates of the host.
+        """

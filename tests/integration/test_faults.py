@@ -1,7 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Problems that are found before anything is changed, each with one sentence that says what to do."""
+"""Problems that are found before anything is changed, each with one sentence that names the problem and what to do."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A demo deployed without Ansible, by the modules that the playbooks run: for many runs in little time."""
+"""Deployments of a demo by its modules, without Ansible, which is faster for many runs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _one_at_a_time = threading.Lock()
 
 
 class Deployment:
-    """One demo of the gallery in a home, as it is or altered."""
+    """One demo of the gallery in a home, unchanged or with changes."""
 
     def __init__(self, home: Home, demo: str) -> None:
         self.home = home
@@ -76,16 +76,16 @@ class Deployment:
 
 
 def take_down(home: Home, demo: str) -> None:
-    """Remove what there is of a demo, at the end of a test that is not about teardown.yml: that takes a second of CPU."""
+    """Tear a demo down without teardown.yml, which takes a second of CPU."""
     plan = {"name": home.name(demo), "platform": home.platform, "folder": str(home.state(demo))}
-    # Stories are told side by side, and what a module prints goes to the one standard output.
+    # Tests run stories in several threads, and a module prints to the one standard output.
     with _one_at_a_time:
         result = Deployment(home, demo).run(plan, state="absent")
     assert not result["failed"], result["msg"]
 
 
 def module_answer(module: ModuleType, arguments: dict[str, Any]) -> dict[str, Any]:
-    """Run a module in this process; return what it printed, with `failed` in it either way."""
+    """Run a module in this process; return its result, with `failed` in any case."""
     printed = io.StringIO()
     with patch_module_args(arguments), redirect_stdout(printed), suppress(SystemExit):
         module.main()

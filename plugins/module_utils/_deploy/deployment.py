@@ -125,7 +125,7 @@ def deploy(request: DeployRequest, result: DeployResult) -> None:
 
     Raises:
         PlatformRefused: A problem was found before anything was changed.
-        ConfigRefused: A check or a proxy rejected a file; the text says what was rolled back.
+        ConfigRefused: A check or a proxy rejected a file; the text names what was rolled back.
         PlatformFailed: A workload did not start or is not ready in time. Files that were written stay.
 
     Example:

@@ -39,7 +39,7 @@ def check_plan(plan: Mapping[str, Any]) -> None:
         plan: The plan, or a part of one: `name`, `platform`, `folder` and any of the keys of USED.
 
     Raises:
-        ArgumentError: A key is missing or unknown, or a value has another type than the schema says.
+        ArgumentError: A key is missing or unknown, or a value does not have the type in the schema.
 
     Example:
         >>> check_plan({"name": "a", "platform": "local", "folder": "/a", "files": [{"pth": "x"}]})

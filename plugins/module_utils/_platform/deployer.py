@@ -19,7 +19,7 @@ LAST_LINES = 8
 
 
 class PlatformRefused(Exception):
-    """A problem that was found before anything was changed. The text is one sentence that says what to do."""
+    """A problem that was found before anything was changed. The text is one sentence with the problem and what to do."""
 
 
 class PlatformUnavailable(PlatformRefused):

@@ -22,7 +22,7 @@ LONGEST_PAUSE = 0.25  # seconds
 
 @dataclass(frozen=True)
 class Status:
-    """The status of one workload: ready, waiting (the reason says for what) or failed (the reason says why)."""
+    """The status of one workload: ready, waiting (the reason names the condition) or failed (the reason names the cause)."""
 
     state: Literal["ready", "waiting", "failed"]
     reason: str = ""
@@ -42,7 +42,7 @@ def failed(reason: str) -> Status:
 
 
 class StatusUnknown(Exception):
-    """The platform did not answer, but may do so at the next attempt; the text says why."""
+    """The platform did not answer, but may do so at the next attempt; the text is the reason."""
 
 
 class ReadinessSource(Protocol):

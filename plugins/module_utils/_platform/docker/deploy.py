@@ -255,7 +255,7 @@ class DockerDeployer(HostDeployer):
         map_to_pairs(run, ids, PROCESSES_AT_ONCE)
 
     def _without_network(self) -> list[InspectedContainer]:
-        """Return containers that share the network of a container which was started after them: that network is gone."""
+        """Return containers that share the network of a container which was started after them: that network no longer exists."""
         sharing = [one for one in self.workloads.values() if one.network]
         if not sharing:
             return []

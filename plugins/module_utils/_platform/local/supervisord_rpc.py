@@ -14,7 +14,7 @@ from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.unix_socket import connect_unix
 
-# Fault codes that mean that nothing is left to do, or that the state of the program tells more.
+# Fault codes that mean that nothing is left to do, or that the state of the program has the reason.
 BAD_NAME, SPAWN_ERROR, ALREADY_STARTED, NOT_RUNNING, ALREADY_ADDED = 10, 50, 60, 70, 90
 # The states of a program that runs.
 RUNNING = ("STARTING", "RUNNING")
@@ -26,7 +26,7 @@ class SupervisorError(Exception):
 
 @dataclass(frozen=True)
 class Program:
-    """One program of supervisord. `spawnerr` says why it cannot be started; `started` is in seconds since the epoch."""
+    """One program of supervisord. `spawnerr` is the reason why it cannot be started; `started` is in seconds since the epoch."""
 
     name: str
     state: str

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Work is done in place only where the module would run on this very machine, as this user, to its end."""
+"""Modules that run in the controller's process, and the conditions for that."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from ansible_collections.meshlab.envoy.plugins.plugin_utils._local_execution imp
 
 
 class Action(LocalExecutionAction):
-    """Says where it was done, and with which options."""
+    """An action whose result has the options, and whether a module ran it."""
 
-    arguments = {"name": {"type": "str", "default": "nobody"}}  # noqa: RUF012
+    arguments = {"name": {"type": "str", "default": "web"}}  # noqa: RUF012
     perform = staticmethod(
         lambda options, check_mode: {"options": options, "check": check_mode, "diff": ["-"]}
     )
@@ -26,24 +26,30 @@ class Action(LocalExecutionAction):
         return {"sent": call["module_args"]}
 
 
-def action(transport: str = "local", become: bool = False, **task: Any) -> Action:
-    made = Action.__new__(Action)
-    made._connection = SimpleNamespace(transport=transport)
-    made._play_context = SimpleNamespace(become=become)
-    usual = {"args": {"name": "edge"}, "async_val": 0, "environment": [], "check_mode": False, "diff": False}
-    made._task = SimpleNamespace(**{**usual, **task})
-    made._load_name = "action"
-    return made
+def fake_action(transport: str = "local", become: bool = False, **task: Any) -> Action:
+    action = Action.__new__(Action)
+    action._connection = SimpleNamespace(transport=transport)
+    action._play_context = SimpleNamespace(become=become)
+    defaults = {
+        "args": {"name": "edge"},
+        "async_val": 0,
+        "environment": [],
+        "check_mode": False,
+        "diff": False,
+    }
+    action._task = SimpleNamespace(**{**defaults, **task})
+    action._load_name = "action"
+    return action
 
 
-def test_on_this_machine_it_is_done_in_place() -> None:
-    one = action()
-    assert one._is_local()
-    assert one._run_in_process() == {"options": {"name": "edge"}, "check": False}
+def test_localhost_runs_in_process() -> None:
+    action = fake_action()
+    assert action._is_local()
+    assert action._run_in_process() == {"options": {"name": "edge"}, "check": False}
 
 
 @pytest.mark.parametrize(
-    "elsewhere",
+    "connection",
     [
         {"transport": "ssh"},
         {"transport": "community.docker.docker"},
@@ -53,24 +59,34 @@ def test_on_this_machine_it_is_done_in_place() -> None:
     ],
     ids=str,
 )
-def test_anywhere_else_it_is_a_module(elsewhere: dict[str, Any]) -> None:
-    one = action(**elsewhere)
-    assert not one._is_local()
-    assert one._run_on_host({}) == {"sent": {"name": "edge"}}
+def test_other_connection_runs_the_module(connection: dict[str, Any]) -> None:
+    action = fake_action(**connection)
+    assert not action._is_local()
+    assert action._run_on_host({}) == {"sent": {"name": "edge"}}
 
 
-def test_defaults_check_mode_and_diff_are_as_in_a_module() -> None:
-    done = action(args={}, check_mode=True, diff=True)._run_in_process()
-    assert done == {"options": {"name": "nobody"}, "check": True, "diff": ["-"]}
+def test_defaults_check_mode_and_diff_match_the_module() -> None:
+    result = fake_action(args={}, check_mode=True, diff=True)._run_in_process()
+    assert result == {"options": {"name": "web"}, "check": True, "diff": ["-"]}
 
 
-def test_the_actions_do_what_their_modules_do() -> None:
+def test_actions_share_the_function_of_their_module() -> None:
     from ansible_collections.meshlab.envoy.plugins.action import demo_deploy, demo_verify, executable_info
-    from ansible_collections.meshlab.envoy.plugins.modules import demo_deploy as workloads_module
+    from ansible_collections.meshlab.envoy.plugins.modules import demo_deploy as deploy_module
     from ansible_collections.meshlab.envoy.plugins.modules import demo_verify as verify_module
-    from ansible_collections.meshlab.envoy.plugins.modules import executable_info as program_module
+    from ansible_collections.meshlab.envoy.plugins.modules import executable_info as executable_module
 
-    pairs = ((demo_verify, verify_module), (executable_info, program_module), (demo_deploy, workloads_module))
+    pairs = ((demo_verify, verify_module), (executable_info, executable_module), (demo_deploy, deploy_module))
     for plugin, module in pairs:
         assert plugin.ActionModule.arguments is module.ARGUMENTS
         assert plugin.ActionModule.perform is module.perform
+
+
+def test_deploy_sends_only_the_used_keys_of_a_plan() -> None:
+    from ansible_collections.meshlab.envoy.plugins.action.demo_deploy import ActionModule
+
+    action = ActionModule.__new__(ActionModule)
+    plan = {"name": "shop", "files": [], "traffic": [1], "assertions": [2]}
+    options = {"plan": plan, "timeout": 5}
+    assert action.sent_options(options) == {"plan": {"name": "shop", "files": []}, "timeout": 5}
+    assert action.sent_options({"state": "absent"}) == {"state": "absent"}

@@ -90,7 +90,7 @@ def test_fingerprint_changes_when_the_file_is_replaced(tmp_path: Path) -> None:
         ("#!/no/interpreter\n", 0o755, "cannot be started: no such file or directory.", True),
     ],
 )
-def test_start_error_says_what_to_do(
+def test_start_error_has_a_remedy(
     tmp_path: Path, content: str | None, mode: int, text: str, is_missing: bool
 ) -> None:
     path = tmp_path / "envoy"

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import doctest
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -109,8 +109,8 @@ def deployer(monkeypatch: pytest.MonkeyPatch) -> type[RecordingDeployer]:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Iterator[Path]:
-    yield tmp_path / "demo"
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "demo"
 
 
 def request_for(folder: Path, check_mode: bool = False, document: str = "web") -> DeployRequest:

@@ -37,12 +37,12 @@ def inspected(*entries: object) -> CommandResult:
 
 
 def test_project_of_another_folder_is_refused() -> None:
-    line = ps_line("demo", "a", folder="/somewhere/else")
+    line = ps_line("demo", "a", folder="/other/folder")
     docker = FakeDocker(ps=CommandResult(0, line, ""), container=inspected(inspect_entry("a")))
     deployer = docker_deployer(docker)
     for step in (deployer.preflight, deployer.remove_all):
         with pytest.raises(
-            PlatformRefused, match="project demo runs from the folder /somewhere/else, not from"
+            PlatformRefused, match="project demo runs from the folder /other/folder, not from"
         ):
             step()
     assert not [one for one in docker.commands if "down" in one or "up" in one]
@@ -103,7 +103,7 @@ def test_port_of_the_same_project_is_accepted() -> None:
 def test_port_of_another_project_is_refused() -> None:
     workload = Workload(name="a", image="i:1", command=("x",), ports=(Port(80, 1),))
     line = ps_line("else", "b", ports="0.0.0.0:1->80/tcp")
-    with pytest.raises(PlatformRefused, match="port 1 of a is used by container else-b-1. Stop it"):
+    with pytest.raises(PlatformRefused, match=r"port 1 of a is used by container else-b-1\. Stop it"):
         docker_deployer(FakeDocker(ps=CommandResult(0, line, "")), workload).preflight()
 
 

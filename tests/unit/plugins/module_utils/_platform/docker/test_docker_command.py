@@ -36,7 +36,7 @@ def test_missing_docker_is_unavailable() -> None:
     def missing(*_arguments: object) -> CommandResult:
         raise FileNotFoundError
 
-    with pytest.raises(PlatformUnavailable, match="This host has no docker command. Install Docker"):
+    with pytest.raises(PlatformUnavailable, match=r"This host has no docker command\. Install Docker"):
         docker_command(missing).containers()
 
 
@@ -59,7 +59,7 @@ def test_timeout_fails() -> None:
         ),
     ],
 )
-def test_daemon_error_says_what_to_do(stderr: str, kind: type[Exception]) -> None:
+def test_daemon_error_has_a_remedy(stderr: str, kind: type[Exception]) -> None:
     with pytest.raises(PlatformRefused) as error:
         docker_command(FakeDocker(ps=CommandResult(1, "", stderr))).containers()
     assert type(error.value) is kind

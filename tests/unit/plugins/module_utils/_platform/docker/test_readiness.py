@@ -28,8 +28,10 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.rea
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import Probe, Workload
 
+NO_PROBE = Probe()
 
-def wait(docker: FakeDocker, probe: Probe = Probe(), timeout: float = 0) -> None:
+
+def wait(docker: FakeDocker, probe: Probe = NO_PROBE, timeout: float = 0) -> None:
     """Wait for a workload `a` until the deadline."""
     workload = Workload(name="a", image="i:1", command=("x",), probe=probe)
     command = DockerCommand("demo", Path("/nonexistent"), docker)
@@ -44,7 +46,7 @@ def docker_with(**state: Any) -> FakeDocker:
     )
 
 
-def failure_of(docker: FakeDocker, probe: Probe = Probe()) -> str:
+def failure_of(docker: FakeDocker, probe: Probe = NO_PROBE) -> str:
     with pytest.raises(PlatformFailed) as error:
         wait(docker, probe)
     return str(error.value)

@@ -51,7 +51,7 @@ def test_logs_count_as_a_deployment(tmp_path: Path) -> None:
 
 
 def test_long_folder_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(PlatformRefused, match="but a Unix socket allows 96. Choose a shorter folder"):
+    with pytest.raises(PlatformRefused, match=r"but a Unix socket allows 96\. Choose a shorter folder"):
         deployer(tmp_path / ("x" * 100)).preflight()
 
 

@@ -70,9 +70,9 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._readings.snapshot i
     Snapshot,
     read_snapshot,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._readings.snapshot_file import load_snapshot
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.snapshot_file import (
-    write as write_snapshot,
+    load_snapshot,
+    write_snapshot,
 )
 
 __all__ = [

@@ -60,7 +60,7 @@ def read_dump(data: Any, resource: str = "") -> Dump:
             _sort_in(dump, config, resource)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ScrapeError("unparsable", f"the config dump cannot be read ({type(error).__name__})") from None
-    return {**dump, "redacted": redactor.struck}
+    return {**dump, "redacted": redactor.count}
 
 
 def _sort_in(dump: Dump, config: Mapping[str, Any], resource: str) -> None:

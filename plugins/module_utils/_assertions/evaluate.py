@@ -27,8 +27,11 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._common.comparison i
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint import Endpoint, unknown
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.errors import Failure
-from ansible_collections.meshlab.envoy.plugins.module_utils._readings.histogram import together
-from ansible_collections.meshlab.envoy.plugins.module_utils._readings.restart_detection import SOON, in_doubt
+from ansible_collections.meshlab.envoy.plugins.module_utils._readings.histogram import merge
+from ansible_collections.meshlab.envoy.plugins.module_utils._readings.restart_detection import (
+    STARTED_NEAR_SNAPSHOT,
+    restart_uncertainty,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.snapshot import Snapshot
 
 # Of readings that only add to a number; more than ever are shown.
@@ -103,14 +106,17 @@ def _doubt(chosen: Sequence[Endpoint], now: Snapshot, since: Snapshot) -> tuple[
         page, earlier = now.pages.get(endpoint.name), since.pages.get(endpoint.name)
         if page is None or earlier is None or page.failure is not None or earlier.failure is not None:
             continue
-        words = in_doubt(earlier.identity, page.identity)
+        words = restart_uncertainty(earlier.identity, page.identity)
         if words:
             doubts.append((endpoint.name, words))
     if not doubts:
         return "", False
-    name, words = next((one for one in doubts if one[1] != SOON), doubts[0])
+    name, words = next((one for one in doubts if one[1] != STARTED_NEAR_SNAPSHOT), doubts[0])
     more = f" (and {len(doubts) - 1} more)" if len(doubts) > 1 else ""
-    return f"whether {name}{more} was restarted in between cannot be told, since {words}", words != SOON
+    return (
+        f"whether {name}{more} was restarted in between cannot be told, since {words}",
+        words != STARTED_NEAR_SNAPSHOT,
+    )
 
 
 def _pods_not_there(
@@ -225,7 +231,7 @@ def _total(verdict: Verdict, readings: list[Reading], seen: _Seen) -> Verdict:
     assertion = verdict.assertion
     if assertion.across == "sum" and assertion.quantile is not None:
         histograms = (one.histogram for one in verdict.readings if one.histogram is not None)
-        estimate = together(histograms).quantile(assertion.quantile)
+        estimate = merge(histograms).quantile(assertion.quantile)
         if estimate is None:
             return _fail(verdict, Failure("comparison", "no sample was counted"), readings)
         verdict.observed, verdict.estimate = estimate.value, estimate

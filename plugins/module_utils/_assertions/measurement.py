@@ -20,7 +20,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._readings.histogram 
     HistogramError,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.promql import SOURCE
-from ansible_collections.meshlab.envoy.plugins.module_utils._readings.restart_detection import restarted
+from ansible_collections.meshlab.envoy.plugins.module_utils._readings.restart_detection import restart_reason
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.snapshot import (
     Page,
     Samples,
@@ -376,7 +376,7 @@ class _Baseline:
             )
         if earlier.failure is not None:
             raise _Nothing("absent", f"the earlier snapshot has no numbers of it: {earlier.failure.message}")
-        words = restarted(earlier.identity, identity)
+        words = restart_reason(earlier.identity, identity)
         if words:
             raise _Nothing(
                 "restarted", f"{words}, so its counters began anew and a difference across that says nothing"

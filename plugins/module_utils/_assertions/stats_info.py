@@ -23,7 +23,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._readings.query impo
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.snapshot import Page, Selection
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.snapshot_file import (
     SnapshotFile,
-    stands_for,
+    file_reference,
 )
 
 QUANTILES = (0.5, 0.9, 0.95, 0.99, 0.999)
@@ -53,13 +53,13 @@ def inspect(
             file.finish()
     except BaseException:
         if file:
-            file.give_up()
+            file.discard()
         raise
     return {
         "readings": {} if file else {name: _values(page) for name, page in snapshot.pages.items()},
         "histograms": {} if file else {name: _histograms(page) for name, page in snapshot.pages.items()},
         "endpoints": endpoints_data(snapshot, {}),
-        "snapshot": stands_for(file.path) if file else snapshot.as_data(),
+        "snapshot": file_reference(file.path) if file else snapshot.as_data(),
         "remarks": snapshot.remarks,
         "failure": next((page.failure.kind for page in snapshot.pages.values() if page.failure), ""),
         "elapsed": round(time.monotonic() - began, 3),

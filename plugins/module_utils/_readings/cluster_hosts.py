@@ -1,7 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The hosts of a cluster, as /clusters?format=json tells them. Envoy leaves out what is zero, false or empty."""
+"""Parse the hosts of a cluster in /clusters?format=json, which leaves out fields that are zero, false or empty."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-# By which Envoy counts a host for membership_healthy, membership_degraded or neither. Its other flags, such as pending_active_hc, say why.
+# The flags that decide whether Envoy counts a host in membership_healthy, membership_degraded or neither. Other flags, such as
+# pending_active_hc, give the reason only.
 _FAILED = frozenset(["failed_active_health_check", "failed_outlier_check"])
 _DEGRADED = frozenset(["failed_active_degraded_check", "failed_degraded_outlier_detection"])
-_OUT = ("UNHEALTHY", "TIMEOUT", "DRAINING")
+_FAILED_EDS_HEALTH = ("UNHEALTHY", "TIMEOUT", "DRAINING")
 
 
 @dataclass(frozen=True)
@@ -23,32 +24,38 @@ class Host:
     address: str
     hostname: str = ""
     eds_health: str = "UNKNOWN"
-    flags: tuple[str, ...] = ()  # those of its health status that are set
+    flags: tuple[str, ...] = ()
+    """The fields of its health status that are true."""
     weight: int = 0
     priority: int = 0
     locality: Mapping[str, str] = field(default_factory=dict)
-    success_rate: float | None = None  # percent, where outlier detection works it out
+    success_rate: float | None = None
+    """Percent, as calculated by outlier detection; None without it."""
     stats: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def failed(self) -> bool:
-        return self.eds_health in _OUT or not _FAILED.isdisjoint(self.flags)
+        """Return whether Envoy sends the host no requests because of its health."""
+        return self.eds_health in _FAILED_EDS_HEALTH or not _FAILED.isdisjoint(self.flags)
 
     @property
     def healthy(self) -> bool:
+        """Return whether Envoy counts the host in membership_healthy."""
         return not self.failed and not self.degraded
 
     @property
     def ejected(self) -> bool:
+        """Return whether outlier detection ejected the host."""
         return "failed_outlier_check" in self.flags
 
     @property
     def degraded(self) -> bool:
+        """Return whether Envoy counts the host in membership_degraded."""
         return not self.failed and (self.eds_health == "DEGRADED" or not _DEGRADED.isdisjoint(self.flags))
 
 
 def read_host(data: Mapping[str, Any]) -> Host:
-    """One entry of `host_statuses`."""
+    """Return the host in an entry of `host_statuses`. Raises ValueError, TypeError or KeyError if the entry is not Envoy's."""
     status, locality = data.get("health_status", {}), data.get("locality", {})
     rate = data.get("success_rate", {}).get("value")
     return Host(
@@ -65,11 +72,11 @@ def read_host(data: Mapping[str, Any]) -> Host:
 
 
 def whole(value: Any) -> int:
-    """A whole number, which JSON has as a number or as text. Raises ValueError or TypeError."""
+    """Return an integer, which protobuf's JSON contains as a number or as text. Raises ValueError or TypeError."""
     try:
         return int(value)
     except OverflowError:
-        raise ValueError(f"{value!r} is no whole number") from None
+        raise ValueError(f"{value!r} is not an integer") from None
 
 
 def _finite(value: Any) -> float:
@@ -78,12 +85,12 @@ def _finite(value: Any) -> float:
     except OverflowError:
         number = math.inf
     if not math.isfinite(number):
-        raise ValueError("a rate is no number")
+        raise ValueError("a success rate is not a finite number")
     return number
 
 
 def totals(hosts: Sequence[Host]) -> dict[str, int]:
-    """What a cluster's hosts are together."""
+    """Return the number of hosts by state, and the sum of their weights."""
     return {
         "hosts": len(hosts),
         "healthy": sum(host.healthy for host in hosts),
@@ -95,7 +102,7 @@ def totals(hosts: Sequence[Host]) -> dict[str, int]:
 
 
 def address_of(address: Mapping[str, Any]) -> str:
-    """An address as people write it."""
+    """Return an address as text: `host:port`, `[host]:port`, `unix://path` or `internal:listener`."""
     if "pipe" in address:
         return f"unix://{address['pipe'].get('path', '')}"
     if "envoy_internal_address" in address:

@@ -1,7 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Histograms as buckets: what can be subtracted, added up and asked for a quantile, with the error that the buckets' width leaves."""
+"""Histograms as buckets: differences, sums, quantiles and counts, each with the error that the width of the buckets causes."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-Bucket = tuple[float, float, float]  # from, up to, how many
+Bucket = tuple[float, float, float]  # lower bound, upper bound, number of samples
 
 
 class HistogramError(ValueError):
-    """Two histograms that do not belong together, or one that went backwards."""
+    """Two histograms have different buckets, or a count decreased."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number read from buckets: it lies between `low` and `high`, and most likely near `value`."""
+    """An estimate from buckets: the exact number is between `low` and `high`."""
 
     value: float
     low: float
@@ -27,75 +27,79 @@ class Estimate:
 
     @property
     def error(self) -> float | None:
-        """How far off `value` may be; None where the last bucket has no end."""
+        """Return the largest possible distance of the exact number from `value`; None if the bucket has no upper bound."""
         furthest = max(self.high - self.value, self.value - self.low)
         return None if math.isinf(furthest) else furthest
 
 
 @dataclass(frozen=True)
 class Histogram:
-    """Samples per bucket, in order; a bucket without samples may be left out."""
+    """The number of samples of each bucket. A bucket without samples can be missing."""
 
     buckets: tuple[Bucket, ...]
-    total: float | None = None  # the sum of all samples, where it was given
-    lower_inclusive: bool = False  # a bucket holds its lower end, as Envoy's bins do, and not its upper one
+    """Sorted by their bounds."""
+    total: float | None = None
+    """The sum of all samples; None if it is not known."""
+    lower_inclusive: bool = False
+    """Whether a bucket includes its lower bound, as in Envoy's JSON, instead of its upper bound, as in Prometheus' format."""
 
     @property
     def count(self) -> float:
+        """Return the number of samples."""
         return sum(bucket[2] for bucket in self.buckets)
 
     def quantile(self, share: float) -> Estimate | None:
-        """The value that `share` (0 to 1) of the samples do not exceed; None without samples."""
-        wanted = share * self.count
+        """Return the value that a share (0 to 1) of the samples does not exceed; None without samples."""
+        rank = share * self.count
         before = 0.0
         for lower, upper, count in self.buckets:
-            if count and before + count >= wanted:
+            if count and before + count >= rank:
                 if math.isinf(upper):
                     return Estimate(lower, lower, upper)
                 if math.isinf(lower):
                     return Estimate(upper, lower, upper)
-                return Estimate(lower + (upper - lower) * (wanted - before) / count, lower, upper)
+                return Estimate(lower + (upper - lower) * (rank - before) / count, lower, upper)
             before += count
         return None
 
     def at_most(self, bound: float) -> Estimate:
-        """How many samples are at most `bound`.
+        """Return how many samples are at most `bound`.
 
-        Of a bin that begins at the bound all are counted, as by Envoy in Prometheus' format; how many of them are more is the error.
+        A bin that begins at the bound is counted as a whole, as Envoy does in Prometheus' format; the error is its number of samples.
         """
-        sure, perhaps, share = 0.0, 0.0, 0.0
+        certain, possible, share = 0.0, 0.0, 0.0
         for lower, upper, count in self.buckets:
             if upper <= bound or (lower <= bound and self._holds_one_value(lower, upper)):
-                sure += count
+                certain += count
             elif lower == bound and self.lower_inclusive:
-                perhaps += count
+                possible += count
                 share += count
             elif lower < bound:
-                perhaps += count
+                possible += count
                 finite = not (math.isinf(upper) or math.isinf(lower))
                 share += count * (bound - lower) / (upper - lower) if finite else 0.0
-        return Estimate(sure + share, sure, sure + perhaps)
+        return Estimate(certain + share, certain, certain + possible)
 
     def _holds_one_value(self, lower: float, upper: float) -> bool:
-        """Envoy records whole numbers: in a bin that begins at one and is no wider than 1 there is no other."""
+        """Return whether all samples of a bin are equal: Envoy records integers, and the bin contains one of them."""
         return self.lower_inclusive and upper - lower <= 1 and lower % 1 == 0
 
     def minus(self, earlier: Histogram) -> Histogram:
-        """The samples since an earlier histogram of the same thing."""
+        """Return the samples since an earlier histogram of the same stat. Raises HistogramError."""
         before = {bucket[:2]: bucket[2] for bucket in earlier.buckets}
         left: list[Bucket] = []
         for lower, upper, count in self.buckets:
             difference = count - before.pop((lower, upper), 0)
             if difference < 0:
-                raise HistogramError("it has fewer samples than before")
+                raise HistogramError("the histogram has fewer samples than before")
             left.append((lower, upper, difference))
         if any(before.values()):
-            raise HistogramError("its buckets are others than before, or it has fewer samples")
+            raise HistogramError("the histogram has other buckets or fewer samples than before")
         total = None if self.total is None or earlier.total is None else self.total - earlier.total
         return Histogram(tuple(left), total, self.lower_inclusive)
 
     def as_data(self) -> dict[str, Any]:
-        """JSON-able; a bucket without an end has null there."""
+        """Return the data for JSON; an infinite bound is null."""
         buckets = [[_finite(lower), _finite(upper), count] for lower, upper, count in self.buckets if count]
         return {
             "buckets": buckets,
@@ -105,8 +109,8 @@ class Histogram:
         }
 
 
-def together(histograms: Iterable[Histogram]) -> Histogram:
-    """The samples of several histograms as one."""
+def merge(histograms: Iterable[Histogram]) -> Histogram:
+    """Return one histogram with the samples of all."""
     counts: dict[tuple[float, float], float] = {}
     totals: list[float | None] = []
     lower_inclusive: list[bool] = []
@@ -115,19 +119,19 @@ def together(histograms: Iterable[Histogram]) -> Histogram:
         lower_inclusive.append(histogram.lower_inclusive)
         for lower, upper, count in histogram.buckets:
             counts[lower, upper] = counts.get((lower, upper), 0) + count
-    total = None if not totals or None in totals else sum(one for one in totals if one is not None)
+    total = None if not totals or None in totals else sum(each for each in totals if each is not None)
     buckets = tuple((lower, upper, count) for (lower, upper), count in sorted(counts.items()))
     return Histogram(buckets, total, bool(lower_inclusive) and all(lower_inclusive))
 
 
 def from_bounds(bounds: Sequence[tuple[float, float]], total: float | None = None) -> Histogram:
-    """From cumulative counts by upper bound (`le`), as Prometheus has them."""
+    """Return the histogram with these cumulative counts by upper bound (`le`), as in Prometheus' format. Raises HistogramError."""
     buckets: list[Bucket] = []
     lower, before = -math.inf, 0.0
     for upper, cumulative in sorted(bounds):
         if cumulative < before:
-            raise HistogramError("its cumulative buckets decrease")
-        # What is measured is not negative where the first bound is not.
+            raise HistogramError("the cumulative counts decrease")
+        # Samples are taken to be positive if the first bound is.
         start = 0.0 if math.isinf(lower) and upper > 0 else lower
         buckets.append((start, upper, cumulative - before))
         lower, before = upper, cumulative
@@ -135,7 +139,7 @@ def from_bounds(bounds: Sequence[tuple[float, float]], total: float | None = Non
 
 
 def from_data(data: Mapping[str, Any]) -> Histogram:
-    """Back from `as_data`."""
+    """Return the histogram in the data that `as_data` returned."""
     buckets = tuple(
         (
             -math.inf if lower is None else float(lower),

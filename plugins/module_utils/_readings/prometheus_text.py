@@ -1,7 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Prometheus' text format: counters, gauges, histograms and summaries, each series by its name and labels."""
+"""Parse and write Prometheus' text format: counters, gauges, histograms and summaries, each series by name and labels."""
 
 from __future__ import annotations
 
@@ -26,7 +26,18 @@ Labels = dict[str, str]
 
 
 def parse_text(body: bytes, selection: Selection) -> Samples:
-    """Reads what is wanted; `selection` is of metric names without labels (of a histogram: without _bucket)."""
+    """Return the selected series of a page.
+
+    Args:
+        body: The page.
+        selection: Names of metrics without labels; for a histogram, its name without `_bucket`.
+
+    Returns:
+        Values, histograms and kinds by series, as `series` writes it.
+
+    Raises:
+        ScrapeError: The page is not in Prometheus' format (kind `unparsable`).
+    """
     text = body.decode("utf-8", "replace")
     types: dict[str, str] = {}
     buckets: dict[tuple[str, tuple[tuple[str, str], ...]], list[tuple[float, float]]] = {}
@@ -66,12 +77,12 @@ def parse_text(body: bytes, selection: Selection) -> Samples:
                 bounds, total if total is None or math.isfinite(total) else None
             )
         except HistogramError as error:
-            raise ScrapeError("unparsable", f"histogram {key} cannot be read: {error}") from None
+            raise ScrapeError("unparsable", f"histogram {key} cannot be parsed: {error}") from None
     return samples
 
 
 def parse_line(line: str) -> tuple[str, Labels, float]:
-    """One sample: its name, its labels and its value; a timestamp after it is of no interest."""
+    """Return the name, labels and value of a sample; a timestamp or exemplar after it is ignored. Raises ScrapeError."""
     found = _NAME.match(line)
     if found is None:
         raise _unreadable(line)
@@ -80,14 +91,14 @@ def parse_line(line: str) -> tuple[str, Labels, float]:
     if line[position : position + 1] == "{":
         labels, position = _labels(line, position + 1)
     fields = line[position:].split()
-    # After the value: a timestamp, and in OpenMetrics an exemplar.
+    # A timestamp can follow the value, and in OpenMetrics an exemplar.
     if not fields or (len(fields) > 2 and "#" not in fields[1:3]):
         raise _unreadable(line)
     return name, labels, _number(fields[0])
 
 
 def series(name: str, labels: Mapping[str, str]) -> str:
-    """The one way in which a series is written: labels in order."""
+    """Return the text of a series, with its labels sorted by name."""
     if not labels:
         return name
     written = ",".join(f'{key}="{_escaped(labels[key])}"' for key in sorted(labels))
@@ -95,7 +106,7 @@ def series(name: str, labels: Mapping[str, str]) -> str:
 
 
 def parse_series(text: str) -> tuple[str, Labels]:
-    """Back from `series`."""
+    """Return the name and labels in a text that `series` returned."""
     name, brace, _rest = text.partition("{")
     return (name, _labels(text, len(name) + 1)[0]) if brace else (text, {})
 
@@ -123,7 +134,7 @@ def _escaped(value: str) -> str:
 
 
 def _family(name: str, types: Mapping[str, str]) -> str | None:
-    """The histogram or summary that a sample belongs to."""
+    """Return the name of the histogram or summary that a sample belongs to; None if it is neither."""
     if types.get(name) == "summary":
         return name
     for suffix in (_BUCKET, "_sum", "_count"):
@@ -136,19 +147,26 @@ def _number(text: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise ScrapeError("unparsable", f"{text[:40]!r} is no number in Prometheus' format") from None
+        raise ScrapeError("unparsable", f"{text[:40]!r} is not a number in Prometheus' format") from None
 
 
 def _unreadable(line: str) -> ScrapeError:
     return ScrapeError(
-        "unparsable", f"the answer is not in Prometheus' format; a line begins with {line[:60]!r}"
+        "unparsable", f"the response is not in Prometheus' format: a line begins with {line[:60]!r}"
     )
 
 
 def select(
     values: Iterable[str], named: Callable[[str], bool], labels: Mapping[str, str], loosely: bool = False
 ) -> Iterator[str]:
-    """The series of these names that have these labels, whatever else they have; `loosely`: as far as they have them."""
+    """Yield the series that have these labels, among others.
+
+    Args:
+        values: The series to select from.
+        named: Whether a name is selected.
+        labels: Names and values of labels.
+        loosely: Whether a label that a series does not have is ignored.
+    """
     for key in values:
         if named(key.partition("{")[0]):
             own = parse_series(key)[1] if labels else {}

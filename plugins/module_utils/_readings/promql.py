@@ -1,7 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a Prometheus server answers to a query, as readings: one for each series, by its name and labels."""
+"""Send PromQL queries to a Prometheus server, and parse the response: one reading for each series, by name and labels."""
 
 from __future__ import annotations
 
@@ -15,32 +15,34 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._readings.errors imp
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.prometheus_text import series
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.snapshot import Samples, Selection
 
-# A query is a source of its own, so that what it gives is told from what another does.
+# Each query is a source of its own, since two queries can return equal series.
 SOURCE = "promql"
 _PREFIX = f"{SOURCE} "
-# What the API answers with where it says what is wrong.
+# The statuses of a response that has a result or a reason (https://prometheus.io/docs/prometheus/latest/querying/api/).
 STATUSES = (200, 400, 422, 503)
 
 
 def source_for(query: str) -> str:
+    """Return the name of a query's source."""
     return f"{_PREFIX}{query}"
 
 
 def query_of(source: str) -> str | None:
-    """The query that a source is; None where it is another kind."""
+    """Return the query of a source; None for any other source."""
     return source.removeprefix(_PREFIX) if source.startswith(_PREFIX) else None
 
 
 def query_path(query: str) -> str:
+    """Return the path of an instant query."""
     return f"/api/v1/query?query={quote(query, safe='')}"
 
 
 def parse_response(body: bytes, query: str) -> Samples:
-    """Reads a vector or a scalar. What is not a number (0/0) is no reading."""
+    """Return the samples of a vector or a scalar, without those that are not a number (0/0). Raises ScrapeError."""
     data = _load(body)
     if data.get("status") != "success":
-        words = data.get("error") or "no reason given"
-        raise ScrapeError("http_status", f"it does not answer {query!r}: {str(words)[:300]}")
+        reason = data.get("error") or "no reason given"
+        raise ScrapeError("http_status", f"the query {query!r} failed: {str(reason)[:300]}")
     samples = Samples(Selection(everything=True))
     try:
         kind, result = data["data"]["resultType"], data["data"]["result"]
@@ -52,17 +54,18 @@ def parse_response(body: bytes, query: str) -> Samples:
                 name = labels.pop("__name__", "")
                 if "value" not in one:
                     raise ScrapeError(
-                        "unparsable", f"{query!r} gives native histograms; take a quantile or a count of them"
+                        "unparsable",
+                        f"the query {query!r} returns native histograms; use histogram_quantile or histogram_count",
                     )
                 _add(samples, series(name, labels), one["value"])
         else:
             raise ScrapeError(
                 "unparsable",
-                f"{query!r} gives a {kind}, and a number now is wanted: leave the range out, or take a function of it",
+                f"the query {query!r} returns a {kind}, not a vector or a scalar; remove the range, or apply a function such as rate",
             )
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise ScrapeError(
-            "unparsable", f"the answer cannot be read ({type(error).__name__}: {error})"
+            "unparsable", f"the response cannot be parsed ({type(error).__name__}: {error})"
         ) from None
     return samples
 
@@ -74,7 +77,8 @@ def _load(body: bytes) -> Mapping[str, Any]:
         data = None
     if not isinstance(data, Mapping) or "status" not in data:
         raise ScrapeError(
-            "unparsable", "the answer is not that of Prometheus' API; is url that of the server?"
+            "unparsable",
+            "the response is not from Prometheus' API; is url the address of a Prometheus server?",
         )
     return data
 

@@ -1,10 +1,11 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Strikes secrets out of a configuration before anything else sees it.
+"""Replace secrets in a configuration, before any other code reads it.
 
-Envoy strikes out what its own types call sensitive. What is left are headers with tokens, metadata, matchers, texts of filters and of
-types that it does not know; here, what is named like a secret goes, and what looks like one. In doubt it goes: a dump is for looking.
+Envoy redacts the fields that its own types mark as sensitive. Secrets remain in headers, metadata, matchers, source code of filters and
+types that Envoy does not know. This module replaces values with a name like a secret, and values that look like one. When in doubt it
+replaces: a dump is for reading, not for restoring.
 """
 
 from __future__ import annotations
@@ -15,30 +16,30 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
-STRUCK = "(redacted)"
-_ENVOYS = ("[redacted]", "W3JlZGFjdGVkXQ==")  # the second is the first, in base64
+REDACTED = "(redacted)"
+_REDACTED_BY_ENVOY = ("[redacted]", "W3JlZGFjdGVkXQ==")  # as text, and as bytes in base64
 
 # Words that make a key secret.
 _WORD = re.compile(
     r"secrets?|passwords?|passwd|pwd|passphrase|tokens?|credentials?|authorization|apikeys?|jwks?|hmac|bearer|privatekey|cookies?"
     r"|htpasswd|signature|otp|pin"
 )
-# Words that do so side by side. Bytes and source code cannot be looked through.
+# Pairs of words that make a key secret. Bytes and source code cannot be searched for secrets.
 _PAIR = re.compile(
     r"(?:private|api|access|json|secret|signing|encryption|account|ticket|auth)_keys?|auth_header|basic_auth|session_id|inline_bytes"
     r"|inline_code|source_codes?"
 )
-# Named like secrets, and none: rate limits, and where something is.
+# Keys that contain such words but are not secret: rate limits, and locations.
 _PLAIN = re.compile(
     r"token_bucket|max_tokens|tokens_per_fill|remote_jwks|jwks_async_fetch"
     r"|.*_(?:algorithms?|endpoint|names?|prefix|uri|path|specifier|ttl|lifetime|status|time|timeout|type)"
 )
-# Of something secret, what only says where it is.
-_WHERE = frozenset(
+# Keys of a secret object whose values are locations or versions, and not secret.
+_LOCATIONS = frozenset(
     ["@type", "name", "filename", "environment_variable", "cluster", "cluster_name", "cookie_name", "watched_directory", "version_info",
      "last_updated", "sds_config", "resource_api_version", "path", "type_url"]
 )  # fmt: skip
-# A pair of a name and a value, as in headers, metadata, matchers and environments.
+# Keys of a name next to a value, as in headers, metadata, matchers and environments.
 _NAMES = ("key", "name", "header", "header_name", "header_key", "path")
 _VALUES = re.compile(
     r".*value.*|.+_match(?:er)?|exact|prefix|suffix|contains|regex|inline_string|inline_bytes|default|text_format.*"
@@ -58,7 +59,7 @@ _TEXTS = (
     re.compile(r"(?i)(?<=\bbasic )[A-Za-z0-9+/=_-]{8,}"),
     re.compile(r"(?<=://)[^/\s@?#]{1,300}(?=@)"),
 )
-# What is given to a name that is secret, in code, in a query or in an argument.
+# A value that follows a secret name, in code, in a query or in an argument.
 _ASSIGNED = (
     re.compile(
         r"""(?ix)
@@ -71,30 +72,35 @@ _ASSIGNED = (
 
 
 class Redactor:
-    """Strikes out, and counts how often."""
+    """Replaces secrets and counts them."""
 
     def __init__(self) -> None:
-        self.struck = 0
+        self.count = 0
 
     def value(self, data: Any, secret: bool = False) -> Any:
-        """The same data without what is secret; `secret` where what is around it is called so."""
+        """Return the data without secrets.
+
+        Args:
+            data: Decoded JSON.
+            secret: Whether the key that holds the data is secret.
+        """
         if isinstance(data, Mapping):
             return self._mapping(data, secret)
         if isinstance(data, list):
-            return [self.value(one, secret) for one in data]
+            return [self.value(each, secret) for each in data]
         if isinstance(data, bool) or data is None or data == "":
             return data
-        if secret or data in _ENVOYS:
-            return self._strike()
+        if secret or data in _REDACTED_BY_ENVOY:
+            return self._replace()
         return self.text(data) if isinstance(data, str) else data
 
     def text(self, text: str) -> str:
-        """A text without what looks like a secret in it; JSON in a text is read as such."""
+        """Return the text without secrets. JSON in a text is decoded first."""
         if text[:1] in ("{", "[") and len(text) < 1_000_000:
             try:
-                before = self.struck
+                before = self.count
                 inner = self.value(json.loads(text))
-                return json.dumps(inner) if self.struck > before else text
+                return json.dumps(inner) if self.count > before else text
             except (ValueError, RecursionError):
                 pass
         for pattern in _TEXTS:
@@ -108,7 +114,7 @@ class Redactor:
         named = named or str(data.get("@type", "")).endswith(".BytesValue")
         answer = {}
         for key, value in data.items():
-            if secret and key in _WHERE:
+            if secret and key in _LOCATIONS:
                 hidden = False
             elif named and _VALUES.fullmatch(key):
                 hidden = True
@@ -117,21 +123,21 @@ class Redactor:
             answer[self.text(key)] = self.value(value, hidden)
         return answer
 
-    def _strike(self) -> str:
-        self.struck += 1
-        return STRUCK
+    def _replace(self) -> str:
+        self.count += 1
+        return REDACTED
 
     def _match(self, _found: re.Match[str]) -> str:
-        return self._strike()
+        return self._replace()
 
     def _assigned(self, found: re.Match[str]) -> str:
-        if found[2].strip("\"'") in (STRUCK, "", "true", "false", "null"):
+        if found[2].strip("\"'") in (REDACTED, "", "true", "false", "null"):
             return found[0]
-        return found[1] + self._strike()
+        return found[1] + self._replace()
 
 
 def is_secret(key: str) -> bool:
-    """Whether what a key holds is secret by its name."""
+    """Return whether the name of a key marks its value as secret."""
     words = [word.lower() for word in re.findall(r"[A-Z]?[a-z0-9]+|[A-Z0-9]+", key)]
     if _PLAIN.fullmatch("_".join(words)):
         return False
@@ -142,7 +148,7 @@ def is_secret(key: str) -> bool:
 
 def _names_secret(name: Any) -> bool:
     if isinstance(name, list):  # the path of a metadata matcher
-        return any(isinstance(one, Mapping) and _names_secret(one.get("key")) for one in name)
+        return any(isinstance(each, Mapping) and _names_secret(each.get("key")) for each in name)
     return (
         isinstance(name, str)
         and len(name) < 200

@@ -1,7 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What endpoints showed at one moment: typed, and JSON-able both ways."""
+"""Snapshots: the readings of endpoints at one time, with a JSON form."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.arguments import Scalar
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import SpecError
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import ArgumentError
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.re2 import Pattern, compile_pattern
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.errors import Failure
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.histogram import Histogram, from_data
@@ -20,26 +20,34 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class Selection:
-    """What was looked for in a source: a name that is in it and not in the answer was not there."""
+    """Which readings of a source to read. A selected name that is missing in the samples did not exist."""
 
     names: frozenset[str] = frozenset()
+    """Whole names."""
     patterns: tuple[Pattern, ...] = ()
+    """Patterns that match whole names."""
     everything: bool = False
-    usedonly: bool = False  # of what it covers, all that Envoy has used, and of `names` the others too
-    histograms: bool = True  # whether histograms were among it
+    """Whether all names are selected."""
+    usedonly: bool = False
+    """Whether stats that Envoy never used are left out, except those in `names`."""
+    histograms: bool = True
+    """Whether histograms are read."""
 
     def covers(self, name: str) -> bool:
+        """Return whether a name is selected."""
         return (
             self.everything or name in self.names or any(pattern.matches(name) for pattern in self.patterns)
         )
 
     def union(self, other: Selection) -> Selection:
+        """Return the selection of what either selection selects."""
         patterns = tuple(dict.fromkeys(self.patterns + other.patterns))
         everything, usedonly = self.everything or other.everything, self.usedonly and other.usedonly
         histograms = self.histograms or other.histograms
         return Selection(self.names | other.names, patterns, everything, usedonly, histograms)
 
     def as_data(self) -> dict[str, Any]:
+        """Return the data for JSON."""
         data: dict[str, Any] = (
             {"everything": True}
             if self.everything
@@ -54,20 +62,25 @@ class Selection:
 
 @dataclass
 class Samples:
-    """What one source of one endpoint showed."""
+    """The readings of one source of one endpoint."""
 
     selection: Selection
     values: dict[str, Scalar] = field(default_factory=dict)
     histograms: dict[str, Histogram] = field(default_factory=dict)
-    intervals: dict[str, Histogram] = field(default_factory=dict)  # Envoy's own last flush interval
-    kinds: dict[str, str] = field(default_factory=dict)  # counter or gauge, where it is known
+    intervals: dict[str, Histogram] = field(default_factory=dict)
+    """The samples of Envoy's last flush interval, by name of the histogram."""
+    kinds: dict[str, str] = field(default_factory=dict)
+    """`counter` or `gauge` by name, if it is known."""
 
     def as_data(self) -> dict[str, Any]:
+        """Return the data for JSON."""
         data: dict[str, Any] = {"selection": self.selection.as_data(), "values": self.values}
         if self.histograms:
-            data["histograms"] = {name: one.as_data() for name, one in self.histograms.items()}
+            data["histograms"] = {name: histogram.as_data() for name, histogram in self.histograms.items()}
         if self.intervals:
-            data["intervals"] = {name: one.as_data() for name, one in self.intervals.items() if one.count}
+            data["intervals"] = {
+                name: histogram.as_data() for name, histogram in self.intervals.items() if histogram.count
+            }
         if self.kinds:
             data["kinds"] = self.kinds
         return data
@@ -75,17 +88,23 @@ class Samples:
 
 @dataclass(frozen=True)
 class Identity:
-    """Which process answered: another start time or epoch means that its counters began anew."""
+    """Which process answered. With another start time or epoch, its counters started at 0 again."""
 
     version: str = ""
     state: str = ""
-    uptime: float | None = None  # seconds, of this epoch
-    started: float | None = None  # seconds since 1970, to a second or two
+    uptime: float | None = None
+    """Seconds since the start of this epoch."""
+    started: float | None = None
+    """When the process started, in seconds since 1970."""
     epoch: int | None = None
-    slack: float = 1.0  # how many seconds earlier it may have started
-    loaded: str = ""  # when it loaded its bootstrap, by its own clock; asked where the start time cannot tell two processes apart
+    """Envoy's hot restart epoch."""
+    slack: float = 1.0
+    """Seconds by which the process can have started before `started`."""
+    loaded: str = ""
+    """When Envoy loaded its bootstrap, by its own clock. It is read only if the start time does not distinguish two processes."""
 
     def as_data(self) -> dict[str, Any]:
+        """Return the data for JSON."""
         keys = (
             "version",
             "state",
@@ -100,19 +119,24 @@ class Identity:
 
 @dataclass
 class Page:
-    """What one endpoint showed, or why it showed nothing."""
+    """The readings of one endpoint, or why there are none."""
 
     name: str
     format: str
-    time: float  # seconds since 1970
+    time: float
+    """Seconds since 1970."""
     sources: dict[str, Samples] = field(default_factory=dict)
+    """Samples by the name of their source."""
     identity: Identity | None = None
     failure: Failure | None = None
     bytes: int = 0
+    """Bytes of all response bodies, before decompression."""
     milliseconds: float = 0.0
-    group: str = ""  # of a pod: the entry that it came from
+    group: str = ""
+    """For a pod, the name of the entry that selects it."""
 
     def as_data(self) -> dict[str, Any]:
+        """Return the data for JSON."""
         data: dict[str, Any] = {"format": self.format, "time": self.time}
         if self.group:
             data["group"] = self.group
@@ -126,14 +150,17 @@ class Page:
 
 @dataclass(repr=False)  # as Outcome's
 class Snapshot:
-    """All endpoints at one moment."""
+    """The pages of endpoints at one time."""
 
     time: float
+    """Seconds since 1970."""
     pages: dict[str, Page] = field(default_factory=dict)
-    remarks: list[str] = field(default_factory=list)  # pods that were not asked; not part of the data
+    """Pages by the name of their endpoint."""
+    remarks: list[str] = field(default_factory=list)
+    """A sentence for each pod that is left out because it is not ready. Remarks are not part of the data."""
 
     def as_data(self) -> dict[str, Any]:
-        """JSON-able, and accepted back by `read_snapshot`."""
+        """Return the data for JSON, which `read_snapshot` reads."""
         return {
             "version": VERSION,
             "time": self.time,
@@ -142,18 +169,28 @@ class Snapshot:
 
 
 def read_snapshot(data: Any, where: str = "since") -> Snapshot:
-    """Reads a snapshot that an earlier task returned, or the whole result of that task."""
+    """Return the snapshot in the result of an earlier task.
+
+    Args:
+        data: The snapshot's data, or the whole result that contains it.
+        where: The option or variable, for messages.
+
+    Raises:
+        ArgumentError: The data is not a snapshot of this version.
+    """
     if isinstance(data, Mapping) and isinstance(data.get("snapshot"), Mapping):
         data = data["snapshot"]
     if isinstance(data, Mapping) and isinstance(data.get("file"), str):
-        raise SpecError(
-            f"{where} is in the file {data['file']} of its host; only envoy_stats there reads it, as since"
+        raise ArgumentError(
+            where,
+            f"the snapshot is in the file {data['file']} on its host. Use it as since of envoy_stats on that host.",
         )
     if not isinstance(data, Mapping) or not isinstance(data.get("endpoints"), Mapping):
-        raise SpecError(f"{where} is no snapshot; give it the `snapshot` that an earlier task registered")
+        raise ArgumentError(where, "not a snapshot. Set it to the snapshot in an earlier task's result.")
     if data.get("version") != VERSION:
-        raise SpecError(
-            f"{where} is a snapshot of version {data.get('version')!r}, and {VERSION} is read here; take a new one"
+        raise ArgumentError(
+            where,
+            f"expected a snapshot of version {VERSION}, got {data.get('version')!r}. Take a new snapshot.",
         )
     try:
         return Snapshot(
@@ -161,8 +198,8 @@ def read_snapshot(data: Any, where: str = "since") -> Snapshot:
             {str(name): _page(str(name), page) for name, page in data["endpoints"].items()},
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise SpecError(
-            f"{where} is a damaged snapshot ({type(error).__name__}: {error}); take a new one"
+        raise ArgumentError(
+            where, f"the snapshot is damaged ({type(error).__name__}: {error}). Take a new snapshot."
         ) from None
 
 
@@ -190,7 +227,7 @@ def _samples(data: Mapping[str, Any]) -> Samples:
             bool(selection.get("histograms", True)),
         ),
         dict(data["values"]),
-        {name: from_data(one) for name, one in data.get("histograms", {}).items()},
-        {name: from_data(one) for name, one in data.get("intervals", {}).items()},
+        {name: from_data(histogram) for name, histogram in data.get("histograms", {}).items()},
+        {name: from_data(histogram) for name, histogram in data.get("intervals", {}).items()},
         dict(data.get("kinds", {})),
     )

@@ -1,7 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What plays ask of snapshots that they hold: differences, quantiles, and a page in Prometheus' format."""
+"""The filters on snapshots: differences, quantiles, and a page in Prometheus' format."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import re
 from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.arguments import number
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import SpecError
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import ArgumentError
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings import prometheus_text
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.histogram import (
     Histogram,
     HistogramError,
-    together,
+    merge,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._readings.restart_detection import restarted
+from ansible_collections.meshlab.envoy.plugins.module_utils._readings.restart_detection import restart_reason
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.snapshot import (
     Page,
     Samples,
@@ -24,9 +24,21 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._readings.snapshot i
     read_snapshot,
 )
 
+_MAX_NAMES = 20  # in a message
+
 
 def differences(later: Any, earlier: Any) -> dict[str, dict[str, int | float]]:
-    """By endpoint and by name, how much each number changed. What the earlier one looked for and did not find was 0 there."""
+    """Return how much each number changed, by endpoint and by name.
+
+    A name that the earlier snapshot selected and did not contain counts as 0 there.
+
+    Args:
+        later: A snapshot or the result that contains it.
+        earlier: A snapshot of the same endpoints or more.
+
+    Raises:
+        ArgumentError: An endpoint restarted, a counter decreased, or the earlier snapshot lacks an endpoint.
+    """
     after, before = read_snapshot(later, "the later snapshot"), read_snapshot(earlier, "the earlier snapshot")
     return {
         name: _difference(page, _page(before, name, "the earlier snapshot"))
@@ -37,10 +49,21 @@ def differences(later: Any, earlier: Any) -> dict[str, dict[str, int | float]]:
 def quantile(
     data: Any, share: Any, stat: str, endpoint: str | None = None, since: Any = None
 ) -> float | None:
-    """A quantile of a histogram, of all endpoints' samples together or of one's; None where no sample was counted."""
-    wanted = number(share, "quantile")
-    if not 0 <= wanted <= 1:
-        raise SpecError(f"quantile is a share from 0 to 1, not {share!r}")
+    """Return a quantile of a histogram; None without samples.
+
+    Args:
+        data: A snapshot or the result that contains it.
+        share: The quantile, 0 to 1.
+        stat: The name of the histogram.
+        endpoint: The endpoint; None merges the samples of all endpoints.
+        since: An earlier snapshot; only later samples count.
+
+    Raises:
+        ArgumentError: A snapshot lacks the endpoint or the histogram, or the endpoint restarted.
+    """
+    rank = number(share, "quantile")
+    if not 0 <= rank <= 1:
+        raise ArgumentError("quantile", f"expected a number from 0 to 1, got {share!r}.")
     snapshot = read_snapshot(data, "the snapshot")
     before = None if since is None else read_snapshot(since, "since")
     names = list(snapshot.pages) if endpoint is None else [endpoint]
@@ -49,30 +72,39 @@ def quantile(
         page = _page(snapshot, name, "the snapshot")
         earlier = _page(before, name, "since") if before else None
         _same_process(page, earlier)
-        for one, where in ((page, "the snapshot"), (earlier, "since")):
-            if one is not None and not _histograms(one, stat) and not _has_histograms(one):
-                raise SpecError(
-                    f"{where} was taken without histograms of {name}, so a quantile cannot be told; take it with them"
+        for each, where in ((page, "the snapshot"), (earlier, "since")):
+            if each is not None and not _histograms(each, stat) and not _reads_histograms(each):
+                raise ArgumentError(
+                    where, f"no histograms of {name} were read. Take the snapshot with histograms: true."
                 )
         for key, histogram in _histograms(page, stat).items():
             old = _histograms(earlier, stat).get(key) if earlier else None
             try:
                 found.append(histogram.minus(old) if old else histogram)
             except HistogramError as error:
-                raise SpecError(f"{stat} at {name}: {error}: it was reset since") from None
+                raise ArgumentError(
+                    f"{stat} at {name}", f"{error}. It was reset after since: take a new snapshot as since."
+                ) from None
     if not found:
-        raise SpecError(
-            f"there is no histogram {stat} in the snapshot; take it with histograms, and with this stat selected"
+        raise ArgumentError(
+            "the snapshot", f"no histogram {stat}. Take it with histograms: true and with this stat selected."
         )
-    estimate = together(found).quantile(wanted)
+    estimate = merge(found).quantile(rank)
     return None if estimate is None else estimate.value
 
 
 def page_in_prometheus(data: Any) -> str:
-    """All numbers in Prometheus' text format, with the endpoint as a label."""
+    """Return the numbers and histograms of a snapshot in Prometheus' text format, with the endpoint as a label.
+
+    Args:
+        data: A snapshot or the result that contains it.
+
+    Raises:
+        ArgumentError: The data is not a snapshot.
+    """
     families: dict[str, list[str]] = {}
     types: dict[str, str] = {}
-    taken: dict[str, str] = {}
+    used_names: dict[str, str] = {}
     for page in read_snapshot(data, "the snapshot").pages.values():
         for source in ("stats", "prometheus"):
             samples = page.sources.get(source)
@@ -81,13 +113,13 @@ def page_in_prometheus(data: Any) -> str:
             counted = _counted(samples) if source == "prometheus" else frozenset()
             for key, value in samples.values.items():
                 if not isinstance(value, str) and key not in counted:
-                    name, labels = _named(key, source, page.name, taken)
+                    name, labels = _named(key, source, page.name, used_names)
                     types.setdefault(name, samples.kinds.get(key, "untyped"))
                     families.setdefault(name, []).append(
-                        f"{prometheus_text.series(name, labels)} {_written(value)}"
+                        f"{prometheus_text.series(name, labels)} {_digits(value)}"
                     )
             for key, histogram in samples.histograms.items():
-                name, labels = _named(key, source, page.name, taken)
+                name, labels = _named(key, source, page.name, used_names)
                 types[name] = "histogram"
                 families.setdefault(name, []).extend(_buckets(name, labels, histogram))
     lines: list[str] = []
@@ -98,7 +130,7 @@ def page_in_prometheus(data: Any) -> str:
 
 def _difference(after: Page, before: Page) -> dict[str, int | float]:
     _same_process(after, before)
-    answer: dict[str, int | float] = {}
+    result: dict[str, int | float] = {}
     for source, samples in after.sources.items():
         earlier = before.sources.get(source)
         if source not in ("stats", "prometheus") or earlier is None:
@@ -109,32 +141,36 @@ def _difference(after: Page, before: Page) -> dict[str, int | float]:
             if isinstance(value, str) or isinstance(then, str) or not earlier.selection.covers(selected):
                 continue
             if value < then and "counter" in (samples.kinds.get(name), earlier.kinds.get(name)):
-                raise SpecError(
-                    f"{name} at {after.name} went back from {then} to {value}: its counters were reset, so a difference says nothing"
+                raise ArgumentError(
+                    f"{name} at {after.name}",
+                    f"the counter decreased from {then} to {value}, so it was reset. Take a new earlier snapshot.",
                 )
-            answer[name] = value - then
-    return answer
+            result[name] = value - then
+    return result
 
 
 def _page(snapshot: Snapshot, name: str, where: str) -> Page:
     page = snapshot.pages.get(name)
     if page is None:
-        raise SpecError(f"{where} knows no endpoint {name}; it has {', '.join(list(snapshot.pages)[:20])}")
+        raise ArgumentError(
+            where,
+            f"no endpoint {name}. It contains {', '.join(list(snapshot.pages)[:_MAX_NAMES]) or 'none'}.",
+        )
     if page.failure is not None:
-        raise SpecError(f"{where} has no numbers of {name}: {page.failure.message}")
+        raise ArgumentError(where, f"no readings of {name}: {page.failure.message}")
     return page
 
 
 def _same_process(after: Page, before: Page | None) -> None:
-    words = restarted(before.identity, after.identity) if before else ""
-    if words:
-        raise SpecError(
-            f"{after.name}: {words}, so its counters began anew and a difference across that says nothing"
+    reason = restart_reason(before.identity, after.identity) if before else ""
+    if reason:
+        raise ArgumentError(
+            after.name, f"{reason}, so its counters started at 0 again. Take a new earlier snapshot."
         )
 
 
-def _has_histograms(page: Page) -> bool:
-    """Whether they were read, be there some or none."""
+def _reads_histograms(page: Page) -> bool:
+    """Return whether histograms were read, even if there are none."""
     return all(samples.selection.histograms for samples in page.sources.values())
 
 
@@ -147,21 +183,21 @@ def _histograms(page: Page, stat: str) -> dict[str, Histogram]:
     }
 
 
-def _named(key: str, source: str, endpoint: str, taken: dict[str, str]) -> tuple[str, dict[str, str]]:
+def _named(key: str, source: str, endpoint: str, used_names: dict[str, str]) -> tuple[str, dict[str, str]]:
     if source == "prometheus":
         name, labels = prometheus_text.parse_series(key)
-        if "endpoint" in labels:  # called as Prometheus calls a label that it has another of
+        if "endpoint" in labels:  # Prometheus renames a label that it adds itself in this way
             labels["exported_endpoint"] = labels.pop("endpoint")
         return name, {**labels, "endpoint": endpoint}
     name, labels = f"envoy_{re.sub(r'[^a-zA-Z0-9_]', '_', key)}", {"endpoint": endpoint}
-    # a.b and a_b become one name, and a page with one series twice is refused as a whole.
-    if taken.setdefault(prometheus_text.series(name, labels), key) != key:
+    # a.b and a_b become one name, and Prometheus refuses a page with two equal series.
+    if used_names.setdefault(prometheus_text.series(name, labels), key) != key:
         labels["stat"] = key
     return name, labels
 
 
 def _counted(samples: Samples) -> frozenset[str]:
-    """The series of a page that its histograms are written with anyway: their sums and counts."""
+    """Return the series that are written as part of a histogram: sums and counts."""
     families = [prometheus_text.parse_series(key) for key in samples.histograms]
     return frozenset(
         prometheus_text.series(f"{name}{suffix}", labels)
@@ -176,16 +212,16 @@ def _buckets(name: str, labels: dict[str, str], histogram: Histogram) -> list[st
     for _lower, upper, count in histogram.buckets:
         total += count
         if upper != float("inf"):
-            bounded = prometheus_text.series(f"{name}_bucket", {**labels, "le": _written(upper)})
-            lines.append(f"{bounded} {_written(total)}")
-    lines.append(f"{prometheus_text.series(f'{name}_bucket', {**labels, 'le': '+Inf'})} {_written(total)}")
+            bounded = prometheus_text.series(f"{name}_bucket", {**labels, "le": _digits(upper)})
+            lines.append(f"{bounded} {_digits(total)}")
+    lines.append(f"{prometheus_text.series(f'{name}_bucket', {**labels, 'le': '+Inf'})} {_digits(total)}")
     if histogram.total is not None:
-        lines.append(f"{prometheus_text.series(f'{name}_sum', labels)} {_written(histogram.total)}")
-    return [*lines, f"{prometheus_text.series(f'{name}_count', labels)} {_written(total)}"]
+        lines.append(f"{prometheus_text.series(f'{name}_sum', labels)} {_digits(histogram.total)}")
+    return [*lines, f"{prometheus_text.series(f'{name}_count', labels)} {_digits(total)}"]
 
 
-def _written(number: int | float) -> str:
-    """All of its digits."""
+def _digits(number: int | float) -> str:
+    """Return the number with all of its digits."""
     return str(
         int(number) if isinstance(number, float) and number.is_integer() and abs(number) < 2**53 else number
     )

@@ -1,9 +1,9 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Snapshots of fleets, in a file: written and read one endpoint at a time, so that neither needs memory for all.
+"""Snapshots in files, for many endpoints: one endpoint at a time is written and read, so neither needs memory for all.
 
-The file is the same JSON as a snapshot in a result, with each endpoint on a line of its own.
+The file has the JSON of a snapshot, with each endpoint on one line.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ import tempfile
 from collections.abc import Callable, Mapping
 from typing import IO, Any
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import SpecError
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.error_text import error_text
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import ArgumentError
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.query import Query
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.snapshot import (
     VERSION,
@@ -27,36 +28,39 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._readings.snapshot i
 
 
 class SnapshotFile:
-    """One that is being written; it is there when it is whole, and not before."""
+    """A snapshot that is being written to a temporary file; `finish` renames it to its path."""
 
     def __init__(self, path: str, time: float) -> None:
+        """Create the temporary file, which only its owner can read. Raises ArgumentError."""
         self.path = os.path.abspath(os.path.expanduser(path))
         try:
             descriptor, self._unfinished = tempfile.mkstemp(
                 dir=os.path.dirname(self.path), prefix=f".{os.path.basename(self.path)}."
             )
         except OSError as error:
-            raise SpecError(f"snapshot_file: {path} cannot be written: {error.strerror}") from None
+            raise _not_writable(path, error) from None
         self._file: IO[str] = os.fdopen(descriptor, "w", encoding="utf-8")
         self._mark = ""
         self._write(f'{{"version": {VERSION}, "time": {json.dumps(time)}, "endpoints": {{\n')
 
     def add(self, page: Page) -> None:
+        """Write the page of one endpoint."""
         self._write(f"{self._mark}{json.dumps(page.name)}: {json.dumps(page.as_data())}")
         self._mark = ",\n"
 
     def finish(self) -> None:
-        """Readable for its owner only: it may say more than who runs the task wants everybody to know."""
+        """Write the end and rename the file, which only its owner can read: it can contain more than other users may see."""
         self._write("\n}}\n")
         try:
             self._file.close()
             os.replace(self._unfinished, self.path)
         except OSError as error:
-            raise self._cannot(error) from None
+            raise _not_writable(self.path, error) from None
 
-    def give_up(self) -> None:
+    def discard(self) -> None:
+        """Close and remove the temporary file."""
         with contextlib.suppress(OSError):
-            self._file.close()  # what is left to be written may find no space either
+            self._file.close()  # writes its buffer, which fails if the disk is full
         with contextlib.suppress(OSError):
             os.unlink(self._unfinished)
 
@@ -64,45 +68,73 @@ class SnapshotFile:
         try:
             self._file.write(text)
         except OSError as error:
-            raise self._cannot(error) from None
-
-    def _cannot(self, error: OSError) -> SpecError:
-        return SpecError(f"snapshot_file: {self.path} cannot be written: {error.strerror}")
+            raise _not_writable(self.path, error) from None
 
 
-def write(path: str, snapshot: Snapshot) -> dict[str, Any]:
-    """Writes a snapshot; what is returned stands for it in a result, and is taken as `since`."""
+def _not_writable(path: str, error: OSError) -> ArgumentError:
+    text = error_text(error)
+    return ArgumentError(
+        "snapshot_file", f"{path} cannot be written: {text}. Correct this, or give another path."
+    )
+
+
+def write_snapshot(path: str, snapshot: Snapshot) -> dict[str, Any]:
+    """Write a snapshot to a file.
+
+    Args:
+        path: The file; `~` is the home of the user.
+        snapshot: The snapshot.
+
+    Returns:
+        The data that takes the place of the snapshot in a result. `load_snapshot` accepts it.
+
+    Raises:
+        ArgumentError: The file cannot be written.
+    """
     file = SnapshotFile(path, snapshot.time)
     try:
         for page in snapshot.pages.values():
             file.add(page)
         file.finish()
     except BaseException:
-        file.give_up()
+        file.discard()
         raise
-    return stands_for(file.path)
+    return file_reference(file.path)
 
 
-def stands_for(path: str) -> dict[str, Any]:
+def file_reference(path: str) -> dict[str, Any]:
+    """Return the data that takes the place of a snapshot in a file."""
     return {"version": VERSION, "file": path}
 
 
-def load_snapshot(data: Any, wanted: Mapping[str, Query] | None, where: str = "since") -> Snapshot:
-    """A snapshot as a task is given it: data, or the path of a file, of which only what is wanted is kept; all where that is None."""
+def load_snapshot(data: Any, queries: Mapping[str, Query] | None, where: str = "since") -> Snapshot:
+    """Return a snapshot that an option of a task contains.
+
+    Args:
+        data: The data of a snapshot, a result that contains it, or the path of a file.
+        queries: What to keep of a file, by the name of the endpoint; None keeps everything.
+        where: The option, for messages.
+
+    Raises:
+        ArgumentError: The data or the file is not a snapshot, or the file cannot be read.
+    """
     path = _path(data)
     if path is None:
         return read_snapshot(data, where)
     try:
         with open(os.path.expanduser(path), encoding="utf-8") as file:
-            return _read(file, wanted, where)
+            return _read(file, queries, where)
     except OSError as error:
-        raise SpecError(
-            f"{where}: the snapshot {path} cannot be read: {error.strerror}; it is on the host that wrote it"
+        raise ArgumentError(
+            where,
+            f"the snapshot {path} cannot be read: {error_text(error)}. The file is on the host that wrote it.",
         ) from None
     except ValueError as error:
-        if isinstance(error, SpecError):
+        if isinstance(error, ArgumentError):
             raise
-        raise SpecError(f"{where}: {path} is no snapshot ({error}); write it with snapshot_file") from None
+        raise ArgumentError(
+            where, f"{path} is not a snapshot ({error}). Write it with snapshot_file."
+        ) from None
 
 
 def _path(data: Any) -> str | None:
@@ -115,46 +147,52 @@ def _path(data: Any) -> str | None:
     return None
 
 
-def _read(file: IO[str], wanted: Mapping[str, Query] | None, where: str) -> Snapshot:
+def _read(file: IO[str], queries: Mapping[str, Query] | None, where: str) -> Snapshot:
     head = file.readline()
-    if not head.rstrip().endswith('"endpoints": {'):  # written by something else: it has no lines to go by
+    if not head.rstrip().endswith(
+        '"endpoints": {'
+    ):  # written by another program, without a line for each endpoint
         return read_snapshot(json.loads(head + file.read()), where)
     data = json.loads(head + "}}")
     snapshot = read_snapshot(data, where)
     whole = False
-    shared: dict[str, str] = {}
+    names: dict[str, str] = {}
     for line in file:
         if line.startswith("}}"):
             whole = True
             break
         entry = json.loads("{" + line.rstrip().removesuffix(",") + "}")
         for name, page in read_snapshot({**data, "endpoints": entry}, where).pages.items():
-            if wanted is not None:
-                _keep(page, wanted.get(name) or wanted.get(page.group), shared)
+            if queries is not None:
+                _keep(page, queries.get(name) or queries.get(page.group), names)
             snapshot.pages[name] = page
     if not whole:
-        raise SpecError(f"{where}: the snapshot's file is cut off; take a new one")
+        raise ArgumentError(where, "the file of the snapshot is cut off. Take a new snapshot.")
     return snapshot
 
 
-def _keep(page: Page, wanted: Query | None, shared: dict[str, str]) -> None:
-    """Forgets what nobody looks at; of an endpoint that is not asked, all."""
+def _keep(page: Page, query: Query | None, names: dict[str, str]) -> None:
+    """Keep the readings that the query selects; without a query, none."""
     for source, samples in page.sources.items():
-        selection = wanted.sources.get(source) if wanted else None
+        selection = query.sources.get(source) if query else None
         covers: Callable[[str], bool] = selection.covers if selection else lambda _name: False
         page.sources[source] = Samples(
             samples.selection,
             {
-                shared.setdefault(name, name): value
+                names.setdefault(name, name): value
                 for name, value in samples.values.items()
                 if covers(_selected(name, source))
             },
-            {name: one for name, one in samples.histograms.items() if covers(_selected(name, source))},
+            {
+                name: histogram
+                for name, histogram in samples.histograms.items()
+                if covers(_selected(name, source))
+            },
             {},
             {name: kind for name, kind in samples.kinds.items() if covers(_selected(name, source))},
         )
 
 
 def _selected(name: str, source: str) -> str:
-    """What a selection is of: of Prometheus' format the metric's name, without labels."""
+    """Return the name that a selection applies to: in Prometheus' format the name of the metric, without labels."""
     return name.partition("{")[0] if source == "prometheus" else name

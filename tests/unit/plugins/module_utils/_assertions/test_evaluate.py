@@ -206,15 +206,15 @@ def test_uptime_in_whole_seconds_is_no_restart() -> None:
 
 
 NOBODY = Identity()
-SOON = "it was started just before the earlier snapshot, or just after it"
+SOON = "the process started shortly before or after the earlier snapshot"
 
 
 @pytest.mark.parametrize(
     ("then", "now", "words"),
     [
-        (NOBODY, page("e", 200).identity, "the earlier snapshot does not say when it was started"),
-        (page("e", 100).identity, NOBODY, "it does not say when it was started"),
-        (page("e", 100).identity, None, "it does not say when it was started"),
+        (NOBODY, page("e", 200).identity, "the earlier snapshot does not contain when the process started"),
+        (page("e", 100).identity, NOBODY, "the endpoint does not show when its process started"),
+        (page("e", 100).identity, None, "the endpoint does not show when its process started"),
         # An uptime that is as old as Envoy's last flush: it may have been there, and may have come since.
         (Identity(uptime=0, started=100, slack=6), Identity(uptime=0, started=103, slack=6), SOON),
         (Identity(uptime=9, started=91, slack=6), Identity(uptime=9, started=94, slack=6), ""),
@@ -245,7 +245,7 @@ def test_another_bootstrap_is_another_process() -> None:
     verdict = judge({"stat": "x", "of": "delta", "op": "eq", "value": 4}, snap(later), snap(earlier))
     assert verdict.failure is not None
     assert verdict.failure.kind == "restarted"
-    assert "at 16:40:26.105, the one before at 16:40:26.005" in verdict.failure.message
+    assert "at 16:40:26.005, now at 16:40:26.105" in verdict.failure.message
 
 
 def test_an_uptime_that_fell_is_a_restart_however_old_it_is() -> None:

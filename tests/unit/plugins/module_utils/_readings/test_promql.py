@@ -1,7 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Queries for a Prometheus server: what its API answers, and who is asked."""
+"""PromQL queries: the responses of Prometheus' API, and the endpoints that are queried."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ ENVOY = {"name": "edge", "url": "http://127.0.0.1:9901"}
 SERVER = {"name": "prometheus", "url": "http://127.0.0.1:9090/prefix", "format": "promql"}
 
 
-def says(kind: str, result: Any) -> bytes:
+def response(kind: str, result: Any) -> bytes:
     return json.dumps({"status": "success", "data": {"resultType": kind, "result": result}}).encode()
 
 
-def one(value: str, **metric: str) -> dict[str, Any]:
+def sample(value: str, **metric: str) -> dict[str, Any]:
     return {"metric": metric, "value": [1795329820.1, value]}
 
 
@@ -44,67 +44,67 @@ def judge(body: bytes, **assertion: Any) -> Verdict:
     return evaluate(parsed, parse_endpoints([ENVOY, SERVER]), Snapshot(1.0, {"prometheus": page}))
 
 
-TWO = says("vector", [one("3", __name__="up", job="a"), one("4.5", job='b"')])
+TWO = response("vector", [sample("3", __name__="up", job="a"), sample("4.5", job='b"')])
 
 
 @pytest.mark.parametrize(
     ("body", "assertion", "ok", "observed"),
     [
-        (says("scalar", [1.5, "7"]), {"op": "eq", "value": 7}, True, 7),
+        (response("scalar", [1.5, "7"]), {"op": "eq", "value": 7}, True, 7),
         (TWO, {"op": "ge", "value": 3}, True, 3),
         (TWO, {"op": "ge", "value": 4}, False, 3),
         (TWO, {"across": "sum", "op": "eq", "value": 7.5}, True, 7.5),
         (TWO, {"op": "present"}, True, 2),
         (TWO, {"op": "absent"}, False, 2),
-        (says("vector", []), {"op": "absent"}, True, 0),
-        (says("vector", []), {"op": "eq", "value": 0, "default": 0}, True, 0),
-        (says("vector", []), {"across": "count", "op": "eq", "value": 0}, True, 0),
-        (says("vector", []), {"across": "sum", "op": "eq", "value": 0}, False, None),
-        (says("vector", []), {"across": "sum", "op": "eq", "value": 0, "default": 0}, True, 0),
-        (says("vector", [one("NaN"), one("+Inf", a="b")]), {"op": "absent"}, True, 0),
+        (response("vector", []), {"op": "absent"}, True, 0),
+        (response("vector", []), {"op": "eq", "value": 0, "default": 0}, True, 0),
+        (response("vector", []), {"across": "count", "op": "eq", "value": 0}, True, 0),
+        (response("vector", []), {"across": "sum", "op": "eq", "value": 0}, False, None),
+        (response("vector", []), {"across": "sum", "op": "eq", "value": 0, "default": 0}, True, 0),
+        (response("vector", [sample("NaN"), sample("+Inf", a="b")]), {"op": "absent"}, True, 0),
     ],
 )
-def test_answers(body: bytes, assertion: dict[str, Any], ok: bool, observed: float) -> None:
+def test_query_compares_the_series(body: bytes, assertion: dict[str, Any], ok: bool, observed: float) -> None:
     verdict = judge(body, **assertion)
     assert (verdict.ok, verdict.observed) == (ok, observed)
 
 
-def test_which_series_it_was_is_said() -> None:
+def test_message_names_the_series() -> None:
     verdict = judge(TWO, op="ge", value=4)
     assert verdict.wrong[0].stat == 'up{job="a"}'
     assert (
         verdict.message(1) == 'promql q (up{job="a"}) at prometheus: expected at least 4, saw 3 after 1.0 s'
     )
-    assert "the query gives nothing" in judge(says("vector", []), op="ge", value=4).message(1)
+    assert "the query gives nothing" in judge(response("vector", []), op="ge", value=4).message(1)
 
 
 @pytest.mark.parametrize(
-    ("body", "words"),
+    ("body", "message"),
     [
         (
             b'{"status":"error","errorType":"bad_data","error":"parse error: unclosed"}',
             "parse error: unclosed",
         ),
-        (says("matrix", []), "leave the range out"),
-        (says("string", [1, "x"]), "gives a string"),
-        (says("vector", [{"metric": {}, "histogram": []}]), "native histograms"),
-        (says("vector", [{}]), "cannot be read"),
-        (says("vector", 5), "cannot be read"),
-        (says("vector", [{"metric": {}, "value": [1, int("9" * 400)]}]), "a number is too large"),
-        (says("scalar", [1, int("9" * 400)]), "a number is too large"),
-        (b'{"status":"success"}', "cannot be read"),
-        (b"<html>", "is url that of the server"),
-        (b"[" * 100_000, "is url that of the server"),
-        (b'{"a":1}', "is url that of the server"),
+        (response("matrix", []), "returns a matrix, not a vector or a scalar; remove the range"),
+        (response("string", [1, "x"]), "returns a string"),
+        (response("vector", [{"metric": {}, "histogram": []}]), "native histograms"),
+        (response("vector", [{}]), "cannot be parsed"),
+        (response("vector", 5), "cannot be parsed"),
+        (response("vector", [{"metric": {}, "value": [1, int("9" * 400)]}]), "a number is too large"),
+        (response("scalar", [1, int("9" * 400)]), "a number is too large"),
+        (b'{"status":"success"}', "cannot be parsed"),
+        (b"<html>", "is url the address of a Prometheus server"),
+        (b"[" * 100_000, "is url the address of a Prometheus server"),
+        (b'{"a":1}', "is url the address of a Prometheus server"),
     ],
 )
-def test_what_is_none(body: bytes, words: str) -> None:
-    with pytest.raises(ScrapeError, match=words):
+def test_response_without_samples_is_refused(body: bytes, message: str) -> None:
+    with pytest.raises(ScrapeError, match=message):
         parse_response(body, "q")
 
 
 @pytest.mark.parametrize(
-    ("endpoints", "assertion", "words"),
+    ("endpoints", "assertion", "message"),
     [
         ([ENVOY], {"promql": "up"}, "promql needs a Prometheus server"),
         (
@@ -120,17 +120,19 @@ def test_what_is_none(body: bytes, words: str) -> None:
         ([SERVER], {"promql": "up", "source": "clusters"}, "leave source out"),
     ],
 )
-def test_what_cannot_be_meant(endpoints: list[Any], assertion: dict[str, Any], words: str) -> None:
-    with pytest.raises(SpecError, match=words):
+def test_promql_in_the_wrong_place_is_refused(
+    endpoints: list[Any], assertion: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(SpecError, match=message):
         required_queries(
             parse_assertions([{"op": "eq", "value": 1, **assertion}]), parse_endpoints(endpoints)
         )
 
 
-def test_who_is_asked() -> None:
+def test_query_goes_to_prometheus_servers_only() -> None:
     parsed = parse_assertions([{"promql": "up", "op": "eq", "value": 1}, {"stat": "a", "op": "present"}])
-    wanted = required_queries(parsed, parse_endpoints([ENVOY, SERVER]))
-    assert {name: list(one.sources) for name, one in wanted.items()} == {
+    queries = required_queries(parsed, parse_endpoints([ENVOY, SERVER]))
+    assert {name: list(query.sources) for name, query in queries.items()} == {
         "prometheus": ["promql up"],
         "edge": ["stats"],
     }
@@ -139,7 +141,7 @@ def test_who_is_asked() -> None:
 
 
 @pytest.mark.parametrize("where", [{}, {"endpoint": "*"}, {"endpoint": ["web1/*", "web2/*"]}])
-def test_of_several_hosts_none_is_left_out(where: dict[str, Any]) -> None:
+def test_each_host_counts(where: dict[str, Any]) -> None:
     server = Page("prometheus", "promql", 1.0, {source_for("q"): parse_response(TWO, "q")})
     hosts = read_hosts({"web1": Snapshot(1.0, {"prometheus": server}).as_data(), "web2": {"failed": True}})
     (verdict,) = judge_hosts(

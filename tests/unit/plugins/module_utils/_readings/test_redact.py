@@ -1,7 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Secrets in a configuration go, in whatever they are wrapped, and what is none stays."""
+"""Secrets in a configuration are replaced, and other values are kept."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.redact import (
-    STRUCK,
+    REDACTED,
     Redactor,
     is_secret,
 )
 
-S = "hunter2-Zx9Qw"  # what must never be seen
+S = "hunter2-Zx9Qw"  # a secret that must not occur in any result
 PEM = f"-----BEGIN RSA PRIVATE KEY-----\n{S}\n-----END RSA PRIVATE KEY-----"
 JWT = f"eyJhbGciOiJIUzI1NiJ9.{S}.{S}"
 
@@ -66,13 +66,13 @@ JWT = f"eyJhbGciOiJIUzI1NiJ9.{S}.{S}"
     ],
     ids=lambda config: json.dumps(config)[:40],
 )
-def test_secrets_go(config: dict[str, Any]) -> None:
+def test_secrets_are_replaced(config: dict[str, Any]) -> None:
     redactor = Redactor()
-    seen = json.dumps(redactor.value({"configs": [config]}))
-    assert S not in seen
-    assert "12345678901" not in seen
-    assert redactor.struck > 0
-    assert STRUCK in seen
+    result = json.dumps(redactor.value({"configs": [config]}))
+    assert S not in result
+    assert "12345678901" not in result
+    assert redactor.count > 0
+    assert REDACTED in result
 
 
 @pytest.mark.parametrize(
@@ -95,16 +95,16 @@ def test_secrets_go(config: dict[str, Any]) -> None:
     ],
     ids=lambda config: json.dumps(config)[:40],
 )  # fmt: skip
-def test_what_is_none_stays(config: dict[str, Any]) -> None:
+def test_other_values_are_kept(config: dict[str, Any]) -> None:
     redactor = Redactor()
     assert redactor.value(config) == config
-    assert redactor.struck == 0
+    assert redactor.count == 0
 
 
-def test_what_envoy_struck_out_counts() -> None:
+def test_values_that_envoy_redacted_are_counted() -> None:
     redactor = Redactor()
-    seen = redactor.value([{"inline_string": "[redacted]"}, {"x": "W3JlZGFjdGVkXQ=="}])
-    assert (seen, redactor.struck) == ([{"inline_string": STRUCK}, {"x": STRUCK}], 2)
+    result = redactor.value([{"inline_string": "[redacted]"}, {"x": "W3JlZGFjdGVkXQ=="}])
+    assert (result, redactor.count) == ([{"inline_string": REDACTED}, {"x": REDACTED}], 2)
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_what_envoy_struck_out_counts() -> None:
      'token="' + "\\" * 200_000, "bearer " * 30_000],
     ids=lambda text: text[:12],
 )  # fmt: skip
-def test_no_text_takes_long(text: str) -> None:
+def test_every_text_takes_linear_time(text: str) -> None:
     began = time.monotonic()
     Redactor().value({"text": text})
     assert time.monotonic() - began < 5
@@ -127,7 +127,7 @@ JSON = st.recursive(
 
 @settings(deadline=None, max_examples=100)
 @given(JSON, st.sampled_from(["password", "x_token", "Authorization", "API_KEY", "client-secret"]))
-def test_nothing_below_a_secret_name_is_seen(data: Any, name: str) -> None:
+def test_everything_below_a_secret_name_is_replaced(data: Any, name: str) -> None:
     wrapped = {name: [{"a": S}, S], "b": data}
     assert S not in json.dumps(Redactor().value({"c": [data, wrapped]}))
     assert is_secret(name)

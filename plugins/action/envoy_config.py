@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Reads the files of `envoy_config` on the controller, which has YAML, and hands the module texts and candidates."""
+"""The action plugin of envoy_config: it reads files on the controller, which has PyYAML, and passes text and candidates to the module."""
 
 from __future__ import annotations
 
@@ -13,46 +13,47 @@ from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.meshlab.envoy.plugins.plugin_utils._candidate_config import (
-    Wrong,
-    as_text,
+    FileError,
     candidate,
     check_syntax,
+    to_text,
 )
 
 
 class ActionModule(ActionBase):
-    """`src` becomes `content`, data becomes text, and each proxy gets a candidate to validate."""
+    """Replaces `src` by `content` and data by text, and adds a candidate to each proxy."""
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Run the module with the texts of the files, or fail with the location of a syntax error."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         arguments = dict(self._task.args)
         try:
             files = arguments.get("files")
             proxies = arguments.get("proxies")
-            if _dicts(files):
-                arguments["files"] = [self._file(one) for one in files]
-            if _dicts(files) and _dicts(proxies):
+            if _is_list_of_dicts(files):
+                arguments["files"] = [self._with_text(file) for file in files]
+            if _is_list_of_dicts(files) and _is_list_of_dicts(proxies):
                 texts = {
-                    one["path"]: one["content"]
-                    for one in arguments["files"]
-                    if "path" in one and "content" in one
+                    file["path"]: file["content"]
+                    for file in arguments["files"]
+                    if "path" in file and "content" in file
                 }
-                arguments["proxies"] = [_with_candidate(one, texts) for one in proxies]
-        except (Wrong, AnsibleError, OSError) as error:
-            # Nothing was sent to the host.
-            return {**result, "failed": True, "changed": False, "msg": f"{error}. Nothing was changed."}
+                arguments["proxies"] = [_with_candidate(proxy, texts) for proxy in proxies]
+        except (FileError, AnsibleError, OSError) as error:
+            message = str(error).rstrip(".")
+            return {**result, "failed": True, "changed": False, "msg": f"{message}. Nothing was changed."}
         result.update(self._execute_module(module_args=arguments, task_vars=task_vars))
         return result
 
-    def _file(self, one: dict[str, Any]) -> dict[str, Any]:
-        file = dict(one)
+    def _with_text(self, file: dict[str, Any]) -> dict[str, Any]:
+        file = dict(file)
         path = str(file.get("path", ""))
         if "src" in file and "content" not in file:
             source = self._find_needle("files", file.pop("src"))
-            # A vaulted file is decrypted on the way.
+            # The loader decrypts a file of Ansible Vault.
             file["content"] = Path(self._loader.get_real_file(source)).read_text(encoding="utf-8")
         if file.get("content") is not None:
-            file["content"] = as_text(path, file["content"])
+            file["content"] = to_text(path, file["content"])
             if path.endswith((".yaml", ".yml", ".json")):
                 check_syntax(path, file["content"])
         return file
@@ -64,6 +65,6 @@ def _with_candidate(proxy: dict[str, Any], texts: dict[str, str]) -> dict[str, A
     return {**proxy, "candidate": candidate(proxy, texts)}
 
 
-def _dicts(value: Any) -> bool:
-    """Say whether the module's own checks will find a list of dictionaries; they tell what is wrong with others."""
-    return isinstance(value, list) and all(isinstance(one, dict) for one in value)
+def _is_list_of_dicts(value: Any) -> bool:
+    """Return whether `value` is a list of dictionaries. The module reports an error for anything else."""
+    return isinstance(value, list) and all(isinstance(item, dict) for item in value)

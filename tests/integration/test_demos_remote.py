@@ -109,7 +109,7 @@ def test_user_without_docker_group_is_refused(sshd: dict[str, str]) -> None:
     user = pwd.getpwnam(sshd["MESHLAB_SSHD_UNPRIVILEGED_USER"])
     try:
         said = home.play("site", ok=False, demo=home.demo(DEMO)).error
-        sentence = "This user may not use the Docker daemon: add them to the group 'docker' and log in again, or use become"
+        sentence = "This user may not use the Docker daemon. Add the user to the group 'docker' and log in again, or use become"
         assert sentence in said
         assert said.endswith("Nothing was changed.")
         assert not Path(user.pw_dir, ".local", "state", "meshlab.envoy", home.name(DEMO)).exists()

@@ -56,12 +56,12 @@ FAULTS = [
     ),
     Fault(
         "a filter that Envoy does not know",
-        r"edge: edge/listeners\.yaml line \d+: could not find @type .*NoSuchFilter'\. Nothing was changed; what runs goes on",
+        r"edge: edge/listeners\.yaml line \d+: could not find @type .*NoSuchFilter'\. Nothing was changed\.",
         demo={"proxies": {"edge": {"listeners": {"http": {"http_filters": [BAD_FILTER]}}}}},
     ),
     Fault(
         "an image that cannot be pulled",
-        r"meshlab/no-such-envoy:v1\.40\.0 (does not exist in its registry: correct|cannot be pulled .*:) .* Nothing was changed",
+        r"meshlab/no-such-envoy:v1\.40\.0: the (image does not exist|registry cannot be reached).* Nothing was changed",
         variables={"envoy_image_repository": "localhost:5000/meshlab/no-such-envoy"},
         platforms=("docker",),
     ),
@@ -167,7 +167,7 @@ def test_missing_docker_daemon_is_refused(tmp_path: Path) -> None:
     home.environment["DOCKER_HOST"] = f"unix://{tmp_path}/dead.sock"
     try:
         error = home.play("site", ok=False, demo=home.demo("fault_injection")).error
-        assert "The Docker daemon does not answer: start it, or say where it is with DOCKER_HOST" in error, (
+        assert "The Docker daemon does not answer. Start it, or set DOCKER_HOST to its address" in error, (
             error
         )
         assert home.left("fault_injection") == []

@@ -2,4 +2,4 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A folder of files on the host made equal to a wanted one: staged, checked, swapped in, confirmed."""
+"""Transactions that make a folder of Envoy files equal to the desired files. Private to this collection: it can change at any time."""

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Where a proxy's watched files are put, and who confirms them: this host's folder and one Envoy, or what a platform has."""
+"""Where the watched files of a proxy are deployed, and which Envoys confirm them."""
 
 from __future__ import annotations
 
@@ -18,77 +18,94 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._config.files import
 
 
 class ConfigTarget(Protocol):
-    """One proxy during one change: all of the Envoys that run it. `running` raises ConfigRefused, other methods but `read` raise
-    AdminUnreachable or OSError.
+    """The deployed files of one proxy during one transaction, and all Envoys that run with them.
 
-    `kind` is what a file holds (clusters, listeners or other), `path` a file's below the folder, and a `deadline` one of
-    time.monotonic().
+    In all methods, `path` is relative to the folder, `kind` is the content of a file (`clusters`, `listeners` or `other`), and
+    `deadline` is a time of `time.monotonic()`. `is_running` raises ConfigRefused; `read` raises nothing; the other methods raise
+    AdminUnreachable or OSError.
     """
 
     def is_running(self) -> bool:
-        """Say whether an Envoy runs that watches these files."""
+        """Return whether an Envoy runs that watches these files."""
 
     def read(self, path: str) -> bytes | None:
-        """Return what the Envoys are given as `path`, None where the folder of this host tells."""
+        """Return the content that the Envoys read, or None when they read the folder of this host."""
 
     def write(self, path: str, content: bytes, mode: int) -> None:
-        """Put `content` where the Envoys read it, and into the folder of this host, which tells what was deployed."""
+        """Deploy a file to the Envoys, and write it below the folder of this host, which records what was deployed."""
 
     def remove(self, path: str) -> None:
-        """Remove a file that was put."""
+        """Remove a file that was deployed."""
 
     def update_counts(self, kind: str) -> Any:
-        """Return how often files of this kind were read until now, for `taken` and `late`."""
+        """Return how often the Envoys read files of this kind, for `confirm` and `rejected_since`."""
 
     def confirm(self, kind: str, before: Any, names: Collection[str], version: str, deadline: float) -> str:
-        """Wait until every Envoy has taken what was put after `before`, and `names` in it are warm; return '' or what is wrong.
+        """Wait until every Envoy has accepted the file that was written after `before` and its resources are warm.
 
-        `version` is the version_info of what was put, '' where it has none that is plain to see.
+        Args:
+            kind: The content of the file.
+            before: The counts before the file was written.
+            names: The names of the resources that changed.
+            version: The `version_info` of the file. Empty when it is not known.
+            deadline: The end of the wait.
+
+        Returns:
+            An empty string, or why the file is not confirmed.
         """
 
     def rejected_since(self, kind: str, before: Any) -> str:
-        """Return why a file was refused since `before`, '' where none was: it may be read a second time."""
+        """Return why a file was rejected after `before`, or an empty string. An Envoy can read a file a second time."""
 
     def rejected_since_start(self, kind: str) -> str:
-        """Return why a file was refused since the Envoys started, '' where none was."""
+        """Return why a file was rejected since the Envoys started, or an empty string."""
 
     def wait_until_drained(self, deadline: float) -> bool:
-        """Wait until no connection can use listeners of before any more; say whether that is so."""
+        """Wait until no connection uses a previous listener; return whether that is so."""
 
 
 class FolderTarget:
     """A folder of this host that one Envoy watches; see `ConfigTarget`."""
 
-    def __init__(self, folder: Path, watch: XdsMonitor) -> None:
+    def __init__(self, folder: Path, monitor: XdsMonitor) -> None:
         self.folder = folder
-        self.watch = watch
+        self.monitor = monitor
 
     def is_running(self) -> bool:
-        return self.watch.client.is_running()
+        """Return whether the Envoy responds."""
+        return self.monitor.admin.is_running()
 
     def read(self, path: str) -> bytes | None:  # noqa: ARG002
+        """Return None: the Envoy reads the folder."""
         return None
 
     def write(self, path: str, content: bytes, mode: int) -> None:
-        file_tree.make_folder((self.folder / path).parent)
+        """Write the file below the folder."""
+        file_tree.make_directory((self.folder / path).parent)
         file_tree.write(self.folder / path, content, mode)
 
     def remove(self, path: str) -> None:
+        """Remove the file, and the directories that are then empty."""
         file_tree.remove(self.folder, path)
 
     def update_counts(self, kind: str) -> UpdateCounts:
-        return self.watch.update_counts(kind)
+        """Return the counts of the Envoy."""
+        return self.monitor.update_counts(kind)
 
     def confirm(
         self, kind: str, before: UpdateCounts, names: Collection[str], version: str, deadline: float
     ) -> str:
-        return self.watch.confirm(kind, before, names, version, deadline)
+        """Wait for the Envoy; see `ConfigTarget.confirm`."""
+        return self.monitor.confirm(kind, before, names, version, deadline)
 
     def rejected_since(self, kind: str, before: UpdateCounts) -> str:
-        return self.watch.rejected_since(kind, before)
+        """Return why the Envoy rejected a file after `before`."""
+        return self.monitor.rejected_since(kind, before)
 
     def rejected_since_start(self, kind: str) -> str:
-        return self.watch.rejected_since_start(kind)
+        """Return why the Envoy rejected a file since its start."""
+        return self.monitor.rejected_since_start(kind)
 
     def wait_until_drained(self, deadline: float) -> bool:
-        return self.watch.wait_until_drained(deadline)
+        """Wait for the Envoy's previous listeners."""
+        return self.monitor.wait_until_drained(deadline)

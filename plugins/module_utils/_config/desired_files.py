@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is wanted of a folder, and how a wish is refused. Shapes as in 'The plan' of docs/architecture.md."""
+"""The desired content of a folder: files, directories, certificates, checks and the proxies that confirm a change."""
 
 from __future__ import annotations
 
@@ -13,34 +13,61 @@ from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.errors import ConfigRefused
 
-# Names directly below the folder that belong to this layer.
+# Names directly below the folder that this package uses itself.
 STAGING = ".staging"
 STATE_FILE = ".files.json"
 LOCK = ".lock"
 AUTHORITY = "ca"
-RESERVED = (STAGING, STATE_FILE, LOCK, AUTHORITY)
+RESERVED_NAMES = (STAGING, STATE_FILE, LOCK, AUTHORITY)
+
+CERTIFICATE_FILES = ("tls.crt", "tls.key", "ca.crt")
+AUTHORITY_FILES = ("ca.crt", "ca.key")
 
 
 @dataclass(frozen=True)
 class File:
-    """A file below the folder; `live` names the proxy that watches it; `shown` stands for the content in a diff."""
+    """A file below the folder.
+
+    Attributes:
+        path: Path relative to the folder.
+        content: The bytes of the file.
+        mode: Permission bits.
+        live: Name of the proxy that watches the file while it runs. None when a proxy reads it only at its start.
+        shown_as: Text that a diff shows instead of the content. Empty shows the content.
+    """
 
     path: str
     content: bytes
     mode: int = 0o644
     live: str | None = None
-    shown: str = ""
+    shown_as: str = ""
 
 
 @dataclass(frozen=True)
 class Directory:
+    """A directory below the folder that exists even without files.
+
+    Attributes:
+        path: Path relative to the folder.
+        mode: Permission bits.
+    """
+
     path: str
     mode: int = 0o755
 
 
 @dataclass(frozen=True)
 class Certificate:
-    """`<path>/tls.crt`, `<path>/tls.key` (with `mode`) and `<path>/ca.crt`, renewed `renew_days` before it ends."""
+    """A certificate that the folder's authority signs.
+
+    Attributes:
+        path: Directory of `tls.crt`, `tls.key` and `ca.crt`, relative to the folder.
+        names: Host names and URIs that the certificate is valid for. The first one is its common name.
+        addresses: IP addresses that the certificate is valid for.
+        mode: Permission bits of `tls.key`.
+        days: Number of days that the certificate is valid.
+        renew_days: Number of days before its end at which it is renewed.
+    """
 
     path: str
     names: tuple[str, ...]
@@ -49,10 +76,24 @@ class Certificate:
     days: int = 365
     renew_days: int = 30
 
+    @property
+    def subject_alternative_names(self) -> tuple[str, ...]:
+        """Return the names and the addresses."""
+        return (*self.names, *self.addresses)
+
 
 @dataclass(frozen=True)
 class Check:
-    """A command that must succeed in the staged folder, directly or (with an image) in a container of that image."""
+    """A command that must succeed in a staged copy of the folder before anything is changed.
+
+    Attributes:
+        name: Name of the check in errors, which for an Envoy is the name of the proxy.
+        command: The program and its arguments.
+        image: Image whose container runs the command. None runs it on the host.
+        files: Files that exist only while the check runs.
+        validated_files: Paths of the deployed files that the check validates. Errors are reported with their lines.
+        version: Envoy version that the program must have. None accepts any program.
+    """
 
     name: str
     command: tuple[str, ...]
@@ -64,12 +105,25 @@ class Check:
 
 @dataclass(frozen=True)
 class Admin:
+    """The admin interface of a proxy.
+
+    Attributes:
+        proxy: Name of the proxy.
+        url: `http://host:port`, `unix:///path` (with `~` for the home of the task's user) or `unix://@name`.
+    """
+
     proxy: str
     url: str
 
 
 @dataclass(frozen=True)
 class DesiredFiles:
+    """The desired content of a folder. Paths are relative to it.
+
+    Raises:
+        ConfigRefused: A path leaves the folder, is reserved, or is listed twice.
+    """
+
     files: tuple[File, ...] = ()
     directories: tuple[Directory, ...] = ()
     certificates: tuple[Certificate, ...] = ()
@@ -77,81 +131,119 @@ class DesiredFiles:
     admins: tuple[Admin, ...] = ()
 
     def __post_init__(self) -> None:
-        certified = [
-            f"{one.path}/{name}" for one in self.certificates for name in ("tls.crt", "tls.key", "ca.crt")
+        """Refuse paths that are unsafe or that contradict each other."""
+        certificate_files = [
+            f"{certificate.path}/{name}" for certificate in self.certificates for name in CERTIFICATE_FILES
         ]
-        seen: set[str] = set()
-        for path in [*(file.path for file in self.files), *certified]:
-            checked_path(path)
-            if path in seen:
-                raise ConfigRefused("is wanted twice.", path)
-            seen.add(path)
+        file_paths: set[str] = set()
+        for path in [*(file.path for file in self.files), *certificate_files]:
+            require_safe_path(path)
+            if path in file_paths:
+                raise ConfigRefused("this path is listed twice. Remove one of the two entries.", path)
+            file_paths.add(path)
         for path in [
-            *(one.path for one in self.directories),
-            *(file.path for one in self.checks for file in one.files),
+            *(directory.path for directory in self.directories),
+            *(file.path for check in self.checks for file in check.files),
         ]:
-            checked_path(path)
-        for path in sorted(seen):
+            require_safe_path(path)
+        for path in sorted(file_paths):
             for parent in PurePosixPath(path).parents:
-                if str(parent) in seen:
-                    raise ConfigRefused(f"is wanted as a file, and as a folder for {path}.", str(parent))
+                if str(parent) in file_paths:
+                    raise ConfigRefused(
+                        f"this path is a file and also the directory of {path}. Rename one of the two.",
+                        str(parent),
+                    )
 
     @classmethod
     def from_plan(cls, plan: Mapping[str, Any]) -> DesiredFiles:
-        """Return what `plan` says of files, directories, certificates, checks and admins; the rest is not looked at."""
+        """Return the files, directories, certificates, checks and admins of a plan.
+
+        Args:
+            plan: Data with the keys `files`, `directories`, `certificates`, `checks` and `admins` of a plan
+                (docs/plan.md). Other keys are ignored; a missing key is an empty list.
+
+        Raises:
+            ConfigRefused: A path or a mode is not valid.
+
+        Example:
+            >>> desired = DesiredFiles.from_plan({"files": [{"path": "edge/clusters.yaml", "content": "resources: []"}]})
+            >>> desired.files[0].content
+            b'resources: []'
+        """
         return cls(
-            files=tuple(_file(one) for one in plan.get("files") or ()),
+            files=tuple(_file(file) for file in plan.get("files") or ()),
             directories=tuple(
-                Directory(one["path"], mode_of(one.get("mode") or "0755"))
-                for one in plan.get("directories") or ()
+                Directory(directory["path"], parse_mode(directory.get("mode") or "0755"))
+                for directory in plan.get("directories") or ()
             ),
-            certificates=tuple(_certificate(one) for one in plan.get("certificates") or ()),
+            certificates=tuple(_certificate(certificate) for certificate in plan.get("certificates") or ()),
             checks=tuple(
                 Check(
-                    name=one["name"],
-                    command=tuple(one["command"]),
-                    image=one.get("image"),
-                    files=tuple(_file(file) for file in one.get("files") or ()),
-                    validated_files=tuple(one.get("validated_files") or ()),
-                    version=one.get("version"),
+                    name=check["name"],
+                    command=tuple(check["command"]),
+                    image=check.get("image"),
+                    files=tuple(_file(file) for file in check.get("files") or ()),
+                    validated_files=tuple(check.get("validated_files") or ()),
+                    version=check.get("version"),
                 )
-                for one in plan.get("checks") or ()
+                for check in plan.get("checks") or ()
             ),
-            admins=tuple(Admin(one["proxy"], one["url"]) for one in plan.get("admins") or ()),
+            admins=tuple(Admin(admin["proxy"], admin["url"]) for admin in plan.get("admins") or ()),
         )
 
 
-def checked_path(path: str) -> str:
-    """Return `path` when it is a plain relative one that stays below the folder. Raises ConfigRefused."""
-    parts = PurePosixPath(path).parts
-    if not parts or path.startswith("/") or ".." in parts or str(PurePosixPath(path)) != path or "\0" in path:
+def require_safe_path(path: str) -> str:
+    """Return `path` when it is relative, normalized, below the folder and not reserved.
+
+    Raises:
+        ConfigRefused: The path is none of that.
+    """
+    if not is_safe_path(path):
         raise ConfigRefused(
-            "is not a plain path below the folder: relative, without '..', '.' or a slash at its end.", path
+            "this path is not below the folder. Use a relative path without '..', without '.' and without a slash at its end.",
+            path,
         )
-    if parts[0] in RESERVED:
-        raise ConfigRefused(f"cannot be used: {parts[0]} belongs to this collection.", path)
+    top = PurePosixPath(path).parts[0]
+    if top in RESERVED_NAMES:
+        raise ConfigRefused(f"the name {top} is reserved for this collection. Choose another name.", path)
     return path
 
 
-def mode_of(text: str | int) -> int:
-    """Return the mode that `text` ('0644') says in octal. Raises ConfigRefused."""
-    if isinstance(text, str) and len(text) in (3, 4) and set(text) <= set("01234567"):
-        return int(text, 8)
-    raise ConfigRefused(f"A mode is written in quotes and in octal, as in '0644'; this is {text!r}.")
-
-
-def _file(one: Mapping[str, Any]) -> File:
-    return File(
-        one["path"], str(one["content"]).encode(), mode_of(one.get("mode") or "0644"), one.get("live")
+def is_safe_path(path: str) -> bool:
+    """Return whether `path` is a relative, normalized path that stays below the folder that it is joined to."""
+    parts = PurePosixPath(path).parts
+    return (
+        bool(parts)
+        and not path.startswith("/")
+        and ".." not in parts
+        and str(PurePosixPath(path)) == path
+        and "\0" not in path
     )
 
 
-def _certificate(one: Mapping[str, Any]) -> Certificate:
-    given = {key: int(one[key]) for key in ("days", "renew_days") if one.get(key)}
+def parse_mode(text: str | int) -> int:
+    """Return the permission bits that `text` states in octal, such as `0644`.
+
+    Raises:
+        ConfigRefused: `text` is not three or four octal digits in quotes.
+    """
+    if isinstance(text, str) and len(text) in (3, 4) and set(text) <= set("01234567"):
+        return int(text, 8)
+    raise ConfigRefused(f"mode: {text!r} is not a mode. Write it in octal and in quotes, such as '0644'.")
+
+
+def _file(file: Mapping[str, Any]) -> File:
+    return File(
+        file["path"], str(file["content"]).encode(), parse_mode(file.get("mode") or "0644"), file.get("live")
+    )
+
+
+def _certificate(certificate: Mapping[str, Any]) -> Certificate:
+    stated = {key: int(certificate[key]) for key in ("days", "renew_days") if certificate.get(key)}
     return Certificate(
-        one["path"],
-        tuple(one["names"]),
-        tuple(one.get("addresses") or ()),
-        mode_of(one.get("mode") or "0600"),
-        **given,
+        certificate["path"],
+        tuple(certificate["names"]),
+        tuple(certificate.get("addresses") or ()),
+        parse_mode(certificate.get("mode") or "0600"),
+        **stated,
     )

@@ -9,10 +9,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+UNCHANGED = "Nothing was changed."
+
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is wrong: of which check, in which file and line where that is known, in whose message."""
+    """One fault of a configuration.
+
+    Attributes:
+        message: The fault and what to do, in sentences.
+        check: The name of the check that found it, which for an Envoy is the name of the proxy. None when no check did.
+        file: The path of the faulty file below the folder. None when it is not known.
+        line: The faulty line, counted from 1. None when it is not known.
+    """
 
     message: str
     check: str | None = None
@@ -20,37 +29,46 @@ class Finding:
     line: int | None = None
 
     def __str__(self) -> str:
-        where = f"{self.file} line {self.line}" if self.file and self.line else self.file
-        return ": ".join(part for part in (self.check, where, self.message) if part)
+        """Return `location: fault`, with as much of the location as is known."""
+        file_and_line = f"{self.file} line {self.line}" if self.file and self.line else self.file
+        return ": ".join(part for part in (self.check, file_and_line, self.message) if part)
 
 
 class ConfigRefused(Exception):
-    """A wish that is not carried out. `findings` say why; `outcome` says what is the case now."""
+    """A configuration that is not applied.
+
+    Attributes:
+        findings: All faults that were found, at least one.
+        outcome: The state of the folder and of the running proxies after the refusal, in one sentence.
+    """
 
     def __init__(
         self,
-        message: str | Sequence[Finding],
+        fault: str | Sequence[Finding],
         file: str | None = None,
         line: int | None = None,
-        outcome: str = "Nothing was changed.",
+        outcome: str = UNCHANGED,
     ) -> None:
-        self.findings = [Finding(message, None, file, line)] if isinstance(message, str) else list(message)
+        self.findings = [Finding(fault, None, file, line)] if isinstance(fault, str) else list(fault)
         self.outcome = outcome
-        between = "\n" if len(self.findings) > 1 else " "
-        super().__init__(between.join([*map(str, self.findings), outcome]))
+        separator = "\n" if len(self.findings) > 1 else " "
+        super().__init__(separator.join([*map(str, self.findings), outcome]))
 
     @property
     def file(self) -> str | None:
+        """Return the file of the first finding."""
         return self.findings[0].file
 
     @property
     def line(self) -> int | None:
+        """Return the line of the first finding."""
         return self.findings[0].line
 
     @property
     def message(self) -> str:
+        """Return the message of the first finding."""
         return self.findings[0].message
 
 
 class RequirementMissing(ConfigRefused):
-    """Something that the host lacks (openssl, docker, the Envoy): in check mode a remark, otherwise a refusal."""
+    """A program, image or daemon that the host does not have. Check mode reports it as a warning, since a task may install it."""

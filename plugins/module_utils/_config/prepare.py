@@ -2,23 +2,14 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A folder made equal to a wanted set of files, in phases: prepare, write, go live, finish.
-
-with prepare(folder, wanted) as change:   # nothing live is touched; ConfigRefused says what is wrong
-    if change.changed:
-        change.write()                     # all but what running proxies watch
-        …                                  # start what is new, wait until it is ready
-        change.go_live(timeout=60)         # what running proxies watch, confirmed by them
-        …                                  # stop what is gone
-        change.finish()                    # remove what nobody wants any more
-"""
+"""The first phase of a transaction: compare, check and issue certificates without a change to anything that is live."""
 
 from __future__ import annotations
 
 import contextlib
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.command import CommandRunner, run
@@ -26,6 +17,8 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._config.certificates
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.config_target import ConfigTarget
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import (
     AUTHORITY,
+    AUTHORITY_FILES,
+    CERTIFICATE_FILES,
     STAGING,
     STATE_FILE,
     Check,
@@ -47,152 +40,211 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._config.files.state_
     FolderState,
     sha256,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._config.transaction import (
-    Transaction,
-    permitted,
-)
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.transaction import Transaction
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.validation import checks
-from ansible_collections.meshlab.envoy.plugins.module_utils._config.validation.error_location import doubled
-
-__all__ = ["Transaction", "prepare"]
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.validation.error_location import (
+    duplicate_names,
+)
 
 
 def prepare(
     folder: str | Path,
-    wanted: DesiredFiles,
+    desired: DesiredFiles,
     runner: CommandRunner = run,
     check_mode: bool = False,
     now: float | None = None,
     targets: Mapping[str, ConfigTarget] | None = None,
     location: str = "",
 ) -> Transaction:
-    """Return what is to be done to make `folder` equal to `wanted`, checked. Nothing live is touched.
+    """Prepare a transaction that makes a folder equal to its desired content.
 
-    `targets` say, by proxy, where watched files are put when that is not `folder`, which then gets a copy of them;
-    `location` is what the folder is to remember of where it all runs.
-    Raises ConfigRefused, with all that is wrong. In check mode nothing is written below `folder`, and what the host lacks
-    (openssl, docker, the Envoy) is a remark.
+    The folder is created and locked, certificates are issued, and all checks run in a staged copy. No deployed file changes.
+    When nothing differs, the state file is updated and the transaction is finished.
+
+    Args:
+        folder: The folder on this host. `~` is expanded.
+        desired: The desired content.
+        runner: Runs openssl, docker and the commands of checks. A test replaces it.
+        check_mode: Whether to change nothing at all. Certificates and checks use a folder for temporary files, and a missing
+            program, image or daemon is a warning.
+        now: The time in seconds since the epoch by which certificates are renewed. None is the current time.
+        targets: For each proxy whose watched files are not read from `folder`, where they are deployed. `folder` then holds a
+            copy of them.
+        location: The platform on which the files are used, which the state file records. Empty keeps the recorded one.
+
+    Returns:
+        The transaction. Use it as a context manager: it holds the lock of the folder. Its phases are, in this order: `write`,
+        (start new workloads, wait until they are ready), `confirm_started`, `go_live`, (stop removed workloads), `finish`.
+        A phase that is left out is done by the next run.
+
+    Raises:
+        ConfigRefused: A check failed, a path is unsafe, the folder is locked by another run, or this user has no permission. It has
+            one finding for each fault. Nothing was changed.
+        RequirementMissing: A program, an image or Docker is missing (not in check mode).
+
+    Example:
+        >>> import tempfile
+        >>> desired = DesiredFiles(files=(File("edge/clusters.yaml", b"resources: []"),))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     with prepare(folder, desired) as transaction:
+        ...         print(transaction.changed, transaction.changed_files())
+        ...         transaction.write()
+        ...         outcomes = transaction.go_live(timeout=60)
+        ...         transaction.finish()
+        ...     with prepare(folder, desired) as transaction:
+        ...         print(transaction.changed)
+        True ['edge/clusters.yaml']
+        False
     """
-    change = Transaction(Path(folder).expanduser().absolute(), wanted, check_mode, targets, location)
+    transaction = Transaction(Path(folder).expanduser().absolute(), desired, check_mode, targets, location)
     moment = time.time() if now is None else now
-    if not _look(change, moment)[0]:
-        return change
+    if not _compare(transaction, moment).is_needed:
+        return transaction
     try:
         if not check_mode:
-            with permitted(change.folder):
-                if not change.folder.is_dir():
-                    file_tree.make_folder(change.folder, 0o700)
-                change.held.enter_context(file_tree.locked(change.folder))
-                known = [
-                    *state_file.load(change.folder).files,
-                    *(file.path for file in wanted.files),
-                    STATE_FILE,
-                ]
-                file_tree.sweep(change.folder, {str(Path(path).parent) for path in known})
-        _prepare_held(change, runner, moment)
-        if not change.changed and not check_mode:
-            # Nothing to write: only what was found out is new, or what an earlier run left over.
-            change.finish()
+            _lock(transaction)
+        _prepare_locked(transaction, runner, moment)
+        if not transaction.changed and not check_mode:
+            # No file differs, but the state file does, or an interrupted run left files.
+            transaction.finish()
     except BaseException:
-        change.close()
+        transaction.close()
         raise
-    return change
+    return transaction
 
 
-def _look(
-    change: Transaction, moment: float
-) -> tuple[bool, authority.Certified, dict[str, str], list[Check]]:
-    """Compare, and say whether there is anything to do: what is kept of certificates, what is due, which checks to run."""
-    wanted, folder = change.wanted, change.folder
-    change.before = state_file.load(folder)
-    kept, due = authority.keep(folder, wanted.certificates, change.before.certificates, moment)
-    files = [*wanted.files, *kept.files]
-    to_run, change.after = _after(change, files, kept)
-    made_now = _paths_due(wanted, due)
-    kept_files = {path: one for path, one in change.before.files.items() if path not in made_now}
-    before = replace(change.before, files=kept_files)
-    change.differences = compare(folder, files, wanted.directories, before, change.targets)
-    stale = (
-        bool(change.differences.gone_directories or change.before.files.keys() - change.after.files.keys())
+@dataclass(frozen=True)
+class _Comparison:
+    """What a comparison found: whether to do anything, and the certificates and checks to do."""
+
+    is_needed: bool
+    valid: authority.IssuedCertificates
+    due: Mapping[str, str]
+    checks_to_run: Sequence[Check]
+
+
+def _lock(transaction: Transaction) -> None:
+    """Create the folder, lock it, and remove what an interrupted run left."""
+    folder = transaction.folder
+    with file_tree.refusing_os_errors(folder):
+        if not folder.is_dir():
+            file_tree.make_directory(folder, 0o700)
+        transaction.lock.enter_context(file_tree.locked(folder))
+        paths = [
+            *state_file.load(folder).files,
+            *(file.path for file in transaction.desired.files),
+            STATE_FILE,
+        ]
+        file_tree.remove_leftovers(folder, {str(Path(path).parent) for path in paths})
+
+
+def _compare(transaction: Transaction, moment: float) -> _Comparison:
+    """Compare the folder with its desired content, and set `before`, `after` and `differences` of the transaction."""
+    desired, folder = transaction.desired, transaction.folder
+    transaction.before = state_file.load(folder)
+    valid, due = authority.find_valid(folder, desired.certificates, transaction.before.certificates, moment)
+    files = [*desired.files, *valid.files]
+    checks_to_run, transaction.after = _state_after(transaction, files, valid)
+    due_files = _due_files(desired, due)
+    # Files of due certificates are replaced, not removed.
+    kept_files = {
+        path: digests for path, digests in transaction.before.files.items() if path not in due_files
+    }
+    before = replace(transaction.before, files=kept_files)
+    transaction.differences = compare(folder, files, desired.directories, before, transaction.targets)
+    is_stale = (
+        bool(
+            transaction.differences.removed_directories
+            or transaction.before.files.keys() - transaction.after.files.keys()
+        )
         or (folder / STAGING).is_symlink()
         or (folder / STAGING).exists()
-        # Where nothing is this collection's own, to remember a place would claim what somebody else wrote.
-        or bool(change.before.files and change.before.location != change.after.location)
+        # A folder in which the collection wrote nothing belongs to no deployment, so a new location alone is no reason.
+        or bool(transaction.before.files and transaction.before.location != transaction.after.location)
     )
-    return bool(change.differences or due or to_run or stale), kept, due, to_run
+    is_needed = bool(transaction.differences or due or checks_to_run or is_stale)
+    return _Comparison(is_needed, valid, due, checks_to_run)
 
 
-def _prepare_held(change: Transaction, runner: CommandRunner, moment: float) -> None:
-    wanted = change.wanted
-    _anything, kept, due, to_run = _look(change, moment)
-    change.warnings += [
-        f"{path} is not wanted any more, and was edited since; it stays."
-        for path in change.differences.edited
+def _prepare_locked(transaction: Transaction, runner: CommandRunner, moment: float) -> None:
+    desired = transaction.desired
+    comparison = _compare(transaction, moment)
+    transaction.warnings += [
+        f"{path} is no longer desired, but it was edited since the last run. It was not removed."
+        for path in transaction.differences.edited
     ]
-    texts = {file.path: file.content.decode(errors="replace") for file in wanted.files}
-    findings = doubled(wanted.checks, texts, _names(wanted.files))
+    texts = {file.path: file.content.decode(errors="replace") for file in desired.files}
+    findings = duplicate_names(desired.checks, texts, _resource_names(desired.files))
     if findings:
-        raise ConfigRefused(findings, outcome=checks.UNCHANGED)
-    if not (due or to_run):
+        raise ConfigRefused(findings)
+    if not (comparison.due or comparison.checks_to_run):
         return
-    with staging.staging(None if change.check_mode else change.folder) as place, _remarked(change):
-        certified = authority.make(change.folder, kept, wanted.certificates, due, place.private, runner)
-        files = [*wanted.files, *certified.files]
-        to_run, change.after = _after(change, files, certified)
-        change.differences = compare(change.folder, files, wanted.directories, change.before, change.targets)
-        if to_run:
-            extra = [file for check in to_run for file in check.files]
-            staging.fill(place.tree, [*files, *extra], wanted.directories)
-            writable = [one.path for one in wanted.directories]
-            checks.run_checks(to_run, place.tree, texts, writable, not change.check_mode, runner)
+    staging_base = None if transaction.check_mode else transaction.folder
+    with staging.staged_folder(staging_base) as staged, _missing_requirement_as_warning(transaction):
+        issued = authority.issue(
+            transaction.folder, comparison.valid, desired.certificates, comparison.due, staged.private, runner
+        )
+        files = [*desired.files, *issued.files]
+        checks_to_run, transaction.after = _state_after(transaction, files, issued)
+        transaction.differences = compare(
+            transaction.folder, files, desired.directories, transaction.before, transaction.targets
+        )
+        if checks_to_run:
+            check_files = [file for check in checks_to_run for file in check.files]
+            staging.fill(staged.tree, [*files, *check_files], desired.directories)
+            writable = [directory.path for directory in desired.directories]
+            checks.run_checks(checks_to_run, staged.tree, texts, writable, not transaction.check_mode, runner)
 
 
-def _after(
-    change: Transaction, files: Sequence[File], certified: authority.Certified
+def _state_after(
+    transaction: Transaction, files: Sequence[File], issued: authority.IssuedCertificates
 ) -> tuple[list[Check], FolderState]:
-    """Return the checks that did not pass yet with these contents, and what to remember when all is done."""
-    wanted, before = change.wanted, change.before
+    """Return the checks that have not passed yet with these files, and the state after the transaction."""
+    desired, before = transaction.desired, transaction.before
     contents = {file.path: file.content for file in files}
-    digests = {
-        f"{check.name} {number}": checks.digest(check, contents) for number, check in enumerate(wanted.checks)
+    digests: dict[str, str] = {}
+    checks_to_run: list[Check] = []
+    for number, check in enumerate(desired.checks):
+        # Two checks can have the same name.
+        key = f"{check.name} {number}"
+        digests[key] = checks.check_digest(check, contents)
+        if before.checks.get(key) != digests[key]:
+            checks_to_run.append(check)
+    return checks_to_run, FolderState(
+        files={path: [sha256(content)] for path, content in contents.items()},
+        directories=[directory.path for directory in desired.directories],
+        certificates=dict(issued.records),
+        checks=digests,
+        location=transaction.location or before.location,
+    )
+
+
+def _due_files(desired: DesiredFiles, due: Collection[str]) -> set[str]:
+    certificate_files = {
+        f"{certificate.path}/{name}"
+        for certificate in desired.certificates
+        if certificate.path in due
+        for name in CERTIFICATE_FILES
     }
-    to_run = [
-        check
-        for check, (name, one) in zip(wanted.checks, digests.items(), strict=True)
-        if before.checks.get(name) != one
-    ]
-    own = {path: [sha256(content)] for path, content in contents.items()}
-    folders = [one.path for one in wanted.directories]
-    location = change.location or before.location
-    return to_run, FolderState(own, folders, dict(certified.records or {}), digests, location=location)
+    return certificate_files | ({f"{AUTHORITY}/{name}" for name in AUTHORITY_FILES} if due else set())
 
 
-def _paths_due(wanted: DesiredFiles, due: Collection[str]) -> set[str]:
-    leaves = {
-        f"{one.path}/{name}"
-        for one in wanted.certificates
-        if one.path in due
-        for name in ("tls.crt", "tls.key", "ca.crt")
-    }
-    return leaves | ({f"{AUTHORITY}/{name}" for name in ("ca.crt", "ca.key")} if due else set())
-
-
-def _names(files: Sequence[File]) -> dict[str, list[str]]:
-    """Return the resources' names of the watched files that can be understood."""
-    found: dict[str, list[str]] = {}
+def _resource_names(files: Sequence[File]) -> dict[str, list[str]]:
+    """Return the names of the resources of each watched file whose layout is supported."""
+    names: dict[str, list[str]] = {}
     for file in files:
         if file.live:
-            with contextlib.suppress(xds_file.Unclear, UnicodeDecodeError):
-                found[file.path] = xds_file.names(file.content.decode())
-    return found
+            with contextlib.suppress(xds_file.UnsupportedLayout, UnicodeDecodeError):
+                names[file.path] = xds_file.names(file.content.decode())
+    return names
 
 
 @contextlib.contextmanager
-def _remarked(change: Transaction) -> Iterator[None]:
-    """In check mode what the host lacks is a remark: on a fresh host it may be installed by a task before this one."""
+def _missing_requirement_as_warning(transaction: Transaction) -> Iterator[None]:
+    """In check mode, turn RequirementMissing into a warning: an earlier task that check mode skips may install it."""
     try:
         yield
     except RequirementMissing as error:
-        if not change.check_mode:
+        if not transaction.check_mode:
             raise
-        change.warnings.append(f"Not validated: {error.message}")
+        transaction.warnings.append(f"The files were not validated: {error.message}")

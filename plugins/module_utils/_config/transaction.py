@@ -2,13 +2,13 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The phases of a change after it was prepared: write, go live, finish."""
+"""The phases of a transaction after `prepare`: write, confirm what started, go live, finish."""
 
 from __future__ import annotations
 
 import contextlib
 import stat
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -23,44 +23,61 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._config.config_targe
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import Admin, DesiredFiles
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy import live_update
-from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy.config_admin import AdminClient
-from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy.xds_confirmation import (
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy.config_admin import (
     AdminUnreachable,
-    XdsMonitor,
+    ConfigAdmin,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy.xds_confirmation import XdsMonitor
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.errors import ConfigRefused, Finding
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.files import file_tree, state_file
-from ansible_collections.meshlab.envoy.plugins.module_utils._config.files.file_diff import Differences, shown
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.files.file_diff import (
+    Differences,
+    FileDifference,
+    ansible_diff,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.files.state_file import FolderState
 
 
 class Transaction:
-    """What `prepare` found to do. Its phases are called in order; what is not called is done by the next run."""
+    """A change of a folder that `prepare` found to be needed. `prepare` documents the order of the phases.
+
+    Attributes:
+        folder: The folder on this host.
+        desired: Its desired content.
+        check_mode: Whether nothing may change.
+        targets: For each proxy whose watched files are not read from `folder`, where they are deployed.
+        location: The platform on which the files are used. Empty keeps the recorded one.
+        before: The state after the previous run.
+        after: The state after this transaction.
+        differences: The files and directories that differ.
+        warnings: What the user should know, in sentences.
+        updates: The results of `go_live`, one for each running proxy whose watched files changed.
+        running: The running proxies whose watched files changed, known after `write`. `go_live` updates them.
+        starting: The other proxies whose watched files changed. They read the files when they start.
+        lock: The lock of the folder, until `close`.
+    """
 
     def __init__(
         self,
         folder: Path,
-        wanted: DesiredFiles,
+        desired: DesiredFiles,
         check_mode: bool = False,
         targets: Mapping[str, ConfigTarget] | None = None,
         location: str = "",
     ) -> None:
         self.folder = folder
-        self.wanted = wanted
+        self.desired = desired
         self.check_mode = check_mode
-        # Where each proxy's watched files are when they are not in `folder`, by proxy.
         self.targets = targets or {}
-        # Where what is written runs; '' leaves what is remembered of that.
         self.location = location
         self.before = FolderState()
         self.after = FolderState()
-        self.differences = Differences((), (), (), (), ())
+        self.differences = Differences()
         self.warnings: list[str] = []
-        self.outcomes: list[live_update.Outcome] = []
-        # Whose watched files differ: those that run bring them live, the others read them when they start.
+        self.updates: list[live_update.LiveUpdate] = []
         self.running: set[str] = set()
         self.starting: set[str] = set()
-        self.held = contextlib.ExitStack()
+        self.lock = contextlib.ExitStack()
 
     def __enter__(self) -> Transaction:
         return self
@@ -71,156 +88,219 @@ class Transaction:
         self.close()
 
     def close(self) -> None:
-        """Let the folder go, so that another run may change it."""
-        self.held.close()
+        """Release the lock of the folder."""
+        self.lock.close()
 
     @property
     def changed(self) -> bool:
+        """Return whether a file or directory differs."""
         return bool(self.differences)
 
     @property
     def diff(self) -> list[dict[str, Any]]:
-        return shown(self.differences)
+        """Return Ansible's diff."""
+        return ansible_diff(self.differences)
 
     def changed_files(self, below: str = "") -> list[str]:
-        """Return the paths that differ, of `below` (a path or a folder) when it is given; certificates and removals too."""
-        paths = [one.path for one in (*self.differences.files, *self.differences.gone)]
+        """Return the paths of the files that differ, removed files and certificates included.
+
+        Args:
+            below: A file or directory. Only it and the paths below it are returned. Empty returns all.
+        """
+        paths = [difference.path for difference in (*self.differences.files, *self.differences.removed)]
         return [path for path in paths if not below or path == below or path.startswith(f"{below}/")]
 
     def write(self, restarting: Collection[str] = ()) -> None:
-        """Write everything except what running proxies watch; those in `restarting` count as not running."""
-        watched = {one.wanted.live for one in self.differences.files if one.wanted and one.wanted.live}
-        admins = [admin for admin in self.wanted.admins if admin.proxy in watched]
-        asked = [admin for admin in admins if admin.proxy not in restarting]
-        alive = map_to_pairs(lambda admin: self._target(admin).is_running(), asked)
-        self.running = {admin.proxy for admin, runs in alive if runs}
+        """Write all files except those that running proxies watch.
+
+        Args:
+            restarting: Proxies that restart in this run. They count as not running, so their watched files are written too.
+
+        Raises:
+            ConfigRefused: This user cannot write to the folder, or it is not known whether a proxy runs.
+
+        Example:
+            transaction.write(restarting=["edge"])
+        """
+        watching = {
+            difference.desired.live
+            for difference in self.differences.files
+            if difference.desired and difference.desired.live
+        }
+        admins = [admin for admin in self.desired.admins if admin.proxy in watching]
+        may_run = [admin for admin in admins if admin.proxy not in restarting]
+        states = map_to_pairs(lambda admin: self._target(admin).is_running(), may_run)
+        self.running = {admin.proxy for admin, is_running in states if is_running}
         self.starting = {admin.proxy for admin in admins} - self.running
-        with permitted(self.folder):
-            swapped = [
-                one.path for one in self.differences.files if one.wanted and one.wanted.live in self.running
+        with file_tree.refusing_os_errors(self.folder):
+            live_paths = [
+                difference.path
+                for difference in self.differences.files
+                if difference.desired and difference.desired.live in self.running
             ]
-            state_file.save(self.folder, self.before.with_pending(self.after, swapped))
-            for folder in self.wanted.directories:
-                file_tree.make_folder(self.folder / folder.path, folder.mode, exact=True)
-            for one in self.differences.files:
-                if one.wanted and one.wanted.live not in self.running:
-                    file_tree.make_folder((self.folder / one.path).parent)
-                    file_tree.write(self.folder / one.path, one.wanted.content, one.wanted.mode)
+            state_file.save(self.folder, self.before.during_change_to(self.after, live_paths))
+            for directory in self.desired.directories:
+                file_tree.make_directory(self.folder / directory.path, directory.mode, exact=True)
+            for difference in self.differences.files:
+                if difference.desired and difference.desired.live not in self.running:
+                    file_tree.make_directory((self.folder / difference.path).parent)
+                    file_tree.write(
+                        self.folder / difference.path, difference.desired.content, difference.desired.mode
+                    )
 
     def confirm_started(self) -> None:
-        """Check that started proxies accepted their watched files. Raises ConfigRefused for proxies that did not."""
-        targets = {admin.proxy: self._target(admin) for admin in self.wanted.admins}
-        work = {proxy: self._live_files(proxy) for proxy in sorted(self.starting)}
+        """Check that the proxies that started accepted their watched files, of which validation does not find all faults.
 
-        def one(proxy: str) -> list[Finding]:
+        Raises:
+            ConfigRefused: At least one proxy rejected a file or does not respond. It runs without that file, and the next run
+                deploys the file again.
+
+        Example:
+            transaction.write()
+            start_workloads()
+            transaction.confirm_started()
+        """
+        targets = {admin.proxy: self._target(admin) for admin in self.desired.admins}
+        live_files = {proxy: self._live_files(proxy) for proxy in sorted(self.starting)}
+
+        def findings_of(proxy: str) -> list[Finding]:
             try:
-                said = {file.path: targets[proxy].rejected_since_start(file.kind) for file in work[proxy]}
+                rejections = {
+                    file.path: targets[proxy].rejected_since_start(file.kind) for file in live_files[proxy]
+                }
             except AdminUnreachable as error:
-                return [Finding(f"the Envoy that was started does not answer: {error}.", proxy)]
+                return [Finding(f"the Envoy that was started does not respond: {error}.", proxy)]
             return [
-                Finding(f"the Envoy that was started says: {words}.", proxy, path)
-                for path, words in said.items()
-                if words
+                Finding(f"the Envoy that was started rejected the file: {text}.", proxy, path)
+                for path, text in rejections.items()
+                if text
             ]
 
-        findings = [finding for found in map_to_dict(one, work).values() for finding in found]
+        findings = [finding for found in map_to_dict(findings_of, live_files).values() for finding in found]
         if findings:
             watching = self.starting | self.running
-            unsure = [
-                one.path for one in self.differences.files if one.wanted and one.wanted.live in watching
+            unconfirmed = [
+                difference.path
+                for difference in self.differences.files
+                if difference.desired and difference.desired.live in watching
             ]
-            state_file.save(self.folder, self.before.with_pending(self.after, unsure))
-            raise ConfigRefused(findings, outcome="It runs without what it refused.")
+            state_file.save(self.folder, self.before.during_change_to(self.after, unconfirmed))
+            raise ConfigRefused(findings, outcome="It runs without the rejected files.")
 
-    def go_live(self, timeout: float = 60, drain_timeout: float = 10) -> list[live_update.Outcome]:
-        """Bring running proxies to their new files, side by side. Raises ConfigRefused, when all are done, for those that refused.
+    def go_live(self, timeout: float = 60, drain_timeout: float = 10) -> list[live_update.LiveUpdate]:
+        """Replace the watched files of all running proxies, in parallel, each step confirmed by the proxy.
 
-        A cluster that goes is kept until no connection of before needs it; when that takes longer than `drain_timeout`
-        it stays (`Outcome.kept`, and a warning), and the next run removes it.
+        A removed cluster is kept until no previous connection needs it. When that takes longer than `drain_timeout`, it stays,
+        with a warning, and the next run removes it.
+
+        Args:
+            timeout: Seconds that a proxy has to confirm each step.
+            drain_timeout: Seconds to wait for previous connections before clusters are removed.
+
+        Returns:
+            The result of each proxy, also in `updates`.
+
+        Raises:
+            ConfigRefused: At least one proxy rejected a file or did not confirm it in time. Its previous files were restored.
+
+        Example:
+            updates = transaction.go_live(timeout=60, drain_timeout=10)
         """
-        targets = {admin.proxy: self._target(admin) for admin in self.wanted.admins}
-        work = {proxy: self._live_files(proxy) for proxy in sorted(self.running)}
+        targets = {admin.proxy: self._target(admin) for admin in self.desired.admins}
+        live_files = {proxy: self._live_files(proxy) for proxy in sorted(self.running)}
 
-        def one(proxy: str) -> live_update.Outcome:
-            return live_update.go_live(proxy, targets[proxy], work[proxy], timeout, drain_timeout)
+        def update(proxy: str) -> live_update.LiveUpdate:
+            return live_update.update_proxy(proxy, targets[proxy], live_files[proxy], timeout, drain_timeout)
 
-        self.outcomes = list(map_to_dict(one, work).values())
-        for outcome in self.outcomes:
-            self.warnings += [f"{outcome.proxy}: {warning}" for warning in outcome.warnings]
-            if outcome.kept:
+        self.updates = list(map_to_dict(update, live_files).values())
+        for result in self.updates:
+            self.warnings += [f"{result.proxy}: {warning}" for warning in result.warnings]
+            if result.kept_clusters:
                 self.warnings.append(
-                    f"{outcome.proxy}: connections of before the change are still open after {drain_timeout:g} s;"
-                    f" {', '.join(outcome.kept)} stays for them, and the next run removes it."
+                    f"{result.proxy}: previous connections are still open after {drain_timeout:g} s."
+                    f" The next run removes the clusters that they may need: {', '.join(result.kept_clusters)}."
                 )
-        refused = [one for one in self.outcomes if one.words]
-        if refused:
-            unsure = [file.path for one in refused if not one.rolled_back for file in work[one.proxy]]
-            state_file.save(self.folder, self.before.with_pending(self.after, unsure))
+        failed = [result for result in self.updates if result.error]
+        if failed:
+            unconfirmed = [
+                file.path for result in failed if not result.restored for file in live_files[result.proxy]
+            ]
+            state_file.save(self.folder, self.before.during_change_to(self.after, unconfirmed))
             raise ConfigRefused(
-                [Finding(f"the running Envoy says: {one.words}.", one.proxy, one.file) for one in refused],
-                outcome=_stays(refused),
+                [
+                    Finding(
+                        f"the running Envoy did not accept the file: {result.error}.",
+                        result.proxy,
+                        result.file,
+                    )
+                    for result in failed
+                ],
+                outcome=_outcome(failed),
             )
-        return self.outcomes
+        return self.updates
 
-    def undo(self, proxies: Iterable[str]) -> None:
-        """Put back what `write` wrote for these proxies and they do not watch: for an Envoy that refused its live files."""
-        blamed = {
-            path
-            for check in self.wanted.checks
-            if check.name in set(proxies)
-            for path in check.validated_files
+    def restore(self, proxies: Iterable[str]) -> None:
+        """Restore the files of `proxies` that `write` wrote, for proxies that rejected their watched files in `go_live`."""
+        names = set(proxies)
+        paths = {
+            path for check in self.desired.checks if check.name in names for path in check.validated_files
         }
-        for one in self.differences.files:
-            if one.path in blamed and one.wanted and not one.wanted.live:
-                if one.old is None or one.old_mode is None:
-                    file_tree.remove(self.folder, one.path)
-                else:
-                    file_tree.write(self.folder / one.path, one.old, one.old_mode)
+        for difference in self.differences.files:
+            if difference.path in paths and difference.desired and not difference.desired.live:
+                self._restore_file(difference)
 
     def finish(self) -> None:
-        """Remove what an earlier run wrote and nobody wants any more, and remember what is there now."""
-        with permitted(self.folder):
-            for gone in self.differences.gone:
-                file_tree.remove(self.folder, gone.path)
+        """Remove the files and directories of earlier runs that are no longer desired, and save the new state.
+
+        Raises:
+            ConfigRefused: This user cannot write to the folder.
+
+        Example:
+            transaction.finish()
+        """
+        with file_tree.refusing_os_errors(self.folder):
+            for difference in self.differences.removed:
+                file_tree.remove(self.folder, difference.path)
             for path in self.before.files.keys() - self.after.files.keys():
                 if not (self.folder / path).exists():
-                    # A run that was interrupted may have made its folder, and not yet the file.
+                    # An interrupted run may have created the directory but not the file.
                     file_tree.remove(self.folder, path)
-            for path in sorted(self.differences.gone_directories, reverse=True):
-                for left in (self.folder / path).glob("*"):
-                    # An Envoy that is gone leaves its admin's socket.
-                    if stat.S_ISSOCK(left.lstat().st_mode):
-                        left.unlink()
-                file_tree.remove_folder(self.folder / path)
+            for path in sorted(self.differences.removed_directories, reverse=True):
+                for entry in (self.folder / path).glob("*"):
+                    # A stopped Envoy leaves the socket of its admin interface.
+                    if stat.S_ISSOCK(entry.lstat().st_mode):
+                        entry.unlink()
+                file_tree.remove_empty_directory(self.folder / path)
             state_file.save(self.folder, self.after)
 
     def _target(self, admin: Admin) -> ConfigTarget:
-        return self.targets.get(admin.proxy) or FolderTarget(self.folder, XdsMonitor(AdminClient(admin.url)))
+        return self.targets.get(admin.proxy) or FolderTarget(self.folder, XdsMonitor(ConfigAdmin(admin.url)))
 
     def _live_files(self, proxy: str) -> list[live_update.LiveFile]:
-        mine = [one for one in self.differences.files if one.wanted and one.wanted.live == proxy]
-        kinds = live_update.kinds({one.path: (one.old, one.wanted.content) for one in mine if one.wanted})
+        differences = [
+            (difference, difference.desired)
+            for difference in self.differences.files
+            if difference.desired and difference.desired.live == proxy
+        ]
+        kinds = live_update.file_kinds(
+            {difference.path: (difference.old, desired.content) for difference, desired in differences}
+        )
         return [
-            live_update.LiveFile(one.path, one.old, one.wanted.content, one.wanted.mode, kinds[one.path])
-            for one in mine
-            if one.wanted
+            live_update.LiveFile(
+                difference.path, difference.old, desired.content, desired.mode, kinds[difference.path]
+            )
+            for difference, desired in differences
         ]
 
+    def _restore_file(self, difference: FileDifference) -> None:
+        if difference.old is None or difference.old_mode is None:
+            file_tree.remove(self.folder, difference.path)
+        else:
+            file_tree.write(self.folder / difference.path, difference.old, difference.old_mode)
 
-def _stays(refused: Sequence[live_update.Outcome]) -> str:
-    names = ", ".join(one.proxy for one in refused)
-    if all(one.rolled_back for one in refused):
-        return f"The files of {names} were put back, and it confirmed them: it goes on as before."
-    return f"The files of {names} were put back, which it did not confirm: look at its log."
 
-
-@contextlib.contextmanager
-def permitted(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except PermissionError as error:
-        raise ConfigRefused(
-            f"{error.filename or folder} may not be written by the user of this task: use become, or make it theirs."
-        ) from None
-    except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
-        raise ConfigRefused(f"{error.filename or folder} is in the way: {error.strerror}.") from None
+def _outcome(failed: Sequence[live_update.LiveUpdate]) -> str:
+    names = ", ".join(update.proxy for update in failed)
+    if all(update.restored for update in failed):
+        return f"The previous files of {names} were restored and confirmed."
+    return f"The previous files of {names} were restored, but not confirmed. See the log of the Envoy."

@@ -144,7 +144,7 @@ def test_what_one_pod_refuses_is_taken_back_in_all_of_them_in_envoys_words(
     answer = front.run(bad)
     assert answer["failed"]
     words = answer["msg"]
-    assert "service1: service1/listeners.yaml: the running Envoy says: pod " in words
+    assert "service1: service1/listeners.yaml: the running Envoy did not accept the file: pod " in words
     assert "203.0.113.7" in words
     assert "Cannot assign requested address" in words
     assert "were put back, and it confirmed them" in words
@@ -166,7 +166,7 @@ def test_why_clusters_are_refused_is_read_in_the_log_of_a_pod(front: Deployment)
     bad = altered(plan, "service1/clusters.yaml", lambda text: text.replace("type: STATIC", "type: EDS", 1))
     answer = front.run(bad)
     assert answer["failed"]
-    assert "service1: service1/clusters.yaml: the running Envoy says: pod " in answer["msg"]
+    assert "service1: service1/clusters.yaml: the running Envoy did not accept the file: pod " in answer["msg"]
     assert "cannot create an EDS cluster without an EDS config" in answer["msg"]
     assert "were put back, and it confirmed them" in answer["msg"]
     assert not present(front, plan)["failed"]

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""An authority and certificates, by the openssl command: present on nearly every host, where Python's standard library has none."""
+"""Authorities and certificates by the openssl command, since Python's standard library cannot create them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._config.errors impor
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.files import file_tree
 
+# A host name, which can have a wildcard, or a URI.
 NAME = re.compile(r"[A-Za-z0-9*_]([A-Za-z0-9._-]*[A-Za-z0-9])?|[a-z][a-z0-9+.-]*://[A-Za-z0-9._~/:@-]+")
+# The longest common name (RFC 5280, ub-common-name).
+COMMON_NAME_LENGTH = 64
 NEW_KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
 REQUEST = "[req]\ndistinguished_name = subject\nprompt = no\n[subject]\nCN = {name}\n"
 AUTHORITY_EXTENSIONS = """[extensions]
@@ -32,7 +35,7 @@ basicConstraints = critical, CA:TRUE
 keyUsage = critical, keyCertSign, cRLSign
 subjectKeyIdentifier = hash
 """
-LEAF_EXTENSIONS = """basicConstraints = critical, CA:FALSE
+CERTIFICATE_EXTENSIONS = """basicConstraints = critical, CA:FALSE
 keyUsage = critical, digitalSignature
 extendedKeyUsage = serverAuth, clientAuth
 subjectKeyIdentifier = hash
@@ -41,97 +44,90 @@ subjectAltName = {names}
 """
 
 
-def ends(authority: bytes, private: Path, runner: CommandRunner) -> int:
-    """Return when the certificate of an authority ends, in seconds since the epoch; 0 when it is none."""
-    path = private / "there.crt"
-    file_tree.write(path, authority, 0o600)
-    ran = _asked(runner, ["x509", "-in", str(path), "-noout", "-enddate"])
-    end = re.search(r"notAfter=(.*)", ran.stdout)
-    return ssl.cert_time_to_seconds(end.group(1).strip()) if ran.exit_code == 0 and end else 0
+def end_time(certificate: bytes, private: Path, runner: CommandRunner) -> int:
+    """Return when a certificate ends, in seconds since the epoch; 0 when `certificate` is not one."""
+    path = private / "foreign.crt"
+    file_tree.write(path, certificate, 0o600)
+    result = _run_openssl(runner, ["x509", "-in", str(path), "-noout", "-enddate"])
+    end = re.search(r"notAfter=(.*)", result.stdout)
+    return ssl.cert_time_to_seconds(end.group(1).strip()) if result.exit_code == 0 and end else 0
 
 
 def new_authority(private: Path, days: int, runner: CommandRunner) -> dict[str, bytes]:
-    """Return `ca.crt` and `ca.key` of a new authority, made in the folder `private`."""
+    """Return `ca.crt` and `ca.key` of a new authority, which is created in the directory `private`."""
     config = private / "ca.cnf"
-    # Two authorities of the same subject confuse clients that trust both: the name has something of its own.
+    # A client that trusts two authorities needs different subjects, so the name has a random part.
     name = f"meshlab.envoy {secrets.token_hex(4)}"
     file_tree.write(config, (REQUEST.format(name=name) + AUTHORITY_EXTENSIONS).encode(), 0o600)
     key, crt = private / "ca.key", private / "ca.crt"
     options = ["-extensions", "extensions", "-days", str(days), "-sha256", "-set_serial", _serial()]
-    _openssl(
+    _require_openssl(
         runner,
         ["req", "-x509", *NEW_KEY, "-config", str(config), *options, "-keyout", str(key), "-out", str(crt)],
     )
     return {"ca.crt": crt.read_bytes(), "ca.key": key.read_bytes()}
 
 
-def new_leaf(one: Certificate, base: Path, private: Path, runner: CommandRunner) -> dict[str, bytes]:
-    """Return `tls.crt` and `tls.key`, signed by the `ca.crt` and `ca.key` in `private`; `base` is the name of files there."""
-    names = _alternative_names(one)
+def new_certificate(
+    certificate: Certificate, base: Path, private: Path, runner: CommandRunner
+) -> dict[str, bytes]:
+    """Return `tls.crt` and `tls.key`.
+
+    Args:
+        certificate: The desired certificate.
+        base: The path without suffix of the files that are created.
+        private: The directory with `ca.crt` and `ca.key` of the authority that signs.
+        runner: Runs openssl.
+    """
+    names = _subject_alternative_names(certificate)
     config, extensions = base.with_suffix(".cnf"), base.with_suffix(".ext")
     key, request, crt = base.with_suffix(".key"), base.with_suffix(".csr"), base.with_suffix(".crt")
-    file_tree.write(config, REQUEST.format(name=[*one.names, *one.addresses][0][:64]).encode(), 0o600)
-    file_tree.write(extensions, LEAF_EXTENSIONS.format(names=", ".join(names)).encode(), 0o600)
-    _openssl(
+    common_name = certificate.subject_alternative_names[0][:COMMON_NAME_LENGTH]
+    file_tree.write(config, REQUEST.format(name=common_name).encode(), 0o600)
+    file_tree.write(extensions, CERTIFICATE_EXTENSIONS.format(names=", ".join(names)).encode(), 0o600)
+    _require_openssl(
         runner, ["req", "-new", *NEW_KEY, "-config", str(config), "-keyout", str(key), "-out", str(request)]
     )
-    signer = [
-        "-CA",
-        str(private / "ca.crt"),
-        "-CAkey",
-        str(private / "ca.key"),
-        "-set_serial",
-        _serial(),
-        "-sha256",
-    ]
-    _openssl(
-        runner,
-        [
-            "x509",
-            "-req",
-            "-in",
-            str(request),
-            *signer,
-            "-days",
-            str(one.days),
-            "-extfile",
-            str(extensions),
-            "-out",
-            str(crt),
-        ],
-    )
+    authority = ["-CA", str(private / "ca.crt"), "-CAkey", str(private / "ca.key")]
+    options = ["-set_serial", _serial(), "-sha256", "-days", str(certificate.days)]
+    files = ["-in", str(request), "-extfile", str(extensions), "-out", str(crt)]
+    _require_openssl(runner, ["x509", "-req", *authority, *options, *files])
     return {"tls.crt": crt.read_bytes(), "tls.key": key.read_bytes()}
 
 
-def _alternative_names(one: Certificate) -> list[str]:
-    for name in one.names:
+def _subject_alternative_names(certificate: Certificate) -> list[str]:
+    """Return the names and addresses in openssl's form. Raises ConfigRefused."""
+    file = f"{certificate.path}/tls.crt"
+    for name in certificate.names:
         if not NAME.fullmatch(name):
             raise ConfigRefused(
-                f"{name!r} cannot be a certificate's name: a host name or a URI is.", f"{one.path}/tls.crt"
+                f"{name!r} is not a valid name of a certificate. Use a host name or a URI.", file
             )
     try:
-        addresses = [f"IP:{ipaddress.ip_address(address)}" for address in one.addresses]
+        addresses = [f"IP:{ipaddress.ip_address(address)}" for address in certificate.addresses]
     except ValueError as error:
-        raise ConfigRefused(f"{error}.", f"{one.path}/tls.crt") from None
-    names = [f"URI:{name}" if "://" in name else f"DNS:{name}" for name in one.names]
+        raise ConfigRefused(f"{error}. Use an IP address, or move it to 'names'.", file) from None
+    names = [f"URI:{name}" if "://" in name else f"DNS:{name}" for name in certificate.names]
     if not names + addresses:
-        raise ConfigRefused("has neither names nor addresses.", f"{one.path}/tls.crt")
+        raise ConfigRefused("the certificate has no name and no address. Add one to 'names'.", file)
     return names + addresses
 
 
-def _openssl(runner: CommandRunner, arguments: Sequence[str]) -> None:
-    ran = _asked(runner, arguments)
-    if ran.exit_code != 0:
-        words = " ".join(ran.stderr.split()[-60:])
-        raise ConfigRefused(f"openssl could not make a certificate ({' '.join(arguments[:2])}): {words}.")
+def _require_openssl(runner: CommandRunner, arguments: Sequence[str]) -> None:
+    """Run openssl. Raises ConfigRefused when it fails."""
+    result = _run_openssl(runner, arguments)
+    if result.exit_code != 0:
+        text = " ".join(result.stderr.split()[-60:])
+        raise ConfigRefused(f"openssl {' '.join(arguments[:2])}: the certificate cannot be created: {text}.")
 
 
-def _asked(runner: CommandRunner, arguments: Sequence[str]) -> CommandResult:
+def _run_openssl(runner: CommandRunner, arguments: Sequence[str]) -> CommandResult:
     try:
         return runner(["openssl", *arguments])
     except OSError as error:
         raise RequirementMissing(
-            f"Certificates are made by openssl, which this host lacks ({error.strerror}): install openssl."
+            f"openssl: this host does not have the command that creates certificates ({error.strerror})."
+            " Install openssl."
         ) from None
 
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One running proxy from old to new listeners and clusters, so that at no moment one refers to what is not there."""
+"""The update of a running proxy: its watched files are replaced in an order in which no resource refers to a missing one."""
 
 from __future__ import annotations
 
@@ -13,14 +13,23 @@ from dataclasses import dataclass, field
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.config_target import ConfigTarget
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy import xds_file
-from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy.xds_confirmation import (
-    AdminUnreachable,
-)
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy.config_admin import AdminUnreachable
+
+# The order in which files are restored: listeners first, while the clusters of both versions exist.
+RESTORE_ORDER = ("listeners", "other", "clusters")
 
 
 @dataclass(frozen=True)
 class LiveFile:
-    """A watched file that changes; `old` is None where there was none."""
+    """A watched file that changes.
+
+    Attributes:
+        path: Path relative to the folder.
+        old: Previous content. None when the file is new.
+        new: Desired content.
+        mode: Permission bits.
+        kind: The content: `clusters`, `listeners` or `other`.
+    """
 
     path: str
     old: bytes | None
@@ -31,31 +40,52 @@ class LiveFile:
 
 @dataclass(frozen=True)
 class Swap:
-    """One step: this content in this file; `after_drain` are clusters that connections of before may still need."""
+    """One replacement of one file.
+
+    Attributes:
+        file: The file.
+        content: The content that replaces it.
+        removed_clusters: Clusters that this step removes. It runs after no previous connection needs them.
+    """
 
     file: LiveFile
     content: bytes
-    after_drain: tuple[str, ...] = ()
+    removed_clusters: tuple[str, ...] = ()
 
 
 @dataclass
-class Outcome:
-    """How it went for one proxy: `words` are Envoy's when it refused; `kept` are clusters left for old connections."""
+class LiveUpdate:
+    """The result of the update of one proxy.
+
+    Attributes:
+        proxy: Name of the proxy.
+        swaps: Number of confirmed replacements.
+        error: Why the update failed. Empty when it did not.
+        file: The file at which it failed.
+        restored: Whether the proxy confirmed the previous files after a failure.
+        kept_clusters: Clusters that were not removed, because previous connections may need them.
+        warnings: What else the user should know.
+        seconds: Duration.
+    """
 
     proxy: str
     swaps: int = 0
-    words: str = ""
+    error: str = ""
     file: str | None = None
-    rolled_back: bool = True
-    kept: tuple[str, ...] = ()
+    restored: bool = True
+    kept_clusters: tuple[str, ...] = ()
     warnings: list[str] = field(default_factory=list)
     seconds: float = 0.0
 
 
-def order(files: Sequence[LiveFile], draining: bool = False) -> tuple[list[Swap], list[str]]:
-    """Return the steps, as few as there can be, and warnings: added clusters, others, listeners, removed clusters.
+def plan_swaps(files: Sequence[LiveFile], draining: bool = False) -> tuple[list[Swap], list[str]]:
+    """Return the fewest steps that are safe, and warnings.
 
-    `draining` says that connections of a change before this one may still use clusters that go now.
+    The order is: added clusters, other files, listeners, removed clusters.
+
+    Args:
+        files: The files that change.
+        draining: Whether connections of an earlier change can still use clusters that this change removes.
     """
     clusters = [file for file in files if file.kind == "clusters"]
     listeners = [file for file in files if file.kind == "listeners"]
@@ -68,88 +98,103 @@ def order(files: Sequence[LiveFile], draining: bool = False) -> tuple[list[Swap]
             first.append(Swap(file, file.new))
             continue
         try:
-            both = xds_file.union(file.old.decode(), file.new.decode()).encode()
-            gone = tuple(xds_file.lacking(file.old.decode(), file.new.decode()))
-        except (xds_file.Unclear, UnicodeDecodeError) as error:
+            old_and_new = xds_file.union(file.old.decode(), file.new.decode()).encode()
+            removed = tuple(xds_file.removed_names(file.old.decode(), file.new.decode()))
+        except (xds_file.UnsupportedLayout, UnicodeDecodeError) as error:
             first.append(Swap(file, file.new))
             warnings.append(
-                f"{file.path} could not be told apart ({error}): all clusters were swapped before the listeners."
+                f"{file.path}: the clusters cannot be separated ({error}). All clusters were replaced before the listeners."
             )
             continue
-        if not gone:
+        if not removed:
             first.append(Swap(file, file.new))
             continue
-        if _differs(file.old.decode(), both.decode()):
-            first.append(Swap(file, both))
-        last.append(Swap(file, file.new, after_drain=gone))
+        if _differs(file.old.decode(), old_and_new.decode()):
+            first.append(Swap(file, old_and_new))
+        last.append(Swap(file, file.new, removed_clusters=removed))
     return [*first, *(Swap(file, file.new) for file in [*others, *listeners]), *last], warnings
 
 
-def go_live(
+def update_proxy(
     proxy: str, target: ConfigTarget, files: Sequence[LiveFile], timeout: float, drain_timeout: float
-) -> Outcome:
-    """Take the steps, each confirmed by the proxy; at the first that is not, go back to where it was."""
+) -> LiveUpdate:
+    """Replace the watched files of a running proxy step by step, and restore them at the first step that is not confirmed.
+
+    Args:
+        proxy: Name of the proxy.
+        target: Where its files are deployed.
+        files: The files that change.
+        timeout: Seconds for the confirmation of each step.
+        drain_timeout: Seconds to wait for previous connections before clusters are removed.
+    """
     started = time.monotonic()
-    outcome = Outcome(proxy)
+    update = LiveUpdate(proxy)
     done: list[Swap] = []
     current: dict[str, bytes | None] = {file.path: file.old for file in files}
     try:
-        steps, outcome.warnings = order(files, not target.wait_until_drained(started))
-        before = {kind: target.update_counts(kind) for kind in {step.file.kind for step in steps}}
-        for step in steps:
-            if step.after_drain and not target.wait_until_drained(time.monotonic() + drain_timeout):
-                outcome.kept += step.after_drain
+        swaps, update.warnings = plan_swaps(files, not target.wait_until_drained(started))
+        before = {kind: target.update_counts(kind) for kind in {swap.file.kind for swap in swaps}}
+        for swap in swaps:
+            if swap.removed_clusters and not target.wait_until_drained(time.monotonic() + drain_timeout):
+                update.kept_clusters += swap.removed_clusters
                 continue
-            done.append(step)
-            outcome.words = _swap(step, target, current, time.monotonic() + timeout)
-            if outcome.words:
+            done.append(swap)
+            update.error = _swap(swap, target, current, time.monotonic() + timeout)
+            if update.error:
                 break
-            outcome.swaps += 1
-        if not outcome.words:
-            # An Envoy that reads a file twice may have refused it the second time.
-            late = (target.rejected_since(kind, count) for kind, count in before.items())
-            outcome.words = next(filter(None, late), "")
+            update.swaps += 1
+        if not update.error:
+            # An Envoy that reads a file twice can reject it the second time.
+            rejections = (target.rejected_since(kind, counts) for kind, counts in before.items())
+            update.error = next(filter(None, rejections), "")
     except AdminUnreachable as error:
-        outcome.words = f"its admin stopped answering ({error})"
+        update.error = f"the admin interface stopped responding ({error})"
     except OSError as error:
-        outcome.words = f"nothing, because a file could not be written ({error})"
-    if outcome.words:
-        outcome.file = done[-1].file.path if done else files[0].path
-        outcome.rolled_back = _back(done, target, current, timeout)
-    outcome.seconds = round(time.monotonic() - started, 3)
-    return outcome
+        update.error = f"a file could not be written ({error})"
+    if update.error:
+        update.file = done[-1].file.path if done else files[0].path
+        update.restored = _restore(done, target, current, timeout)
+    update.seconds = round(time.monotonic() - started, 3)
+    return update
 
 
-def _swap(step: Swap, target: ConfigTarget, current: dict[str, bytes | None], deadline: float) -> str:
-    """Put a step's content in target; return '' when the proxy took it, else what it says."""
-    file, old = step.file, current[step.file.path]
+def file_kinds(files: Mapping[str, tuple[bytes | None, bytes]]) -> dict[str, str]:
+    """Return the kind of each file, from its old and new content by path: `clusters`, `listeners` or `other`."""
+    texts = {
+        path: [content.decode(errors="replace") for content in contents if content]
+        for path, contents in files.items()
+    }
+    return {path: xds_file.kind(path, *reversed(all_texts)) for path, all_texts in texts.items()}
+
+
+def _swap(swap: Swap, target: ConfigTarget, current: dict[str, bytes | None], deadline: float) -> str:
+    """Write the content of a step; return an empty string when the proxy confirms it, else the reason."""
+    file, old = swap.file, current[swap.file.path]
     before = target.update_counts(file.kind)
-    target.write(file.path, step.content, file.mode)
-    current[file.path] = step.content
+    target.write(file.path, swap.content, file.mode)
+    current[file.path] = swap.content
     if old is None and file.kind == "other":
-        # Nobody watches a file that was not there; what refers to it comes next and is confirmed itself.
+        # No Envoy watches a new file yet. The resource that refers to it comes in a later step, which is confirmed.
         return ""
-    version = xds_file.version(step.content.decode(errors="replace"))
-    return target.confirm(file.kind, before, _names(old, step.content), version, deadline)
+    version = xds_file.version_info(swap.content.decode(errors="replace"))
+    return target.confirm(file.kind, before, _changed_names(old, swap.content), version, deadline)
 
 
-def _back(
+def _restore(
     done: Sequence[Swap], target: ConfigTarget, current: dict[str, bytes | None], timeout: float
 ) -> bool:
-    """Undo: listeners first, while the clusters of both are there. Say whether all was confirmed."""
+    """Write the previous contents; return whether the proxy confirmed all of them."""
     confirmed = True
-    files = {step.file.path: step.file for step in done}
-    for path, file in sorted(
-        files.items(), key=lambda one: ("listeners", "other", "clusters").index(one[1].kind)
-    ):
+    files = {swap.file.path: swap.file for swap in done}
+    for path, file in sorted(files.items(), key=lambda item: RESTORE_ORDER.index(item[1].kind)):
         if current[path] == file.old:
             continue
         try:
             if file.old is None:
                 target.remove(path)
             else:
-                back = Swap(file, file.old)
-                confirmed = not _swap(back, target, current, time.monotonic() + timeout) and confirmed
+                swap = Swap(file, file.old)
+                confirmed = not _swap(swap, target, current, time.monotonic() + timeout) and confirmed
         except (AdminUnreachable, OSError):
             confirmed = False
             if file.old is not None:
@@ -158,23 +203,16 @@ def _back(
     return confirmed
 
 
-def _names(old: bytes | None, new: bytes) -> Sequence[str]:
-    """Return the names of the resources that `new` brings or changes."""
+def _changed_names(old: bytes | None, new: bytes) -> Sequence[str]:
     try:
         text = new.decode()
-        return xds_file.changed(old.decode(), text) if old is not None else xds_file.names(text)
-    except (xds_file.Unclear, UnicodeDecodeError):
+        return xds_file.changed_names(old.decode(), text) if old is not None else xds_file.names(text)
+    except (xds_file.UnsupportedLayout, UnicodeDecodeError):
         return ()
 
 
 def _differs(old: str, new: str) -> bool:
     try:
-        return bool(xds_file.changed(old, new))
-    except xds_file.Unclear:
+        return bool(xds_file.changed_names(old, new))
+    except xds_file.UnsupportedLayout:
         return True
-
-
-def kinds(files: Mapping[str, tuple[bytes | None, bytes]]) -> dict[str, str]:
-    """Return for each path what its contents hold: clusters, listeners or other."""
-    texts = {path: [one.decode(errors="replace") for one in pair if one] for path, pair in files.items()}
-    return {path: xds_file.kind(path, *reversed(all_texts)) for path, all_texts in texts.items()}

@@ -2,42 +2,50 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Waits until a running Envoy has taken a file that it watches, and says in its words why it did not."""
+"""The wait until a running Envoy has accepted a file that it watches, and the reason when it rejects the file."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.polling import attempts
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy.config_admin import (
-    AdminClient,
-    AdminUnreachable,
+    ConfigAdmin,
     integers,
 )
 
-COUNTERS = {"clusters": r"^cluster_manager\.cds\.", "listeners": r"^listener_manager\.lds\."}
-OTHERS = r"\.update_(success|rejected|failure)$"
-# A text readout of listeners and of clusters, which have one file each (Envoy 1.36 to 1.40).
-VERSION = ".version_text"
-MAIN = ("cluster_manager.cds.", "listener_manager.lds.")
-WARMING = {
+# Stats of watched files (Envoy's "xDS subscription statistics"): update_success, update_rejected, update_failure, version_text.
+KIND_STATS = {"clusters": r"^cluster_manager\.cds\.", "listeners": r"^listener_manager\.lds\."}
+OTHER_STATS = r"\.update_(success|rejected|failure)$"
+KIND_PREFIXES = ("cluster_manager.cds.", "listener_manager.lds.")
+# A text readout that only CDS and LDS have (Envoy 1.36 to 1.40).
+VERSION_STAT = ".version_text"
+WARMING_GAUGES = {
     "clusters": "cluster_manager.warming_clusters",
     "listeners": "listener_manager.total_listeners_warming",
 }
-DRAINING = ("listener_manager.total_filter_chains_draining", "listener_manager.total_listeners_draining")
-DRAIN_FILTER = r"^listener_manager\.total_.*draining$|^listener\..*\.downstream_cx_active$"
-# Seconds until an admin that says nothing is given up: more than a busy machine stands still for.
-ONE_QUESTION = 60.0
-NOT_READ = "it did not read the file in time"
+DRAINING_GAUGES = (
+    "listener_manager.total_filter_chains_draining",
+    "listener_manager.total_listeners_draining",
+)
+DRAIN_STATS = r"^listener_manager\.total_.*draining$|^listener\..*\.downstream_cx_active$"
+# Seconds after which a running Envoy counts as unreachable: more than an Envoy on a busy machine needs for a response.
+REQUEST_TIMEOUT = 60.0
+NOT_READ = "Envoy did not read the file in time"
 
 
 @dataclass(frozen=True)
 class UpdateCounts:
-    """How often files of one kind were taken and refused; `shares_network_with` of others that come together with them.
+    """How often an Envoy read watched files of one kind since its start.
 
-    `version` is the version_info of the last that was taken, '' where it has none or the admin does not tell.
+    Attributes:
+        accepted: Number of accepted files (`update_success`).
+        rejected: Number of rejected files (`update_rejected` and `update_failure`).
+        other_accepted: Number of accepted files of the other kind, where both kinds always change together.
+        version: The `version_info` of the last accepted file. Empty when the admin interface does not show it.
     """
 
     accepted: int
@@ -47,22 +55,22 @@ class UpdateCounts:
 
 
 class XdsMonitor:
-    """One Envoy's admin during one change. Raises AdminUnreachable when it stops to answer."""
+    """The watched files of one Envoy, by its admin interface. All methods raise AdminUnreachable when it stops responding."""
 
-    def __init__(self, client: AdminClient) -> None:
-        self.client = client
+    def __init__(self, admin: ConfigAdmin) -> None:
+        self.admin = admin
 
     def update_counts(self, kind: str) -> UpdateCounts:
-        """Return how often files of this kind were taken and refused, since that Envoy started."""
-        told = self.client.stats(COUNTERS.get(kind, OTHERS), ONE_QUESTION)
-        found = integers(told)
-        if kind not in COUNTERS:
-            found = {name: value for name, value in found.items() if not name.startswith(MAIN)}
+        """Return how often the Envoy read files of a kind."""
+        stats = self.admin.stats(KIND_STATS.get(kind, OTHER_STATS), REQUEST_TIMEOUT)
+        counts = integers(stats)
+        if kind not in KIND_STATS:
+            counts = {name: value for name, value in counts.items() if not name.startswith(KIND_PREFIXES)}
 
-        def total(*ends: str) -> int:
-            return sum(value for name, value in found.items() if name.endswith(ends))
+        def total(*suffixes: str) -> int:
+            return sum(value for name, value in counts.items() if name.endswith(suffixes))
 
-        version = next((value.strip('"') for name, value in told.items() if name.endswith(VERSION)), "")
+        version = next((text.strip('"') for name, text in stats.items() if name.endswith(VERSION_STAT)), "")
         return UpdateCounts(
             total(".update_success"), total(".update_rejected", ".update_failure"), version=version
         )
@@ -70,120 +78,121 @@ class XdsMonitor:
     def confirm(
         self, kind: str, before: UpdateCounts, names: Collection[str], version: str, deadline: float
     ) -> str:
-        """Wait until a file that was put in place after `before` is taken and its resources are warm; return '' or what is wrong.
+        """Wait until the file that was written after `before` is accepted and its resources are warm.
 
-        `version` is the file's version_info; where that is '' or the admin shows none, the counts alone tell.
+        Args:
+            kind: The content of the file: `clusters`, `listeners` or `other`.
+            before: The counts before the file was written.
+            names: The names of the resources that changed.
+            version: The `version_info` of the file. When it is empty, or the admin interface shows none, the counts decide.
+            deadline: The end of the wait, as a time of `time.monotonic()`.
+
+        Returns:
+            An empty string, or why the file is not confirmed.
         """
-        last: UpdateCounts | None = None
-        for _attempt in until(deadline):
-            now = self.update_counts(kind)
-            if now.rejected > before.rejected:
+        previous: UpdateCounts | None = None
+        for _left in attempts(deadline - time.monotonic()):
+            counts = self.update_counts(kind)
+            if counts.rejected > before.rejected:
                 return self.rejection(kind)
             self.on_wait()
-            # Twice the same: a folder that is watched as a whole makes Envoy read a file more than once.
+            # Equal counts twice: an Envoy that watches a whole folder reads a file more than once.
             if (
-                now.accepted > before.accepted
-                and now == last
-                and (not version or now.version in ("", version))
+                counts.accepted > before.accepted
+                and counts == previous
+                and (not version or counts.version in ("", version))
             ):
                 break
-            last = now
+            previous = counts
         else:
             return NOT_READ
-        return self._warm(kind, names, deadline)
+        return self._wait_until_warm(kind, names, deadline)
 
     def on_wait(self) -> None:
-        """Do what may be done to have a file read sooner, in each round of waiting for that."""
+        """Do nothing. A subclass can make the Envoy read the file sooner; `confirm` calls this in each round."""
 
     def rejection(self, kind: str) -> str:
-        """Return why Envoy refused the last file: its admin tells that of listeners only, its log of all."""
+        """Return why the last file was rejected. The admin interface shows the reason for listeners only, the log for all kinds."""
         reasons = []
         if kind == "listeners":
-            dump = self.client.json(
-                "/config_dump?resource=dynamic_listeners&mask=name,error_state.details", ONE_QUESTION
+            dump = self.admin.json(
+                "/config_dump?resource=dynamic_listeners&mask=name,error_state.details", REQUEST_TIMEOUT
             )
-            for one in dump.get("configs", []):
-                details = one.get("error_state", {}).get("details")
+            for config in dump.get("configs", []):
+                details = config.get("error_state", {}).get("details")
                 if details:
-                    reasons.append(f"listener {one['name']!r}: {details}" if one.get("name") else details)
-        seen = [one for one in reasons if not any(one != other and one in other for other in reasons)]
-        told = "; ".join(dict.fromkeys(seen)) or self.rejection_from_log()
-        return told or f"it refused the {kind} and tells why in its log only"
+                    reasons.append(
+                        f"listener {config['name']!r}: {details}" if config.get("name") else details
+                    )
+        distinct = [
+            reason for reason in reasons if not any(reason != other and reason in other for other in reasons)
+        ]
+        text = "; ".join(dict.fromkeys(distinct)) or self.rejection_from_log()
+        return text or f"Envoy rejected the {kind}; only its log has the reason"
 
     def rejection_from_log(self) -> str:
-        """Return why a file was refused last, as the log has it, where that can be read; '' elsewhere."""
+        """Return the reason in Envoy's log. Empty here: the log of an Envoy on this host is not known."""
         return ""
 
     def rejected_since(self, kind: str, before: UpdateCounts) -> str:
-        """Return why a file was refused since `before`, '' where none was."""
+        """Return why a file was rejected after `before`, or an empty string."""
         return self.rejection(kind) if self.update_counts(kind).rejected > before.rejected else ""
 
-    def hosts(self) -> dict[str, set[str]]:
-        """Return the addresses of each cluster's hosts (admin.v3.Clusters)."""
-        said = self.client.json("/clusters?format=json", ONE_QUESTION)
-        return {
-            str(one.get("name")): {
-                str(host.get("address", {}).get("socket_address", {}).get("address"))
-                for host in one.get("host_statuses", ())
-            }
-            for one in said.get("cluster_statuses", ())
-        }
-
     def rejected_since_start(self, kind: str) -> str:
-        """Return why a file was refused since the Envoy started, '' where none was."""
+        """Return why a file was rejected since the Envoy started, or an empty string."""
         return self.rejected_since(kind, UpdateCounts(0, 0))
 
+    def cluster_hosts(self) -> dict[str, set[str]]:
+        """Return the addresses of the hosts of each cluster (admin.v3.Clusters)."""
+        clusters = self.admin.json("/clusters?format=json", REQUEST_TIMEOUT)
+        return {
+            str(cluster.get("name")): {
+                str(host.get("address", {}).get("socket_address", {}).get("address"))
+                for host in cluster.get("host_statuses", ())
+            }
+            for cluster in clusters.get("cluster_statuses", ())
+        }
+
     def wait_until_drained(self, deadline: float) -> bool:
-        """Wait until no connection can use listeners of before any more; say whether that is so."""
+        """Wait until no connection uses a previous listener; return whether that is so at the `deadline`."""
         idle: dict[str, int] = {}
-        for _attempt in until(deadline):
-            now = self.client.counters(DRAIN_FILTER, ONE_QUESTION)
-            if not any(now.get(name, 0) for name in DRAINING):
+        for _left in attempts(deadline - time.monotonic()):
+            stats = self.admin.counters(DRAIN_STATS, REQUEST_TIMEOUT)
+            if not any(stats.get(name, 0) for name in DRAINING_GAUGES):
                 return True
-            for name, value in now.items():
+            for name, value in stats.items():
                 if (
                     name.startswith("listener.")
                     and ".worker_" not in name
                     and not name.startswith("listener.admin.")
                 ):
-                    # A listener seen twice without a connection has none left from before.
+                    # A listener without a connection in two rounds has no previous connection.
                     idle[name] = 2 if idle.get(name, 0) == 2 else idle.get(name, 0) + 1 if value == 0 else 0
-            if all(count == 2 for count in idle.values()):
+            if all(rounds == 2 for rounds in idle.values()):
                 return True
         return False
 
-    def _warm(self, kind: str, names: Collection[str], deadline: float) -> str:
-        if kind not in WARMING:
+    def _wait_until_warm(self, kind: str, names: Collection[str], deadline: float) -> str:
+        if kind not in WARMING_GAUGES:
             return ""
-        waiting: list[str] = []
-        for _attempt in until(deadline):
-            if not self.client.counters(f"^{WARMING[kind]}$", ONE_QUESTION).get(WARMING[kind], 0):
+        gauge = WARMING_GAUGES[kind]
+        warming: list[str] = []
+        for _left in attempts(deadline - time.monotonic()):
+            if not self.admin.counters(f"^{gauge}$", REQUEST_TIMEOUT).get(gauge, 0):
                 return ""
-            waiting = [name for name in self._warming(kind) if name in names]
-            if not waiting:
+            warming = [name for name in self._warming_names(kind) if name in names]
+            if not warming:
                 return ""
-        return f"{', '.join(waiting)} did not get ready in time (no answer from name resolution, health check or discovery)"
+        return (
+            f"not ready in time: {', '.join(warming)}"
+            " (name resolution, a health check or a discovery service did not respond)"
+        )
 
-    def _warming(self, kind: str) -> list[str]:
+    def _warming_names(self, kind: str) -> list[str]:
         resource = "dynamic_warming_clusters" if kind == "clusters" else "dynamic_listeners"
-        configs: list[dict[str, Any]] = self.client.json(
-            f"/config_dump?resource={resource}", ONE_QUESTION
+        configs: list[dict[str, Any]] = self.admin.json(
+            f"/config_dump?resource={resource}", REQUEST_TIMEOUT
         ).get("configs", [])
         if kind == "clusters":
-            return [str(one.get("cluster", {}).get("name")) for one in configs]
-        return [str(one.get("name")) for one in configs if "warming_state" in one]
-
-
-def until(deadline: float, clock: Callable[[], float] = time.monotonic) -> Any:
-    """Yield at least once, then at growing intervals until the deadline; the last wait ends with it."""
-    pause = 0.005
-    while True:
-        yield None
-        left = deadline - clock()
-        if left <= 0:
-            return
-        time.sleep(min(pause, left))
-        pause = min(pause * 1.5, 0.2)
-
-
-__all__ = ["AdminUnreachable", "UpdateCounts", "XdsMonitor", "until"]
+            return [str(config.get("cluster", {}).get("name")) for config in configs]
+        return [str(config.get("name")) for config in configs if "warming_state" in config]

@@ -2,7 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The resources of a watched file, told apart without a YAML library: the managed host may have none."""
+"""The resources of a watched file, separated line by line: the managed host may have no YAML library.
+
+Supported are JSON, and YAML whose `resources:` is a block sequence. Any other layout raises UnsupportedLayout.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-# What a file holds, by the type that its resources name.
+# The kind of a file, by the type of its resources.
 KINDS = {
     "type.googleapis.com/envoy.config.cluster.v3.Cluster": "clusters",
     "type.googleapis.com/envoy.config.listener.v3.Listener": "listeners",
@@ -19,7 +22,8 @@ KINDS = {
 START = re.compile(r"^resources:\s*(#.*)?$")
 EMPTY = re.compile(r"^resources:\s*(\[\s*\]|null|~)?\s*(#.*)?$")
 NAME = re.compile(r"""^name:\s+(?:"([^"\\]*)"|'([^']*)'|([^\s"'#&*!|>{\[%@`][^#]*?))\s*(?:\s#.*)?$""")
-# A version that YAML, the admin's page and a replacement have as it is; bare, YAML may take it for something else than text.
+# Characters of a version_info that YAML, the admin interface and a replacement represent unchanged. Without quotes, YAML can
+# parse a version as a number or a date.
 PLAIN = r"[\w.:+/@ -]*"
 VERSION = re.compile(
     rf"""^version_info:[ ]+(?:"({PLAIN})"|'({PLAIN})'|(sha256:[0-9a-f]+))[ ]*(?:#.*)?$""", re.M | re.A
@@ -27,8 +31,14 @@ VERSION = re.compile(
 
 
 @dataclass(frozen=True)
-class Blocks:
-    """Text in pieces: `head`, one block for each resource in order, `tail`. Joined they are the text again."""
+class ResourceBlocks:
+    """The parts of a text. Joined in order, they are the text.
+
+    Attributes:
+        head: The text up to `resources:`.
+        blocks: The text of each resource, by its name.
+        tail: The text after the last resource.
+    """
 
     head: str
     blocks: Mapping[str, str]
@@ -36,31 +46,32 @@ class Blocks:
 
     @property
     def text(self) -> str:
+        """Return the whole text."""
         return self.head + "".join(self.blocks.values()) + self.tail
 
 
-class Unclear(ValueError):
-    """A text whose resources cannot be told apart."""
+class UnsupportedLayout(ValueError):
+    """A text whose resources cannot be separated."""
 
 
 def names(text: str) -> list[str]:
-    """Return the resources' names, in order, a doubled one twice. Raises Unclear."""
+    """Return the names of the resources in order; a duplicate name occurs twice. Raises UnsupportedLayout."""
     if _is_json(text):
-        return [_json_name(one) for one in _json_resources(text)]
+        return [_json_name(resource) for resource in _json_resources(text)]
     return [_name(block) for block in _split(text)[1]]
 
 
-def split(text: str) -> Blocks:
-    """Return the parts of a YAML `text`. Raises Unclear."""
+def split(text: str) -> ResourceBlocks:
+    """Return the parts of a YAML `text`. Raises UnsupportedLayout."""
     head, blocks, tail = _split(text)
     named = {_name(block): block for block in blocks}
     if len(named) < len(blocks):
-        raise Unclear("a name is there twice")
-    return Blocks(head, named, tail)
+        raise UnsupportedLayout("two resources have the same name")
+    return ResourceBlocks(head, named, tail)
 
 
-def version(text: str) -> str:
-    """Return the version_info that the admin will show of this text, '' where it has none that is plain to see."""
+def version_info(text: str) -> str:
+    """Return the `version_info` that the admin interface shows for this text. Empty when the text has none, or not a plain one."""
     if _is_json(text):
         try:
             found = json.loads(text).get("version_info")
@@ -71,60 +82,66 @@ def version(text: str) -> str:
     return next((value for value in match.groups() if value is not None), "") if match else ""
 
 
-def again(text: str) -> str:
-    """Return the same resources as another text: of another version, where it has one that is plain to see."""
-    other = _versioned(text, f"{version(text)} again")
+def with_other_version(text: str) -> str:
+    """Return a text with the same resources that Envoy reads as a new one: with another plain `version_info`, or a new line."""
+    other = _versioned(text, f"{version_info(text)} again")
     return other if other != text else f"{text}\n"
 
 
 def union(old: str, new: str) -> str:
-    """Return `new` with those resources of `old` that it lacks; its version is both. Raises Unclear."""
-    own = version(new)
-    both = f"{own}+{version(old)}" if own else ""
+    """Return `new` with the resources that only `old` has. Its version is `<new>+<old>`. Raises UnsupportedLayout."""
+    new_version = version_info(new)
+    both_versions = f"{new_version}+{version_info(old)}" if new_version else ""
     if _is_json(old) and _is_json(new):
-        mine = _json_resources(new)
-        have = {_json_name(one) for one in mine}
-        lacking = [one for one in _json_resources(old) if _json_name(one) not in have]
-        versioned = {"version_info": both} if both else {}
-        merged = {**json.loads(new), **versioned, "resources": mine + lacking}
-        return json.dumps(merged, indent=2) + "\n" if lacking else new
+        resources = _json_resources(new)
+        new_names = {_json_name(resource) for resource in resources}
+        missing_resources = [
+            resource for resource in _json_resources(old) if _json_name(resource) not in new_names
+        ]
+        version = {"version_info": both_versions} if both_versions else {}
+        merged = {**json.loads(new), **version, "resources": resources + missing_resources}
+        return json.dumps(merged, indent=2) + "\n" if missing_resources else new
     if _is_json(old) or _is_json(new):
-        raise Unclear("one is JSON and the other is YAML")
+        raise UnsupportedLayout("one text is JSON and the other is YAML")
     before, after = split(old), split(new)
     missing = [block for name, block in before.blocks.items() if name not in after.blocks]
     if not missing:
         return new
     if any(re.search(r"(^|[\s\[{,:-])[&*][A-Za-z]", block) for block in missing):
-        raise Unclear("it uses anchors")
+        raise UnsupportedLayout("a resource uses YAML anchors")
     indent = _indent(next(iter(after.blocks.values()), missing[0]))
     moved = [_ended(_moved(block, indent)) for block in missing]
     head = after.head if after.blocks else re.sub(r"(?m)^resources:.*$", "resources:", after.head)
     text = head + "".join(map(_ended, after.blocks.values())) + "".join(moved) + after.tail
-    return _versioned(text, both)
+    return _versioned(text, both_versions)
 
 
 def _versioned(text: str, other: str) -> str:
-    """Return a YAML `text` with another version, where it has one that is plain to see."""
-    return VERSION.sub(f"version_info: '{other}'", text) if version(text) else text
+    """Return a YAML `text` with another plain `version_info`; unchanged when it has none."""
+    return VERSION.sub(f"version_info: '{other}'", text) if version_info(text) else text
 
 
-def lacking(old: str, new: str) -> list[str]:
-    """Return the names of `old` that `new` has no more. Raises Unclear."""
-    have = set(names(new))
-    return [name for name in names(old) if name not in have]
+def removed_names(old: str, new: str) -> list[str]:
+    """Return the names of `old` that `new` does not have. Raises UnsupportedLayout."""
+    new_names = set(names(new))
+    return [name for name in names(old) if name not in new_names]
 
 
-def changed(old: str, new: str) -> list[str]:
-    """Return the names of `new` that `old` has not, or not so. Raises Unclear."""
+def changed_names(old: str, new: str) -> list[str]:
+    """Return the names of the resources of `new` that are new or changed. Raises UnsupportedLayout."""
     if _is_json(old) and _is_json(new):
-        before = {_json_name(one): one for one in _json_resources(old)}
-        return [_json_name(one) for one in _json_resources(new) if before.get(_json_name(one)) != one]
-    have = split(old).blocks
-    return [name for name, block in split(new).blocks.items() if have.get(name) != block]
+        old_resources = {_json_name(resource): resource for resource in _json_resources(old)}
+        return [
+            _json_name(resource)
+            for resource in _json_resources(new)
+            if old_resources.get(_json_name(resource)) != resource
+        ]
+    old_blocks = split(old).blocks
+    return [name for name, block in split(new).blocks.items() if old_blocks.get(name) != block]
 
 
 def kind(path: str, *texts: str) -> str:
-    """Return 'clusters', 'listeners' or 'other': by the types in the texts, by the file's name where there are none."""
+    """Return `clusters`, `listeners` or `other`: by the types in `texts`, or by the name of the file when they have no type."""
     for text in texts:
         for type_url, name in KINDS.items():
             if re.search(
@@ -145,14 +162,14 @@ def _split(text: str) -> tuple[str, list[str], str]:
     lines = text.splitlines(keepends=True)
     start = next((number for number, line in enumerate(lines) if line.startswith("resources:")), None)
     if start is None or "\t" in "".join(re.findall(r"^\s*", text, re.M)):
-        raise Unclear("there is no plain 'resources:'")
+        raise UnsupportedLayout("there is no plain 'resources:'")
     head = "".join(lines[: start + 1])
     rest = lines[start + 1 :]
     first = next((line for line in rest if _content(line)), "")
     if not START.match(lines[start].rstrip()) or not first.lstrip().startswith("- "):
         if EMPTY.match(lines[start].rstrip()) and (not first or not first.startswith((" ", "-"))):
             return head, [], "".join(rest)
-        raise Unclear("'resources:' is not a block sequence")
+        raise UnsupportedLayout("'resources:' is not a block sequence")
     indent = _indent(first)
     blocks: list[list[str]] = []
     comments: list[str] = []
@@ -164,7 +181,7 @@ def _split(text: str) -> tuple[str, list[str], str]:
             comments = []
         elif _indent(line) > indent:
             if not blocks:
-                raise Unclear("something stands before the first resource")
+                raise UnsupportedLayout("a line precedes the first resource")
             blocks[-1] += [*comments, line]
             comments = []
         else:
@@ -173,7 +190,7 @@ def _split(text: str) -> tuple[str, list[str], str]:
 
 
 def _name(block: str) -> str:
-    """Return the value of the block's own `name:`."""
+    """Return the value of the `name:` of the block's top level."""
     lines = [line for line in block.splitlines() if _content(line)]
     indent = _indent(lines[0])
     inner = indent + len(lines[0][indent:]) - len(lines[0][indent + 1 :].lstrip())
@@ -182,12 +199,12 @@ def _name(block: str) -> str:
     ]
     matches = [match for match in found if match]
     if len(matches) != 1:
-        raise Unclear("a resource has no plain 'name:'")
+        raise UnsupportedLayout("a resource has no plain 'name:'")
     return next(value for value in matches[0].groups() if value is not None)
 
 
 def _moved(block: str, indent: int) -> str:
-    """Return the block with its dash at column `indent`."""
+    """Return the block, moved so that its dash is at column `indent`."""
     own = _indent(next(line for line in block.splitlines() if _content(line)))
     lines = block.splitlines(keepends=True)
     if own < indent:
@@ -216,14 +233,14 @@ def _json_resources(text: str) -> list[dict[str, object]]:
     try:
         resources = json.loads(text).get("resources") or []
     except (ValueError, AttributeError):
-        raise Unclear("it is not JSON") from None
-    if not isinstance(resources, list) or not all(isinstance(one, dict) for one in resources):
-        raise Unclear("'resources' is not a list of objects")
+        raise UnsupportedLayout("the text is not JSON") from None
+    if not isinstance(resources, list) or not all(isinstance(resource, dict) for resource in resources):
+        raise UnsupportedLayout("'resources' is not a list of objects")
     return resources
 
 
 def _json_name(resource: dict[str, object]) -> str:
     name = resource.get("name")
     if not isinstance(name, str):
-        raise Unclear("a resource has no name")
+        raise UnsupportedLayout("a resource has no name")
     return name

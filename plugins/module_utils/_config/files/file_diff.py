@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What there is on the host against what is wanted: the differences, and how they look in a diff."""
+"""The differences between the files on the host and the desired files, and how a diff shows them."""
 
 from __future__ import annotations
 
@@ -20,111 +20,152 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._config.files.state_
 )
 
 HIDDEN = "(not shown)"
+HIDDEN_SUFFIXES = (".key", ".crt")
 
 
 @dataclass(frozen=True)
-class Difference:
-    """A file that is not as it is wanted. `wanted` is None for one to be removed, `old` for one to be made."""
+class FileDifference:
+    """A file that differs from the desired one.
+
+    Attributes:
+        path: Path relative to the folder.
+        old: Content on the host. None when the file does not exist.
+        old_mode: Permission bits on the host. None when the file does not exist.
+        desired: The desired file. None when the file is to be removed.
+    """
 
     path: str
     old: bytes | None
     old_mode: int | None
-    wanted: File | None
+    desired: File | None
 
     @property
     def content_differs(self) -> bool:
-        return self.wanted is None or self.old != self.wanted.content
+        """Return whether the content differs, and not only the mode."""
+        return self.desired is None or self.old != self.desired.content
 
     @property
-    def shown(self) -> dict[str, Any]:
-        """One entry of Ansible's diff."""
-        stands = self.wanted.shown if self.wanted else HIDDEN if self.path.endswith((".key", ".crt")) else ""
-        old, new = _text(self.old, stands), _text(self.wanted.content if self.wanted else None, stands)
-        if stands and old and new and self.content_differs:
-            new += "(another one than before)\n"
+    def ansible_diff(self) -> dict[str, Any]:
+        """Return the entry of Ansible's diff."""
+        if self.desired:
+            shown_as = self.desired.shown_as
+        else:
+            shown_as = HIDDEN if self.path.endswith(HIDDEN_SUFFIXES) else ""
+        before = _shown(self.old, shown_as)
+        after = _shown(self.desired.content if self.desired else None, shown_as)
+        if shown_as and before and after and self.content_differs:
+            after += "(a different one)\n"
         return {
-            "before": old,
-            "after": new,
+            "before": before,
+            "after": after,
             "before_header": _header(self.path, self.old_mode),
-            "after_header": _header(self.path, self.wanted.mode if self.wanted else None),
+            "after_header": _header(self.path, self.desired.mode if self.desired else None),
         }
 
 
 @dataclass(frozen=True)
 class Differences:
-    files: tuple[Difference, ...]
-    directories: tuple[Directory, ...]
-    # Paths of files and of directories that the last run made and nobody wants any more; files that were edited since.
-    gone: tuple[Difference, ...]
-    gone_directories: tuple[str, ...]
-    edited: tuple[str, ...]
+    """All differences between a folder and its desired content.
+
+    Attributes:
+        files: Files to write.
+        directories: Directories to create, or whose mode differs.
+        removed: Files of an earlier run that are no longer desired.
+        removed_directories: Paths of directories of an earlier run that are no longer desired.
+        edited: Paths of files of an earlier run that are no longer desired but were edited since. They are not removed.
+    """
+
+    files: tuple[FileDifference, ...] = ()
+    directories: tuple[Directory, ...] = ()
+    removed: tuple[FileDifference, ...] = ()
+    removed_directories: tuple[str, ...] = ()
+    edited: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.files or self.directories or self.gone)
+        """Return whether a change is needed."""
+        return bool(self.files or self.directories or self.removed)
 
 
 def compare(
     folder: Path,
     files: Sequence[File],
     directories: Sequence[Directory],
-    manifest: FolderState,
+    state: FolderState,
     targets: Mapping[str, ConfigTarget],
 ) -> Differences:
-    """Return what differs in `folder`, and of watched files at their proxy's place, by proxy, where that is elsewhere.
+    """Return the differences between a folder and its desired content.
 
-    Raises ConfigRefused for symlinks and for what is in the way.
+    Args:
+        folder: The folder on the host.
+        files: The desired files, certificates included.
+        directories: The desired directories.
+        state: The state after the last run.
+        targets: For each proxy that reads its watched files from elsewhere, its target, whose content is compared too.
+
+    Raises:
+        ConfigRefused: A path leads through a symbolic link, or is a directory instead of a file.
     """
-    differing = []
+    file_differences = []
     for file in files:
-        file_tree.no_symlinks(folder, file.path)
+        file_tree.require_no_symlink(folder, file.path)
         found = file_tree.read(folder / file.path)
-        given = targets[file.live].read(file.path) if file.live and file.live in targets else None
+        deployed = targets[file.live].read(file.path) if file.live and file.live in targets else None
         if (
             found != (file.content, file.mode)
-            or given not in (None, file.content)
-            or (file.live and file.path in manifest.unconfirmed)
+            or deployed not in (None, file.content)
+            or (file.live and file.path in state.unconfirmed)
         ):
             old, old_mode = found or (None, None)
-            if given is not None:
-                old, old_mode = given, old_mode or file.mode
-            differing.append(Difference(file.path, old, old_mode, file))
-    for one in directories:
-        file_tree.no_symlinks(folder, one.path)
-    folders = [one for one in directories if _mode(folder / one.path) != one.mode]
-    gone, edited = _gone(folder, {file.path for file in files}, manifest)
-    wanted_folders = {one.path for one in directories}
-    gone_folders = [
-        path for path in manifest.directories if path not in wanted_folders and (folder / path).is_dir()
-    ]
-    return Differences(tuple(differing), tuple(folders), tuple(gone), tuple(gone_folders), tuple(edited))
+            if deployed is not None:
+                old, old_mode = deployed, old_mode or file.mode
+            file_differences.append(FileDifference(file.path, old, old_mode, file))
+    for directory in directories:
+        file_tree.require_no_symlink(folder, directory.path)
+    desired_directories = {directory.path for directory in directories}
+    removed, edited = _removed_files(folder, {file.path for file in files}, state)
+    return Differences(
+        tuple(file_differences),
+        tuple(directory for directory in directories if _mode(folder / directory.path) != directory.mode),
+        tuple(removed),
+        tuple(
+            path for path in state.directories if path not in desired_directories and (folder / path).is_dir()
+        ),
+        tuple(edited),
+    )
 
 
-def shown(differences: Differences) -> list[dict[str, Any]]:
-    """Return Ansible's diff of all of them."""
-    folders = [
+def ansible_diff(differences: Differences) -> list[dict[str, Any]]:
+    """Return Ansible's diff of all differences."""
+    directories = [
         {
             "before": "",
             "after": "",
-            "before_header": f"{one.path}/",
-            "after_header": f"{one.path}/ (mode {one.mode:04o})",
+            "before_header": f"{directory.path}/",
+            "after_header": f"{directory.path}/ (mode {directory.mode:04o})",
         }
-        for one in differences.directories
+        for directory in differences.directories
     ]
-    return [*(one.shown for one in differences.files), *folders, *(one.shown for one in differences.gone)]
+    return [
+        *(difference.ansible_diff for difference in differences.files),
+        *directories,
+        *(difference.ansible_diff for difference in differences.removed),
+    ]
 
 
-def _gone(folder: Path, wanted: Iterable[str], manifest: FolderState) -> tuple[list[Difference], list[str]]:
-    keep = set(wanted)
-    gone, edited = [], []
-    for path, digests in manifest.files.items():
+def _removed_files(
+    folder: Path, desired: Iterable[str], state: FolderState
+) -> tuple[list[FileDifference], list[str]]:
+    keep = set(desired)
+    removed, edited = [], []
+    for path, digests in state.files.items():
         if path in keep or (folder / path).is_symlink() or not (folder / path).is_file():
             continue
         found = file_tree.read(folder / path)
         if found and sha256(found[0]) in digests:
-            gone.append(Difference(path, *found, None))
+            removed.append(FileDifference(path, *found, None))
         elif found:
             edited.append(path)
-    return gone, edited
+    return removed, edited
 
 
 def _mode(path: Path) -> int | None:
@@ -134,10 +175,10 @@ def _mode(path: Path) -> int | None:
         return None
 
 
-def _text(content: bytes | None, stands: str) -> str:
+def _shown(content: bytes | None, shown_as: str) -> str:
     if content is None:
         return ""
-    return f"{stands}\n" if stands else content.decode(errors="replace")
+    return f"{shown_as}\n" if shown_as else content.decode(errors="replace")
 
 
 def _header(path: str, mode: int | None) -> str:

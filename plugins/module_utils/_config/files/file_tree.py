@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Files and folders below one folder: modes whatever the umask, whole or not at all, never through a symlink."""
+"""Files and directories below a folder: written atomically, with exact modes whatever the umask is, never through a symbolic link."""
 
 from __future__ import annotations
 
@@ -17,25 +17,30 @@ from pathlib import Path, PurePosixPath
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import LOCK, STAGING
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.errors import ConfigRefused
 
-UNFINISHED = ".meshlab-unfinished"
+UNFINISHED_SUFFIX = ".meshlab-unfinished"
 
 
-def no_symlinks(folder: Path, path: str) -> None:
-    """Raise ConfigRefused when `path` below `folder` leads through a symlink."""
-    here = folder
+def require_no_symlink(folder: Path, path: str) -> None:
+    """Raise ConfigRefused when `path`, or a directory above it below `folder`, is a symbolic link."""
+    current = folder
     for part in PurePosixPath(path).parts:
-        here = here / part
+        current = current / part
         try:
-            if stat.S_ISLNK(here.lstat().st_mode):
+            if stat.S_ISLNK(current.lstat().st_mode):
                 raise ConfigRefused(
-                    f"is, or lies behind, the symlink {here}: put a real one in its place.", path
+                    f"{current} is a symbolic link, which is not followed. Replace it with a file or directory.",
+                    path,
                 )
         except (FileNotFoundError, NotADirectoryError):
             return
 
 
 def read(path: Path) -> tuple[bytes, int] | None:
-    """Return content and mode of the regular file `path`, None when there is none. Raises ConfigRefused."""
+    """Return the content and the permission bits of the file `path`, or None when it does not exist.
+
+    Raises:
+        ConfigRefused: The path is a directory, is below a file, or cannot be read by this user.
+    """
     try:
         with open(path, "rb") as file:
             return file.read(), stat.S_IMODE(os.fstat(file.fileno()).st_mode)
@@ -43,20 +48,21 @@ def read(path: Path) -> tuple[bytes, int] | None:
         return None
     except NotADirectoryError:
         raise ConfigRefused(
-            "cannot be written: a folder on its way is a file on this host.", str(path)
+            "a parent of this path is a file on the host. Remove that file.", str(path)
         ) from None
     except IsADirectoryError:
-        raise ConfigRefused("is a folder on this host and wanted as a file: remove it.", str(path)) from None
+        raise ConfigRefused("this path is a directory on the host. Remove it.", str(path)) from None
     except PermissionError:
         raise ConfigRefused(
-            "cannot be read by the user of this task: use become, or make it theirs.", str(path)
+            "the user of this task cannot read this file. Use become, or change the owner of the file.",
+            str(path),
         ) from None
 
 
-def make_folder(path: Path, mode: int = 0o755, exact: bool = False) -> None:
-    """Make `path` and its parents; `mode` is set where it is made, and with `exact` also where it was there already."""
+def make_directory(path: Path, mode: int = 0o755, exact: bool = False) -> None:
+    """Create `path` and its parents with `mode`; with `exact`, set the mode of an existing directory too."""
     if not path.is_dir():
-        make_folder(path.parent)
+        make_directory(path.parent)
         with contextlib.suppress(FileExistsError):
             path.mkdir()
         exact = True
@@ -65,8 +71,8 @@ def make_folder(path: Path, mode: int = 0o755, exact: bool = False) -> None:
 
 
 def write(path: Path, content: bytes, mode: int) -> None:
-    """Replace `path` by `content` in one step: who reads it sees all of the old or all of the new, after a crash too."""
-    unfinished = path.with_name(f".{path.name}{UNFINISHED}")
+    """Replace `path` in one step: a reader gets the whole old or the whole new content, also after a crash."""
+    unfinished = path.with_name(f".{path.name}{UNFINISHED_SUFFIX}")
     unfinished.unlink(missing_ok=True)
     descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
@@ -79,19 +85,19 @@ def write(path: Path, content: bytes, mode: int) -> None:
     except BaseException:
         unfinished.unlink(missing_ok=True)
         raise
-    _sync_folder(path.parent)
+    _sync_directory(path.parent)
 
 
 def remove(folder: Path, path: str) -> None:
-    """Remove the file `path` and the folders above it that are empty then, up to `folder`."""
+    """Remove the file `path` and the directories above it that are then empty, up to `folder`."""
     (folder / path).unlink(missing_ok=True)
     for parent in (folder / path).parents:
-        if parent == folder or not remove_folder(parent):
+        if parent == folder or not remove_empty_directory(parent):
             return
 
 
-def remove_folder(path: Path) -> bool:
-    """Remove `path` when it is an empty folder; say whether it is gone."""
+def remove_empty_directory(path: Path) -> bool:
+    """Remove the directory `path` when it is empty; return whether it no longer exists."""
     try:
         path.rmdir()
     except OSError:
@@ -99,16 +105,16 @@ def remove_folder(path: Path) -> bool:
     return True
 
 
-def sweep(folder: Path, below: set[str]) -> None:
-    """Remove what an interrupted run left: its staging, and unfinished files in the folders `below`."""
-    discard(folder / STAGING)
-    for one in below:
-        for left in (folder / one).glob(f".*{UNFINISHED}"):
-            left.unlink(missing_ok=True)
+def remove_leftovers(folder: Path, directories: set[str]) -> None:
+    """Remove what an interrupted run left: the staged copy, and unfinished files in `directories` below `folder`."""
+    remove_tree(folder / STAGING)
+    for directory in directories:
+        for unfinished in (folder / directory).glob(f".*{UNFINISHED_SUFFIX}"):
+            unfinished.unlink(missing_ok=True)
 
 
-def discard(path: Path) -> None:
-    """Remove a folder that this layer made itself."""
+def remove_tree(path: Path) -> None:
+    """Remove a directory with its content; of a symbolic link, only the link."""
     if path.is_symlink():
         path.unlink()
     elif path.exists():
@@ -117,7 +123,7 @@ def discard(path: Path) -> None:
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold the folder against a second run. Raises ConfigRefused when there is one already."""
+    """Lock the folder while the context is open. Raises ConfigRefused when another run has locked it."""
     descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         try:
@@ -125,7 +131,7 @@ def locked(folder: Path) -> Iterator[None]:
         except OSError:
             holder = os.read(descriptor, 32).decode(errors="replace").strip() or "unknown"
             raise ConfigRefused(
-                f"Another run (process {holder}) is changing {folder}: wait for its end and run again."
+                f"{folder}: another run (process {holder}) is changing this folder. Run again after it has ended."
             ) from None
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
@@ -134,7 +140,22 @@ def locked(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _sync_folder(path: Path) -> None:
+@contextlib.contextmanager
+def refusing_os_errors(folder: Path) -> Iterator[None]:
+    """Turn the errors of writing below `folder` into ConfigRefused."""
+    try:
+        yield
+    except PermissionError as error:
+        raise ConfigRefused(
+            f"{error.filename or folder}: the user of this task cannot write here. Use become, or change the owner."
+        ) from None
+    except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
+        raise ConfigRefused(
+            f"{error.filename or folder}: {(error.strerror or 'cannot be written').lower()}. Remove or rename it."
+        ) from None
+
+
+def _sync_directory(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

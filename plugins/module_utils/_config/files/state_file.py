@@ -2,71 +2,135 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the last run wrote: so that nothing else is ever removed, and what was found right is not checked again."""
+"""The state file of a folder: which files the collection wrote, and which checks have passed.
+
+A run removes only files that the state file lists, so the state file is untrusted input: whoever can write to the folder could
+otherwise make a run with more rights remove files of other folders.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import STATE_FILE
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import (
+    STATE_FILE,
+    is_safe_path,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.errors import ConfigRefused
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.files import file_tree
+
+ABOUT = (
+    "Written by meshlab.envoy. It lists the files that meshlab.envoy wrote here: only these are ever removed."
+)
+RECORD_TYPES = {
+    "digest": str,
+    "ends": int,
+    "names": list,
+    "days": int,
+    "renew_days": int,
+    "authority": str,
+}
 
 
 def sha256(content: bytes) -> str:
+    """Return the SHA-256 digest of `content` in hexadecimal."""
     return hashlib.sha256(content).hexdigest()
 
 
 @dataclass
 class FolderState:
-    """`files` has for each path the digests that are this collection's own: two while a change is under way."""
+    """The state of a folder after the last run.
+
+    Attributes:
+        files: For each path, the SHA-256 digests of the contents that the collection wrote: two while a change is in progress.
+        directories: Paths of the directories that the collection created.
+        certificates: For each directory of a certificate, the data by which a renewal is decided (`certificates/authority.py`).
+        checks: For each check, the digest of its input when it passed.
+        unconfirmed: Watched files that were replaced, and that their proxy has not confirmed.
+        location: The platform, and for pods the API server and the namespace, on which the files are used. Empty when the files
+            were not deployed.
+    """
 
     files: dict[str, list[str]] = field(default_factory=dict)
     directories: list[str] = field(default_factory=list)
     certificates: dict[str, dict[str, Any]] = field(default_factory=dict)
     checks: dict[str, str] = field(default_factory=dict)
-    # Watched files that were swapped, and whose proxy did not say yet that it took them.
     unconfirmed: list[str] = field(default_factory=list)
-    # Where what was written runs (`Platform.where`): a folder is of one place. '' where nothing was run, or nobody said.
     location: str = ""
 
     def to_bytes(self) -> bytes:
-        about = "Written by meshlab.envoy: which files here are its own. Without it nothing is ever removed."
-        return (json.dumps({"about": about, **asdict(self)}, indent=1) + "\n").encode()
+        """Return the content of the state file."""
+        return (json.dumps({"about": ABOUT, **asdict(self)}, indent=1) + "\n").encode()
 
-    def with_pending(self, wanted: FolderState, unconfirmed: Iterable[str] = ()) -> FolderState:
-        """Return what holds while a change from this to `wanted` is under way, wherever it is interrupted."""
+    def during_change_to(self, desired: FolderState, unconfirmed: Iterable[str] = ()) -> FolderState:
+        """Return the state that is true at any moment of a change to `desired`, wherever the change is interrupted."""
         files = {
-            path: list(dict.fromkeys(self.files.get(path, []) + wanted.files.get(path, [])))
-            for path in [*self.files, *wanted.files]
+            path: list(dict.fromkeys(self.files.get(path, []) + desired.files.get(path, [])))
+            for path in [*self.files, *desired.files]
         }
-        folders = list(dict.fromkeys([*self.directories, *wanted.directories]))
-        # Records of certificates and checks name digests: they hold for those contents, whatever is written by now.
+        directories = list(dict.fromkeys([*self.directories, *desired.directories]))
+        # The records of certificates and checks name digests of contents, so they are true before the contents are written.
         return FolderState(
-            files, folders, wanted.certificates, wanted.checks, sorted(unconfirmed), wanted.location
+            files, directories, desired.certificates, desired.checks, sorted(unconfirmed), desired.location
         )
 
 
 def load(folder: Path) -> FolderState:
-    """Return the folder's manifest; an empty one where there is none, or none that can be understood."""
-    found = file_tree.read(folder / STATE_FILE)
+    """Return the state of `folder`, or an empty state when it has no state file that can be parsed.
+
+    Raises:
+        ConfigRefused: The state file is a symbolic link, or lists a path that is not below the folder, also by way of a
+            symbolic link. It was modified, so no file that it lists can be removed.
+    """
+    file_tree.require_no_symlink(folder, STATE_FILE)
+    content = file_tree.read(folder / STATE_FILE)
     try:
-        data = json.loads(found[0]) if found else {}
-        return FolderState(
-            {str(path): [str(one) for one in digests] for path, digests in data.get("files", {}).items()},
+        data = json.loads(content[0]) if content else {}
+        state = FolderState(
+            {
+                str(path): [str(digest) for digest in digests]
+                for path, digests in data.get("files", {}).items()
+            },
             [str(path) for path in data.get("directories", ())],
-            dict(data.get("certificates", {})),
-            dict(data.get("checks", {})),
+            {
+                str(path): record
+                for path, record in data.get("certificates", {}).items()
+                if _is_record(record)
+            },
+            {str(name): str(digest) for name, digest in data.get("checks", {}).items()},
             [str(path) for path in data.get("unconfirmed", ())],
             str(data.get("location") or ""),
         )
     except (ValueError, AttributeError, TypeError):
         return FolderState()
+    _require_paths_below(folder, state)
+    return state
 
 
-def save(folder: Path, manifest: FolderState) -> None:
-    file_tree.write(folder / STATE_FILE, manifest.to_bytes(), 0o600)
+def save(folder: Path, state: FolderState) -> None:
+    """Write the state file of `folder`."""
+    file_tree.write(folder / STATE_FILE, state.to_bytes(), 0o600)
+
+
+def _is_record(record: Any) -> bool:
+    return isinstance(record, Mapping) and all(
+        isinstance(record[key], kind) for key, kind in RECORD_TYPES.items() if key in record
+    )
+
+
+def _require_paths_below(folder: Path, state: FolderState) -> None:
+    for path in [*state.files, *state.directories]:
+        if not is_safe_path(path):
+            raise ConfigRefused(
+                f"it lists {path!r}, which is not a path below {folder}. The file was modified."
+                " Delete it: then no file of an earlier run is removed.",
+                STATE_FILE,
+            )
+    parents = {str(PurePosixPath(path).parent) for path in state.files}
+    for path in sorted(parents.union(state.directories)):
+        file_tree.require_no_symlink(folder, path)

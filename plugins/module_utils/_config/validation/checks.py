@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Runs the checks of a staged folder: whatever is wrong is found before anything is changed."""
+"""The checks of a staged folder, which find faults before anything is changed."""
 
 from __future__ import annotations
 
@@ -27,40 +27,59 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._config.errors impor
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.files.state_file import sha256
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.validation import container_checks
-from ansible_collections.meshlab.envoy.plugins.module_utils._config.validation.error_location import finding
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.validation.error_location import (
+    locate_error,
+)
 
-UNCHANGED = "Nothing was changed; what runs goes on as it was."
+CHECK_TIMEOUT = 60  # seconds
+# The output of `envoy --version`.
 VERSION = re.compile(r"version: [0-9a-f]+/(?P<version>\d+\.\d+\.\d+\S*?)/")
 SHARED_LIBRARY = re.compile(r"error while loading shared libraries: .*|version `\S+' not found.*")
+# Exit codes of a shell for a command that SIGILL or SIGSEGV ended.
+ENDED_BY_SIGILL, ENDED_BY_SIGSEGV = 132, 139
 
 
 @dataclass(frozen=True)
 class Job:
-    """One command to run: a check itself, or (with `check` None) the question for a program's version."""
+    """One command to run.
+
+    Attributes:
+        image: Image whose container runs it. None runs it on the host.
+        command: The program and its arguments.
+        check: The check of the command. None when the command prints the version of the program.
+        version: The version that the program must print.
+    """
 
     image: str | None
     command: tuple[str, ...]
     check: Check | None = None
-    wanted: str | None = None
+    version: str | None = None
 
 
-def digest(check: Check, contents: Mapping[str, bytes]) -> str:
-    """Return what changes when `check` has to be run again: itself, its program, what it may read."""
-    # A proxy's files lie in a folder of its own. Where one does not, it may read anything.
+def check_digest(check: Check, contents: Mapping[str, bytes]) -> str:
+    """Return a digest that changes when `check` must run again: of its command, its program and the files that it can read.
+
+    Args:
+        check: The check.
+        contents: The content of all files of the folder, by path.
+    """
+    # A proxy reads only the files in its own top-level directories. A check with a file outside a directory can read all files.
     tops = (
         {path.partition("/")[0] for path in check.validated_files}
         if all("/" in path for path in check.validated_files)
         else set()
     )
-    read = {
+    readable = {
         path: sha256(content)
         for path, content in contents.items()
         if not tops or path.partition("/")[0] in tops
     }
-    own = {file.path: sha256(file.content) for file in check.files}
+    own_files = {file.path: sha256(file.content) for file in check.files}
     program = check.image or program_fingerprint(check.command[0])
     return sha256(
-        repr((check.command, check.version, program, sorted(own.items()), sorted(read.items()))).encode()
+        repr(
+            (check.command, check.version, program, sorted(own_files.items()), sorted(readable.items()))
+        ).encode()
     )
 
 
@@ -72,76 +91,97 @@ def run_checks(
     pull: bool,
     runner: CommandRunner,
 ) -> None:
-    """Run `checks` in the staged `folder`, side by side. Raises ConfigRefused with all that is wrong, RequirementMissing."""
-    asked = dict.fromkeys(
+    """Run checks in parallel.
+
+    Args:
+        checks: The checks.
+        folder: The staged folder, which is the working directory of each check.
+        texts: The text of all deployed files by path, in which errors are located.
+        writable: Paths of directories that a container sees as empty and writable.
+        pull: Whether an image that the host does not have is pulled.
+        runner: Runs the commands.
+
+    Raises:
+        ConfigRefused: At least one check failed, with one finding for each.
+        RequirementMissing: A program, an image or Docker is missing.
+    """
+    version_jobs = dict.fromkeys(
         Job(check.image, (check.command[0], "--version"), None, check.version)
         for check in checks
         if check.version
     )
-    jobs = [*asked, *(Job(check.image, check.command, check) for check in checks)]
-    ends: dict[Job, CommandResult] = {}
+    jobs = [*version_jobs, *(Job(check.image, check.command, check) for check in checks)]
+    results: dict[Job, CommandResult] = {}
     for image in dict.fromkeys(job.image for job in jobs if job.image):
-        mine = [job for job in jobs if job.image == image]
-        rans = container_checks.run_all(image, [job.command for job in mine], folder, writable, pull, runner)
-        ends.update(zip(mine, rans, strict=True))
-    here = [job for job in jobs if not job.image]
-    ends.update(
-        map_to_pairs(lambda job: _run_here(job, folder, runner), here, threads=max(2, os.cpu_count() or 2))
+        image_jobs = [job for job in jobs if job.image == image]
+        image_results = container_checks.run_in_container(
+            image, [job.command for job in image_jobs], folder, writable, pull, runner
+        )
+        results.update(zip(image_jobs, image_results, strict=True))
+    host_jobs = [job for job in jobs if not job.image]
+    results.update(
+        map_to_pairs(
+            lambda job: _run_on_host(job, folder, runner), host_jobs, threads=max(2, os.cpu_count() or 2)
+        )
     )
-    for job, ran in ends.items():
-        _runs_at_all(job, ran)
-    wrong = [
-        finding(job.check, f"{ran.stdout}\n{ran.stderr}", texts)
-        for job, ran in ends.items()
-        if job.check and ran.exit_code != 0
+    for job, result in results.items():
+        _require_envoy_ran(job, result)
+    findings = [
+        locate_error(job.check, f"{result.stdout}\n{result.stderr}", texts)
+        for job, result in results.items()
+        if job.check and result.exit_code != 0
     ]
-    if wrong:
-        raise ConfigRefused(wrong, outcome=UNCHANGED)
+    if findings:
+        raise ConfigRefused(findings)
 
 
-def _run_here(job: Job, folder: Path, runner: CommandRunner) -> CommandResult:
+def _run_on_host(job: Job, folder: Path, runner: CommandRunner) -> CommandResult:
     program = program_path(job.command[0])
     try:
-        return runner([program, *job.command[1:]], folder, 60)
+        return runner([program, *job.command[1:]], folder, CHECK_TIMEOUT)
     except OSError as error:
         problem = not_started(job.command[0], error)
         raise (RequirementMissing if problem.is_missing else ConfigRefused)(str(problem)) from None
 
 
-def _runs_at_all(job: Job, ran: CommandResult) -> None:
-    """Raise ConfigRefused for a program that cannot run here, or is another than the one it is taken for."""
+def _require_envoy_ran(job: Job, result: CommandResult) -> None:
+    """Raise ConfigRefused when the program did not run to its end, is not an Envoy, or has another version."""
     program = job.command[0]
     where = f"{program} in {job.image}" if job.image else program
-    output = f"{ran.stdout}\n{ran.stderr}"
+    output = f"{result.stdout}\n{result.stderr}"
     if missing := SHARED_LIBRARY.search(output):
         raise ConfigRefused(
-            f"{where} cannot run on this host ({missing.group()}): get a build for it, or use the image."
+            f"{where}: it cannot run on this host ({missing.group()}). Use a build for this host, or an image."
         )
-    if ran.exit_code < 0 or ran.exit_code in (132, 139):
-        signal = -ran.exit_code if ran.exit_code < 0 else ran.exit_code - 128
+    if result.exit_code < 0 or result.exit_code in (ENDED_BY_SIGILL, ENDED_BY_SIGSEGV):
+        signal = -result.exit_code if result.exit_code < 0 else result.exit_code - 128
         raise ConfigRefused(
-            f"{where} was ended by signal {signal}: it is not for this machine, or memory is short."
+            f"{where}: it was ended by signal {signal}. Use a build for this machine, or provide more memory."
         )
-    if ran.exit_code in (container_checks.NOT_EXECUTABLE, container_checks.NOT_FOUND) and job.image:
+    if job.image and result.exit_code in (container_checks.NOT_EXECUTABLE, container_checks.NOT_FOUND):
         raise ConfigRefused(
-            f"{program} is not in {job.image}, or cannot be executed there: correct the image or the command."
+            f"{job.image}: {program} is not in the image or not executable. Correct the image or the command."
         )
-    if ran.timed_out:
+    if result.timed_out:
         raise ConfigRefused(
-            f"{where}: {ran.stderr}; the host is overloaded, or it is not the program it is taken for."
+            f"{where}: {result.stderr}. Reduce the load of the host, and check that the program is an Envoy."
         )
     found = VERSION.search(output)
     if job.check is None:
         if not found:
-            raise ConfigRefused(f"{where} is not an Envoy: asked for its version it says {_short(output)}.")
-        if found.group("version") != job.wanted:
             raise ConfigRefused(
-                f"{where} is Envoy {found.group('version')}, and {job.wanted} is wanted: change one of them."
+                f"{where}: it is not an Envoy; `--version` printed {_shortened(output)}. Use an Envoy."
             )
-    elif "validate" in job.command and ran.exit_code == 0 and "OK" not in output:
-        raise ConfigRefused(f"{where} is not an Envoy: asked to validate it says {_short(output)}.")
+        if found.group("version") != job.version:
+            raise ConfigRefused(
+                f"{where}: expected Envoy {job.version}, got {found.group('version')}. Change the version or the program."
+            )
+    elif "validate" in job.command and result.exit_code == 0 and "OK" not in output:
+        raise ConfigRefused(
+            f"{where}: it is not an Envoy; `--mode validate` printed {_shortened(output)}. Use an Envoy."
+        )
 
 
-def _short(output: str) -> str:
-    words = " ".join(output.split())
-    return repr(words[:80] + "…" if len(words) > 80 else words) if words else "nothing"
+def _shortened(output: str) -> str:
+    text = " ".join(output.split())
+    return repr(text[:80] + "…" if len(text) > 80 else text) if text else "nothing"

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Runs many commands in one container of an image, in a folder that it can only read."""
+"""Commands that run in one container of an image, in a folder that the container can only read."""
 
 from __future__ import annotations
 
@@ -22,9 +22,11 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._config.errors impor
     RequirementMissing,
 )
 
-HOME = "/etc/envoy"
-SCRATCH = "/tmp"  # noqa: S108 - inside the container, and its own
-TOGETHER = 4
+WORK_FOLDER = "/etc/envoy"
+SCRATCH_FOLDER = "/tmp"  # noqa: S108 - a tmpfs of the container
+# Commands that run at the same time in the container.
+PARALLEL = 4
+RUN_TIMEOUT = 300  # seconds, with the pull of the image
 LIMITS = (
     "--network",
     "none",
@@ -36,33 +38,34 @@ LIMITS = (
     "--user",
     "101:101",
 )
-# Ends of `docker run` itself, as against those of the command in the container.
-FAILED, NOT_EXECUTABLE, NOT_FOUND = 125, 126, 127
-SENTENCES: tuple[tuple[type[ConfigRefused], str, str], ...] = (
+# Exit codes of `docker run` when the container's command did not run (the reference of `docker run`).
+RUN_FAILED, NOT_EXECUTABLE, NOT_FOUND = 125, 126, 127
+# The error, by what Docker prints.
+DOCKER_ERRORS: tuple[tuple[type[ConfigRefused], str, str], ...] = (
     (ConfigRefused, r"permission denied.*(docker\.sock|daemon socket)|dial unix .*permission denied",
-     "This user may not use the Docker daemon: add them to the group 'docker' and log in again, or use become."),
+     "This user may not use the Docker daemon. Add the user to the group 'docker' and log in again, or use become."),
     (RequirementMissing, r"cannot connect to the docker daemon|is the docker daemon running|error during connect",
-     "The Docker daemon does not answer: start it, or say where it is with DOCKER_HOST."),
+     "The Docker daemon does not answer. Start it, or set DOCKER_HOST to its address."),
     (ConfigRefused, r"toomanyrequests|rate limit",
-     "{image} cannot be pulled now: the registry limits how often; wait, `docker login`, or pull it from a mirror."),
+     "{image}: the registry's rate limit is reached. Wait, run `docker login`, or pull the image from a mirror."),
     (ConfigRefused, r"no matching manifest",
-     "{image} does not exist for this machine's architecture: choose another image."),
+     "{image}: the image does not exist for the architecture of this machine. Choose another image."),
     (ConfigRefused, r"manifest unknown|manifest for .* not found|not found: manifest",
-     "{image} does not exist in its registry: correct its tag."),
+     "{image}: the image does not exist in its registry. Correct its tag."),
     (ConfigRefused, r"pull access denied|unauthorized|authentication required|access to the resource is denied",
-     "{image} cannot be pulled: it does not exist, or needs a `docker login` on this host."),
+     "{image}: the image does not exist, or is private. Correct its name, or run `docker login` on this host."),
     (ConfigRefused, r"invalid reference format",
-     "{image} is not an image's name: correct it."),
+     "{image}: this is not the name of an image. Correct it."),
     (ConfigRefused, r"dial tcp|no such host|i/o timeout|connection refused|tls handshake|deadline exceeded|server misbehaving",
-     "{image} cannot be pulled because its registry cannot be reached: check the network, or `docker load` it on this host."),
+     "{image}: the registry cannot be reached. Check the network, or run `docker load` on this host."),
     (ConfigRefused, r"exec format error",
-     "{image} is built for another architecture than this machine's: choose the image for this one."),
+     "{image}: the image is built for another architecture. Choose the image for this machine."),
     (RequirementMissing, r"no such image|unable to find image",
-     "{image} is not on this host yet."),
+     "{image}: this host does not have the image yet. Pull it."),
 )  # fmt: skip
 
 
-def run_all(
+def run_in_container(
     image: str,
     commands: Sequence[Sequence[str]],
     folder: Path,
@@ -70,29 +73,55 @@ def run_all(
     pull: bool,
     runner: CommandRunner,
 ) -> list[CommandResult]:
-    """Return how each of `commands` ended. `writable` are paths below `folder` that are empty and writable inside.
+    """Run commands in one container, or in one container each when the image has no shell.
 
-    Raises ConfigRefused when the image cannot be run.
+    Args:
+        image: The image.
+        commands: Programs with their arguments.
+        folder: The folder that the container sees as its working directory, read only.
+        writable: Paths below `folder` that the container sees as empty and writable.
+        pull: Whether an image that the host does not have is pulled.
+        runner: Runs `docker`.
+
+    Returns:
+        The results, in the order of `commands`.
+
+    Raises:
+        ConfigRefused: Docker cannot run the image.
+        RequirementMissing: Docker or the image is missing.
     """
     if len(commands) == 1:
-        return [_run(image, commands[0][0], commands[0][1:], folder, writable, pull, runner)]
+        return [_docker_run(image, commands[0][0], commands[0][1:], folder, writable, pull, runner)]
     mark = secrets.token_hex(8)
-    together = _run(image, "sh", ["-c", _script(commands, mark)], folder, writable, pull, runner)
-    found = re.findall(rf"^{mark} (\d+) (\d+)\n(.*?)^{mark} end\n", together.stdout, re.S | re.M)
-    if len(found) == len(commands):
+    combined = _docker_run(image, "sh", ["-c", _script(commands, mark)], folder, writable, pull, runner)
+    outputs = re.findall(rf"^{mark} (\d+) (\d+)\n(.*?)^{mark} end\n", combined.stdout, re.S | re.M)
+    if len(outputs) == len(commands):
         return [
-            CommandResult(int(code), output, "")
-            for _number, code, output in sorted(found, key=lambda one: int(one[0]))
+            CommandResult(int(exit_code), output, "")
+            for _number, exit_code, output in sorted(outputs, key=lambda match: int(match[0]))
         ]
-    if together.exit_code not in (NOT_EXECUTABLE, NOT_FOUND):
-        return [CommandResult(together.exit_code or 1, "", together.stderr or together.stdout)] * len(
-            commands
+    if combined.exit_code not in (NOT_EXECUTABLE, NOT_FOUND):
+        failed = CommandResult(
+            combined.exit_code or 1, "", combined.stderr or combined.stdout, combined.timed_out
         )
-    # The image has no shell.
-    return [_run(image, one[0], one[1:], folder, writable, pull, runner) for one in commands]
+        return [failed] * len(commands)
+    return [
+        _docker_run(image, command[0], command[1:], folder, writable, pull, runner) for command in commands
+    ]
 
 
-def _run(
+def docker_error(image: str, stderr: str) -> ConfigRefused:
+    """Return the error for what Docker printed; RequirementMissing when Docker or the image is missing."""
+    for kind, pattern, text in DOCKER_ERRORS:
+        if re.search(pattern, stderr, re.I | re.S):
+            return kind(text.format(image=image))
+    last = [line for line in stderr.strip().splitlines() if line and "--help" not in line][-1:] or [
+        "no reason given"
+    ]
+    return ConfigRefused(f"{image}: Docker cannot run the image: {last[0].removeprefix('docker: ')}")
+
+
+def _docker_run(
     image: str,
     program: str,
     arguments: Sequence[str],
@@ -102,54 +131,42 @@ def _run(
     runner: CommandRunner,
 ) -> CommandResult:
     name = f"meshlab-envoy-check-{secrets.token_hex(6)}"
-    places = [
+    tmpfs = [
         option
-        for path in (SCRATCH, *(f"{HOME}/{one}" for one in writable))
+        for path in (SCRATCH_FOLDER, *(f"{WORK_FOLDER}/{path}" for path in writable))
         for option in ("--tmpfs", f"{path}:mode=1777")
     ]
-    options = ["--rm", "--name", name, *LIMITS, *([] if pull else ["--pull", "never"]), *places]
-    mounts = ["--volume", f"{folder}:{HOME}:ro", "--workdir", HOME]
+    options = ["--rm", "--name", name, *LIMITS, *([] if pull else ["--pull", "never"]), *tmpfs]
+    mounts = ["--volume", f"{folder}:{WORK_FOLDER}:ro", "--workdir", WORK_FOLDER]
+    command = ["docker", "run", *options, *mounts, "--entrypoint", program, image, *arguments]
     try:
-        ran = runner(
-            ["docker", "run", *options, *mounts, "--entrypoint", program, image, *arguments], None, 300
-        )
+        result = runner(command, None, RUN_TIMEOUT)
     except OSError:
         raise RequirementMissing(
-            "The docker command is not on this host: install Docker, or use the local platform."
+            "docker: this host does not have the command. Install Docker, or use the platform 'local'."
         ) from None
-    if ran.exit_code == 124:
+    if result.timed_out:
         with contextlib.suppress(OSError):
             runner(["docker", "rm", "--force", name], None, 30)
-    if ran.exit_code == FAILED or re.search(r"exec format error", ran.stderr, re.I):
-        raise complaint(image, ran.stderr)
-    return ran
-
-
-def complaint(image: str, err: str) -> ConfigRefused:
-    """Return what to do about Docker's complaint `err`; RequirementMissing where Docker or the image is merely not there yet."""
-    for kind, pattern, words in SENTENCES:
-        if re.search(pattern, err, re.I | re.S):
-            return kind(words.format(image=image))
-    last = [line for line in err.strip().splitlines() if line and "--help" not in line][-1:] or [
-        "no reason given"
-    ]
-    return ConfigRefused(f"Docker could not run {image}: {last[0].removeprefix('docker: ')}")
+    if result.exit_code == RUN_FAILED or re.search(r"exec format error", result.stderr, re.I):
+        raise docker_error(image, result.stderr)
+    return result
 
 
 def _script(commands: Sequence[Sequence[str]], mark: str) -> str:
-    """A few at a time; each output between two lines that no program writes by itself."""
+    """Return the shell script that runs the commands, and prints each output between two lines that only `mark` can begin."""
     lines = []
     for number, command in enumerate(commands):
-        lines.append(
-            f"( {shlex.join(command)} >{SCRATCH}/{number} 2>&1; echo $? >{SCRATCH}/{number}.code ) &"
-        )
-        if number % TOGETHER == TOGETHER - 1:
+        output = f"{SCRATCH_FOLDER}/{number}"
+        lines.append(f"( {shlex.join(command)} >{output} 2>&1; echo $? >{output}.code ) &")
+        if number % PARALLEL == PARALLEL - 1:
             lines.append("wait")
     lines.append("wait")
     for number in range(len(commands)):
+        output = f"{SCRATCH_FOLDER}/{number}"
         lines += [
-            f"echo {mark} {number} $(cat {SCRATCH}/{number}.code)",
-            f"cat {SCRATCH}/{number}",
+            f"echo {mark} {number} $(cat {output}.code)",
+            f"cat {output}",
             "echo",
             f"echo {mark} end",
         ]

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Where in a YAML or JSON text, written in block style, a path or a word is: line by line, by indentation."""
+"""The lines of a path or a token in a YAML or JSON text in block style, found by indentation without a YAML library."""
 
 from __future__ import annotations
 
@@ -12,43 +12,62 @@ from dataclasses import dataclass
 
 STEP = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
 Lines = Sequence[str]
+Path = list[str | int]
 
 
 @dataclass(frozen=True)
 class Span:
-    """Lines `start` (counted from 0) up to and without `end`, and the column at which their content begins."""
+    """A range of lines.
+
+    Attributes:
+        start: The first line, counted from 0.
+        end: The line after the last one.
+        column: The column at which the content begins.
+    """
 
     start: int
     end: int
     column: int
 
 
-def steps(path: str) -> list[str | int]:
-    """`static_resources.listeners[0]` → ['static_resources', 'listeners', 0]."""
+def parse_path(path: str) -> Path:
+    """Return the steps of a path.
+
+    Example:
+        >>> parse_path("static_resources.listeners[0]")
+        ['static_resources', 'listeners', 0]
+    """
     return [int(index) if index else key for key, index in STEP.findall(path)]
 
 
-def walk(lines: Lines, path: Sequence[str | int], within: Span | None = None) -> tuple[Span, int]:
-    """Follow `path` as far as it can be followed; return the last place found and how many steps led there."""
-    here = within or Span(0, len(lines), 0)
+def follow_path(lines: Lines, path: Sequence[str | int], within: Span | None = None) -> tuple[Span, int]:
+    """Follow `path` as far as the text has it; return the lines of the last step found and the number of steps found."""
+    current = within or Span(0, len(lines), 0)
     for count, step in enumerate(path):
-        found = _item(lines, here, step) if isinstance(step, int) else _key(lines, here, step)
+        found = _item(lines, current, step) if isinstance(step, int) else _key(lines, current, step)
         if not found:
-            return here, count
-        here = found
-    return here, len(path)
+            return current, count
+        current = found
+    return current, len(path)
 
 
 def resource_name(lines: Lines, span: Span) -> str:
-    """Return the value of the `name:` that belongs to the mapping in `span`, '' where there is none."""
+    """Return the value of the key `name` of the mapping in `span`, or an empty string."""
     found = _key(lines, span, "name")
     if not found:
         return ""
     return lines[found.start].partition(":")[2].split(" #")[0].strip().strip("\"',")
 
 
-def word(lines: Lines, token: str, span: Span | None = None, nth: int = 0) -> int | None:
-    """Return the line (from 0) of the `nth` place where `token` stands by itself: first as a key, then as anything."""
+def find_token(lines: Lines, token: str, span: Span | None = None, occurrence: int = 0) -> int | None:
+    """Return the line, counted from 0, in which `token` occurs as a whole: as a key, or else anywhere.
+
+    Args:
+        lines: The lines of the text.
+        token: The token.
+        span: The lines to search. None searches all.
+        occurrence: Which occurrence to return, counted from 0; the last one when there are fewer.
+    """
     numbers = range(span.start, span.end) if span else range(len(lines))
     quoted = re.escape(token)
     for pattern in (rf"""(^|[\s{{,"'-]){quoted}["']?\s*:(\s|$)""", rf"(?<![\w./-]){quoted}(?![\w/-]|\.\w)"):
@@ -58,29 +77,29 @@ def word(lines: Lines, token: str, span: Span | None = None, nth: int = 0) -> in
             if re.search(pattern, lines[number]) and not lines[number].lstrip().startswith("#")
         ]
         if found:
-            return found[min(nth, len(found) - 1)]
+            return found[min(occurrence, len(found) - 1)]
     return None
 
 
 def _key(lines: Lines, span: Span, key: str) -> Span | None:
-    """Return the value of `key` in the mapping whose keys stand at the span's column."""
+    """Return the lines of the value of `key` in the mapping whose keys begin at the column of the span."""
     pattern = re.compile(rf"""["']?{re.escape(key)}["']?\s*:(\s|$)""")
     for number in range(span.start, span.end):
         line = lines[number]
-        # The first key of a list's item stands behind the dash.
+        # The first key of a list item is behind the dash.
         if (
             len(line) > span.column
             and not line[: span.column].strip(" -")
             and pattern.match(line[span.column :])
         ):
             end = _end(lines, number + 1, span.end, span.column, True)
-            child = next((one for one in range(number + 1, end) if _content(lines[one])), None)
+            child = next((child for child in range(number + 1, end) if _content(lines[child])), None)
             return Span(number, end, _indent(lines[child]) if child is not None else span.column)
     return None
 
 
 def _item(lines: Lines, span: Span, index: int) -> Span | None:
-    """Return item `index` of the block sequence that the span's key holds."""
+    """Return the lines of item `index` of the block sequence below the key in `span`."""
     first = next(
         (
             n
@@ -106,7 +125,7 @@ def _item(lines: Lines, span: Span, index: int) -> Span | None:
 
 
 def _end(lines: Lines, start: int, limit: int, column: int, dashes: bool) -> int:
-    """Return where something that began at `column` ends; with `dashes` a list at the same column still belongs to it."""
+    """Return the end of a block that began at `column`; with `dashes`, a list at the same column belongs to it."""
     for number in range(start, limit):
         line = lines[number]
         if not _content(line) or _indent(line) > column:

@@ -17,7 +17,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._common.command impo
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.thread_pool import map_to_pairs
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.errors import RequirementMissing
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.validation.container_checks import (
-    complaint,
+    docker_error,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer import (
     PlatformFailed,
@@ -140,7 +140,7 @@ class DockerCommand:
 
 def _refused(image: str, result: CommandResult) -> PlatformRefused:
     """Return what to do about a docker command that failed, with the text that Docker printed."""
-    known = complaint(image, result.stderr)
+    known = docker_error(image, result.stderr)
     kind = PlatformUnavailable if isinstance(known, RequirementMissing) else PlatformRefused
     sentence = known.message.rstrip(".")
     return kind(

@@ -95,7 +95,7 @@ class ConfigMapTarget:
             monitors = self._monitors.update() if self._exists else {}
         except AdminUnreachable as error:
             raise ConfigRefused(f"The running pods are unknown: {error}.") from None
-        self._watched = any(map_to_dict(lambda pod: monitors[pod].client.is_running(), monitors).values())
+        self._watched = any(map_to_dict(lambda pod: monitors[pod].admin.is_running(), monitors).values())
         return self._watched
 
     def read(self, path: str) -> bytes | None:
@@ -117,7 +117,7 @@ class ConfigMapTarget:
         """Write a file to the ConfigMap and to the state folder. Raises OSError."""
         self._written = self._key(path)
         self._apply({**self.data, self._written: content.decode()})
-        file_tree.make_folder((self.folder / path).parent)
+        file_tree.make_directory((self.folder / path).parent)
         file_tree.write(self.folder / path, content, mode)
 
     def remove(self, path: str) -> None:
@@ -165,11 +165,13 @@ class ConfigMapTarget:
             if NOT_READ not in problems.values():
                 return joined(problems)
         self._foreign.discard(self._written)
-        again = xds_file.again(self.data[self._written])
+        again = xds_file.with_other_version(self.data[self._written])
         for data in ({**self.data, self._written: again}, self.data):
             counts = self.update_counts(kind)
             self._apply(data)
-            problems = self._confirm(kind, counts, names, xds_file.version(data[self._written]), deadline)
+            problems = self._confirm(
+                kind, counts, names, xds_file.version_info(data[self._written]), deadline
+            )
             if any(problems.values()):
                 break
         return joined(problems)

@@ -13,16 +13,18 @@ from dataclasses import replace
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.polling import attempts
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy.config_admin import (
-    AdminClient,
     AdminForbidden,
     AdminTimeout,
     AdminUnreachable,
+    ConfigAdmin,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy.xds_confirmation import (
     UpdateCounts,
     XdsMonitor,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._config.validation.envoy_errors import rejected
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.validation.envoy_errors import (
+    last_rejection,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.cluster_client import Cluster
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.errors import ClusterError
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.port_forward import PortForward
@@ -35,7 +37,7 @@ LOG_LINES = 500  # that are searched for an error
 _MIN_TIMEOUT = 0.1  # seconds
 
 
-class PodAdmin(AdminClient):
+class PodAdmin(ConfigAdmin):
     """The admin interface of a pod's Envoy, over one kept port-forward that is opened again after an error."""
 
     def __init__(self, cluster: Cluster, pod: str, port: int) -> None:
@@ -125,7 +127,7 @@ class PodMonitor(XdsMonitor):
         for pause in LOG_PAUSES:
             time.sleep(pause)
             try:
-                if reason := rejected("\n".join(self._read_log())):
+                if reason := last_rejection("\n".join(self._read_log())):
                     return reason
             except ClusterError:
                 break

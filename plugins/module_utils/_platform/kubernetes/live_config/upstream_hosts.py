@@ -37,7 +37,7 @@ def wait_until_discovered(
     """
     problem = ""
     for _left in attempts(timeout):
-        hosts = monitor.hosts()
+        hosts = monitor.cluster_hosts()
         differences = [
             host_difference(cluster, name, upstream, hosts.get(name, set()))
             for name, upstream in upstreams.items()

@@ -2,29 +2,122 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a running Envoy is asked during a change. A stand-in for its admin says what it answers."""
+"""Test the confirmation of watched files, against fake responses of an admin interface."""
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy.xds_confirmation import XdsMonitor
+import pytest
+
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy.config_admin import ConfigAdmin
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy.xds_confirmation import (
+    NOT_READ,
+    UpdateCounts,
+    XdsMonitor,
+)
+
+DRAINING = "listener_manager.total_filter_chains_draining"
+ACTIVE = "listener.127.0.0.1_80.downstream_cx_active"
+LDS = "listener_manager.lds."
+CDS = "cluster_manager.cds."
 
 
-class FakeCluster:
-    """Answers this, whatever is asked."""
+class FakeAdmin(ConfigAdmin):
+    """Returns stats from a list, the last of them forever, and one JSON body for all pages."""
 
-    def __init__(self, answer: Any) -> None:
-        self.answer = answer
+    def __init__(self, *stats: dict[str, int | str], body: Any = None) -> None:
+        super().__init__("")
+        self.responses, self.body = list(stats), body
+
+    def stats(self, pattern: str, timeout: float) -> dict[str, str]:
+        response = self.responses.pop(0) if len(self.responses) > 1 else self.responses[0]
+        return {name: str(value) for name, value in response.items()}
 
     def json(self, path: str, timeout: float) -> Any:
         assert timeout > 0, path
-        return self.answer
+        return self.body
 
 
-def test_the_admin_tells_the_hosts_of_each_cluster() -> None:
+def monitor(*stats: dict[str, int | str], body: Any = None) -> XdsMonitor:
+    return XdsMonitor(FakeAdmin(*stats, body=body))
+
+
+@pytest.mark.parametrize(
+    ("stats", "drained"),
+    [
+        ([{DRAINING: 0, ACTIVE: 5}], True),
+        ([{DRAINING: 1, ACTIVE: 1}], False),
+        ([{DRAINING: 1, ACTIVE: 0}], True),
+        ([{DRAINING: 1, ACTIVE: 0}, {DRAINING: 1, ACTIVE: 1}], False),
+        ([{DRAINING: 1, ACTIVE: 1}, {DRAINING: 1, ACTIVE: 1}, {DRAINING: 0, ACTIVE: 1}], True),
+        ([{DRAINING: 1, ACTIVE: 0, "listener.admin.downstream_cx_active": 1}], True),
+    ],
+)
+def test_listeners_are_drained_when_they_were_idle(stats: list[dict[str, int | str]], drained: bool) -> None:
+    deadline = time.monotonic() + (5 if drained else 0.05)
+    assert monitor(*stats).wait_until_drained(deadline) is drained
+
+
+def test_file_that_is_not_read_in_time_is_not_confirmed() -> None:
+    same: dict[str, int | str] = {f"{CDS}update_success": 1}
+    reason = monitor(same).confirm("clusters", UpdateCounts(1, 0), (), "", time.monotonic() + 0.03)
+    assert reason == NOT_READ
+
+
+@pytest.mark.parametrize(
+    ("written", "shown", "confirmed"),
+    [
+        ("sha256:2", '"sha256:2"', True),
+        ("sha256:2", '"sha256:1"', False),
+        ("sha256:2", '""', True),
+        ("sha256:2", None, True),
+        ("", '"v1"', True),
+    ],
+    ids=["written version", "previous version", "empty", "no stat", "version not known"],
+)
+def test_file_is_confirmed_by_its_version(written: str, shown: str | None, confirmed: bool) -> None:
+    stats: dict[str, int | str] = {f"{LDS}update_success": 2}
+    if shown is not None:
+        stats[f"{LDS}version_text"] = shown
+    deadline = time.monotonic() + 0.05
+    reason = monitor(stats).confirm("listeners", UpdateCounts(1, 0), (), written, deadline)
+    assert reason == ("" if confirmed else NOT_READ)
+
+
+def test_rejected_file_ends_the_wait_with_its_reason() -> None:
+    stats: dict[str, int | str] = {f"{LDS}update_success": 1, f"{LDS}update_rejected": 1}
+    body = {"configs": [{"name": "http", "error_state": {"details": "address in use"}}]}
+    deadline = time.monotonic() + 30
+    reason = monitor(stats, body=body).confirm("listeners", UpdateCounts(1, 0), (), "", deadline)
+    assert reason == "listener 'http': address in use"
+
+
+def test_rejection_without_a_reason_refers_to_the_log() -> None:
+    stats: dict[str, int | str] = {f"{CDS}update_failure": 1}
+    reason = monitor(stats).rejected_since_start("clusters")
+    assert reason == "Envoy rejected the clusters; only its log has the reason"
+
+
+def test_no_rejection_since_the_counts() -> None:
+    assert monitor({f"{CDS}update_rejected": 1}).rejected_since("clusters", UpdateCounts(0, 1)) == ""
+
+
+def test_resource_that_does_not_become_warm_is_named() -> None:
+    stats: dict[str, int | str] = {f"{CDS}update_success": 2, "cluster_manager.warming_clusters": 1}
+    body = {"configs": [{"cluster": {"name": "slow"}}, {"cluster": {"name": "other"}}]}
+    deadline = time.monotonic() + 0.05
+    reason = monitor(stats, body=body).confirm("clusters", UpdateCounts(1, 0), ["slow"], "", deadline)
+    assert reason.startswith("not ready in time: slow (name resolution")
+
+
+def test_counts_of_other_files_exclude_listeners_and_clusters() -> None:
+    stats: dict[str, int | str] = {f"{CDS}update_success": 5, "http.http.rds.a.update_success": 2}
+    assert monitor(stats).update_counts("other") == UpdateCounts(2, 0)
+
+
+def test_cluster_hosts_are_addresses_by_cluster() -> None:
     host = {"address": {"socket_address": {"address": "10.0.0.1", "port_value": 80}}, "weight": 1}
-    client: Any = FakeCluster(
-        {"cluster_statuses": [{"name": "web", "host_statuses": [host]}, {"name": "empty"}]}
-    )
-    assert XdsMonitor(client).hosts() == {"web": {"10.0.0.1"}, "empty": set()}
+    body = {"cluster_statuses": [{"name": "web", "host_statuses": [host]}, {"name": "empty"}]}
+    assert monitor({}, body=body).cluster_hosts() == {"web": {"10.0.0.1"}, "empty": set()}

@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""Test how the resources of a watched file are separated, merged and compared."""
+
 from __future__ import annotations
 
 import json
@@ -12,7 +14,7 @@ import yaml
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy import xds_file
 
 CLUSTER = "type.googleapis.com/envoy.config.cluster.v3.Cluster"
-ZERO = """# whom it talks to
+ZERO = """# upstream clusters
 resources:
 - '@type': type.googleapis.com/envoy.config.cluster.v3.Cluster
   name: one
@@ -31,7 +33,7 @@ TWO = "resources:\n  - name: three # spoken\n    text: |\n      - name: x\n\n   
 FLOW = "resources: [{name: one}]\n"
 
 
-def data(text: str) -> list[dict[str, object]]:
+def resources(text: str) -> list[dict[str, object]]:
     found: list[dict[str, object]] = yaml.safe_load(text)["resources"]
     return found
 
@@ -49,7 +51,7 @@ def data(text: str) -> list[dict[str, object]]:
         ("resources:\n- name: a\n- name: a\n", ["a", "a"]),
     ],
 )
-def test_the_names_of_the_resources_are_found(text: str, names: list[str]) -> None:
+def test_names_are_found_in_order(text: str, names: list[str]) -> None:
     assert xds_file.names(text) == names
 
 
@@ -60,7 +62,7 @@ def test_the_names_of_the_resources_are_found(text: str, names: list[str]) -> No
         ("version_info: sha256:12e4\nresources: []\n", "sha256:12e4"),
         ('resources: []\nversion_info: "3 or so"  # by hand\n', "3 or so"),
         ("# version_info: '1'\nresources:\n- version_info: '2'\n", ""),
-        # What Envoy reads as something else than text is not ours to guess.
+        # Envoy can parse these as another type than text.
         ("version_info: 1.0\nresources: []\n", ""),
         ('version_info: "a\\tb"\nresources: []\n', ""),
         ("version_info: 'a\\1'\nresources: []\n", ""),
@@ -72,8 +74,8 @@ def test_the_names_of_the_resources_are_found(text: str, names: list[str]) -> No
         ("{", ""),
     ],
 )
-def test_the_version_is_found_where_it_is_plain_to_see(text: str, version: str) -> None:
-    assert xds_file.version(text) == version
+def test_only_a_plain_version_is_found(text: str, version: str) -> None:
+    assert xds_file.version_info(text) == version
 
 
 @pytest.mark.parametrize(
@@ -84,18 +86,18 @@ def test_the_version_is_found_where_it_is_plain_to_see(text: str, version: str) 
         ('{"version_info": "4"}', '{"version_info": "4"}\n'),
     ],
 )
-def test_the_same_may_be_another_text(text: str, other: str) -> None:
-    assert xds_file.again(text) == other
+def test_other_version_keeps_the_resources(text: str, other: str) -> None:
+    assert xds_file.with_other_version(text) == other
     assert yaml.safe_load(other).get("resources") == yaml.safe_load(text).get("resources")
 
 
-def test_a_union_in_json_is_of_both_versions() -> None:
+def test_union_of_json_has_both_versions() -> None:
     old, new = (json.dumps({"version_info": one, "resources": [{"name": one}]}) for one in ("old", "new"))
-    assert xds_file.version(xds_file.union(old, new)) == "new+old"
+    assert xds_file.version_info(xds_file.union(old, new)) == "new+old"
 
 
 @pytest.mark.parametrize("text", [ZERO, TWO, "resources: []\n", ZERO + "version_info: '1'\n"])
-def test_the_parts_of_a_text_make_the_text_again(text: str) -> None:
+def test_joined_parts_are_the_text(text: str) -> None:
     assert xds_file.split(text).text == text
 
 
@@ -116,38 +118,40 @@ def test_the_parts_of_a_text_make_the_text_again(text: str) -> None:
         '{"resources": [{"nam": "a"}]}',
     ],
 )
-def test_what_cannot_be_told_apart_is_not_guessed(text: str) -> None:
-    with pytest.raises(xds_file.Unclear):
+def test_unsupported_layout_is_an_error(text: str) -> None:
+    with pytest.raises(xds_file.UnsupportedLayout):
         xds_file.names(text)
 
 
 @pytest.mark.parametrize(("old", "new"), [(ZERO, TWO), (TWO, ZERO), (ZERO, ZERO.replace("one", "uno"))])
-def test_a_union_has_the_new_and_what_only_the_old_has(old: str, new: str) -> None:
-    have = {one["name"] for one in data(new)}
-    both = data(xds_file.union(old, new))
-    assert both == data(new) + [one for one in data(old) if one["name"] not in have]
+def test_union_adds_the_removed_resources(old: str, new: str) -> None:
+    new_names = {resource["name"] for resource in resources(new)}
+    both = resources(xds_file.union(old, new))
+    assert both == resources(new) + [
+        resource for resource in resources(old) if resource["name"] not in new_names
+    ]
 
 
-def test_a_union_that_adds_nothing_is_the_new_text_itself() -> None:
+def test_union_without_removed_resources_is_the_new_text() -> None:
     assert xds_file.union("resources:\n- name: one\n", ZERO) == ZERO
     assert xds_file.union("resources: []\n", ZERO) == ZERO
 
 
-def test_a_union_with_an_empty_new_is_the_old() -> None:
-    assert data(xds_file.union(ZERO, "resources: []\n")) == data(ZERO)
+def test_union_with_an_empty_new_text_is_the_old_one() -> None:
+    assert resources(xds_file.union(ZERO, "resources: []\n")) == resources(ZERO)
 
 
-def test_a_union_keeps_what_follows_the_resources() -> None:
+def test_union_keeps_the_text_after_the_resources() -> None:
     text = xds_file.union("version_info: sha256:0a # by hash\n" + TWO, ZERO + "version_info: '7'\n")
-    assert yaml.safe_load(text)["version_info"] == xds_file.version(text) == "7+sha256:0a"
-    assert len(data(text)) == 3
+    assert yaml.safe_load(text)["version_info"] == xds_file.version_info(text) == "7+sha256:0a"
+    assert len(resources(text)) == 3
 
 
-def test_a_text_without_a_last_newline_is_joined_on_lines_of_its_own() -> None:
+def test_union_adds_a_missing_last_newline() -> None:
     assert xds_file.names(xds_file.union("resources:\n- name: a", "resources:\n- name: b")) == ["b", "a"]
 
 
-def test_a_union_of_json_is_json() -> None:
+def test_union_of_json_is_json() -> None:
     def text(*names: str) -> str:
         return json.dumps({"resources": [{"name": name} for name in names]})
 
@@ -156,18 +160,18 @@ def test_a_union_of_json_is_json() -> None:
         {"name": "c"},
         {"name": "a"},
     ]
-    with pytest.raises(xds_file.Unclear):
+    with pytest.raises(xds_file.UnsupportedLayout):
         xds_file.union(text("a"), ZERO)
 
 
-def test_a_union_does_not_tear_anchors_apart() -> None:
-    with pytest.raises(xds_file.Unclear):
+def test_union_of_anchors_is_an_error() -> None:
+    with pytest.raises(xds_file.UnsupportedLayout):
         xds_file.union("resources:\n- name: a\n  x: &anchor 1\n", "resources:\n- name: b\n")
 
 
-def test_what_is_new_or_not_the_same_has_changed() -> None:
-    assert xds_file.changed(ZERO, ZERO.replace("connect_timeout: 1s", "connect_timeout: 2s")) == ["one"]
-    assert xds_file.lacking(ZERO, TWO) == ["two"]
+def test_changed_and_removed_names() -> None:
+    assert xds_file.changed_names(ZERO, ZERO.replace("connect_timeout: 1s", "connect_timeout: 2s")) == ["one"]
+    assert xds_file.removed_names(ZERO, TWO) == ["two"]
 
 
 @pytest.mark.parametrize(
@@ -181,5 +185,5 @@ def test_what_is_new_or_not_the_same_has_changed() -> None:
         ("cluster/rds.yaml", "resources: []\n", "other"),
     ],
 )
-def test_a_file_is_known_by_its_types_or_else_by_its_name(path: str, text: str, kind: str) -> None:
+def test_kind_follows_from_the_types_or_the_file_name(path: str, text: str, kind: str) -> None:
     assert xds_file.kind(path, text) == kind

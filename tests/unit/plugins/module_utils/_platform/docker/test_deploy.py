@@ -115,7 +115,7 @@ def test_image_that_cannot_be_pulled_is_refused() -> None:
     deployer = docker_deployer(docker)
     deployer.preflight()
     assert deployer.missing_images() == ("i:1",)
-    with pytest.raises(PlatformRefused, match=r"i:1 .*Docker prints: .*manifest unknown"):
+    with pytest.raises(PlatformRefused, match=r"i:1: .*Docker prints: .*manifest unknown"):
         deployer.pull_images(("i:1",))
 
 

@@ -87,5 +87,5 @@ def test_missing_images_are_listed_once() -> None:
 def test_pull_error_names_the_image() -> None:
     docker = FakeDocker(pull=CommandResult(1, "", "Error response from daemon: manifest unknown"))
     (error,) = docker_command(docker).pull(["i:1"])
-    assert str(error).startswith("i:1 ")
+    assert str(error).startswith("i:1: ")
     assert "Docker prints: Error response from daemon: manifest unknown" in str(error)

@@ -70,7 +70,7 @@ class FakeMonitor:
     def __init__(self, *addresses: str) -> None:
         self.addresses, self.reads = addresses, 0
 
-    def hosts(self) -> dict[str, set[str]]:
+    def cluster_hosts(self) -> dict[str, set[str]]:
         self.reads += 1
         return {"web": {*self.addresses[: self.reads]}}
 

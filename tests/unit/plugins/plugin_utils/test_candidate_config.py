@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the controller makes of a proxy's files."""
+"""Test the candidate of a proxy, and the errors of its files."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ import pytest
 import yaml
 
 from ansible_collections.meshlab.envoy.plugins.plugin_utils._candidate_config import (
-    Wrong,
-    as_text,
+    FileError,
     candidate,
+    check_syntax,
+    to_text,
 )
 
 PROXY = {"name": "edge", "bootstrap": "b.yaml", "listeners": "l.yaml", "clusters": "c.yaml"}
@@ -32,7 +33,7 @@ static_resources:
 }
 
 
-def test_watched_files_are_written_into_the_bootstrap_after_its_own() -> None:
+def test_resources_are_added_after_those_of_the_bootstrap() -> None:
     made = yaml.safe_load(candidate(PROXY, TEXTS))
     assert "dynamic_resources" not in made
     assert made["static_resources"] == {
@@ -41,27 +42,27 @@ def test_watched_files_are_written_into_the_bootstrap_after_its_own() -> None:
     }
 
 
-def test_what_envoy_reads_otherwise_than_python_stays_as_it_was_written() -> None:
+def test_scalars_are_not_modified() -> None:
     made = candidate(PROXY, TEXTS)
-    # Envoy takes a plain n for false: validation must see it plain.
+    # Envoy parses a plain n as false, so the candidate must have it plain.
     assert "id: n," in made
     assert "cluster: 'n'" in made
     assert "mode: 0644" in made
 
 
-def test_other_sources_of_configuration_stay() -> None:
+def test_other_dynamic_resources_are_kept() -> None:
     bootstrap = TEXTS["b.yaml"].replace("  cds_config", "  ads_config: {api_type: GRPC}\n  cds_config")
     made = yaml.safe_load(candidate(PROXY, {**TEXTS, "b.yaml": bootstrap}))
     assert made["dynamic_resources"] == {"ads_config": {"api_type": "GRPC"}}
 
 
-def test_without_a_bootstrap_there_is_an_empty_one() -> None:
+def test_proxy_without_a_bootstrap_gets_a_minimal_one() -> None:
     made = yaml.safe_load(candidate({"name": "edge", "clusters": "c.yaml"}, TEXTS))
     assert made["static_resources"] == {"clusters": [{"name": "one"}]}
     assert set(made["node"]) == {"id", "cluster"}
 
 
-def test_json_is_yaml() -> None:
+def test_json_files_are_accepted() -> None:
     texts = {
         **TEXTS,
         "b.yaml": json.dumps(yaml.safe_load(TEXTS["b.yaml"])),
@@ -74,31 +75,41 @@ def test_json_is_yaml() -> None:
 @pytest.mark.parametrize(
     ("path", "text", "message"),
     [
-        ("l.yaml", "resources:\n- a: b\n\tc: d\n", "l.yaml line 3: is no YAML: found character '\\\\t'"),
-        ("l.yaml", "listeners: []\n", "l.yaml: a file that Envoy watches starts with 'resources:'"),
+        ("l.yaml", "resources:\n- a: b\n\tc: d\n", "l.yaml line 3: not YAML: found character '\\\\t'"),
+        ("l.yaml", "listeners: []\n", "l.yaml: a watched file needs the key 'resources'"),
         ("l.yaml", "resources:\n  name: a\n", "l.yaml line 2: 'resources' is not a list"),
         ("l.yaml", "resources:\n- a\n", "l.yaml line 2: a resource is not a mapping"),
         ("l.yaml", "resources:\n- name: a\n", "l.yaml line 2: a resource has no '@type'"),
-        ("l.yaml", TEXTS["c.yaml"], "l.yaml line 3: '@type' is .*Cluster, and here it must be .*Listener"),
-        ("c.yaml", "[\n", "c.yaml line 2: is no YAML"),
-        ("b.yaml", "- a\n", "b.yaml: is not a mapping"),
-        ("b.yaml", "", "b.yaml: is not a mapping"),
-        ("x.yaml", "", "proxies: edge: its listeners 'l.yaml' is none of the 'files'"),
+        ("l.yaml", TEXTS["c.yaml"], "l.yaml line 3: '@type' is .*Cluster. Use .*Listener"),
+        ("c.yaml", "[\n", "c.yaml line 2: not YAML"),
+        ("b.yaml", "- a\n", "b.yaml: the file is not a mapping"),
+        ("b.yaml", "", "b.yaml: the file is not a mapping"),
+        ("x.yaml", "", "proxies.edge.listeners: 'l.yaml' is not a path of 'files'"),
     ],
 )
-def test_mistakes_are_told_with_file_and_line(path: str, text: str, message: str) -> None:
+def test_errors_name_the_file_and_the_line(path: str, text: str, message: str) -> None:
     texts = {**TEXTS, path: text} if path != "x.yaml" else {**TEXTS, "x.yaml": ""}
     if path == "x.yaml":
         del texts["l.yaml"]
-    with pytest.raises(Wrong, match=message):
+    with pytest.raises(FileError, match=message):
         candidate(PROXY, texts)
 
 
-def test_data_is_written_as_the_path_says() -> None:
+def test_data_becomes_json_or_yaml_by_the_path() -> None:
     class Text(str):
         __slots__ = ()
 
     data = {"resources": [{Text("name"): Text("n"), "port": 8080, "on": True}]}
-    assert json.loads(as_text("a.json", data)) == data
-    assert as_text("a.yaml", data) == "resources:\n- name: 'n'\n  port: 8080\n  'on': true\n"
-    assert as_text("a.yaml", Text("x: 1 # as it is")) == "x: 1 # as it is"
+    assert json.loads(to_text("a.json", data)) == data
+    assert to_text("a.yaml", data) == "resources:\n- name: 'n'\n  port: 8080\n  'on': true\n"
+    assert to_text("a.yaml", Text("x: 1 # as it is")) == "x: 1 # as it is"
+
+
+@pytest.mark.parametrize("text", ["a: 1\n---\nb: 2\n", "{}", ""])
+def test_check_syntax_accepts_yaml_streams(text: str) -> None:
+    check_syntax("a.yaml", text)
+
+
+def test_check_syntax_names_the_line() -> None:
+    with pytest.raises(FileError, match=r"^a.json line 2: not YAML"):
+        check_syntax("a.json", "{\n")

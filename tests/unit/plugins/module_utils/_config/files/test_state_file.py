@@ -1,0 +1,106 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Test the state file, which is untrusted input."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from config_transactions import deploy, text_file
+
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import DesiredFiles
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.errors import ConfigRefused
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.files import state_file
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.files.state_file import FolderState
+
+
+def write_state(folder: Path, **keys: Any) -> None:
+    (folder / ".files.json").write_text(json.dumps(keys))
+
+
+def test_saved_state_is_loaded(tmp_path: Path) -> None:
+    state = FolderState(
+        {"edge/a": ["1", "2"]},
+        ["edge/run"],
+        {"edge/certs": {"digest": "3", "ends": 4, "names": ["edge"], "days": 5, "authority": "6"}},
+        {"edge 0": "7"},
+        ["edge/a"],
+        "docker",
+    )
+    state_file.save(tmp_path, state)
+    assert state_file.load(tmp_path) == state
+    assert (tmp_path / ".files.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_folder_without_a_state_file_has_an_empty_state(tmp_path: Path) -> None:
+    assert state_file.load(tmp_path) == FolderState()
+
+
+@pytest.mark.parametrize(
+    "text", ["{not json", "[]", '{"files": 5}', '{"files": {"a": 5}}', '{"directories": 1}']
+)
+def test_unparsable_state_file_is_an_empty_state(tmp_path: Path, text: str) -> None:
+    (tmp_path / ".files.json").write_text(text)
+    assert state_file.load(tmp_path) == FolderState()
+
+
+def test_no_file_is_removed_after_an_unparsable_state(folder: Path) -> None:
+    deploy(folder, DesiredFiles((text_file("a"), text_file("b"))))
+    (folder / ".files.json").write_text("{not json")
+    deploy(folder, DesiredFiles((text_file("a"),)))
+    assert (folder / "b").exists()
+
+
+@pytest.mark.parametrize("key", ["files", "directories"])
+@pytest.mark.parametrize("path", ["/etc/passwd", "../a", "a/../../b", "", ".", "a/", "a\0b"])
+def test_path_outside_of_the_folder_is_refused(tmp_path: Path, key: str, path: str) -> None:
+    write_state(tmp_path, **{key: {path: ["1"]} if key == "files" else [path]})
+    with pytest.raises(ConfigRefused) as caught:
+        state_file.load(tmp_path)
+    assert caught.value.file == ".files.json"
+    assert caught.value.message == (
+        f"it lists {path!r}, which is not a path below {tmp_path}. The file was modified."
+        " Delete it: then no file of an earlier run is removed."
+    )
+
+
+@pytest.mark.parametrize(
+    "keys", [{"files": {"link/a": ["1"]}}, {"directories": ["link"]}, {"directories": ["link/a"]}]
+)
+def test_path_through_a_symbolic_link_is_refused(tmp_path: Path, keys: dict[str, Any]) -> None:
+    folder, outside = tmp_path / "folder", tmp_path / "outside"
+    folder.mkdir()
+    outside.mkdir()
+    (folder / "link").symlink_to(outside)
+    write_state(folder, **keys)
+    with pytest.raises(ConfigRefused, match="is a symbolic link, which is not followed"):
+        state_file.load(folder)
+
+
+def test_state_file_that_is_a_symbolic_link_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (tmp_path / "other.json").write_text("{}")
+    (folder / ".files.json").symlink_to(tmp_path / "other.json")
+    with pytest.raises(ConfigRefused, match=r"^\.files\.json: .* is a symbolic link"):
+        state_file.load(folder)
+
+
+@pytest.mark.parametrize("record", ["text", {"ends": "soon"}, {"names": 5}, {"digest": 1}])
+def test_record_with_a_wrong_type_is_ignored(tmp_path: Path, record: Any) -> None:
+    write_state(tmp_path, certificates={"edge/certs": record, "web/certs": {"ends": 1}})
+    assert state_file.load(tmp_path).certificates == {"web/certs": {"ends": 1}}
+
+
+def test_state_during_a_change_has_both_digests() -> None:
+    before = FolderState({"a": ["1"], "b": ["1"]}, ["run"])
+    after = FolderState({"a": ["2"]}, ["logs"], location="docker")
+    during = before.during_change_to(after, ["b", "a"])
+    assert during.files == {"a": ["1", "2"], "b": ["1"]}
+    assert (during.directories, during.unconfirmed) == (["run", "logs"], ["a", "b"])
+    assert during.location == "docker"

@@ -1,7 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Each role's argument specs say what its defaults say, and its names are its own."""
+"""Each role's argument specs agree with its defaults, and all its variables have its prefix."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ import pytest
 import yaml
 
 ROLES = sorted(path for path in (Path(__file__).resolve().parents[2] / "roles").glob("*") if path.is_dir())
-# Keywords of a task, and modules, that make variables.
+# Modules that set variables.
 SETS_FACTS = ("ansible.builtin.set_fact", "set_fact")
 
 
 def load(path: Path) -> Any:
-    """A YAML file's content; an empty mapping where there is no file or nothing in it."""
+    """Return the content of a YAML file; an empty mapping if the file is missing or empty."""
     return (yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else None) or {}
 
 
-def is_same(one: Any, other: Any) -> bool:
-    """Equal in value and in kind: 1 is not true, and "1" is not 1."""
-    if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(is_same(one[key], other[key]) for key in one)
-    if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(is_same, one, other))
-    return type(one) is type(other) and bool(one == other)
+def is_same(first: Any, second: Any) -> bool:
+    """Return whether two values are equal and of the same type: 1 differs from true and from "1"."""
+    if isinstance(first, dict) and isinstance(second, dict):
+        return first.keys() == second.keys() and all(is_same(first[key], second[key]) for key in first)
+    if isinstance(first, list) and isinstance(second, list):
+        return len(first) == len(second) and all(map(is_same, first, second))
+    return type(first) is type(second) and bool(first == second)
 
 
 def is_template(value: Any) -> bool:
@@ -36,7 +36,7 @@ def is_template(value: Any) -> bool:
 
 
 def undescribed(options: dict[str, Any], where: str) -> Iterator[str]:
-    """Options without a description, down into the options of options."""
+    """Yield the options without a description or a type, including suboptions."""
     for name, option in options.items():
         path = f"{where}.{name}"
         if not str((option or {}).get("description") or "").strip():
@@ -50,7 +50,7 @@ def entry_point_problems(role: Path, entries: dict[str, Any]) -> Iterator[str]:
     for entry, spec in entries.items():
         where = f"argument_specs.{entry}"
         if not any((role / "tasks" / f"{entry}.{ending}").is_file() for ending in ("yml", "yaml")):
-            yield f"{where}: there is no tasks/{entry}.yml"
+            yield f"{where}: tasks/{entry}.yml does not exist"
         for key in ("short_description", "description"):
             if not str(spec.get(key) or "").strip():
                 yield f"{where} has no {key}"
@@ -58,10 +58,10 @@ def entry_point_problems(role: Path, entries: dict[str, Any]) -> Iterator[str]:
 
 
 def default_problems(entries: dict[str, Any], defaults: dict[str, Any]) -> Iterator[str]:
-    """Where specs and defaults do not say the same.
+    """Yield the differences between specs and defaults.
 
-    An option that has no default of its own in defaults/main.yml is a required one. A default that is a template has no value that
-    a spec of another type could hold: there the spec says the same template, or nothing.
+    An option without a default in defaults/main.yml must be required. If a default is a template, the spec has the same template or no
+    default.
     """
     described: set[str] = set()
     for entry, spec in entries.items():
@@ -72,7 +72,7 @@ def default_problems(entries: dict[str, Any], defaults: dict[str, Any]) -> Itera
                 if not option.get("required"):
                     yield f"{where} is neither required nor in defaults/main.yml"
                 if "default" in option:
-                    yield f"{where} has a default that defaults/main.yml does not have"
+                    yield f"{where} has a default that is not in defaults/main.yml"
                 continue
             if option.get("required"):
                 yield f"{where} is required although defaults/main.yml has a value"
@@ -88,52 +88,52 @@ def default_problems(entries: dict[str, Any], defaults: dict[str, Any]) -> Itera
 
 
 def tasks_of(content: Any) -> Iterator[dict[str, Any]]:
-    """Each task of a task file, those in blocks too."""
+    """Yield the tasks of a task file, including those in blocks."""
     for task in content or []:
         yield task
         for key in ("block", "rescue", "always"):
             yield from tasks_of(task.get(key))
 
 
-def variables_made(role: Path) -> Iterator[tuple[str, str]]:
-    """Names that the role gives to what it works out itself, and where."""
+def variables_set(role: Path) -> Iterator[tuple[str, str]]:
+    """Yield the variables that a role sets itself, with the file."""
     for path in sorted((role / "vars").glob("*.y*ml")):
         yield from ((name, f"vars/{path.name}") for name in load(path))
     for path in sorted((role / "tasks").rglob("*.y*ml")) + sorted((role / "handlers").rglob("*.y*ml")):
         where = str(path.relative_to(role))
         for task in tasks_of(load(path)):
-            names = list(task.get("vars") or {}) if not included_role(task) else []
+            names = list(task.get("vars") or {}) if not includes_role(task) else []
             names += [task["register"]] if "register" in task else []
             for module in SETS_FACTS:
                 names += [name for name in task.get(module) or {} if name != "cacheable"]
             yield from ((name, where) for name in names)
 
 
-def included_role(task: dict[str, Any]) -> bool:
-    """Whether a task's vars are the options of another role."""
+def includes_role(task: dict[str, Any]) -> bool:
+    """Return whether the vars of a task are options of another role."""
     return any(key.rpartition(".")[2] in ("include_role", "import_role") for key in task)
 
 
 def name_problems(role: Path, defaults: dict[str, Any]) -> Iterator[str]:
-    """Public names begin with the role's, internal ones with __ and the role's; what a role tells others is in its README."""
+    """Yield public variables without the role's prefix or missing in its README, and private ones without the prefix __ROLE_."""
     for name in defaults:
         if not name.startswith(f"{role.name}_"):
             yield f"{name} of defaults/main.yml does not begin with {role.name}_"
     readme = (role / "README.md").read_text(encoding="utf-8") if (role / "README.md").is_file() else ""
-    for name, where in variables_made(role):
+    for name, where in variables_set(role):
         if name in defaults:
-            yield f"{name} is set in {where}, over what a user sets: it is in defaults/main.yml"
+            yield f"{name} is set in {where}, which replaces the user's value: it is in defaults/main.yml"
         elif name.startswith(f"{role.name}_"):
             if f"`{name}`" not in readme:
-                yield f"{name} of {where} is public, but README.md does not tell of it: name it there, or call it __{name}"
+                yield f"{name} of {where} is public, but missing in README.md. Add it there, or rename it to __{name}."
         elif not name.startswith(f"__{role.name}_"):
             yield f"{name} of {where} begins neither with __{role.name}_ (internal) nor with {role.name}_ (a result)"
 
 
 def problems(role: Path) -> list[str]:
-    """Everything that is wrong with a role's specs, defaults and names."""
+    """Return all problems of a role's specs, defaults and names."""
     if not (role / "meta" / "argument_specs.yml").is_file():
-        return ["there is no meta/argument_specs.yml"]
+        return ["meta/argument_specs.yml does not exist"]
     entries = load(role / "meta" / "argument_specs.yml").get("argument_specs") or {}
     defaults = load(role / "defaults" / "main.yml")
     found = [] if "main" in entries else ["argument_specs has no entry point main"]
@@ -144,13 +144,13 @@ def problems(role: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("role", [pytest.param(role, id=role.name) for role in ROLES])
-def test_role(role: Path) -> None:
+def test_role_has_no_problems(role: Path) -> None:
     assert not problems(role)
 
 
-# The checks above, checked: each mistake is found, and a role without any is let through.
+# Tests of the checks above.
 
-OPTION = {"type": "str", "description": "What it is."}
+OPTION = {"type": "str", "description": "A description."}
 GOOD_SPECS = {
     "main": {
         "short_description": "Runs it",
@@ -207,7 +207,7 @@ def with_option(name: str, **changes: Any) -> dict[str, Any]:
     return {**GOOD_SPECS, "main": {**GOOD_SPECS["main"], "options": options}}
 
 
-def test_a_good_role_has_no_problems(tmp_path: Path) -> None:
+def test_correct_role_has_no_problems(tmp_path: Path) -> None:
     tasks = [{"block": [{"ansible.builtin.set_fact": {"__good_a": 1}, "register": "__good_b"}]}]
     variables = {"__good_c": 1, "good_result": "{{ __good_a }}"}
     assert (
@@ -218,21 +218,21 @@ def test_a_good_role_has_no_problems(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("specs", "defaults", "message"),
     [
-        pytest.param(with_option("good_port", default=81), None, "default 81, defaults/main.yml has 80", id="another value"),
-        pytest.param(with_option("good_port", default="80"), None, "default '80', defaults/main.yml has 80", id="another type"),
+        pytest.param(with_option("good_port", default=81), None, "default 81, defaults/main.yml has 80", id="different value"),
+        pytest.param(with_option("good_port", default="80"), None, "default '80', defaults/main.yml has 80", id="different type"),
         pytest.param(None, {**GOOD_DEFAULTS, "good_port": True}, "has True", id="true is not 1"),
         pytest.param(None, {**GOOD_DEFAULTS, "good_new": 1}, "good_new of defaults/main.yml is in no", id="not in specs"),
         pytest.param(None, {**GOOD_DEFAULTS, "other": 1}, "other of defaults/main.yml does not begin with good_", id="prefix"),
         pytest.param(None, {**GOOD_DEFAULTS, "good_key": "x"}, "good_key is required although", id="required with a value"),
         pytest.param(with_option("good_new"), None, "good_new is neither required nor in", id="not in defaults"),
-        pytest.param(with_option("good_key", default="x"), None, "has a default that defaults/main.yml does not", id="default of its own"),
+        pytest.param(with_option("good_key", default="x"), None, "has a default that is not in defaults/main.yml", id="spec only"),
         pytest.param(with_option("good_extra", description=""), None, "main.good_extra has no description", id="description"),
         pytest.param(with_option("good_extra", options={"deep": {"type": "str"}}), None, "good_extra.deep has no description", id="deep"),
-        pytest.param({**GOOD_SPECS, "gone": GOOD_SPECS["install"]}, None, "there is no tasks/gone.yml", id="no such entry point"),
+        pytest.param({**GOOD_SPECS, "missing": GOOD_SPECS["install"]}, None, "tasks/missing.yml does not exist", id="no such entry point"),
         pytest.param({"install": GOOD_SPECS["install"]}, None, "no entry point main", id="no main"),
     ],
 )  # fmt: skip
-def test_specs_that_drift_from_the_defaults_are_found(
+def test_difference_between_specs_and_defaults_is_found(
     tmp_path: Path, specs: Any, defaults: Any, message: str
 ) -> None:
     assert message in "\n".join(problems(make_role(tmp_path, specs, defaults)))
@@ -252,17 +252,15 @@ def test_specs_that_drift_from_the_defaults_are_found(
         ),
         pytest.param(None, {"_good_x": 1}, "_good_x of vars/main.yml begins neither", id="vars"),
         pytest.param(
-            None, {"good_port": 1}, "good_port is set in vars/main.yml, over what a user sets", id="overrides"
+            None, {"good_port": 1}, "good_port is set in vars/main.yml, which replaces", id="overrides"
         ),
-        pytest.param(None, {"good_result": 1}, "README.md does not tell of it", id="undocumented result"),
+        pytest.param(None, {"good_result": 1}, "missing in README.md", id="undocumented result"),
     ],
 )
-def test_names_that_are_not_the_roles_own_are_found(
-    tmp_path: Path, tasks: Any, variables: Any, message: str
-) -> None:
+def test_name_without_prefix_is_found(tmp_path: Path, tasks: Any, variables: Any, message: str) -> None:
     assert message in "\n".join(problems(make_role(tmp_path, tasks=tasks, variables=variables)))
 
 
-def test_a_role_without_specs_is_found(tmp_path: Path) -> None:
+def test_role_without_specs_is_found(tmp_path: Path) -> None:
     (tmp_path / "bare" / "tasks").mkdir(parents=True)
-    assert problems(tmp_path / "bare") == ["there is no meta/argument_specs.yml"]
+    assert problems(tmp_path / "bare") == ["meta/argument_specs.yml does not exist"]

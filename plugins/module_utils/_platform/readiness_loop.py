@@ -9,6 +9,7 @@ A platform supplies `ReadinessSource`: the status of its workloads at one moment
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -65,7 +66,7 @@ def wait_until_ready(
     *,
     first_pause: float = FIRST_PAUSE,
     longest_pause: float = LONGEST_PAUSE,
-    sleep: Callable[[float], None] | None = None,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> None:
     """Return when all `workloads` are ready.
 
@@ -78,15 +79,14 @@ def wait_until_ready(
         timeout: Seconds until the deadline. There is at least one attempt, and one at the deadline.
         first_pause: Seconds between the first two attempts; each further pause is longer by half.
         longest_pause: Upper limit of the pause, in seconds.
-        sleep: Replaces time.sleep in tests.
+        sleep: Waits for a number of seconds; a test replaces it.
 
     Raises:
         PlatformFailed: A workload failed, or is not ready at the deadline; one report for each, a line or more.
     """
     pending: dict[str, Status] = dict.fromkeys(workloads, waiting("not checked yet"))
     unknown = ""
-    options = {} if sleep is None else {"sleep": sleep}
-    for left in attempts(timeout, first_pause=first_pause, longest_pause=longest_pause, **options):
+    for left in attempts(timeout, first_pause=first_pause, longest_pause=longest_pause, sleep=sleep):
         try:
             statuses = source.statuses(tuple(pending), left)
         except StatusUnknown as error:

@@ -33,7 +33,13 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer i
     as_sentence,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.registry import DEPLOYERS
-from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import Workload, WorkloadError
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import (
+    Workload,
+    WorkloadError,
+    check_names,
+    network_owner,
+    ranks,
+)
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "plan": {"type": "dict"},
@@ -65,7 +71,7 @@ def request_of(options: Mapping[str, Any], check_mode: bool) -> DeployRequest:
     Raises:
         ArgumentError: `plan`, or one of `name`, `platform` and `folder`, is missing; or the plan has a wrong key or value.
         ConfigRefused: Two files have the same path, or a path leaves the folder.
-        WorkloadError: A workload has a wrong value.
+        WorkloadError: A workload has a wrong value, or refers to a workload that does not exist or to itself.
     """
     is_present = options["state"] == "present"
     plan = options.get("plan")
@@ -85,12 +91,14 @@ def request_of(options: Mapping[str, Any], check_mode: bool) -> DeployRequest:
                 "plan.platform", f"expected one of {', '.join(DEPLOYERS)}, got {plan['platform']}"
             )
     plan = plan if is_present else {key: plan[key] for key in IDENTITY}
+    workloads = tuple(Workload.from_dict(one) for one in plan.get("workloads") or ())
+    _check_references(workloads)
     return DeployRequest(
         name=plan["name"],
         platform=plan["platform"],
         folder=Path(os.path.expanduser(os.path.expandvars(plan["folder"]))),
         files=DesiredFiles.from_plan(plan),
-        workloads=tuple(Workload.from_dict(one) for one in plan.get("workloads") or ()),
+        workloads=workloads,
         admins=tuple(plan.get("admins") or ()),
         manifests=tuple(plan.get("manifests") or ()),
         cluster=options.get("cluster") or {},
@@ -101,6 +109,14 @@ def request_of(options: Mapping[str, Any], check_mode: bool) -> DeployRequest:
         drain_timeout=options["drain_timeout"],
         check_mode=check_mode,
     )
+
+
+def _check_references(workloads: tuple[Workload, ...]) -> None:
+    """Raise WorkloadError now for what would otherwise fail in the middle of a deployment."""
+    check_names(workloads)
+    ranks(workloads)
+    for one in workloads:
+        network_owner(one, workloads)
 
 
 def perform(options: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:

@@ -107,6 +107,24 @@ def test_missing_option_is_refused(given: dict[str, Any], text: str) -> None:
     assert result["msg"] == f"{text}. Nothing was changed."
 
 
+@pytest.mark.parametrize(
+    "workloads",
+    [
+        [{"name": "a", "command": ["x"], "after": ["b"]}],
+        [{"name": "a", "command": ["x"], "network": "a"}],
+        [{"name": "a", "command": ["x"]}, {"name": "a", "command": ["x"]}],
+        [{"name": "a", "command": ["x"], "probe": {"kind": "udp"}}],
+    ],
+)
+def test_wrong_workload_is_refused_before_any_change(tmp_path: Path, workloads: list[dict[str, Any]]) -> None:
+    given = options(tmp_path / "demo", "local")
+    given["plan"]["workloads"] = workloads
+    result = perform(given, False)
+    assert (result["failed"], result["changed"]) == (True, False)
+    assert result["msg"].endswith(". Nothing was changed.")
+    assert not (tmp_path / "demo").exists()
+
+
 def test_only_the_used_part_of_a_plan_is_sent() -> None:
     assert used_part({"name": "a", "files": [], "traffic": [1], "assertions": [2]}) == {
         "name": "a",

@@ -2,59 +2,59 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# Every target does its own set-up: Python packages at pinned versions go into virtual environments in this folder, nothing goes elsewhere.
-# `make help` lists the targets: it is made from the `##` comments below. Works with GNU make 3.81 and newer.
+# Each target installs its requirements: Python packages at pinned versions, in virtual environments in this folder only.
+# `make help` lists the targets from the `##` comments of this file. Requires GNU make 3.81 or newer.
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
-# --- What can be set ------------------------------------------------------------------------------------------------------------------
+# --- Settings -------------------------------------------------------------------------------------------------------------------------
 
-## PYTHON: the Python to make the virtual environments with, 3.11 or newer
+## PYTHON: the Python of the virtual environments, 3.11 or newer
 PYTHON ?= python3
-## DEMO: a demo of playbooks/demos, by its file's name, or the path of a file of your own
+## DEMO: the name of a demo of playbooks/demos, or the path of a demo file
 DEMO ?= front_proxy
-## CHANGE: one of the demo's changes, for `make change` and for `make verify` after it
+## CHANGE: the name of a change of the demo, for `make change` and for a later `make verify`
 CHANGE ?=
-## PLATFORM: where it runs: a folder of inventories/; for `make demos` several, as PLATFORM='local docker'
+## PLATFORM: the platform, a folder of inventories/; for `make demos` also several, PLATFORM='local docker'
 PLATFORM ?= local
-## DEMOS: what `make demos` plays, for instance DEMOS='gzip rbac'; all by default
+## DEMOS: the demos of `make demos`, for example DEMOS='gzip rbac'; all by default
 DEMOS ?=
-## JOBS: how many demos `make demos` runs at a time
+## JOBS: the number of demos that `make demos` runs at the same time
 JOBS ?= 3
-## ARGS: more arguments for ansible-playbook, for instance ARGS='--check --diff'
+## ARGS: more arguments for ansible-playbook, for example ARGS='--check --diff'
 ARGS ?=
-## TEST_JOBS: how many integration tests run side by side; they mostly wait
+## TEST_JOBS: the number of integration test files that run in parallel
 TEST_JOBS ?= 3
-## PYTEST_ARGS: more arguments for pytest, for instance PYTEST_ARGS='-k plan'
+## PYTEST_ARGS: more arguments for pytest, for example PYTEST_ARGS='-k plan'
 PYTEST_ARGS ?=
-## SANITY_ARGS: more arguments for ansible-test sanity, for instance SANITY_ARGS='--test pylint'
+## SANITY_ARGS: more arguments for ansible-test sanity, for example SANITY_ARGS='--test pylint'
 SANITY_ARGS ?=
-## STYLE_ARGS: more arguments for the language check, for instance STYLE_ARGS='--only docs'
+## STYLE_ARGS: more arguments for the language check, for example STYLE_ARGS='--only docs'
 STYLE_ARGS ?=
-## PARTS: what `make bench` measures, for instance PARTS='fleet lines'; all by default
+## PARTS: the parts of `make bench`, for example PARTS='endpoints lines'; all by default
 PARTS ?=
-## FUZZ_SECONDS: for how many seconds `make fuzz` feeds each parser
+## FUZZ_SECONDS: the seconds that `make fuzz` spends on each parser
 FUZZ_SECONDS ?= 30
-## FILES: what `make format` puts into format, so that work in progress elsewhere is left alone
+## FILES: the files or folders that `make format` formats
 FILES ?=
 
 PLATFORMS := $(notdir $(patsubst %/,%,$(wildcard inventories/*/)))
 ifneq ($(or $(filter-out $(PLATFORMS),$(PLATFORM)),$(if $(strip $(PLATFORM)),,none)),)
-$(error PLATFORM=$(PLATFORM): there is no such platform; choose one of: $(sort $(PLATFORMS)))
+$(error PLATFORM=$(PLATFORM): unknown platform. Choose from: $(sort $(PLATFORMS)))
 endif
 ifneq ($(and $(word 2,$(PLATFORM)),$(filter demo verify change down render,$(MAKECMDGOALS))),)
-$(error PLATFORM=$(PLATFORM): a demo runs on one of them at a time; only `make demos` takes several)
+$(error PLATFORM=$(PLATFORM): `make $(firstword $(MAKECMDGOALS))` needs exactly one platform. Only `make demos` accepts several)
 endif
 
-# Said aloud because Ansible ignores an ansible.cfg that it finds by itself in a folder that everybody may write to.
+# Explicit, because Ansible ignores the ansible.cfg of a world-writable working folder.
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 
 # --- Virtual environments -------------------------------------------------------------------------------------------------------------
 #
-# Two, so that neither gets into the other's way. .venv holds what a user of the demos needs and nothing else, and is there in seconds; when a
-# test calls `make demo`, a requirement that is missing from the user's list is missing there too, instead of being lent by a test tool.
+# .venv contains only the requirements of the demos, and is ready in seconds. .venv-test contains the test tools. They are separate so that a
+# test of `make demo` fails if a requirement is missing in the list for users.
 
 VENV := .venv
 TEST_VENV := .venv-test
@@ -62,30 +62,30 @@ LINK := $(VENV)/collections/ansible_collections/meshlab/envoy
 CONSTRAINTS := requirements/constraints.txt
 BIN := $(TEST_VENV)/bin
 
-# Which requirements/*.txt a platform needs on the controller.
+# The requirements/*.txt of a platform on the controller.
 REQUIREMENTS_local := demo
 REQUIREMENTS_openshift := kubernetes
-DEMO_READY = $(foreach one,$(PLATFORM),$(VENV)/.has-$(or $(REQUIREMENTS_$(one)),$(one))) $(LINK)
+DEMO_READY = $(foreach platform,$(PLATFORM),$(VENV)/.has-$(or $(REQUIREMENTS_$(platform)),$(platform))) $(LINK)
 TEST_READY = $(TEST_VENV)/.has-test $(LINK)
 
-# Installs requirements into a virtual environment. Most of pip's time would go into compiling the thousands of files of the package `ansible`:
-# those of its collections for nothing, since Ansible compiles them itself, each time. (Some packages hold templates that are no Python.)
+# Installs requirements into a virtual environment. Without --no-compile, pip would spend most of its time on the files of the package
+# `ansible`, whose collections Ansible compiles itself. compileall fails for packages that contain templates with the suffix .py.
 install = $(1)/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint $(CONSTRAINTS) --requirement $(2) \
   && { $(1)/bin/python -m compileall -qq -j 0 -x '/ansible_collections/' $(1)/lib || true; }
 
-# Says what is wrong with a Python that will not do, before anything is made with it.
+# Reports an unsuitable Python before make uses it.
 define check_python
 @command -v "$(PYTHON)" >/dev/null || { \
-  echo "make: there is no '$(PYTHON)' here: install Python 3.11 or newer, or name one: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
+  echo "make: PYTHON=$(PYTHON): command not found. Install Python 3.11 or newer, or set PYTHON: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
 @"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-  echo "make: '$(PYTHON)' is $$("$(PYTHON)" --version 2>&1), but 3.11 or newer is needed: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
+  echo "make: PYTHON=$(PYTHON): expected Python 3.11 or newer, got $$("$(PYTHON)" --version 2>&1). Set PYTHON: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
 @"$(PYTHON)" -c 'import venv, ensurepip' 2>/dev/null || { \
-  echo "make: '$(PYTHON)' has no venv module: install it (Debian, Ubuntu: apt-get install python3-venv), or name another Python: PYTHON=..." >&2; exit 1; }
+  echo "make: PYTHON=$(PYTHON): the module venv is missing. Install it (Debian, Ubuntu: apt-get install python3-venv), or set PYTHON" >&2; exit 1; }
 endef
 
 $(VENV)/bin/python $(TEST_VENV)/bin/python:
 	$(check_python)
-	@echo "making $(patsubst %/bin/python,%,$@) with $$("$(PYTHON)" --version)"
+	@echo "creating $(patsubst %/bin/python,%,$@) with $$("$(PYTHON)" --version)"
 	@"$(PYTHON)" -m venv $(patsubst %/bin/python,%,$@)
 
 $(VENV)/.has-%: requirements/%.txt requirements/demo.txt $(CONSTRAINTS) | $(VENV)/bin/python
@@ -98,7 +98,7 @@ $(TEST_VENV)/.has-%: requirements/%.txt $(wildcard requirements/*.txt) | $(TEST_
 	@$(call install,$(TEST_VENV),$<)
 	@touch $@
 
-# The checkout under the name that Ansible knows the collection by. Relative, so that the checkout can be moved.
+# A link to the checkout under the full name of the collection. It is relative, so that the checkout can be moved.
 $(LINK):
 	@mkdir -p $(@D)
 	@ln -sfn ../../../.. $@
@@ -106,40 +106,41 @@ $(LINK):
 # --- Demos ----------------------------------------------------------------------------------------------------------------------------
 
 ##@ Demos
-# What changed and what failed, and the report: the steps that changed nothing are many. They are there with ARGS=-v, and with plain ansible-playbook.
+# Prints only changed and failed tasks, and the report. ARGS=-v prints all tasks, as plain ansible-playbook does.
 QUIETLY = $(if $(filter -v%,$(ARGS)),,ANSIBLE_DISPLAY_OK_HOSTS=false ANSIBLE_DISPLAY_SKIPPED_HOSTS=false)
 PLAYBOOK = $(VENV)/bin/ansible-playbook -i inventories/$(PLATFORM) playbooks/$(1).yml -e demo=$(DEMO) $(ARGS)
 
 .PHONY: demo verify change down render demos list
-demo: $(DEMO_READY) ## Deploy DEMO on PLATFORM, send its traffic, assert its numbers, say where to look
-	@echo "deploying $(DEMO) on $(PLATFORM) (the first time takes about a minute: what it runs is fetched)"
+demo: $(DEMO_READY) ## Deploy DEMO on PLATFORM, send its traffic, verify its numbers, print its URLs
+	@echo "deploying $(DEMO) on $(PLATFORM) (the first time takes about a minute, with downloads)"
 	@$(QUIETLY) $(call PLAYBOOK,site)
 
-verify: $(DEMO_READY) ## Send the traffic and assert the numbers again; after a change with the same CHANGE
+verify: $(DEMO_READY) ## Send the traffic and verify the numbers again; after a change with the same CHANGE
 	@$(QUIETLY) $(call PLAYBOOK,verify) $(if $(CHANGE),-e change=$(CHANGE))
 
-change: $(DEMO_READY) ## Make CHANGE of DEMO live while requests are answered, and assert the numbers that it has then
-	@[ -n "$(CHANGE)" ] || { echo "make: say which change of $(DEMO): make change DEMO=$(DEMO) CHANGE=..." >&2; exit 1; }
+change: $(DEMO_READY) ## Apply CHANGE to the running DEMO without failed requests, and verify its numbers
+	@[ -n "$(CHANGE)" ] || { echo "make: CHANGE: expected the name of a change of $(DEMO): make change DEMO=$(DEMO) CHANGE=..." >&2; exit 1; }
 	@$(QUIETLY) $(call PLAYBOOK,change) -e change=$(CHANGE)
 
-down: $(DEMO_READY) ## Take the demo down, and leave nothing behind
+down: $(DEMO_READY) ## Remove DEMO from PLATFORM with all its files
 	@$(QUIETLY) $(call PLAYBOOK,teardown)
 
-render: $(DEMO_READY) ## Write the demo's documents to a folder, and deploy nothing
+render: $(DEMO_READY) ## Write the files of DEMO for PLATFORM to a folder, without a deployment
 	@$(call PLAYBOOK,render)
 
-demos: $(DEMO_READY) ## Deploy, verify, change and take down all demos on PLATFORM, JOBS at a time, and show a table
-	@$(VENV)/bin/python tools/gallery/play_demos.py $(foreach one,$(PLATFORM),--platform $(one)) --jobs $(JOBS) \
+demos: $(DEMO_READY) ## Deploy, verify, change and remove all demos on PLATFORM, JOBS at a time, and print a table
+	@$(VENV)/bin/python tools/gallery/play_demos.py $(foreach platform,$(PLATFORM),--platform $(platform)) --jobs $(JOBS) \
 	  --ansible-playbook $(VENV)/bin/ansible-playbook $(if $(DEMOS),,--json 'build/gallery/{platform}.json') $(DEMOS) -- $(ARGS)
 
-list: ## What each demo of the gallery shows, a line for each
+list: ## Print the summary of each demo
 	@awk '/^summary: / { n = FILENAME; gsub(/.*\/|\.yml$$/, "", n); printf "%-24s %s\n", n, substr($$0, 10) }' playbooks/demos/*.yml
 
 # --- Checks ---------------------------------------------------------------------------------------------------------------------------
 
 ##@ Checks
-.PHONY: check lint lint-yaml lint-python lint-types lint-style lint-shell lint-ansible lint-docs lint-changelog sanity units package format
-check: sanity lint units ## Everything that needs no real parts: lint, sanity, units (under two minutes, once set up)
+TOOLS := PYTHONPATH=tools/lint:tools/docs:tools/gallery $(BIN)/python
+.PHONY: check lint lint-yaml lint-python lint-types lint-style lint-shell lint-ansible lint-docs lint-changelog sanity units coverage package format
+check: sanity lint units ## All checks without Envoy or Docker: lint, sanity, units (about two minutes after the installation)
 
 lint: lint-yaml lint-python lint-types lint-shell lint-docs lint-changelog package lint-ansible ## All linters
 
@@ -155,14 +156,16 @@ lint-python: $(TEST_READY)
 lint-types: $(TEST_READY)
 	@echo "mypy"
 	@$(BIN)/mypy --no-error-summary --package ansible_collections.meshlab.envoy.plugins.module_utils
+	@MYPYPATH=.venv/collections:tools/lint:tools/docs:tools/gallery:tools/bench:tests/support \
+	  $(BIN)/mypy --no-error-summary $(filter-out %/conftest.py $(wildcard tools/*/test_*.py),$(wildcard tools/*/*.py))
 
-lint-style: $(TEST_READY) ## The language of docs, comments and messages, by docs/style.md (STYLE_ARGS='--only docs')
+lint-style: $(TEST_READY) ## Check the language of docs, comments and messages against docs/style.md
 	@echo "style"
-	@PYTHONPATH=tools/lint $(BIN)/python tools/lint/style.py $(STYLE_ARGS)
+	@$(TOOLS) tools/lint/style.py $(STYLE_ARGS)
 
 lint-shell: $(TEST_READY)
 	@echo "shellcheck"
-	@PYTHONPATH=tools/lint:tools/docs:tools/gallery $(BIN)/python tools/lint/shell.py
+	@$(TOOLS) tools/lint/shell.py
 
 lint-ansible: $(TEST_READY)
 	@echo "ansible-lint"
@@ -170,72 +173,81 @@ lint-ansible: $(TEST_READY)
 
 lint-docs: $(TEST_READY)
 	@echo "antsibull-docs"
-	@PYTHONPATH=tools/lint:tools/docs:tools/gallery $(BIN)/python tools/docs/docs_lint.py
-	@PYTHONPATH=tools/lint:tools/docs:tools/gallery $(BIN)/python tools/docs/role_readmes.py --check
+	@$(TOOLS) tools/docs/docs_lint.py
+	@$(TOOLS) tools/docs/role_readmes.py --check
 
 lint-changelog: $(TEST_READY)
 	@echo "antsibull-changelog"
 	@$(BIN)/antsibull-changelog lint
 
 sanity: $(TEST_READY) ## ansible-test sanity, without ignores
-	@PYTHONPATH=tools/lint:tools/docs:tools/gallery $(BIN)/python tools/lint/sanity.py $(SANITY_ARGS)
+	@$(TOOLS) tools/lint/sanity.py $(SANITY_ARGS)
 
-units: $(TEST_READY) ## Unit tests
+units: $(TEST_READY) ## Unit tests of the collection and of the tools
 	@$(BIN)/pytest --numprocesses auto $(PYTEST_ARGS)
 
-package: $(TEST_READY) ## Build the collection's tarball in build/package, and check what is in it and that it installs
-	@echo "ansible-galaxy collection build"
-	@PYTHONPATH=tools/lint:tools/docs:tools/gallery $(BIN)/python tools/lint/package.py
+coverage: $(TEST_READY) ## Run the unit tests, and print the line coverage of plugins/
+	@$(BIN)/pytest --quiet --numprocesses auto --cov --cov-report=term:skip-covered $(PYTEST_ARGS)
 
-format: $(TEST_READY) ## Put the Python files that FILES names into the project's format (FILES=. is all of them)
-	@[ -n "$(FILES)" ] || { echo "make: name the files: make format FILES='plugins/filter tests/unit'" >&2; exit 1; }
+package: $(TEST_READY) ## Build the tarball of the collection in build/package, check its content, and install it
+	@echo "ansible-galaxy collection build"
+	@$(TOOLS) tools/lint/package.py
+
+format: $(TEST_READY) ## Format the Python files of FILES (FILES=. formats all)
+	@[ -n "$(FILES)" ] || { echo "make: FILES: expected files or folders: make format FILES='plugins/filter tests/unit'" >&2; exit 1; }
 	@$(BIN)/ruff check --quiet --fix-only $(FILES)
 	@$(BIN)/ruff format --quiet $(FILES)
 
-# --- Tests on real parts --------------------------------------------------------------------------------------------------------------
+# --- Tests with real components -------------------------------------------------------------------------------------------------------
 
-##@ Tests on real parts
-# Fails where CI=true, because there nothing may be left out; says so elsewhere.
+##@ Tests with real components
+# Prints a message, and fails where CI=true, because CI must not skip anything.
 absent = echo "$(1)"; test "$$CI" != true
 MOLECULE := $(firstword $(wildcard extensions/molecule molecule))
 
-.PHONY: test integration molecule fuzz bench
-# The linters take one processor each: two at a time, the longest of them first. What each says stays together where this make can do that.
-SIDE_BY_SIDE = --jobs=2 $(if $(filter output-sync,$(.FEATURES)),--output-sync)
-test: $(TEST_READY) $(TEST_VENV)/.has-docs $(VENV)/.has-docker $(VENV)/.has-kubernetes ## Everything: check, docs, then integration and molecule in the lab, which is taken down afterwards, failure or not
-	@$(MAKE) --no-print-directory $(SIDE_BY_SIDE) check docs
-	@tests/lab/with $(MAKE) --no-print-directory --jobs=2 integration molecule
+# A variable, because `make --dry-run` executes recipe lines that contain the name of the variable MAKE, and would start the lab.
+IN_LAB = tests/lab/with $(MAKE) --no-print-directory
+.PHONY: test soak integration molecule fuzz bench
+# Two linters at a time, because each of them uses one processor; the longest first. Each prints its output at once if make supports it.
+PARALLEL = --jobs=2 $(if $(filter output-sync,$(.FEATURES)),--output-sync)
+test: $(TEST_READY) $(TEST_VENV)/.has-docs $(VENV)/.has-docker $(VENV)/.has-kubernetes ## check, docs, integration and molecule, in the lab, which is stopped afterwards
+	@$(MAKE) --no-print-directory $(PARALLEL) check docs
+	@$(IN_LAB) --jobs=2 integration molecule
 
-integration: $(TEST_READY) $(VENV)/.has-docker $(VENV)/.has-kubernetes ## Integration tests: real Envoys, real daemons (`tests/lab/up` brings them up)
+# Continues after a failure, so that one night finds all of them.
+soak: $(TEST_READY) $(TEST_VENV)/.has-fuzz $(VENV)/.has-docker $(VENV)/.has-kubernetes ## All demos on all platforms, the slow integration tests and fuzz, in the lab (takes hours)
+	@$(IN_LAB) --keep-going demos integration fuzz PLATFORM='$(sort $(PLATFORMS))' PYTEST_ARGS='-m slow $(PYTEST_ARGS)'
+
+integration: $(TEST_READY) $(VENV)/.has-docker $(VENV)/.has-kubernetes ## Integration tests with real Envoys and daemons (`tests/lab/up` starts the daemons)
 	@if [ -n "$$(find tests/integration -name 'test_*.py')" ]; then $(BIN)/pytest --numprocesses $(TEST_JOBS) --dist loadfile --no-loadscope-reorder tests/integration $(PYTEST_ARGS); \
-	else $(call absent,there are no integration tests in tests/integration); fi
+	else $(call absent,tests/integration has no tests); fi
 
-molecule: $(TEST_READY) ## All Molecule scenarios, each of whose steps is then seen to have run
-	@if [ -n "$(wildcard $(MOLECULE)/*/molecule.yml)" ]; then PYTHONPATH=tools/lint:tools/docs:tools/gallery $(BIN)/python tools/lint/run_molecule.py $(MOLECULE); \
-	else $(call absent,there are no Molecule scenarios); fi
+molecule: $(TEST_READY) ## All Molecule scenarios, with a check that each step ran
+	@if [ -n "$(wildcard $(MOLECULE)/*/molecule.yml)" ]; then $(TOOLS) tools/lint/run_molecule.py $(MOLECULE); \
+	else $(call absent,molecule has no scenarios); fi
 
-fuzz: $(TEST_READY) $(TEST_VENV)/.has-fuzz ## Feed the parsers what nobody thought of, FUZZ_SECONDS each, guided by what it covers (needs a Python that atheris has a wheel for)
+fuzz: $(TEST_READY) $(TEST_VENV)/.has-fuzz ## Fuzz the parsers, FUZZ_SECONDS each (needs a Python with a wheel of atheris)
 	@$(BIN)/python tests/fuzz/fuzz.py $(FUZZ_SECONDS)
 
-bench: $(TEST_READY) $(VENV)/.has-docker $(VENV)/.has-kubernetes ## Measure: ratios in one run, printed as a table and written to build/bench.json
-	@if [ -f tools/bench/bench.py ]; then tests/lab/with PYTHONPATH=tools/lint:tools/docs:tools/gallery $(BIN)/python tools/bench/bench.py $(PARTS); \
-	else $(call absent,there is no tools/bench/bench.py); fi
+bench: $(TEST_READY) $(VENV)/.has-docker $(VENV)/.has-kubernetes ## Measure the collection against compose, kubectl and curl; writes build/bench.json
+	@if [ -f tools/bench/bench.py ]; then PYTHONPATH=tools/bench tests/lab/with $(BIN)/python tools/bench/bench.py $(PARTS); \
+	else $(call absent,tools/bench/bench.py does not exist); fi
 
 # --- Other ----------------------------------------------------------------------------------------------------------------------------
 
 ##@ Other
 .PHONY: docs table readmes lock clean help
-docs: $(TEST_READY) $(TEST_VENV)/.has-docs ## Build the documentation as a site in build/docs, which a warning fails (half a minute)
+docs: $(TEST_READY) $(TEST_VENV)/.has-docs ## Build the documentation as a site in build/docs (half a minute)
 	@echo "antsibull-docs and sphinx"
-	@PYTHONPATH=tools/lint:tools/docs:tools/gallery $(BIN)/python tools/docs/docs_site.py
+	@$(TOOLS) tools/docs/docs_site.py
 
-table: $(TEST_READY) ## Write the README's table of demos and platforms, and the numbers of their pages, from what the last runs of the gallery saw
-	@PYTHONPATH=tools/lint:tools/docs:tools/gallery $(BIN)/python tools/docs/gallery_table.py
+table: $(TEST_READY) ## Write the table of demos and platforms in the README from the last runs of the gallery
+	@$(TOOLS) tools/docs/gallery_table.py
 
-readmes: $(TEST_READY) ## Write the roles' option tables into their READMEs, from their argument specs
-	@PYTHONPATH=tools/lint:tools/docs:tools/gallery $(BIN)/python tools/docs/role_readmes.py
+readmes: $(TEST_READY) ## Write the option tables in the READMEs of roles from their argument specs
+	@$(TOOLS) tools/docs/role_readmes.py
 
-lock: ## Write requirements/constraints.txt anew, from requirements/test.txt and docs.txt (with the oldest supported Python)
+lock: ## Update requirements/constraints.txt (with the oldest supported Python)
 	$(check_python)
 	@"$(PYTHON)" -m venv --clear build/lock
 	@build/lock/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements/test.txt \
@@ -244,10 +256,10 @@ lock: ## Write requirements/constraints.txt anew, from requirements/test.txt and
 	  > build/lock/constraints.txt
 	@mv build/lock/constraints.txt $(CONSTRAINTS)
 
-clean: ## Remove what make made; demos that run stay up (`make down` takes them down)
+clean: ## Remove all files that make created; running demos stay (`make down` removes them)
 	rm -rf build $(VENV) $(TEST_VENV) .ansible
 
-help: ## This list
+help: ## Print this list
 	@awk 'BEGIN { FS = ":.*## " } \
 	  /^##@ / { printf "\n%s\n", substr($$0, 5) } \
 	  /^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -255,4 +267,4 @@ help: ## This list
 	@awk '/^## [A-Z_]+: / { name = substr($$2, 1, length($$2) - 1); text = $$0; sub(/^## [A-Z_]+: /, "", text) } \
 	  /^[A-Z_]+ \?=/ { value = $$0; sub(/^[A-Z_]+ \?= ?/, "", value); \
 	    printf "  %-12s %s%s\n", name, text, (value == "" ? "" : " [" value "]") }' $(firstword $(MAKEFILE_LIST))
-	@printf '\nDemos: %s\nRuntimes: %s\n' "$(basename $(notdir $(wildcard playbooks/demos/*.yml)))" "$(sort $(PLATFORMS))"
+	@printf '\nDemos: %s\nPlatforms: %s\n' "$(basename $(notdir $(wildcard playbooks/demos/*.yml)))" "$(sort $(PLATFORMS))"

@@ -49,9 +49,9 @@ def test_list_playbook_prints_each_demo_without_warning() -> None:
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [
-        (["demo", "PLATFORM=local docker"], "a demo runs on one of them at a time; only `make demos` takes several"),
-        (["demos", "PLATFORM=local doker"], "there is no such platform; choose one of: docker kubernetes local openshift"),
-        (["change", "DEMO=canary"], "make: say which change of canary: make change DEMO=canary CHANGE=..."),
+        (["demo", "PLATFORM=local docker"], "PLATFORM=local docker: `make demo` needs exactly one platform. Only `make demos` accepts several"),
+        (["demos", "PLATFORM=local doker"], "PLATFORM=local doker: unknown platform. Choose from: docker kubernetes local openshift"),
+        (["change", "DEMO=canary"], "make: CHANGE: expected the name of a change of canary: make change DEMO=canary CHANGE=..."),
     ],
     ids=["two platforms", "no platform", "no change"],
 )  # fmt: skip
@@ -71,3 +71,15 @@ def test_make_demos_accepts_platforms_and_demos() -> None:
     )
     assert "tools/gallery/play_demos.py --platform local --platform docker " in printed
     assert " gzip rbac -- " in printed
+
+
+def test_make_help_describes_each_target_and_setting() -> None:
+    lines = output_of("make", "--no-print-directory", "help").splitlines()
+    for name in ("demo", "check", "lint-style", "test", "soak", "coverage", "bench", "PLATFORM", "DEMO"):
+        assert [line for line in lines if line.startswith(f"  {name} ")], name
+
+
+def test_make_soak_plays_all_platforms_in_the_lab() -> None:
+    printed = output_of("make", "--no-print-directory", "--dry-run", "soak")
+    assert "tests/lab/with make --no-print-directory --keep-going demos integration fuzz" in printed
+    assert "PLATFORM='docker kubernetes local openshift' PYTEST_ARGS='-m slow '" in printed

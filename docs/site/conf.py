@@ -1,7 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Sphinx's settings for `make docs`. Nothing is fetched: where a page of Ansible's own is, follows from its name."""
+"""Sphinx's configuration for `make docs`. The build downloads nothing: the URL of a page of Ansible follows from its name."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ author = "meshlab.envoy contributors"
 project_copyright = author
 
 extensions = ["myst_parser", "sphinx_antsibull_ext"]
-# antsibull-docs writes its roles with these.
+# The roles of the pages that antsibull-docs generates.
 default_role = "any"
 nitpicky = True
 highlight_language = "YAML+Jinja"
 myst_heading_anchors = 3
-# Commands in running text are there to be copied: their quotes and dashes stay what they are.
+# Readers copy commands from the text, so quotes and dashes stay unchanged.
 smartquotes = False
 
 html_theme = "furo"
@@ -38,15 +38,15 @@ _GUIDES = {
     "common_return_values": "reference_appendices/common_return_values.html",
 }
 _PLUGIN = re.compile(r"ansible_collections\.(\w+)\.(\w+)\.(\w+)_(\w+)")
-# ```yaml file=up.yml: what the tests of the pages write to a file is shown as one.
+# ```yaml file=up.yml: a block that the tests of the pages write to a file. The site shows the name as a caption.
 _FILE = re.compile(r"^```yaml file=(\S+)$", re.MULTILINE)
 _CONTENTS = re.compile(r"^\.\. contents::\n(?: +\S.*\n)*", re.MULTILINE)
 _TITLE = re.compile(r"^meshlab\.envoy\.(\w+ (?:module|filter|role)) -- (.+)\n(\+{3,})$", re.MULTILINE)
 _REFERENCE = "Modules, filters and roles"
 
 
-def elsewhere(_app: Any, _environment: Any, node: Any, content: Any) -> Any:
-    """A link to what Ansible or another collection documents; None where it is neither, which is then a warning."""
+def link_to_ansible(_app: Any, _environment: Any, node: Any, content: Any) -> Any:
+    """Return a link to a page of Ansible or of another collection; None for any other reference, which is then a warning."""
     from docutils.nodes import reference
 
     label = str(node.get("reftarget", ""))
@@ -60,8 +60,8 @@ def elsewhere(_app: Any, _environment: Any, node: Any, content: Any) -> Any:
     return reference("", "", content, internal=False, refuri=f"{_ANSIBLE}/{page}")
 
 
-def suit_the_theme(_app: Any, page: str, source: list[str]) -> None:
-    """antsibull-docs' pages for a site of one collection, whose theme has a table of contents of its own."""
+def adapt_page(_app: Any, page: str, source: list[str]) -> None:
+    """Adapt a page of antsibull-docs to a site of one collection: a shorter title, and the theme's table of contents."""
     text = _FILE.sub(r"```{code-block} yaml+jinja\n:caption: \1\n", source[0])
     if page.startswith("collection/"):
         text = _CONTENTS.sub("", text)
@@ -71,5 +71,6 @@ def suit_the_theme(_app: Any, page: str, source: list[str]) -> None:
 
 
 def setup(app: Any) -> None:
-    app.connect("missing-reference", elsewhere)
-    app.connect("source-read", suit_the_theme)
+    """Register the functions of this file, as Sphinx requires."""
+    app.connect("missing-reference", link_to_ansible)
+    app.connect("source-read", adapt_page)

@@ -1,12 +1,11 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`make fuzz`: atheris feeds the parsers, guided by what they cover, for a bounded number of seconds each.
+"""Fuzz the parsers with atheris, guided by coverage, for a number of seconds each. `make fuzz` runs this program.
 
     fuzz.py SECONDS [TARGET…]
 
-What it finds goes to build/fuzz/<target>. A case that fails is to be mended, and put into tests/fuzz/corpus/<target>, which the unit tests
-replay.
+Failing inputs go to build/fuzz/<target>. After a fix, add the input to tests/fuzz/corpus/<target>, which the unit tests replay.
 """
 
 from __future__ import annotations
@@ -15,14 +14,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-ROOT = HERE.parents[1]
+FOLDER = Path(__file__).resolve().parent
+ROOT = FOLDER.parents[1]
 
 
 def main() -> int:
+    """Fuzz the targets one after the other, and return 1 if one failed."""
     if sys.argv[1] == "--one":
-        return one(sys.argv[2], sys.argv[3:])
-    names = sys.argv[2:] or sorted(folder.name for folder in (HERE / "corpus").iterdir())
+        return fuzz(sys.argv[2], sys.argv[3:])
+    names = sys.argv[2:] or sorted(folder.name for folder in (FOLDER / "corpus").iterdir())
     failed = []
     for name in names:
         found = ROOT / "build" / "fuzz" / name
@@ -35,11 +35,11 @@ def main() -> int:
             "-print_final_stats=1",
             f"-artifact_prefix={found}/failed-",
         ]
-        command = [sys.executable, __file__, "--one", name, *options, str(found), str(HERE / "corpus" / name)]
+        command = [sys.executable, __file__, "--one", name, *options, str(found), str(FOLDER / "corpus" / name)]
         ran = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
         runs = [line for line in ran.stderr.splitlines() if "number_of_executed_units" in line]
         print(
-            f"{name:<16} {runs[-1].split()[-1] if runs else 0:>9} runs  {'FAILED' if ran.returncode else 'nothing found'}"
+            f"{name:<16} {runs[-1].split()[-1] if runs else 0:>9} runs  {'FAILED' if ran.returncode else 'no failure'}"
         )
         if ran.returncode:
             failed.append(name)
@@ -47,11 +47,11 @@ def main() -> int:
     return 1 if failed else 0
 
 
-def one(name: str, options: list[str]) -> int:
-    """One target, in a process of its own: libFuzzer ends it."""
+def fuzz(name: str, options: list[str]) -> int:
+    """Fuzz one target in this process, which libFuzzer ends."""
     import atheris
 
-    sys.path[:0] = [str(HERE), str(ROOT / ".venv" / "collections")]
+    sys.path[:0] = [str(FOLDER), str(ROOT / ".venv" / "collections")]
     with atheris.instrument_imports(include=["ansible_collections"]):
         from targets import TARGETS
     atheris.Setup([sys.argv[0], *options], TARGETS[name])

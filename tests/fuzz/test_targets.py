@@ -1,7 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What `make fuzz` starts from and what it once found, replayed: that needs no atheris."""
+"""Tests that replay the fuzzing corpus, with its earlier failures, without atheris."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CASES = sorted(path for path in CORPUS.rglob("*") if path.is_file())
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.parent.name}/{case.name}")
-def test_a_case(case: Path) -> None:
+def test_target_accepts_a_case_of_the_corpus(case: Path) -> None:
     TARGETS[case.parent.name](case.read_bytes())
 
 

@@ -283,7 +283,7 @@ CAUSES = {
     "There is no namespace shop on this cluster": (
         "make demo PLATFORM=kubernetes ARGS='-e \"{deployment_cluster: {namespace: shop}}\"'"
     ),
-    "there is no such platform; choose one of: docker kubernetes local openshift": "make demo PLATFORM=podman",
+    "unknown platform. Choose from: docker kubernetes local openshift": "make demo PLATFORM=podman",
     "Python 3.11 or newer": "make lock PYTHON=nonesuch",
     "✘ cluster.service1.upstream_rq_200 at edge: ": (
         f"{SCALED}; trap 'make down DEMO=~/front_proxy.yml' EXIT; make demo DEMO=~/front_proxy.yml"

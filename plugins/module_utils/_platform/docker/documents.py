@@ -31,10 +31,16 @@ LABEL = "meshlab.envoy.demo"
 def compose(
     name: str, workloads: Sequence[Workload], bind: str, network: str | None = None
 ) -> dict[str, Any]:
-    """Return the compose project `name` of `workloads`.
+    """Return compose.yaml as data.
 
-    Published ports are bound to `bind`; `network` is an existing network to join instead of the project's
-    own. Raises WorkloadError.
+    Args:
+        name: The name of the compose project.
+        workloads: The workloads, in any order.
+        bind: The IP address that published ports are bound to.
+        network: An existing network to join; None for a network of the project.
+
+    Raises:
+        WorkloadError: A workload has no image, or refers to a workload that does not exist.
     """
     check_names(workloads)
     rank = ranks(workloads)
@@ -61,7 +67,7 @@ def _service(
     environment = {**workload.environment, **({DIGEST: workload.digest} if workload.digest else {})}
     service: dict[str, Any] = {
         "image": workload.image,
-        # Said in full: images differ in whether their entrypoint is the program or a script that takes one.
+        # Always set, because the entrypoint of an image can be the program or a script that takes the program.
         "entrypoint": [_plain(program)],
         "command": [_plain(argument) for argument in arguments],
         "environment": {key: _plain(value) for key, value in environment.items()},
@@ -69,7 +75,7 @@ def _service(
         "volumes": [_volume(mount) for mount in workload.mounts],
         "user": workload.user,
         "read_only": True,
-        "tmpfs": ["/tmp"],  # noqa: S108  (a container's own)
+        "tmpfs": ["/tmp"],  # noqa: S108  (in the container)
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges:true"],
         "init": workload.init or None,
@@ -88,7 +94,7 @@ def _service(
 
 
 def _network(workload: Workload, owner: str, inside: Sequence[Workload], bind: str) -> dict[str, Any]:
-    """A network's owner publishes the ports, and bears the names, of everybody in it."""
+    """Return the network keys: the owner of a network has the ports and the names of all workloads that share it."""
     if owner != workload.name:
         return {"network_mode": f"service:{owner}"}
     aliases = dict.fromkeys(alias for one in inside for alias in one.aliases if alias != workload.name)
@@ -113,7 +119,7 @@ def _volume(mount: Mount) -> dict[str, Any]:
         "source": _plain(f"./{mount.source.removeprefix('./')}"),
         "target": _plain(mount.target),
         "read_only": not mount.writable,
-        # A folder that is not there is a mistake, and not to be made by the daemon as root.
+        # The daemon would create a missing folder as root.
         "bind": {"create_host_path": False},
     }
 
@@ -121,7 +127,7 @@ def _volume(mount: Mount) -> dict[str, Any]:
 def _healthcheck(probe: Probe) -> dict[str, Any]:
     if not probe.command:
         return {}
-    # `start_interval` would be quicker to notice; engines before 25 refuse it.
+    # Without `start_interval`, which Docker Engine before version 25 rejects.
     return {
         "test": ["CMD", *(_plain(argument) for argument in probe.command)],
         "interval": "10s",
@@ -132,13 +138,13 @@ def _healthcheck(probe: Probe) -> dict[str, Any]:
 
 
 def _depends_on(workload: Workload, owner: str) -> dict[str, Any]:
-    wanted: dict[str, Any] = {name: {"condition": "service_started"} for name in workload.after}
+    conditions: dict[str, Any] = {name: {"condition": "service_started"} for name in workload.after}
     if owner != workload.name:
-        # A network goes with its owner: what shares it has to follow.
-        wanted[owner] = {"condition": "service_started", "restart": True}
-    return wanted
+        # A restart of the owner replaces the network, so that workloads that share it have to restart too.
+        conditions[owner] = {"condition": "service_started", "restart": True}
+    return conditions
 
 
 def _plain(text: str) -> str:
-    """Keep compose from looking for variables in `text`."""
+    """Escape `$`, which begins a variable in compose.yaml."""
     return text.replace("$", "$$")

@@ -24,7 +24,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload i
 FILE = "supervisord.conf"
 SOCKET = "supervisord.sock"
 PIDFILE = "supervisord.pid"
-LOGS = "logs"  # a folder that must be there before supervisord starts
+LOGS = "logs"  # supervisord does not start without this folder
 DIGEST = "MESHLAB_ENVOY_DIGEST"
 
 HEAD = f"""\
@@ -38,7 +38,7 @@ childlogdir = %(here)s/{LOGS}
 pidfile = %(here)s/{PIDFILE}
 umask = 077
 
-; Whoever can open this socket can run anything as its owner.
+; Any process that can open this socket can run commands as its owner.
 [unix_http_server]
 file = %(here)s/{SOCKET}
 chmod = 0600
@@ -52,14 +52,19 @@ serverurl = unix://%(here)s/{SOCKET}
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]+")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-# What the configuration parser takes for the start of a comment, quoted or not.
+# Where the configuration parser begins a comment, also inside quotes.
 _COMMENT = re.compile(r"(?<=\s)[;#]")
 
 
 def supervisord_conf(name: str, workloads: Sequence[Workload]) -> str:
-    """Return the document that runs `workloads` as the demo `name`.
+    """Return the text of supervisord.conf.
 
-    Raises WorkloadError where supervisord has no way of saying something.
+    Args:
+        name: The identifier of supervisord.
+        workloads: The workloads, in any order.
+
+    Raises:
+        WorkloadError: A name, an argument or a variable has no syntax in supervisord.conf, or `after` has a wrong name.
     """
     check_names(workloads)
     rank = ranks(workloads)
@@ -70,7 +75,7 @@ def supervisord_conf(name: str, workloads: Sequence[Workload]) -> str:
 
 
 def log_path(name: str) -> str:
-    """Return where a program's output goes, relative to the state folder."""
+    """Return the path of a program's log, relative to the state folder."""
     return f"{LOGS}/{name}.log"
 
 
@@ -88,7 +93,7 @@ def _program(workload: Workload, rank: int) -> str:
     environment = {**workload.environment, **({DIGEST: workload.digest} if workload.digest else {})}
     for key, value in environment.items():
         _check_variable(name, key, value)
-    # The document's own way of saying an environment has no escapes: what it cannot say is said by `env`.
+    # The key `environment` has no escapes. `env` passes the values that it cannot represent.
     quotable = {key: value for key, value in environment.items() if _is_quotable(value)}
     unquotable = [f"{key}={value}" for key, value in environment.items() if key not in quotable]
     lines = [
@@ -128,7 +133,7 @@ def _path(program: str, workload: Workload) -> str:
     if program.startswith("~/"):
         return f'"%(ENV_HOME)s/{_in_double_quotes(program[2:])}"'
     if "/" in program and not program.startswith("/"):
-        # supervisord would look for it from its own working directory
+        # supervisord resolves a relative program from its own working directory.
         return f'"{_percent(_directory(workload), quoted=True)}/{_in_double_quotes(program)}"'
     return _argument(program)
 
@@ -141,13 +146,13 @@ def _directory(workload: Workload) -> str:
 
 
 def _percent(path: str, quoted: bool = False) -> str:
-    """Escape what follows `%(here)s` in `path`."""
+    """Escape the part of `path` after `%(here)s`."""
     here, rest = ("%(here)s", path[8:]) if path.startswith("%(here)s") else ("", path)
     return here + (_in_double_quotes(rest) if quoted else rest.replace("%", "%%"))
 
 
 def _argument(text: str) -> str:
-    # Two strings side by side are one argument: it keeps a ';' from following a space.
+    # Adjacent strings are one argument. The empty one separates a ';' from the space before it.
     return _COMMENT.sub(lambda found: f"''{found[0]}", shlex.quote(text)).replace("%", "%%")
 
 
@@ -167,7 +172,7 @@ def _quoted(value: str) -> str:
 
 
 def _is_quotable(value: str) -> bool:
-    """Whether quotes around `value` are all it takes: supervisord strips both kinds and knows no escapes."""
+    """Return whether quotes around `value` preserve it: supervisord strips both kinds of quotes and has no escapes."""
     return not ("'" in value and '"' in value) and value.strip("'\"") == value and not _COMMENT.search(value)
 
 

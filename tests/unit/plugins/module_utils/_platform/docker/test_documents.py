@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""compose.yaml as data; tests/integration holds it against `docker compose` itself."""
+"""compose.yaml as data. tests/integration/test_deploy_docker.py compares it with the output of `docker compose config`."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _services(*workloads: Workload, bind: str = "127.0.0.1") -> dict[str, Any]:
     return services
 
 
-def test_a_container_is_confined() -> None:
+def test_container_has_no_privileges() -> None:
     service = _services(_workload(memory_mb=64, cpus=0.5))["app"]
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
@@ -41,13 +41,13 @@ def test_a_container_is_confined() -> None:
     assert service["logging"]["options"] == {"max-size": "1m", "max-file": "3"}
 
 
-def test_a_container_runs_the_program_whatever_the_image_starts() -> None:
+def test_command_replaces_the_entrypoint_of_the_image() -> None:
     service = _services(_workload())["app"]
     assert (service["entrypoint"], service["command"]) == (["python3"], ["app.py"])
     assert "command" not in _services(_workload(command=("/bin/app",)))["app"]
 
 
-def test_what_is_not_said_is_not_there() -> None:
+def test_unset_fields_are_omitted() -> None:
     service = _services(_workload())["app"]
     for key in (
         "init",
@@ -64,7 +64,7 @@ def test_what_is_not_said_is_not_there() -> None:
         assert key not in service
 
 
-def test_dollars_are_not_variables() -> None:
+def test_dollar_signs_are_escaped() -> None:
     probe = Probe("http", 80, "/", ("sh", "-c", "echo $$"))
     service = _services(_workload(command=("$a", "$b"), environment={"K": "${c}"}, probe=probe))["app"]
     assert (service["entrypoint"], service["command"], service["environment"]) == (
@@ -75,13 +75,13 @@ def test_dollars_are_not_variables() -> None:
     assert service["healthcheck"]["test"] == ["CMD", "sh", "-c", "echo $$$$"]
 
 
-def test_old_engines_can_read_the_health_check() -> None:
+def test_health_check_works_on_old_engines() -> None:
     check = _services(_workload(probe=Probe("tcp", 80, command=("true",))))["app"]["healthcheck"]
     assert "start_interval" not in check
     assert check["start_period"]
 
 
-def test_who_shares_a_network_publishes_and_is_named_through_its_owner() -> None:
+def test_network_owner_publishes_ports_and_names_of_sharers() -> None:
     services = _services(
         _workload(
             "app", network="proxy", ports=(Port(80, 8080), Port(81)), aliases=("app-1",), hostname="app"
@@ -96,7 +96,7 @@ def test_who_shares_a_network_publishes_and_is_named_through_its_owner() -> None
     assert services["proxy"]["hostname"] == "front"
 
 
-def test_a_chain_of_shared_networks_ends_at_its_owner() -> None:
+def test_chain_of_shared_networks_ends_at_the_owner() -> None:
     services = _services(
         _workload("a", network="b", ports=(Port(1, 1),)), _workload("b", network="c"), _workload("c")
     )
@@ -105,11 +105,11 @@ def test_a_chain_of_shared_networks_ends_at_its_owner() -> None:
     assert services["c"]["ports"] == ["127.0.0.1:1:1"]
 
 
-def test_an_ipv6_address_is_bracketed() -> None:
+def test_ipv6_address_is_in_brackets() -> None:
     assert _services(_workload(ports=(Port(1, 2),)), bind="::1")["app"]["ports"] == ["[::1]:2:1"]
 
 
-def test_mounts_are_of_the_folder_and_never_made_by_the_daemon() -> None:
+def test_mounts_are_relative_and_not_created() -> None:
     mounts = (Mount("edge", "/etc/edge"), Mount("edge/run", "/etc/edge/run", writable=True))
     config, run = _services(_workload(mounts=mounts))["app"]["volumes"]
     assert (config["source"], config["read_only"]) == ("./edge", True)
@@ -117,21 +117,21 @@ def test_mounts_are_of_the_folder_and_never_made_by_the_daemon() -> None:
     assert config["bind"] == run["bind"] == {"create_host_path": False}
 
 
-def test_another_digest_is_another_service() -> None:
+def test_other_digest_changes_the_service() -> None:
     one, other = (_services(_workload(digest=digest)) for digest in ("1", "2"))
     assert one != other
 
 
-def test_services_stand_in_the_order_they_start() -> None:
+def test_services_are_in_start_order() -> None:
     assert list(_services(_workload("a", after=("z",)), _workload("z"))) == ["z", "a"]
 
 
-def test_a_network_of_ones_own_is_joined() -> None:
-    document = compose("demo", [_workload()], "127.0.0.1", "mine")
-    assert document["networks"] == {"default": {"name": "mine", "external": True}}
+def test_existing_network_is_joined() -> None:
+    document = compose("demo", [_workload()], "127.0.0.1", "existing")
+    assert document["networks"] == {"default": {"name": "existing", "external": True}}
     assert "networks" not in compose("demo", [_workload()], "127.0.0.1")
 
 
-def test_an_image_is_needed() -> None:
+def test_missing_image_is_refused() -> None:
     with pytest.raises(WorkloadError, match="workload app needs an image"):
         _services(_workload(image=""))

@@ -22,7 +22,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload i
 
 options = pytest.importorskip("supervisor.options")
 
-# What breaks writers of such files: comments, quotes, expansions, spaces at the ends, backslashes.
+# Values with comments, quotes, expansions, spaces at the ends and backslashes.
 HARD = [
     "plain",
     "",
@@ -34,7 +34,7 @@ HARD = [
     "#a",
     "100%",
     "%(here)s %(ENV_HOME)s %%",
-    'say "hi"',
+    'print "hi"',
     "it's",
     "'",
     '"',
@@ -63,7 +63,7 @@ def _programs(folder: Path, *workloads: Workload) -> dict[str, Any]:
 
 
 def _argv_and_environment(config: Any) -> tuple[list[str], dict[str, str]]:
-    """What the program will be started with, as far as supervisord and `env` are concerned."""
+    """Return the arguments and variables of the program, after supervisord and `env`."""
     argv, environment = shlex.split(config.command), dict(config.environment)
     if argv[0] == "/usr/bin/env":
         argv.pop(0)
@@ -74,7 +74,7 @@ def _argv_and_environment(config: Any) -> tuple[list[str], dict[str, str]]:
 
 
 @pytest.mark.parametrize("value", HARD)
-def test_arguments_and_environment_arrive_as_they_were_said(tmp_path: Path, value: str) -> None:
+def test_arguments_and_variables_arrive_unchanged(tmp_path: Path, value: str) -> None:
     workload = Workload(
         name="app", command=("/bin/app", value, "last"), environment={"BEFORE": "x", "VALUE": value, "Z": "1"}
     )
@@ -83,7 +83,7 @@ def test_arguments_and_environment_arrive_as_they_were_said(tmp_path: Path, valu
     assert environment == {"BEFORE": "x", "VALUE": value, "Z": "1"}
 
 
-def test_what_the_easy_values_need_is_easy_to_read() -> None:
+def test_plain_values_are_written_plainly() -> None:
     workload = Workload(
         name="app", command=("envoy", "--config-path", "app/x.yaml"), environment={"A": "1", "B": "two words"}
     )
@@ -102,7 +102,7 @@ def test_what_the_easy_values_need_is_easy_to_read() -> None:
         ("app", ".", "app"),
     ],
 )
-def test_programs_are_found_where_they_are(
+def test_program_path_is_resolved(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str, directory: str, expected: str
 ) -> None:
     home = tmp_path / "ho me"
@@ -115,7 +115,7 @@ def test_programs_are_found_where_they_are(
     assert config.directory == str(tmp_path / "fol der" / directory).rstrip("/.")
 
 
-def test_everything_is_below_the_folder_and_private(tmp_path: Path) -> None:
+def test_files_are_private_and_below_the_folder(tmp_path: Path) -> None:
     read = _read(tmp_path, supervisord_conf("demo", [Workload(name="a", command=("true",))]))
     assert read.configroot.supervisord.pidfile == str(tmp_path / "supervisord.pid")
     assert read.configroot.supervisord.logfile == str(tmp_path / "logs/supervisord.log")
@@ -128,7 +128,7 @@ def test_everything_is_below_the_folder_and_private(tmp_path: Path) -> None:
     assert str(tmp_path) not in supervisord_conf("demo", [Workload(name="a", command=("true",))])
 
 
-def test_programs_stop_whole_and_restart_within_bounds(tmp_path: Path) -> None:
+def test_process_group_is_stopped_and_restarts_are_limited(tmp_path: Path) -> None:
     config = _programs(tmp_path, Workload(name="a", command=("true",), stop_signal="INT", stop_seconds=3))[
         "a"
     ]
@@ -137,14 +137,14 @@ def test_programs_stop_whole_and_restart_within_bounds(tmp_path: Path) -> None:
     assert (config.startsecs, config.startretries) == (1, 5)
 
 
-def test_order_comes_from_after(tmp_path: Path) -> None:
+def test_after_gives_the_priority(tmp_path: Path) -> None:
     first, last = Workload(name="z", command=("true",)), Workload(name="a", command=("true",), after=("z",))
     configs = _programs(tmp_path, last, first)
     assert configs["z"].priority < configs["a"].priority
     assert supervisord_conf("d", [last, first]) == supervisord_conf("d", [first, last])
 
 
-def test_another_digest_is_another_program(tmp_path: Path) -> None:
+def test_other_digest_changes_the_program(tmp_path: Path) -> None:
     one, same, other = (
         _programs(tmp_path, Workload(name="a", command=("true",), digest=digest))["a"]
         for digest in ("1", "1", "2")
@@ -154,7 +154,7 @@ def test_another_digest_is_another_program(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("workload", "words"),
+    ("workload", "text"),
     [
         (
             Workload(name="a", command=("sh", "-c", "a\nb")),
@@ -171,10 +171,10 @@ def test_another_digest_is_another_program(tmp_path: Path) -> None:
         (Workload(name="a b", command=("sh",)), "'a b' cannot name a program"),
     ],
 )
-def test_what_supervisord_cannot_say_is_refused(workload: Workload, words: str) -> None:
+def test_value_without_syntax_is_refused(workload: Workload, text: str) -> None:
     with pytest.raises(WorkloadError) as error:
         supervisord_conf("demo", [workload])
-    assert words in str(error.value)
+    assert text in str(error.value)
 
 
 def test_sections_are_split_by_program() -> None:

@@ -241,7 +241,7 @@ docs: $(TEST_READY) $(TEST_VENV)/.has-docs ## Build the documentation as a site 
 	@echo "antsibull-docs and sphinx"
 	@$(TOOLS) tools/docs/docs_site.py
 
-table: $(TEST_READY) ## Write the table of demos and platforms in the README from the last runs of the gallery
+table: $(TEST_READY) ## Write the table of results in docs/demos.md from the last runs of the gallery
 	@$(TOOLS) tools/docs/gallery_table.py
 
 readmes: $(TEST_READY) ## Write the option tables in the READMEs of roles from their argument specs

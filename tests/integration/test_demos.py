@@ -1,7 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The demos of the foundation on every platform, by the commands of the README, from a fresh host to nothing left behind."""
+"""The playbooks of the README deploy, verify and remove the demos of live.FOUNDATION on every platform."""
 
 from __future__ import annotations
 
@@ -17,65 +17,66 @@ Stories = dict[tuple[str, str], Future[None]]
 
 @pytest.fixture(scope="module")
 def stories(request: pytest.FixtureRequest) -> Iterator[Stories]:
-    """The stories of the tests that were selected, one platform's beside the other's: that halves the time."""
-    wanted = [
+    """Run the stories of the selected tests, on both platforms concurrently, which halves the time."""
+    selected = [
         (item.callspec.params["name"], item.callspec.params["platform"])
         for item in request.session.items
         if item.path == request.path
     ]
     with ThreadPoolExecutor(len(PLATFORMS)) as pool:
-        yield {one: pool.submit(story, *one) for one in wanted}
+        yield {parameters: pool.submit(run_story, *parameters) for parameters in selected}
 
 
 @pytest.mark.parametrize("platform", PLATFORMS)
 @pytest.mark.parametrize("name", FOUNDATION)
-def test_a_demo_from_nothing_to_nothing(name: str, platform: str, stories: Stories) -> None:
+def test_demo_is_deployed_verified_and_removed(name: str, platform: str, stories: Stories) -> None:
     stories[name, platform].result()
 
 
-def story(name: str, platform: str) -> None:
+def run_story(name: str, platform: str) -> None:
     home = Home(platform)
     try:
-        tell(home, name)
+        check_playbooks(home, name)
     finally:
         take_down(home, name)
         home.close()
 
 
-def tell(home: Home, name: str) -> None:
+def check_playbooks(home: Home, name: str) -> None:
     demo = home.demo(name)
-    all_hold = "{0} of {0} expectations hold".format(count_of_expectations(name))
+    all_passed = "{0} of {0} expectations hold".format(count_of_expectations(name))
 
     fresh = home.play("site", "--check", "--diff", demo=demo)
     assert "+++ after" in fresh.output, fresh.output
-    assert home.left(name) == [], "--check on a fresh host changed something"
+    assert home.remaining(name) == [], "--check changed a fresh host"
 
     first = home.play("site", demo=demo)
-    assert all_hold in first.words
+    assert all_passed in first.words
     assert first.recap["changed"] >= 1
-    deployed = lasting(home.left(name))
+    deployed = without_logs(home.remaining(name))
 
     again = home.play("site", demo=demo)
-    assert all_hold in again.words
+    assert all_passed in again.words
     assert again.recap["changed"] == 0, again.output
 
     checked = home.play("site", "--check", "--diff", demo=demo)
     assert checked.recap["changed"] == 0, checked.output
-    assert lasting(home.left(name)) == deployed, "--check after a converge changed something"
+    assert without_logs(home.remaining(name)) == deployed, "--check of a deployed demo changed the host"
 
     verified = home.play("verify", demo=demo)
-    assert all_hold in verified.words
+    assert all_passed in verified.words
     assert verified.recap["changed"] == 0
 
     assert home.play("teardown", demo=demo).recap["changed"] == 1
-    assert home.left(name) == []
+    assert home.remaining(name) == []
 
 
-def lasting(left: list[str]) -> list[str]:
-    """Return what is left, without logs: those turn when they are full, which a demo's own traffic makes them."""
-    return [one for one in left if "/logs/" not in one]
+def without_logs(lines: list[str]) -> list[str]:
+    """Return the lines without log files, which are rotated when they are full."""
+    return [line for line in lines if "/logs/" not in line]
 
 
 def count_of_expectations(name: str) -> int:
+    """Return the number of expectations of a demo, without its changes."""
     data = demo_data(name, 0)
-    return len(data["expectations"]) + sum(len(one["expect"]) for one in data["traffic"])
+    return len(data["expectations"]) + sum(len(batch["expect"]) for batch in data["traffic"])

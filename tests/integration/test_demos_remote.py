@@ -18,7 +18,7 @@ from live import ROOT, Home, containers, processes_of
 
 SSHD = str(ROOT / "tests" / "lab" / "sshd")
 DEMO = "front_proxy"
-HOLD = "16 of 16 expectations hold"
+PASSED = "16 of 16 expectations hold"
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can create the unprivileged user")
 
@@ -52,7 +52,7 @@ def remote(platform: str, host: str, sshd: dict[str, str]) -> Home:
     home.inventory = str(inventory)
     home.variables = {}
     home.environment |= {
-        "DOCKER_HOST": f"unix://{home.folder}/nowhere.sock",
+        "DOCKER_HOST": f"unix://{home.folder}/missing.sock",
         # No connection outlives the test by more than 5 s.
         "ANSIBLE_SSH_ARGS": "-o ControlMaster=auto -o ControlPersist=5s",
     }
@@ -70,7 +70,7 @@ def test_unprivileged_user_runs_platform_local(sshd: dict[str, str]) -> None:
         home.play("site", "--check", "--diff", demo=demo)
         assert sorted(user_home.glob(".[cl]*/**/meshlab.envoy/*")) == before
 
-        assert HOLD in home.play("site", demo=demo).words
+        assert PASSED in home.play("site", demo=demo).words
         assert (state.stat().st_uid, state.stat().st_mode & 0o777) == (user.pw_uid, 0o700)
         owners = {Path("/proc", line.split()[1].rstrip(":")).stat().st_uid for line in processes_of(state)}
         assert owners == {user.pw_uid}
@@ -92,7 +92,7 @@ def test_remote_docker_host_runs_platform_docker(sshd: dict[str, str]) -> None:
     state = home.folder / "remote"
     home.variables["deployment_folder"] = str(state)
     try:
-        assert HOLD in home.play("site", demo=demo).words
+        assert PASSED in home.play("site", demo=demo).words
         assert state.is_dir()
         again = home.play("site", demo=demo)
         assert again.recap["changed"] == 0, again.output
@@ -108,10 +108,10 @@ def test_user_without_docker_group_is_refused(sshd: dict[str, str]) -> None:
     home = remote("docker", "unprivileged", sshd)
     user = pwd.getpwnam(sshd["MESHLAB_SSHD_UNPRIVILEGED_USER"])
     try:
-        said = home.play("site", ok=False, demo=home.demo(DEMO)).error
+        error = home.play("site", ok=False, demo=home.demo(DEMO)).error
         sentence = "This user may not use the Docker daemon. Add the user to the group 'docker' and log in again, or use become"
-        assert sentence in said
-        assert said.endswith("Nothing was changed.")
+        assert sentence in error
+        assert error.endswith("Nothing was changed.")
         assert not Path(user.pw_dir, ".local", "state", "meshlab.envoy", home.name(DEMO)).exists()
     finally:
         home.close()

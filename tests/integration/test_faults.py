@@ -114,7 +114,7 @@ def everything(home: Home) -> dict[str, Any]:
         for path in home.state("front_proxy").rglob("*")
         if path.is_file() and path.name != ".lock" and path.suffix != ".log"
     }
-    return {"left": home.left("front_proxy"), **files}
+    return {"left": home.remaining("front_proxy"), **files}
 
 
 def test_fault_is_refused_before_any_change(home: Home, subtests: pytest.Subtests) -> None:
@@ -170,6 +170,6 @@ def test_missing_docker_daemon_is_refused(tmp_path: Path) -> None:
         assert "The Docker daemon does not answer. Start it, or set DOCKER_HOST to its address" in error, (
             error
         )
-        assert home.left("fault_injection") == []
+        assert home.remaining("fault_injection") == []
     finally:
         home.close()

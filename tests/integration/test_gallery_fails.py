@@ -48,8 +48,8 @@ def to(cluster: str, prefix: str = "/") -> list[Data]:
 def without_compression(encoding: str) -> Fault:
     return Fault(
         (
-            f"clients that accept {encoding}: expected 20 answers with header content-encoding: {encoding}, saw 0",
-            f"clients that accept {encoding}: expected 36000 to 40000 bytes for each body, saw 100000",
+            f"expected 20, got 0 (answers with header content-encoding: {encoding} of traffic clients that accept {encoding})",
+            f"expected 36000 to 40000, got 100000 (mean bytes of a body of traffic clients that accept {encoding})",
             "response.compressed at edge: expected delta eq 20, saw 0",
         ),
         deployed=edge("compressed", http_filters=[]),
@@ -74,7 +74,7 @@ FAULTS = {
     "zstd": without_compression("zstd"),
     "cache": Fault(
         (
-            "fresh for an hour: expected at least 99 answers with header age, saw 0",
+            "expected at least 99, got 0 (answers with header age of traffic fresh for an hour)",
             "expected sum delta eq 223, saw 0",
             "cluster.web.upstream_rq_total at edge: expected delta between 101 and 104, saw 223",
         ),
@@ -82,21 +82,22 @@ FAULTS = {
     ),
     "cors": Fault(
         (
-            "requests of the shop: expected 30 answers with header access-control-allow-origin: https://shop.example.com, saw 0",
+            ("expected 30, got 0 (answers with header access-control-allow-origin: https://shop.example.com"
+             " of traffic requests of the shop)"),
             "http.http.cors.origin_valid at edge: expected delta eq 50, saw 20",
         ),
         verified=traffic("requests of the shop", headers={"origin": "https://shop.example.org"}),
     ),
     "csrf": Fault(
         (
-            "another site: expected 15 answers with status 403, saw 0 (15 × 200)",
+            "expected 15, got 0 (answers with status 403 of traffic another site). Other answers: 15 × 200",
             "http.http.csrf.request_valid at edge: expected delta eq 40, saw 55",
         ),
         verified=traffic("another site", host="evil.example.org"),
     ),
     "double_proxy": Fault(
         (
-            "clients without a certificate: expected 5 errors, saw 0",
+            "expected 5, got 0 (errors of traffic clients without a certificate)",
             "listener.mtls.ssl.no_certificate at database-1: expected delta eq 0, saw ",
             "cluster.database.upstream_cx_tx_bytes_total at database-1: expected delta eq ",
         ),
@@ -104,8 +105,8 @@ FAULTS = {
     ),
     "dynamic_config_cp": Fault(
         (
-            "v2 is active: expected 1 answer with a body matching '^v2$', saw 0",
-            "all requests, to v2: expected 50 answers with header x-app-version: v2, saw 0 (50 × x-app-version: v1)",
+            "expected 1, got 0 (answers with a body that matches '^v2$' of traffic v2 is active)",
+            "expected 50, got 0 (answers with header x-app-version: v2 of traffic all requests, to v2). Answers: 50 × x-app-version: v1",
             "http.http.rds.routes.update_success at edge: expected delta between 3 and 4, saw 2",
         ),
         # The control plane keeps v1.
@@ -113,7 +114,8 @@ FAULTS = {
     ),
     "dynamic_config_fs": Fault(
         (
-            "all requests, after the change: expected 50 answers with header x-app-version: green, saw 0 (50 × x-app-version: blue)",
+            ("expected 50, got 0 (answers with header x-app-version: green"
+             " of traffic all requests, after the change). Answers: 50 × x-app-version: blue"),
             "cluster.next.upstream_rq_200 at edge: expected delta eq 50, but it is not there",
             "listener_manager.listener_in_place_updated at edge: expected ge 1, saw 0",
         ),
@@ -122,16 +124,16 @@ FAULTS = {
     ),
     "ext_authz": Fault(
         (
-            "unknown, over HTTP: expected 15 answers with status 401, saw 0 (15 × 200)",
+            "expected 15, got 0 (answers with status 401 of traffic unknown, over HTTP). Other answers: 15 × 200",
             "cluster.web.upstream_rq_total at edge: expected delta eq 103, saw 118",
         ),
         deployed=edge("http", http_filters=[]),
     ),
     "grpc_bridge": Fault(
         (
-            "get a missing key: expected 8 answers with status 503, saw 0 (8 × 200)",
+            "expected 8, got 0 (answers with status 503 of traffic get a missing key). Other answers: 8 × 200",
             "cluster.kv.grpc.kv.KV.Get.failure at edge: expected delta eq 12, saw 4",
-            "get sky: expected 30 answers with header grpc-status: 0, saw 0",
+            "expected 30, got 0 (answers with header grpc-status: 0 of traffic get sky)",
         ),
         deployed=edge("framed", http_filters=[]),
     ),
@@ -145,15 +147,15 @@ FAULTS = {
     ),
     "local_ratelimit": Fault(
         (
-            "all at once: expected 20 to 100 answers with status 200, saw 200",
-            "50 each second: expected a share of 0.07 to 0.4 of answers with status 200, saw 1",
+            "expected 20 to 100, got 200 (answers with status 200 of traffic all at once)",
+            "expected 0.07 to 0.4, got 1 (share of answers with status 200 of traffic 50 each second)",
         ),
         deployed=edge(routes=[{"match": {"prefix": "/"}, "route": {"cluster": "web", "prefix_rewrite": "/healthz?"}}]),
     ),
     "locality_load_balancing": Fault(
         (
-            "with all of four: expected 100 answers with header x-app-version: near, saw ",
-            "with none of four: expected 100 answers with header x-app-version: far, saw ",
+            "(answers with header x-app-version: near of traffic with all of four)",
+            "(answers with header x-app-version: far of traffic with none of four)",
         ),
         deployed={"proxies": {"edge": {"clusters": {"web": {"cluster": {"health_checks": []}}}}}},
         verified={
@@ -167,21 +169,24 @@ FAULTS = {
     ),
     "lua": Fault(
         (
-            "without a token: expected 10 answers with status 401, saw 0 (10 × 200)",
-            "with a valid token: expected 30 answers with header x-body-bytes: 1234, saw 0",
+            "expected 10, got 0 (answers with status 401 of traffic without a token). Other answers: 10 × 200",
+            "expected 30, got 0 (answers with header x-body-bytes: 1234 of traffic with a valid token)",
         ),
         deployed=edge(http_filters=[], routes=to("web")),
     ),
     "lua_cluster_specifier": Fault(
         (
-            "with plan gold: expected 30 answers with header x-app-version: gold, saw 0 (30 × x-app-version: basic)",
+            "expected 30, got 0 (answers with header x-app-version: gold of traffic with plan gold). Answers: 30 × x-app-version: basic",
             "cluster.gold.upstream_rq_200 at edge: expected delta eq 35, ",
         ),
         deployed=edge(routes=to("basic")),
     ),
     "opentelemetry": Fault(
         (
-            "requests without a trace: expected 63 answers with a body matching ",
+            (
+                "expected 63, got 0 (answers with a body that matches '\"traceparent\": \"00-[0-9a-f]{32}-[0-9a-f]{16}-01\"' "
+                "of traffic requests without a trace)"
+            ),
             'otelcol_receiver_accepted_spans_total{receiver="otlp",transport="grpc"} at collector-1/telemetry: expected delta eq 83, saw 0',
             'otelcol_receiver_accepted_spans_total{receiver="otlp",transport="http"} at collector-1/telemetry: expected delta eq 83, saw 0',
         ),
@@ -198,14 +203,14 @@ FAULTS = {
     ),
     "rbac": Fault(
         (
-            "readers that write: expected 10 answers with status 403, saw 0",
-            "readers with an indirect path: expected 10 answers with status 403, saw 0 (10 × 200)",
+            "expected 10, got 0 (answers with status 403 of traffic readers that write)",
+            "expected 10, got 0 (answers with status 403 of traffic readers with an indirect path). Other answers: 10 × 200",
             "http.http.rbac.denied at edge: expected delta eq 35, saw 0",
         ),
         deployed=edge(http_filters=[]),
     ),
     "redis": Fault(
-        ("increment a counter: expected 1 answer with a body matching '^:100\\\\r', saw 0",),
+        ("expected 1, got 0 (answers with a body that matches '^:100\\\\r' of traffic increment a counter)",),
         deployed={"proxies": {"edge": {"clusters": {"shard": {"cluster": {"lb_policy": "ROUND_ROBIN"}}}}}},
     ),
     "route_mirror": Fault(
@@ -217,7 +222,7 @@ FAULTS = {
     ),
     "tls": Fault(
         (
-            "termination, with TLS 1.2: expected 5 tls errors, saw 0",
+            "expected 5, got 0 (tls errors of traffic termination, with TLS 1.2)",
             "listener.terminated.ssl.handshake at edge: expected delta eq 20, saw 21",
         ),
         deployed=edge(
@@ -243,15 +248,15 @@ FAULTS = {
     ),
     "tls_sni": Fault(
         (
-            "the bank: expected 30 answers with header x-app-version: bank, saw 0",
+            "expected 30, got 0 (answers with header x-app-version: bank of traffic the bank)",
             "listener.https.no_filter_chain_match at edge: expected delta eq 10, saw 40",
         ),
         deployed=edge("https", filter_chains={"bank": {"match": {"server_names": ["bench.example.com"]}}}),
     ),
     "udp": Fault(
         (
-            "a client for each datagram: expected answers from 2 hosts, saw 1 (20 × echo-1)",
-            "a client for each datagram: expected a spread over the hosts of at most 0.2, saw 2",
+            "expected 2, got 1 (answering hosts of traffic a client for each datagram). Answers: 20 × echo-1",
+            "expected at most 0.2, got 2 (spread over the hosts of traffic a client for each datagram)",
             "udp.datagrams.downstream_sess_rx_datagrams at edge: expected delta eq 70, saw 60",
             "udp.datagrams.downstream_sess_tx_datagrams at edge: expected delta eq 70, saw 60",
         ),
@@ -260,14 +265,14 @@ FAULTS = {
     ),
     "websocket": Fault(
         (
-            "messages: messages answered: expected 200 answers with status 101, saw 0 (200 × 403)",
+            "messages answered: expected 200, got 0 (answers with status 101 of traffic messages). Other answers: 200 × 403",
             "http.plain.downstream_cx_upgrades_total at edge: expected delta between 12 and 15, ",
         ),
         deployed=edge("plain", routes=to("web")),
     ),
     "zipkin": Fault(
         (
-            "requests of an unsampled trace: expected 10 answers with a body matching",
+            "expected 10, got 0 (answers with a body that matches '\"x-b3-sampled\": \"0\"' of traffic requests of an unsampled trace)",
             'zipkin_collector_spans_total{transport="http"} at zipkin-1/app: expected delta eq 294, saw ',
             "tracing.zipkin.spans_sent at web-1: expected delta eq 98, saw ",
         ),
@@ -317,4 +322,4 @@ def test_demo_passes_twice_and_fails_with_fault(home: Home, name: str) -> None:
             assert message in failed["msg"]
     finally:
         deployment.run(plan, state="absent")
-    assert home.left(name) == []
+    assert home.remaining(name) == []

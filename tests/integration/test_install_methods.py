@@ -106,7 +106,7 @@ def test_clone_deploys_with_site_yml(home: Home, clone: Path) -> None:
     finally:
         removed = run(home, "ansible-playbook", "playbooks/teardown.yml", *chosen, cwd=clone)
     assert removed.code == 0, removed.words
-    assert home.left("front_proxy") == []
+    assert home.remaining("front_proxy") == []
 
 
 def test_clone_deploys_with_ansible_pull(home: Home, clone: Path) -> None:
@@ -145,7 +145,7 @@ def test_clone_deploys_as_an_automation_controller_project(home: Home, clone: Pa
             home, "ansible-runner", "run", str(folder), "-p", "playbooks/teardown.yml", cwd=home.folder
         )
     assert removed.code == 0, removed.words
-    assert home.left("front_proxy") == []
+    assert home.remaining("front_proxy") == []
 
 
 def test_clone_uses_its_own_roles_beside_an_installed_version(home: Home, clone: Path, tarball: Path) -> None:
@@ -195,7 +195,7 @@ def test_tarball_deploys_to_localhost_without_an_inventory(home: Home, tarball: 
     finally:
         removed = run(home, "ansible-playbook", "meshlab.envoy.teardown", *chosen, cwd=home.folder)
     assert removed.code == 0, removed.words
-    assert home.left("front_proxy") == []
+    assert home.remaining("front_proxy") == []
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 from deployment import Deployment
-from live import ROOT, Home, fitting
+from live import ROOT, Home, supported_demos
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.prometheus_text import (
     parse_line,
@@ -41,7 +41,7 @@ def read() -> Iterator[tuple[dict[str, Page], str]]:
     home = Home("local")
     seen: dict[str, Page] = {}
     try:
-        for name in fitting("local"):
+        for name in supported_demos("local"):
             demo = Deployment(home, name)
             plan = demo.plan()
             try:
@@ -163,7 +163,7 @@ def test_statsd_takes_names_apart(read: tuple[dict[str, Page], str]) -> None:
 def test_dog_statsd_keeps_names_and_tags(read: tuple[dict[str, Page], str]) -> None:
     """What comes out is what Envoy itself shows Prometheus."""
     envoys, program = read
-    assert {name.partition("/")[0] for name in envoys} == set(fitting("local"))
+    assert {name.partition("/")[0] for name in envoys} == set(supported_demos("local"))
     wanted: dict[tuple[str, tuple[tuple[str, str], ...]], None] = {}
     lines: dict[str, None] = {}
     for page in envoys.values():

@@ -87,10 +87,10 @@ class ClusterHome(Home):
             for status in pod["status"].get(key, ())
         }
 
-    def left(self, demo: str) -> list[str]:
+    def remaining(self, demo: str) -> list[str]:
         """Return what there is of a demo: files, processes, objects; without what is on its way out."""
         kinds = [kind for kind in MADE if kind_of(kind)]
-        return super().left(demo) + [
+        return super().remaining(demo) + [
             f"{kind} {one['metadata']['name']}"
             for kind in kinds
             for one in self.objects(kind, demo)

@@ -1,7 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Playbooks run as a person runs them, in a home and on ports of a test's own, so that nobody's demos are disturbed."""
+"""Run playbooks in a temporary home and on other ports than the gallery, so that tests do not disturb deployed demos."""
 
 from __future__ import annotations
 
@@ -33,43 +33,54 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.traffic_par
 ROOT = Path(__file__).resolve().parents[2]
 GALLERY = ROOT / "playbooks" / "demos"
 DEMOS = sorted(path.stem for path in GALLERY.glob("*.yml"))
-# Those that show what the collection can do: each of their expectations, and each step on their way, has a test.
+# The demos with the most tests: of each expectation, and of each playbook.
 FOUNDATION = ("canary", "fault_injection", "front_proxy", "mutual_tls", "service_envoy")
 PLATFORMS = ("local", "docker")
 PLAYBOOK = ROOT / ".venv" / "bin" / "ansible-playbook"
-# Programs that the local platform installs are kept between runs, apart from what a person's own demos use.
+
+
+def role_default(role: str, variable: str) -> str:
+    """Return a default of a role."""
+    defaults = yaml.safe_load((ROOT / "roles" / role / "defaults" / "main.yml").read_text(encoding="utf-8"))
+    return str(defaults[variable])
+
+
+ENVOY_VERSION = role_default("envoy_image", "envoy_image_version")
+EXPORTER_VERSION = role_default("statsd_exporter", "statsd_exporter_version")
+SUPERVISOR_VERSION = role_default("deployment", "deployment_supervisor_version")
+PYTHON_IMAGE = role_default("demo_app", "demo_app_python_image")
+# The executables of the platform local, which are kept between test runs, apart from those of the user's demos.
 CACHE = ROOT / "build" / "cache" / "integration"
-# The gallery's ports are in 7000 … 12999. Moved by these they are out of each other's way, and below those that systems give to clients.
-# What is below is a program's own in its container, such as 5432, and stays.
+# The gallery uses the ports 7000 to 12999. Each of these numbers moves them to another range, below the ephemeral ports of systems.
+# Lower ports, such as 5432, are those of a program in its container, and are not moved.
 LOWEST = 7000
 SHIFTS = (6100, 12200, 18300)
-# Who has which of them; and for how many seconds a test waits until one is free.
-TAKEN = ROOT / "build" / "cache" / "shifts"
-PATIENCE = 3600
+# Folder of the lock files of the ranges, and the seconds that a test waits for a free range.
+LOCKS = ROOT / "build" / "cache" / "shifts"
+LOCK_TIMEOUT = 3600
 PORTS = re.compile(r"\b((?:publish|ports?): |127\.0\.0\.1:)(\d+)")
 
 
-class Shift:
-    """A number by which nobody else moves the gallery's ports, and with which none of them is in use; until it is closed.
+class PortRange:
+    """A range of ports for a copy of the gallery, none of them in use. `close` releases it.
 
-    Tests run side by side, in several processes: a lock on a file says that a number is taken.
+    Tests run concurrently in several processes: a file lock reserves the range.
     """
 
     def __init__(self) -> None:
-        TAKEN.mkdir(parents=True, exist_ok=True)
-        deadline = time.monotonic() + PATIENCE
-        while not (found := next(filter(self._take, SHIFTS), None)):
-            assert time.monotonic() < deadline, (
-                f"each of the ranges of ports that start at {SHIFTS} is in use"
-            )
+        LOCKS.mkdir(parents=True, exist_ok=True)
+        deadline = time.monotonic() + LOCK_TIMEOUT
+        while not (found := next(filter(self._lock_range, SHIFTS), None)):
+            assert time.monotonic() < deadline, f"no port range is free: {SHIFTS}"
             time.sleep(0.2)
         self.number = found
 
     def close(self) -> None:
+        """Release the range."""
         self._lock.close()
 
-    def _take(self, number: int) -> bool:
-        self._lock = (TAKEN / str(number)).open("w")
+    def _lock_range(self, number: int) -> bool:
+        self._lock = (LOCKS / str(number)).open("w")
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -83,19 +94,20 @@ class Shift:
 
 @functools.cache
 def gallery_ports() -> frozenset[int]:
-    """Return every port that a demo of the gallery may listen on."""
+    """Return all ports that the demos of the gallery can use."""
     numbers = {
         int(found[2]) for name in DEMOS for found in PORTS.finditer((GALLERY / f"{name}.yml").read_text())
     }
     return frozenset(
-        number + place
+        number + offset
         for number in numbers
         if number >= LOWEST
-        for place in (range(100) if number % 100 == 0 else [0])
+        for offset in (range(100) if number % 100 == 0 else [0])
     )
 
 
 def is_free(port: int) -> bool:
+    """Return whether a process can listen on a port."""
     try:
         socket.create_server(("127.0.0.1", port)).close()
     except OSError:
@@ -104,7 +116,7 @@ def is_free(port: int) -> bool:
 
 
 def demo_data(name: str, shift: int) -> Any:
-    """Return a demo of the gallery with all of its ports moved up by `shift`."""
+    """Return a demo of the gallery with its ports moved by `shift`."""
 
     def moved(found: re.Match[str]) -> str:
         number = int(found[2])
@@ -116,17 +128,17 @@ def demo_data(name: str, shift: int) -> Any:
 
 
 def unsupported_on(name: str, platform: str) -> str:
-    """Return why a demo of the gallery does not run on a platform, as its file says; empty where it does."""
+    """Return why a demo of the gallery does not run on a platform; empty if it does."""
     return str((demo_data(name, 0).get("unsupported_on") or {}).get(platform, ""))
 
 
-def fitting(platform: str) -> list[str]:
+def supported_demos(platform: str) -> list[str]:
     """Return the demos of the gallery that run on a platform."""
     return [name for name in DEMOS if not unsupported_on(name, platform)]
 
 
 def expectations(name: str, pods: bool = False) -> int:
-    """Return how many expectations a demo of the gallery has in all, those of its changes included."""
+    """Return the number of expectations of a demo, including those of its changes."""
     data = demo_data(name, 0)
     total = _expectations(data, pods)
     for change in data.get("changes", {}).values():
@@ -136,56 +148,57 @@ def expectations(name: str, pods: bool = False) -> int:
 
 def _expectations(data: Any, pods: bool) -> int:
     total = len(data["expectations"])
-    for expected in (one.get("expect", []) for one in data["traffic"]):
+    for expected in (batch.get("expect", []) for batch in data["traffic"]):
         total += len(expected)
-        # Nobody knows pods' names before: that all of them answer is an expectation of its own.
-        if pods and any("among" in one for one in expected):
-            total += not any(one.get("hosts") == "count" for one in expected)
+        # The names of pods are unknown in advance, so the plan adds an expectation that all of them answer.
+        if pods and any("among" in entry for entry in expected):
+            total += not any(entry.get("hosts") == "count" for entry in expected)
     return total
 
 
 @dataclass(frozen=True)
 class Run:
-    """What a run of ansible-playbook said."""
+    """The result of a run of ansible-playbook."""
 
     code: int
     output: str
 
     @property
     def words(self) -> str:
-        """The output without line breaks and quotes, which depend on where the callback folds."""
+        """Return the output on one line, because the callback folds lines and doubles quotes."""
         return re.sub(r"\s+", " ", self.output).replace("''", "'")
 
     @property
     def error(self) -> str:
-        """What ansible-playbook said of the task that failed, on one line."""
+        """Return the message of the failed task on one line."""
         return self.words.partition("[ERROR]: ")[2].partition(" Origin: ")[0] or self.words
 
     @property
     def recap(self) -> dict[str, int]:
+        """Return the numbers of the play recap."""
         line = self.output.partition("PLAY RECAP")[2].strip().splitlines()[1]
         return {key: int(value) for key, value in re.findall(r"(\w+)=(\d+)", line)}
 
 
 class Home:
-    """A home folder of a test's own, with what was deployed from there; `close` leaves nothing."""
+    """A temporary home folder from which playbooks deploy. `close` deletes it."""
 
-    # Whether what is deployed from here takes ports of this machine.
+    # Whether deployments use ports of this machine.
     publishes: ClassVar[bool] = True
 
     def __init__(self, platform: str) -> None:
         self.platform = platform
-        self._shift = Shift() if self.publishes else None
-        self.shift = self._shift.number if self._shift else SHIFTS[0]
+        self._range = PortRange() if self.publishes else None
+        self.shift = self._range.number if self._range else SHIFTS[0]
         self.prefix = f"t{os.getpid()}"
-        # Not pytest's own folder: the path of a Unix socket has at most 107 bytes.
+        # Not pytest's temporary folder, because the path of a Unix socket is limited to 107 bytes.
         self.folder = Path(tempfile.mkdtemp(prefix="meshlab-"))
         self.variables: dict[str, Any] = {"deployment_cache": str(CACHE), "deployment_timeout": 300}
-        # The lab has one; without it the role gets one.
+        # The lab's exporter; without it, the role installs one.
         exporter = os.environ.get("MESHLAB_STATSD_EXPORTER")
         if exporter:
             self.variables |= {"statsd_exporter_source": "path", "statsd_exporter_path": exporter}
-        self.exporter = exporter or f"{CACHE}/statsd_exporter-0.30.0/statsd_exporter"
+        self.exporter = exporter or f"{CACHE}/statsd_exporter-{EXPORTER_VERSION}/statsd_exporter"
         self.inventory = str(ROOT / "inventories" / platform)
         self.cwd = ROOT
         self.environment = {**os.environ, "HOME": str(self.folder)}
@@ -193,16 +206,17 @@ class Home:
             self.environment["PIP_FIND_LINKS"] = wheels
 
     def close(self) -> None:
-        if self._shift:
-            self._shift.close()
+        """Delete the folder and release the ports."""
+        if self._range:
+            self._range.close()
         shutil.rmtree(self.folder)
 
     def name(self, demo: str) -> str:
-        """Return what a demo of the gallery is called here."""
+        """Return the name of a demo of the gallery in this home."""
         return f"{self.prefix}_{demo}"
 
     def demo(self, name: str, **changes: Any) -> Path:
-        """Return the path of a demo file: the gallery's, on ports and under a name of the test's own, with keys changed."""
+        """Write a copy of a demo of the gallery, with its own ports and name and with changed keys. Return its path."""
         path = self.folder / "demos" / f"{self.name(name)}.yml"
         path.parent.mkdir(exist_ok=True)
         data = demo_data(name, self.shift)
@@ -210,10 +224,11 @@ class Home:
         return path
 
     def state(self, demo: str) -> Path:
+        """Return the folder of a deployed demo."""
         return self.folder / ".local" / "state" / "meshlab.envoy" / self.name(demo)
 
     def play(self, playbook: str, *arguments: str, ok: bool = True, **variables: Any) -> Run:
-        """Run a playbook of playbooks/, or one by its path; fail the test where it fails, unless told otherwise."""
+        """Run a playbook by name or path. Fail the test if the success of the run differs from `ok`."""
         path = playbook if "/" in playbook or "." in playbook else str(ROOT / "playbooks" / f"{playbook}.yml")
         extra = json.dumps(self.variables | variables, default=str)
         command = [str(PLAYBOOK), "-i", self.inventory, path, "-e", extra, *arguments]
@@ -232,7 +247,7 @@ class Home:
         return Run(ran.returncode, ran.stdout)
 
     def admin(self, demo: str, proxy: str, path: str, method: str = "GET") -> str:
-        """Return what a proxy's whole admin interface answers."""
+        """Return a response of the full admin interface of a proxy."""
         socket = str(self.state(demo) / proxy / "run" / "admin.sock")
         command = ["curl", "--silent", "--show-error", "--fail", "--max-time", "60", "--request", method]
         ran = subprocess.run(
@@ -244,14 +259,14 @@ class Home:
         return ran.stdout
 
     def running(self, demo: str) -> set[str]:
-        """Return a line for each process or container of a demo, another one after a restart."""
+        """Return a line for each process or container of a demo, which changes with a restart."""
         if self.platform == "local":
             return set(processes_of(self.state(demo)))
         ids = docker("ps", "--quiet", "--filter", f"label=com.docker.compose.project={self.name(demo)}")
         return set(docker("inspect", "--format", "{{.Name}} {{.Id}} {{.State.StartedAt}}", *ids))
 
-    def left(self, demo: str) -> list[str]:
-        """Return what there is of a demo, or of anything local: files, processes, containers, networks."""
+    def remaining(self, demo: str) -> list[str]:
+        """Return the files, processes, containers and networks of a demo."""
         files = [str(path) for path in (self.folder / ".local").rglob("*") if not path.is_dir()]
         return (
             files
@@ -261,16 +276,16 @@ class Home:
 
 
 def provide() -> None:
-    """Install what the local platform runs into CACHE, where it is not there yet."""
+    """Install the missing executables of the platform local into CACHE."""
     home = Home("local")
     try:
-        wanted = (
-            CACHE / "envoy-1.40.0/bin/envoy",
-            CACHE / "supervisor-4.3.0/bin/supervisord",
+        executables = (
+            CACHE / f"envoy-{ENVOY_VERSION}/bin/envoy",
+            CACHE / f"supervisor-{SUPERVISOR_VERSION}/bin/supervisord",
             Path(home.exporter),
         )
-        if not all(program.exists() for program in wanted):
-            # To be installed, and nothing else.
+        if not all(executable.exists() for executable in executables):
+            # A deployment without traffic.
             demo = home.demo("service_envoy", traffic=[], expectations=[])
             home.play("site", demo=demo)
             home.play("teardown", demo=demo)
@@ -279,7 +294,7 @@ def provide() -> None:
 
 
 def processes_of(folder: Path) -> list[str]:
-    """Return the command lines of processes that run in `folder` or were told of it."""
+    """Return the command lines of processes that run in a folder or have it in their arguments."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
@@ -292,6 +307,7 @@ def processes_of(folder: Path) -> list[str]:
 
 
 def docker(*arguments: str) -> list[str]:
+    """Run the Docker CLI and return its output."""
     ran = subprocess.run(["docker", *arguments], capture_output=True, text=True, timeout=120, check=False)
     assert ran.returncode == 0, ran.stderr
     return ran.stdout.splitlines()
@@ -313,42 +329,42 @@ def containers(project: str) -> list[str]:
 
 
 def merged(data: Any, changes: Any) -> Any:
-    """Return `data` with `changes` in it: mappings by key, lists of things with a name by name, everything else replaced."""
+    """Return data with changes: mappings are merged by key, lists of named entries by name, other values are replaced."""
     if isinstance(data, dict) and isinstance(changes, dict):
         return {
             **data,
             **{key: merged(data[key], value) if key in data else value for key, value in changes.items()},
         }
     if isinstance(data, list) and isinstance(changes, dict):
-        return [merged(one, changes.get(one["name"], {})) for one in data]
+        return [merged(entry, changes.get(entry["name"], {})) for entry in data]
     return copy.deepcopy(changes)
 
 
-def asking(home: Home, port: int, path: str = "/") -> AbstractContextManager[Counter[str]]:
-    """Ask at a port of the gallery all the time: see `answered`."""
+def background_traffic(home: Home, port: int, path: str = "/") -> AbstractContextManager[Counter[str]]:
+    """Send traffic to a port of the gallery until the end of the block: see `answered`."""
     return answered({"url": f"http://127.0.0.1:{port + home.shift}{path}"}, least=200)
 
 
 @contextmanager
 def answered(entry: dict[str, Any], least: int, **cluster: Any) -> Iterator[Counter[str]]:
-    """Send traffic all the time, and see that not one answer is lost; count who answered.
+    """Send traffic until the end of the block, and fail if a response is missing. Yield the numbers of responses by host.
 
-    `least` answers come after what was done meanwhile, too: who is new has had its turn then, however quick the change.
+    After the block, at least `least` responses follow, so that each new host gets requests.
     """
     [batch] = parse_traffic([{**entry, "requests": 20, "concurrency": 2, "timeout": 60}], cluster)
     hosts: Counter[str] = Counter()
-    wrong: list[object] = []
+    failures: list[object] = []
     stopped = threading.Event()
 
-    def ask() -> None:
+    def send() -> None:
         while not stopped.wait(0.05):
             result = send_traffic(batch)
             hosts.update(result["hosts"])
             if result["statuses"] != {"200": 20}:
-                wrong.append((result["statuses"], result["errors"]))
+                failures.append((result["statuses"], result["errors"]))
 
     with ThreadPoolExecutor(1) as pool:
-        asked = pool.submit(ask)
+        sending = pool.submit(send)
         try:
             yield hosts
             deadline = time.monotonic() + 300
@@ -357,6 +373,6 @@ def answered(entry: dict[str, Any], least: int, **cluster: Any) -> Iterator[Coun
                 time.sleep(0.05)
         finally:
             stopped.set()
-        asked.result()
-    assert wrong == []
+        sending.result()
+    assert failures == []
     assert sum(hosts.values()) > enough

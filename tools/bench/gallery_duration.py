@@ -36,7 +36,7 @@ from measure import ROOT, Figure, MeasurementError, run
 # live.py moves the ports of the gallery's demos.
 sys.path.insert(0, str(ROOT / ".venv/collections"))
 sys.path.insert(0, str(ROOT / "tests/support"))
-from live import DEMOS, Shift, containers, demo_data
+from live import DEMOS, PortRange, containers, demo_data
 
 BIN = ROOT / ".venv/bin"
 JOBS = 3  # the default of `make demos`
@@ -261,7 +261,7 @@ def play_gallery(demos: Sequence[Path], folder: Path) -> tuple[float, dict[str, 
 
 def figures(folder: Path) -> list[Figure]:
     """Run the gallery once in both ways, and print the seconds of each demo."""
-    shift, prefix = Shift(), f"bench{secrets.token_hex(2)}"
+    shift, prefix = PortRange(), f"bench{secrets.token_hex(2)}"
     rendered = folder / "gallery"
     rendered.mkdir()
     demos = []

@@ -36,7 +36,7 @@ def tell(home: ClusterHome, name: str) -> None:
     demo = home.demo(name)
     fresh = home.play("site", "--check", "--diff", demo=demo)
     assert "+++ after" in fresh.output, fresh.output
-    assert home.left(name) == [], "--check on a fresh host changed something"
+    assert home.remaining(name) == [], "--check on a fresh host changed something"
 
     home.play("site", "--skip-tags", "verify", demo=demo)
     running = home.running(name)
@@ -52,7 +52,7 @@ def tell(home: ClusterHome, name: str) -> None:
     assert home.running(name) == running
 
     assert home.play("teardown", demo=demo).recap["changed"] == 1
-    assert home.left(name) == []
+    assert home.remaining(name) == []
 
 
 @pytest.mark.parametrize("platform", PLATFORMS)
@@ -99,7 +99,10 @@ def test_scaling_loses_no_request() -> None:
             home.play("site", "--skip-tags", "verify", demo=demo, **three)
         assert len(hosts) == 3
         assert before < home.running("front_proxy"), "what ran before was restarted"
-        assert "answers from 3 hosts" in home.play("verify", demo=demo, **three).words
+        assert (
+            "expected 3, got 3 (answering hosts of traffic service 1 through the edge)"
+            in home.play("verify", demo=demo, **three).words
+        )
         with asking_pods(home, "front_proxy", "edge", port, "/service/1"):
             home.play("site", "--skip-tags", "verify", demo=demo)
         assert len(home.pods("front_proxy", "service1")) == 1

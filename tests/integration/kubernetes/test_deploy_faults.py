@@ -161,7 +161,7 @@ def test_the_role_in_the_documentation_is_enough(web: Deployment, home: ClusterH
     words = refused(web, web.plan(), state="absent", cluster=person(home, "removes-no-services", rules))
     assert "is forbidden to delete services" in words
     assert not (answer := web.run(web.plan(), state="absent", cluster=who))["failed"], answer["msg"]
-    assert home.left(DEMO) == []
+    assert home.remaining(DEMO) == []
 
 
 def without(rules: list[dict[str, Any]], resource: str, verb: str) -> list[dict[str, Any]]:

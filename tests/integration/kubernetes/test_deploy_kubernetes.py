@@ -56,7 +56,7 @@ def test_a_demo_comes_serves_stays_as_it_is_and_goes(front: Deployment, home: Cl
     predicted = present(front, plan, _ansible_check_mode=True, _ansible_diff=True)
     assert predicted["changed"]
     assert predicted["started"] == ["edge", "service1", "service2"]
-    assert home.left("front_proxy") == []
+    assert home.remaining("front_proxy") == []
     done = present(front, plan, _ansible_diff=True)
     assert (done["started"], done["restarted"], done["removed"]) == (predicted["started"], [], [])
     assert done["objects"] == predicted["objects"]
@@ -78,7 +78,7 @@ def test_a_demo_comes_serves_stays_as_it_is_and_goes(front: Deployment, home: Cl
     gone = present(front, plan, state="absent", _ansible_check_mode=True)
     assert (gone["changed"], gone["removed"]) == (True, ["edge", "service1", "service2"])
     present(front, plan, state="absent")
-    assert home.left("front_proxy") == []
+    assert home.remaining("front_proxy") == []
     assert home.cluster.list("Pod") == []
     assert not present(front, plan, state="absent")["changed"]
 
@@ -268,7 +268,7 @@ def test_nothing_of_anybody_else_is_touched(
     assert done["removed"] == ["service2"]
     assert home.pods("front_proxy", "service2") == []
     present(front, plan, state="absent")
-    assert [one for one in home.left("front_proxy") if "service_envoy" not in one] == []
+    assert [one for one in home.remaining("front_proxy") if "service_envoy" not in one] == []
     assert home.running("service_envoy") == containers
     assert home.cluster.get("ConfigMap", "stranger")["data"] == {"a": "b"}  # type: ignore[index]
     home.cluster.delete("ConfigMap", "stranger")
@@ -289,7 +289,7 @@ def test_a_name_that_somebody_else_has_is_refused_before_anything_is_changed(
         f" serviceaccount {name} meshlab.envoy/demo={home.name('front_proxy')}. Nothing was changed."
     )
     assert not answer["changed"]
-    assert home.left("front_proxy") == []
+    assert home.remaining("front_proxy") == []
 
 
 def test_a_pod_that_goes_away_meanwhile_does_not_count(

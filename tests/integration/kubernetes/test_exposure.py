@@ -398,7 +398,7 @@ def test_routes_end_tls_as_they_are_told_and_go_with_the_setting(platform: str) 
         assert home.objects("Route") == []
         present(front, podless(front, routes=True))
         assert not front.run(front.plan(), state="absent")["failed"]
-        assert home.left(DEMO) == []
+        assert home.remaining(DEMO) == []
     finally:
         home.close()
 

@@ -40,7 +40,7 @@ def test_the_gallery_in_one_command(platform: str, names: list[str]) -> None:
             timeout=PATIENCE,
             check=False,
         )
-        left = [line for name in names for line in home.left(name)]
+        left = [line for name in names for line in home.remaining(name)]
     finally:
         home.close()
     assert ran.returncode == 0, ran.stdout

@@ -103,7 +103,7 @@ def test_kubectl_runs_what_was_rendered_and_ansible_takes_it_over(person: Person
     text = (person.folder / "manifests.yaml").read_text()
     assert "PRIVATE KEY" not in text
     assert command.partition(" && ")[2] in text.splitlines()[0], "the file itself tells"
-    assert [one for one in home.left(DEMO) if "/" not in one] == []
+    assert [one for one in home.remaining(DEMO) if "/" not in one] == []
 
     # A Secret that nobody labelled may be anybody's; it is said how it becomes the demo's.
     secret = re.search(r"create secret generic (\S+)", command)[1]  # type: ignore[index]
@@ -141,7 +141,7 @@ def test_kubectl_runs_what_was_rendered_and_ansible_takes_it_over(person: Person
     assert home.play("site", demo=demo, **own).recap["changed"] == 0
 
     home.play("teardown", demo=demo, **own)
-    assert home.left(DEMO) == []
+    assert home.remaining(DEMO) == []
     assert not person.folder.exists()
 
 
@@ -193,4 +193,4 @@ def test_a_template_is_processed_and_created(person: Person) -> None:
     assert HOLD in home.play("site", demo=demo, **own).words
     assert home.play("site", "--skip-tags", "verify", demo=demo, **own).recap["changed"] == 0
     home.play("teardown", demo=demo, **own)
-    assert home.left(DEMO) == []
+    assert home.remaining(DEMO) == []

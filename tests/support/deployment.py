@@ -41,7 +41,7 @@ class Deployment:
             "folder": str(self.home.state(self.demo)),
             "envoy": {
                 "image": "envoyproxy/envoy:v1.40.0",
-                # Where Envoys run in pods, one that tests have anyway validates.
+                # On a cluster the Envoy of the tests validates, so that none is downloaded.
                 "executable": os.environ["MESHLAB_ENVOY"]
                 if self.home.platform in ("kubernetes", "openshift")
                 else f"{CACHE}/envoy-1.40.0/bin/envoy",

@@ -96,7 +96,7 @@ def _is_emulated(path: Path, start: bytes) -> bool:
     """Return whether the kernel has an emulator for this kind of file."""
     try:
         entries = [
-            one.read_text() for one in _BINFMT_MISC.iterdir() if one.name not in ("register", "status")
+            path.read_text() for path in _BINFMT_MISC.iterdir() if path.name not in ("register", "status")
         ]
     except OSError:
         return False

@@ -91,7 +91,7 @@ def request_of(options: Mapping[str, Any], check_mode: bool) -> DeployRequest:
                 "plan.platform", f"expected one of {', '.join(DEPLOYERS)}, got {plan['platform']}"
             )
     plan = plan if is_present else {key: plan[key] for key in IDENTITY}
-    workloads = tuple(Workload.from_dict(one) for one in plan.get("workloads") or ())
+    workloads = tuple(Workload.from_dict(entry) for entry in plan.get("workloads") or ())
     _check_references(workloads)
     return DeployRequest(
         name=plan["name"],
@@ -115,8 +115,8 @@ def _check_references(workloads: tuple[Workload, ...]) -> None:
     """Raise WorkloadError now for what would otherwise fail in the middle of a deployment."""
     check_names(workloads)
     ranks(workloads)
-    for one in workloads:
-        network_owner(one, workloads)
+    for workload in workloads:
+        network_owner(workload, workloads)
 
 
 def perform(options: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:

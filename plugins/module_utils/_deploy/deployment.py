@@ -283,7 +283,9 @@ def _restarting_proxies(request: DeployRequest, deployer: Deployer, document: st
         restarted = deployer.predict(document).restarted
     except PlatformUnavailable:
         return ()
-    return [one["proxy"] for one in request.admins if (one.get("workload") or one["proxy"]) in restarted]
+    return [
+        admin["proxy"] for admin in request.admins if (admin.get("workload") or admin["proxy"]) in restarted
+    ]
 
 
 def _document(request: DeployRequest, path: str) -> str:
@@ -315,7 +317,7 @@ def _teardown(request: DeployRequest, deployer: Deployer, folder: Path, result: 
         if (folder / STATE_FILE).exists():
             _remove_files(folder, stored)
             if folder.exists():
-                foreign = ", ".join(sorted(one.name for one in folder.iterdir()))
+                foreign = ", ".join(sorted(path.name for path in folder.iterdir()))
                 result.warnings.append(f"{folder} stays, because it has files of other programs: {foreign}.")
 
 

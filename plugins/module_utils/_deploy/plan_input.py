@@ -36,7 +36,7 @@ def check_plan(plan: Mapping[str, Any]) -> None:
     """Check the keys of a plan that a deployment uses. A key that has a default in its class may be missing.
 
     Args:
-        plan: The plan, or a part of one: `name`, `platform`, `folder` and any of the keys of USED.
+        plan: The plan, or a part of it: `name`, `platform`, `folder` and any of the keys of USED.
 
     Raises:
         ArgumentError: A key is missing or unknown, or a value does not have the type in the schema.
@@ -58,15 +58,15 @@ def check_plan(plan: Mapping[str, Any]) -> None:
     for key in (*IDENTITY, *USED):
         _check(plan.get(key), hints[key], f"plan.{key}")
     for key, entry_class in USED.items():
-        required = [one.name for one in fields(entry_class) if _is_required(one)] if entry_class else []
+        required = [field.name for field in fields(entry_class) if _is_required(field)] if entry_class else []
         for number, entry in enumerate(plan.get(key) or ()):
             for name in required:
                 if entry.get(name) in (None, []):
                     raise ArgumentError(f"plan.{key}[{number}]", f"has no {name}. Add it")
 
 
-def _is_required(one: Any) -> bool:
-    return one.default is MISSING and one.default_factory is MISSING
+def _is_required(field: Any) -> bool:
+    return field.default is MISSING and field.default_factory is MISSING
 
 
 def _check(value: Any, hint: Any, where: str) -> None:
@@ -77,26 +77,26 @@ def _check(value: Any, hint: Any, where: str) -> None:
     if is_typeddict(hint):
         _expect(value, Mapping, "a mapping", where)
         known = get_type_hints(hint)
-        for key, one in value.items():
+        for key, entry in value.items():
             if key not in known:
                 raise ArgumentError(where, f"{unknown_name('key', key, known)}")
-            _check(one, known[key], f"{where}.{key}")
+            _check(entry, known[key], f"{where}.{key}")
     elif origin is list:
         _expect(value, (list, tuple), "a list", where)
-        for number, one in enumerate(value):
-            _check(one, arguments[0], f"{where}[{number}]")
+        for number, entry in enumerate(value):
+            _check(entry, arguments[0], f"{where}[{number}]")
     elif origin is dict:
         _expect(value, Mapping, "a mapping", where)
-        for key, one in value.items():
-            _check(one, arguments[1], f"{where}.{key}")
+        for key, entry in value.items():
+            _check(entry, arguments[1], f"{where}.{key}")
     elif _is_union(hint):
-        _check(value, next(one for one in arguments if one is not type(None)), where)
+        _check(value, next(hint_part for hint_part in arguments if hint_part is not type(None)), where)
     elif hint is bool:
         _expect(value, bool, "true or false", where)
     elif hint in (int, float):
         _expect(value, (int, float), "a number", where)
     else:
-        # Text, or one of several texts. Numbers are accepted: YAML reads 1.36 as one.
+        # Text or a literal. A number is accepted, because YAML reads 1.36 as a number.
         _expect(value, (str, int, float), "text", where)
 
 

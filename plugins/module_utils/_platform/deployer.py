@@ -100,7 +100,7 @@ class Deployer(Protocol):
         """Make a deployer. Nothing is read or changed."""
 
     def location(self) -> str:
-        """Return a text that identifies where the workloads run; the state folder stores it and refuses another one.
+        """Return a text that identifies where the workloads run; the state folder stores it and refuses another location.
 
         Raises:
             PlatformRefused: The location is unknown, for example because no cluster is configured.

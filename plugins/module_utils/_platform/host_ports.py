@@ -57,15 +57,15 @@ def used_ports(needed: Iterable[NeededPort], proc: Path = PROC) -> list[tuple[Ne
         (protocol, proc / "net" / f"{protocol}{six}") for protocol in ("tcp", "udp") for six in ("", "6")
     ]
     if not tables[0][1].exists():
-        return [(one, found) for one in needed if (found := _bind_conflict(one))]
-    used = {one.protocol for one in needed}
+        return [(port, found) for port in needed if (found := _bind_conflict(port))]
+    used = {port.protocol for port in needed}
     listeners = [
-        one
+        listener
         for protocol, table in tables
         if protocol in used and table.exists()
-        for one in parse_table(table.read_text(), protocol)
+        for listener in parse_table(table.read_text(), protocol)
     ]
-    return [(one, found) for one in needed for found in listeners if conflicts(one, found)]
+    return [(port, found) for port in needed for found in listeners if conflicts(port, found)]
 
 
 def conflicts(needed: NeededPort, listener: Listener) -> bool:
@@ -102,7 +102,7 @@ def listens(pid: int, port: int, proc: Path = PROC) -> bool | None:
         tables = [(proc / str(pid) / "net" / name).read_text() for name in ("tcp", "tcp6")]
     except OSError:
         return None
-    return any(one.port == port for table in tables for one in parse_table(table, "tcp"))
+    return any(listener.port == port for table in tables for listener in parse_table(table, "tcp"))
 
 
 def socket_process(inode: int, proc: Path = PROC) -> int | None:
@@ -149,8 +149,8 @@ def conflict_text(holders: Mapping[NeededPort, str]) -> str:
         'port 8080 of edge is used by process 12 (envoy). Stop it, or choose another port'
     """
     grouped: dict[tuple[str, str], list[str]] = {}
-    for one, holder in holders.items():
-        grouped.setdefault((one.workload, holder), []).append(str(one.port))
+    for port, holder in holders.items():
+        grouped.setdefault((port.workload, holder), []).append(str(port.port))
     parts = [
         f"{'ports' if len(numbers) > 1 else 'port'} {', '.join(numbers)} of {workload}"
         f" {'are' if len(numbers) > 1 else 'is'} used by {holder}"

@@ -34,13 +34,13 @@ def processes(proc: Path = PROC) -> list[Process]:
     """Return the running processes whose environment this user may read, except this process."""
     if not (proc / "self").exists():
         return _parse_ps(run(["ps", "axeww", "-o", "pid=,command="]).stdout)
-    found = (_read_process(one) for one in proc.iterdir() if one.name.isdigit())
-    return [one for one in found if one and one.pid != os.getpid()]
+    found = (_read_process(folder) for folder in proc.iterdir() if folder.name.isdigit())
+    return [process for process in found if process and process.pid != os.getpid()]
 
 
 def matching_pids(matches: Callable[[Process], bool]) -> list[int]:
     """Return the ids of the processes for which `matches` returns true."""
-    return [one.pid for one in processes() if matches(one)]
+    return [process.pid for process in processes() if matches(process)]
 
 
 def process_name(pid: int, proc: Path = PROC) -> str:
@@ -116,12 +116,12 @@ def _read_process(folder: Path) -> Process | None:
         variables = _split((folder / "environ").read_bytes())
     except OSError:
         return None
-    pairs = (one.partition("=") for one in variables)
+    pairs = (variable.partition("=") for variable in variables)
     return Process(int(folder.name), command, {key: value for key, _sign, value in pairs})
 
 
 def _split(data: bytes) -> tuple[str, ...]:
-    return tuple(os.fsdecode(one) for one in data.split(b"\0") if one)
+    return tuple(os.fsdecode(part) for part in data.split(b"\0") if part)
 
 
 def _parse_ps(text: str) -> list[Process]:

@@ -93,18 +93,18 @@ def wait_until_ready(
             unknown = str(error)
             continue
         unknown = ""
-        if broken := {name: one for name, one in statuses.items() if one.state == "failed"}:
+        if broken := {name: status for name, status in statuses.items() if status.state == "failed"}:
             raise PlatformFailed(
-                "\n".join(source.report(name, one, one.reason) for name, one in broken.items())
+                "\n".join(source.report(name, status, status.reason) for name, status in broken.items())
             )
-        pending = {name: one for name, one in statuses.items() if one.state == "waiting"}
+        pending = {name: status for name, status in statuses.items() if status.state == "waiting"}
         if not pending:
             return
     if unknown:
         raise PlatformFailed(f"{', '.join(pending)}: the status is unknown after {timeout:g} s: {unknown}")
     raise PlatformFailed(
         "\n".join(
-            source.report(name, one, f"is not ready after {timeout:g} s: {one.reason}")
-            for name, one in pending.items()
+            source.report(name, status, f"is not ready after {timeout:g} s: {status.reason}")
+            for name, status in pending.items()
         )
     )

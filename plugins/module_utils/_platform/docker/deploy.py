@@ -50,7 +50,7 @@ class DockerDeployer(HostDeployer):
         """Make a deployer of the compose project of the demo's name."""
         self.name = spec.name
         self.bind = spec.bind
-        self.workloads = {one.name: one for one in spec.workloads}
+        self.workloads = {workload.name: workload for workload in spec.workloads}
         self.docker = DockerCommand(spec.name, spec.folder)
         # All containers of the daemon, and those of the workloads by service, as of the preflight.
         self._containers: list[ListedContainer] = []
@@ -65,15 +65,19 @@ class DockerDeployer(HostDeployer):
         """Check the compose plugin, the project's folder and the published ports. Raises PlatformRefused."""
         self._read_containers()
         # A container that a new enough compose made needs no check of the version, which costs a process.
-        if not any(parse_version(one.compose) >= OLDEST_COMPOSE for one in self._inspected.values()):
+        if not any(
+            parse_version(container.compose) >= OLDEST_COMPOSE for container in self._inspected.values()
+        ):
             self._check_compose()
         self._check_folder()
         self._check_ports()
 
     def missing_images(self) -> tuple[str, ...]:
         """Return the images that the daemon does not have. The image of an existing container is not looked up."""
-        present = {one.image for one in self._own()}
-        images = dict.fromkeys(one.image for one in self.workloads.values() if one.image not in present)
+        present = {container.image for container in self._own()}
+        images = dict.fromkeys(
+            workload.image for workload in self.workloads.values() if workload.image not in present
+        )
         return tuple(self.docker.missing_images(images)) if images else ()
 
     def pull_images(self, images: Iterable[str]) -> None:
@@ -84,8 +88,10 @@ class DockerDeployer(HostDeployer):
     def predict(self, document: str) -> AppliedChanges:
         """Return the changes of `docker compose --dry-run up`."""
         own = self._own()
-        unlisted = sorted_names(one.service for one in own if one.service not in self.workloads)
-        if not any(one.service in self.workloads for one in own):
+        unlisted = sorted_names(
+            container.service for container in own if container.service not in self.workloads
+        )
+        if not any(container.service in self.workloads for container in own):
             return AppliedChanges(started=sorted_names(self.workloads), removed=unlisted)
         result = self.docker.compose("--dry-run", "up", "--detach", "--no-build", document=document)
         if result.exit_code:
@@ -95,8 +101,8 @@ class DockerDeployer(HostDeployer):
 
     def apply(self) -> AppliedChanges:
         """Run `docker compose up`, and restart containers whose shared network was replaced. Raises PlatformFailed."""
-        states = {one.service: one.state for one in self._own()}
-        paused = [one.id for one in self._own() if one.state == "paused"]
+        states = {container.service: container.state for container in self._own()}
+        paused = [container.id for container in self._own() if container.state == "paused"]
         if paused:
             self.docker.run("unpause", *paused)
         blocking = self._unlisted_with_needed_ports()
@@ -108,14 +114,14 @@ class DockerDeployer(HostDeployer):
         self._changed = applied.changed or bool(paused or blocking)
         detached = self._without_network()
         if detached:
-            self._run_each("restart", [one.id for one in detached])
+            self._run_each("restart", [container.id for container in detached])
             self._changed = True
-        restarted = {*applied.restarted, *(one.service for one in detached)} - {*applied.started}
+        restarted = {*applied.restarted, *(container.service for container in detached)} - {*applied.started}
         unpaused = {service for service, state in states.items() if state == "paused"}
         return AppliedChanges(
             sorted_names({*applied.started, *unpaused}),
             sorted_names(restarted),
-            sorted_names(one.service for one in blocking),
+            sorted_names(container.service for container in blocking),
         )
 
     def wait_until_ready(self, timeout: float) -> None:
@@ -125,14 +131,14 @@ class DockerDeployer(HostDeployer):
 
     def remove_unlisted(self) -> AppliedChanges:
         """Stop and remove the project's containers that are no workloads. Raises PlatformFailed."""
-        unlisted = [one for one in self._own() if one.service not in self.workloads]
+        unlisted = [container for container in self._own() if container.service not in self.workloads]
         self._remove(unlisted)
-        return AppliedChanges(removed=sorted_names(one.service for one in unlisted))
+        return AppliedChanges(removed=sorted_names(container.service for container in unlisted))
 
     def running_workloads(self) -> tuple[str, ...]:
         """Return the services of the project's running containers."""
         self._read_containers()
-        return sorted_names(one.service for one in self._own() if one.state == "running")
+        return sorted_names(container.service for container in self._own() if container.state == "running")
 
     def is_deployed(self) -> bool:
         """Return whether the project has a container or a network."""
@@ -151,7 +157,7 @@ class DockerDeployer(HostDeployer):
         result = self.docker.compose_project("down", "--volumes", "--remove-orphans")
         if result.exit_code:
             raise PlatformFailed(f"`docker compose down` fails: {result.last_line}")
-        return sorted_names(one.service for one in self._own())
+        return sorted_names(container.service for container in self._own())
 
     # Containers
 
@@ -168,7 +174,11 @@ class DockerDeployer(HostDeployer):
         map_to_pairs(lambda call: call(), calls)
 
     def _own(self) -> list[ListedContainer]:
-        return [one for one in self._containers if one.project == self.name and one.service]
+        return [
+            container
+            for container in self._containers
+            if container.project == self.name and container.service
+        ]
 
     # Preflight
 
@@ -185,7 +195,7 @@ class DockerDeployer(HostDeployer):
     def _check_folder(self) -> None:
         """Refuse a project of the same name from another folder: the daemon distinguishes projects by name only."""
         folder = str(self.docker.folder)
-        foreign = {one.folder for one in self._own()} - {folder, ""}
+        foreign = {container.folder for container in self._own()} - {folder, ""}
         if foreign:
             raise PlatformRefused(
                 f"The compose project {self.name} runs from the folder {min(foreign)}, not from {folder}."
@@ -194,15 +204,23 @@ class DockerDeployer(HostDeployer):
 
     def _check_ports(self) -> None:
         needed = self._published_ports()
-        own = {(one.port, one.protocol) for container in self._own() for one in container.listeners}
-        foreign = [one for one in self._containers if one.project != self.name and one.state == "running"]
+        own = {
+            (listener.port, listener.protocol)
+            for container in self._own()
+            for listener in container.listeners
+        }
+        foreign = [
+            container
+            for container in self._containers
+            if container.project != self.name and container.state == "running"
+        ]
         holders = {
             port: f"container {container.name}"
             for port in needed
             for container in foreign
             if any(host_ports.conflicts(port, listener) for listener in container.listeners)
         }
-        unknown = [one for one in needed if one not in holders and (one.port, one.protocol) not in own]
+        unknown = [port for port in needed if port not in holders and (port.port, port.protocol) not in own]
         for port, listener in host_ports.used_ports(unknown) if unknown else ():
             holders.setdefault(port, host_ports.describe(listener))
         if holders:
@@ -210,9 +228,9 @@ class DockerDeployer(HostDeployer):
 
     def _published_ports(self) -> list[host_ports.NeededPort]:
         return [
-            host_ports.NeededPort(one.name, port.published, self.bind, port.protocol)
-            for one in self.workloads.values()
-            for port in one.ports
+            host_ports.NeededPort(workload.name, port.published, self.bind, port.protocol)
+            for workload in self.workloads.values()
+            for port in workload.ports
             if port.published
         ]
 
@@ -221,7 +239,7 @@ class DockerDeployer(HostDeployer):
     def _changes(self, result: CommandResult) -> AppliedChanges:
         """Return which services were started or restarted, from the steps that compose printed."""
         steps = parse_steps(f"{result.stdout}\n{result.stderr}", self.name)
-        states = {one.service: one.state for one in self._own()}
+        states = {container.service: container.state for container in self._own()}
         started: set[str] = set()
         restarted: set[str] = set()
         for service, taken in steps.items():
@@ -234,21 +252,23 @@ class DockerDeployer(HostDeployer):
         """Return containers that are removed in any case and have a port that a workload needs now."""
         needed = self._published_ports()
         return [
-            one
-            for one in self._own()
-            if one.service not in self.workloads
-            and any(host_ports.conflicts(port, listener) for port in needed for listener in one.listeners)
+            container
+            for container in self._own()
+            if container.service not in self.workloads
+            and any(
+                host_ports.conflicts(port, listener) for port in needed for listener in container.listeners
+            )
         ]
 
     def _remove(self, containers: Iterable[ListedContainer]) -> None:
         """Stop containers at once, each within its own stop timeout, and remove them."""
-        ids = [one.id for one in containers]
+        ids = [container.id for container in containers]
         if ids:
             self._run_each("stop", ids)
             result = self.docker.run("rm", "--force", "--volumes", *ids)
             if result.exit_code and "No such container" not in result.stderr:
                 raise PlatformFailed(f"`docker rm` fails: {result.last_line}")
-            self._containers = [one for one in self._containers if one.id not in ids]
+            self._containers = [container for container in self._containers if container.id not in ids]
 
     def _run_each(self, command: str, ids: Sequence[str]) -> None:
         run: Callable[..., Any] = partial(self.docker.run, command, timeout=LONG_TIMEOUT)
@@ -256,16 +276,16 @@ class DockerDeployer(HostDeployer):
 
     def _without_network(self) -> list[InspectedContainer]:
         """Return containers that share the network of a container which was started after them: that network no longer exists."""
-        sharing = [one for one in self.workloads.values() if one.network]
+        sharing = [workload for workload in self.workloads.values() if workload.network]
         if not sharing:
             return []
         inspected = self._inspected
         if self._changed:
             inspected = self.docker.inspect(map(self.docker.container_name, self.workloads))
         found = []
-        for one in sharing:
-            container = inspected.get(one.name)
-            owner = inspected.get(network_owner(one, self.workloads.values()).name)
+        for workload in sharing:
+            container = inspected.get(workload.name)
+            owner = inspected.get(network_owner(workload, self.workloads.values()).name)
             if container and owner and container.started < owner.started:
                 found.append(container)
         return found

@@ -107,10 +107,10 @@ class DockerCommand:
         listed = list(names)
         result = self.run("container", "inspect", *listed) if listed else CommandResult(0, "[]", "")
         try:
-            found = [parse_inspected(one) for one in json.loads(result.stdout or "[]")]
+            found = [parse_inspected(entry) for entry in json.loads(result.stdout or "[]")]
         except (ValueError, KeyError, TypeError):
             raise PlatformUnavailable(f"`docker container inspect` fails: {result.last_line}") from None
-        return {one.service: one for one in found}
+        return {container.service: container for container in found}
 
     def missing_images(self, images: Iterable[str]) -> list[str]:
         """Return those of `images` that the daemon does not have."""

@@ -95,7 +95,9 @@ def parse_inspected(data: dict[str, Any]) -> InspectedContainer:
         restarts=data["RestartCount"],
         started=state["StartedAt"],
         pid=state.get("Pid", 0),
-        addresses=tuple((one["IPAddress"], one["Gateway"]) for one in networks if one.get("IPAddress")),
+        addresses=tuple(
+            (network["IPAddress"], network["Gateway"]) for network in networks if network.get("IPAddress")
+        ),
         compose=labels.get(VERSION, ""),
         image=data["Config"]["Image"],
     )

@@ -44,13 +44,13 @@ def compose(
     """
     check_names(workloads)
     rank = ranks(workloads)
-    sharers: dict[str, list[Workload]] = {one.name: [] for one in workloads}
+    sharers: dict[str, list[Workload]] = {workload.name: [] for workload in workloads}
     for workload in workloads:
         sharers[network_owner(workload, workloads).name].append(workload)
-    ordered = sorted(workloads, key=lambda one: (rank[one.name], one.name))
+    ordered = sorted(workloads, key=lambda workload: (rank[workload.name], workload.name))
     document: dict[str, Any] = {
         "name": name,
-        "services": {one.name: _service(name, one, sharers, bind) for one in ordered},
+        "services": {workload.name: _service(name, workload, sharers, bind) for workload in ordered},
     }
     if network:
         document["networks"] = {"default": {"name": network, "external": True}}
@@ -97,9 +97,9 @@ def _network(workload: Workload, owner: str, inside: Sequence[Workload], bind: s
     """Return the network keys: the owner of a network has the ports and the names of all workloads that share it."""
     if owner != workload.name:
         return {"network_mode": f"service:{owner}"}
-    aliases = dict.fromkeys(alias for one in inside for alias in one.aliases if alias != workload.name)
+    aliases = dict.fromkeys(alias for sharer in inside for alias in sharer.aliases if alias != workload.name)
     published = dict.fromkeys(
-        _published(port, bind) for one in inside for port in one.ports if port.published
+        _published(port, bind) for sharer in inside for port in sharer.ports if port.published
     )
     return {
         "hostname": workload.hostname,

@@ -135,14 +135,14 @@ class DockerReadiness:
 
     def _published_problem(self, workload: Workload, timeout: float) -> str:
         probe = workload.probe
-        published = next((one.published for one in workload.ports if one.number == probe.port), None)
+        published = next((port.published for port in workload.ports if port.number == probe.port), None)
         if not published:
             return ""
         return probe_request.problem(replace(probe, host=self._bind, port=published), min(timeout, 3))
 
 
 def ended_status(container: InspectedContainer | None, first_restarts: int) -> Status | None:
-    """Return `failed` for a container that ended, was restarted, paused or removed; None for one that runs on.
+    """Return `failed` for a container that ended, was restarted, paused or removed; None for a container that runs.
 
     Args:
         container: The inspected container; None where there is none.

@@ -56,7 +56,7 @@ class LocalDeployer(HostDeployer):
         """Make a deployer for the supervisord of the state folder."""
         self.folder = spec.folder
         self.bind = spec.bind
-        self.workloads = {one.name: one for one in spec.workloads}
+        self.workloads = {workload.name: workload for workload in spec.workloads}
         self.supervisord = SupervisordProcess(spec.folder, spec.supervisord)
         self._readiness = LocalReadiness(spec.folder, self.workloads)
 
@@ -131,7 +131,7 @@ class LocalDeployer(HostDeployer):
     def running_workloads(self) -> tuple[str, ...]:
         """Return the programs of supervisord that run."""
         programs = self._programs() or {}
-        return sorted_names(one.name for one in programs.values() if one.state in RUNNING)
+        return sorted_names(program.name for program in programs.values() if program.state in RUNNING)
 
     def is_deployed(self) -> bool:
         """Return whether supervisord, one of its files or one of its programs is left."""
@@ -153,8 +153,8 @@ class LocalDeployer(HostDeployer):
 
     def _check_executables(self) -> None:
         needed = {"supervisord": (self.supervisord.executable, Path("/"))}
-        for one in self.workloads.values():
-            needed[one.name] = (one.command[0], self.folder / one.directory)
+        for workload in self.workloads.values():
+            needed[workload.name] = (workload.command[0], self.folder / workload.directory)
         problems: dict[str, str] = {}
         for name, (program, folder) in needed.items():
             # An executable in the state folder may be among the files that are written later.
@@ -184,7 +184,7 @@ class LocalDeployer(HostDeployer):
     def _foreign(self, conflicts: Iterable[_PortConflict]) -> list[_PortConflict]:
         """Return the conflicts with processes that are not programs of this supervisord, nor descendants of one."""
         programs = self._programs() or {}
-        running = {one.name: one.pid for one in programs.values() if one.pid}
+        running = {program.name: program.pid for program in programs.values() if program.pid}
         own = {inode for pid in running.values() for inode in host_ports.socket_inodes(pid)}
         left = [(port, listener) for port, listener in conflicts if listener.inode not in own]
         if any(not listener.inode for _port, listener in left):  # this host has no /proc
@@ -233,8 +233,8 @@ class LocalDeployer(HostDeployer):
         """Return all programs as soon as supervisord has noticed each program that just ended."""
 
         def is_settled() -> bool:
-            running = (one for one in client.programs().values() if one.state in RUNNING)
-            return all(host_processes.is_alive(one.pid) for one in running if one.pid)
+            running = (program for program in client.programs().values() if program.state in RUNNING)
+            return all(host_processes.is_alive(program.pid) for program in running if program.pid)
 
         wait_until(is_settled, DEATHS_TIMEOUT)
         return client.programs()
@@ -290,4 +290,4 @@ class LocalDeployer(HostDeployer):
                 return None
 
     def _stop_timeout(self) -> float:
-        return max((one.stop_seconds for one in self.workloads.values()), default=10) + 5
+        return max((workload.stop_seconds for workload in self.workloads.values()), default=10) + 5

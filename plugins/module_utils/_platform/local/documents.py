@@ -68,9 +68,12 @@ def supervisord_conf(name: str, workloads: Sequence[Workload]) -> str:
     """
     check_names(workloads)
     rank = ranks(workloads)
-    ordered = sorted(workloads, key=lambda one: (rank[one.name], one.name))
+    ordered = sorted(workloads, key=lambda workload: (rank[workload.name], workload.name))
     return "\n".join(
-        [HEAD.format(name=_plain_name(name)), *(_program(one, rank[one.name]) for one in ordered)]
+        [
+            HEAD.format(name=_plain_name(name)),
+            *(_program(workload, rank[workload.name]) for workload in ordered),
+        ]
     )
 
 

@@ -102,7 +102,7 @@ class LocalReadiness:
 def ended_status(
     name: str, program: Program | None, first_pid: int, supervisord_log: Sequence[str]
 ) -> Status | None:
-    """Return `failed` for a program that ended, was stopped or was restarted by supervisord; None for one that runs on.
+    """Return `failed` for a program that ended, was stopped or was restarted by supervisord; None for a program that runs.
 
     Args:
         name: The name of the program.

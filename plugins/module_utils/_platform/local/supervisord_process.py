@@ -53,7 +53,7 @@ class SupervisordProcess:
         return Supervisor(self.socket)
 
     def is_running(self) -> bool:
-        """Return whether supervisord runs; one that is shutting down is waited for."""
+        """Return whether supervisord runs. A shutdown in progress is waited for."""
         ending = ("SHUTDOWN", "RESTARTING")
         with self.client() as client:
             state = client.state()
@@ -90,7 +90,8 @@ class SupervisordProcess:
                 for program in client.programs().values():
                     client.stop(program.name)
                 wait_until(
-                    lambda: all(one.state != "STOPPING" for one in client.programs().values()), timeout
+                    lambda: all(program.state != "STOPPING" for program in client.programs().values()),
+                    timeout,
                 )
                 client.shutdown()
             except SupervisorError:
@@ -132,9 +133,9 @@ class SupervisordProcess:
         """
         url = f"unix://{self.socket}"
         return host_processes.matching_pids(
-            lambda one: (
-                one.environment.get("SUPERVISOR_SERVER_URL") == url
-                and (not name or one.environment.get("SUPERVISOR_PROCESS_NAME") == name)
+            lambda process: (
+                process.environment.get("SUPERVISOR_SERVER_URL") == url
+                and (not name or process.environment.get("SUPERVISOR_PROCESS_NAME") == name)
             )
         )
 

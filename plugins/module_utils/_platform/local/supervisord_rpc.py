@@ -67,10 +67,15 @@ class Supervisor:
     def programs(self) -> dict[str, Program]:
         """Return all programs by name."""
         return {
-            one["name"]: Program(
-                one["name"], one["statename"], one["pid"], one["exitstatus"], one["spawnerr"], one["start"]
+            info["name"]: Program(
+                info["name"],
+                info["statename"],
+                info["pid"],
+                info["exitstatus"],
+                info["spawnerr"],
+                info["start"],
             )
-            for one in self._call("supervisor.getAllProcessInfo")
+            for info in self._call("supervisor.getAllProcessInfo")
         }
 
     def reload(self) -> tuple[list[str], list[str], list[str]]:

@@ -4,8 +4,8 @@
 
 """The state file of a folder: which files the collection wrote, and which checks have passed.
 
-A run removes only files that the state file lists, so the state file is untrusted input: whoever can write to the folder could
-otherwise make a run with more rights remove files of other folders.
+A run removes only files that the state file lists. The state file is untrusted input: without checks, a user that can modify it could
+make a run with more permissions remove files outside the folder.
 """
 
 from __future__ import annotations

@@ -11,7 +11,6 @@ import stat
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.thread_pool import (
     map_to_dict,
@@ -31,6 +30,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy.xds_co
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.errors import ConfigRefused, Finding
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.files import file_tree, state_file
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.files.file_diff import (
+    DiffEntry,
     Differences,
     FileDifference,
     ansible_diff,
@@ -55,6 +55,24 @@ class Transaction:
         running: The running proxies whose watched files changed, known after `write`. `go_live` updates them.
         starting: The other proxies whose watched files changed. They read the files when they start.
         lock: The lock of the folder, until `close`.
+
+    Example:
+        >>> import tempfile
+        >>> from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import File
+        >>> from ansible_collections.meshlab.envoy.plugins.module_utils._config.prepare import prepare
+        >>> def deploy(folder, *paths):
+        ...     desired = DesiredFiles(tuple(File(path, b"x") for path in paths))
+        ...     with prepare(folder, desired) as transaction:
+        ...         transaction.write()
+        ...         transaction.confirm_started()
+        ...         updates = transaction.go_live(timeout=60, drain_timeout=10)
+        ...         transaction.finish()
+        ...     return sorted(path.name for path in Path(folder).glob("[a-z]*")), updates
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     print(deploy(folder, "a", "b"))
+        ...     print(deploy(folder, "b"))
+        (['a', 'b'], [])
+        (['b'], [])
     """
 
     def __init__(
@@ -97,7 +115,7 @@ class Transaction:
         return bool(self.differences)
 
     @property
-    def diff(self) -> list[dict[str, Any]]:
+    def diff(self) -> list[DiffEntry]:
         """Return Ansible's diff."""
         return ansible_diff(self.differences)
 
@@ -118,9 +136,6 @@ class Transaction:
 
         Raises:
             ConfigRefused: This user cannot write to the folder, or it is not known whether a proxy runs.
-
-        Example:
-            transaction.write(restarting=["edge"])
         """
         watching = {
             difference.desired.live
@@ -154,11 +169,6 @@ class Transaction:
         Raises:
             ConfigRefused: At least one proxy rejected a file or does not respond. It runs without that file, and the next run
                 deploys the file again.
-
-        Example:
-            transaction.write()
-            start_workloads()
-            transaction.confirm_started()
         """
         targets = {admin.proxy: self._target(admin) for admin in self.desired.admins}
         live_files = {proxy: self._live_files(proxy) for proxy in sorted(self.starting)}
@@ -202,9 +212,6 @@ class Transaction:
 
         Raises:
             ConfigRefused: At least one proxy rejected a file or did not confirm it in time. Its previous files were restored.
-
-        Example:
-            updates = transaction.go_live(timeout=60, drain_timeout=10)
         """
         targets = {admin.proxy: self._target(admin) for admin in self.desired.admins}
         live_files = {proxy: self._live_files(proxy) for proxy in sorted(self.running)}
@@ -254,9 +261,6 @@ class Transaction:
 
         Raises:
             ConfigRefused: This user cannot write to the folder.
-
-        Example:
-            transaction.finish()
         """
         with file_tree.refusing_os_errors(self.folder):
             for difference in self.differences.removed:
@@ -277,20 +281,7 @@ class Transaction:
         return self.targets.get(admin.proxy) or FolderTarget(self.folder, XdsMonitor(ConfigAdmin(admin.url)))
 
     def _live_files(self, proxy: str) -> list[live_update.LiveFile]:
-        differences = [
-            (difference, difference.desired)
-            for difference in self.differences.files
-            if difference.desired and difference.desired.live == proxy
-        ]
-        kinds = live_update.file_kinds(
-            {difference.path: (difference.old, desired.content) for difference, desired in differences}
-        )
-        return [
-            live_update.LiveFile(
-                difference.path, difference.old, desired.content, desired.mode, kinds[difference.path]
-            )
-            for difference, desired in differences
-        ]
+        return live_update.live_files(self.differences.files, proxy)
 
     def _restore_file(self, difference: FileDifference) -> None:
         if difference.old is None or difference.old_mode is None:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.config_target import ConfigTarget
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy import xds_file
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy.config_admin import AdminUnreachable
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.files.file_diff import FileDifference
 
 # The order in which files are restored: listeners first, while the clusters of both versions exist.
 RESTORE_ORDER = ("listeners", "other", "clusters")
@@ -158,13 +159,25 @@ def update_proxy(
     return update
 
 
-def file_kinds(files: Mapping[str, tuple[bytes | None, bytes]]) -> dict[str, str]:
-    """Return the kind of each file, from its old and new content by path: `clusters`, `listeners` or `other`."""
-    texts = {
-        path: [content.decode(errors="replace") for content in contents if content]
-        for path, contents in files.items()
-    }
-    return {path: xds_file.kind(path, *reversed(all_texts)) for path, all_texts in texts.items()}
+def live_files(differences: Sequence[FileDifference], proxy: str) -> list[LiveFile]:
+    """Return the files among `differences` that `proxy` watches, with the kind of their content."""
+    return [
+        LiveFile(
+            difference.path,
+            difference.old,
+            difference.desired.content,
+            difference.desired.mode,
+            file_kind(difference.path, difference.old, difference.desired.content),
+        )
+        for difference in differences
+        if difference.desired and difference.desired.live == proxy
+    ]
+
+
+def file_kind(path: str, old: bytes | None, new: bytes) -> str:
+    """Return `clusters`, `listeners` or `other`: by the new content, or by the old one when the new one has no resources."""
+    contents = [content.decode(errors="replace") for content in (new, old) if content]
+    return xds_file.kind(path, *contents)
 
 
 def _swap(swap: Swap, target: ConfigTarget, current: dict[str, bytes | None], deadline: float) -> str:

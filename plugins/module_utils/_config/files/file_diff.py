@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.config_target import ConfigTarget
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import Directory, File
@@ -21,6 +21,15 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._config.files.state_
 
 HIDDEN = "(not shown)"
 HIDDEN_SUFFIXES = (".key", ".crt")
+
+
+class DiffEntry(TypedDict):
+    """One entry of Ansible's diff: the text of a file, and a header with its path and mode, before and after the change."""
+
+    before: str
+    after: str
+    before_header: str
+    after_header: str
 
 
 @dataclass(frozen=True)
@@ -45,7 +54,7 @@ class FileDifference:
         return self.desired is None or self.old != self.desired.content
 
     @property
-    def ansible_diff(self) -> dict[str, Any]:
+    def ansible_diff(self) -> DiffEntry:
         """Return the entry of Ansible's diff."""
         if self.desired:
             shown_as = self.desired.shown_as
@@ -134,9 +143,9 @@ def compare(
     )
 
 
-def ansible_diff(differences: Differences) -> list[dict[str, Any]]:
+def ansible_diff(differences: Differences) -> list[DiffEntry]:
     """Return Ansible's diff of all differences."""
-    directories = [
+    directories: list[DiffEntry] = [
         {
             "before": "",
             "after": "",

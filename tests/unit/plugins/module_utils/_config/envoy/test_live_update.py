@@ -12,11 +12,13 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.config_target import FolderTarget
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import File
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy.config_admin import AdminUnreachable
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy.live_update import (
     LiveFile,
     LiveUpdate,
-    file_kinds,
+    file_kind,
+    live_files,
     plan_swaps,
     update_proxy,
 )
@@ -24,6 +26,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy.xds_co
     UpdateCounts,
     XdsMonitor,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.files.file_diff import FileDifference
 
 OLD = b"resources:\n- name: a\n- name: b\n"
 NEW = b"resources:\n- name: b\n- name: c\n"
@@ -157,7 +160,8 @@ def test_unresponsive_admin_restores_unconfirmed_files(
 
 
 def test_write_error_ends_the_update(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write, written = FolderTarget.write, []
+    write = FolderTarget.write
+    written: list[str] = []
 
     def write_once(self: FolderTarget, path: str, content: bytes, mode: int) -> None:
         if written:
@@ -201,4 +205,13 @@ def test_new_file_of_another_kind_is_not_confirmed(folder: Path) -> None:
 
 def test_kind_of_an_emptied_file_is_that_of_its_old_content() -> None:
     old = b"resources:\n- '@type': type.googleapis.com/envoy.config.listener.v3.Listener\n  name: l\n"
-    assert file_kinds({"edge/x.yaml": (old, b"resources: []\n")}) == {"edge/x.yaml": "listeners"}
+    assert file_kind("edge/x.yaml", old, b"resources: []\n") == "listeners"
+
+
+def test_live_files_are_those_that_the_proxy_watches() -> None:
+    differences = [
+        FileDifference(path, b"old", 0o644, File(path, b"new", live=live))
+        for path, live in (("edge/lds.yaml", "edge"), ("web/lds.yaml", "web"), ("edge/bootstrap.yaml", None))
+    ]
+    differences.append(FileDifference("edge/cds.yaml", b"old", 0o644, None))
+    assert live_files(differences, "edge") == [LiveFile("edge/lds.yaml", b"old", b"new", 0o644, "listeners")]

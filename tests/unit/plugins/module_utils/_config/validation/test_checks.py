@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -68,7 +69,7 @@ def test_program_that_validates_without_output_is_refused(folder: Path) -> None:
 
 
 def test_timeout_is_refused(tmp_path: Path) -> None:
-    def slow(*_arguments: object) -> CommandResult:
+    def slow(command: Sequence[str], folder: Path | None = None, timeout: float = 60) -> CommandResult:
         return CommandResult(124, "", "did not end within 60 s", timed_out=True)
 
     with pytest.raises(ConfigRefused, match=r"^envoy: did not end within 60 s. Reduce the load of the host"):

@@ -269,7 +269,7 @@ def _check_sample(step: Fence, demo: str, outputs: list[str]) -> None:
 
 SCALED = "sed 's/of: delta, op: eq, value: 30/of: delta, op: eq, value: 31/' playbooks/demos/front_proxy.yml > ~/front_proxy.yml"
 CAUSES = {
-    "port 8080 of edge is taken by process": (
+    "port 8080 of edge is used by process": (
         "python3 -m http.server --bind 127.0.0.1 8080 2>/dev/null & trap 'kill %1' EXIT;"
         " until curl --silent --fail --output /dev/null http://127.0.0.1:8080/; do sleep 0.1; done; make demo"
     ),

@@ -176,7 +176,7 @@ def test_a_demo_in_two_namespaces() -> None:
         for playbook in ("site", "teardown"):
             words = home.play(playbook, ok=False, demo=demo, **there, **folder).words
             assert (
-                f"is of what runs elsewhere (namespace {home.namespace} of {home.cluster.server}, and not"
+                f"belongs to a deployment on namespace {home.namespace} of {home.cluster.server}, but this run targets"
                 in words
             )
         assert len(other.objects("Deployment")) == 3

@@ -7,12 +7,14 @@
 from __future__ import annotations
 
 import doctest
+import json
 from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import DesiredFiles, File
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.errors import ConfigRefused
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.files import state_file
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.prepare import prepare
 from ansible_collections.meshlab.envoy.plugins.module_utils._deploy import deployment
@@ -264,6 +266,26 @@ def test_teardown_keeps_files_of_other_programs(deployer: type[RecordingDeployer
     assert result.warnings == [f"{folder} stays, because it has files of other programs: notes.txt."]
     assert [one.name for one in folder.iterdir()] == ["notes.txt"]
     assert deployer.calls[-1] == "close"
+
+
+@pytest.mark.usefixtures("deployer")
+@pytest.mark.parametrize("key", ["files", "directories"])
+@pytest.mark.parametrize("action", [deploy, teardown])
+def test_modified_state_file_removes_no_other_path(
+    folder: Path, tmp_path: Path, action: object, key: str
+) -> None:
+    deploy(request_for(folder), DeployResult())
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "file").write_text("x")
+    paths = [str(other / "file"), str(other), "../other/file", "../other"]
+    for path in paths:
+        state = json.loads((folder / ".files.json").read_text())
+        modified = {**state, key: {path: [state_file.sha256(b"x")]} if key == "files" else [path]}
+        (folder / ".files.json").write_text(json.dumps(modified))
+        with pytest.raises(ConfigRefused, match=r"^\.files\.json: it lists .*, which is not a path below"):
+            action(request_for(folder), DeployResult())  # type: ignore[operator]
+    assert (other / "file").exists()
 
 
 @pytest.mark.parametrize("check_mode", [False, True])

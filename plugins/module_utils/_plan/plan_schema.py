@@ -6,6 +6,7 @@
 
 docs/plan.md is generated from these types by tools/docs/plan_reference.py: the first line of each docstring describes the
 type, and its `Attributes` section describes each key. A key of a class with `total=False` is optional.
+More than 300 lines, because most of it is the description of each key.
 """
 
 from __future__ import annotations

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace as with_fields
-from shlex import quote
 from typing import Any, ClassVar
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo import topology
@@ -31,20 +30,22 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.generated_
     titled_stream,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.instances import Instance, Proxy
-from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes import istio
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.documents import (
     FILE,
     manifests,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.kubectl_commands import (
-    apply_commands,
-    drain_command,
-    secret_commands,
-)
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.manifests import istio
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.manifests.cluster_settings import (
     ClusterSettings,
     SettingsError,
     read_settings,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.manifests.kubectl_commands import (
+    CLUSTER_KEYS,
+    apply_commands,
+    drain_command,
+    secret_commands,
+    with_flags,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.manifests.object_names import (
     object_name,
@@ -54,11 +55,11 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.manifests.pod_template import (
     Object,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.manifests.service_edge import (
+    without_edges,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.manifests.services import (
     authority_file,
-)
-from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.service_edge import (
-    without_edges,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.layout import netloc
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.platform import (
@@ -70,7 +71,6 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload i
 
 EDGES = ("envoy", "service")
 MESHES = ("istio",)
-CLUSTER_KEYS = ("context", "namespace")
 # The admin's own port on the loopback of its pod, which a port-forward reaches.
 ADMIN_POD_PORT = 9901
 DISTROLESS = "distroless"
@@ -121,9 +121,7 @@ class KubernetesPlatform(Platform):
 
     def command(self, tool: str) -> str:
         """Return `tool` with the flags that select the cluster and the namespace of the context."""
-        cluster = self.context.cluster
-        flags = [f"--{key} {quote(cluster[key])}" for key in CLUSTER_KEYS if cluster.get(key)]
-        return " ".join([tool, *flags])
+        return with_flags(tool, self.context.cluster)
 
     # Instances and ports
 

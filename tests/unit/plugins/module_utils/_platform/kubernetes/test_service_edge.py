@@ -14,7 +14,7 @@ import yaml
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.loader import read_demo
-from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.service_edge import (
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.manifests.service_edge import (
     without_edges,
 )
 

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from shlex import quote
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.manifests.config_maps import (
     secret_name,
@@ -14,6 +15,15 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.manifests.object_names import (
     DEMO,
 )
+
+# The keys of the planning context's `cluster`, which are also flags of kubectl and oc.
+CLUSTER_KEYS = ("context", "namespace")
+
+
+def with_flags(tool: str, cluster: Mapping[str, str]) -> str:
+    """Return `tool` (kubectl or oc) with the flags that select a cluster and a namespace."""
+    flags = [f"--{key} {quote(cluster[key])}" for key in CLUSTER_KEYS if cluster.get(key)]
+    return " ".join([tool, *flags])
 
 
 def secret_commands(tool: str, demo: str, certificates: Iterable[str]) -> list[str]:
@@ -46,7 +56,10 @@ def drain_command(address: str, port: int) -> str:
 
 
 def _authority_patch(tool: str, route: str, path: str) -> str:
-    """Return the command that adds a certificate authority to a Route. JSON represents the end of a line as `\\n`."""
+    """Return the command that adds a certificate authority to a Route.
+
+    In JSON, each end of a line is an escape sequence.
+    """
     lines = f"$(sed 's/$/\\\\n/' {path} | tr -d '\\n')"
     patch = f'{{\\"spec\\": {{\\"tls\\": {{\\"destinationCACertificate\\": \\"{lines}\\"}}}}}}'
     return f'{tool} patch route {route} --type merge --patch "{patch}"'

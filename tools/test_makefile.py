@@ -49,7 +49,7 @@ def test_list_playbook_prints_each_demo_without_warning() -> None:
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [
-        (["demo", "PLATFORM=local docker"], "PLATFORM=local docker: `make demo` needs exactly one platform. Only `make demos` accepts several"),
+        (["demo", "PLATFORM=local docker"], "`make demo` needs exactly one platform. Only `make demos` accepts several"),
         (["demos", "PLATFORM=local doker"], "PLATFORM=local doker: unknown platform. Choose from: docker kubernetes local openshift"),
         (["change", "DEMO=canary"], "make: CHANGE: expected the name of a change of canary: make change DEMO=canary CHANGE=..."),
     ],

@@ -115,7 +115,7 @@ class _Rollouts:
         if not isinstance(status, RolloutStatus):
             return as_sentence(text)
         event = self._last_event(status.pod) if status.pod and status.state == "waiting" else ""
-        text += f" ({event})" if event else ""
+        text += f" ({event})" if event and event not in text else ""
         serving = self._serving_previous_pods(workload)
         text += f". {serving} of its previous pods still serve" if serving else ""
         if not status.container:
@@ -148,7 +148,7 @@ class _Rollouts:
         if not events:
             return ""
         last = max(events, key=lambda event: (event.get("type") == "Warning", _time_of(event)))
-        return " ".join(str(last["message"]).split())[:MAX_EVENT]
+        return " ".join(str(last["message"]).split())[:MAX_EVENT].rstrip(".")
 
 
 def _time_of(event: Mapping[str, Any]) -> str:

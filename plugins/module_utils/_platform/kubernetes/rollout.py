@@ -260,4 +260,4 @@ def _image_of(pod: Object, status: Object) -> str:
 
 
 def _one_line(text: Any) -> str:
-    return " ".join(str(text or "").split())[:600]
+    return " ".join(str(text or "").split())[:600].rstrip(".")

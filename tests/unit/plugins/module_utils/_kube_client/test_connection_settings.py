@@ -1,7 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which cluster is meant: options, K8S_AUTH_*, KUBECONFIG and contexts; and what is said where that leads nowhere."""
+"""The settings of a connection: options, K8S_AUTH_*, KUBECONFIG and contexts."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.errors 
 
 
 @pytest.fixture(autouse=True)
-def _nothing_of_this_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def _no_settings_of_this_host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for key in CLUSTER_OPTIONS:
         monkeypatch.delenv(f"K8S_AUTH_{key.upper()}", raising=False)
     for key in (
@@ -61,43 +61,45 @@ def kubeconfig(**user: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def written(tmp_path: Path) -> str:
+def kubeconfig_path(tmp_path: Path) -> str:
     path = tmp_path / "config"
     path.write_text(yaml.safe_dump(kubeconfig()))
     return str(path)
 
 
-def test_the_current_context(written: str) -> None:
-    settings = load_settings({"kubeconfig": written})
+def test_current_context_is_the_default(kubeconfig_path: str) -> None:
+    settings = load_settings({"kubeconfig": kubeconfig_path})
     assert (settings.server, settings.namespace, settings.headers()) == (
         "http://one:1",
         "shop",
         {"authorization": "Bearer t"},
     )
-    assert settings.origin == f"context first of {written}"
+    assert settings.origin == f"context first of {kubeconfig_path}"
     assert "Bearer" not in repr(settings)
 
 
-def test_another_context_and_namespace(written: str) -> None:
-    settings = load_settings({"kubeconfig": written, "context": "second"})
+def test_context_and_namespace_are_options(kubeconfig_path: str) -> None:
+    settings = load_settings({"kubeconfig": kubeconfig_path, "context": "second"})
     assert (settings.server, settings.namespace, settings.proxy) == (
         "http://two:2",
         "default",
         "http://proxy:3128",
     )
-    assert load_settings({"kubeconfig": written, "namespace": "mine"}).namespace == "mine"
+    assert load_settings({"kubeconfig": kubeconfig_path, "namespace": "mine"}).namespace == "mine"
 
 
-def test_who_is_impersonated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_impersonation_of_kubeconfig_options_and_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     user = {
         "token": "t",
-        "as": "her",
+        "as": "jane",
         "as-uid": "7",
         "as-groups": ["a", "b"],
         "as-user-extra": {"example.com/why": ["x", "y"]},
     }
     wanted = (
-        ("Impersonate-User", "her"),
+        ("Impersonate-User", "jane"),
         ("Impersonate-Uid", "7"),
         ("Impersonate-Group", "a"),
         ("Impersonate-Group", "b"),
@@ -109,42 +111,44 @@ def test_who_is_impersonated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     for given in (str(path), kubeconfig(**user)):
         assert load_settings({"kubeconfig": given}).impersonation == wanted
     assert load_settings({"kubeconfig": kubeconfig()}).impersonation == ()
-    # What is given counts more, as a whole.
-    him = load_settings({"kubeconfig": str(path), "impersonate_user": "him"})
-    assert him.impersonation == (("Impersonate-User", "him"),)
-    monkeypatch.setenv("K8S_AUTH_IMPERSONATE_USER", "them")
+    # The option replaces all of it.
+    found = load_settings({"kubeconfig": str(path), "impersonate_user": "joe"})
+    assert found.impersonation == (("Impersonate-User", "joe"),)
+    monkeypatch.setenv("K8S_AUTH_IMPERSONATE_USER", "jim")
     monkeypatch.setenv("K8S_AUTH_IMPERSONATE_GROUPS", "c,d")
-    found = load_settings({"host": "https://h", "api_key": "k"}).impersonation
-    assert found == (
-        ("Impersonate-User", "them"),
+    impersonation = load_settings({"host": "https://h", "api_key": "k"}).impersonation
+    assert impersonation == (
+        ("Impersonate-User", "jim"),
         ("Impersonate-Group", "c"),
         ("Impersonate-Group", "d"),
     )
 
 
-def test_a_kubeconfig_as_data() -> None:
+def test_kubeconfig_as_data() -> None:
     assert load_settings({"kubeconfig": kubeconfig()}).server == "http://one:1"
 
 
-def test_the_environment(written: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("KUBECONFIG", f"/nowhere:{written}")
+def test_environment_is_the_fallback(
+    kubeconfig_path: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("KUBECONFIG", f"/nowhere:{kubeconfig_path}")
     assert load_settings({}).server == "http://one:1"
     monkeypatch.setenv("K8S_AUTH_CONTEXT", "second")
     assert load_settings(None).server == "http://two:2"
     assert load_settings({"context": "first"}).server == "http://one:1"
     monkeypatch.delenv("KUBECONFIG")
     (tmp_path / ".kube").mkdir()
-    Path(written).rename(tmp_path / ".kube" / "config")
+    Path(kubeconfig_path).rename(tmp_path / ".kube" / "config")
     assert load_settings({}).server == "http://two:2"
 
 
-def test_names_that_kubernetes_core_reads_too() -> None:
+def test_aliases_of_kubernetes_core_are_read() -> None:
     environment = {"K8S_AUTH_VERIFY_SSL": "no", "K8S_AUTH_SSL_CA_CERT": "/ca", "K8S_AUTH_HOST": "h"}
     assert with_environment({}, environment) == {"host": "h", "ca_cert": "/ca", "validate_certs": False}
     assert with_environment({"validate_certs": True, "ca_cert": ""}, environment)["validate_certs"] is True
 
 
-def test_without_a_kubeconfig() -> None:
+def test_host_and_login_need_no_kubeconfig() -> None:
     settings = load_settings(
         {"host": "example.com:6443", "username": "u", "password": "p", "validate_certs": False}
     )
@@ -153,13 +157,13 @@ def test_without_a_kubeconfig() -> None:
     assert load_settings({"host": "https://h", "api_key": "k"}).headers() == {"authorization": "Bearer k"}
 
 
-def test_what_is_given_overrules_the_kubeconfig(written: str) -> None:
-    settings = load_settings({"kubeconfig": written, "host": "http://other:9", "api_key": "k"})
+def test_options_override_the_kubeconfig(kubeconfig_path: str) -> None:
+    settings = load_settings({"kubeconfig": kubeconfig_path, "host": "http://other:9", "api_key": "k"})
     assert (settings.server, settings.headers()) == ("http://other:9", {"authorization": "Bearer k"})
 
 
 @pytest.mark.parametrize(
-    ("given", "words"),
+    ("given", "message"),
     [
         ({}, r"there is no kubeconfig ~/.kube/config. Set cluster.kubeconfig"),
         ({"kubeconfig": "/nowhere"}, "there is no kubeconfig /nowhere"),
@@ -182,12 +186,12 @@ def test_what_is_given_overrules_the_kubeconfig(written: str) -> None:
         ),
     ],
 )
-def test_what_leads_nowhere(given: dict[str, Any], words: str) -> None:
-    with pytest.raises(ClusterError, match=words):
+def test_unusable_settings_are_errors(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(ClusterError, match=message):
         load_settings(given)
 
 
-def test_a_file_that_is_no_kubeconfig(tmp_path: Path) -> None:
+def test_file_that_is_not_a_kubeconfig(tmp_path: Path) -> None:
     for text in ("a: [", "just text", "", "[]"):
         (tmp_path / "bad").write_text(text)
         with pytest.raises(ClusterError) as error:
@@ -195,8 +199,8 @@ def test_a_file_that_is_no_kubeconfig(tmp_path: Path) -> None:
         assert error.value.reason == "no_cluster"
 
 
-def plugin(tmp_path: Path, script: str) -> dict[str, Any]:
-    """A kubeconfig whose user logs in by a command, as those of the large clouds do."""
+def kubeconfig_with_login_command(tmp_path: Path, script: str) -> dict[str, Any]:
+    """Return a kubeconfig whose user logs in by a command, as in those of cloud providers."""
     path = tmp_path / "login"
     path.write_text(f"#!/bin/sh\n{script}\n")
     path.chmod(0o755)
@@ -209,19 +213,29 @@ def plugin(tmp_path: Path, script: str) -> dict[str, Any]:
     )
 
 
-def test_a_login_command(tmp_path: Path) -> None:
-    answer = {
+def test_login_command_returns_the_token(tmp_path: Path) -> None:
+    credential = {
         "apiVersion": "client.authentication.k8s.io/v1",
         "kind": "ExecCredential",
         "status": {"token": "fresh"},
     }
-    settings = load_settings({"kubeconfig": plugin(tmp_path, f"echo '{json.dumps(answer)}'")})
+    settings = load_settings(
+        {"kubeconfig": kubeconfig_with_login_command(tmp_path, f"echo '{json.dumps(credential)}'")}
+    )
     assert settings.headers() == {"authorization": "Bearer fresh"}
 
 
-def test_a_login_command_that_fails_is_said(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_error_of_the_login_command_is_in_the_message(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(ClusterError) as error:
-        load_settings({"kubeconfig": plugin(tmp_path, "echo your session has expired >&2; exit 1")})
+        load_settings(
+            {
+                "kubeconfig": kubeconfig_with_login_command(
+                    tmp_path, "echo your session has expired >&2; exit 1"
+                )
+            }
+        )
     assert error.value.reason == "unauthorized"
     assert (
         "the kubeconfig in option kubeconfig: the login command of context first failed"
@@ -231,13 +245,13 @@ def test_a_login_command_that_fails_is_said(tmp_path: Path, capfd: pytest.Captur
     assert capfd.readouterr().err == ""
 
 
-def test_a_login_that_cannot_be_renewed_is_said() -> None:
+def test_login_that_cannot_be_renewed_is_an_error() -> None:
     settings = load_settings({"kubeconfig": kubeconfig(token="old")})
 
-    def ended(_configuration: Any) -> None:
+    def fail(_configuration: Any) -> None:
         raise OSError("the session has ended")
 
-    settings.configuration.refresh_api_key_hook = ended
+    settings.configuration.refresh_api_key_hook = fail
     with pytest.raises(ClusterError) as error:
         settings.headers()
     assert error.value.reason == "unauthorized"
@@ -247,8 +261,8 @@ def test_a_login_that_cannot_be_renewed_is_said() -> None:
     )
 
 
-def with_keys(tmp_path: Path) -> dict[str, Any]:
-    """A kubeconfig with a certificate and its key in it."""
+def kubeconfig_with_keys(tmp_path: Path) -> dict[str, Any]:
+    """Return a kubeconfig that contains a certificate and its key."""
     certificate, key = tmp_path / "c.pem", tmp_path / "k.pem"
     request = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=me", "-days", "1"]
     subprocess.run([*request, "-keyout", key, "-out", certificate], check=True, capture_output=True)
@@ -264,12 +278,12 @@ def with_keys(tmp_path: Path) -> dict[str, Any]:
     return config
 
 
-def test_keys_do_not_stay_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_keys_are_removed_after_loading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "temporary"
     folder.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
-    config = with_keys(tmp_path)
-    for _twice in range(2):
+    config = kubeconfig_with_keys(tmp_path)
+    for _attempt in range(2):
         assert load_settings({"kubeconfig": config}).tls is not None
         assert list(folder.iterdir()) == []
     with pytest.raises(ClusterError):
@@ -277,13 +291,13 @@ def test_keys_do_not_stay_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert list(folder.iterdir()) == []
 
 
-def test_threads_that_load_the_same_do_not_disturb_each_other(tmp_path: Path) -> None:
-    config = with_keys(tmp_path)
+def test_threads_load_the_same_kubeconfig(tmp_path: Path) -> None:
+    config = kubeconfig_with_keys(tmp_path)
     with ThreadPoolExecutor(8) as pool:
         assert all(pool.map(lambda _number: load_settings({"kubeconfig": config}).tls, range(100)))
 
 
-def test_the_client_is_imported_when_it_is_needed_and_not_before() -> None:
+def test_package_kubernetes_is_imported_only_when_needed() -> None:
     code = (
         "import sys\n"
         "from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client import cluster_client, cluster_options, pod_access\n"
@@ -295,7 +309,7 @@ def test_the_client_is_imported_when_it_is_needed_and_not_before() -> None:
     subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": str(folder)})
 
 
-def test_the_documentation_is_of_these_options() -> None:
+def test_documentation_has_all_options() -> None:
     documented = yaml.safe_load(ModuleDocFragment.DOCUMENTATION)["options"]["cluster"]["suboptions"]
     assert {name: one["type"] for name, one in documented.items()} == {
         name: one["type"] for name, one in CLUSTER_OPTIONS.items()

@@ -1,7 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which pods can be asked, and why others cannot."""
+"""The pods that are ready, and why others are not."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.pod_sta
 )
 
 
-def ended(phase: str) -> dict[str, Any]:
+def ended_pod(phase: str) -> dict[str, Any]:
     one = pod("ended")
     return {**one, "status": {**one["status"], "phase": phase}}
 
 
-def test_pods_that_end_or_have_ended_are_neither_ready_nor_unready() -> None:
-    going = pod("going", deletionTimestamp="2026-01-01T00:00:00Z")
+def test_terminating_and_ended_pods_are_left_out() -> None:
+    terminating = pod("terminating", deletionTimestamp="2026-01-01T00:00:00Z")
     found = select_ready(
-        [pod("b"), going, ended("Failed"), ended("Succeeded"), pod("a"), pod("c", ready=False)]
+        [pod("b"), terminating, ended_pod("Failed"), ended_pod("Succeeded"), pod("a"), pod("c", ready=False)]
     )
     assert [one["metadata"]["name"] for one in found.ready] == ["a", "b"]
     assert [name for name, _why in found.unready] == ["c"]
 
 
-def test_a_container_counts_for_its_pod() -> None:
+def test_readiness_of_one_container() -> None:
     one = pod("a", ready=False)
     one["spec"]["initContainers"] = [{"name": "init"}, {"name": "sidecar", "restartPolicy": "Always"}]
     one["status"]["initContainerStatuses"] = [{"name": "sidecar", "ready": True, "state": {"running": {}}}]
@@ -45,7 +45,7 @@ def test_a_container_counts_for_its_pod() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "words"),
+    ("status", "reason"),
     [
         ({"phase": "Pending"}, "the pod is Pending"),
         (
@@ -63,17 +63,17 @@ def test_a_container_counts_for_its_pod() -> None:
         ({"containerStatuses": [{"name": "x", "ready": False, "state": {}}]}, "container x has not started"),
     ],
 )
-def test_why_a_pod_is_not_ready(status: dict[str, Any], words: str) -> None:
-    assert unready_reason({**pod("a"), "status": status}) == words
+def test_unready_pod_has_a_reason(status: dict[str, Any], reason: str) -> None:
+    assert unready_reason({**pod("a"), "status": status}) == reason
 
 
-def test_ports_by_number_and_by_name() -> None:
+def test_port_is_found_by_number_and_by_name() -> None:
     one = pod("a")
     assert [port_number(one, port) for port in (9, "9", "admin", "nope")] == [9, 9, 9901, None]
     assert port_number(one, "admin", "other") is None
 
 
-def test_what_there_is_in_place_of_what_was_wanted() -> None:
+def test_message_names_the_pods_of_the_namespace() -> None:
     assert no_ready_pod(SelectedPods(), "a=b", "demo", [pod("y"), pod("x")]) == (
         "no pod is selected by a=b in namespace demo. The namespace has x, y."
     )

@@ -83,11 +83,11 @@ def test_late_rollout_reports_its_last_warning() -> None:
     cluster = FakeRollouts("no node")
     cluster.events = [
         {"type": "Normal", "message": "later", "lastTimestamp": "2", "metadata": {}},
-        {"type": "Warning", "message": "0/1 nodes\nare available", "lastTimestamp": "1", "metadata": {}},
+        {"type": "Warning", "message": 'volume\n"x" not found', "lastTimestamp": "1", "metadata": {}},
     ]
     report = failure_of(cluster)
     assert report.startswith("web is not ready after 0 s: no node can run pod ")
-    assert report.endswith("(0/1 nodes are available).")
+    assert report.endswith('(volume "x" not found).')
 
 
 def test_crash_report_has_the_log_and_the_serving_pods() -> None:

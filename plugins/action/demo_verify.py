@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Action: verifies a demo, and prints the answer as a report."""
+"""The action demo_verify: verifies a demo and prints a report."""
 
 from __future__ import annotations
 
@@ -10,31 +10,41 @@ from typing import Any
 
 from ansible.utils.display import Display
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._verify.deployed_change import watched
+from ansible_collections.meshlab.envoy.plugins.module_utils._verify.deployed_change import live_files
 from ansible_collections.meshlab.envoy.plugins.module_utils._verify.report import report
 from ansible_collections.meshlab.envoy.plugins.module_utils._verify.verify_options import (
     ARGUMENTS,
-    NEEDED,
+    REQUIRED_KEYS,
     perform,
 )
 from ansible_collections.meshlab.envoy.plugins.plugin_utils._local_execution import LocalExecutionAction
 
+DETAILS = ("traffic", "assertions", "endpoints")
+
 
 class ActionModule(LocalExecutionAction):
-    """Runs the module of the same name."""
+    """Runs the module demo_verify and prints the report."""
 
     arguments = ARGUMENTS
     perform = staticmethod(perform)
 
     def sent_options(self, options: dict[str, Any]) -> dict[str, Any]:
-        """Of a plan, its workloads and what nobody watches stay here."""
+        """Return the options for the managed host; its plan has only the keys that the module reads."""
         plan = options.get("plan")
         if isinstance(plan, dict):
-            options["plan"] = {key: plan[key] for key in (*NEEDED, "admins") if key in plan} | watched(plan)
+            keys = (*REQUIRED_KEYS, "admins")
+            options["plan"] = {key: plan[key] for key in keys if key in plan} | live_files(plan)
         return options
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Return the module's result, without its details where Ansible would print them below the report."""
         result = super().run(tmp, task_vars)
-        if result.get("traffic") or result.get("assertions"):
-            Display().display("\n".join(report(self._task.args["plan"], result)))
+        if not result.get("traffic") and not result.get("assertions"):
+            return result
+        display = Display()
+        display.display("\n".join(report(self._task.args["plan"], result)))
+        # Ansible prints the whole result of a failed task, hundreds of lines after the failures. A later task can read the
+        # details only if they are registered.
+        if result.get("failed") and not self._task.register and display.verbosity == 0:
+            return {key: value for key, value in result.items() if key not in DETAILS}
         return result

@@ -8,7 +8,7 @@
 
     before = scrape(endpoints, required_queries(assertions, endpoints))    # a Snapshot; before.as_data() is JSON-able
     …                                                               # the traffic
-    outcome = watch(endpoints, assertions, since=before, wait=True, timeout=30, sleep=0.5)
+    outcome = wait_for(endpoints, assertions, since=before, wait=True, timeout=30, sleep=0.5)
     outcome.ok, outcome.message, outcome.as_data()
 
 What cannot be meant raises SpecError, a ValueError whose text names the key and says what to do. An endpoint that cannot be asked raises
@@ -17,32 +17,29 @@ nothing: its page has a failure, and the assertions about it fail with that. Not
 
 from __future__ import annotations
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.assertion import (
-    Assertion,
-    parse_assertions,
-)
+from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.assertion import Assertion
 from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.assertion_options import (
     ASSERTION_ARGS,
     ASSERTION_OPTIONS,
     INFO_ARGS,
     WAIT_ARGS,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.multi_host import (
-    judge as judge_hosts,
+from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.assertion_parser import (
+    parse_assertions,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.multi_host import read_hosts
 from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.multi_host import (
-    read_since as read_hosts_since,
+    evaluate_hosts,
+    read_hosts,
+    read_hosts_since,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.required_queries import (
+from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.outcome import Outcome, endpoints_data
+from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.stat_selection import (
     required_queries,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.stats_info import inspect
+from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.stats_info import read_stats
 from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.verdict import Verdict
 from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.wait import (
-    Outcome,
-    endpoints_data,
-    watch,
+    wait_for,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import SpecError
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint import (
@@ -96,8 +93,7 @@ __all__ = [
     "SpecError",
     "Verdict",
     "endpoints_data",
-    "inspect",
-    "judge_hosts",
+    "evaluate_hosts",
     "limits_from",
     "load_snapshot",
     "parse_assertions",
@@ -106,8 +102,9 @@ __all__ = [
     "read_hosts",
     "read_hosts_since",
     "read_snapshot",
+    "read_stats",
     "required_queries",
     "scrape",
-    "watch",
+    "wait_for",
     "write_snapshot",
 ]

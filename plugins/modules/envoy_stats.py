@@ -340,7 +340,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.stats_api import (
     WAIT_ARGS,
     Outcome,
     SpecError,
-    judge_hosts,
+    evaluate_hosts,
     limits_from,
     load_snapshot,
     parse_assertions,
@@ -348,7 +348,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.stats_api import (
     read_hosts,
     read_hosts_since,
     required_queries,
-    watch,
+    wait_for,
     write_snapshot,
 )
 
@@ -359,7 +359,7 @@ def look(given: dict[str, Any]) -> Outcome:
     since = given["since"]
     if since is not None:
         since = load_snapshot(since, required_queries(assertions, endpoints))
-    return watch(
+    return wait_for(
         endpoints,
         assertions,
         since=since,
@@ -379,7 +379,7 @@ def look_at_hosts(given: dict[str, Any]) -> Outcome:
         )
     assertions = parse_assertions(given["assertions"])
     since = None if given["since"] is None else read_hosts_since(given["since"])
-    return judge_hosts(assertions, read_hosts(given["snapshots"]), since)
+    return evaluate_hosts(assertions, read_hosts(given["snapshots"]), since)
 
 
 def main() -> None:

@@ -190,7 +190,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.stats_api import (
     ENDPOINT_ARGS,
     INFO_ARGS,
     SpecError,
-    inspect,
+    read_stats,
     limits_from,
     parse_endpoints,
 )
@@ -206,7 +206,7 @@ def main() -> None:
     allow_kubeconfig_path_in_output(module)
     given = module.params
     try:
-        result = inspect(
+        result = read_stats(
             parse_endpoints(given["endpoints"], given["url"], given["cluster"]),
             names=given["stats"] or (),
             patterns=given["match"] or (),

@@ -25,7 +25,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.stats_api import (
     Outcome,
     parse_assertions,
     parse_endpoints,
-    watch,
+    wait_for,
 )
 
 IMAGE = "envoyproxy/envoy:v1.40.0"
@@ -53,7 +53,7 @@ def look(container: str, url: str | None = None, timeout: float = 10.0) -> Outco
     assertions = parse_assertions(
         [{"stat": "server.live", "op": "eq", "value": 1}, {"stat": "server.live", "op": "le", "value": 1}]
     )
-    return watch(endpoints, assertions, wait=False, limits=Limits(request_timeout=timeout), identity=False)
+    return wait_for(endpoints, assertions, wait=False, limits=Limits(request_timeout=timeout), identity=False)
 
 
 @pytest.fixture
@@ -178,7 +178,7 @@ def test_a_real_container(container: str) -> None:
             {"source": "server_info", "stat": "state", "op": "eq", "value": "LIVE"},
         ]
     )
-    outcome = watch(endpoints, assertions, wait=True, timeout=30)
+    outcome = wait_for(endpoints, assertions, wait=True, timeout=30)
     assert outcome.ok, outcome.message
     top = ["docker", "top", container]
     until = time.monotonic() + 5

@@ -33,7 +33,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.stats_api import (
     Snapshot,
     parse_assertions,
     parse_endpoints,
-    watch,
+    wait_for,
 )
 from ansible_collections.meshlab.envoy.plugins.modules import envoy_stats
 
@@ -102,7 +102,7 @@ def look(
 ) -> Outcome:
     endpoints = parse_endpoints([{"name": "odd", "url": url, **endpoint}])
     limits = Limits(request_timeout=timeout, max_bytes=max_bytes)
-    return watch(endpoints, parse_assertions(assertions or [LIVE]), wait=False, limits=limits, identity=False)
+    return wait_for(endpoints, parse_assertions(assertions or [LIVE]), wait=False, limits=limits, identity=False)
 
 
 def test_a_good_answer_is_good(server: Server) -> None:
@@ -203,7 +203,7 @@ def test_an_answer_in_a_million_pieces_holds_up_neither_the_clock_nor_the_others
     endpoints = parse_endpoints([{"name": "odd", "url": odd}, {"name": "good", "url": good}])
     for deadline in DEADLINES:
         limits = Limits(request_timeout=deadline, max_bytes=1_000_000_000)
-        outcome = watch(endpoints, parse_assertions([LIVE]), wait=False, limits=limits, identity=False)
+        outcome = wait_for(endpoints, parse_assertions([LIVE]), wait=False, limits=limits, identity=False)
         failures = {page.name: page.failure and page.failure.kind for page in outcome.snapshot.pages.values()}
         assert failures["odd"] == "timeout"
         if failures["good"] is None:
@@ -227,7 +227,7 @@ def test_nothing_that_one_says_takes_the_others_with_it(server: Server, odd: byt
         {"match": ".*h", "endpoint": "*", "quantile": 0.5, "op": "ge", "value": 0},
         {**LIVE, "endpoint": "good"},
     ]
-    outcome = watch(endpoints, parse_assertions(about), wait=False, identity=False)
+    outcome = wait_for(endpoints, parse_assertions(about), wait=False, identity=False)
     assert outcome.verdicts[2].ok
     json.dumps(outcome.as_data(), allow_nan=False)
 
@@ -445,7 +445,7 @@ def test_one_that_is_slow_does_not_hold_up_the_others_and_all_ends_in_time(serve
     limits = Limits(concurrency=10, request_timeout=600)
     slow = [f"e{n}" for n in range(0, 60, 10)]
     for deadline in DEADLINES:
-        outcome = watch(endpoints, assertions, timeout=deadline, limits=limits, identity=False)
+        outcome = wait_for(endpoints, assertions, timeout=deadline, limits=limits, identity=False)
         failed = [page.name for page in outcome.snapshot.pages.values() if page.failure]
         if failed == slow:
             break
@@ -459,7 +459,7 @@ def test_as_many_dead_ones_as_are_asked_at_once_leave_the_others_their_turn(serv
     endpoints = parse_endpoints([{"name": f"e{place}", "url": url} for place, url in enumerate(urls)])
     limits = Limits(concurrency=3, request_timeout=600)
     for deadline in (3, *DEADLINES[1:]):
-        outcome = watch(endpoints, parse_assertions([LIVE]), timeout=deadline, limits=limits, identity=False)
+        outcome = wait_for(endpoints, parse_assertions([LIVE]), timeout=deadline, limits=limits, identity=False)
         failures = [page.failure and page.failure.kind for page in outcome.snapshot.pages.values()]
         if failures[9:] == [None] * 5:
             break
@@ -491,7 +491,7 @@ def test_all_are_asked_at_once_whether_a_stat_is_a_counter(server: Server) -> No
     urls = [counting(server, when_all_are_there)[0] for _number in range(12)]
     endpoints = parse_endpoints([{"name": f"e{place}", "url": url} for place, url in enumerate(urls)])
     limits = Limits(request_timeout=120)
-    outcome = watch(endpoints, parse_assertions([TOO_MANY]), timeout=120, limits=limits, identity=False)
+    outcome = wait_for(endpoints, parse_assertions([TOO_MANY]), timeout=120, limits=limits, identity=False)
     assert not everybody.broken
     assert outcome.attempts == 1  # it can no longer come true
 
@@ -500,7 +500,7 @@ def test_who_cannot_tell_whether_a_stat_is_a_counter_is_asked_once(server: Serve
     for deadline in DEADLINES:
         url, seen = counting(server, says(answer(b"", "connection: close", status="404 Not Found")))
         endpoints = parse_endpoints([{"name": "odd", "url": url}])
-        outcome = watch(endpoints, parse_assertions([TOO_MANY]), timeout=deadline, sleep=0.1, identity=False)
+        outcome = wait_for(endpoints, parse_assertions([TOO_MANY]), timeout=deadline, sleep=0.1, identity=False)
         if outcome.attempts > 1:
             break
     assert outcome.attempts > 1
@@ -515,7 +515,7 @@ def test_prometheus_is_not_asked_what_only_an_admin_can_tell(server: Server) -> 
         connection.sendall(answer(b"server_live 1\n", "connection: close"))
 
     endpoints = parse_endpoints([{"name": "odd", "url": server(metrics), "format": "prometheus"}])
-    outcome = watch(endpoints, parse_assertions([TOO_MANY]), timeout=1, sleep=0.1, identity=False)
+    outcome = wait_for(endpoints, parse_assertions([TOO_MANY]), timeout=1, sleep=0.1, identity=False)
     assert len(seen) == outcome.attempts
 
 
@@ -524,7 +524,7 @@ def test_who_never_tells_whether_a_stat_is_a_counter_is_left_at_the_deadline(ser
     url, _seen = counting(server, lambda connection: left.append(connection.recv(1) == b""))
     endpoints = parse_endpoints([{"name": "odd", "url": url}])
     limits = Limits(request_timeout=60)
-    outcome = watch(endpoints, parse_assertions([TOO_MANY]), timeout=1, limits=limits, identity=False)
+    outcome = wait_for(endpoints, parse_assertions([TOO_MANY]), timeout=1, limits=limits, identity=False)
     assert outcome.failure == "comparison"
     for _turn in range(1200):
         if left:
@@ -547,7 +547,7 @@ def lingering(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_command_that_does_not_go_is_ended(lingering: Path) -> None:
     before = set(threading.enumerate())
     endpoints = parse_endpoints([{"name": "odd", "container": "odd"}])
-    assert watch(endpoints, parse_assertions([LIVE]), wait=False, identity=False).failure == "unreachable"
+    assert wait_for(endpoints, parse_assertions([LIVE]), wait=False, identity=False).failure == "unreachable"
     for thread in set(threading.enumerate()) - before:
         if not thread.daemon:  # the end of the process would wait for it
             thread.join()
@@ -567,7 +567,7 @@ def test_what_was_seen_last_is_said_when_the_last_look_is_cut_off(server: Server
     endpoints = parse_endpoints([{"name": "odd", "url": server(tires)}])
     for deadline in DEADLINES:
         answered = 0
-        outcome = watch(endpoints, parse_assertions([LIVE]), timeout=deadline, sleep=0.1, identity=False)
+        outcome = wait_for(endpoints, parse_assertions([LIVE]), timeout=deadline, sleep=0.1, identity=False)
         if outcome.attempts > 2:
             break
     assert outcome.failure == "comparison"
@@ -590,7 +590,7 @@ def test_an_absence_is_not_explained_for_longer_than_there_is_time(server: Serve
     gone = parse_assertions([{"stat": "server.alive", "op": "eq", "value": 1}])
     limits = Limits(request_timeout=5 if wait else 1)
     began = time.monotonic()
-    outcome = watch(endpoints, gone, wait=wait, timeout=1, sleep=0.1, identity=False, limits=limits)
+    outcome = wait_for(endpoints, gone, wait=wait, timeout=1, sleep=0.1, identity=False, limits=limits)
     took = time.monotonic() - began
     assert outcome.failure == "absent"
     assert "server.alive at odd: expected eq 1, but it is not there" in outcome.message

@@ -23,7 +23,7 @@ import yaml
 PLAYBOOKS = Path(__file__).resolve().parents[2] / "playbooks"
 HOLD = re.compile(r"(\d+) of (\d+) expectations hold")
 # A verdict in the report. The first line of a section begins with its name.
-SEEN = re.compile(r"^  (?:holds|FAILS|     )  ([✔✘] .+)$", re.MULTILINE)
+SEEN = re.compile(r"^  (?:expectations| {12})  ([✔✘] .+)$", re.MULTILINE)
 # The output that shows that a deployment begins, that the removal begins, and that the demo is already deployed.
 BEGINS = "PLAY [Deploy a demo and verify it]"
 ENDS = "PLAY [Remove a demo]"

@@ -1,7 +1,8 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Assertions held against a snapshot, and an earlier one: pure, no clock and no network."""
+
+"""Evaluate assertions with a snapshot, without any I/O and without a clock."""
 
 from __future__ import annotations
 
@@ -11,325 +12,235 @@ from fnmatch import fnmatchcase
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.assertion import Assertion
 from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.measurement import (
-    Reading,
-    look_at,
-    plain_numbers,
+    measure,
+    numbers_only,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.required_queries import (
+from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.reading import Reading
+from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.reading_set import (
+    ReadingSet,
+    evaluate_total,
+    fits,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.stat_selection import (
     endpoints_of,
     source_of,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.verdict import Verdict
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.comparison import (
-    compare,
+    PRESENCE,
     format_value,
     growth_cannot_help,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint import Endpoint, unknown
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.errors import Failure
-from ansible_collections.meshlab.envoy.plugins.module_utils._readings.histogram import merge
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.restart_detection import (
     STARTED_NEAR_SNAPSHOT,
     restart_uncertainty,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.snapshot import Snapshot
 
-# Of readings that only add to a number; more than ever are shown.
-_MOST_KEPT = 1_000
+_MOST_NAMES = 20  # of pods in a message
 
 
 def evaluate(
     assertion: Assertion, endpoints: Sequence[Endpoint], now: Snapshot, since: Snapshot | None = None
 ) -> Verdict:
-    """Whether one assertion holds."""
-    if assertion.other is not None:
-        return _against(assertion, assertion.other, endpoints, now, since)
+    """Evaluate one assertion with a snapshot.
+
+    Args:
+        assertion: The assertion, from assertion_parser.parse_assertions.
+        endpoints: All endpoints; the assertion selects some of them.
+        now: The snapshot. An endpoint without a page in it counts as unreachable.
+        since: The earlier snapshot from which a delta or a rate is taken. Without it, each delta fails.
+
+    Returns:
+        Whether the assertion holds, with the readings that decided it and the message.
+
+    Raises:
+        ArgumentError: The assertion names an endpoint that does not exist, or one of the wrong format.
+
+    Example:
+        >>> [edge] = parse_endpoints([{"name": "edge", "url": "http://127.0.0.1:9901"}])
+        >>> [one] = parse_assertions([{"stat": "server.live", "op": "eq", "value": 1}])
+        >>> samples = Samples(Selection(everything=True), {"server.live": 1})
+        >>> evaluate(one, [edge], Snapshot(5.0, {"edge": Page("edge", "envoy", 5.0, {"stats": samples})})).message(0.5)
+        'expected 1, got 1 (server.live at edge)'
+    """
+    if assertion.value_from is not None:
+        return _evaluate_with_value(assertion, assertion.value_from, endpoints, now, since)
     chosen = endpoints_of(assertion, endpoints)
-    seen = _Seen(assertion)
-    seen.add(_pods_not_there(assertion, endpoints, chosen, since))
+    found = ReadingSet(assertion)
+    found.add(_missing_pods(assertion, endpoints, chosen, since))
     for endpoint in chosen:
         source, page = source_of(assertion, endpoint.format), now.pages.get(endpoint.name)
-        plain = plain_numbers(assertion, source, page) if seen.numbers_will_do else None
+        plain = numbers_only(assertion, source, page) if found.needs_only_numbers else None
         if plain is not None:
-            seen.add_numbers(*plain)
+            found.add_numbers(*plain)
         else:
-            seen.add(look_at(assertion, source, page, endpoint.name, since))
-    readings = seen.kept
-    verdict = Verdict(assertion, tuple(one.name for one in chosen), tuple(readings))
-    verdict.flushed = any(one.format == "envoy" for one in chosen)
-    if since is not None and assertion.since:
-        verdict.remark, verdict.loud = _doubt(chosen, now, since)
-    if assertion.op in ("present", "absent"):
+            found.add(measure(assertion, source, page, endpoint.name, since))
+    readings = found.readings
+    verdict = Verdict(assertion, tuple(endpoint.name for endpoint in chosen), tuple(readings))
+    verdict.is_flushed = any(endpoint.format == "envoy" for endpoint in chosen)
+    if since is not None and assertion.is_difference:
+        verdict.remark, verdict.is_warning = _restart_remark(chosen, now, since)
+    if assertion.op in PRESENCE:
         return _presence(verdict)
-    broken = [one for one in readings if one.failure is not None]
-    if broken and not (assertion.across == "any" and any(_fits(assertion, one) for one in readings)):
-        return _fail(verdict, broken[0].failure, broken)
-    measured = [one for one in readings if one.value is not None]
+    failed = [reading for reading in readings if reading.failure is not None]
+    if failed and not (assertion.across == "any" and any(fits(assertion, reading) for reading in readings)):
+        return verdict.fail(failed[0].failure, failed)
+    measured = [reading for reading in readings if reading.value is not None]
     if assertion.across == "each":
         return _each(verdict, measured)
     if assertion.across == "any":
         return _any(verdict, measured)
-    return _total(verdict, measured, seen)
+    return evaluate_total(verdict, measured, found)
 
 
-def _against(
+def _evaluate_with_value(
     assertion: Assertion,
-    other: Assertion,
+    value_from: Assertion,
     endpoints: Sequence[Endpoint],
     now: Snapshot,
     since: Snapshot | None,
 ) -> Verdict:
-    """Whether an assertion holds whose value is what another reads at the same look."""
-    read = evaluate(other, endpoints, now, since)
-    # That it is not what its placeholder says is no failure, and has no words.
-    failure = read.failure if read.failure is not None and read.failure.message else None
-    if failure is None and other.across == "each" and len({one.value for one in read.readings}) > 1:
-        failure = Failure("comparison", "it is several numbers: say by across which of them is meant")
+    """Evaluate an assertion whose value is read from another stat."""
+    source = evaluate(value_from, endpoints, now, since)
+    # Its placeholder as value makes it fail without a message, which is no error.
+    failure = source.failure if source.failure is not None and source.failure.message else None
+    if (
+        failure is None
+        and value_from.across == "each"
+        and len({reading.value for reading in source.readings}) > 1
+    ):
+        failure = Failure("comparison", "it has several values; set across to select one of them")
     if failure is not None:
-        verdict = Verdict(
-            assertion, tuple(one.name for one in endpoints_of(assertion, endpoints)), (), read=read
-        )
-        words = f"{other.read} cannot be told: {failure.message}"
-        return _fail(verdict, replace(failure, message=words), [])
+        names = tuple(endpoint.name for endpoint in endpoints_of(assertion, endpoints))
+        verdict = Verdict(assertion, names, (), value_verdict=source)
+        text = f"the value of {value_from.planned_subject} is unknown: {failure.message}"
+        return verdict.fail(replace(failure, message=text), [])
     verdict = evaluate(
-        replace(assertion, value=read.observed, other=None, read_from=other.read), endpoints, now, since
+        replace(
+            assertion,
+            value=source.observed,
+            value_from=None,
+            value_subject=value_from.planned_subject,
+        ),
+        endpoints,
+        now,
+        since,
     )
-    # What is too much now may not be at the next look.
-    verdict.final = verdict.final and verdict.failure is not None and verdict.failure.kind != "comparison"
+    # The value can be higher in the next snapshot.
+    verdict.is_final = (
+        verdict.is_final and verdict.failure is not None and verdict.failure.kind != "comparison"
+    )
     return verdict
 
 
-def _doubt(chosen: Sequence[Endpoint], now: Snapshot, since: Snapshot) -> tuple[str, bool]:
-    """In words, where nobody can tell whether a process is the one that the earlier snapshot saw; and whether that can be mended."""
+def _restart_remark(chosen: Sequence[Endpoint], now: Snapshot, since: Snapshot) -> tuple[str, bool]:
+    """Return a sentence where a restart between the snapshots cannot be excluded, and whether the user can change that."""
     doubts: list[tuple[str, str]] = []
     for endpoint in chosen:
         page, earlier = now.pages.get(endpoint.name), since.pages.get(endpoint.name)
         if page is None or earlier is None or page.failure is not None or earlier.failure is not None:
             continue
-        words = restart_uncertainty(earlier.identity, page.identity)
-        if words:
-            doubts.append((endpoint.name, words))
+        reason = restart_uncertainty(earlier.identity, page.identity)
+        if reason:
+            doubts.append((endpoint.name, reason))
     if not doubts:
         return "", False
-    name, words = next((one for one in doubts if one[1] != STARTED_NEAR_SNAPSHOT), doubts[0])
+    name, reason = next((doubt for doubt in doubts if doubt[1] != STARTED_NEAR_SNAPSHOT), doubts[0])
     more = f" (and {len(doubts) - 1} more)" if len(doubts) > 1 else ""
     return (
-        f"whether {name}{more} was restarted in between cannot be told, since {words}",
-        words != STARTED_NEAR_SNAPSHOT,
+        f"A restart of {name}{more} between the snapshots cannot be excluded, because {reason}.",
+        reason != STARTED_NEAR_SNAPSHOT,
     )
 
 
-def _pods_not_there(
+def _missing_pods(
     assertion: Assertion, endpoints: Sequence[Endpoint], chosen: Sequence[Endpoint], since: Snapshot | None
 ) -> list[Reading]:
-    """A reading that failed for each pod that the assertion is about and that is not there: pods come and go."""
-    if not any(one.pods is not None for one in endpoints):
+    """Return a failed reading for each pod that the assertion is about and that does not exist now."""
+    if not any(endpoint.pods is not None for endpoint in endpoints):
         return []
-    ready = ", ".join(one.name for one in endpoints[:20])
+    ready = ", ".join(endpoint.name for endpoint in endpoints[:_MOST_NAMES])
     readings = [
         Reading(
             pattern,
             assertion.stat,
-            failure=Failure("unreachable", f"no ready pod is named {pattern}; there are {ready}"),
+            failure=Failure(
+                "unreachable", f"no ready pod has the name {pattern}; the ready pods are {ready}"
+            ),
         )
         for pattern in unknown(endpoints, assertion.endpoint)
     ]
-    if since is None or not assertion.since:
+    if since is None or not assertion.is_difference:
         return readings
-    there, formats = {one.name for one in endpoints}, {one.format for one in chosen}
+    existing, formats = {endpoint.name for endpoint in endpoints}, {endpoint.format for endpoint in chosen}
     for page in since.pages.values():
-        meant = (
-            any(fnmatchcase(name, one) for one in assertion.endpoint for name in (page.name, page.group))
+        is_selected = (
+            any(
+                fnmatchcase(name, pattern)
+                for pattern in assertion.endpoint
+                for name in (page.name, page.group)
+            )
             if assertion.endpoint
             else page.format in formats
         )
-        if page.group and page.name not in there and meant:
-            words = f"pod {page.name} is gone, and with it what it counted since then"
-            readings.append(Reading(page.name, assertion.stat, failure=Failure("restarted", words)))
+        if page.group and page.name not in existing and is_selected:
+            text = f"pod {page.name} was deleted, and what it counted since then is lost"
+            readings.append(Reading(page.name, assertion.stat, failure=Failure("restarted", text)))
     return readings
-
-
-class _Seen:
-    """What was read of all endpoints. Millions, of a fleet: of those that only add to a number, that is kept, and the first few."""
-
-    def __init__(self, assertion: Assertion) -> None:
-        self.kept: list[Reading] = []
-        self.numbers: list[int | float] = []
-        self.grow = True
-        self._assertion = assertion
-        self._all = (
-            assertion.op in ("present", "absent")
-            or assertion.across == "any"
-            or assertion.about_histogram
-            or assertion.ratio
-        )
-
-    @property
-    def numbers_will_do(self) -> bool:
-        """Whether enough is kept to be shown, so that of what only adds to a number nothing else matters."""
-        return len(self.kept) >= _MOST_KEPT and not self._all and self._assertion.across != "each"
-
-    def add_numbers(self, numbers: Sequence[int | float], grow: bool) -> None:
-        self.numbers += numbers
-        self.grow = self.grow and grow
-
-    def add(self, readings: Sequence[Reading]) -> None:
-        self.numbers += [one.value for one in readings if isinstance(one.value, (int, float))]
-        self.grow = self.grow and all(one.grows for one in readings)
-        room = _MOST_KEPT - len(self.kept)
-        self.kept += readings if self._all else readings[: max(0, room)]
-        if not self._all:
-            self.kept += [one for one in readings[max(0, room) :] if self._matters(one)]
-
-    def _matters(self, one: Reading) -> bool:
-        if self._assertion.across == "each":
-            return not _fits(self._assertion, one)
-        return not isinstance(one.value, (int, float))
 
 
 def _presence(verdict: Verdict) -> Verdict:
     readings, op = verdict.readings, verdict.assertion.op
-    broken = [one for one in readings if one.failure is not None and one.failure.kind != "absent"]
-    if broken:
-        return _fail(verdict, broken[0].failure, broken)
-    there = [one for one in readings if one.failure is None]
-    missing = [one for one in readings if one.failure is not None]
-    verdict.observed = len(there)
+    failed = [
+        reading for reading in readings if reading.failure is not None and reading.failure.kind != "absent"
+    ]
+    if failed:
+        return verdict.fail(failed[0].failure, failed)
+    present = [reading for reading in readings if reading.failure is None]
+    absent = [reading for reading in readings if reading.failure is not None]
+    verdict.observed = len(present)
     if op == "absent":
-        if there and not (missing and verdict.assertion.across == "any"):
-            return _fail(
-                verdict, Failure("comparison", f"it is there, with {format_value(there[0].value)}"), there
-            )
-    elif missing and not (there and verdict.assertion.across == "any"):
-        return _fail(verdict, missing[0].failure, missing)
+        if present and not (absent and verdict.assertion.across == "any"):
+            text = f"it exists with value {format_value(present[0].value)}"
+            return verdict.fail(Failure("comparison", text), present)
+    elif absent and not (present and verdict.assertion.across == "any"):
+        return verdict.fail(absent[0].failure, absent)
     verdict.ok = True
     return verdict
 
 
 def _each(verdict: Verdict, readings: list[Reading]) -> Verdict:
-    wrong = [one for one in readings if not _fits(verdict.assertion, one)]
-    shown = (wrong or readings)[0]
-    _show(verdict, shown)
-    if not wrong:
+    failed = [reading for reading in readings if not fits(verdict.assertion, reading)]
+    _set_observed(verdict, (failed or readings)[0])
+    if not failed:
         verdict.ok = True
         return verdict
-    _fail(verdict, Failure("comparison", ""), wrong)
-    verdict.final = any(_past(verdict.assertion, one) for one in wrong)
+    verdict.fail(Failure("comparison", ""), failed)
+    verdict.is_final = any(_is_past(verdict.assertion, reading) for reading in failed)
     return verdict
 
 
 def _any(verdict: Verdict, readings: list[Reading]) -> Verdict:
-    right = [one for one in readings if _fits(verdict.assertion, one)]
-    verdict.ok = bool(right)
-    shown = right or readings
+    fitting = [reading for reading in readings if fits(verdict.assertion, reading)]
+    verdict.ok = bool(fitting)
+    shown = fitting or readings
     if shown:
         verdict.observed, verdict.estimate = shown[0].value, shown[0].estimate
-    return verdict if verdict.ok else _fail(verdict, Failure("comparison", ""), readings)
+    return verdict if verdict.ok else verdict.fail(Failure("comparison", ""), readings)
 
 
-def _total(verdict: Verdict, readings: list[Reading], seen: _Seen) -> Verdict:
-    assertion = verdict.assertion
-    if assertion.across == "sum" and assertion.quantile is not None:
-        histograms = (one.histogram for one in verdict.readings if one.histogram is not None)
-        estimate = merge(histograms).quantile(assertion.quantile)
-        if estimate is None:
-            return _fail(verdict, Failure("comparison", "no sample was counted"), readings)
-        verdict.observed, verdict.estimate = estimate.value, estimate
-    elif assertion.across == "sum" and assertion.ratio:
-        # The ratio of the sums, which is not the sum of the ratios.
-        above, below = (
-            sum(one.above for one in verdict.readings),
-            sum(one.below for one in verdict.readings),
-        )
-        if not below:
-            words = f"{assertion.over_what} is 0 in all, so there is no ratio to it"
-            return _fail(verdict, Failure("comparison", words), readings)
-        verdict.observed = above / below
-        if assertion.tolerance.binomial:
-            verdict.above, verdict.below = above, below
-    elif assertion.across == "count":
-        texts = sum(isinstance(one.value, str) for one in readings)
-        verdict.observed = len(seen.numbers) + texts
-    else:
-        numbers = seen.numbers
-        text = next((one for one in readings if isinstance(one.value, str)), None)
-        if text is not None:
-            return _fail(
-                verdict,
-                Failure("comparison", f"{format_value(text.value)} is text, which has no {assertion.across}"),
-                [text],
-            )
-        if not numbers and assertion.across != "sum":
-            return _fail(
-                verdict, Failure("absent", f"there is nothing to take the {assertion.across} of"), []
-            )
-        verdict.observed = _aggregate(assertion.across, numbers)
-    try:
-        verdict.ok = _total_fits(verdict)
-    except ValueError as error:
-        verdict.below = 0
-        return _fail(verdict, Failure("comparison", f"of {assertion.over_what} in all, {error}"), readings)
-    if not verdict.ok:
-        _fail(verdict, Failure("comparison", ""), readings)
-        grows = assertion.across in ("sum", "max") and bool(readings) and seen.grow
-        verdict.final = (
-            grows
-            and not assertion.ratio
-            and growth_cannot_help(assertion.op, verdict.observed or 0, assertion.value, assertion.tolerance)
-        )
-    return verdict
-
-
-def _show(verdict: Verdict, reading: Reading) -> None:
-    """What a message says of a reading."""
+def _set_observed(verdict: Verdict, reading: Reading) -> None:
     verdict.observed, verdict.estimate = reading.value, reading.estimate
     if verdict.assertion.tolerance.binomial:
         verdict.above, verdict.below = reading.above, reading.below
 
 
-def _aggregate(across: str, numbers: list[int | float]) -> int | float:
-    if across == "sum":
-        return sum(numbers)
-    if across == "min":
-        return min(numbers)
-    if across == "max":
-        return max(numbers)
-    if across == "avg":
-        return sum(numbers) / len(numbers)
-    highest, lowest = max(numbers), min(numbers)
-    largest = max(abs(highest), abs(lowest))
-    return (highest - lowest) / largest if largest else 0.0
-
-
-def _fits(assertion: Assertion, reading: Reading) -> bool:
-    if assertion.tolerance.binomial:
-        return reading.below > 0 and assertion.chance(reading.below).contains(reading.above)
-    return reading.value is not None and compare(
-        assertion.op, reading.value, assertion.value, assertion.tolerance
-    )
-
-
-def _total_fits(verdict: Verdict) -> bool:
-    """Raises ValueError where chance cannot be reckoned with that many in all."""
-    assertion = verdict.assertion
-    if assertion.tolerance.binomial:
-        return verdict.below > 0 and assertion.chance(verdict.below).contains(verdict.above)
-    return verdict.observed is not None and compare(
-        assertion.op, verdict.observed, assertion.value, assertion.tolerance
-    )
-
-
-def _past(assertion: Assertion, reading: Reading) -> bool:
+def _is_past(assertion: Assertion, reading: Reading) -> bool:
     return (
         reading.grows
         and reading.value is not None
         and growth_cannot_help(assertion.op, reading.value, assertion.value, assertion.tolerance)
     )
-
-
-def _fail(verdict: Verdict, failure: Failure | None, readings: Sequence[Reading]) -> Verdict:
-    verdict.ok = False
-    verdict.failure = failure
-    verdict.wrong = tuple(readings)
-    verdict.final = failure is not None and (failure.kind == "restarted" or failure.lasting)
-    return verdict

@@ -1,7 +1,8 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The whole of envoy_stats_info without Ansible: look once, and say what is there."""
+
+"""Read stats once: the work of the module envoy_stats_info, without Ansible."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.wait import endpoints_data
+from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.outcome import endpoints_data
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.re2 import compile_pattern
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint import Endpoint
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint_pool import (
@@ -29,7 +30,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._readings.snapshot_f
 QUANTILES = (0.5, 0.9, 0.95, 0.99, 0.999)
 
 
-def inspect(
+def read_stats(
     endpoints: Sequence[Endpoint],
     names: Sequence[str] = (),
     patterns: Sequence[str] = (),
@@ -40,15 +41,35 @@ def inspect(
     limits: Limits = DEFAULT_LIMITS,
     snapshot_file: str | None = None,
 ) -> dict[str, Any]:
-    """One look at endpoints, as the data that the module returns. What goes to a file is not in it, and not kept in memory."""
-    compiled = tuple(compile_pattern(one, f"match[{position}]") for position, one in enumerate(patterns))
+    """Read endpoints once.
+
+    Args:
+        endpoints: The endpoints to read.
+        names: The stats to read; without `names` and `patterns` all stats are read.
+        patterns: Regular expressions of further stats to read, each for a whole name.
+        sources: The sources to read. `names` and `patterns` select among stats only.
+        histograms: Whether to read histograms.
+        usedonly: Whether to leave out stats that Envoy has never used.
+        timeout: Number of seconds for all endpoints.
+        limits: Limits of the requests.
+        snapshot_file: Path of a file for the snapshot; the result then has no readings, and memory keeps none of them.
+
+    Returns:
+        The result of the module envoy_stats_info, with `remarks` for its warnings.
+
+    Raises:
+        ArgumentError: A pattern or a time cannot be used, or the file cannot be written.
+    """
+    compiled = tuple(
+        compile_pattern(pattern, f"match[{position}]") for position, pattern in enumerate(patterns)
+    )
     chosen = Selection(frozenset(names), compiled, not names and not compiled, usedonly)
     everything = Selection(everything=True)
-    wanted = Query({one: chosen if one == "stats" else everything for one in sources}, histograms)
+    query = Query({source: chosen if source == "stats" else everything for source in sources}, histograms)
     began = time.monotonic()
     file = SnapshotFile(snapshot_file, time.time()) if snapshot_file else None
     try:
-        snapshot = scrape(endpoints, wanted, timeout, limits, partial(_put_away, file) if file else None)
+        snapshot = scrape(endpoints, query, timeout, limits, partial(_write_page, file) if file else None)
         if file:
             file.finish()
     except BaseException:
@@ -66,13 +87,13 @@ def inspect(
     }
 
 
-def _put_away(file: SnapshotFile, page: Page) -> None:
+def _write_page(file: SnapshotFile, page: Page) -> None:
     file.add(page)
     page.sources.clear()
 
 
-def summary(histogram: Histogram) -> dict[str, Any]:
-    """A histogram with the quantiles that people look at."""
+def histogram_data(histogram: Histogram) -> dict[str, Any]:
+    """Return a histogram with the values of common quantiles."""
     quantiles: dict[str, Any] = {}
     for share in QUANTILES:
         estimate = histogram.quantile(share)
@@ -88,5 +109,7 @@ def _values(page: Page) -> dict[str, Any]:
 
 def _histograms(page: Page) -> dict[str, Any]:
     return {
-        name: summary(one) for samples in page.sources.values() for name, one in samples.histograms.items()
+        name: histogram_data(one)
+        for samples in page.sources.values()
+        for name, one in samples.histograms.items()
     }

@@ -32,7 +32,8 @@ Expected = Union[Scalar, Sequence[Scalar], Pattern, None]  # noqa: UP007
 
 _EXACT_FLOAT = 2.0**53  # from here on neighbouring floats are more than 1 apart
 _LONGEST_TEXT = 100  # characters
-_PREFIX = {
+# What an operator adds to its value in a message.
+OPERATOR_PREFIX = {
     "eq": "",
     "ne": "other than ",
     "lt": "less than ",
@@ -130,7 +131,7 @@ def expected_text(op: str, expected: Expected, tolerance: Tolerance = EXACT) -> 
         return " to ".join(values) + str(tolerance)
     if op == "in":
         return " or ".join(filter(None, [", ".join(values[:-1]), values[-1]])) + str(tolerance)
-    return f"{_PREFIX[op]}{values[0]}{tolerance}"
+    return f"{OPERATOR_PREFIX[op]}{values[0]}{tolerance}"
 
 
 def outcome_text(expected: str, got: str, subject: str) -> str:

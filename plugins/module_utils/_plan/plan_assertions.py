@@ -16,7 +16,9 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.assertio
     KEYS as ASSERTION_KEYS,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.assertion import (
-    is_read,
+    is_stat_value,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.assertion_parser import (
     parse_assertions,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError, check_known
@@ -51,8 +53,8 @@ def plan_assertions(
     planner = _AssertionPlanner(platform, [one["name"] for one in endpoints])
     found = [planner.plan(dict(entry), f"{WHERE}[{position}]") for position, entry in enumerate(entries)]
     try:
-        value_references.check(found, traffic)
-        parse_assertions([value_references.placeholder(one) for one in found])
+        value_references.check_references(found, traffic)
+        parse_assertions([value_references.with_placeholder(one) for one in found])
     except ValueError as error:
         message = str(error).removeprefix("assertions").removeprefix(WHERE)
         raise DemoError(platform.demo["file"], WHERE + message) from None
@@ -69,7 +71,7 @@ class _AssertionPlanner:
             check_known(str(key), ("at", *ASSERTION_KEYS), self.platform.demo["file"], where, "key")
         entry = self._with_endpoints(entry, where)
         value: Any = entry.get("value")
-        if is_read(value):
+        if is_stat_value(value):
             entry["value"] = self._with_endpoints(dict(value), f"{where}.value")
         return replace_replicas(entry, self.platform, where)
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whether what was deployed is what is verified: after a change, the demo as its file has it does not hold."""
+"""Detect that the deployed files are not those of the plan, for example after a change."""
 
 from __future__ import annotations
 
@@ -11,22 +11,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+ADVICE = "After a change, verify that change (-e change=NAME, make verify CHANGE=NAME). Otherwise deploy the demo again."
 
-def watched(plan: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a plan's folder, and of its files those that a proxy watches: a change is made in them."""
-    files = [one for one in plan.get("files") or () if one.get("live")]
+
+def live_files(plan: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the plan's folder and those of its files that an Envoy watches, because a change modifies only them."""
+    files = [file for file in plan.get("files") or () if file.get("live")]
     return {"folder": plan.get("folder"), "files": files}
 
 
-def hint(plan: Mapping[str, Any]) -> str:
-    """Return a sentence about a watched file on this host that is not as `plan` has it, '' where there is none."""
-    found = watched(plan)
-    for file in found["files"]:
-        path = Path(str(found["folder"]), file["path"]).expanduser()
+def change_hint(plan: Mapping[str, Any]) -> str:
+    """Return a sentence about a watched file on this host that differs from the plan; empty where all are equal."""
+    live = live_files(plan)
+    for file in live["files"]:
+        path = Path(str(live["folder"]), file["path"]).expanduser()
         with contextlib.suppress(OSError):
             if path.read_bytes() != file["content"].encode():
-                return (
-                    f"{path} is not what this plan would make: after a change, verify that change"
-                    " (-e change=NAME, make verify CHANGE=NAME), or else deploy the demo again."
-                )
+                return f"{path}: the deployed file differs from this plan. {ADVICE}"
     return ""

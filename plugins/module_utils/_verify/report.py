@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a person reads at the end: what runs, where to look, what was sent, what was expected and seen."""
+"""The report that the action demo_verify prints: what runs, what was sent, and what came of each expectation."""
 
 from __future__ import annotations
 
@@ -12,57 +12,80 @@ from typing import Any
 Entry = Mapping[str, Any]
 Section = tuple[str, list[str]]
 
+OK, FAILED = "✔", "✘"
+_WIDTH = len("expectations")
+# In the message of a failed task, so that it fits on the screen below the report, with Ansible's own lines.
+_MOST_FAILURES = 5
+
 
 def report(plan: Entry, result: Entry) -> list[str]:
-    """Return the lines of a report on `result`, the answer of demo_verify, about `plan`."""
+    """Return the lines of the report; the failed expectations come last.
+
+    Args:
+        plan: The plan.
+        result: The result of demo_verify for that plan.
+    """
+    failed = [f"{FAILED} {outcome['message']}" for outcome in _outcomes(result) if not outcome["ok"]]
     sections: list[Section] = [
         ("runs", _workloads(plan["workloads"])),
-        ("open", _columns([[one["name"], one["url"], one["what"]] for one in plan["addresses"]])),
-        ("sent", _columns([_sent(one) for one in result["traffic"]])),
-        ("holds", [f"✔ {one['message']}" for one in _verdicts(result) if one["ok"]]),
-        ("FAILS", [f"✘ {one['message']}" for one in _verdicts(result) if not one["ok"]]),
+        ("open", _columns([[entry["name"], entry["url"], entry["what"]] for entry in plan["addresses"]])),
         ("try", list(plan["notes"])),
+        ("sent", _columns([_sent(entry) for entry in result["traffic"]])),
+        (
+            "expectations",
+            [f"{OK} {outcome['message']}" for outcome in _outcomes(result) if outcome["ok"]] + failed,
+        ),
     ]
     title = f"{plan['name']} on {plan['platform']}: {plan['summary']}"
     lines = ["", title, ""]
     for name, content in sections:
-        lines += [f"  {name if position == 0 else '':<6} {line}" for position, line in enumerate(content)]
+        lines += [
+            f"  {name if position == 0 else '':<{_WIDTH}}  {line}" for position, line in enumerate(content)
+        ]
     return [*lines, "", f"  {summary(result)}", ""]
 
 
 def summary(result: Entry) -> str:
-    """Return one line: how many expectations hold, of how many, about how much traffic, in what time."""
-    verdicts = list(_verdicts(result))
-    held = sum(1 for one in verdicts if one["ok"])
-    sent = sum(one["sent"] for one in result["traffic"])
-    return f"{held} of {len(verdicts)} expectations hold: {sent} requests sent and counted in {result['elapsed']:.1f} s."
+    """Return how many expectations hold, how many requests were sent, and how long that took."""
+    outcomes = list(_outcomes(result))
+    holding = sum(1 for outcome in outcomes if outcome["ok"])
+    sent = sum(entry["sent"] for entry in result["traffic"])
+    return (
+        f"{holding} of {len(outcomes)} expectations hold: {sent} requests sent and counted"
+        f" in {result['elapsed']:.1f} s."
+    )
 
 
-def failures(result: Entry) -> list[str]:
-    """Return a sentence for each expectation that does not hold."""
-    return [one["message"] for one in _verdicts(result) if not one["ok"]]
+def failure_message(result: Entry, hint: str = "") -> str:
+    """Return the message of a failed task: the summary, the first failures, and a hint; empty where nothing failed."""
+    failures = [f"{FAILED} {outcome['message']}" for outcome in _outcomes(result) if not outcome["ok"]]
+    if not failures:
+        return ""
+    more = len(failures) - _MOST_FAILURES
+    rest = [f"and {more} more, which the report lists"] if more > 0 else []
+    return "\n".join([summary(result), *failures[:_MOST_FAILURES], *rest, *filter(None, [hint])])
 
 
-def _verdicts(result: Entry) -> Iterable[Entry]:
+def _outcomes(result: Entry) -> Iterable[Entry]:
     for traffic in result["traffic"]:
         yield from traffic["expect"]
     yield from result["assertions"]
 
 
 def _workloads(workloads: Sequence[Entry]) -> list[str]:
-    """A sidecar is shown with what it stands beside."""
-    beside: dict[str, list[str]] = {}
-    for one in workloads:
-        if one["network"]:
-            beside.setdefault(one["network"], []).append(one["name"])
-    names = [one["name"] for one in workloads]
+    """Return the names of the workloads in one line; a sidecar is shown with its app."""
+    sharing: dict[str, list[str]] = {}  # by the workload whose network they share
+    for workload in workloads:
+        if workload["network"]:
+            sharing.setdefault(workload["network"], []).append(workload["name"])
+    names = [workload["name"] for workload in workloads]
     shown = []
     for name in names:
         app = name.removesuffix("-envoy")
         if name.endswith("-envoy") and app in names:
-            others = [one for one in beside.get(name, []) if one != app]
+            others = [other for other in sharing.get(name, []) if other != app]
             shown.append(" + ".join([app, "its sidecar", *others]))
-        elif f"{name}-envoy" not in names and not any(name in inside for inside in beside.values()):
+        elif f"{name}-envoy" not in names and not any(name in group for group in sharing.values()):
             shown.append(name)
     return [", ".join(shown)]
 
@@ -83,9 +106,6 @@ def _sent(traffic: Entry) -> list[str]:
 
 
 def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
-    if not rows:
-        return []
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    ]
+    """Return the rows as lines with aligned columns."""
+    widths = [max(map(len, column)) for column in zip(*rows)]  # noqa: B905 (all rows have the same length)
+    return ["  ".join(cell.ljust(widths[at]) for at, cell in enumerate(row)).rstrip() for row in rows]

@@ -2,139 +2,188 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Snapshot, traffic and assertions in one go: what demo_verify does, without Ansible."""
+"""Take a snapshot, send traffic and evaluate assertions: the work of the module demo_verify, without Ansible."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._assertions import value_references
-from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.load_generator import send_traffic
+from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.assertion_parser import (
+    parse_assertions,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.outcome import EndpointData, Outcome
+from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.stat_selection import (
+    required_queries,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.verdict import VerdictData
+from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.wait import wait_for
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.polling import attempts
+from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint import (
+    Endpoint,
+    parse_endpoints,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.scrape import scrape
+from ansible_collections.meshlab.envoy.plugins.module_utils._readings.snapshot import Page, Snapshot
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.load_generator import (
+    TrafficResult,
+    send_traffic,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.traffic_parser import parse_traffic
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.traffic_spec import Traffic
-from ansible_collections.meshlab.envoy.plugins.module_utils.stats_api import (
-    Endpoint,
-    Outcome,
-    Page,
-    Snapshot,
-    parse_assertions,
-    parse_endpoints,
-    required_queries,
-    scrape,
-    watch,
-)
 
 if TYPE_CHECKING:
     from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.pod_access import PodAccess
 
 Entry = Mapping[str, Any]
-# Pods are ready a while before everybody's name resolution knows them: stock clusters tell for 30 s what they knew.
-SETTLING = 60.0
-# Seconds that who does not answer has until its numbers are done without.
-STANDSTILL = 60.0
+# Seconds until name resolution in a cluster includes pods that are ready: stock CoreDNS caches an answer for 30 s.
+NAME_RESOLUTION_TIMEOUT = 60.0
+# Seconds during which an endpoint that does not answer is read again.
+SLOW_ENDPOINT_TIMEOUT = 60.0
+
+
+class VerificationResult(TypedDict):
+    """What came of a verification, as the module demo_verify returns it."""
+
+    traffic: list[TrafficResult]
+    assertions: list[VerdictData]
+    endpoints: list[EndpointData]
+    elapsed: float  # seconds
 
 
 @dataclass(frozen=True)
-class Experiment:
-    """What is sent and what is expected of it; read and checked before anything is sent."""
+class Verification:
+    """What is sent and what is expected, as plain data from a plan."""
 
     endpoints: Sequence[Entry]
     traffic: Sequence[Entry]
     assertions: Sequence[Entry]
-    access: PodAccess | None = None  # to the cluster, where endpoints or traffic are about pods
-    admins: Sequence[Entry] = ()  # of pods: whom each proxy must have found by name before anything is sent
+    access: PodAccess | None = None  # to the cluster of endpoints or traffic that select pods
+    admins: Sequence[Entry] = ()  # of proxies in pods, with the hosts that each proxy has to find by name
 
-    def parsed(self) -> list[Traffic]:
-        """Return the traffic to send. Raises ValueError for anything in the experiment that cannot be meant."""
-        value_references.check(self.assertions, self.traffic)
-        parse_assertions([value_references.placeholder(one) for one in self.assertions])
-        self.places()
+    def parse(self) -> list[Traffic]:
+        """Return the traffic. Raises ArgumentError for anything that cannot be sent, read or evaluated."""
+        value_references.check_references(self.assertions, self.traffic)
+        parse_assertions([value_references.with_placeholder(entry) for entry in self.assertions])
+        self.parse_endpoints()
         return parse_traffic(self.traffic, self.access)
 
-    def places(self) -> list[Endpoint]:
-        """Return the endpoints to ask."""
+    def parse_endpoints(self) -> list[Endpoint]:
+        """Return the endpoints. Raises ArgumentError."""
         return parse_endpoints(self.endpoints, cluster=self.access)
 
 
-def verify(experiment: Experiment, timeout: float, sleep: float) -> dict[str, Any]:
-    """Return what was sent, what was expected and seen; raise ValueError for an experiment that cannot be meant.
+def verify(verification: Verification, timeout: float, sleep: float) -> VerificationResult:
+    """Take a snapshot, send the traffic, and evaluate the assertions from that snapshot on.
 
-    The assertions are looked at until they hold, or no longer can, or `timeout` seconds are over.
+    Args:
+        verification: What is sent and what is expected. Everything is parsed before the first request.
+        timeout: Number of seconds that the assertions have to become true after the traffic.
+        sleep: Number of seconds between two attempts.
+
+    Returns:
+        What came of each traffic, each assertion and each endpoint. An expectation that fails is a result, not an error.
+
+    Raises:
+        ArgumentError: The verification has an entry that cannot be sent, read or evaluated.
+
+    Example:
+        >>> traffic = {"name": "closed", "url": "http://127.0.0.1:1/", "expect": [{"error": "connect", "op": "eq", "value": 1}]}
+        >>> endpoint = {"name": "edge", "url": "http://127.0.0.1:1"}
+        >>> result = verify(Verification([endpoint], [traffic], []), timeout=1, sleep=0.1)
+        >>> result["traffic"][0]["expect"][0]["message"]
+        'expected 1, got 1 (connect errors of traffic closed)'
     """
     began = time.monotonic()
-    traffic = experiment.parsed()
-    _settle(experiment, sleep)
-    before = _before(experiment)
-    sent = [send_traffic(one) for one in traffic]
-    outcome = _after(experiment, sent, before, timeout, sleep)
-    seen = outcome.as_data() if outcome else {"assertions": [], "endpoints": []}
+    traffic = verification.parse()
+    _wait_for_name_resolution(verification, sleep)
+    before = _snapshot(verification)
+    results = [send_traffic(each) for each in traffic]
+    outcome = _evaluate(verification, results, before, timeout, sleep)
+    data = outcome.as_data() if outcome is not None else None
     return {
-        "traffic": sent,
-        "assertions": seen["assertions"],
-        "endpoints": seen["endpoints"],
+        "traffic": results,
+        "assertions": data["assertions"] if data else [],
+        "endpoints": data["endpoints"] if data else [],
         "elapsed": round(time.monotonic() - began, 3),
     }
 
 
-def _settle(experiment: Experiment, sleep: float) -> None:
-    """Wait until proxies know the pods that there are to be, also where nobody waited for that (`kubectl apply`).
+def _wait_for_name_resolution(verification: Verification, sleep: float) -> None:
+    """Wait until each proxy in a pod has found all hosts of its clusters, because `kubectl apply` does not wait for that.
 
-    What they do not find is for the expectations to tell.
+    Hosts that are not found in time make the expectations fail.
     """
-    wanted = [
+    assertions = [
         {
-            "endpoint": [one["proxy"]],
+            "endpoint": [admin["proxy"]],
             "stat": f"cluster.{name.replace(':', '_')}.membership_total",
             "op": "eq",
-            "value": known["hosts"],
+            "value": members["hosts"],
         }
-        for one in experiment.admins
-        for name, known in (one.get("members") or {}).items()
+        for admin in verification.admins
+        for name, members in (admin.get("members") or {}).items()
     ]
-    if wanted:
-        watch(experiment.places(), parse_assertions(wanted), timeout=SETTLING, sleep=sleep)
+    if assertions:
+        wait_for(
+            verification.parse_endpoints(),
+            parse_assertions(assertions),
+            timeout=NAME_RESOLUTION_TIMEOUT,
+            sleep=sleep,
+        )
 
 
-def _before(experiment: Experiment) -> Snapshot | None:
-    """Return what endpoints show before anything is sent. Who stands still is asked again; who refuses is not."""
-    if not experiment.assertions:
+def _snapshot(verification: Verification) -> Snapshot | None:
+    """Return a snapshot of the endpoints. Endpoints that do not answer in time are read again; those that refuse are not."""
+    if not verification.assertions:
         return None
-    endpoints = experiment.places()
-    assertions = parse_assertions([value_references.placeholder(one) for one in experiment.assertions])
-    wanted = required_queries(assertions, endpoints)
-    deadline = time.monotonic() + STANDSTILL
-    before = scrape(endpoints, wanted)
-    while (late := _late(before)) and time.monotonic() < deadline:
-        again = scrape([one for one in endpoints if one.name in late], wanted)
-        there = {name: page for name, page in before.pages.items() if _entry(page) not in late}
-        before.pages = {**there, **again.pages}
-    return before
+    endpoints = verification.parse_endpoints()
+    assertions = parse_assertions(
+        [value_references.with_placeholder(entry) for entry in verification.assertions]
+    )
+    queries = required_queries(assertions, endpoints)
+    snapshot = scrape(endpoints, queries)
+    for _left in attempts(SLOW_ENDPOINT_TIMEOUT):
+        slow = _slow_entries(snapshot)
+        if not slow:
+            break
+        again = scrape([endpoint for endpoint in endpoints if endpoint.name in slow], queries)
+        kept = {name: page for name, page in snapshot.pages.items() if _entry_name(page) not in slow}
+        snapshot.pages = {**kept, **again.pages}
+    return snapshot
 
 
-def _late(snapshot: Snapshot) -> set[str]:
-    """Return the entries of endpoints that did not answer in time; of pods, as soon as one of them did not."""
+def _slow_entries(snapshot: Snapshot) -> set[str]:
+    """Return the entries of `endpoints` with an endpoint that did not answer in time; an entry can be several pods."""
     return {
-        _entry(page) for page in snapshot.pages.values() if page.failure and page.failure.kind == "timeout"
+        _entry_name(page)
+        for page in snapshot.pages.values()
+        if page.failure and page.failure.kind == "timeout"
     }
 
 
-def _entry(page: Page) -> str:
+def _entry_name(page: Page) -> str:
     return page.group or page.name
 
 
-def _after(
-    experiment: Experiment, sent: Sequence[Entry], before: Snapshot | None, timeout: float, sleep: float
+def _evaluate(
+    verification: Verification,
+    results: Sequence[TrafficResult],
+    before: Snapshot | None,
+    timeout: float,
+    sleep: float,
 ) -> Outcome | None:
     if before is None:
         return None
-    assertions = parse_assertions(value_references.resolve(experiment.assertions, sent))
-    deadline = time.monotonic() + STANDSTILL
-    while True:
-        outcome = watch(experiment.places(), assertions, since=before, timeout=timeout, sleep=sleep)
-        # Who stood still for all of that time has not said yet what its numbers are.
-        silent = any(one.failure and one.failure.kind == "timeout" for one in outcome.failed)
-        if not silent or time.monotonic() >= deadline:
-            return outcome
+    assertions = parse_assertions(value_references.resolve_references(verification.assertions, results))
+    for _left in attempts(SLOW_ENDPOINT_TIMEOUT):
+        outcome = wait_for(
+            verification.parse_endpoints(), assertions, since=before, timeout=timeout, sleep=sleep
+        )
+        # An endpoint that did not answer during the whole timeout has not shown its numbers yet.
+        if not any(verdict.failure and verdict.failure.kind == "timeout" for verdict in outcome.failed):
+            break
+    return outcome

@@ -2,17 +2,18 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""demo_verify as a function: its options in, its result out."""
+"""The module demo_verify as a function of its options."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import ArgumentError
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.cluster_options import CLUSTER_ARGS
-from ansible_collections.meshlab.envoy.plugins.module_utils._verify.deployed_change import hint
-from ansible_collections.meshlab.envoy.plugins.module_utils._verify.report import failures, summary
+from ansible_collections.meshlab.envoy.plugins.module_utils._verify.deployed_change import change_hint
+from ansible_collections.meshlab.envoy.plugins.module_utils._verify.report import failure_message, summary
 from ansible_collections.meshlab.envoy.plugins.module_utils._verify.verification_run import (
-    Experiment,
+    Verification,
     verify,
 )
 
@@ -25,44 +26,61 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "sleep": {"type": "float", "default": 0.1},
     **CLUSTER_ARGS,
 }
-# What of a plan is verified.
-NEEDED = ("endpoints", "traffic", "assertions")
-NOTHING: dict[str, Any] = {"changed": False, "traffic": [], "assertions": [], "endpoints": [], "elapsed": 0.0}
+REQUIRED_KEYS = ("endpoints", "traffic", "assertions")  # of a plan
+EMPTY_RESULT: dict[str, Any] = {
+    "changed": False,
+    "traffic": [],
+    "assertions": [],
+    "endpoints": [],
+    "elapsed": 0.0,
+}
 
 
 def perform(options: dict[str, Any], check_mode: bool) -> dict[str, Any]:
-    """Return the result; `failed` is in it where an expectation does not hold or the plan cannot be meant."""
+    """Verify a plan and return the module's result.
+
+    Args:
+        options: The module's options, those of ARGUMENTS.
+        check_mode: Whether to check the plan without sending a request.
+
+    Returns:
+        The result; `failed` is set where an expectation fails or the plan cannot be used.
+    """
     plan = options["plan"]
-    missing = [key for key in NEEDED if key not in plan]
+    missing = [key for key in REQUIRED_KEYS if key not in plan]
     if missing:
         return {
-            **NOTHING,
+            **EMPTY_RESULT,
             "failed": True,
-            "msg": f"plan: has no {missing[0]}; give what meshlab.envoy.demo_plan answered",
+            "msg": f"plan: the key '{missing[0]}' is missing. Pass the plan that meshlab.envoy.demo_plan returns.",
         }
     access = _access(plan, options.get("cluster"))
-    experiment = Experiment(
+    verification = Verification(
         plan["endpoints"], plan["traffic"], plan["assertions"], access, plan.get("admins") or ()
     )
     try:
         if check_mode:
-            experiment.parsed()
-            return {**NOTHING, "msg": "Check mode: nothing was sent."}
-        result = {"changed": False, **verify(experiment, options["timeout"], options["sleep"])}
-    except ValueError as error:
-        return {**NOTHING, "failed": True, "msg": str(error)}
+            verification.parse()
+            return {**EMPTY_RESULT, "msg": "Check mode: no request was sent."}
+        result: dict[str, Any] = {
+            "changed": False,
+            **verify(verification, options["timeout"], options["sleep"]),
+        }
+    except ArgumentError as error:
+        return {**EMPTY_RESULT, "failed": True, "msg": str(error)}
     finally:
         if access is not None:
             access.close()
-    failed = failures(result)
-    message = "\n".join(filter(None, [summary(result), *failed, hint(plan) if failed else ""]))
-    return {**result, "msg": message, "failed": True} if failed else {**result, "msg": message}
+    message = failure_message(result)
+    if not message:
+        return {**result, "msg": summary(result)}
+    return {**result, "msg": failure_message(result, change_hint(plan)), "failed": True}
 
 
 def _access(plan: dict[str, Any], cluster: dict[str, Any] | None) -> PodAccess | None:
-    """What leads to the cluster where a plan has pods; one for all, so that it is connected to once."""
-    if not any(one.get("selector") for one in plan["endpoints"]) and not any(
-        one.get("pod") for one in plan["traffic"]
+    """Return the one access to the cluster where a plan selects pods, so that it is connected to once."""
+    if not any(entry.get("selector") for entry in plan["endpoints"]) and not any(
+        entry.get("pod") for entry in plan["traffic"]
     ):
         return None
     from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.pod_access import PodAccess

@@ -40,7 +40,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.stats_api import (
     parse_endpoints,
     required_queries,
     scrape,
-    watch,
+    wait_for,
 )
 from ansible_collections.meshlab.envoy.plugins.modules import (
     envoy_admin,
@@ -117,7 +117,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EnvoyNamespace]:
 def ask(shop: EnvoyNamespace, *assertions: dict[str, Any], **more: Any) -> Outcome:
     options = more.pop("cluster", shop.options)
     endpoints = parse_endpoints(more.pop("endpoints", [WEB]), cluster=options)
-    return watch(
+    return wait_for(
         endpoints, parse_assertions(assertions), **{"wait": False, "timeout": 15, "sleep": 0.1} | more
     )
 

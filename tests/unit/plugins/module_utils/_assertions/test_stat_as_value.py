@@ -1,7 +1,8 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Assertions whose value is what another stat reads at the same look."""
+
+"""Assertions whose value is read from another stat."""
 
 from __future__ import annotations
 
@@ -9,120 +10,133 @@ import json
 from typing import Any
 
 import pytest
+from fake_snapshots import fake_endpoints, fake_page, fake_snapshot, verdict_of
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.evaluate import evaluate
-from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.wait import watch
-from ansible_collections.meshlab.envoy.plugins.module_utils._readings.snapshot import Identity, Samples
-from ansible_collections.meshlab.envoy.plugins.module_utils.stats_api import (
-    Endpoint,
-    Page,
-    Selection,
-    Snapshot,
-    SpecError,
-    Verdict,
-    judge_hosts,
+from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.assertion_parser import (
     parse_assertions,
-    read_hosts,
-    required_queries,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.multi_host import (
+    evaluate_hosts,
+    read_hosts,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.stat_selection import required_queries
+from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.verdict import Verdict
+from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.wait import wait_for
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import ArgumentError
+from ansible_collections.meshlab.envoy.plugins.module_utils._readings.snapshot import Snapshot
 
-OTHER = {"endpoint": "web", "stat": "seen"}
-ENDPOINTS = [Endpoint("edge", "http", "edge"), Endpoint("web", "http", "web")]
+OTHER = {"endpoint": "web", "stat": "received"}
 
 
-def snap(time: float = 1.0, **pages: dict[str, Any]) -> Snapshot:
-    samples = {name: Samples(Selection(everything=True), values) for name, values in pages.items()}
-    who = Identity("1.40.0", "LIVE", time, 0.0, 0)
-    return Snapshot(
-        time, {name: Page(name, "envoy", time, {"stats": one}, who) for name, one in samples.items()}
+def pages(time: float = 1.0, **values: dict[str, Any]) -> Snapshot:
+    """Return a snapshot with these stats of each endpoint."""
+    return fake_snapshot(*(fake_page(name, time, **stats) for name, stats in values.items()))
+
+
+def compared(now: Snapshot, since: Snapshot | None = None, **changes: Any) -> Verdict:
+    """Return the verdict of an assertion that compares `sent` of edge with `received` of web."""
+    return verdict_of({"endpoint": "edge", "stat": "sent", "op": "eq", "value": OTHER, **changes}, now, since)
+
+
+def test_value_can_be_another_stat() -> None:
+    holding = compared(pages(edge={"sent": 7}, web={"received": 7}))
+    assert holding.ok
+    assert holding.message(1.0) == "expected 7 (received at web), got 7 (sent at edge)"
+    assert holding.as_data(1.0)["expected"] == 7
+    failing = compared(pages(edge={"sent": 7}, web={"received": 9}))
+    assert failing.message(1.0) == "expected 9 (received at web), got 7 (sent at edge) after 1.0 s"
+    assert compared(pages(edge={"sent": 7}, web={"received": 9}), op="lt").ok
+    assert compared(pages(edge={"sent": 7}, web={"received": 8}), tolerance=1).ok
+
+
+def test_value_can_be_a_delta_a_sum_or_text() -> None:
+    then, now = (
+        pages(1.0, edge={"sent": 5}, web={"received": 100}),
+        pages(2.0, edge={"sent": 7}, web={"received": 102}),
     )
+    holding = compared(now, then, of="delta", value={**OTHER, "of": "delta"})
+    assert holding.message(1.0) == "expected 2 (delta of received at web), got 2 (delta of sent at edge)"
+    several = pages(edge={"sent": 7}, web={"received.1": 3, "received.2": 4})
+    assert compared(several, value={"endpoint": "web", "match": r"received\..", "across": "sum"}).ok
+    assert compared(pages(edge={"sent": "x"}, web={"received": "x"})).ok
 
 
-def judge(now: Snapshot, since: Snapshot | None = None, **changes: Any) -> Verdict:
-    entry = {"endpoint": "edge", "stat": "sent", "op": "eq", "value": OTHER, **changes}
-    return evaluate(parse_assertions([entry])[0], ENDPOINTS, now, since)
-
-
-def test_a_value_is_what_another_stat_reads() -> None:
-    held = judge(snap(edge={"sent": 7}, web={"seen": 7}))
-    assert held.ok
-    assert held.message(1.0) == "sent at edge: eq 7 (seen at web), as expected (saw 7)"
-    assert held.as_data(1.0)["expected"] == 7
-    missed = judge(snap(edge={"sent": 7}, web={"seen": 9}))
-    assert missed.message(1.0) == "sent at edge: expected eq 9 (seen at web), saw 7 after 1.0 s"
-    assert judge(snap(edge={"sent": 7}, web={"seen": 9}), op="lt").ok
-    assert judge(snap(edge={"sent": 7}, web={"seen": 8}), tolerance=1).ok
-
-
-def test_a_value_may_be_a_difference_a_sum_or_a_text() -> None:
-    then, now = snap(1.0, edge={"sent": 5}, web={"seen": 100}), snap(2.0, edge={"sent": 7}, web={"seen": 102})
-    held = judge(now, then, of="delta", value={**OTHER, "of": "delta"})
-    assert held.message(1.0) == "sent at edge: delta eq 2 (delta of seen at web), as expected (saw 2)"
-    several = snap(edge={"sent": 7}, web={"seen.1": 3, "seen.2": 4})
-    assert judge(several, value={"endpoint": "web", "match": r"seen\..", "across": "sum"}).ok
-    assert judge(snap(edge={"sent": "x"}, web={"seen": "x"})).ok
-
-
-def test_what_is_too_much_now_may_not_be_at_the_next_look() -> None:
-    now = snap(edge={"sent": 7}, web={"seen": 5})
+def test_value_of_another_stat_is_never_final() -> None:
+    now = pages(edge={"sent": 7}, web={"received": 5})
     now.pages["edge"].sources["stats"].kinds["sent"] = "counter"
-    assert judge(now, value=5).final
-    assert not judge(now).final
+    assert compared(now, value=5).is_final
+    assert not compared(now).is_final
 
 
 @pytest.mark.parametrize(
-    ("web", "value", "words"),
+    ("web", "value", "error"),
     [
-        ({}, OTHER, "but seen at web cannot be told: it is not there, after"),
-        ({"a": 1, "b": 2}, {"endpoint": "web", "match": "."}, "it is several numbers: say by across"),
+        (
+            {},
+            OTHER,
+            "expected received at web, got no value (sent at edge) after 1.0 s: the value of received at web is unknown: it does not exist",
+        ),
+        (
+            {"a": 1, "b": 2},
+            {"endpoint": "web", "match": "."},
+            "it has several values; set across to select one of them",
+        ),
     ],
 )
-def test_a_value_that_cannot_be_read_is_told(web: dict[str, Any], value: Any, words: str) -> None:
-    verdict = judge(snap(edge={"sent": 7}, web=web), value=value)
+def test_value_that_cannot_be_read_fails(web: dict[str, Any], value: Any, error: str) -> None:
+    verdict = compared(pages(edge={"sent": 7}, web=web), value=value)
     assert not verdict.ok
-    assert words in verdict.message(1.0)
+    assert error in verdict.message(1.0)
     assert json.dumps(verdict.as_data(1.0)["expected"])
 
 
-def test_what_a_value_is_read_from_is_asked_for() -> None:
+def test_value_stat_is_part_of_the_query() -> None:
     parsed = parse_assertions(
         [{"endpoint": "edge", "stat": "sent", "op": "eq", "value": {**OTHER, "bucket": 5}}]
     )
-    wanted = required_queries(parsed, ENDPOINTS)
+    wanted = required_queries(parsed, fake_endpoints("edge", "web"))
     assert wanted["web"].histograms
-    assert "seen" in wanted["web"].sources["stats"].names
-    assert "seen" not in wanted["edge"].sources["stats"].names
+    assert "received" in wanted["web"].sources["stats"].names
+    assert "received" not in wanted["edge"].sources["stats"].names
 
 
-def test_several_hosts_are_compared() -> None:
+def test_values_of_hosts_are_compared() -> None:
     hosts = {
-        name: snap(**{name: values}).as_data()
-        for name, values in (("edge", {"sent": 7}), ("web", {"seen": 7}))
+        name: pages(**{name: values}).as_data()
+        for name, values in (("edge", {"sent": 7}), ("web", {"received": 7}))
     }
-    entry = {"endpoint": "edge/*", "stat": "sent", "op": "eq", "value": {"endpoint": "web/*", "stat": "seen"}}
-    assert judge_hosts(parse_assertions([entry]), read_hosts(hosts)).ok
+    entry = {
+        "endpoint": "edge/*",
+        "stat": "sent",
+        "op": "eq",
+        "value": {"endpoint": "web/*", "stat": "received"},
+    }
+    assert evaluate_hosts(parse_assertions([entry]), read_hosts(hosts)).ok
     entry["value"] = {"endpoint": "web/*", "stat": "lost"}
-    outcome = judge_hosts(parse_assertions([entry]), read_hosts(hosts))
-    assert "lost at web/* cannot be told" in outcome.message
+    outcome = evaluate_hosts(parse_assertions([entry]), read_hosts(hosts))
+    assert "the value of lost at web/* is unknown: it does not exist" in outcome.message
 
 
 @pytest.mark.parametrize(
-    ("change", "words"),
+    ("change", "error"),
     [
-        ({"op": "between"}, "goes with eq, ne, lt, le, gt, ge, not with between"),
-        ({"value": {"endpoint": "web"}}, r"assertions\[0\].value needs either stat"),
-        ({"value": {**OTHER, "value": 5}}, "'value' is no key of it"),
+        (
+            {"op": "between"},
+            "op between cannot compare with the value of a stat. Use one of: eq, ne, lt, le, gt, ge.",
+        ),
+        ({"value": {"endpoint": "web"}}, r"assertions\[0\]\.value: no stat is selected"),
+        ({"value": {**OTHER, "value": 5}}, "unknown key .value.\\. Use one of: across"),
         ({"over": "all", "tolerance": "binomial"}, "needs a probability as value"),
     ],
 )
-def test_what_cannot_be_meant(change: dict[str, Any], words: str) -> None:
-    with pytest.raises(SpecError, match=words):
+def test_value_stat_refuses_other_keys(change: dict[str, Any], error: str) -> None:
+    with pytest.raises(ArgumentError, match=error):
         parse_assertions([{"stat": "sent", "op": "eq", "value": OTHER, **change}])
 
 
-def test_a_difference_needs_an_earlier_snapshot() -> None:
+def test_delta_needs_an_earlier_snapshot() -> None:
     parsed = parse_assertions([{"stat": "sent", "op": "eq", "value": {**OTHER, "of": "delta"}}])
-    with pytest.raises(SpecError, match="is about a delta; give since"):
-        watch(ENDPOINTS, parsed)
-    with pytest.raises(SpecError, match="is about a delta; give since"):
-        judge_hosts(parsed, snap(edge={"sent": 7}, web={"seen": 7}))
+    with pytest.raises(ArgumentError, match="of: delta needs an earlier snapshot"):
+        wait_for(fake_endpoints("edge", "web"), parsed)
+    with pytest.raises(ArgumentError, match="of: delta needs an earlier snapshot"):
+        evaluate_hosts(parsed, pages(edge={"sent": 7}, web={"received": 7}))

@@ -1,7 +1,8 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Values of expectations that stand for numbers of the traffic."""
+
+"""Values of assertions that refer to traffic."""
 
 from __future__ import annotations
 
@@ -9,9 +10,16 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._assertions import value_references
+from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.value_references import (
+    check_references,
+    is_reference,
+    reference_text,
+    resolve_references,
+    with_placeholder,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import ArgumentError
 
-SENT = [
+RESULTS = [
     {"name": "a", "answered": 20, "bytes_received": 1000, "statuses": {"200": 15, "503": 5}},
     {"name": "b", "answered": 3, "bytes_received": 7, "statuses": {"200": 3}},
 ]
@@ -31,34 +39,53 @@ SENT = [
         (4, 4),
     ],
 )
-def test_a_reference_becomes_a_number(value: Any, number: int) -> None:
+def test_references_become_numbers(value: Any, number: int) -> None:
     assertions = [{"stat": "x", "op": "eq", "value": value}]
-    value_references.check(assertions, SENT)
-    assert value_references.resolve(assertions, SENT) == [{"stat": "x", "op": "eq", "value": number}]
+    check_references(assertions, RESULTS)
+    assert resolve_references(assertions, RESULTS) == [{"stat": "x", "op": "eq", "value": number}]
 
 
 @pytest.mark.parametrize(
-    ("value", "sentence"),
+    ("value", "error"),
     [
-        ({"traffic": "c"}, "expectations[0].value.traffic: there is no traffic 'c'; there is: a, b"),
-        ({"traffic": ["a", "c"]}, "expectations[0].value.traffic: there is no traffic 'c'; there is: a, b"),
-        ({"status": "200"}, "expectations[0].value: a reference has the keys traffic, status, of, not status"),
-        ({"traffic": "a", "of": "seconds"}, "expectations[0].value.of: 'seconds' is not one of answers, bytes"),
-        ({"traffic": "a", "of": "bytes", "status": "200"}, "expectations[0].value: give either status or of, not both"),
+        ({"traffic": "c"}, ".traffic: unknown traffic 'c'. Use one of: a, b."),
+        ({"traffic": ["a", "c"]}, ".traffic: unknown traffic 'c'. Use one of: a, b."),
+        ({"status": "200"}, ".traffic: a value is missing. Set the name of a traffic."),
+        ({"traffic": "a", "stat_us": 200}, ": unknown key 'stat_us'. Did you mean 'status'?"),
+        ({"traffic": "a", "of": "seconds"}, ".of: unknown value 'seconds'. Use one of: answers, bytes."),
+        ({"traffic": "a", "of": "bytes", "status": "200"}, ": status and of exclude each other."),
     ],
-)  # fmt: skip
-def test_one_that_means_nothing_is_told(value: Any, sentence: str) -> None:
-    with pytest.raises(value_references.UnknownTraffic) as told:
-        value_references.check([{"stat": "x", "op": "eq", "value": value}], SENT)
-    assert str(told.value) == sentence
+)
+def test_wrong_references_are_refused(value: Any, error: str) -> None:
+    with pytest.raises(ArgumentError) as caught:
+        check_references([{"stat": "x", "op": "eq", "value": value}], RESULTS)
+    assert str(caught.value).startswith(f"expectations[0].value{error}")
 
 
-def test_one_that_may_mean_several_is_told() -> None:
-    sent = [{"name": "edge"}, {"name": "b"}, {"name": "edge"}]
-    value_references.check([{"stat": "x", "op": "eq", "value": {"traffic": "b"}}], sent)
-    with pytest.raises(value_references.UnknownTraffic) as told:
-        value_references.check([{"stat": "x", "op": "eq", "value": {"traffic": ["b", "edge"]}}], sent)
-    assert str(told.value) == (
-        "expectations[0].value.traffic: 2 of the traffic are called 'edge'; give each a name of its own"
-        " (one without is called after where it goes)"
+def test_name_of_several_traffics_is_refused() -> None:
+    traffic = [{"name": "edge"}, {"name": "b"}, {"name": "edge"}]
+    check_references([{"stat": "x", "op": "eq", "value": {"traffic": "b"}}], traffic)
+    with pytest.raises(ArgumentError) as caught:
+        check_references([{"stat": "x", "op": "eq", "value": {"traffic": ["b", "edge"]}}], traffic)
+    assert str(caught.value) == (
+        "expectations[0].value.traffic: 2 traffics have the name 'edge'. Set a different name for each of them"
+        " (the default name is the target)."
     )
+
+
+def test_placeholder_replaces_only_references() -> None:
+    assert with_placeholder({"value": {"traffic": "a"}}) == {"value": 0}
+    assert with_placeholder({"value": {"stat": "a"}}) == {"value": {"stat": "a"}}
+    assert not is_reference(5)
+
+
+@pytest.mark.parametrize(
+    ("reference", "text"),
+    [
+        ({"traffic": "kept"}, 'the answers of "kept"'),
+        ({"traffic": ["a", "b"], "status": 503}, 'the answers of "a" and "b" with status 503'),
+        ({"traffic": "a", "of": "bytes"}, 'the bytes of "a"'),
+    ],
+)
+def test_reference_text(reference: dict[str, Any], text: str) -> None:
+    assert reference_text(reference) == text

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import ArgumentError
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.broadcast import broadcast
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.byte_stream import Stream
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint import Endpoint
@@ -24,12 +25,11 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.stats_api import (
     Page,
     Selection,
     Snapshot,
-    SpecError,
-    inspect,
-    judge_hosts,
+    evaluate_hosts,
     parse_assertions,
     parse_endpoints,
-    watch,
+    read_stats,
+    wait_for,
 )
 
 INFO = {
@@ -40,45 +40,47 @@ INFO = {
 }
 
 
-class Played(Stream):
-    """An Envoy with these stats, some of which are counters."""
+class FakeEnvoy(Stream):
+    """An Envoy with these stats, some of which are counters; it records the paths of the requests."""
 
-    def __init__(self, values: Mapping[str, int], counters: frozenset[str], asked: list[str]) -> None:
+    def __init__(self, values: Mapping[str, int], counters: frozenset[str], requests: list[str]) -> None:
         super().__init__(socket.socket())
-        self._values, self._counters, self._seen = values, counters, asked
+        self._values, self._counters, self._requests = values, counters, requests
 
     async def send(self, data: bytes) -> None:
-        self._seen.append(data.split()[1].decode())
+        self._requests.append(data.split()[1].decode())
 
     async def receive(self) -> bytes:
-        names = [name for name in self._values if "Counters" not in self._seen[-1] or name in self._counters]
+        names = [
+            name for name in self._values if "Counters" not in self._requests[-1] or name in self._counters
+        ]
         stats = [{"name": name, "value": self._values[name]} for name in names]
-        said = INFO if self._seen[-1] == "/server_info" else {"stats": stats}
-        body = json.dumps(said, separators=(",", ":")).encode()
+        content = INFO if self._requests[-1] == "/server_info" else {"stats": stats}
+        body = json.dumps(content, separators=(",", ":")).encode()
         return b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (
             len(body),
             body,
         )
 
 
-Look = Callable[..., tuple[Outcome, list[str]]]
+WaitFor = Callable[..., tuple[Outcome, list[str]]]
 
 
 @pytest.fixture
-def look(monkeypatch: pytest.MonkeyPatch) -> Look:
-    """Looks at an Envoy with `values` that had those of `before`."""
+def wait_for_fake(monkeypatch: pytest.MonkeyPatch) -> WaitFor:
+    """Return a function that waits for assertions about a fake Envoy with `values`, which had those of `before` earlier."""
 
-    def look(
+    def wait_for_fake(
         values: Mapping[str, int],
         *assertions: dict[str, Any],
         counters: tuple[str, ...] = (),
         before: Mapping[str, int] | None = None,
         **arguments: Any,
     ) -> tuple[Outcome, list[str]]:
-        asked: list[str] = []
+        requests: list[str] = []
 
         async def open_it(self: Connector, endpoint: Endpoint) -> Stream:
-            return Played(values, frozenset(counters), asked)
+            return FakeEnvoy(values, frozenset(counters), requests)
 
         monkeypatch.setattr(Connector, "open", open_it)
         samples = Samples(Selection(everything=True), dict(before or {}))
@@ -86,9 +88,9 @@ def look(monkeypatch: pytest.MonkeyPatch) -> Look:
         then = Page("edge", "envoy", now, {"stats": samples}, Identity("1.40.0", "LIVE", 50, now - 50, None))
         since = None if before is None else Snapshot(now, {"edge": then})
         endpoints = parse_endpoints([{"name": "edge", "url": "http://edge"}])
-        return watch(endpoints, parse_assertions(assertions), since, **arguments), asked
+        return wait_for(endpoints, parse_assertions(assertions), since, **arguments), requests
 
-    return look
+    return wait_for_fake
 
 
 FELL = {"before": {"a": 5, "b": 5, "all": 1}, "values": {"a": 4, "b": 3, "all": 11}}
@@ -96,7 +98,7 @@ DELTA = {"of": "delta", "op": "le", "value": 0}
 
 
 @pytest.mark.parametrize(
-    "asked",
+    "entry",
     [
         {"stat": "a"},
         {"match": "[ab]"},
@@ -108,51 +110,51 @@ DELTA = {"of": "delta", "op": "le", "value": 0}
         {"stat": "all", "op": "gt", "value": {"stat": "a", "over": "all", "of": "delta"}},
     ],
 )
-def test_a_gauge_that_fell_was_not_reset(look: Look, asked: dict[str, Any]) -> None:
-    outcome, questions = look(
-        FELL["values"], {**DELTA, **asked}, before=FELL["before"], wait=False, counters=("all",)
+def test_fallen_gauge_is_not_a_reset(wait_for_fake: WaitFor, entry: dict[str, Any]) -> None:
+    outcome, requests = wait_for_fake(
+        FELL["values"], {**DELTA, **entry}, before=FELL["before"], wait=False, counters=("all",)
     )
     assert outcome.ok, outcome.message
-    assert sum("Counters" in one for one in questions) == 1
-    # Of a counter it is a reset.
-    outcome, _questions = look(
-        FELL["values"], {**DELTA, **asked}, before=FELL["before"], counters=("a", "b", "all")
+    assert sum("Counters" in path for path in requests) == 1
+    # A counter that falls was reset.
+    outcome, _requests = wait_for_fake(
+        FELL["values"], {**DELTA, **entry}, before=FELL["before"], counters=("a", "b", "all")
     )
     assert outcome.failure == "restarted"
     assert outcome.attempts == 1
-    assert "its counters were reset" in outcome.message
+    assert "the counter was reset" in outcome.message
 
 
-def test_of_two_that_are_compared_both_are_asked_after(look: Look) -> None:
-    asked = {"stat": "b", "of": "delta", "op": "lt", "value": {"stat": "a", "of": "delta"}}
-    outcome, _questions = look(FELL["values"], asked, before=FELL["before"], wait=False)
+def test_kinds_of_both_compared_stats_are_read(wait_for_fake: WaitFor) -> None:
+    entry = {"stat": "b", "of": "delta", "op": "lt", "value": {"stat": "a", "of": "delta"}}
+    outcome, _requests = wait_for_fake(FELL["values"], entry, before=FELL["before"], wait=False)
     assert outcome.ok, outcome.message
 
 
-def test_of_more_gauges_than_are_shown_all_are_asked_after(look: Look) -> None:
+def test_kinds_of_all_readings_are_read(wait_for_fake: WaitFor) -> None:
     now = {f"g{number}": 4 for number in range(2_500)}
     before = dict.fromkeys(now, 5)
-    outcome, _asked = look(
+    outcome, _requests = wait_for_fake(
         now, {**DELTA, "match": "g.*"}, {**DELTA, "match": "g.*", "across": "sum"}, before=before
     )
     assert outcome.ok, outcome.message
 
 
-HERE = {"stat": "a", "op": "eq", "value": 1}
+EXISTING = {"stat": "a", "op": "eq", "value": 1}
 
 
-def test_a_wait_without_time_looks_once(look: Look) -> None:
+def test_timeout_0_evaluates_once(wait_for_fake: WaitFor) -> None:
     for value, ok in ((1, True), (2, False)):
-        outcome, asked = look({"a": value}, HERE, wait=True, timeout=0, identity=False)
+        outcome, requests = wait_for_fake({"a": value}, EXISTING, wait=True, timeout=0, identity=False)
         assert (outcome.ok, outcome.attempts) == (ok, 1)
-        assert sum("Counters" not in one for one in asked) == 1
+        assert sum("Counters" not in path for path in requests) == 1
 
 
 NAN = float("nan")
 
 
 @pytest.mark.parametrize(
-    ("given", "words"),
+    ("given", "error"),
     [
         ({"timeout": NAN}, "timeout: expected a number"),
         ({"timeout": -1}, "timeout: expected a number of 0 or more"),
@@ -161,22 +163,24 @@ NAN = float("nan")
         ({"sleep": NAN}, "sleep: expected a number"),
     ],
 )
-def test_a_time_that_cannot_be_meant(look: Look, given: dict[str, float], words: str) -> None:
-    with pytest.raises(SpecError, match=words):
-        look({"a": 2}, HERE, wait=True, **given)
+def test_times_have_to_be_finite_and_not_negative(
+    wait_for_fake: WaitFor, given: dict[str, float], error: str
+) -> None:
+    with pytest.raises(ArgumentError, match=error):
+        wait_for_fake({"a": 2}, EXISTING, wait=True, **given)
 
 
 @pytest.mark.parametrize("timeout", [NAN, -1, 0])
-def test_a_time_to_read_in_that_cannot_be_meant(look: Look, timeout: float) -> None:
+def test_timeout_of_reading_has_to_be_positive(wait_for_fake: WaitFor, timeout: float) -> None:
     endpoints = parse_endpoints([{"name": "edge", "url": "http://edge"}])
-    with pytest.raises(SpecError, match="timeout: expected"):
-        inspect(endpoints, timeout=timeout)
-    with pytest.raises(SpecError, match="timeout: expected"):
+    with pytest.raises(ArgumentError, match="timeout: expected"):
+        read_stats(endpoints, timeout=timeout)
+    with pytest.raises(ArgumentError, match="timeout: expected"):
         broadcast(endpoints, lambda client, reply: asyncio.sleep(0), list, timeout)
 
 
-def test_where_nothing_is_expected_nothing_holds(look: Look) -> None:
-    with pytest.raises(SpecError, match="assertions is empty"):
-        look({"a": 1})
-    with pytest.raises(SpecError, match="assertions is empty"):
-        judge_hosts([], Snapshot(1.0, {"a/edge": Page("a/edge", "envoy", 1.0)}))
+def test_empty_list_of_assertions_is_refused(wait_for_fake: WaitFor) -> None:
+    with pytest.raises(ArgumentError, match="assertions: the list is empty"):
+        wait_for_fake({"a": 1})
+    with pytest.raises(ArgumentError, match="assertions: the list is empty"):
+        evaluate_hosts([], Snapshot(1.0, {"a/edge": Page("a/edge", "envoy", 1.0)}))

@@ -23,7 +23,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.stats_api import (
     read_snapshot,
     required_queries,
     scrape,
-    watch,
+    wait_for,
 )
 
 STAT = "cluster.web.upstream_rq_total"
@@ -95,7 +95,7 @@ def admin(api_server: FakeApiServer) -> Iterator[Admin]:
 def look(api_server: FakeApiServer, *assertions: dict[str, Any], **more: Any) -> Outcome:
     entries = more.pop("endpoints", [{"name": "web", "selector": "app=web"}])
     endpoints = parse_endpoints(entries, cluster=api_server.options())
-    return watch(
+    return wait_for(
         endpoints, parse_assertions(assertions), **{"wait": False, "timeout": 5, "sleep": 0.02} | more
     )
 
@@ -245,7 +245,7 @@ def test_no_cluster() -> None:
     endpoints = parse_endpoints(
         [{"name": "web", "selector": "app=web"}], cluster={"host": "http://127.0.0.1:1", "api_key": "x"}
     )
-    outcome = watch(endpoints, parse_assertions([TOTAL]), wait=False)
+    outcome = wait_for(endpoints, parse_assertions([TOTAL]), wait=False)
     assert outcome.failure == "unreachable"
     assert "no API server answers at http://127.0.0.1:1 (connection refused)" in outcome.message
 
@@ -277,7 +277,7 @@ def test_differences_are_of_the_pods_that_were_there_and_those_that_came_since(
     gone = look(api_server, delta, since=before, wait=True)
     assert gone.failure == "restarted"
     assert gone.attempts == 1
-    assert "pod web-a is gone, and with it what it counted since then" in gone.message
+    assert "pod web-a was deleted, and what it counted since then is lost" in gone.message
     assert look(api_server, TOTAL, since=before).ok, "what is read now does not need it"
 
 
@@ -285,7 +285,7 @@ def test_a_pod_by_name_that_is_not_there_fails_and_may_come(api_server: FakeApiS
     api_server.set_pods("demo", admin.add("web-a", 7))
     outcome = look(api_server, {**TOTAL, "endpoint": ["web-a", "web-z"]})
     assert outcome.failure == "unreachable"
-    assert "no ready pod is named web-z; there are web-a" in outcome.message
+    assert "no ready pod has the name web-z; the ready pods are web-a" in outcome.message
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.stats_api import (
     Page,
     Snapshot,
     SpecError,
-    judge_hosts,
+    evaluate_hosts,
     parse_assertions,
     parse_endpoints,
     read_hosts,
@@ -71,11 +71,11 @@ def test_query_compares_the_series(body: bytes, assertion: dict[str, Any], ok: b
 
 def test_message_names_the_series() -> None:
     verdict = judge(TWO, op="ge", value=4)
-    assert verdict.wrong[0].stat == 'up{job="a"}'
+    assert verdict.failed[0].stat == 'up{job="a"}'
     assert (
-        verdict.message(1) == 'promql q (up{job="a"}) at prometheus: expected at least 4, saw 3 after 1.0 s'
+        verdict.message(1) == 'expected at least 4, got 3 (promql q, series up{job="a"} at prometheus) after 1.0 s'
     )
-    assert "the query gives nothing" in judge(response("vector", []), op="ge", value=4).message(1)
+    assert "the query has no result" in judge(response("vector", []), op="ge", value=4).message(1)
 
 
 @pytest.mark.parametrize(
@@ -114,10 +114,10 @@ def test_response_without_samples_is_refused(body: bytes, message: str) -> None:
         ),
         ([ENVOY, SERVER], {"stat": "up", "endpoint": "prometheus"}, "Use promql instead of stat or match"),
         ([SERVER], {"stat": "up"}, "all endpoints are Prometheus servers"),
-        ([SERVER], {"promql": "up", "stat": "up"}, "needs either stat"),
-        ([SERVER], {"promql": "up", "of": "delta"}, "said in the query itself"),
-        ([SERVER], {"promql": "up", "labels": {"a": "b"}}, "said in the query itself"),
-        ([SERVER], {"promql": "up", "source": "clusters"}, "leave source out"),
+        ([SERVER], {"promql": "up", "stat": "up"}, "stat, match and promql exclude each other"),
+        ([SERVER], {"promql": "up", "of": "delta"}, "Write it in the query itself"),
+        ([SERVER], {"promql": "up", "labels": {"a": "b"}}, "Write it in the query itself"),
+        ([SERVER], {"promql": "up", "source": "clusters"}, "source: it cannot be combined with promql"),
     ],
 )
 def test_promql_in_the_wrong_place_is_refused(
@@ -144,8 +144,8 @@ def test_query_goes_to_prometheus_servers_only() -> None:
 def test_each_host_counts(where: dict[str, Any]) -> None:
     server = Page("prometheus", "promql", 1.0, {source_for("q"): parse_response(TWO, "q")})
     hosts = read_hosts({"web1": Snapshot(1.0, {"prometheus": server}).as_data(), "web2": {"failed": True}})
-    (verdict,) = judge_hosts(
+    (verdict,) = evaluate_hosts(
         parse_assertions([{"promql": "q", "op": "ge", "value": 0, **where}]), hosts
     ).verdicts
     assert verdict.failure is not None
-    assert (verdict.failure.kind, verdict.wrong[0].endpoint) == ("unreachable", "web2")
+    assert (verdict.failure.kind, verdict.failed[0].endpoint) == ("unreachable", "web2")

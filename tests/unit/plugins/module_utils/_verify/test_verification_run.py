@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is asked before anything is sent, of pages on real sockets."""
+"""Snapshots before the traffic and evaluations after it, of slow and closed endpoints on real sockets."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint_pool import Limits
 from ansible_collections.meshlab.envoy.plugins.module_utils._verify import verification_run
 from ansible_collections.meshlab.envoy.plugins.module_utils._verify.verification_run import (
-    Experiment,
+    Verification,
     verify,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils.stats_api import Limits
 
 
-class Server(ThreadingHTTPServer):
-    """A page of metrics that leaves some questions alone, `unanswered` after the first `answered`, as one that stands still."""
+class SlowServer(ThreadingHTTPServer):
+    """A page of metrics that answers the first `answered` requests, and then none of `unanswered` requests."""
 
     daemon_threads = True
 
     def __init__(self, unanswered: int, answered: int) -> None:
-        super().__init__(("127.0.0.1", 0), Page)
+        super().__init__(("127.0.0.1", 0), MetricsPage)
         self.unanswered = range(answered + 1, answered + unanswered + 1)
-        self.asked = 0
+        self.requests = 0
         self.ended = threading.Event()
 
 
-class Page(BaseHTTPRequestHandler):
-    server: Server
+class MetricsPage(BaseHTTPRequestHandler):
+    server: SlowServer
 
     def do_GET(self) -> None:
-        self.server.asked += 1
-        if self.server.asked in self.server.unanswered:
+        self.server.requests += 1
+        if self.server.requests in self.server.unanswered:
             self.server.ended.wait()
             return
         body = b"requests_total 7\n"
@@ -55,8 +55,8 @@ class Page(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def page(unanswered: int, answered: int = 0) -> Iterator[Server]:
-    with Server(unanswered, answered) as server:
+def slow_server(unanswered: int, answered: int = 0) -> Iterator[SlowServer]:
+    with SlowServer(unanswered, answered) as server:
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         try:
             yield server
@@ -65,50 +65,51 @@ def page(unanswered: int, answered: int = 0) -> Iterator[Server]:
             server.shutdown()
 
 
-def experiment(**urls: str) -> Experiment:
+def verification(**urls: str) -> Verification:
+    """Return a verification that expects no change of requests_total at these pages."""
     endpoints = [{"name": name, "url": url, "format": "prometheus"} for name, url in urls.items()]
     expected = {"stat": "requests_total", "of": "delta", "op": "eq", "value": 0}
-    return Experiment(endpoints, [], [{**expected, "endpoint": [name]} for name in urls])
+    return Verification(endpoints, [], [{**expected, "endpoint": [name]} for name in urls])
 
 
-def url(server: Server) -> str:
+def url(server: SlowServer) -> str:
     return f"http://127.0.0.1:{server.server_port}/metrics"
 
 
-def test_who_stands_still_before_anything_is_sent_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slow_endpoint_is_read_again_before_the_traffic(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         verification_run, "scrape", partial(verification_run.scrape, limits=Limits(request_timeout=0.2))
     )
-    with page(2) as slow, page(0) as quick:
-        result = verify(experiment(slow=url(slow), quick=url(quick)), timeout=60, sleep=0.01)
-        assert [one["ok"] for one in result["assertions"]] == [True, True]
-        assert slow.asked >= 3
+    with slow_server(2) as slow, slow_server(0) as quick:
+        result = verify(verification(slow=url(slow), quick=url(quick)), timeout=60, sleep=0.01)
+        assert [verdict["ok"] for verdict in result["assertions"]] == [True, True]
+        assert slow.requests >= 3
 
 
-def test_who_stands_still_when_all_was_sent_is_asked_again() -> None:
-    with page(2, answered=1) as slow:
-        result = verify(experiment(slow=url(slow)), timeout=0.1, sleep=0.01)
-        assert [one["ok"] for one in result["assertions"]] == [True]
-        assert slow.asked >= 4
+def test_slow_endpoint_is_read_again_after_the_traffic() -> None:
+    with slow_server(2, answered=1) as slow:
+        result = verify(verification(slow=url(slow)), timeout=0.1, sleep=0.01)
+        assert [verdict["ok"] for verdict in result["assertions"]] == [True]
+        assert slow.requests >= 4
 
 
-def test_who_refuses_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = []
+def test_closed_endpoint_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    scrapes = []
     real = verification_run.scrape
     monkeypatch.setattr(
-        verification_run, "scrape", lambda *given, **more: asked.append(given) or real(*given, **more)
+        verification_run, "scrape", lambda *given, **more: scrapes.append(given) or real(*given, **more)
     )
-    result = verify(experiment(nobody="http://127.0.0.1:1/metrics"), timeout=0.1, sleep=0.01)
-    assert [one["ok"] for one in result["assertions"]] == [False]
-    assert len(asked) == 1
+    result = verify(verification(closed="http://127.0.0.1:1/metrics"), timeout=0.1, sleep=0.01)
+    assert [verdict["ok"] for verdict in result["assertions"]] == [False]
+    assert len(scrapes) == 1
 
 
-def test_who_never_answers_is_asked_until_the_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_silent_endpoint_is_read_until_the_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         verification_run, "scrape", partial(verification_run.scrape, limits=Limits(request_timeout=0.05))
     )
-    monkeypatch.setattr(verification_run, "STANDSTILL", 0.2)
-    with page(10**6) as mute:
-        result = verify(experiment(mute=url(mute)), timeout=0.1, sleep=0.01)
-        assert [one["ok"] for one in result["assertions"]] == [False]
-        assert mute.asked >= 2
+    monkeypatch.setattr(verification_run, "SLOW_ENDPOINT_TIMEOUT", 0.2)
+    with slow_server(10**6) as mute:
+        result = verify(verification(mute=url(mute)), timeout=0.1, sleep=0.01)
+        assert [verdict["ok"] for verdict in result["assertions"]] == [False]
+        assert mute.requests >= 2

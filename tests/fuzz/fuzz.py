@@ -35,7 +35,15 @@ def main() -> int:
             "-print_final_stats=1",
             f"-artifact_prefix={found}/failed-",
         ]
-        command = [sys.executable, __file__, "--one", name, *options, str(found), str(FOLDER / "corpus" / name)]
+        command = [
+            sys.executable,
+            __file__,
+            "--one",
+            name,
+            *options,
+            str(found),
+            str(FOLDER / "corpus" / name),
+        ]
         ran = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
         runs = [line for line in ran.stderr.splitlines() if "number_of_executed_units" in line]
         print(

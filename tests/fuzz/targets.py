@@ -1,7 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is fuzzed: each parser reads any bytes or refuses them by its own exception, and two ways of reading agree."""
+"""The targets of the fuzzer: each parser reads any bytes or raises its own exception, and two ways to read the same bytes agree."""
 
 from __future__ import annotations
 
@@ -37,16 +37,16 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._readings.snapshot i
 
 EVERYTHING = Selection(everything=True)
 PATTERNS = (compile_pattern(".*a.*", "match"), compile_pattern(r"cluster\..*", "match"))
-MUCH = b" " * 4_096  # makes a long answer of it
+PADDING = b" " * 4_096  # makes a response long
 FACTS = ("server_info", "clusters", "listeners", "certs", "config", "runtime")
 
 
-class Pieces(Stream):
-    """What a server says, in pieces of a size."""
+class PiecewiseStream(Stream):
+    """A connection that returns a response in pieces of a fixed size."""
 
-    def __init__(self, said: bytes, size: int) -> None:
+    def __init__(self, response: bytes, size: int) -> None:
         super().__init__(cast(socket.socket, None))
-        self._pieces = iter([said[place : place + size] for place in range(0, len(said), size)])
+        self._pieces = iter([response[start : start + size] for start in range(0, len(response), size)])
 
     async def send(self, data: bytes) -> None:
         pass
@@ -55,15 +55,15 @@ class Pieces(Stream):
         return next(self._pieces, b"")
 
 
-def asked(said: bytes, size: int, limit: int = 4_096) -> HttpResponse | str:
-    """What `ask` makes of it: an answer, or the kind of a failure. Nothing is waited for, so that takes no loop."""
-    asking = send_request(Pieces(said, size), "/stats", "localhost", (), limit)
+def parse_http(response: bytes, size: int, limit: int = 4_096) -> HttpResponse | str:
+    """Return the parsed response or the kind of its failure. The coroutine never waits, so it needs no event loop."""
+    coroutine = send_request(PiecewiseStream(response, size), "/stats", "localhost", (), limit)
     try:
         while True:
-            asking.send(None)
+            coroutine.send(None)
     except StopIteration as done:
-        answer: HttpResponse = done.value
-        return answer
+        parsed: HttpResponse = done.value
+        return parsed
     except ScrapeError as error:
         return error.kind
     except EOFError:
@@ -71,14 +71,14 @@ def asked(said: bytes, size: int, limit: int = 4_096) -> HttpResponse | str:
 
 
 def http(data: bytes) -> None:
-    """An answer is the same whether it comes at once or in pieces, whose size the first byte says."""
-    whole, pieces = asked(data[1:], len(data) or 1), asked(data[1:], 1 + (data[0] if data else 0))
+    """Parse a response at once and in pieces, whose size is the first byte."""
+    whole, pieces = parse_http(data[1:], len(data) or 1), parse_http(data[1:], 1 + (data[0] if data else 0))
     if whole != pieces:
         raise AssertionError(f"at once {whole!r}, in pieces {pieces!r}")
 
 
 def envoy_json(data: bytes) -> None:
-    """What is found without building everything is what is there, in short answers and in long ones."""
+    """Compare the complete parse of a page with the selective parse, of a short and of a long page."""
     try:
         whole = parse_stats(data, EVERYTHING, histograms=True)
     except ScrapeError:
@@ -86,19 +86,19 @@ def envoy_json(data: bytes) -> None:
     json.dumps(whole.as_data(), allow_nan=False)
     picked = parse_stats(data, EVERYTHING, histograms=False)
     if picked.values != whole.values:
-        raise AssertionError(f"{picked.values!r} was picked, {whole.values!r} is there")
-    wanted = Selection(frozenset([*list(whole.values)[:3], "not.there"]), PATTERNS)
-    there = {name: value for name, value in whole.values.items() if wanted.covers(name)}
-    found = parse_stats(data + MUCH, wanted, histograms=False)
-    if found.values != there:
-        raise AssertionError(f"{found.values!r} was found, {there!r} is there")
+        raise AssertionError(f"expected {whole.values!r}, got {picked.values!r}")
+    selection = Selection(frozenset([*list(whole.values)[:3], "missing"]), PATTERNS)
+    expected = {name: value for name, value in whole.values.items() if selection.covers(name)}
+    found = parse_stats(data + PADDING, selection, histograms=False)
+    if found.values != expected:
+        raise AssertionError(f"expected {expected!r}, got {found.values!r}")
 
 
 def prometheus_text(data: bytes) -> None:
     with contextlib.suppress(ScrapeError):
         for key in parse_text(data, EVERYTHING).values:
             if series(*parse_series(key)) != key:
-                raise AssertionError(f"{key!r} is not read back")
+                raise AssertionError(f"{key!r} is not parsed back")
 
 
 def promql(data: bytes) -> None:
@@ -130,7 +130,7 @@ def snapshot(data: bytes) -> None:
 
 
 def pattern(data: bytes) -> None:
-    """A pattern and a name, parted by a line's end: both engines agree, and the literal is in what matches."""
+    """Match a name with a pattern, separated by a newline: both engines agree, and a matching name contains the literal."""
     source, _end, name = data.decode("utf-8", "replace").partition("\n")
     try:
         compiled = compile_pattern(source[:60], "match")
@@ -147,4 +147,4 @@ def pattern(data: bytes) -> None:
 TARGETS: dict[str, Callable[[bytes], None]] = {
     one.__name__: one for one in (http, envoy_json, prometheus_text, promql, facts, snapshot, pattern)
 }
-__all__ = ["TARGETS", "asked"]
+__all__ = ["TARGETS", "parse_http"]

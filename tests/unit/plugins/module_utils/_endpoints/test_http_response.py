@@ -8,7 +8,7 @@ from __future__ import annotations
 import tracemalloc
 
 import pytest
-from targets import asked
+from targets import parse_http
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.http_response import HttpResponse
 
@@ -18,7 +18,7 @@ SAID = HEAD + b"4\r\nabcd\r\n0\r\n\r\n"
 
 @pytest.mark.parametrize("size", [1, 2, 7, len(HEAD), 1_000])
 def test_an_answer_is_the_same_in_pieces_of_any_size(size: int) -> None:
-    answer = asked(SAID, size)
+    answer = parse_http(SAID, size)
     headers = {"server": "envoy", "transfer-encoding": "chunked"}
     assert answer == HttpResponse(200, headers, b"abcd", complete=True, reusable=True, transferred=4)
 
@@ -38,7 +38,7 @@ def test_an_answer_is_the_same_in_pieces_of_any_size(size: int) -> None:
     ],
 )
 def test_what_is_unlike_most_answers(said: bytes, expected: tuple[bytes, bool] | str, size: int) -> None:
-    answer = asked(said, size)
+    answer = parse_http(said, size)
     assert (answer if isinstance(answer, str) else (answer.body, answer.reusable)) == expected
 
 
@@ -46,7 +46,7 @@ def test_small_chunks_take_as_much_memory_as_they_hold() -> None:
     said = HEAD + b"2\r\nab\r\n" * 20_000 + b"0\r\n\r\n"
     tracemalloc.start()
     try:
-        answer = asked(said, 65_536, limit=1_000_000)
+        answer = parse_http(said, 65_536, limit=1_000_000)
         assert tracemalloc.get_traced_memory()[1] < 600_000
     finally:
         tracemalloc.stop()

@@ -285,7 +285,7 @@ CAUSES = {
     ),
     "unknown platform. Choose from: docker kubernetes local openshift": "make demo PLATFORM=podman",
     "Python 3.11 or newer": "make lock PYTHON=nonesuch",
-    "✘ cluster.service1.upstream_rq_200 at edge: ": (
+    "✘ expected 31, got 30 (delta of cluster.service1.upstream_rq_200 at edge)": (
         f"{SCALED}; trap 'make down DEMO=~/front_proxy.yml' EXIT; make demo DEMO=~/front_proxy.yml"
     ),
 }

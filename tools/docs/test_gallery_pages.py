@@ -102,7 +102,7 @@ def test_page_describes_traffic_and_expectations() -> None:
         "- **all visitors**: 20 requests `GET http://…/a\\|b` to `edge`, 4 at a time, each over a new connection, with `x-plan: gold`\n"
         "  - answers with status 200: 20" in text
     )
-    assert "- `cluster.web.upstream_rq_200 at edge: delta 20`" in text
+    assert "- `delta of cluster.web.upstream_rq_200 at edge: 20`" in text
 
 
 def test_page_shows_the_topology_after_a_change() -> None:

@@ -87,7 +87,7 @@ def _workloads(workloads: Sequence[Entry]) -> list[str]:
             shown.append(" + ".join([app, "its sidecar", *others]))
         elif f"{name}-envoy" not in names and not any(name in group for group in sharing.values()):
             shown.append(name)
-    return [", ".join(shown)]
+    return [", ".join(shown)] if shown else []
 
 
 def _sent(traffic: Entry) -> list[str]:

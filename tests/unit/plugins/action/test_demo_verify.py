@@ -1,0 +1,92 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The action demo_verify: the printed report, and the details that a failed task leaves out."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from ansible_collections.meshlab.envoy.plugins.action import demo_verify
+from ansible_collections.meshlab.envoy.plugins.plugin_utils._local_execution import LocalExecutionAction
+
+PLAN = {
+    "name": "shop",
+    "platform": "local",
+    "summary": "A shop",
+    "workloads": [],
+    "addresses": [],
+    "notes": [],
+    "endpoints": [],
+    "traffic": [],
+    "assertions": [],
+}
+FAILED = {
+    "failed": True,
+    "changed": False,
+    "msg": "0 of 1 expectations hold",
+    "traffic": [],
+    "assertions": [{"ok": False, "message": "expected 2, got 1 (x at edge)"}],
+    "endpoints": [{"name": "edge"}],
+    "elapsed": 1.0,
+}
+
+
+class FakeDisplay:
+    """Records what is printed."""
+
+    def __init__(self, verbosity: int) -> None:
+        self.verbosity = verbosity
+        self.printed: list[str] = []
+
+    def display(self, text: str) -> None:
+        self.printed.append(text)
+
+
+def run_action(
+    monkeypatch: pytest.MonkeyPatch, result: dict[str, Any], register: str = "", verbosity: int = 0
+) -> tuple[dict[str, Any], list[str]]:
+    """Return the result of the action for this result of the module, and what it prints."""
+    display = FakeDisplay(verbosity)
+    monkeypatch.setattr(demo_verify, "Display", lambda: display)
+    monkeypatch.setattr(LocalExecutionAction, "run", lambda *_arguments: dict(result))
+    action = demo_verify.ActionModule.__new__(demo_verify.ActionModule)
+    action._task = SimpleNamespace(args={"plan": PLAN}, register=register)
+    return action.run(), display.printed
+
+
+def test_failed_task_prints_the_report_and_leaves_out_details(monkeypatch: pytest.MonkeyPatch) -> None:
+    result, printed = run_action(monkeypatch, FAILED)
+    assert set(result) == {"failed", "changed", "msg", "elapsed"}
+    assert "✘ expected 2, got 1 (x at edge)" in printed[0]
+
+
+@pytest.mark.parametrize(("register", "verbosity"), [("result", 0), ("", 1)])
+def test_registered_or_verbose_failure_has_details(
+    monkeypatch: pytest.MonkeyPatch, register: str, verbosity: int
+) -> None:
+    assert run_action(monkeypatch, FAILED, register, verbosity)[0] == FAILED
+
+
+def test_success_has_details(monkeypatch: pytest.MonkeyPatch) -> None:
+    result = {key: value for key, value in FAILED.items() if key != "failed"}
+    assert run_action(monkeypatch, result)[0] == result
+
+
+def test_result_without_outcomes_prints_no_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    result = {"failed": True, "msg": "plan: the key 'traffic' is missing.", "traffic": [], "assertions": []}
+    assert run_action(monkeypatch, result) == (result, [])
+
+
+def test_host_gets_only_the_keys_that_the_module_reads() -> None:
+    action = demo_verify.ActionModule.__new__(demo_verify.ActionModule)
+    files = [{"path": "a", "content": "x", "live": "edge"}, {"path": "b", "content": "y", "live": None}]
+    options = action.sent_options({"plan": {**PLAN, "folder": "/x", "files": files}, "timeout": 5})
+    assert options == {
+        "plan": {"endpoints": [], "traffic": [], "assertions": [], "folder": "/x", "files": files[:1]},
+        "timeout": 5,
+    }

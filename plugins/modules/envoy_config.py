@@ -137,6 +137,16 @@ seealso:
 """
 
 EXAMPLES = r"""
+- name: Write a configuration that Envoy has validated
+  meshlab.envoy.envoy_config:
+    folder: /srv/envoy
+    files:
+      - path: envoy.yaml
+        src: envoy.yaml
+    proxies:
+      - name: edge
+        bootstrap: envoy.yaml
+
 - name: Replace the listeners and clusters of a running Envoy
   meshlab.envoy.envoy_config:
     folder: /etc/envoy
@@ -165,7 +175,7 @@ EXAMPLES = r"""
     state: restarted
   loop: "{{ config.restart }}"
 
-- name: Write a static configuration with a certificate, validated by the Envoy on the host
+- name: Write a configuration with a certificate for the host
   meshlab.envoy.envoy_config:
     folder: /srv/envoy
     files:
@@ -176,7 +186,7 @@ EXAMPLES = r"""
         names: ["{{ inventory_hostname }}", localhost]
         addresses: [127.0.0.1]
     proxies:
-      - name: envoy
+      - name: edge
         bootstrap: envoy.yaml
 """
 

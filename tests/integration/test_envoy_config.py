@@ -33,6 +33,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy.xds_co
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.errors import ConfigRefused
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.files import file_tree
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.prepare import prepare
+from ansible_collections.meshlab.envoy.plugins.modules import envoy_config
 from ansible_collections.meshlab.envoy.plugins.plugin_utils._candidate_config import candidate, to_text
 
 TYPE = "type.googleapis.com/envoy."
@@ -68,7 +69,7 @@ class OkHandler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(b"ok")
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - its name in the base class
+    def log_message(self, format: str, *args: Any) -> None:
         pass
 
 
@@ -756,3 +757,16 @@ def test_module_reports_a_syntax_error_with_its_line(playbook: Playbook) -> None
     }
     result, _output = playbook.play()
     assert result["msg"].startswith("edge/listeners.yaml line 2: a resource has no '@type'")
+
+
+def test_first_example_of_the_module_is_deployed(playbook: Playbook) -> None:
+    example = yaml.safe_load(envoy_config.EXAMPLES)[0]["meshlab.envoy.envoy_config"]
+    folder = playbook.edge.folder
+    envoy = {"executable": playbook.edge.binary}
+    playbook.arguments = {**example, "folder": str(folder), "envoy": envoy}
+    text = "node: {id: edge, cluster: edge}\nadmin: {address: {pipe: {path: admin.sock}}}\n"
+    (playbook.project / "files/envoy.yaml").write_text(text)
+    result, _output = playbook.play()
+    assert (result["changed"], result["files"]) == (True, ["envoy.yaml"])
+    assert (folder / "envoy.yaml").read_text() == text
+    assert not playbook.play()[0]["changed"]

@@ -50,7 +50,7 @@ class Figure:
         """Return the figure as a line of the table."""
         ratio = f"{'-' if self.ratio is None else format(self.ratio, '.2f'):>6}"
         bound = "" if self.bound is None else f"bound {self.bound:<4} "
-        return f"{self.name:<44} {ratio} {self.unit:<38} {bound}{self.result}"
+        return f"{self.name:<50} {ratio} {self.unit:<38} {bound}{self.result}"
 
     def to_dict(self) -> dict[str, object]:
         """Return the figure as JSON data."""
@@ -72,7 +72,7 @@ class Report:
     def add(self, figure: Figure) -> None:
         """Print a figure, and write it to the file with the previous figures."""
         self.figures.append(figure)
-        print(f"{figure.line()}\n{'':<44} {figure.detail}", flush=True)
+        print(f"{figure.line()}\n{'':<50} {figure.detail}", flush=True)
         self.target.parent.mkdir(parents=True, exist_ok=True)
         content = json.dumps([one.to_dict() for one in self.figures], indent=2) + "\n"
         self.target.write_text(content, encoding="utf-8")

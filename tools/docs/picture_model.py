@@ -123,7 +123,9 @@ def boxes_of(demo: Demo) -> dict[str, Box]:
     host = Part("published ports", "host", talks={_port(one): _port(one) for one in slots if one.publish})
     boxes = {HOST: Box(HOST, "the host", [host])} if host.talks else {}
     referenced = {
-        (one.group, one.name) for group in demo["services"] for one in topology.referenced_ports(demo, group).values()
+        (one.group, one.name)
+        for group in demo["services"]
+        for one in topology.referenced_ports(demo, group).values()
     }
     for group in [*demo["proxies"], *demo["services"]]:
         proxy = topology.proxy_of(demo, group)
@@ -167,7 +169,9 @@ def _envoy(demo: Demo, group: str, proxy: Mapping[str, Any], shows_admin: bool) 
     return Part("Envoy, sidecar" if sidecar else "Envoy, edge", "envoy", listens, talks)
 
 
-def _program(service: Mapping[str, Any], slots: Iterable[topology.ListeningPort], addresses: Iterable[str]) -> Part:
+def _program(
+    service: Mapping[str, Any], slots: Iterable[topology.ListeningPort], addresses: Iterable[str]
+) -> Part:
     what = service["server"]["image"] if service["server"] is not None else "demo app"
     protocol = "" if service["protocol"] == "http" else f" {service['protocol']}"
     return Part(

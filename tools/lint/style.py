@@ -4,7 +4,7 @@
 """Check the language of the checkout against the word list in style_words.yml, which docs/style.md explains.
 
 The check reads prose only: Markdown outside code, comments, docstrings, strings that contain a blank, YAML, and comments in scripts,
-Dockerfiles and Go. It also reads the names of functions and classes, and limits the length of the names of tests.
+Dockerfiles and Go. It also reads the names of files, functions and classes, and limits the length of the names of tests.
 
     style.py                          check all files of the checkout
     style.py --only docs --only FILE  check the files below a folder, or one file
@@ -111,8 +111,12 @@ def check(path: str, text: str, rules: Rules) -> list[Finding]:
         for match in word.matches(prose)
         if not any(begin <= match.start() and match.end() <= end for begin, end in spans)
     ]
+    allowed_names = [one.phrase for one in exceptions]
+    stem = Path(path).stem
+    if stem not in allowed_names:
+        found += _words_of_name(path, 1, stem, "file name", rules)
     if path.endswith(".py"):
-        found += _names(path, text, rules, [one.phrase for one in exceptions])
+        found += _names(path, text, rules, allowed_names)
     return sorted(found)
 
 
@@ -266,10 +270,14 @@ def _names(path: str, text: str, rules: Rules, allowed: list[str]) -> Iterator[F
         if name.startswith("test_") and len(name) > LONGEST_TEST_NAME:
             wrong = f"the name of the test has {len(name)} characters: shorten {name} to {LONGEST_TEST_NAME}."
             yield Finding(path, node.lineno, wrong)
-        words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).replace("_", " ").lower()
-        for word in rules.names:
-            if match := word.pattern.search(words):
-                yield Finding(path, node.lineno, _finding(match[0], word, f" in the name {name}"))
+        yield from _words_of_name(path, node.lineno, name, f"name {name}", rules)
+
+
+def _words_of_name(path: str, line: int, name: str, what: str, rules: Rules) -> Iterator[Finding]:
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])|[-.]", "_", name).replace("_", " ").lower()
+    for word in rules.names:
+        if match := word.pattern.search(words):
+            yield Finding(path, line, _finding(match[0], word, f" in the {what}"))
 
 
 if __name__ == "__main__":

@@ -2,4 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What all other packages share: commands, threads, waits, texts, arguments and sockets. Private to this collection: it can change at any time."""
+"""What all other packages share: commands, threads, waits, texts, arguments and sockets.
+
+Private to this collection: it can change at any time.
+"""

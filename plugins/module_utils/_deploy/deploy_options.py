@@ -15,12 +15,11 @@ from typing import Any
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import ArgumentError
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import DesiredFiles
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.errors import ConfigRefused
-from ansible_collections.meshlab.envoy.plugins.module_utils._deploy.deployment import (
+from ansible_collections.meshlab.envoy.plugins.module_utils._deploy.deploy_request import (
     DeployRequest,
     DeployResult,
-    deploy,
-    teardown,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._deploy.deployment import deploy, teardown
 from ansible_collections.meshlab.envoy.plugins.module_utils._deploy.plan_input import (
     IDENTITY,
     USED,

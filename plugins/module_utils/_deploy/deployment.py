@@ -12,12 +12,9 @@ from __future__ import annotations
 
 import os
 import shutil
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import (
     AUTHORITY,
@@ -29,6 +26,10 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_file
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.files import state_file
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.prepare import prepare
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.transaction import Transaction
+from ansible_collections.meshlab.envoy.plugins.module_utils._deploy.deploy_request import (
+    DeployRequest,
+    DeployResult,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer import (
     AppliedChanges,
     Deployer,
@@ -36,80 +37,8 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer i
     PlatformRefused,
     PlatformUnavailable,
     as_sentence,
-    sorted_names,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.registry import deployer_class
-from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import Workload
-
-
-@dataclass(frozen=True)
-class DeployRequest:
-    """One deployment or teardown.
-
-    Attributes:
-        name: The name of the demo.
-        platform: The name of the platform, as in `registry.DEPLOYERS`.
-        folder: The state folder on this host.
-        files: The files, directories, certificates and checks of the state folder.
-        workloads: The workloads.
-        admins: The plan's `admins`: where the admin interface of each proxy is.
-        manifests: The objects of a cluster.
-        cluster: The options of the Kubernetes client.
-        bind: The address that published ports are bound to.
-        supervisord: The supervisord executable.
-        timeout: Seconds until all workloads are ready.
-        confirm_timeout: Seconds for a running proxy to confirm each step of its new files.
-        drain_timeout: Seconds to wait for connections of before the change.
-        check_mode: Whether to change nothing and predict the result.
-    """
-
-    name: str
-    platform: str
-    folder: Path
-    files: DesiredFiles = field(default_factory=DesiredFiles)
-    workloads: tuple[Workload, ...] = ()
-    admins: tuple[Mapping[str, Any], ...] = ()
-    manifests: tuple[Mapping[str, Any], ...] = ()
-    cluster: Mapping[str, Any] = field(default_factory=dict)
-    bind: str = "127.0.0.1"
-    supervisord: str = "supervisord"
-    timeout: float = 60
-    confirm_timeout: float = 60
-    drain_timeout: float = 10
-    check_mode: bool = False
-
-
-@dataclass
-class DeployResult:
-    """What was changed, or in check mode would be changed. It is filled phase by phase, so that it is right after an error too."""
-
-    changed: bool = False
-    started: tuple[str, ...] = ()
-    restarted: tuple[str, ...] = ()
-    removed: tuple[str, ...] = ()
-    objects: tuple[str, ...] = ()
-    files: list[str] = field(default_factory=list)
-    diff: list[dict[str, Any]] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    def add(self, applied: AppliedChanges) -> None:
-        """Add the changes of one phase."""
-        self.started = sorted_names((*self.started, *applied.started))
-        self.restarted = sorted_names((*self.restarted, *applied.restarted))
-        self.removed = sorted_names((*self.removed, *applied.removed))
-        self.objects = sorted_names((*self.objects, *applied.objects))
-        self.diff += applied.diff
-        self.changed = self.changed or applied.changed
-
-    @contextmanager
-    def phase(self, name: str) -> Iterator[None]:
-        """Measure the seconds of a phase."""
-        start = time.monotonic()
-        try:
-            yield
-        finally:
-            self.seconds[name] = round(self.seconds.get(name, 0) + time.monotonic() - start, 3)
 
 
 def deploy(request: DeployRequest, result: DeployResult) -> None:

@@ -18,12 +18,11 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._config.errors impor
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.files import state_file
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.prepare import prepare
 from ansible_collections.meshlab.envoy.plugins.module_utils._deploy import deployment
-from ansible_collections.meshlab.envoy.plugins.module_utils._deploy.deployment import (
+from ansible_collections.meshlab.envoy.plugins.module_utils._deploy.deploy_request import (
     DeployRequest,
     DeployResult,
-    deploy,
-    teardown,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._deploy.deployment import deploy, teardown
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer import (
     AppliedChanges,
     DeploymentSpec,
@@ -337,11 +336,3 @@ def test_files_of_other_programs_store_no_location(tmp_path: Path) -> None:
         assert not transaction.changed
     assert state_file.load(folder).files == {}
     assert [one.name for one in folder.iterdir()] == ["a"]
-
-
-def test_changes_of_phases_are_added() -> None:
-    result = DeployResult()
-    result.add(AppliedChanges(started=("b",)))
-    result.add(AppliedChanges(removed=("x",)))
-    result.add(AppliedChanges(started=("a", "b"), removed=("x",)))
-    assert (result.changed, result.started, result.removed) == (True, ("a", "b"), ("x",))

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Something to run, said without naming a platform; a platform's document is made from these."""
+"""The workload: a process or container, described independently of the platform that runs it."""
 
 from __future__ import annotations
 
@@ -10,17 +10,19 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal, get_args
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.suggestions import unknown_name
+
 ProbeKind = Literal["http", "tcp", "none"]
 Protocol = Literal["tcp", "udp"]
 
 
 class WorkloadError(ValueError):
-    """Workloads that cannot be run as they are described: which, and why."""
+    """Workloads that contradict each other or the platform: the workload, the problem and the remedy."""
 
 
 @dataclass(frozen=True)
 class Mount:
-    """`source`, relative to the state folder, seen at the absolute path `target`; in containers only."""
+    """A directory of the deployment folder (`source`) that a container sees at the absolute path `target`."""
 
     source: str
     target: str
@@ -29,26 +31,26 @@ class Mount:
 
 @dataclass(frozen=True)
 class Port:
-    """A port that the workload listens on; `published` is the port for it in front of a container: the host's, or a Service's."""
+    """A port that a workload listens on. `published` is the port of the host, or of the Service, that forwards to it."""
 
     number: int
     published: int | None = None
     protocol: Protocol = "tcp"
-    # What the demo calls it, and what is spoken there: http, https, tcp, tls or udp.
+    # The name of the port in the demo, and what it speaks: http, https, tcp, tls or udp.
     name: str = ""
     scheme: str = "tcp"
-    # Who of the demo connects to it, by group; and whether it shows metrics. Where a network has policies, nobody else may.
+    # The groups of the demo that connect to the port, and whether it serves metrics. A NetworkPolicy refuses all others.
     peers: tuple[str, ...] = ()
     metrics: bool = False
 
 
 @dataclass(frozen=True)
 class Probe:
-    """What tells that a workload serves.
+    """The readiness probe of a workload.
 
-    An answer below 400 to a GET (http), a connection (tcp), nothing but that it keeps running (none). `command` is
-    how a container asks itself; on `local` the module asks `host`. `private` is a port on the container's own loopback,
-    which only the container itself can ask.
+    `http` expects a status below 400, `tcp` expects a connection, `none` expects that the process keeps running. `command`
+    probes from inside a container, `host` is the address for probes of a process. `private` marks a port on the loopback
+    interface of the container, which only `command` reaches.
     """
 
     kind: ProbeKind = "none"
@@ -61,42 +63,41 @@ class Probe:
 
 @dataclass(frozen=True)
 class Workload:
-    """One process, or one container; in pods, one container of each of `replicas` pods."""
+    """One process, or one container, or one container in each of `replicas` pods."""
 
     name: str
-    # The program and its arguments. On `local` the program may start with `~/`, or be a name to find in PATH.
+    # The program and its arguments. The program of a process can start with `~/`, or be a name to find in PATH.
     command: tuple[str, ...]
     image: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
     mounts: tuple[Mount, ...] = ()
     ports: tuple[Port, ...] = ()
     probe: Probe = Probe()
-    # The workload whose network this one uses; None: it has its own.
+    # The name of the workload whose network this one shares. None: it has its own network.
     network: str | None = None
-    # Where it runs: on `local` relative to the state folder, in a container absolute ("." is the image's own).
+    # The working directory: relative to the deployment folder for a process, absolute for a container ("." is that of the image).
     directory: str = "."
-    # Names by which other workloads reach it, besides its own.
+    # Further names by which other workloads reach it.
     aliases: tuple[str, ...] = ()
     hostname: str = ""
     user: str = ""
     memory_mb: int | None = None
     cpus: float | None = None
-    # A container needs an init where a program leaves children behind, or as process 1 does not end on SIGTERM.
+    # Whether the container needs an init process, for a program that leaves children behind or ignores SIGTERM as process 1.
     init: bool = False
     stop_signal: str = "TERM"  # without SIG
     stop_seconds: int = 10
-    # What bash runs in a pod's container that is to go, so that clients of kept connections go elsewhere; '': nothing.
+    # The Bash command that closes connections gracefully before the container stops. Empty: none.
     drain: str = ""
-    # Workloads to be started before this one.
+    # The names of workloads that start before this one.
     after: tuple[str, ...] = ()
-    # Of the files that it reads at start only: where it differs, the workload is restarted.
+    # The hash of the files that it reads only at start. The workload restarts when the hash changes.
     digest: str = ""
-    # What a demo file calls it; and, where one workload stands for all of a group's pods, their number.
+    # The name of its group in the demo, and the number of pods if the workload describes all of them.
     group: str = ""
     replicas: int = 1
-    # What it is to those whose network it shares: its name among a pod's containers …
+    # Its name among the containers of a pod, and whether it starts before and stops after the others.
     container: str = ""
-    # … and whether it serves them: it starts before, and stops after them.
     sidecar: bool = False
     # The name of the host that runs it.
     host: str = "default"
@@ -108,16 +109,17 @@ class Workload:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Workload:
-        """Return the workload that `to_dict` described; what is missing or null has its default.
+        """Return the workload of data as `to_dict` returns it. A key that is missing or null has its default.
 
-        Raises WorkloadError.
+        Raises:
+            WorkloadError: A key is unknown, missing or has a wrong value.
         """
         name = str(data.get("name") or "")
         if not name:
-            raise WorkloadError("a workload needs a name")
+            raise WorkloadError("workloads: name is missing. Add it.")
         known = _known(cls, data, f"workload {name}")
         if not known.get("command"):
-            raise WorkloadError(f"workload {name} needs a command: the program and its arguments")
+            raise WorkloadError(f"workload {name}: command is missing. Add the program and its arguments.")
         known["command"] = _strings(known["command"])
         known["environment"] = {str(key): str(value) for key, value in known.get("environment", {}).items()}
         known["mounts"] = tuple(
@@ -132,32 +134,34 @@ class Workload:
         return cls(**known)
 
 
-def network_owner(workload: Workload, workloads: Iterable[Workload]) -> Workload:
-    """Return the workload whose network `workload` uses in the end, perhaps its own. Raises WorkloadError."""
+def network_owners(workloads: Iterable[Workload]) -> dict[str, Workload]:
+    """Return the workload that owns the network of each workload, by name of the workload.
+
+    Raises:
+        WorkloadError: A workload names a workload that does not exist, or workloads name each other in a cycle.
+    """
     by_name = {one.name: one for one in workloads}
-    owner, seen = workload, [workload.name]
-    while owner.network:
-        if owner.network not in by_name:
-            raise WorkloadError(f"workload {owner.name}: network: there is no workload '{owner.network}'")
-        owner = by_name[owner.network]
-        if owner.name in seen:
-            circle = " → ".join([*seen, owner.name])
-            raise WorkloadError(f"workload {workload.name}: network: {circle} goes round in a circle")
-        seen.append(owner.name)
-    return owner
+    return {name: _network_owner(one, by_name) for name, one in by_name.items()}
+
+
+def network_owner(workload: Workload, workloads: Iterable[Workload]) -> Workload:
+    """Return the workload that owns the network of `workload`, which can be itself. Raises WorkloadError."""
+    return _network_owner(workload, {one.name: one for one in workloads})
 
 
 def ranks(workloads: Iterable[Workload]) -> dict[str, int]:
-    """Return how many workloads deep the `after` of each goes, 0 where it has none. Raises WorkloadError."""
+    """Return the length of the chain of `after` of each workload, 0 without `after`. Raises WorkloadError."""
     by_name = {one.name: one for one in workloads}
     found: dict[str, int] = {}
 
-    def rank(name: str, seen: tuple[str, ...]) -> int:
-        if name in seen:
-            raise WorkloadError(f"workload {name}: after: {' → '.join([*seen, name])} goes round in a circle")
+    def rank(name: str, chain: tuple[str, ...]) -> int:
+        if name in chain:
+            raise WorkloadError(
+                f"workload {name}: after: cycle {' → '.join([*chain, name])}. Remove one of its entries."
+            )
         if name not in found:
             found[name] = 1 + max(
-                (rank(one, (*seen, name)) for one in _before(by_name[name], by_name)), default=-1
+                (rank(one, (*chain, name)) for one in _predecessors(by_name[name], by_name)), default=-1
             )
         return found[name]
 
@@ -165,18 +169,37 @@ def ranks(workloads: Iterable[Workload]) -> dict[str, int]:
 
 
 def check_names(workloads: Iterable[Workload]) -> None:
-    """Raise WorkloadError where two workloads have one name."""
-    seen: set[str] = set()
+    """Raise WorkloadError if two workloads have the same name."""
+    names: set[str] = set()
     for workload in workloads:
-        if workload.name in seen:
-            raise WorkloadError(f"there are two workloads named '{workload.name}'")
-        seen.add(workload.name)
+        if workload.name in names:
+            raise WorkloadError(
+                f"workload {workload.name}: two workloads have this name. Rename one of them."
+            )
+        names.add(workload.name)
 
 
-def _before(workload: Workload, by_name: Mapping[str, Workload]) -> tuple[str, ...]:
+def _network_owner(workload: Workload, by_name: Mapping[str, Workload]) -> Workload:
+    owner, chain = workload, [workload.name]
+    while owner.network:
+        if owner.network not in by_name:
+            raise WorkloadError(
+                f"workload {owner.name}: network: {unknown_name('workload', owner.network, by_name)}"
+            )
+        owner = by_name[owner.network]
+        if owner.name in chain:
+            cycle = " → ".join([*chain, owner.name])
+            raise WorkloadError(
+                f"workload {workload.name}: network: cycle {cycle}. Remove one of its entries."
+            )
+        chain.append(owner.name)
+    return owner
+
+
+def _predecessors(workload: Workload, by_name: Mapping[str, Workload]) -> tuple[str, ...]:
     for name in workload.after:
         if name not in by_name:
-            raise WorkloadError(f"workload {workload.name}: after: there is no workload '{name}'")
+            raise WorkloadError(f"workload {workload.name}: after: {unknown_name('workload', name, by_name)}")
     return workload.after
 
 
@@ -184,7 +207,7 @@ def _known(kind: Any, data: Mapping[str, Any], where: str) -> dict[str, Any]:
     names = [one.name for one in fields(kind)]
     for key in data:
         if key not in names:
-            raise WorkloadError(f"{where}: there is no key '{key}'; there is: {', '.join(names)}")
+            raise WorkloadError(f"{where}: {unknown_name('key', key, names)}")
     return {key: value for key, value in data.items() if value is not None}
 
 
@@ -192,8 +215,7 @@ def _port(data: Mapping[str, Any], where: str) -> Port:
     known = _known(Port, data, where)
     port = Port(**{**known, "peers": _strings(known.get("peers", ()))})
     if port.protocol not in get_args(Protocol):
-        choices = ", ".join(get_args(Protocol))
-        raise WorkloadError(f"{where}: protocol '{port.protocol}' is not one of {choices}")
+        raise WorkloadError(f"{where}: {unknown_name('protocol', port.protocol, get_args(Protocol))}")
     return port
 
 
@@ -203,7 +225,7 @@ def _probe(data: Mapping[str, Any], where: str) -> Probe:
         known["command"] = _strings(known["command"]) or None
     probe = Probe(**known)
     if probe.kind not in get_args(ProbeKind):
-        raise WorkloadError(f"{where}: kind '{probe.kind}' is not one of {', '.join(get_args(ProbeKind))}")
+        raise WorkloadError(f"{where}: {unknown_name('kind', probe.kind, get_args(ProbeKind))}")
     return probe
 
 

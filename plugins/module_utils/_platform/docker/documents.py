@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Workloads → compose.yaml, as data.
+"""The document of platform `docker`: compose.yaml, as data.
 
-The document is what a person would have written: `docker compose up` in its folder runs it without Ansible.
+`docker compose up` in the deployment folder runs the demo without Ansible.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload i
     Workload,
     WorkloadError,
     check_names,
-    network_owner,
+    network_owners,
     ranks,
 )
 
@@ -44,13 +44,14 @@ def compose(
     """
     check_names(workloads)
     rank = ranks(workloads)
+    owners = {name: owner.name for name, owner in network_owners(workloads).items()}
     sharers: dict[str, list[Workload]] = {workload.name: [] for workload in workloads}
     for workload in workloads:
-        sharers[network_owner(workload, workloads).name].append(workload)
+        sharers[owners[workload.name]].append(workload)
     ordered = sorted(workloads, key=lambda workload: (rank[workload.name], workload.name))
     document: dict[str, Any] = {
         "name": name,
-        "services": {workload.name: _service(name, workload, sharers, bind) for workload in ordered},
+        "services": {one.name: _service(name, one, owners[one.name], sharers, bind) for one in ordered},
     }
     if network:
         document["networks"] = {"default": {"name": network, "external": True}}
@@ -58,12 +59,11 @@ def compose(
 
 
 def _service(
-    project: str, workload: Workload, sharers: Mapping[str, Sequence[Workload]], bind: str
+    project: str, workload: Workload, owner: str, sharers: Mapping[str, Sequence[Workload]], bind: str
 ) -> dict[str, Any]:
     if not workload.image:
-        raise WorkloadError(f"workload {workload.name} needs an image to run in a container")
+        raise WorkloadError(f"workload {workload.name}: has no image. A container needs one.")
     program, *arguments = workload.command
-    owner = next(name for name, inside in sharers.items() if workload in inside)
     environment = {**workload.environment, **({DIGEST: workload.digest} if workload.digest else {})}
     service: dict[str, Any] = {
         "image": workload.image,

@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Workloads → the objects of a demo in a namespace, as data.
+"""The document of platform `kubernetes`: the objects of a demo, as data.
 
-They are what a person would have written: `kubectl apply --filename manifests.yaml` runs them without Ansible.
+`kubectl apply --filename manifests.yaml` runs the demo without Ansible.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload i
     Workload,
     WorkloadError,
     check_names,
-    network_owner,
+    network_owners,
 )
 
 FILE = "manifests.yaml"
@@ -46,51 +46,67 @@ def manifests(
     certificates: Sequence[str],
     settings: ClusterSettings,
 ) -> list[Object]:
-    """Return the objects of `demo`, what is referred to before what refers to it.
+    """Return the objects of a demo, each after the objects that it refers to.
 
-    `contents` are its files by path, `certificates` the folders in which certificates will be. Secrets come without data,
-    which is filled in where the keys are made. Raises WorkloadError.
+    Args:
+        demo: Name of the demo.
+        workloads: The workloads of the demo.
+        contents: Content of the files of the demo, by path.
+        certificates: Directories of the certificates. Their Secrets have no data until the host has generated the keys.
+        settings: Settings of the cluster.
+
+    Raises:
+        WorkloadError: Names are too long or equal, or a workload has no image.
     """
     check_names(workloads)
-    pods = _pods(workloads)
+    owners = network_owners(workloads)
+    pods = _pods(workloads, owners)
+    below = config_maps.files_by_folder(contents)
     mounted = config_maps.folders(workloads)
     writable = {mount.source for one in workloads for mount in one.mounts if mount.writable}
     volumes = {
         **{
-            folder: config_maps.volume(demo, folder, digest, contents, certificates)
+            folder: config_maps.volume(demo, folder, digest, below.get(folder, {}), certificates)
             for folder, digest in mounted.items()
         },
         **{folder: config_maps.empty(folder) for folder in writable},
     }
     objects = [
         policies.service_account(demo),
-        *(config_maps.config_map(demo, folder, digest, contents) for folder, digest in mounted.items()),
+        *(
+            config_maps.config_map(demo, folder, digest, below.get(folder, {}))
+            for folder, digest in mounted.items()
+        ),
         *(config_maps.secret(demo, folder) for folder in certificates),
         *(policies.network_policy(demo, pod) for pod in pods),
         *policies.disruption_budgets(demo, pods),
-        *_reached(demo, workloads, settings),
+        *_services_and_routes(demo, workloads, owners, settings),
         *(deployment(demo, pod, volumes, settings) for pod in pods),
     ]
-    _check(objects)
+    _check_object_names(objects)
     return objects
 
 
-def _pods(workloads: Sequence[Workload]) -> list[Pod]:
-    inside: dict[str, list[Workload]] = {}
+def _pods(workloads: Sequence[Workload], owners: Mapping[str, Workload]) -> list[Pod]:
+    containers: dict[str, list[Workload]] = {}
     for one in workloads:
-        owner = network_owner(one, workloads)
-        inside.setdefault(owner.name, [owner])
+        owner = owners[one.name]
+        containers.setdefault(owner.name, [owner])
         if one is not owner:
-            inside[owner.name].append(one)
-    return [Pod(found[0].group or found[0].name, tuple(found)) for found in inside.values()]
+            containers[owner.name].append(one)
+    return [Pod(found[0].group or found[0].name, tuple(found)) for found in containers.values()]
 
 
-def _reached(demo: str, workloads: Sequence[Workload], settings: ClusterSettings) -> list[Object]:
-    """A group may run in the pods of another: those of the workload whose network it uses."""
+def _services_and_routes(
+    demo: str, workloads: Sequence[Workload], owners: Mapping[str, Workload], settings: ClusterSettings
+) -> list[Object]:
+    """Return the objects by which each group is reached. A group can run in the pods of another group's workload."""
     objects: list[Object] = []
-    for group in dict.fromkeys(one.group or one.name for one in workloads):
-        own = [one for one in workloads if (one.group or one.name) == group]
-        owner = network_owner(own[0], workloads)
+    groups: dict[str, list[Workload]] = {}
+    for one in workloads:
+        groups.setdefault(one.group or one.name, []).append(one)
+    for group, own in groups.items():
+        owner = owners[own[0].name]
         objects += services(demo, group, owner.group or owner.name, own, settings)
         if settings.routes:
             objects += routes(demo, group, own, settings)
@@ -99,18 +115,18 @@ def _reached(demo: str, workloads: Sequence[Workload], settings: ClusterSettings
     return objects
 
 
-def _check(objects: Sequence[Object]) -> None:
-    """Names are shorter than a demo's own words may be, and `a_b` and `a-b` are one."""
+def _check_object_names(objects: Sequence[Object]) -> None:
+    """Raise WorkloadError for a name that is too long, or that two objects of one kind have: `a_b` and `a-b` are equal."""
     seen: set[tuple[str, str]] = set()
     for one in objects:
         kind, name = one["kind"], one["metadata"]["name"]
         if len(name) > object_names.LONGEST:
             raise WorkloadError(
-                f"{kind} {name} has {len(name)} letters, and Kubernetes takes {object_names.LONGEST}: shorten the name of the demo"
-                " or of the service"
+                f"{kind} {name}: the name has {len(name)} characters, but Kubernetes allows {object_names.LONGEST}."
+                " Shorten the name of the demo or of the service."
             )
         if (kind, name) in seen:
             raise WorkloadError(
-                f"there are two of {kind} {name}: on Kubernetes '_' and '-' are one letter, so use names that differ otherwise"
+                f"{kind} {name}: two groups have this name, because Kubernetes names have '-' in place of '_'. Rename one group."
             )
         seen.add((kind, name))

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Workloads → supervisord.conf.
+"""The document of platform `local`: supervisord.conf.
 
-The document is what a person would have written: `supervisord -c supervisord.conf` runs it without Ansible.
-Paths are relative to the document (`%(here)s`), so nothing in it names a machine's folders.
+`supervisord -c supervisord.conf` runs the demo without Ansible. Paths are relative to the document (`%(here)s`), so the
+document contains no path of the host.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def log_path(name: str) -> str:
 
 
 def sections(document: str) -> dict[str, str]:
-    """Return the text of each program of a supervisord.conf by its name."""
+    """Return the section of each program of a supervisord.conf, by name of the program."""
     found: dict[str, str] = {}
     for section in document.split("\n[program:")[1:]:
         name, _bracket, text = section.partition("]")
@@ -126,7 +126,7 @@ def _command(workload: Workload, variables: Sequence[str]) -> str:
     for argument in workload.command:
         if "\n" in argument or "\r" in argument:
             raise WorkloadError(
-                f"workload {workload.name}: supervisord cannot take a line break in an argument; put it in a file"
+                f"workload {workload.name}: supervisord does not support line breaks in arguments. Put the text in a file."
             )
     env = ["/usr/bin/env", *(_argument(variable) for variable in variables)] if variables else []
     return " ".join([*env, _path(program, workload), *(_argument(argument) for argument in arguments)])
@@ -181,14 +181,16 @@ def _is_quotable(value: str) -> bool:
 
 def _check_variable(name: str, key: str, value: str) -> None:
     if not _VARIABLE.fullmatch(key):
-        raise WorkloadError(f"workload {name}: '{key}' is not the name of an environment variable")
+        raise WorkloadError(
+            f"workload {name}: invalid name '{key}' of an environment variable. Use letters, digits and '_'."
+        )
     if "\n" in value or "\r" in value:
         raise WorkloadError(
-            f"workload {name}: supervisord cannot take a line break in {key}; put it in a file"
+            f"workload {name}: supervisord does not support line breaks in {key}. Put the text in a file."
         )
 
 
 def _plain_name(name: str) -> str:
     if not _NAME.fullmatch(name):
-        raise WorkloadError(f"'{name}' cannot name a program: use letters, digits, '.', '_' and '-'")
+        raise WorkloadError(f"invalid name '{name}' of a program. Use letters, digits, '.', '_' and '-'.")
     return name

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Objects of a demo → an OpenShift Template, whose users choose namespace, images, replicas and hosts."""
+"""The OpenShift Template of a demo. Its parameters set the namespace, the images, the replicas and the hosts of Routes."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes
 )
 
 FILE = "template.yaml"
-# The parameter that has the demo's authority, which is made where the demo is rendered.
+# The parameter with the certificate authority, which the host that renders the demo generates.
 AUTHORITY = "CA_CERTIFICATE"
 
 
 @dataclass
 class _Parameters:
-    """What a Template's users choose; each with the demo's own value."""
+    """The parameters of a Template, with the values of the demo as defaults."""
 
     found: dict[str, Object] = field(default_factory=dict)
 
@@ -41,12 +41,12 @@ class _Parameters:
         return "${" + name + "}"
 
     def required(self, name: str, description: str) -> str:
-        """Return a reference to the parameter `name`, which has no value of the demo's own."""
+        """Return a reference to the parameter `name`, which has no default."""
         self.found.setdefault(name, {"name": name, "description": description, "required": True})
         return "${" + name + "}"
 
     def number(self, name: str, value: int, description: str) -> str:
-        """Return a reference to the parameter `name` that stays a number in the answer of `oc process`."""
+        """Return a reference to the parameter `name`, which `oc process` replaces by a number."""
         self.text(name, str(value), description)
         return "${{" + name + "}}"
 
@@ -54,11 +54,11 @@ class _Parameters:
 def template(demo: str, summary: str, objects: Sequence[Object]) -> Object:
     """Return the Template of `objects`: `oc process --filename template.yaml | oc create --filename -` creates them.
 
-    Source: Template (template.openshift.io/v1) in OpenShift's API reference; `${NAME}` stands for text, `${{NAME}}` for
-    what is no text.
+    Source: Template (template.openshift.io/v1) in OpenShift's API reference. `${NAME}` is replaced by text, `${{NAME}}` by a
+    value of another type.
     """
     parameters = _Parameters()
-    parameters.required("NAMESPACE", "The project that the demo runs in.")
+    parameters.required("NAMESPACE", "Name of the project that the demo runs in.")
     made = [_object(deepcopy(one), parameters) for one in (*_budgets(demo, objects), *objects)]
     return {
         "apiVersion": "template.openshift.io/v1",
@@ -74,12 +74,12 @@ def template(demo: str, summary: str, objects: Sequence[Object]) -> Object:
 
 
 def _budgets(demo: str, objects: Sequence[Object]) -> list[Object]:
-    """Return the budgets that are not among `objects`: how many pods of a group there are is known only to who processes."""
-    there = {one["metadata"]["name"] for one in objects if one["kind"] == "PodDisruptionBudget"}
+    """Return the PodDisruptionBudgets that are not among `objects`, because a user can set more replicas than the demo."""
+    existing = {one["metadata"]["name"] for one in objects if one["kind"] == "PodDisruptionBudget"}
     return [
         disruption_budget(demo, one["metadata"]["labels"][object_names.NAME])
         for one in objects
-        if one["kind"] == "Deployment" and one["metadata"]["name"] not in there
+        if one["kind"] == "Deployment" and one["metadata"]["name"] not in existing
     ]
 
 
@@ -89,13 +89,13 @@ def _object(one: Object, parameters: _Parameters) -> Object:
         group = one["metadata"]["labels"][object_names.NAME]
         spec = one["spec"]
         spec["replicas"] = parameters.number(
-            f"{_upper(group)}_REPLICAS", spec["replicas"], f"How many pods of {group} there are."
+            f"{_upper(group)}_REPLICAS", spec["replicas"], f"Number of pods of {group}."
         )
         for container in _containers(spec["template"]["spec"]):
             container["image"] = parameters.text(
                 _image_name(container, group, parameters),
                 container["image"],
-                f"The image of container {container['name']}.",
+                f"Image of container {container['name']}.",
             )
     if one["kind"] == "Route":
         name = one["metadata"]["name"]
@@ -103,18 +103,19 @@ def _object(one: Object, parameters: _Parameters) -> Object:
         parameter = parameters.text(
             f"{_upper(name)}_HOST",
             host,
-            f"The host of Route {name}; the router makes one up where it is empty.",
+            f"Host of Route {name}. Empty: the router generates one.",
         )
         one["spec"] = {"host": parameter, **one["spec"]}
         if authority := authority_file(one):
             one["spec"]["tls"]["destinationCACertificate"] = parameters.required(
-                AUTHORITY, f"Whose certificates Routes that encrypt again believe, which is {authority}."
+                AUTHORITY,
+                f"Certificate authority that re-encrypting Routes trust: the content of {authority}.",
             )
     return one
 
 
 def _image_name(container: Object, group: str, parameters: _Parameters) -> str:
-    """One parameter for all containers of a name, where they have one image."""
+    """Return the parameter of an image: one for all containers of a name if they have the same image."""
     name = f"{_upper(container['name'])}_IMAGE"
     if parameters.found.get(name, {}).get("value", container["image"]) == container["image"]:
         return name

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Folders of a demo → ConfigMaps, Secrets, and the volumes that put both where a workload looks for them."""
+"""The ConfigMaps and Secrets of the directories of a demo, and the volumes that mount both."""
 
 from __future__ import annotations
 
@@ -20,13 +20,14 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import Workload
 
 CERTIFICATE = ("tls.crt", "tls.key", "ca.crt")
-SECRET_MODE = 0o440  # the pod's group reads it, whoever the pod runs as
+SECRET_MODE = 0o440  # readable by the group of the pod, whatever its user id is
 
 
 def folders(workloads: Iterable[Workload]) -> dict[str, str]:
-    """Return the folders that are mounted, each with the digest of what is read from it only at start.
+    """Return the mounted directories, each with the digest of the files that are read only at start.
 
-    Several may read one folder, such as `app`: the demo app's, and that of the Envoy of a service of that name.
+    Several workloads can read one directory. `app`, for example, has the demo app, and the files of an Envoy if a service
+    is named `app`.
     """
     found: dict[str, set[str]] = {}
     for workload in workloads:
@@ -36,11 +37,21 @@ def folders(workloads: Iterable[Workload]) -> dict[str, str]:
     return {source: _one_digest(digests - {""}) for source, digests in found.items()}
 
 
-def config_map(demo: str, folder: str, digest: str, contents: Mapping[str, str]) -> Object:
-    """Return the ConfigMap of the files below `folder`.
+def files_by_folder(contents: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """Return the files below each directory, by directory and by path below it. `contents` has the files by path."""
+    found: dict[str, dict[str, str]] = {}
+    for path, text in contents.items():
+        parts = path.split("/")
+        for depth in range(1, len(parts)):
+            found.setdefault("/".join(parts[:depth]), {})["/".join(parts[depth:])] = text
+    return found
 
-    What is read only at start is in its name: pods of before keep what they started with until they go. What is live is
-    not, and changes in place.
+
+def config_map(demo: str, folder: str, digest: str, files: Mapping[str, str]) -> Object:
+    """Return the ConfigMap of the files below `folder`, by path below it.
+
+    Its name contains the digest of the files that are read only at start: previous pods keep their ConfigMap until they
+    end. Live files change within the ConfigMap.
     """
     return {
         "apiVersion": "v1",
@@ -48,12 +59,12 @@ def config_map(demo: str, folder: str, digest: str, contents: Mapping[str, str])
         "metadata": object_names.metadata(
             demo, _config_map_name(demo, folder, digest), annotations={object_names.FOLDER: folder}
         ),
-        "data": {object_names.config_key(path): text for path, text in _below(folder, contents).items()},
+        "data": {object_names.config_key(path): text for path, text in files.items()},
     }
 
 
 def secret(demo: str, folder: str) -> Object:
-    """Return the Secret of the certificate in `folder`, without data: that is made where the demo is deployed."""
+    """Return the Secret of the certificate in `folder`. The host that deploys adds the data."""
     return {
         "apiVersion": "v1",
         "kind": "Secret",
@@ -65,10 +76,10 @@ def secret(demo: str, folder: str) -> Object:
 
 
 def volume(
-    demo: str, folder: str, digest: str, contents: Mapping[str, str], certificates: Sequence[str]
+    demo: str, folder: str, digest: str, files: Mapping[str, str], certificates: Sequence[str]
 ) -> Object:
-    """Return the volume of `folder`: its files, and the certificates in folders below it."""
-    items = [{"key": object_names.config_key(path), "path": path} for path in _below(folder, contents)]
+    """Return the volume of `folder`: its files by path below it, and the certificates in directories below it."""
+    items = [{"key": object_names.config_key(path), "path": path} for path in files]
     sources: list[dict[str, Any]] = []
     if items:
         sources.append({"configMap": {"name": _config_map_name(demo, folder, digest), "items": items}})
@@ -81,7 +92,7 @@ def volume(
 
 
 def empty(folder: str) -> Object:
-    """Return the volume of a folder that a workload writes to."""
+    """Return the volume of a directory that a workload writes to."""
     return {"name": volume_name(folder), "emptyDir": {}}
 
 
@@ -98,8 +109,3 @@ def _one_digest(digests: set[str]) -> str:
 
 def _config_map_name(demo: str, folder: str, digest: str) -> str:
     return object_names.object_name(demo, *folder.split("/"), *([digest] if digest else []))
-
-
-def _below(folder: str, contents: Mapping[str, str]) -> dict[str, str]:
-    start = f"{folder}/"
-    return {path.removeprefix(start): text for path, text in contents.items() if path.startswith(start)}

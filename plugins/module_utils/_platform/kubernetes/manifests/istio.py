@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A demo in a cluster that has Istio: its proxies in place of the demo's own, told the same in Istio's words.
+"""A demo in a cluster with Istio: Istio's proxies replace those of the demo, with equivalent Istio objects.
 
-Source of the shapes: Istio's API reference, `networking.istio.io/v1` (Gateway, VirtualService, DestinationRule).
+Source of the objects: Istio's API reference, `networking.istio.io/v1` (Gateway, VirtualService, DestinationRule).
 """
 
 from __future__ import annotations
@@ -25,16 +25,18 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes
 
 Object = dict[str, Any]
 API = "networking.istio.io/v1"
-# What Istio's own gateway is labelled with by its default installation.
+# The label of the gateway in Istio's default installation.
 INGRESS = {"istio": "ingressgateway"}
-NOTE = "Istio's proxies count under names of their own: nothing is sent or asserted here; see `istioctl dashboard envoy`"
+NOTE = "Istio's proxies have other stat names, so this run sends no requests and checks no expectations. See `istioctl dashboard envoy`"
 
 
 def in_mesh(demo: Demo) -> Demo:
-    """Return `demo` without any Envoy of its own: each app behind a Service, which Istio's proxies know.
+    """Return `demo` without its proxies, and with a published Service for each app.
 
-    What was sent and expected goes with the proxies that counted it. Raises DemoError for what Istio would have to be
-    told otherwise.
+    The result has no traffic, no expectations and no statsd_exporter, because they depend on the proxies of the demo.
+
+    Raises:
+        DemoError: A sidecar of the demo does more than Istio's sidecar.
     """
     changed = deepcopy(demo)
     changed.update(
@@ -50,7 +52,7 @@ def in_mesh(demo: Demo) -> Demo:
 
 
 def objects(demo: Demo) -> list[Object]:
-    """Return what tells Istio's proxies what the demo's own were told: mutual TLS for all, routes and weights at the edge."""
+    """Return the Istio objects of a demo: mutual TLS for all services, and the routes and weights of its edge proxies."""
     found = [_destination_rule(demo, name) for name in demo["services"]]
     for name, edge in demo["proxies"].items():
         found += [_gateway(demo, name, edge), _virtual_service(demo, name, edge)]
@@ -71,7 +73,7 @@ def _gateway(demo: Demo, name: str, edge: Mapping[str, Any]) -> Object:
             "hosts": ["*"],
         }
         if encrypted:
-            # In the gateway's own namespace, where Istio looks for it.
+            # Istio reads the Secret in the namespace of the gateway.
             server["tls"] = {
                 "mode": "SIMPLE",
                 "credentialName": secret_name(demo["name"], f"{name}/certs"),
@@ -81,12 +83,12 @@ def _gateway(demo: Demo, name: str, edge: Mapping[str, Any]) -> Object:
 
 
 def _virtual_service(demo: Demo, name: str, edge: Mapping[str, Any]) -> Object:
-    """Listeners of one edge share its routes: a VirtualService cannot tell by which of a Gateway's ports a request came."""
+    """Return the routes of an edge proxy. All its listeners must have the same routes, which a VirtualService has once."""
     first, *others = [listener["routes"] for listener in edge["listeners"].values()]
     if any(other != first for other in others):
         raise DemoError(
             demo["file"],
-            f"proxies.{name}.listeners: have different routes, and one VirtualService serves all",
+            f"proxies.{name}.listeners: have different routes, but a VirtualService has one list for all. Use the same routes.",
         )
     routes = [
         {
@@ -106,7 +108,8 @@ def _destinations(
     action = route.get("route", {})
     if set(route) - {"match", "route"} or set(action) - {"cluster", "weighted_clusters"} or not action:
         raise DemoError(
-            demo["file"], f"{where}: a route does more than pass on, which Istio is told otherwise"
+            demo["file"],
+            f"{where}: a route does more than forward requests. Remove that, or leave `deployment_mesh` empty.",
         )
     weighted = action.get("weighted_clusters", {}).get("clusters") or [{"name": action.get("cluster")}]
     for one in weighted:
@@ -114,7 +117,7 @@ def _destinations(
         if not target:
             raise DemoError(
                 demo["file"],
-                f"{where}.clusters.{one['name']}: is no service of the demo; Istio needs a ServiceEntry",
+                f"{where}.clusters.{one['name']}: the target is not a service of the demo. Add 'to', or leave `deployment_mesh` empty.",
             )
         group = target.partition("/")[0]
         destination: Object = {
@@ -141,7 +144,8 @@ def _uri(demo: Demo, where: str, match: Mapping[str, Any]) -> Object:
     if set(match) == {"prefix"}:
         return {"prefix": match["prefix"]}
     raise DemoError(
-        demo["file"], f"{where}: a route matches by more than its path, which Istio is told otherwise"
+        demo["file"],
+        f"{where}: a route matches by more than its path. Remove that, or leave `deployment_mesh` empty.",
     )
 
 
@@ -149,18 +153,18 @@ def _check_listener(demo: Demo, name: str, key: str, listener: Mapping[str, Any]
     for option in keys_beyond_routes(listener):
         raise DemoError(
             demo["file"],
-            f"proxies.{name}.listeners.{key}.{option}: is for an Envoy of the demo's own; leave `deployment_mesh` empty",
+            f"proxies.{name}.listeners.{key}.{option}: needs an Envoy of the demo. Remove it, or leave `deployment_mesh` empty.",
         )
 
 
 def _check_sidecar(demo: Demo, name: str, service: Mapping[str, Any]) -> None:
     for key, listener in (service["sidecar"] or {}).get("listeners", {}).items():
-        # What a TCP service's sidecar does by default, Istio's does as well.
+        # Istio's sidecar forwards TCP, as the sidecar of a TCP service does by default.
         if listener["tls"] is not None or set(keys_beyond_routes(listener)) - {"filters"}:
             raise DemoError(
                 demo["file"],
-                f"services.{name}.sidecar.listeners.{key}: says more than Istio's sidecar takes from a demo;"
-                " leave `deployment_mesh` empty",
+                f"services.{name}.sidecar.listeners.{key}: does more than Istio's sidecar."
+                " Remove that, or leave `deployment_mesh` empty.",
             )
 
 

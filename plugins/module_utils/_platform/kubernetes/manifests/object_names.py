@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What objects of a demo are called in a namespace that others use too, and the labels by which they are found."""
+"""The names of the objects of a demo, and the labels and annotations that identify them in a shared namespace."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from typing import Any
 MANAGER = "meshlab.envoy"
 DEMO = "meshlab.envoy/demo"  # label: the demo's name, as in its file
 NAME = "app.kubernetes.io/name"  # label: the group
-FOLDER = "meshlab.envoy/folder"  # annotation: the folder of the demo that a ConfigMap or Secret holds
-LONGEST = 63  # of a DNS label, and so of a Service's name
+FOLDER = "meshlab.envoy/folder"  # annotation: the directory of a ConfigMap or Secret in the deployment folder
+LONGEST = 63  # characters of a DNS label, and so of the name of a Service
 
 
 def dns(name: str) -> str:
-    """Return `name` as a DNS label takes it: `_` is a letter to Envoy and Docker, and none to Kubernetes."""
+    """Return `name` as a DNS label, with `-` in place of `_`, which Envoy and Docker allow but Kubernetes does not."""
     return name.replace("_", "-")
 
 
@@ -27,7 +27,7 @@ def object_name(demo: str, *parts: str) -> str:
 
 
 def labels(demo: str, group: str = "") -> dict[str, str]:
-    """Return the labels of an object of `demo`, or of what runs for one `group` of it."""
+    """Return the labels of an object of `demo`, or of an object of one of its groups."""
     found = {"app.kubernetes.io/managed-by": MANAGER, "app.kubernetes.io/part-of": dns(demo), DEMO: demo}
     return {**found, **({NAME: dns(group)} if group else {})}
 
@@ -38,14 +38,14 @@ def match(demo: str, group: str) -> dict[str, str]:
 
 
 def selector(demo: str, *groups: str) -> str:
-    """Return what selects the pods of `groups`, as `kubectl --selector` takes it."""
+    """Return the selector of the pods of `groups`, as `kubectl --selector` takes it."""
     if len(groups) == 1:
         return ",".join(f"{key}={value}" for key, value in match(demo, groups[0]).items())
     return f"{DEMO}={demo},{NAME} in ({', '.join(map(dns, groups))})"
 
 
 def metadata(demo: str, name: str, group: str = "", **more: Any) -> dict[str, Any]:
-    """Return an object's metadata, without a namespace: that is chosen when it is applied."""
+    """Return the metadata of an object, without a namespace, which the user chooses."""
     return {"name": name, "labels": labels(demo, group), **more}
 
 
@@ -55,5 +55,5 @@ def config_key(path: str) -> str:
 
 
 def pods_name(demo: str, group: str) -> str:
-    """Return the name of the headless Service by which each of the pods of `group` is found."""
+    """Return the name of the headless Service that resolves to each pod of `group`."""
     return object_name(demo, group, "pods")

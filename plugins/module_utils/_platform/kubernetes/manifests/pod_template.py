@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Workloads that share a network → a Deployment of pods."""
+"""The Deployment of the workloads that share a network."""
 
 from __future__ import annotations
 
@@ -23,41 +23,44 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload i
 )
 
 Object = dict[str, Any]
-# Seconds for which an answer of name resolution may be one of before: stock clusters have CoreDNS keep answers that long (its plugin
-# `cache`, and `ttl 30` of `kubernetes`), or NodeLocal DNSCache. The demo's Envoys ask every second, and a Service learns within some.
-BELIEVED = 30
-# Seconds that a pod which goes still serves: until everybody who found it by name has asked again.
-LINGER = BELIEVED + 5
-# Until a start that does not end is one that failed, and is begun anew. How long a deploy waits for it is said there
-# (`deployment_timeout`), and may be far longer than most programs take.
+# Seconds for which a DNS response can be outdated: CoreDNS, with its plugin `cache` and `ttl 30` of `kubernetes`, and NodeLocal
+# DNSCache keep responses that long by default. The demo's Envoys resolve names every second.
+DNS_CACHE_SECONDS = 30
+# Seconds for which a terminating pod still serves: until all clients have resolved its name again.
+LINGER = DNS_CACHE_SECONDS + 5
+# Seconds until the kubelet restarts a container that has not started. A deployment waits for `deployment_timeout`, which can
+# be longer than most programs need.
 SECONDS_TO_START = 600
-# What is read only below this in a pod; images differ in what else they let an arbitrary user write.
+# The only writable directory of a pod. Images differ in what else an arbitrary user can write.
 SCRATCH = "/tmp"  # noqa: S108  (a container's own)
 
 
-# By this label Istio gives a pod its proxy (istio.io, "Installing the Sidecar").
+# Istio injects its proxy into a pod with this label (istio.io, "Installing the Sidecar").
 INJECTED = {"sidecar.istio.io/inject": "true"}
 
 
 @dataclass(frozen=True)
 class Pod:
-    """What runs in each pod of `group`; the first of `workloads` is the one whose network the others share."""
+    """The workloads in each pod of `group`. The first one owns the network that they share."""
 
     group: str
     workloads: tuple[Workload, ...]
 
     @property
     def replicas(self) -> int:
+        """The number of pods."""
         return self.workloads[0].replicas
 
 
 def deployment(demo: str, pod: Pod, volumes: Mapping[str, Object], settings: ClusterSettings) -> Object:
-    """Return the Deployment of `pod`; `volumes` are those of the mounted folders, by folder."""
+    """Return the Deployment of `pod`. `volumes` has the volumes of the mounted directories, by directory."""
     mounted = dict.fromkeys(mount.source for one in pod.workloads for mount in one.mounts)
     serving = [one for one in pod.workloads if one.sidecar]
     main = [one for one in pod.workloads if not one.sidecar]
     if not main:
-        raise WorkloadError(f"group {pod.group}: has sidecars and nothing that they stand beside")
+        raise WorkloadError(
+            f"group {pod.group}: all its workloads are sidecars. Add a workload that is not a sidecar."
+        )
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
@@ -65,9 +68,9 @@ def deployment(demo: str, pod: Pod, volumes: Mapping[str, Object], settings: Clu
         "spec": {
             "replicas": pod.replicas,
             "selector": {"matchLabels": object_names.match(demo, pod.group)},
-            # A pod goes when the one in its place serves.
+            # A pod terminates after its replacement is ready.
             "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
-            # What pods of before read is removed with them, so there is nothing to go back to.
+            # A rollback is impossible, because the ConfigMaps of previous pods are deleted with them.
             "revisionHistoryLimit": 0,
             "template": {
                 "metadata": {
@@ -109,7 +112,7 @@ def _pod_spec(
                 "labelSelector": {"matchLabels": object_names.match(demo, pod.group)},
             }
         ],
-        # A native sidecar: it starts before the others and stops after them (Kubernetes 1.29 and newer).
+        # A native sidecar starts before the other containers and stops after them (Kubernetes 1.29 and newer).
         "initContainers": [{**_container(one), "restartPolicy": "Always"} for one in serving],
         "containers": [_container(one) for one in main],
         "volumes": [{"name": "scratch", "emptyDir": {"sizeLimit": "64Mi"}}, *volumes],
@@ -120,7 +123,7 @@ def _pod_spec(
 
 def _container(workload: Workload) -> Object:
     if not workload.image:
-        raise WorkloadError(f"workload {workload.name} needs an image to run in a pod")
+        raise WorkloadError(f"workload {workload.name}: has no image. A pod needs one.")
     program, *arguments = workload.command
     environment: list[Object] = [
         {"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
@@ -165,10 +168,10 @@ def volume_name(folder: str) -> str:
 
 
 def _before_stop(workload: Workload) -> Object:
-    """Return what has a container go on serving those who have not heard yet that it goes, and send away those who stay connected.
+    """Return the preStop handler: it closes connections gracefully and serves until DNS caches are up to date.
 
-    Where there is nothing to send the kubelet waits by itself: an image need not have any program. Whatever comes of the
-    rest, the time is waited for.
+    Without a drain command the kubelet itself waits, so the image needs no program. A drain command that fails does not
+    shorten the wait.
     """
     if not workload.drain:
         return {"sleep": {"seconds": LINGER}}
@@ -176,30 +179,30 @@ def _before_stop(workload: Workload) -> Object:
 
 
 def _probes(probe: Probe) -> Object:
-    """Return probes that notice a start at once, and then look now and then; the kubelet asks from outside the pod."""
+    """Return a startup probe every second and a readiness probe every 10 s. The kubelet probes from outside the pod."""
     if probe.kind == "none":
         return {}
     if probe.private and probe.command:
-        ask: Object = {"exec": {"command": list(probe.command)}}
+        handler: Object = {"exec": {"command": list(probe.command)}}
     elif probe.kind == "http":
-        ask = {"httpGet": {"path": probe.path, "port": probe.port}}
+        handler = {"httpGet": {"path": probe.path, "port": probe.port}}
     else:
-        ask = {"tcpSocket": {"port": probe.port}}
-    # A program has to be started for each question, which takes seconds on a node that is busy.
-    patience = 10 if "exec" in ask else 3
+        handler = {"tcpSocket": {"port": probe.port}}
+    # Each exec probe starts a program, which takes seconds on a busy node.
+    timeout = 10 if "exec" in handler else 3
     return {
         "startupProbe": {
-            **ask,
+            **handler,
             "periodSeconds": 1,
-            "timeoutSeconds": patience,
+            "timeoutSeconds": timeout,
             "failureThreshold": SECONDS_TO_START,
         },
-        "readinessProbe": {**ask, "periodSeconds": 10, "timeoutSeconds": patience, "failureThreshold": 2},
+        "readinessProbe": {**handler, "periodSeconds": 10, "timeoutSeconds": timeout, "failureThreshold": 2},
     }
 
 
 def _resources(workload: Workload) -> Object:
-    """What a demo asks for is what it idles at, so that a small cluster takes many; what it may use is the workload's limit."""
+    """Return the resources: requests of an idle container, so that a small cluster schedules many, and the workload's limits."""
     limits: Object = {}
     if workload.cpus:
         limits["cpu"] = f"{workload.cpus:g}"

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What keeps pods safe: from connections that nobody meant, from eviction all at once, and the API server from them."""
+"""The objects that protect pods: NetworkPolicies, PodDisruptionBudgets and a ServiceAccount without rights."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes
     Pod,
 )
 
-# Prometheus, in whichever namespace it runs, as its operator and its charts label it.
+# Prometheus in any namespace, with the label of its operator and its charts.
 PROMETHEUS = {
     "namespaceSelector": {},
     "podSelector": {"matchLabels": {"app.kubernetes.io/name": "prometheus"}},
@@ -24,7 +24,7 @@ PROMETHEUS = {
 
 
 def service_account(demo: str) -> Object:
-    """Return the account of all pods of `demo`, which is allowed nothing and has no token."""
+    """Return the ServiceAccount of all pods of `demo`, which has no rights and no token."""
     return {
         "apiVersion": "v1",
         "kind": "ServiceAccount",
@@ -34,7 +34,10 @@ def service_account(demo: str) -> Object:
 
 
 def network_policy(demo: str, pod: Pod) -> Object:
-    """Return who may connect to `pod`: to a published port everybody, to others the groups that call them, and Prometheus."""
+    """Return the NetworkPolicy of `pod`: published ports accept all connections, other ports those of their callers.
+
+    Prometheus can connect to ports with metrics.
+    """
     ports = [port for one in pod.workloads for port in one.ports]
     rules: list[Object] = []
     published = [_port(port.number, port.protocol) for port in ports if port.published]
@@ -62,12 +65,12 @@ def network_policy(demo: str, pod: Pod) -> Object:
 
 
 def disruption_budgets(demo: str, pods: Iterable[Pod]) -> list[Object]:
-    """Return the budgets of groups of several pods."""
+    """Return the PodDisruptionBudgets of the groups with several pods."""
     return [disruption_budget(demo, pod.group) for pod in pods if pod.replicas > 1]
 
 
 def disruption_budget(demo: str, group: str) -> Object:
-    """Return what lets a drained node take one pod of `group` at a time; a single pod is let go."""
+    """Return the PodDisruptionBudget by which a drained node evicts one pod of `group` at a time."""
     return {
         "apiVersion": "policy/v1",
         "kind": "PodDisruptionBudget",

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Ports of workloads → the Services by which pods and people reach them, and Routes where people come from outside."""
+"""The Services, Routes and HTTPRoutes by which pods and users reach the ports of workloads."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ def services(
 ) -> Iterator[Object]:
     """Yield the Services of `group`, whose workloads run in the pods of `selected`.
 
-    Envoys look for each of the pods, and so have a headless one; people have one of the type that was chosen.
+    A headless Service resolves to each pod, for Envoy. A Service of the chosen type has the published ports, for users.
     """
     ports = [port for one in workloads for port in one.ports]
-    asked = [port for port in ports if port.peers]
-    if asked:
+    called = [port for port in ports if port.peers]
+    if called:
         yield _service(
             demo,
             object_names.pods_name(demo, group),
@@ -40,7 +40,7 @@ def services(
             {
                 "clusterIP": "None",
                 "selector": object_names.match(demo, selected),
-                "ports": [_port(one, one.number) for one in asked],
+                "ports": [_port(one, one.number) for one in called],
             },
         )
     published = [(port, port.published) for port in ports if port.published]
@@ -60,7 +60,7 @@ def services(
 def routes(
     demo: str, group: str, workloads: Sequence[Workload], settings: ClusterSettings
 ) -> Iterator[Object]:
-    """Yield OpenShift Routes to the published ports of `group` that a router can tell apart: HTTP by its host, TLS by its SNI."""
+    """Yield OpenShift Routes to the published ports that a router can tell apart: HTTP by its host, TLS by its SNI."""
     for port in (one for workload in workloads for one in workload.ports):
         if not port.published or port.scheme not in (*WEB, *ENCRYPTED):
             continue
@@ -75,7 +75,7 @@ def routes(
             spec = {"host": f"{name}.{settings.domain}", **spec}
         more = {}
         if spec["tls"]["termination"] == "reencrypt":
-            # The router has to believe the demo's own authority, which is made where the demo is deployed.
+            # The router must trust the certificate authority of the deployment, which the host generates.
             more = {"annotations": {object_names.FOLDER: f"{group}/certs"}}
         yield {
             "apiVersion": "route.openshift.io/v1",
@@ -86,7 +86,7 @@ def routes(
 
 
 def authority_file(route: Object) -> str:
-    """Return the file of the authority that a Route has to believe, '' where it ends no TLS to begin another."""
+    """Return the certificate authority file that a Route must trust, or '' if the Route does not re-encrypt."""
     folder = (route["metadata"].get("annotations") or {}).get(object_names.FOLDER)
     return f"{folder}/ca.crt" if folder and route["kind"] == "Route" else ""
 
@@ -139,6 +139,6 @@ def _port(port: Port, number: int) -> Object:
         "port": number,
         "targetPort": port.number,
         "protocol": port.protocol.upper(),
-        # What is spoken there, for meshes and routers that look at it.
+        # For service meshes and routers that use the protocol.
         **({"appProtocol": port.scheme} if port.scheme in WEB else {}),
     }

@@ -19,6 +19,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload i
     WorkloadError,
     check_names,
     network_owner,
+    network_owners,
     ranks,
 )
 
@@ -38,11 +39,11 @@ FULL = Workload(
 )
 
 
-def test_a_workload_survives_the_way_through_json() -> None:
+def test_workload_is_equal_after_json() -> None:
     assert Workload.from_dict(json.loads(json.dumps(FULL.to_dict()))) == FULL
 
 
-def test_missing_and_null_keys_have_their_defaults() -> None:
+def test_missing_and_null_keys_have_defaults() -> None:
     short = Workload.from_dict(
         {
             "name": "a",
@@ -57,66 +58,67 @@ def test_missing_and_null_keys_have_their_defaults() -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "words"),
+    ("data", "message"),
     [
-        ({"command": ["x"]}, "needs a name"),
-        ({"name": "a"}, "workload a needs a command"),
+        ({"command": ["x"]}, "name is missing"),
+        ({"name": "a"}, "workload a: command is missing"),
         (
             {"name": "a", "command": ["x"], "enviroment": {}},
-            "workload a: there is no key 'enviroment'; there is: name, command",
+            "workload a: unknown key 'enviroment'. Did you mean 'environment'?",
         ),
         (
             {"name": "a", "command": ["x"], "probe": {"kind": "grpc"}},
-            "probe: kind 'grpc' is not one of http, tcp, none",
+            "probe: unknown kind 'grpc'. Use one of: http, none, tcp.",
         ),
         (
             {"name": "a", "command": ["x"], "ports": [{"number": 1, "protocol": "sctp"}]},
-            "protocol 'sctp' is not one of tcp, udp",
+            "unknown protocol 'sctp'. Use one of: tcp, udp.",
         ),
     ],
 )
-def test_a_wrong_one_is_named_with_what_it_could_be(data: dict[str, Any], words: str) -> None:
+def test_wrong_workload_is_refused(data: dict[str, Any], message: str) -> None:
     with pytest.raises(WorkloadError) as error:
         Workload.from_dict(data)
-    assert words in str(error.value)
+    assert message in str(error.value)
 
 
-def _named(name: str, **more: Any) -> Workload:
+def _workload(name: str, **more: Any) -> Workload:
     return Workload(name=name, command=("true",), **more)
 
 
 def test_ranks_follow_the_longest_chain() -> None:
-    assert ranks([_named("edge", after=("b", "a")), _named("b", after=("a",)), _named("a")]) == {
+    assert ranks([_workload("edge", after=("b", "a")), _workload("b", after=("a",)), _workload("a")]) == {
         "a": 0,
         "b": 1,
         "edge": 2,
     }
 
 
-def test_a_network_belongs_to_the_last_of_a_chain() -> None:
-    chain = [_named("a", network="b"), _named("b", network="c"), _named("c")]
+def test_last_workload_of_a_chain_owns_the_network() -> None:
+    chain = [_workload("a", network="b"), _workload("b", network="c"), _workload("c")]
     assert [network_owner(one, chain).name for one in chain] == ["c", "c", "c"]
+    assert {name: one.name for name, one in network_owners(chain).items()} == dict.fromkeys("abc", "c")
 
 
 @pytest.mark.parametrize(
-    ("workloads", "words"),
+    ("workloads", "message"),
     [
-        ([_named("a", after=("b",)), _named("b", after=("a",))], "after: a → b → a goes round in a circle"),
-        ([_named("a", after=("x",))], "workload a: after: there is no workload 'x'"),
+        ([_workload("a", after=("b",)), _workload("b", after=("a",))], "after: cycle a → b → a"),
+        ([_workload("a", after=("x",))], "workload a: after: unknown workload 'x'"),
     ],
 )
-def test_an_order_that_cannot_be_is_told(workloads: list[Workload], words: str) -> None:
-    with pytest.raises(WorkloadError, match=words):
+def test_impossible_order_is_refused(workloads: list[Workload], message: str) -> None:
+    with pytest.raises(WorkloadError, match=message):
         ranks(workloads)
 
 
-def test_networks_that_cannot_be_are_told() -> None:
-    with pytest.raises(WorkloadError, match="network: a → b → a goes round in a circle"):
-        network_owner(_named("a", network="b"), [_named("a", network="b"), _named("b", network="a")])
-    with pytest.raises(WorkloadError, match="workload a: network: there is no workload 'x'"):
-        network_owner(_named("a", network="x"), [_named("a", network="x")])
+def test_impossible_network_is_refused() -> None:
+    with pytest.raises(WorkloadError, match="network: cycle a → b → a"):
+        network_owner(_workload("a", network="b"), [_workload("a", network="b"), _workload("b", network="a")])
+    with pytest.raises(WorkloadError, match="workload a: network: unknown workload 'x'"):
+        network_owner(_workload("a", network="x"), [_workload("a", network="x")])
 
 
-def test_two_of_one_name_are_told() -> None:
-    with pytest.raises(WorkloadError, match="two workloads named 'a'"):
-        check_names([_named("a"), _named("a")])
+def test_equal_names_are_refused() -> None:
+    with pytest.raises(WorkloadError, match="workload a: two workloads have this name"):
+        check_names([_workload("a"), _workload("a")])

@@ -133,5 +133,5 @@ def test_existing_network_is_joined() -> None:
 
 
 def test_missing_image_is_refused() -> None:
-    with pytest.raises(WorkloadError, match="workload app needs an image"):
+    with pytest.raises(WorkloadError, match="workload app: has no image"):
         _services(_workload(image=""))

@@ -310,13 +310,13 @@ def test_http_routes_are_attached_to_a_gateway() -> None:
 
 def test_names_that_are_one_on_kubernetes() -> None:
     one = replace(APP, name="a_b", group="a_b", network=None)
-    with pytest.raises(WorkloadError, match="'_' and '-' are one letter"):
+    with pytest.raises(WorkloadError, match="two groups have this name"):
         objects(one, replace(one, name="a-b", group="a-b"))
 
 
 def test_a_name_that_is_too_long() -> None:
     one = replace(APP, name="w" * 60, group="w" * 60, network=None)
-    with pytest.raises(WorkloadError, match="has 68 letters, and Kubernetes takes 63"):
+    with pytest.raises(WorkloadError, match="the name has 68 characters, but Kubernetes allows 63"):
         objects(one)
 
 

@@ -158,17 +158,17 @@ def test_other_digest_changes_the_program(tmp_path: Path) -> None:
     [
         (
             Workload(name="a", command=("sh", "-c", "a\nb")),
-            "workload a: supervisord cannot take a line break in an argument",
+            "workload a: supervisord does not support line breaks in arguments",
         ),
         (
             Workload(name="a", command=("sh",), environment={"A": "a\nb"}),
-            "workload a: supervisord cannot take a line break in A",
+            "workload a: supervisord does not support line breaks in A",
         ),
         (
             Workload(name="a", command=("sh",), environment={"A-B": ""}),
-            "workload a: 'A-B' is not the name of an environment variable",
+            "workload a: invalid name 'A-B' of an environment variable",
         ),
-        (Workload(name="a b", command=("sh",)), "'a b' cannot name a program"),
+        (Workload(name="a b", command=("sh",)), "invalid name 'a b' of a program"),
     ],
 )
 def test_value_without_syntax_is_refused(workload: Workload, text: str) -> None:

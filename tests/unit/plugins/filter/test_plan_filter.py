@@ -39,7 +39,7 @@ def test_it_is_make_plan() -> None:
             {**CONTEXT, "envoy": {"version": "1.2.3"}},
             "Envoy 1.2.3 is not supported",
         ),
-        (DEMO, {**CONTEXT, "platform": "docker"}, "workload web-1 needs an image to run in a container"),
+        (DEMO, {**CONTEXT, "platform": "docker"}, "workload web-1: has no image. A container needs one."),
         (None, CONTEXT, "shop.yml: expected a mapping."),
     ],
 )

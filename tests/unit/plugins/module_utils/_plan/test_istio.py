@@ -70,9 +70,9 @@ def test_a_gateway_listens_where_the_edge_did(plan: Planner) -> None:
 @pytest.mark.parametrize(
     ("demo", "said"),
     [
-        ("udp", "udp_filters: is for an Envoy of the demo's own|says more than Istio's sidecar takes"),
-        ("fault_injection", "http_filters: is for an Envoy of the demo's own; leave `deployment_mesh` empty"),
-        ("mutual_tls", "filters: is for an Envoy of the demo's own|says more than Istio's sidecar takes"),
+        ("udp", "udp_filters: needs an Envoy of the demo|does more than Istio's sidecar"),
+        ("fault_injection", "http_filters: needs an Envoy of the demo. Remove it, or leave `deployment_mesh` empty"),
+        ("mutual_tls", "filters: needs an Envoy of the demo|does more than Istio's sidecar"),
     ],
 )
 def test_what_istio_is_told_otherwise(plan: Planner, demo: str, said: str) -> None:

@@ -42,15 +42,12 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.wait imp
     wait_for,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import SpecError
-from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint import (
-    Endpoint,
-    parse_endpoints,
-    pick,
-)
+from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint import Endpoint, pick
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint_options import (
     ENDPOINT_ARGS,
     ENDPOINT_OPTIONS,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint_parser import parse_endpoints
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint_pool import (
     Limits,
     limits_from,

@@ -31,7 +31,10 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._common.comparison i
     format_value,
     growth_cannot_help,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint import Endpoint, unknown
+from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint import (
+    Endpoint,
+    unmatched_patterns,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.errors import Failure
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.restart_detection import (
     STARTED_NEAR_SNAPSHOT,
@@ -171,7 +174,7 @@ def _missing_pods(
                 "unreachable", f"no ready pod has the name {pattern}; the ready pods are {ready}"
             ),
         )
-        for pattern in unknown(endpoints, assertion.endpoint)
+        for pattern in unmatched_patterns(endpoints, assertion.endpoint)
     ]
     if since is None or not assertion.is_difference:
         return readings

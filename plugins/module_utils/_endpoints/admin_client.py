@@ -17,17 +17,17 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._common.error_text i
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.run_in_thread import run_in_thread
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.byte_stream import Stream
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.container_exec import explain
-from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint import (
-    Endpoint,
+from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint import Endpoint
+from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint_parser import (
     parse_endpoints,
-    shown,
+    without_secrets,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.http_response import (
     HttpResponse,
     StopWhen,
     send_request,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.pod_endpoints import why_gone
+from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.pod_endpoints import missing_pod
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.transport import Connector
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.envoy_stats_json import glimpse, load
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.errors import Failure, ScrapeError
@@ -60,9 +60,10 @@ class AdminClient:
         Raises:
             ScrapeError: Every error of the endpoint, with a message that begins with the endpoint's address.
         """
-        if self.endpoint.lack is not None:
+        if self.endpoint.known_failure is not None:
             requests.close()
-            raise ScrapeError(self.endpoint.lack.kind, self.endpoint.lack.message)
+            known = self.endpoint.known_failure
+            raise ScrapeError(known.kind, known.message)
         try:
             async with asyncio.timeout(timeout):
                 return await requests
@@ -83,9 +84,9 @@ class AdminClient:
             failure = ScrapeError("unparsable", f"{self.endpoint.where}: {text}")
         self.close()
         if self.endpoint.pods is not None and failure.kind in _POD_END_KINDS:
-            gone = await why_gone(self.endpoint, self.endpoint.pods)
-            if gone:
-                raise ScrapeError("unreachable", gone)
+            missing = await missing_pod(self.endpoint, self.endpoint.pods)
+            if missing:
+                raise ScrapeError("unreachable", missing)
         raise failure
 
     async def failure_of(self, requests: Coroutine[Any, Any, None], timeout: float) -> Failure | None:
@@ -93,7 +94,7 @@ class AdminClient:
         try:
             await self.call(requests, timeout)
         except ScrapeError as error:
-            return self.endpoint.lack or Failure(error.kind, error.message)
+            return self.endpoint.known_failure or Failure(error.kind, error.message)
         return None
 
     async def get(
@@ -232,7 +233,7 @@ def _status_text(response: HttpResponse, path: str) -> str:
     if response.status == 403:
         return f"{status}; add the page to admin.allow_paths, as a prefix match, since the query is part of the matched path"
     if 300 <= response.status < 400:
-        target = shown(response.headers.get("location", "nowhere"))[:100]
+        target = without_secrets(response.headers.get("location", "nowhere"))[:100]
         return f"{status}, a redirect to {target!r}, which is not followed; give that address as url"
     if response.status == 404:
         return f"{status}; is this Envoy's admin interface, and not a listener?"

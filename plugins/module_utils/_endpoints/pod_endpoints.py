@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.run_in_thread import run_in_thread
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.byte_stream import Stream
-from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint import Endpoint, Pods
+from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint import Endpoint, PodSelector
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.errors import Failure, ScrapeError
 
 # The package of the cluster client is imported only when an endpoint is a pod.
@@ -60,7 +60,7 @@ class PodStream(Stream):
         return ConnectionAbortedError(failure.message) if failure is not None else None
 
 
-async def open_in_pod(endpoint: Endpoint, pods: Pods) -> Stream:
+async def open_in_pod(endpoint: Endpoint, pods: PodSelector) -> Stream:
     """Return a stream to the endpoint's port in its pod. Raises ScrapeError."""
     from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.errors import ClusterError
 
@@ -75,8 +75,8 @@ async def open_in_pod(endpoint: Endpoint, pods: Pods) -> Stream:
         raise scrape_error(error) from None
 
 
-async def why_gone(endpoint: Endpoint, pods: Pods) -> str:
-    """Return a text if the pod of a failed endpoint is gone; empty if it is there, or if the API server does not answer within 2 s."""
+async def missing_pod(endpoint: Endpoint, pods: PodSelector) -> str:
+    """Return why the pod of a failed endpoint no longer exists; empty if it exists, or if the API server does not answer within 2 s."""
     try:
         async with asyncio.timeout(_LOOKUP_TIMEOUT):
             return await run_in_thread(
@@ -86,7 +86,7 @@ async def why_gone(endpoint: Endpoint, pods: Pods) -> str:
         return ""
 
 
-async def find(endpoint: Endpoint, pods: Pods, timeout: float) -> SelectedPods | Failure:
+async def find(endpoint: Endpoint, pods: PodSelector, timeout: float) -> SelectedPods | Failure:
     """Return the pods that an entry selects, or the failure to look them up within `timeout` seconds."""
     from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.errors import ClusterError
 
@@ -125,7 +125,7 @@ def expand(
             continue
         result = found[entry.name]
         if isinstance(result, Failure):
-            endpoints.append(replace(entry, group=entry.name, lack=result))
+            endpoints.append(replace(entry, group=entry.name, known_failure=result))
             taken.add(entry.name)
             continue
         remarks += [f"{entry.name}: pod {name} is left out: {reason}" for name, reason in result.unready]
@@ -136,7 +136,7 @@ def expand(
     return endpoints, remarks
 
 
-def _pods(entry: Endpoint, pods: Pods, found: SelectedPods) -> list[Endpoint]:
+def _pods(entry: Endpoint, pods: PodSelector, found: SelectedPods) -> list[Endpoint]:
     from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.pod_status import (
         pod_identity,
         port_number,
@@ -149,7 +149,7 @@ def _pods(entry: Endpoint, pods: Pods, found: SelectedPods) -> list[Endpoint]:
         endpoint = replace(entry, group=entry.name, pod=name, uid=uid, port=port or 0)
         if port is None:
             text = f"pod {name} has no port named {pods.port}; give the port's number, or name the port in the pod's spec"
-            endpoint = replace(endpoint, lack=Failure("unreachable", text, lasting=True))
+            endpoint = replace(endpoint, known_failure=Failure("unreachable", text, lasting=True))
         endpoints.append(endpoint)
     return endpoints
 

@@ -10,13 +10,13 @@ Another kind of endpoint (for example a host behind SSH) needs one more function
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
 import ssl
 from dataclasses import dataclass, field
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.error_text import error_text
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.run_in_thread import run_in_thread
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.tls import TlsError, client_context
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.unix_socket import (
     QUEUE_FULL_PAUSE,
     socket_address,
@@ -35,6 +35,8 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._readings.errors imp
 
 # Seconds for one address of a name that has more addresses.
 _ADDRESS_TIMEOUT = 1.0
+
+_TLS_OPTIONS = {"ca": "ca_path", "certificate": "client_cert", "key": "client_key"}
 
 _Address = tuple[int, tuple[object, ...]]  # the address family, and the argument of socket.connect
 
@@ -115,13 +117,15 @@ class Connector:
         context = self.contexts.get(tls)
         if context is None:
             try:
-                context = _tls_context(tls)
-            except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
-                raise ScrapeError(
-                    "unreachable",
-                    f"a file of ca_path, client_cert or client_key cannot be used ({error_text(error)});"
-                    " correct the path or the file",
-                ) from None
+                context = client_context(
+                    ca=tls.ca_path or None,
+                    verify=tls.validate,
+                    certificate=tls.client_cert or None,
+                    key=tls.client_key or None,
+                )
+            except TlsError as error:
+                option = _TLS_OPTIONS.get(error.setting, error.setting)
+                raise ScrapeError("unreachable", f"{option}: {error}; correct the path or the file") from None
             self.contexts[tls] = context
         return context
 
@@ -136,19 +140,6 @@ async def _connect(address: _Address) -> socket.socket:
         connection.close()
         raise
     return connection
-
-
-def _tls_context(tls: Tls) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=os.path.expanduser(tls.ca_path) if tls.ca_path else None)
-    if not tls.validate:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    if tls.client_cert:
-        context.load_cert_chain(
-            os.path.expanduser(tls.client_cert),
-            os.path.expanduser(tls.client_key) if tls.client_key else None,
-        )
-    return context
 
 
 async def _open_unix(path: str) -> Stream:

@@ -1,7 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Pods as endpoints: which they are, what they are called, and what is said when they come and go. With a stand-in for the API server."""
+"""Endpoints that are pods: their names, their readiness, and the messages when pods come and go. The API server is a fake."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from fake_api_server import FakeApiServer, fake_api_server, pod
 
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats_api import (
     Outcome,
-    SpecError,
     parse_assertions,
     parse_endpoints,
     read_snapshot,
@@ -31,7 +30,7 @@ TOTAL = {"stat": STAT, "op": "eq", "value": 7, "across": "sum"}
 
 
 class Admin:
-    """The admin of as many Envoys as there are pods; `count` is what each has counted."""
+    """The admin interfaces of the Envoys in pods; `count` has the requests that each has counted."""
 
     def __init__(self, api_server: FakeApiServer) -> None:
         self.api_server = api_server
@@ -42,7 +41,7 @@ class Admin:
         self.servers: list[ThreadingHTTPServer] = []
 
     def add(self, name: str, count: int) -> dict[str, Any]:
-        """A pod, ready, whose admin listens."""
+        """Start the admin interface of a pod, and return the ready pod."""
         self.count[name] = count
         admin = self
 
@@ -92,7 +91,7 @@ def admin(api_server: FakeApiServer) -> Iterator[Admin]:
     one.close()
 
 
-def look(api_server: FakeApiServer, *assertions: dict[str, Any], **more: Any) -> Outcome:
+def read(api_server: FakeApiServer, *assertions: dict[str, Any], **more: Any) -> Outcome:
     entries = more.pop("endpoints", [{"name": "web", "selector": "app=web"}])
     endpoints = parse_endpoints(entries, cluster=api_server.options())
     return wait_for(
@@ -100,9 +99,9 @@ def look(api_server: FakeApiServer, *assertions: dict[str, Any], **more: Any) ->
     )
 
 
-def test_every_ready_pod_is_an_endpoint_by_its_name(api_server: FakeApiServer, admin: Admin) -> None:
+def test_each_ready_pod_is_an_endpoint(api_server: FakeApiServer, admin: Admin) -> None:
     api_server.set_pods("demo", admin.add("web-b", 4), admin.add("web-a", 3), pod("web-c", ready=False))
-    outcome = look(
+    outcome = read(
         api_server, TOTAL, {**TOTAL, "endpoint": "web"}, {**TOTAL, "endpoint": "web-a", "value": 3}
     )
     assert outcome.ok, outcome.message
@@ -117,131 +116,125 @@ def test_every_ready_pod_is_an_endpoint_by_its_name(api_server: FakeApiServer, a
     assert api_server.requests[0][1] == {"labelSelector": ["app=web"]}
 
 
-def test_without_a_name_it_is_called_by_namespace_and_selector(
-    api_server: FakeApiServer, admin: Admin
-) -> None:
+def test_default_name_is_namespace_and_selector(api_server: FakeApiServer, admin: Admin) -> None:
     api_server.set_pods("shop", admin.add("web-a", 7))
     entries = [{"namespace": "shop", "selector": "app=web"}]
-    assert look(api_server, {**TOTAL, "endpoint": "shop/app=web"}, endpoints=entries).ok
+    assert read(api_server, {**TOTAL, "endpoint": "shop/app=web"}, endpoints=entries).ok
 
 
 def test_two_ports_of_a_pod_are_two_endpoints(api_server: FakeApiServer, admin: Admin) -> None:
     api_server.set_pods("demo", admin.add("web-a", 7))
     api_server.ports["web-a:9100"] = api_server.ports["web-a:9901"]
     entries = [{"name": "web", "selector": "app=web"}, {"name": "again", "selector": "app=web", "port": 9100}]
-    outcome = look(api_server, {**TOTAL, "value": 14}, {**TOTAL, "endpoint": "again"}, endpoints=entries)
+    outcome = read(api_server, {**TOTAL, "value": 14}, {**TOTAL, "endpoint": "again"}, endpoints=entries)
     assert outcome.ok, outcome.message
     assert list(outcome.snapshot.pages) == ["web-a", "again/web-a"]
 
 
-def test_a_port_by_its_name(api_server: FakeApiServer, admin: Admin) -> None:
+def test_port_is_found_by_its_name(api_server: FakeApiServer, admin: Admin) -> None:
     api_server.set_pods("demo", admin.add("web-a", 7))
     entries = [{"name": "web", "selector": "app=web", "port": "admin", "container": "envoy"}]
-    assert look(api_server, TOTAL, endpoints=entries).ok
-    outcome = look(api_server, TOTAL, endpoints=[{**entries[0], "port": "nope"}])
+    assert read(api_server, TOTAL, endpoints=entries).ok
+    outcome = read(api_server, TOTAL, endpoints=[{**entries[0], "port": "nope"}])
     assert "pod web-a has no port named nope" in outcome.message
 
 
-def test_no_pod_names_selector_and_namespace_and_what_there_is(
-    api_server: FakeApiServer, admin: Admin
-) -> None:
+def test_message_names_a_selector_without_pods(api_server: FakeApiServer, admin: Admin) -> None:
     api_server.set_pods("demo")
     api_server.respond("GET /api/v1/namespaces/demo", {"kind": "Namespace"})
-    outcome = look(api_server, TOTAL)
+    outcome = read(api_server, TOTAL)
     assert outcome.failure == "unreachable"
     assert "no pod is selected by app=web in namespace demo. The namespace has no pods." in outcome.message
     api_server.respond("GET /api/v1/namespaces/demo", {"kind": "Status", "message": "x"}, 404)
-    assert "there is no namespace demo" in look(api_server, TOTAL).message
+    assert "there is no namespace demo" in read(api_server, TOTAL).message
 
 
-def test_pods_that_are_not_ready_are_said_with_the_reason(api_server: FakeApiServer, admin: Admin) -> None:
+def test_message_has_the_reason_of_an_unready_pod(api_server: FakeApiServer, admin: Admin) -> None:
     api_server.set_pods("demo", pod("web-a", ready=False))
-    words = (
+    message = (
         "no pod of app=web in namespace demo is ready (web-a: container envoy is waiting: ImagePullBackOff"
     )
-    assert words in look(api_server, TOTAL).message
+    assert message in read(api_server, TOTAL).message
 
 
-def test_pods_are_looked_up_anew_at_each_attempt(api_server: FakeApiServer, admin: Admin) -> None:
+def test_pods_are_looked_up_for_each_snapshot(api_server: FakeApiServer, admin: Admin) -> None:
     api_server.set_pods("demo", pod("web-a", ready=False))
-    ready = admin.add("web-a", 7)
+    ready_pod = admin.add("web-a", 7)
 
-    def get_ready() -> None:
+    def become_ready() -> None:
         while len(api_server.requests) < 2:
             time.sleep(0.01)
-        api_server.set_pods("demo", ready)
+        api_server.set_pods("demo", ready_pod)
 
-    threading.Thread(target=get_ready, daemon=True).start()
-    outcome = look(api_server, TOTAL, wait=True, timeout=60)
+    threading.Thread(target=become_ready, daemon=True).start()
+    outcome = read(api_server, TOTAL, wait=True, timeout=60)
     assert outcome.ok, outcome.message
     assert outcome.attempts > 1
 
 
-def test_connections_are_kept_between_looks(api_server: FakeApiServer, admin: Admin) -> None:
+def test_connections_are_kept_between_snapshots(api_server: FakeApiServer, admin: Admin) -> None:
     api_server.set_pods("demo", admin.add("web-a", 6))
     answers = iter(range(1, 100_000))
-    # Each look asks for stats, and the first at least for who answers, too.
+    # Each snapshot requests stats, and at least the first one /server_info too.
     admin.before_answer = lambda: admin.count.update({"web-a": 7 if next(answers) > 5 else 6})
-    outcome = look(api_server, TOTAL, wait=True, timeout=60)
+    outcome = read(api_server, TOTAL, wait=True, timeout=60)
     assert outcome.ok
     assert outcome.attempts > 2
     assert len(api_server.forwards) == 1
 
 
 @pytest.mark.parametrize("how", ["deleted", "cut off", "replaced", "ended"])
-def test_a_pod_that_goes_while_it_answers_is_gone_and_not_unparsable(
+def test_pod_that_ends_during_a_response_is_unreachable(
     api_server: FakeApiServer, admin: Admin, how: str
 ) -> None:
     one = admin.add("web-a", 7)
     api_server.set_pods("demo", one)
     admin.cut_after = 9
 
-    def go() -> None:
-        place = "GET /api/v1/namespaces/demo/pods/web-a"
+    def end() -> None:
+        path = "GET /api/v1/namespaces/demo/pods/web-a"
         if how == "ended":
-            api_server.respond(place, {**one, "status": {"phase": "Failed", "reason": "Evicted"}})
+            api_server.respond(path, {**one, "status": {"phase": "Failed", "reason": "Evicted"}})
         elif how == "replaced":
-            api_server.respond(place, pod("web-a", uid="another"))
+            api_server.respond(path, pod("web-a", uid="another"))
         else:
-            api_server.respond(place, {"kind": "Status", "message": 'pods "web-a" not found'}, 404)
+            api_server.respond(path, {"kind": "Status", "message": 'pods "web-a" not found'}, 404)
         if how == "cut off":
             api_server.forwards[-1].shutdown(2)
 
-    admin.before_answer = go
-    outcome = look(api_server, TOTAL)
+    admin.before_answer = end
+    outcome = read(api_server, TOTAL)
     assert outcome.failure == "unreachable", outcome.message
     assert "pod web-a no longer exists" in outcome.message
 
 
-def test_a_connection_that_is_cut_while_the_pod_stays_is_said_to_be_cut(
-    api_server: FakeApiServer, admin: Admin
-) -> None:
+def test_connection_that_is_cut_is_unreachable(api_server: FakeApiServer, admin: Admin) -> None:
     api_server.set_pods("demo", admin.add("web-a", 7))
     admin.before_answer = lambda: api_server.forwards[-1].shutdown(2)
-    outcome = look(api_server, TOTAL)
+    outcome = read(api_server, TOTAL)
     assert outcome.failure == "unreachable"
     assert "the port-forward to port 9901 of Pod web-a in namespace demo was cut" in outcome.message
 
 
-def test_nothing_listens(api_server: FakeApiServer, admin: Admin) -> None:
+def test_port_without_listener_is_unreachable(api_server: FakeApiServer, admin: Admin) -> None:
     api_server.set_pods("demo", pod("web-a"))
-    outcome = look(api_server, TOTAL)
+    outcome = read(api_server, TOTAL)
     assert outcome.failure == "unreachable"
     assert "port 9901 of Pod web-a in namespace demo: nothing listens on that port" in outcome.message
 
 
-def test_who_may_not_is_told_what_it_takes_and_does_not_wait(api_server: FakeApiServer) -> None:
-    words = (
+def test_missing_right_ends_the_wait(api_server: FakeApiServer) -> None:
+    message = (
         'pods is forbidden: User "system:serviceaccount:demo:x" cannot list resource "pods" in API group "" '
         'in the namespace "demo"'
     )
-    api_server.respond("GET /api/v1/namespaces/demo/pods", {"kind": "Status", "message": words}, 403)
-    outcome = look(api_server, TOTAL, wait=True)
+    api_server.respond("GET /api/v1/namespaces/demo/pods", {"kind": "Status", "message": message}, 403)
+    outcome = read(api_server, TOTAL, wait=True)
     assert outcome.attempts == 1
     assert "system:serviceaccount:demo:x is forbidden to list pods in namespace demo" in outcome.message
 
 
-def test_no_cluster() -> None:
+def test_missing_cluster_is_unreachable() -> None:
     endpoints = parse_endpoints(
         [{"name": "web", "selector": "app=web"}], cluster={"host": "http://127.0.0.1:1", "api_key": "x"}
     )
@@ -250,9 +243,7 @@ def test_no_cluster() -> None:
     assert "no API server answers at http://127.0.0.1:1 (connection refused)" in outcome.message
 
 
-def test_differences_are_of_the_pods_that_were_there_and_those_that_came_since(
-    api_server: FakeApiServer, admin: Admin
-) -> None:
+def test_difference_counts_old_and_new_pods(api_server: FakeApiServer, admin: Admin) -> None:
     delta = {**TOTAL, "of": "delta"}
     endpoints = parse_endpoints([{"name": "web", "selector": "app=web"}], cluster=api_server.options())
     first = admin.add("web-a", 3)
@@ -263,48 +254,32 @@ def test_differences_are_of_the_pods_that_were_there_and_those_that_came_since(
     before.time -= 60
 
     admin.count["web-a"] = 5
-    assert look(api_server, {**delta, "value": 2}, since=before).ok
+    assert read(api_server, {**delta, "value": 2}, since=before).ok
 
     api_server.set_pods("demo", first, admin.add("web-b", 5))
-    old = look(api_server, delta, since=before)
-    assert old.failure == "absent", "web-b is older than the snapshot, in which it is not"
+    old = read(api_server, delta, since=before)
+    assert old.failure == "absent", "web-b is older than the snapshot, but not in it"
     before.pages["web-a"].identity = None
     admin.uptime = 5
-    young = look(api_server, delta, since=before)
-    assert young.ok, "web-b was started since, so all that it counted is new"
+    new = read(api_server, delta, since=before)
+    assert new.ok, "web-b started after the snapshot, so all of its count is new"
 
     api_server.set_pods("demo", admin.add("web-b", 7))
-    gone = look(api_server, delta, since=before, wait=True)
+    gone = read(api_server, delta, since=before, wait=True)
     assert gone.failure == "restarted"
     assert gone.attempts == 1
     assert "pod web-a was deleted, and what it counted since then is lost" in gone.message
-    assert look(api_server, TOTAL, since=before).ok, "what is read now does not need it"
+    assert read(api_server, TOTAL, since=before).ok, "the present value does not need the deleted pod"
 
 
-def test_a_pod_by_name_that_is_not_there_fails_and_may_come(api_server: FakeApiServer, admin: Admin) -> None:
+def test_pod_that_does_not_exist_is_unreachable(api_server: FakeApiServer, admin: Admin) -> None:
     api_server.set_pods("demo", admin.add("web-a", 7))
-    outcome = look(api_server, {**TOTAL, "endpoint": ["web-a", "web-z"]})
+    outcome = read(api_server, {**TOTAL, "endpoint": ["web-a", "web-z"]})
     assert outcome.failure == "unreachable"
     assert "no ready pod has the name web-z; the ready pods are web-a" in outcome.message
 
 
-@pytest.mark.parametrize(
-    ("entry", "words"),
-    [
-        ({"namespace": "demo", "url": "http://a"}, "namespace is about pods, and goes with selector"),
-        ({"port": "9901", "container": "c"}, "port is about pods"),
-        ({"selector": "a=b", "url": "http://a"}, "url does not go with selector; port and path"),
-        ({"selector": "a=b", "ca_path": "/x"}, "ca_path does not go with selector"),
-        ({"selector": "a=b", "port": "99999"}, "the number or the name of a pod's port, not '99999'"),
-        ({"selector": "a=b", "port": "No_Name"}, "the number or the name"),
-    ],
-)
-def test_an_entry_that_cannot_be_meant(entry: dict[str, Any], words: str) -> None:
-    with pytest.raises(SpecError, match=words):
-        parse_endpoints([entry])
-
-
-def test_an_entry_for_pods() -> None:
+def test_entry_that_selects_pods() -> None:
     one, page = parse_endpoints(
         [
             {"namespace": "n", "selector": "a=b", "container": "envoy"},

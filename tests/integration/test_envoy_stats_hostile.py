@@ -102,7 +102,9 @@ def look(
 ) -> Outcome:
     endpoints = parse_endpoints([{"name": "odd", "url": url, **endpoint}])
     limits = Limits(request_timeout=timeout, max_bytes=max_bytes)
-    return wait_for(endpoints, parse_assertions(assertions or [LIVE]), wait=False, limits=limits, identity=False)
+    return wait_for(
+        endpoints, parse_assertions(assertions or [LIVE]), wait=False, limits=limits, identity=False
+    )
 
 
 def test_a_good_answer_is_good(server: Server) -> None:
@@ -459,7 +461,9 @@ def test_as_many_dead_ones_as_are_asked_at_once_leave_the_others_their_turn(serv
     endpoints = parse_endpoints([{"name": f"e{place}", "url": url} for place, url in enumerate(urls)])
     limits = Limits(concurrency=3, request_timeout=600)
     for deadline in (3, *DEADLINES[1:]):
-        outcome = wait_for(endpoints, parse_assertions([LIVE]), timeout=deadline, limits=limits, identity=False)
+        outcome = wait_for(
+            endpoints, parse_assertions([LIVE]), timeout=deadline, limits=limits, identity=False
+        )
         failures = [page.failure and page.failure.kind for page in outcome.snapshot.pages.values()]
         if failures[9:] == [None] * 5:
             break
@@ -500,7 +504,9 @@ def test_who_cannot_tell_whether_a_stat_is_a_counter_is_asked_once(server: Serve
     for deadline in DEADLINES:
         url, seen = counting(server, says(answer(b"", "connection: close", status="404 Not Found")))
         endpoints = parse_endpoints([{"name": "odd", "url": url}])
-        outcome = wait_for(endpoints, parse_assertions([TOO_MANY]), timeout=deadline, sleep=0.1, identity=False)
+        outcome = wait_for(
+            endpoints, parse_assertions([TOO_MANY]), timeout=deadline, sleep=0.1, identity=False
+        )
         if outcome.attempts > 1:
             break
     assert outcome.attempts > 1

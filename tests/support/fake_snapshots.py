@@ -13,10 +13,8 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.assertio
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.evaluate import evaluate
 from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.verdict import Verdict
-from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint import (
-    Endpoint,
-    parse_endpoints,
-)
+from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint import Endpoint
+from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint_parser import parse_endpoints
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.histogram import Histogram
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.snapshot import (
     Identity,

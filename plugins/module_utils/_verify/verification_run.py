@@ -22,10 +22,8 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.stat_sel
 from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.verdict import VerdictData
 from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.wait import wait_for
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.polling import attempts
-from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint import (
-    Endpoint,
-    parse_endpoints,
-)
+from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint import Endpoint
+from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint_parser import parse_endpoints
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.scrape import scrape
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.snapshot import Page, Snapshot
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.load_generator import (

@@ -84,7 +84,7 @@ def test_host_without_snapshot_is_unreachable(pattern: str, kinds: list[str] | N
     )
     asked = parse_assertions([{"endpoint": pattern, "stat": "x", "of": of, "op": "ge", "value": 0}])
     if kinds is None:
-        with pytest.raises(ArgumentError, match="no endpoint is named"):
+        with pytest.raises(ArgumentError, match="no endpoint has the name"):
             evaluate_hosts(asked, now, since)
         return
     outcome = evaluate_hosts(asked, now, since)

@@ -16,7 +16,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.assertio
     parse_assertions,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.evaluate import evaluate
-from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint import parse_endpoints
+from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint_parser import parse_endpoints
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.histogram import Histogram
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.snapshot import (
     Page,

@@ -94,10 +94,8 @@ def test_people_words_in_names_are_refused(name: str) -> None:
 
 
 def test_people_word_in_a_file_name_is_refused() -> None:
-    assert found("tests/test_server_told_of_others.py", "") == [
-        "tests/test_server_told_of_others.py:1: 'told' in the file name is for people: name the action or the data."
-        " See docs/style.md."
-    ]
+    [one] = found("tests/test_server_told_of_others.py", "")
+    assert one.startswith("tests/test_server_told_of_others.py:1: 'told' in the file name is for people")
 
 
 def test_allowed_phrase_passes_in_its_file_only() -> None:

@@ -1,7 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The lab's own cluster does what tests of rendered manifests count on: it lets through what is right, and refuses what is wrong."""
+"""Tests of the lab's cluster: it accepts correct objects and rejects wrong ones, as tests of rendered manifests require."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from kubernetes.client.exceptions import ApiException
 pytestmark = [
     pytest.mark.lab,
     pytest.mark.skipif(
-        os.environ.get("MESHLAB_LAB_KUBERNETES") != "lab", reason="the lab's Kubernetes is not up here"
+        os.environ.get("MESHLAB_LAB_KUBERNETES") != "lab", reason="the lab's Kubernetes does not run"
     ),
 ]
 
@@ -40,8 +40,8 @@ GET = "import urllib.request; print(urllib.request.urlopen('http://%s', timeout=
 T = TypeVar("T")
 
 
-class Space:
-    """A namespace of this module, and the few things that its tests do in it."""
+class TemporaryNamespace:
+    """A namespace of the tests, with methods that create pods and run commands in it."""
 
     def __init__(self, core: client.CoreV1Api, labels: dict[str, str], annotations: dict[str, str]) -> None:
         self.core = core
@@ -49,7 +49,7 @@ class Space:
         core.create_namespace({"metadata": {"name": self.name, "labels": labels, "annotations": annotations}})
 
     def pod(self, name: str, image: str, command: list[str] | None = None, **spec: Any) -> dict[str, Any]:
-        """Create a pod that says nothing about its rights but what `spec` and `container` add."""
+        """Create a pod with no security context except those in `spec` and `container`."""
         container = {"name": name, "image": image, **spec.pop("container", {})}
         if command:
             container["command"] = command
@@ -58,11 +58,11 @@ class Space:
         return self.core.create_namespaced_pod(self.name, {"metadata": metadata, "spec": spec})
 
     def hardened(self, name: str, image: str, command: list[str] | None = None, **container: Any) -> None:
-        """Create a pod that says all that Pod Security `restricted` wants to hear."""
-        rights = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+        """Create a pod with the security context that Pod Security `restricted` requires."""
+        security = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
         user = {"runAsUser": 101, "runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
         self.pod(
-            name, image, command, container={"securityContext": rights, **container}, securityContext=user
+            name, image, command, container={"securityContext": security, **container}, securityContext=user
         )
 
     def ready(self, *names: str) -> None:
@@ -76,7 +76,7 @@ class Space:
             }
             return [name for name in names if name not in ready]
 
-        until(lambda: not unready(), lambda: f"not ready: {unready()}")
+        wait_for(lambda: not unready(), lambda: f"not ready: {unready()}")
 
     def run(self, pod: str, *command: str) -> str:
         session = stream.stream(
@@ -92,16 +92,16 @@ class Space:
             session.run_forever(timeout=30)
             return session.read_all().strip()
         finally:
-            # `close` leaves a connection open that the other side has ended.
+            # `close` does not close a connection that the server has closed.
             session.sock.shutdown()
 
 
-def until(look: Callable[[], T], failure: Callable[[], str], seconds: float = 120) -> T:
+def wait_for(read: Callable[[], T], failure: Callable[[], str], seconds: float = 120) -> T:
     deadline = time.monotonic() + seconds
-    while not (seen := look()):
+    while not (value := read()):
         assert time.monotonic() < deadline, failure()
         time.sleep(0.1)
-    return seen
+    return value
 
 
 @pytest.fixture(scope="module")
@@ -117,38 +117,40 @@ def core(api: client.ApiClient) -> client.CoreV1Api:
 
 
 @pytest.fixture(scope="module")
-def space(core: client.CoreV1Api) -> Iterator[Space]:
-    """A namespace that enforces Pod Security: an Envoy with a service, and two pods that may ask it."""
-    space = Space(core, {"pod-security.kubernetes.io/enforce": "restricted"}, {})
+def namespace(core: client.CoreV1Api) -> Iterator[TemporaryNamespace]:
+    """Create a namespace that enforces Pod Security, with an Envoy, its service, and two client pods."""
+    namespace = TemporaryNamespace(core, {"pod-security.kubernetes.io/enforce": "restricted"}, {})
     try:
         probe = {"httpGet": {"port": 9901, "path": "/ready"}, "periodSeconds": 1}
-        space.hardened("envoy", ENVOY, ports=[{"containerPort": 10000, "name": "http"}], readinessProbe=probe)
-        space.hardened("friend", PYTHON, SLEEP)
-        space.hardened("stranger", PYTHON, SLEEP)
+        namespace.hardened(
+            "envoy", ENVOY, ports=[{"containerPort": 10000, "name": "http"}], readinessProbe=probe
+        )
+        namespace.hardened("allowed", PYTHON, SLEEP)
+        namespace.hardened("other", PYTHON, SLEEP)
         ports = [{"port": 80, "targetPort": "http"}]
         core.create_namespaced_service(
-            space.name,
+            namespace.name,
             {
                 "metadata": {"name": "web"},
                 "spec": {"type": "NodePort", "selector": {"app": "envoy"}, "ports": ports},
             },
         )
-        space.ready("envoy", "friend", "stranger")
-        yield space
+        namespace.ready("envoy", "allowed", "other")
+        yield namespace
     finally:
-        core.delete_namespace(space.name)
+        core.delete_namespace(namespace.name)
 
 
 @pytest.fixture(scope="module")
-def openshift(core: client.CoreV1Api) -> Iterator[Space]:
-    """A namespace as OpenShift makes them."""
+def openshift(core: client.CoreV1Api) -> Iterator[TemporaryNamespace]:
+    """Create a namespace with OpenShift's rules."""
     labels = {"pod-security.kubernetes.io/enforce": "restricted", "meshlab.envoy/openshift": "true"}
-    space = Space(core, labels, {"openshift.io/sa.scc.uid-range": RANGE})
-    yield space
-    core.delete_namespace(space.name)
+    namespace = TemporaryNamespace(core, labels, {"openshift.io/sa.scc.uid-range": RANGE})
+    yield namespace
+    core.delete_namespace(namespace.name)
 
 
-def test_the_one_node_is_ready_and_runs_the_pinned_version(core: client.CoreV1Api) -> None:
+def test_node_is_ready_and_runs_the_pinned_version(core: client.CoreV1Api) -> None:
     [node] = core.list_node().items
     assert {one.type: one.status for one in node.status.conditions}["Ready"] == "True"
     [version] = re.findall(r"^\tk8s\.io/kubernetes (\S+)$", GO_MOD.read_text(encoding="utf-8"), re.MULTILINE)
@@ -161,7 +163,7 @@ def test_the_one_node_is_ready_and_runs_the_pinned_version(core: client.CoreV1Ap
     )
 
 
-def test_nobody_is_let_in_without_a_name(api: client.ApiClient) -> None:
+def test_anonymous_request_is_rejected(api: client.ApiClient) -> None:
     context = ssl.create_default_context(cafile=api.configuration.ssl_ca_cert)
     opener = urllib.request.build_opener(
         urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
@@ -172,41 +174,43 @@ def test_nobody_is_let_in_without_a_name(api: client.ApiClient) -> None:
     assert refused.value.code == 401
 
 
-def test_logs_exec_and_port_forward_reach_a_pod(space: Space) -> None:
-    log = space.core.read_namespaced_pod_log("envoy", space.name)
+def test_logs_exec_and_port_forward_reach_a_pod(namespace: TemporaryNamespace) -> None:
+    log = namespace.core.read_namespaced_pod_log("envoy", namespace.name)
     assert "starting main dispatch loop" in log
-    assert space.run("envoy", "id", "-u") == "101"
+    assert namespace.run("envoy", "id", "-u") == "101"
     forward = stream.portforward(
-        space.core.connect_get_namespaced_pod_portforward, "envoy", space.name, ports="9901"
+        namespace.core.connect_get_namespaced_pod_portforward, "envoy", namespace.name, ports="9901"
     )
     with closing(forward), closing(http.client.HTTPConnection("envoy")) as connection:
         connection.sock = forward.socket(9901)
         connection.request("GET", "/ready")
         assert connection.getresponse().read() == b"LIVE\n"
-    until(lambda: not forward.connected, lambda: "the connection does not end")
+    wait_for(lambda: not forward.connected, lambda: "the connection does not end")
     forward.websocket.shutdown()
 
 
-def test_a_service_has_a_name_inside_and_a_port_outside(space: Space, core: client.CoreV1Api) -> None:
-    service = core.read_namespaced_service("web", space.name).spec
-    names = ["web", f"web.{space.name}", f"web.{space.name}.svc.cluster.local"]
-    assert space.run("friend", "python3", "-c", ADDRESSES % names) == str([service.cluster_ip])
-    assert space.run("friend", "python3", "-c", GET % ("web", 10)) == "200"
+def test_service_is_reachable_by_name_and_node_port(
+    namespace: TemporaryNamespace, core: client.CoreV1Api
+) -> None:
+    service = core.read_namespaced_service("web", namespace.name).spec
+    names = ["web", f"web.{namespace.name}", f"web.{namespace.name}.svc.cluster.local"]
+    assert namespace.run("allowed", "python3", "-c", ADDRESSES % names) == str([service.cluster_ip])
+    assert namespace.run("allowed", "python3", "-c", GET % ("web", 10)) == "200"
     [node] = core.list_node().items
     [address] = [one.address for one in node.status.addresses if one.type == "InternalIP"]
-    for place in (f"{address}:{service.ports[0].node_port}", service.cluster_ip):
+    for target in (f"{address}:{service.ports[0].node_port}", service.cluster_ip):
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(f"http://{place}", timeout=10) as answer:
-            assert answer.status == 200
+        with opener.open(f"http://{target}", timeout=10) as response:
+            assert response.status == 200
 
 
-def test_a_network_policy_lets_in_whom_it_names_and_nobody_else(space: Space) -> None:
-    policies = client.NetworkingV1Api(space.core.api_client)
-    peers = [{"podSelector": {"matchLabels": {"app": "friend"}}}]
+def test_network_policy_admits_only_selected_pods(namespace: TemporaryNamespace) -> None:
+    policies = client.NetworkingV1Api(namespace.core.api_client)
+    peers = [{"podSelector": {"matchLabels": {"app": "allowed"}}}]
     policies.create_namespaced_network_policy(
-        space.name,
+        namespace.name,
         {
-            "metadata": {"name": "friends-only"},
+            "metadata": {"name": "allowed-only"},
             "spec": {
                 "podSelector": {"matchLabels": {"app": "envoy"}},
                 "policyTypes": ["Ingress"],
@@ -215,44 +219,46 @@ def test_a_network_policy_lets_in_whom_it_names_and_nobody_else(space: Space) ->
         },
     )
 
-    def asked_by(pod: str, seconds: int = 10) -> str:
-        return space.run(pod, "python3", "-c", GET % ("web", seconds)).splitlines()[-1]
+    def result_of_get(pod: str, seconds: int = 10) -> str:
+        return namespace.run(pod, "python3", "-c", GET % ("web", seconds)).splitlines()[-1]
 
     timed_out = "<urlopen error timed out>"
-    until(lambda: timed_out in asked_by("stranger", 1), lambda: "the stranger gets in")
-    assert asked_by("friend") == "200"
-    # Its admin is not among the ports.
-    address = space.core.read_namespaced_pod("envoy", space.name).status.pod_ip
-    assert timed_out in space.run("friend", "python3", "-c", GET % (f"{address}:9901", 1))
-    policies.delete_namespaced_network_policy("friends-only", space.name)
-    until(lambda: asked_by("stranger", 1) == "200", lambda: "the stranger is still kept out")
+    wait_for(lambda: timed_out in result_of_get("other", 1), lambda: "the other pod still reaches Envoy")
+    assert result_of_get("allowed") == "200"
+    # The policy does not list the port of the admin interface.
+    address = namespace.core.read_namespaced_pod("envoy", namespace.name).status.pod_ip
+    assert timed_out in namespace.run("allowed", "python3", "-c", GET % (f"{address}:9901", 1))
+    policies.delete_namespaced_network_policy("allowed-only", namespace.name)
+    wait_for(lambda: result_of_get("other", 1) == "200", lambda: "the other pod still does not reach Envoy")
 
 
-def test_pod_security_refuses_a_pod_that_does_not_say_what_it_renounces(space: Space) -> None:
+def test_pod_security_rejects_a_pod_without_security_context(namespace: TemporaryNamespace) -> None:
     with pytest.raises(ApiException, match="violates PodSecurity") as refused:
-        space.pod("bare", PYTHON, SLEEP)
+        namespace.pod("bare", PYTHON, SLEEP)
     assert refused.value.status == 403
 
 
-def test_openshift_gives_a_pod_a_user_of_its_namespace_and_group_0(openshift: Space) -> None:
+def test_openshift_sets_user_of_namespace_and_group_0(openshift: TemporaryNamespace) -> None:
     openshift.pod("bare", PYTHON, SLEEP, initContainers=[{"name": "first", "image": PYTHON}])
     openshift.ready("bare")
     assert openshift.run("bare", "id") == "uid=1000650000 gid=0(root) groups=0(root),1000650000"
 
 
-def test_openshift_gives_each_namespace_other_users_where_nothing_is_said(core: client.CoreV1Api) -> None:
+def test_openshift_derives_different_users_for_namespaces(core: client.CoreV1Api) -> None:
     def user(_number: int) -> int:
-        space = Space(core, {"meshlab.envoy/openshift": "true"}, {})
+        namespace = TemporaryNamespace(core, {"meshlab.envoy/openshift": "true"}, {})
         try:
-            # The pod comes when its service account is there.
+            # Pods need the default service account, which the controller manager creates.
             create = {
                 "metadata": {"name": "bare"},
                 "spec": {"containers": [{"name": "bare", "image": PYTHON}]},
             }
-            created = until(lambda: _created(core, space.name, create), lambda: "no pod can be made")
+            created = wait_for(
+                lambda: _created(core, namespace.name, create), lambda: "the API server creates no pod"
+            )
             return created.spec.security_context.run_as_user
         finally:
-            core.delete_namespace(space.name)
+            core.delete_namespace(namespace.name)
 
     with ThreadPoolExecutor() as pool:
         first, second = pool.map(user, range(2))
@@ -270,20 +276,20 @@ def _created(core: client.CoreV1Api, namespace: str, pod: dict[str, Any]) -> Any
         raise
 
 
-@pytest.mark.parametrize("where", ["pod", "container", "group"])
-def test_openshift_refuses_a_user_of_another_namespace(openshift: Space, where: str) -> None:
+@pytest.mark.parametrize("field", ["pod", "container", "group"])
+def test_openshift_rejects_a_user_of_another_namespace(openshift: TemporaryNamespace, field: str) -> None:
     spec = {
         "pod": {"securityContext": {"runAsUser": 101}},
         "container": {"container": {"securityContext": {"runAsUser": 101}}},
         "group": {"securityContext": {"fsGroup": 101}},
-    }[where]
+    }[field]
     with pytest.raises(ApiException, match=r"must be in the ranges: \[1000650000, 1000659999\]"):
         openshift.pod("fixed", PYTHON, SLEEP, **spec)
 
 
-def test_a_route_can_be_made_and_a_wrong_one_is_refused(openshift: Space) -> None:
+def test_route_is_created_and_a_wrong_one_is_rejected(openshift: TemporaryNamespace) -> None:
     routes = client.CustomObjectsApi(openshift.core.api_client)
-    place = ("route.openshift.io", "v1", openshift.name, "routes")
+    resource = ("route.openshift.io", "v1", openshift.name, "routes")
 
     def route(name: str, **tls: str) -> dict[str, Any]:
         spec = {"to": {"kind": "Service", "name": "web"}, "port": {"targetPort": "http"}, "tls": tls}
@@ -294,13 +300,13 @@ def test_a_route_can_be_made_and_a_wrong_one_is_refused(openshift: Space) -> Non
             "spec": spec,
         }
 
-    made = routes.create_namespaced_custom_object(
-        *place, route("web", termination="edge", insecureEdgeTerminationPolicy="Redirect")
+    created = routes.create_namespaced_custom_object(
+        *resource, route("web", termination="edge", insecureEdgeTerminationPolicy="Redirect")
     )
-    assert (made["spec"]["to"]["weight"], made["spec"]["wildcardPolicy"]) == (100, "None")
+    assert (created["spec"]["to"]["weight"], created["spec"]["wildcardPolicy"]) == (100, "None")
     for wrong, message in (
         ({"termination": "none"}, "Unsupported value"),
         ({"termination": "passthrough", "certificate": "-"}, "no certificate of its own"),
     ):
         with pytest.raises(ApiException, match=message):
-            routes.create_namespaced_custom_object(*place, route("wrong", **wrong))
+            routes.create_namespaced_custom_object(*resource, route("wrong", **wrong))

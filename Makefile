@@ -175,6 +175,7 @@ lint-docs: $(TEST_READY)
 	@echo "antsibull-docs"
 	@$(TOOLS) tools/docs/docs_lint.py
 	@$(TOOLS) tools/docs/role_readmes.py --check
+	@$(TOOLS) tools/docs/plan_reference.py --check
 
 lint-changelog: $(TEST_READY)
 	@echo "antsibull-changelog"
@@ -236,7 +237,7 @@ bench: $(TEST_READY) $(VENV)/.has-docker $(VENV)/.has-kubernetes ## Measure the 
 # --- Other ----------------------------------------------------------------------------------------------------------------------------
 
 ##@ Other
-.PHONY: docs table readmes lock clean help
+.PHONY: docs table readmes plan-reference lock clean help
 docs: $(TEST_READY) $(TEST_VENV)/.has-docs ## Build the documentation as a site in build/docs (half a minute)
 	@echo "antsibull-docs and sphinx"
 	@$(TOOLS) tools/docs/docs_site.py
@@ -246,6 +247,9 @@ table: $(TEST_READY) ## Write the table of results in docs/demos.md from the las
 
 readmes: $(TEST_READY) ## Write the option tables in the READMEs of roles from their argument specs
 	@$(TOOLS) tools/docs/role_readmes.py
+
+plan-reference: $(TEST_READY) ## Write docs/plan.md from the schema of the plan
+	@$(TOOLS) tools/docs/plan_reference.py
 
 lock: ## Update requirements/constraints.txt (with the oldest supported Python)
 	$(check_python)

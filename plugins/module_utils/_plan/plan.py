@@ -52,7 +52,7 @@ def make_plan(
 
     Args:
         name: Name of the demo: lower case letters, digits, `-` and `_`.
-        data: Content of the demo file, as a YAML parser returns it. docs/demos.md describes its keys.
+        data: Content of the demo file, as a YAML parser returns it. docs/write-your-own-demo.md describes its keys.
         context: The keys of `_platform.context.Context`. Two are required: `platform` is the name of a platform, `folder`
             is the path of the deployment folder on the host.
         file: Name of the demo file in errors. The name of the demo by default.

@@ -30,7 +30,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.platform i
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import Mount, Port, Probe
 
 HOME = "/etc/demo"
-USER = "65534:65534"  # nobody
+USER = "65534:65534"  # an unprivileged user
 
 
 def check_servers(demo: Demo) -> None:

@@ -29,7 +29,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload i
 
 APP_FOLDER, APP_FILE = "app", "demo_app.py"
 APP_HOME = "/app"
-APP_USER = "65534:65534"  # nobody
+APP_USER = "65534:65534"  # an unprivileged user
 HEALTH = "/healthz"
 
 

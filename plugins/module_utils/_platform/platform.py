@@ -148,7 +148,7 @@ class Platform(Layout, ABC):
         return [(f"{proxy.name}/run", self.run_directory_mode)]
 
     def node_arguments(self) -> tuple[str, ...]:
-        """Return the arguments of Envoy that tell the replicas of one configuration apart."""
+        """Return the arguments of Envoy that identify the replica, if replicas share one configuration."""
         return ()
 
     def reported_hostname(self, instance: Instance) -> str:

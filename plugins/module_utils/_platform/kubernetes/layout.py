@@ -184,7 +184,7 @@ class KubernetesPlatform(Platform):
         return ("--service-node", "$(POD_NAME)")
 
     def reported_hostname(self, instance: Instance) -> str:
-        """Return the empty string: the name of the pod tells the replicas apart."""
+        """Return the empty string: the name of the pod identifies the replica."""
         del instance
         return ""
 

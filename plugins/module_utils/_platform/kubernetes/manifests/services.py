@@ -60,7 +60,7 @@ def services(
 def routes(
     demo: str, group: str, workloads: Sequence[Workload], settings: ClusterSettings
 ) -> Iterator[Object]:
-    """Yield OpenShift Routes to the published ports that a router can tell apart: HTTP by its host, TLS by its SNI."""
+    """Yield OpenShift Routes to the published ports that a router can distinguish: HTTP by its host, TLS by its SNI."""
     for port in (one for workload in workloads for one in workload.ports):
         if not port.published or port.scheme not in (*WEB, *ENCRYPTED):
             continue

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -19,9 +20,21 @@ SUMMARIES = {
 }
 
 
+# Without the settings of a make that runs the tests.
+SETTINGS = {"ARGS", "CHANGE", "DEMO", "DEMOS", "MAKEFLAGS", "MAKELEVEL", "MFLAGS", "PLATFORM", "PYTEST_ARGS"}
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name not in SETTINGS}
+
+
 def run(*command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        command, cwd=ROOT, check=True, capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL
+        command,
+        cwd=ROOT,
+        env=ENVIRONMENT,
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        stdin=subprocess.DEVNULL,
     )
 
 
@@ -59,7 +72,13 @@ def test_make_rejects_a_wrong_variable(arguments: list[str], error: str) -> None
     # make skips the installation.
     ready = ["--old-file=.venv/.has-demo", "--old-file=.venv/collections/ansible_collections/meshlab/envoy"]
     ran = subprocess.run(
-        ["make", *ready, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+        ["make", *ready, *arguments],
+        cwd=ROOT,
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     assert ran.returncode
     assert error in ran.stderr

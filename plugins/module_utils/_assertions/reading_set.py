@@ -123,10 +123,10 @@ def _set_total(
     elif assertion.across == "count":
         verdict.observed = len(found.numbers) + sum(isinstance(reading.value, str) for reading in readings)
     else:
-        text = next((reading for reading in readings if isinstance(reading.value, str)), None)
-        if text is not None:
-            reason = f"{format_value(text.value)} is text, which has no {assertion.across}"
-            return Failure("comparison", reason), [text]
+        text_reading = next((reading for reading in readings if isinstance(reading.value, str)), None)
+        if text_reading is not None:
+            reason = f"{format_value(text_reading.value)} is text, which has no {assertion.across}"
+            return Failure("comparison", reason), [text_reading]
         if not found.numbers and assertion.across != "sum":
             return Failure("absent", f"there are no stats to take the {assertion.across} of"), []
         verdict.observed = _aggregate(assertion.across, found.numbers)

@@ -11,12 +11,15 @@ several names, as a list, are added up.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.assertion import is_stat_value
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.arguments import choice, mapping
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import ArgumentError
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.suggestions import unknown_name
+
+if TYPE_CHECKING:
+    from typing import TypeGuard  # Python 3.10
 
 KEYS = ("traffic", "status", "of")
 OF = ("answers", "bytes")
@@ -49,7 +52,7 @@ def check_references(assertions: Sequence[Entry], traffic: Sequence[Entry]) -> N
                 )
 
 
-def is_reference(value: Any) -> bool:
+def is_reference(value: Any) -> TypeGuard[Entry]:
     """Return whether the value of an assertion refers to traffic."""
     return isinstance(value, Mapping) and not is_stat_value(value)
 

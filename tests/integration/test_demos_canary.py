@@ -36,7 +36,7 @@ def move(platform: str) -> None:
         half = home.play("change", demo=demo, change="half").words
         assert "3 expectations held" in half
         assert "6 of 6 expectations hold" in half
-        assert "expected 50 %: 891 to 1109 of 2000, got " in half
+        assert "expected 891 to 1109 of 2000 for a share of 50 %, got " in half
 
         everything = home.play("change", demo=demo, change="all").words
         assert "2 expectations held" in everything
@@ -72,9 +72,9 @@ def test_wrong_change_fails() -> None:
 
         # Weights that differ from the expectations of the change.
         output = fail(home, "half", set=weights(70, 30))
-        assert "expected 50 %: 891 to 1109 of 2000, got " in output
+        assert "expected 891 to 1109 of 2000 for a share of 50 %, got " in output
         assert (
-            "cluster.v2.upstream_rq_total / http.http.downstream_rq_total at edge: expected delta 50 %: "
+            "(delta of ratio of cluster.v2.upstream_rq_total to http.http.downstream_rq_total at edge)"
             in output
         )
 
@@ -90,7 +90,7 @@ def test_wrong_change_fails() -> None:
             {"header": {"name": "x-app-version", "value": "v2"}, "of": "share", "op": "ge", "value": 0.9}
         ]
         during = {DURING: {"duration": 3, "expect": [{**expect[0], "tolerance": "binomial"}]}}
-        assert "expected at least 90 %: " in fail(home, "half", during=during)
+        assert "for a share of at least 90 %, got " in fail(home, "half", during=during)
     finally:
         take_down(home, DEMO)
         home.close()

@@ -236,7 +236,7 @@ def test_what_was_sent_is_what_is_counted(shared: Envoy) -> None:
         wait=True,
         timeout=10,
     )
-    assert result["msg"].startswith("All 7 assertions hold"), result["msg"]
+    assert result["msg"].startswith("7 of 7 assertions hold"), result["msg"]
     assert result["changed"] is False
     assert result["endpoints"][0]["state"] == "LIVE"
     assert result["endpoints"][0]["version"].startswith("1.")
@@ -271,7 +271,7 @@ def test_samples_of_the_last_flush_are_those_that_came_since_the_one_before(own:
     nothing = {**last, "bucket": None, "quantile": 0.5, "op": "ge", "value": 0}
     result = stats(own, everything, nothing)
     assert [one["ok"] for one in result["assertions"]] == [True, False]
-    assert "no sample was counted" in result["msg"]
+    assert "it has no sample" in result["msg"]
 
 
 def test_one_too_few_is_said_in_numbers(shared: Envoy) -> None:
@@ -283,8 +283,8 @@ def test_one_too_few_is_said_in_numbers(shared: Envoy) -> None:
         if result["attempts"] > 2:
             break
     assert result["failed"] is True
-    seen = "http.ingress.downstream_rq_2xx at envoy: expected delta eq 3, saw 2 after"
-    assert re.fullmatch(rf"{re.escape(seen)} \d+\.\d s", result["msg"])
+    outcome = "expected 3, got 2 (delta of http.ingress.downstream_rq_2xx at envoy) after"
+    assert re.fullmatch(rf"{re.escape(outcome)} \d+\.\d s", result["msg"])
     assert result["failure"] == "comparison"
     assert result["attempts"] > 2
     assert result["assertions"][0]["observed"] == 2
@@ -296,7 +296,7 @@ def test_one_too_many_ends_the_waiting_at_once(shared: Envoy) -> None:
     counter = {"stat": "http.ingress.downstream_rq_2xx", "of": "delta", "op": "eq", "value": 1}
     result = stats(shared, counter, since=before, wait=True, timeout=60)
     assert result["attempts"] == 1
-    assert "a counter does not come back" in result["msg"]
+    assert "A counter does not fall, so waiting ended." in result["msg"]
     # A gauge does.
     gauge = {"stat": "server.live", "op": "eq", "value": 0}
     looks = (stats(shared, gauge, wait=True, timeout=seconds, sleep=0.05)["attempts"] for seconds in (2, 30))
@@ -348,7 +348,7 @@ def test_the_other_pages(shared: Envoy) -> None:
 def test_an_absent_stat_has_neighbours(shared: Envoy) -> None:
     result = stats(shared, {"stat": "http.ingress.downstream_rq_totl", "op": "eq", "value": 1})
     assert result["failure"] == "absent"
-    assert "near it is http.ingress.downstream_rq_total" in result["msg"]
+    assert "The nearest names are http.ingress.downstream_rq_total" in result["msg"]
     assert (
         "quantile or bucket"
         in stats(shared, {"stat": "http.ingress.downstream_rq_time", "op": "eq", "value": 1})["msg"]
@@ -381,7 +381,7 @@ def test_a_restart_is_no_negative_number(own: Envoy) -> None:
     delta = {"stat": "http.ingress.downstream_rq_2xx", "of": "delta", "op": "eq", "value": 4}
     result = stats(own, delta, since=before, wait=True, timeout=30)
     assert (result["failure"], result["attempts"]) == ("restarted", 1)
-    assert "it was restarted since" in result["msg"]
+    assert "the process restarted after the earlier snapshot" in result["msg"]
 
 
 def test_a_reset_is_no_negative_number(own: Envoy) -> None:
@@ -392,7 +392,7 @@ def test_a_reset_is_no_negative_number(own: Envoy) -> None:
         own, {"stat": "http.ingress.downstream_rq_2xx", "of": "delta", "op": "le", "value": 100}, since=before
     )
     assert result["failure"] == "restarted"
-    assert "its counters were reset" in result["msg"]
+    assert "the counter was reset" in result["msg"]
     # A gauge that goes back was not reset.
     gauge = {"stat": "http.ingress.downstream_cx_active", "of": "delta", "op": "le", "value": 0}
     assert stats(own, gauge, since=before, wait=True, timeout=10).get("failed") is None
@@ -421,9 +421,9 @@ def test_the_share_of_failures_by_labels(own: Envoy) -> None:
     later = stats(own, {**share, **all_of_them, "of": "delta", "value": 0.75}, since=seen)
     assert not later.get("failed"), later["msg"]
     # Not everything was looked at by labels before.
-    assert "did not look for" in stats(own, {**share, "of": "delta", "value": 3}, since=before)["msg"]
+    assert "does not include" in stats(own, {**share, "of": "delta", "value": 3}, since=before)["msg"]
     wrong = stats(own, {**share, "labels": {**labelled, "envoy_response_code_class": "9"}, "value": 1})
-    assert "its labels are others: there is envoy_http_downstream_rq_xx{" in wrong["msg"]
+    assert "It has other labels: envoy_http_downstream_rq_xx{" in wrong["msg"]
 
 
 def test_a_file_that_cannot_be_written_loses_no_verdict(shared: Envoy, tmp_path: Path) -> None:
@@ -431,7 +431,7 @@ def test_a_file_that_cannot_be_written_loses_no_verdict(shared: Envoy, tmp_path:
     result = stats(shared, live, {**live, "value": 2}, snapshot_file=str(tmp_path))
     assert result["failed"] is True
     assert result["msg"].startswith(f"snapshot_file: {tmp_path} cannot be written: Is a directory\n")
-    assert "server.live at envoy: expected eq 2, saw 1" in result["msg"]
+    assert "expected 2, got 1 (server.live at envoy)" in result["msg"]
     assert [one["ok"] for one in result["assertions"]] == [True, False]
     assert "cannot be written" in info(url=shared.url, snapshot_file=str(tmp_path))["msg"]
 
@@ -474,9 +474,12 @@ def test_what_cannot_be_meant_is_said_before_anything_is_asked(tmp_path: Path) -
     nobody = Envoy(tmp_path)
     assert (
         stats(nobody, {"stat": "a", "op": "lt", "value": "x"})["msg"]
-        == "assertions[0].value has to be a number, not 'x'"
+        == "assertions[0].value: expected a number, got 'x'."
     )
-    assert "give since" in stats(nobody, {"stat": "a", "of": "delta", "op": "lt", "value": 1})["msg"]
+    assert (
+        "Set since to the result of an earlier task"
+        in stats(nobody, {"stat": "a", "of": "delta", "op": "lt", "value": 1})["msg"]
+    )
     gone = stats(nobody, {"stat": "a", "op": "lt", "value": 1})
     assert gone["failure"] == "unreachable"
     assert "no such socket; is Envoy running?" in gone["msg"]
@@ -549,6 +552,6 @@ def test_one_that_was_never_used_is_not_told_as_missing(own: Envoy) -> None:
 def test_an_absence_names_usedonly(own: Envoy) -> None:
     hidden = {"match": r"http\.ingress\.downstream_rq_5.*", "op": "eq", "value": 0}
     said = stats(own, hidden, usedonly=True)["msg"]
-    assert "usedonly hides what Envoy has never used, such as http.ingress.downstream_rq_5xx" in said
+    assert "usedonly leaves out stats that Envoy has never used, such as http.ingress.downstream_rq_5xx" in said
     assert "usedonly" not in stats(own, {"match": "nothing.*", "op": "eq", "value": 0}, usedonly=True)["msg"]
     assert "failed" not in stats(own, hidden)

@@ -166,13 +166,13 @@ CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
         (answer(GOOD, "content-encoding: br"), "unparsable", "packed with 'br'"),
         (answer(b"[]"), "unparsable", "not Envoy's"),
         (answer(b"\xff\xfe\x00"), "unparsable", "no JSON"),
-        (answer(b'{"stats":[]}'), "absent", "it is not there"),
-        (answer(b'{"stats":[{"name":"server.live","value":null}]}'), "absent", "it is not there"),
-        (answer(b'{"stats":[{"name":"server.live","value":NaN}]}'), "absent", "it is not there"),
+        (answer(b'{"stats":[]}'), "absent", "it does not exist"),
+        (answer(b'{"stats":[{"name":"server.live","value":null}]}'), "absent", "it does not exist"),
+        (answer(b'{"stats":[{"name":"server.live","value":NaN}]}'), "absent", "it does not exist"),
         (
             answer(b'{"stats":[{"name":"server.live","value":36893488147419103232}]}'),
             "comparison",
-            "saw 36893488147419103232",
+            "got 36893488147419103232",
         ),
     ],
 )
@@ -577,7 +577,7 @@ def test_what_was_seen_last_is_said_when_the_last_look_is_cut_off(server: Server
         if outcome.attempts > 2:
             break
     assert outcome.failure == "comparison"
-    assert re.search(r"saw 0 after \d+\.\d s", outcome.message)
+    assert re.search(r"got 0 \(server.live at odd\) after \d+\.\d s", outcome.message)
     assert outcome.attempts > 2
 
 
@@ -599,7 +599,7 @@ def test_an_absence_is_not_explained_for_longer_than_there_is_time(server: Serve
     outcome = wait_for(endpoints, gone, wait=wait, timeout=1, sleep=0.1, identity=False, limits=limits)
     took = time.monotonic() - began
     assert outcome.failure == "absent"
-    assert "server.alive at odd: expected eq 1, but it is not there" in outcome.message
+    assert "expected 1, got no value (server.alive at odd) after " in outcome.message
     assert took < 1.5 + 0.5  # and half a second that such a machine may lose
 
 

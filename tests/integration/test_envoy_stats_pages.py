@@ -186,7 +186,7 @@ def test_texts_are_compared_as_texts(envoy: Dynamic) -> None:
         assertions=[{**version, "op": "eq", "value": "1"}, {**version, "op": "gt", "value": 1}],
     )
     assert [one["observed"] for one in failed["assertions"]] == ["v2-é", "v2-é"]
-    assert "expected eq '1', saw 'v2-é'" in failed["msg"]
+    assert "expected '1', got 'v2-é'" in failed["msg"]
     counted = {**version, "across": "sum", "op": "ge", "value": 0}
     assert "is text, which has no sum" in run(envoy_stats, url=envoy.url, assertions=[counted])["msg"]
 
@@ -199,7 +199,7 @@ def test_what_a_removed_cluster_counted_is_missing(envoy: Dynamic) -> None:
     result = run(envoy_stats, url=envoy.url, assertions=[everything], since=before)
     assert result["failure"] == "restarted"
     assert "cluster.web." in result["msg"]
-    assert "is not there any more" in result["msg"]
+    assert "does not exist any more" in result["msg"]
 
 
 def test_certificates_are_read(envoy: Dynamic) -> None:

@@ -61,6 +61,6 @@ def test_exception_is_raised_after_running_calls() -> None:
             raise ValueError(number)
         ended.append(number)
 
-    with pytest.raises(ValueError, match="^0$"):
+    with pytest.raises(ValueError, match=r"^0$"):
         map_to_pairs(fail_or_end, range(2))
     assert ended == [1]

@@ -22,7 +22,7 @@ def test_changes_of_phases_are_added() -> None:
 
 def test_failed_phase_is_measured_too() -> None:
     result = DeployResult()
-    with pytest.raises(ValueError, match="^x$"), result.phase("start"):
+    with pytest.raises(ValueError, match=r"^x$"), result.phase("start"):
         raise ValueError("x")
     with result.phase("start"):
         pass

@@ -68,7 +68,7 @@ class DeployResult:
     removed: tuple[str, ...] = ()
     objects: tuple[str, ...] = ()
     files: list[str] = field(default_factory=list)
-    diff: list[dict[str, Any]] = field(default_factory=list)
+    diff: list[Mapping[str, Any]] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
 

@@ -128,7 +128,7 @@ def _deploy(request: DeployRequest, deployer: Deployer, document: str, result: D
             location="" if request.check_mode else deployer.location(),
         )
     with change:
-        result.changed, result.files, result.diff = change.changed, change.changed_files(), change.diff
+        result.changed, result.files, result.diff = change.changed, change.changed_files(), list(change.diff)
         try:
             _apply(request, deployer, change, document, result)
         finally:
@@ -232,7 +232,7 @@ def _teardown(request: DeployRequest, deployer: Deployer, folder: Path, result: 
         _check_location(deployer, stored, folder)
         existing = [path for path in stored.files if (folder / path).exists()]
         result.files = sorted(existing)
-        result.diff = prepare(folder, DesiredFiles(), check_mode=True).diff if existing else []
+        result.diff = [*prepare(folder, DesiredFiles(), check_mode=True).diff] if existing else []
         is_deployed = deployer.is_deployed()
         result.changed = is_deployed or bool(existing) or (folder / STATE_FILE).exists()
     if request.check_mode:

@@ -41,7 +41,7 @@ BAD_FILTER = {
 FAULTS = [
     Fault(
         "a misspelt key",
-        r"front_proxy\.yml.*: proxies\.edge\.listeners\.http: there is no key 'rotes'; did you mean 'routes'\?",
+        r"front_proxy\.yml.*: proxies\.edge\.listeners\.http: unknown key 'rotes'\. Did you mean 'routes'\?",
         demo={"proxies": {"edge": {"listeners": {"http": {"rotes": []}}}}},
     ),
     Fault(
@@ -55,7 +55,7 @@ FAULTS = [
         variables={"envoy_image_version": "1.30.0"},
     ),
     Fault(
-        "a filter that Envoy does not know",
+        "a filter that Envoy does not have",
         r"edge: edge/listeners\.yaml line \d+: could not find @type .*NoSuchFilter'\. Nothing was changed\.",
         demo={"proxies": {"edge": {"listeners": {"http": {"http_filters": [BAD_FILTER]}}}}},
     ),
@@ -67,17 +67,17 @@ FAULTS = [
     ),
     *(
         Fault(
-            f"a binary that is {what}",
-            rf"{path} is not Envoy 1\.40\.0 \(.*{says}.*\)\. Choose another one, or set envoy_image_version to its version\. "
+            f"a binary that is {kind}",
+            rf"{path} is not Envoy 1\.40\.0 \(.*{reason}.*\)\. Choose another one, or set envoy_image_version to its version\. "
             "Nothing was changed",
             variables={"envoy_image_source": "path", "envoy_image_path": path},
             platforms=("local",),
         )
-        for what, path, says in [
+        for kind, path, reason in [
             ("another program", "/bin/true", "coreutils"),
             ("a text file", "{folder}/text", "the file is not an executable for this machine"),
-            ("not to be executed", "{folder}/plain", "the file is not executable"),
-            ("not there", "{folder}/nothing", "the file does not exist"),
+            ("not executable", "{folder}/plain", "the file is not executable"),
+            ("missing", "{folder}/nothing", "the file does not exist"),
         ]
     ),
 ]

@@ -11,7 +11,7 @@ from typing import Any
 from ansible.utils.display import Display
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._verify.deployed_change import live_files
-from ansible_collections.meshlab.envoy.plugins.module_utils._verify.report import report
+from ansible_collections.meshlab.envoy.plugins.module_utils._verify.report import report, shortened
 from ansible_collections.meshlab.envoy.plugins.module_utils._verify.verify_options import (
     ARGUMENTS,
     REQUIRED_KEYS,
@@ -46,5 +46,6 @@ class ActionModule(LocalExecutionAction):
         # Ansible prints the whole result of a failed task, hundreds of lines after the failures. A later task can read the
         # details only if they are registered.
         if result.get("failed") and not self._task.register and display.verbosity == 0:
-            return {key: value for key, value in result.items() if key not in DETAILS}
+            kept = {key: value for key, value in result.items() if key not in DETAILS}
+            return {**kept, "msg": shortened(str(result["msg"]))}
         return result

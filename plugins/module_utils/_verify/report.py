@@ -14,7 +14,7 @@ Section = tuple[str, list[str]]
 
 OK, FAILED = "✔", "✘"
 _WIDTH = len("expectations")
-# In the message of a failed task, so that it fits on the screen below the report, with Ansible's own lines.
+# In the message of a failed task: the last 15 lines on the screen contain it and Ansible's own lines.
 _MOST_FAILURES = 5
 
 
@@ -57,13 +57,23 @@ def summary(result: Entry) -> str:
 
 
 def failure_message(result: Entry, hint: str = "") -> str:
-    """Return the message of a failed task: the summary, the first failures, and a hint; empty where nothing failed."""
+    """Return the message of a failed task: the summary, the failures, and a hint; empty where nothing failed."""
     failures = [f"{FAILED} {outcome['message']}" for outcome in _outcomes(result) if not outcome["ok"]]
     if not failures:
         return ""
-    more = len(failures) - _MOST_FAILURES
-    rest = [f"and {more} more, which the report lists"] if more > 0 else []
-    return "\n".join([summary(result), *failures[:_MOST_FAILURES], *rest, *filter(None, [hint])])
+    return "\n".join(filter(None, [summary(result), *failures, hint]))
+
+
+def shortened(message: str) -> str:
+    """Return the message of a failed task with its first failures, so that it fits on the screen below the report."""
+    lines = message.splitlines()
+    failures = [line for line in lines if line.startswith(FAILED)]
+    more = failures[_MOST_FAILURES:]
+    if not more:
+        return message
+    kept = [line for line in lines if line not in more or line in failures[:_MOST_FAILURES]]
+    last = max(position for position, line in enumerate(kept) if line.startswith(FAILED))
+    return "\n".join([*kept[: last + 1], f"and {len(more)} more, which the report lists", *kept[last + 1 :]])
 
 
 def _outcomes(result: Entry) -> Iterable[Entry]:

@@ -11,6 +11,7 @@ from typing import Any
 from ansible_collections.meshlab.envoy.plugins.module_utils._verify.report import (
     failure_message,
     report,
+    shortened,
     summary,
 )
 
@@ -91,9 +92,20 @@ def test_failure_message_lists_failures_and_hint() -> None:
     ]
 
 
-def test_failure_message_fits_on_the_screen() -> None:
-    lines = failure_message(result(*[FAILING] * 30)).splitlines()
-    assert (len(lines), lines[-1]) == (7, "and 26 more, which the report lists")
+def test_shortened_message_has_five_failures_and_the_hint() -> None:
+    many = [{"ok": False, "message": f"expected {number}, got 0 (x at edge)"} for number in range(30)]
+    lines = shortened(failure_message(result(*many), "Deploy the demo again.")).splitlines()
+    assert lines[0].startswith("0 of 31 expectations hold: ")
+    assert lines[5:] == [
+        "✘ expected 3, got 0 (x at edge)",
+        "and 26 more, which the report lists",
+        "Deploy the demo again.",
+    ]
+
+
+def test_short_message_stays() -> None:
+    message = failure_message(result(FAILING))
+    assert shortened(message) == message
 
 
 def test_success_has_no_failure_message() -> None:

@@ -90,7 +90,7 @@ class ConfigAdmin:
             AdminTimeout: No complete response came in time.
             AdminUnreachable: No Envoy listens there, or the response cannot be parsed.
         """
-        # An import here: most runs change no watched file, and asyncio takes 60 ms.
+        # Imported when it is needed, because most runs change no watched file and asyncio is slow to import.
         from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.admin_client import (
             BlockingAdminClient,
         )

@@ -12,7 +12,8 @@ from pathlib import Path
 from deployment import take_down
 from live import PLATFORMS, Home, background_traffic
 
-OLDEST, NEWEST = "1.36.4", "1.40.0"
+from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.versions import NEWEST, OLDEST
+
 DEMO = "front_proxy"
 PASSED = "16 of 16 expectations hold"
 

@@ -33,11 +33,12 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy.xds_co
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.errors import ConfigRefused
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.files import file_tree
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.prepare import prepare
+from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.versions import NEWEST
 from ansible_collections.meshlab.envoy.plugins.modules import envoy_config
 from ansible_collections.meshlab.envoy.plugins.plugin_utils._candidate_config import candidate, to_text
 
 TYPE = "type.googleapis.com/envoy."
-IMAGE = "envoyproxy/envoy:v1.40.0"
+IMAGE = f"envoyproxy/envoy:v{NEWEST}"
 Data = dict[str, Any]
 FILES = ("edge/bootstrap.yaml", "edge/listeners.yaml", "edge/clusters.yaml")
 PROXY = {"name": "edge", "bootstrap": FILES[0], "listeners": FILES[1], "clusters": FILES[2]}
@@ -69,7 +70,7 @@ class OkHandler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(b"ok")
 
-    def log_message(self, format: str, *args: Any) -> None:
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - its name in the base class
         pass
 
 

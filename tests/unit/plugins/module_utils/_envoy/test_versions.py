@@ -6,7 +6,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+import yaml
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy import versions
 
@@ -30,3 +33,9 @@ def test_unsupported_version_is_refused(version: str) -> None:
 def test_oldest_and_newest_are_the_ends_of_the_range() -> None:
     supported = list(versions.SUPPORTED.values())
     assert [supported[0], supported[-1]] == [versions.OLDEST, versions.NEWEST]
+
+
+def test_default_version_of_the_role_is_the_newest() -> None:
+    root = Path(__file__).parents[5]
+    defaults = yaml.safe_load((root / "roles/envoy_image/defaults/main.yml").read_text(encoding="utf-8"))
+    assert defaults["envoy_image_version"] == versions.NEWEST

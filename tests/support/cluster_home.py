@@ -1,7 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Playbooks run against a cluster, each test in a namespace of its own that goes with it."""
+"""A home whose playbooks deploy to a new namespace of a cluster."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.cluster
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.resource_kinds import kind_of
 
 PLATFORMS = ("kubernetes", "openshift")
-# What a namespace's pods have to keep to. `openshift` has the lab choose a random user for them, as a project does.
+# Labels of the namespace. With the one of openshift, the lab's cluster gives the pods a user of the range in UIDS, as OpenShift does.
 RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
-HABITS = {"kubernetes": {}, "openshift": {"meshlab.envoy/openshift": "true"}}
+PLATFORM_LABELS = {"kubernetes": {}, "openshift": {"meshlab.envoy/openshift": "true"}}
 UIDS = {"openshift.io/sa.scc.uid-range": "1000650000/10000"}
-# What demos are made of; everything else in a namespace is the cluster's own.
-MADE = (
+# The kinds of a demo's objects. A namespace has others, which the cluster creates.
+DEMO_KINDS = (
     "Deployment", "ReplicaSet", "Pod", "Service", "ConfigMap", "Secret", "ServiceAccount", "NetworkPolicy",
     "PodDisruptionBudget", "Route",
 )  # fmt: skip
@@ -41,7 +41,7 @@ class ClusterHome(Home):
 
     def __init__(self, platform: str) -> None:
         super().__init__(platform)
-        # Another name each time: a namespace takes some seconds to go.
+        # A new name for each home: the deletion of a namespace takes some seconds.
         self.namespace = f"meshlab-{self.prefix}-{secrets.token_hex(3)}"
         self.cluster: Cluster = connect({"namespace": self.namespace})
         self.variables["deployment_cluster"] = {"namespace": self.namespace}
@@ -51,7 +51,7 @@ class ClusterHome(Home):
                 "kind": "Namespace",
                 "metadata": {
                     "name": self.namespace,
-                    "labels": RESTRICTED | HABITS[platform],
+                    "labels": RESTRICTED | PLATFORM_LABELS[platform],
                     "annotations": UIDS,
                 },
             }
@@ -66,19 +66,19 @@ class ClusterHome(Home):
         return super().state(demo).with_name(f"{self.name(demo)}.{self.namespace}")
 
     def objects(self, kind: str, demo: str = "") -> list[dict[str, Any]]:
-        """Return the objects of a kind that a demo, or any, made."""
+        """Return the objects of a kind that belong to a demo; without a name those of all demos."""
         selector = f"meshlab.envoy/demo={self.name(demo)}" if demo else "app.kubernetes.io/managed-by"
         return self.cluster.list(kind, selector)
 
     def pods(self, demo: str, group: str) -> list[dict[str, Any]]:
-        """Return the pods of a group that nobody takes away."""
+        """Return the pods of a group that do not terminate."""
         found = self.cluster.list(
             "Pod", f"meshlab.envoy/demo={self.name(demo)},app.kubernetes.io/name={group}"
         )
         return [one for one in found if "deletionTimestamp" not in one["metadata"]]
 
     def running(self, demo: str) -> set[str]:
-        """Return a line for each container of a demo, another one after a restart."""
+        """Return a line for each container of a demo, with its ID, which a restart changes."""
         return {
             f"{pod['metadata']['name']} {status['name']} {status['containerID']}"
             for pod in self.objects("Pod", demo)
@@ -88,8 +88,8 @@ class ClusterHome(Home):
         }
 
     def remaining(self, demo: str) -> list[str]:
-        """Return what there is of a demo: files, processes, objects; without what is on its way out."""
-        kinds = [kind for kind in MADE if kind_of(kind)]
+        """Return the files, processes and objects of a demo; without objects that terminate."""
+        kinds = [kind for kind in DEMO_KINDS if kind_of(kind)]
         return super().remaining(demo) + [
             f"{kind} {one['metadata']['name']}"
             for kind in kinds
@@ -98,14 +98,14 @@ class ClusterHome(Home):
         ]
 
     def events(self) -> str:
-        """Return what the cluster says of this namespace, for a failure's message."""
+        """Return the last events of the namespace, for the message of a failed assertion."""
         return json.dumps([one.get("message") for one in self.cluster.list("Event")][-20:], indent=1)
 
 
-def asking_pods(
+def traffic_to_pods(
     home: ClusterHome, demo: str, group: str, port: int, path: str = "/"
 ) -> AbstractContextManager[Counter[str]]:
-    """Ask a group's pods all the time: see `answered`."""
+    """Send traffic to the pods of a group until the end of the block; see `live.answered`."""
     selector = f"meshlab.envoy/demo={home.name(demo)},app.kubernetes.io/name={group}"
     entry = {"url": f"http://{group}:{port}{path}", "pod": {"selector": selector, "port": port}}
     return answered(entry, least=100, namespace=home.namespace)

@@ -1,7 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Envoys in a namespace of a test's own, as somebody else would deploy them: nothing of the collection's own makes them."""
+"""Envoys in a new namespace that were not deployed by this collection."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.cluster
     connect,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.pod_status import (
-    Pod,
+    PodObject,
     pod_name,
     select_ready,
 )
@@ -32,16 +32,16 @@ T = TypeVar("T")
 
 
 def until(look: Callable[[], T], what: str, seconds: float = 60) -> T:
-    """What `look` returns, as soon as that is something."""
+    """Return the first true value that `look` returns; fail with `what` after `seconds`."""
     deadline = time.monotonic() + seconds
-    while not (seen := look()):
+    while not (found := look()):
         assert time.monotonic() < deadline, f"{what}: not within {seconds} s"
         time.sleep(0.1)
-    return seen
+    return found
 
 
 class EnvoyNamespace:
-    """A namespace that enforces Pod Security `restricted`; `close` removes it with all that is in it."""
+    """A namespace that enforces Pod Security `restricted`; `close` deletes it."""
 
     def __init__(self) -> None:
         self.namespace = f"meshlab-pods-{os.getpid()}-{secrets.token_hex(2)}"
@@ -61,7 +61,7 @@ class EnvoyNamespace:
         )
 
     def certificate(self, name: str, folder: Path) -> Path:
-        """A certificate for a host, as Secret `name`; returns its path."""
+        """Create a certificate for a host in Secret `tls`; return the path of the certificate."""
         key, certificate = folder / "key.pem", folder / "cert.pem"
         request = [
             "openssl",
@@ -82,8 +82,8 @@ class EnvoyNamespace:
         self.cluster.apply({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "tls"}, "data": data})
         return certificate
 
-    def deploy(self, app: str, replicas: int = 1, **pod: Any) -> list[Pod]:
-        """A Deployment of Envoys that read ConfigMap `app`; returns its pods when all are ready."""
+    def deploy(self, app: str, replicas: int = 1, **pod: Any) -> list[PodObject]:
+        """Create a Deployment of Envoys that read ConfigMap `app`; return its pods when all are ready."""
         labels = {"app": app}
         template = {"metadata": {"labels": labels}, "spec": pod_spec(app) | pod}
         spec = {"replicas": replicas, "selector": {"matchLabels": labels}, "template": template}
@@ -92,8 +92,8 @@ class EnvoyNamespace:
         )
         return self.ready(app, replicas)
 
-    def ready(self, app: str, replicas: int) -> list[Pod]:
-        def look() -> list[Pod]:
+    def ready(self, app: str, replicas: int) -> list[PodObject]:
+        def look() -> list[PodObject]:
             found = list(select_ready(self.cluster.list("Pod", f"app={app}")).ready)
             return found if len(found) == replicas else []
 
@@ -103,7 +103,7 @@ class EnvoyNamespace:
         return [pod_name(one) for one in self.cluster.list("Pod", f"app={app}")]
 
     def token(self, account: str) -> str:
-        """The token that the cluster makes for a Secret of type service-account-token."""
+        """Return the token of a Secret of type service-account-token, which the cluster creates."""
 
         def look() -> str:
             secret = self.cluster.get("Secret", account) or {}
@@ -163,7 +163,7 @@ def http_listener(
     filters: tuple[dict[str, Any], ...] = (),
     tls: bool = False,
 ) -> dict[str, Any]:
-    """Answers everything by one route, with the pod's name in x-served-by."""
+    """Return a listener with one route, which adds the header x-served-by with the name of the pod."""
     router = http_filter("router", "filters.http.router.v3.Router")
     served_by = {"header": {"key": "x-served-by", "value": "%ENVIRONMENT(HOSTNAME)%"}}
     manager = http_filter(
@@ -193,9 +193,9 @@ def http_listener(
 
 
 def bootstrap(*listeners: dict[str, Any], admin: int = 9901, probed: str = "0.0.0.0") -> dict[str, Any]:
-    """An Envoy whose admin is on its pod's loopback, where a cluster `admin` leads, too.
+    """Return a bootstrap whose admin interface is on the loopback of the pod; a cluster `admin` leads there, too.
 
-    The kubelet probes a listener of its own, so that what others count is what was sent.
+    The kubelet probes a separate listener, so that the statistics of the others count only the traffic of tests.
     """
     endpoint = {"lb_endpoints": [{"endpoint": {"address": address("127.0.0.1", admin)}}]}
     assignment = {"cluster_name": "admin", "endpoints": [endpoint]}
@@ -203,11 +203,11 @@ def bootstrap(*listeners: dict[str, Any], admin: int = 9901, probed: str = "0.0.
         "node": {"id": "shop", "cluster": "shop"},
         "admin": {"address": address("127.0.0.1", admin)},
         "static_resources": {
-            "listeners": [*listeners, http_listener("probed", probed, 8081, says("ready"))],
+            "listeners": [*listeners, http_listener("probed", probed, 8081, direct_response("ready"))],
             "clusters": [{"name": "admin", "load_assignment": assignment}],
         },
     }
 
 
-def says(text: str) -> dict[str, Any]:
+def direct_response(text: str) -> dict[str, Any]:
     return {"direct_response": {"status": 200, "body": {"inline_string": text}}}

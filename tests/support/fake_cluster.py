@@ -14,6 +14,10 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.errors 
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.object_diff import object_key
 
 Object = dict[str, Any]
+# `list` is a method of FakeCluster, which hides the type in its annotations.
+Objects = list[Object]
+Entries = list[tuple[tuple[str, str], Object]]
+Lines = list[str]
 
 
 class FakeCluster:
@@ -34,12 +38,12 @@ class FakeCluster:
         self.objects: dict[tuple[str, str], Object] = {}
         self.lingering: dict[tuple[str, str], int] = {}
         self.errors: dict[str, ClusterError] = {}
-        self.requests: list[str] = []
-        self.log: list[str] = []
+        self.requests: Lines = []
+        self.log: Lines = []
         for one in objects:
             self._store(one)
 
-    def list(self, kind: str, selector: str = "", *, fields: str = "") -> list[Object]:
+    def list(self, kind: str, selector: str = "", *, fields: str = "") -> Objects:
         self._request("list", kind)
         return [one for key, one in self._current() if key[0] == kind and _is_selected(one, selector)]
 
@@ -72,7 +76,7 @@ class FakeCluster:
             existing["metadata"]["deletionTimestamp"] = "2026-11-26T12:00:00Z"
         return bool(existing)
 
-    def logs(self, pod: str, container: str = "", *, previous: bool = False, lines: int = 20) -> list[str]:
+    def logs(self, pod: str, container: str = "", *, previous: bool = False, lines: int = 20) -> Lines:
         self._request("logs", "Pod")
         return self.log
 
@@ -87,7 +91,7 @@ class FakeCluster:
         if error := self.errors.get(f"{verb} {kind}"):
             raise error
 
-    def _current(self) -> list[tuple[tuple[str, str], Object]]:
+    def _current(self) -> Entries:
         for key, one in [*self.objects.items()]:
             if "deletionTimestamp" in one["metadata"]:
                 if not self.lingering.get(key, 0):

@@ -1,10 +1,10 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A stand-in for `oc process --local`, which the lab does not have: what OpenShift's documentation ("Using templates") says of it.
+"""A replacement of `oc process --local`, by OpenShift's documentation ("Using templates"): the lab has no `oc`.
 
-It fills in parameters: `${NAME}` in any text, `${{NAME}}` where it is a whole value, which then need not be text. A namespace that
-is no parameter is left out, `labels` go onto all objects. There is no `generate`, and nothing is asked of a server.
+It replaces `${NAME}` in texts, and `${{NAME}}` where it is a whole value, by the JSON value of the parameter. It removes a namespace that
+is not a parameter, and adds the template's `labels` to all objects. It does not support `generate`.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ WHOLE = re.compile(r"\$\{\{([a-zA-Z0-9_]+)\}\}")
 
 
 def process(template: Mapping[str, Any], chosen: Mapping[str, str]) -> dict[str, Any]:
-    """Return the List that `oc process` prints. Raises SystemExit, with what is wrong with the parameters."""
+    """Return the List that `oc process` prints. Raises SystemExit for a wrong or missing parameter."""
     known = {one["name"]: one for one in template["parameters"]}
-    if strange := [*(chosen.keys() - known.keys())]:
-        raise SystemExit(f"error: unknown parameter name {strange[0]!r}")
+    if unknown := [*(chosen.keys() - known.keys())]:
+        raise SystemExit(f"error: unknown parameter name {unknown[0]!r}")
     values = {name: str(chosen.get(name, one.get("value") or "")) for name, one in known.items()}
     for name, one in known.items():
         if one.get("required") and not values[name]:
             raise SystemExit(f"error: parameter {name} is required and must be specified")
-    objects = [_made(one, values, template.get("labels") or {}) for one in template["objects"]]
+    objects = [_processed(one, values, template.get("labels") or {}) for one in template["objects"]]
     return {"apiVersion": "v1", "kind": "List", "items": objects}
 
 
-def _made(thing: Mapping[str, Any], values: Mapping[str, str], labels: Mapping[str, str]) -> Any:
+def _processed(thing: Mapping[str, Any], values: Mapping[str, str], labels: Mapping[str, str]) -> Any:
     metadata = dict(thing["metadata"])
     if not TEXT.search(metadata.get("namespace") or ""):
         metadata.pop("namespace", None)
@@ -58,7 +58,7 @@ def _filled(value: Any, values: Mapping[str, str]) -> Any:
 
 
 def main() -> None:
-    """Be `oc process -f FILE -p NAME=VALUE …`."""
+    """Run `oc process -f FILE -p NAME=VALUE …`."""
     parser = argparse.ArgumentParser()
     parser.add_argument("-f", "--filename", type=Path, required=True)
     parser.add_argument("-p", "--param", action="append", default=[])

@@ -1,7 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What tests on a cluster share."""
+"""The fixtures of tests on a cluster."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def home() -> Iterator[ClusterHome]:
-    """A namespace of a module's own."""
-    # Not above: a conftest.py is read before the collection can be imported.
+    """Return a home with a new namespace for each module."""
+    # A conftest.py is read before the collection can be imported.
     from cluster_home import ClusterHome
 
     home = ClusterHome("kubernetes")

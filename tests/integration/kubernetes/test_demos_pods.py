@@ -10,7 +10,7 @@ import os
 from collections import Counter
 
 import pytest
-from cluster_home import PLATFORMS, ClusterHome, asking_pods, kubectl
+from cluster_home import PLATFORMS, ClusterHome, kubectl, traffic_to_pods
 from live import FOUNDATION, demo_data, docker
 
 # Asks 60 times, on a connection each, and prints who answered, and what stood in front of it.
@@ -95,7 +95,7 @@ def test_scaling_loses_no_request() -> None:
         home.play("site", "--skip-tags", "verify", demo=demo)
         before = home.running("front_proxy")
         port = 8080 + home.shift
-        with asking_pods(home, "front_proxy", "edge", port, "/service/1") as hosts:
+        with traffic_to_pods(home, "front_proxy", "edge", port, "/service/1") as hosts:
             home.play("site", "--skip-tags", "verify", demo=demo, **three)
         assert len(hosts) == 3
         assert before < home.running("front_proxy"), "what ran before was restarted"
@@ -103,7 +103,7 @@ def test_scaling_loses_no_request() -> None:
             "expected 3, got 3 (answering hosts of traffic service 1 through the edge)"
             in home.play("verify", demo=demo, **three).words
         )
-        with asking_pods(home, "front_proxy", "edge", port, "/service/1"):
+        with traffic_to_pods(home, "front_proxy", "edge", port, "/service/1"):
             home.play("site", "--skip-tags", "verify", demo=demo)
         assert len(home.pods("front_proxy", "service1")) == 1
     finally:

@@ -1,7 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What stands in the way of pods, on a real cluster: each told apart, in words that say what to do, and most before anything is changed."""
+"""Faults of deployments to a real cluster: each has a message, and most are found before anything is changed."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ import pytest
 import yaml
 from cluster_home import ClusterHome
 from deployment import Deployment
-from kubernetes_support import asked_meanwhile, container_of, pod_of
 from live import ROOT
+from plan_changes import container_of, pod_spec_of
+from pod_requests import requests_during
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.cluster_client import connect
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.errors import ClusterError
@@ -33,40 +34,40 @@ INGRESS = 9090
 def web(home: ClusterHome) -> Iterator[Deployment]:
     deployment = Deployment(home, DEMO)
     yield deployment
-    answer = deployment.run(deployment.plan(), state="absent")
-    assert not answer["failed"], answer["msg"]
+    result = deployment.run(deployment.plan(), state="absent")
+    assert not result["failed"], result["msg"]
 
 
 def refused(deployment: Deployment, plan: Any, **options: Any) -> str:
-    """Run what has to be refused before anything is changed; return the words."""
-    answer = deployment.run(plan, **options)
-    assert answer["failed"]
-    assert not answer["changed"]
-    words = str(answer["msg"])
-    assert words.endswith(" Nothing was changed.")
-    return words
+    """Run a deployment that is refused before anything is changed; return the message."""
+    result = deployment.run(plan, **options)
+    assert result["failed"]
+    assert not result["changed"]
+    message = str(result["msg"])
+    assert message.endswith(" Nothing was changed.")
+    return message
 
 
 def failed(deployment: Deployment, plan: Any, **options: Any) -> str:
-    answer = deployment.run(plan, **options)
-    assert answer["failed"]
-    return str(answer["msg"])
+    result = deployment.run(plan, **options)
+    assert result["failed"]
+    return str(result["msg"])
 
 
-def late(deployment: Deployment, plan: Any, pattern: str) -> str:
-    """Run what is not ready in time, with more time until what is said begins with `pattern`; return that without the time."""
+def not_ready_in_time(deployment: Deployment, plan: Any, pattern: str) -> str:
+    """Run a deployment that is not ready in time, with longer timeouts until the message matches; return it without the timeout."""
     for timeout in (5, 30, 120):
-        words = failed(deployment, plan, timeout=timeout)
-        assert f" is not ready after {timeout} s: " in words
-        words = words.replace(f" after {timeout} s: ", " in time: ")
-        if re.match(pattern, words):
+        message = failed(deployment, plan, timeout=timeout)
+        assert f" is not ready after {timeout} s: " in message
+        message = message.replace(f" after {timeout} s: ", " in time: ")
+        if re.match(pattern, message):
             break
-    assert re.match(pattern, words), words
-    return words
+    assert re.match(pattern, message), message
+    return message
 
 
-def person(home: ClusterHome, name: str, rules: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return the option `cluster` of a ServiceAccount that may do what `rules` say."""
+def service_account(home: ClusterHome, name: str, rules: list[dict[str, Any]]) -> dict[str, Any]:
+    """Create a ServiceAccount with a Role of `rules`; return the option `cluster` for it."""
     group = "rbac.authorization.k8s.io"
     subject = {"kind": "ServiceAccount", "name": name, "namespace": home.namespace}
     home.cluster.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name}})
@@ -82,54 +83,54 @@ def person(home: ClusterHome, name: str, rules: list[dict[str, Any]]) -> dict[st
             "subjects": [subject],
         }
     )
-    place = f"/api/v1/namespaces/{home.namespace}/serviceaccounts/{name}/token"
+    path = f"/api/v1/namespaces/{home.namespace}/serviceaccounts/{name}/token"
     request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
     token, _warnings = home.cluster.api.request_json(
-        "POST", place, "a token", None, "application/json", request
+        "POST", path, "a token", None, "application/json", request
     )
-    # A whole address, so that nothing of the kubeconfig counts.
+    # With host and api_key the kubeconfig is not read.
     where = {"host": home.cluster.server, "validate_certs": False, "namespace": home.namespace}
     return {**where, "api_key": token["status"]["token"]}
 
 
-def test_no_cluster(web: Deployment) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as nobody:
-        port = nobody.getsockname()[1]
+def test_unreachable_cluster_is_refused(web: Deployment) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
     where = {"host": f"https://127.0.0.1:{port}", "api_key": "x", "namespace": "demo"}
-    words = refused(web, web.plan(), cluster=where)
-    assert f"127.0.0.1:{port}" in words
-    assert "onnection refused" in words
-    answer = web.run(web.plan(), cluster=where, _ansible_check_mode=True)
-    assert not answer["failed"]
-    assert f"127.0.0.1:{port}" in str(answer["warnings"])
+    message = refused(web, web.plan(), cluster=where)
+    assert f"127.0.0.1:{port}" in message
+    assert "onnection refused" in message
+    result = web.run(web.plan(), cluster=where, _ansible_check_mode=True)
+    assert not result["failed"]
+    assert f"127.0.0.1:{port}" in str(result["warnings"])
 
 
-def test_no_namespace(web: Deployment) -> None:
-    words = refused(web, web.plan(), cluster={"namespace": "nobody-made-this"})
-    assert words == (
-        "There is no namespace nobody-made-this on this cluster: create it (kubectl create namespace nobody-made-this),"
-        " or choose another (cluster.namespace). Nothing was changed."
+def test_missing_namespace_is_refused(web: Deployment) -> None:
+    message = refused(web, web.plan(), cluster={"namespace": "no-such-namespace"})
+    assert message == (
+        "There is no namespace no-such-namespace on this cluster. Create it (kubectl create namespace no-such-namespace),"
+        " or set cluster.namespace to another one. Nothing was changed."
     )
 
 
-def test_forbidden(web: Deployment, home: ClusterHome) -> None:
-    looks_only = [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["get", "list"]}]
-    words = refused(web, web.plan(), cluster=person(home, "looks-only", looks_only))
-    assert f"system:serviceaccount:{home.namespace}:looks-only is forbidden to patch deployments" in words
-    assert "bind it to a Role with verb patch on deployments" in words
+def test_missing_permission_is_refused(web: Deployment, home: ClusterHome) -> None:
+    read_only = [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["get", "list"]}]
+    message = refused(web, web.plan(), cluster=service_account(home, "read-only", read_only))
+    assert f"system:serviceaccount:{home.namespace}:read-only is forbidden to patch deployments" in message
+    assert "Bind it to a Role with verb patch on deployments" in message
     assert home.objects("Deployment") == []
 
 
-def test_rights_are_those_of_who_is_impersonated(web: Deployment, home: ClusterHome) -> None:
-    """The user of the tests may do all, whom it stands in for next to nothing: asked by a request, and by a port-forward's handshake."""
-    person(home, "sees-pods", [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list"]}])
+def test_impersonated_user_has_only_its_permissions(web: Deployment, home: ClusterHome) -> None:
+    """The user of the tests has all permissions, the impersonated one only some: in requests, and in the handshake of a port-forward."""
+    service_account(home, "sees-pods", [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list"]}])
     user = f"system:serviceaccount:{home.namespace}:sees-pods"
-    her = {"namespace": home.namespace, "impersonate_user": user}
-    assert f"{user} is forbidden to list" in refused(web, web.plan(), cluster=her)
-    with connect(her) as cluster, pytest.raises(ClusterError, match=f"{user} is forbidden to ") as error:
+    options = {"namespace": home.namespace, "impersonate_user": user}
+    assert f"{user} is forbidden to list" in refused(web, web.plan(), cluster=options)
+    with connect(options) as cluster, pytest.raises(ClusterError, match=f"{user} is forbidden to ") as error:
         cluster.forward("web", 9901)
     assert error.value.reason == "forbidden"
-    # Groups count, too, each of several.
+    # Each impersonated group has its permissions.
     admin = {
         "namespace": home.namespace,
         "impersonate_user": "x",
@@ -139,54 +140,56 @@ def test_rights_are_those_of_who_is_impersonated(web: Deployment, home: ClusterH
         assert cluster.list("Secret") == []
 
 
-def test_the_role_in_the_documentation_is_enough(web: Deployment, home: ClusterHome) -> None:
-    """And without one of its rights for a change, that right is told before anything is changed."""
+def test_documented_role_is_sufficient(web: Deployment, home: ClusterHome) -> None:
+    """Without one of its permissions, the deployment is refused before anything is changed."""
     role = next(one for one in yaml.safe_load(ROLE.read_text())["items"] if one["kind"] == "Role")
-    who = person(home, "deploys", role["rules"])
-    assert not (answer := web.run(web.plan(), cluster=who))["failed"], answer["msg"]
+    options = service_account(home, "deploys", role["rules"])
+    assert not (result := web.run(web.plan(), cluster=options))["failed"], result["msg"]
     running = home.running(DEMO)
     changed = web.plan({"services": {"web": {"sidecar": {"access_log": False}}}})
     less = web.plan()
     less["manifests"] = [one for one in less["manifests"] if one["kind"] != "Service"]
     for name, resource, verb, plan in (
-        ("touches-no-pods", "pods", "patch", changed),
+        ("patches-no-pods", "pods", "patch", changed),
         ("removes-no-services", "services", "delete", less),
     ):
         rules = without(role["rules"], resource, verb)
-        words = refused(web, plan, cluster=person(home, name, rules))
-        assert f":{name} is forbidden to {verb} {resource} in namespace {home.namespace}" in words
+        message = refused(web, plan, cluster=service_account(home, name, rules))
+        assert f":{name} is forbidden to {verb} {resource} in namespace {home.namespace}" in message
     for plan in (changed, less, web.plan()):
-        assert not (answer := web.run(plan, cluster=who))["failed"], answer["msg"]
+        assert not (result := web.run(plan, cluster=options))["failed"], result["msg"]
     assert home.running(DEMO) == running
-    words = refused(web, web.plan(), state="absent", cluster=person(home, "removes-no-services", rules))
-    assert "is forbidden to delete services" in words
-    assert not (answer := web.run(web.plan(), state="absent", cluster=who))["failed"], answer["msg"]
+    message = refused(
+        web, web.plan(), state="absent", cluster=service_account(home, "removes-no-services", rules)
+    )
+    assert "is forbidden to delete services" in message
+    assert not (result := web.run(web.plan(), state="absent", cluster=options))["failed"], result["msg"]
     assert home.remaining(DEMO) == []
 
 
 def without(rules: list[dict[str, Any]], resource: str, verb: str) -> list[dict[str, Any]]:
-    """Return rules that let nobody do this to that."""
-    lesser = []
+    """Return rules without one verb on one resource."""
+    remaining = []
     for one in rules:
         if others := [each for each in one["resources"] if each != resource]:
-            lesser.append({**one, "resources": others})
+            remaining.append({**one, "resources": others})
         if resource in one["resources"]:
             verbs = [each for each in one["verbs"] if each != verb]
-            lesser.append({**one, "resources": [resource], "verbs": verbs})
-    return lesser
+            remaining.append({**one, "resources": [resource], "verbs": verbs})
+    return remaining
 
 
-def test_refused_by_pod_security_before_anything_is_changed(web: Deployment, home: ClusterHome) -> None:
+def test_pod_security_is_checked_before_any_change(web: Deployment, home: ClusterHome) -> None:
     plan = web.plan()
     container_of(plan, "web", "app")["securityContext"]["allowPrivilegeEscalation"] = True
-    words = refused(web, plan)
-    assert 'web: the cluster would refuse its pods: violates PodSecurity "restricted:latest"' in words
-    assert 'container "app" must set securityContext.allowPrivilegeEscalation=false' in words
+    message = refused(web, plan)
+    assert 'web: the cluster rejects its pods: violates PodSecurity "restricted:latest"' in message
+    assert 'container "app" must set securityContext.allowPrivilegeEscalation=false' in message
     assert home.objects("ConfigMap") == []
 
 
-def test_refused_by_pod_security_when_the_rollout_has_begun(web: Deployment, home: ClusterHome) -> None:
-    """Who may not make pods cannot try one either: the cluster makes them for a Deployment, and refuses it then."""
+def test_pod_security_is_reported_during_the_rollout(web: Deployment, home: ClusterHome) -> None:
+    """A user who cannot create pods cannot dry-run one: the controller of the Deployment reports the rejection."""
     rules = [
         {"apiGroups": ["*"], "resources": ["*"], "verbs": ["get", "list"]},
         {
@@ -200,32 +203,30 @@ def test_refused_by_pod_security_when_the_rollout_has_begun(web: Deployment, hom
     ]  # fmt: skip
     plan = web.plan()
     container_of(plan, "web", "app")["securityContext"]["allowPrivilegeEscalation"] = True
-    words = failed(web, plan, cluster=person(home, "makes-no-pods", rules))
-    assert words.startswith(
-        'web: its pods are refused by the cluster\'s security rules: violates PodSecurity "restricted:latest"'
+    message = failed(web, plan, cluster=service_account(home, "creates-no-pods", rules))
+    assert message.startswith(
+        'web: the cluster\'s security rules reject its pods: violates PodSecurity "restricted:latest"'
     )
-    assert words.endswith("let them ask for less, or use another namespace")
+    assert message.endswith("Lower the pods' privileges, or use another namespace.")
 
 
 @pytest.mark.lab
-def test_an_image_that_is_not_there(web: Deployment) -> None:
+def test_missing_image_is_reported_and_corrected(web: Deployment) -> None:
     plan = web.plan()
     container_of(plan, "web", "app")["image"] = "localhost:5000/no-such-image:0"
-    words = failed(web, plan)
-    assert words.startswith("web: image localhost:5000/no-such-image:0 cannot be pulled: ")
-    assert "not found" in words
-    assert "correct its name, or let the cluster's nodes reach and use its registry" in words
-    # Once it is there a run brings it, without waiting for the kubelet's next attempt.
+    message = failed(web, plan)
+    assert message.startswith("web: image localhost:5000/no-such-image:0 cannot be pulled: ")
+    assert "not found" in message
+    assert "Correct its name, or give the cluster's nodes access to its registry." in message
+    # The next run replaces the pod, and does not wait for the kubelet's next attempt.
     assert not web.run(web.plan())["failed"]
 
 
-def test_a_configuration_that_crashes_leaves_the_pods_of_before_and_is_corrected(
-    web: Deployment, home: ClusterHome
-) -> None:
+def test_crash_of_new_pods_leaves_the_previous_pods(web: Deployment, home: ClusterHome) -> None:
     good = web.plan()
     assert not web.run(good)["failed"]
     before = home.running(DEMO)
-    # A folder that is there where it is validated, and not in the pod.
+    # The folder exists where the file is validated, but not in the pod.
     path = str(home.folder / "access.log")
     log = {
         "name": "envoy.access_loggers.file",
@@ -235,51 +236,53 @@ def test_a_configuration_that_crashes_leaves_the_pods_of_before_and_is_corrected
         },
     }
     sidecar = {"services": {"web": {"sidecar": {"bootstrap": {"admin": {"access_log": [log]}}}}}}
-    with asked_meanwhile(home, DEMO, "web", INGRESS + home.shift, "/") as counts:
-        words = failed(web, web.plan(sidecar), timeout=90)
+    with requests_during(home, DEMO, "web", INGRESS + home.shift, "/") as counts:
+        message = failed(web, web.plan(sidecar), timeout=90)
     assert counts.pop("200") > 20
     assert not counts
     assert re.match(
-        r"web: container envoy of pod \S+ ends again and again, with exit code 1; 1 of its pods of before keep serving;"
-        r" its last lines \(kubectl --namespace \S+ logs \S+ --container envoy --previous\):\n",
-        words,
+        r"web: container envoy of pod \S+ crashes repeatedly with exit code 1\. 1 of its previous pods still serve\."
+        r" Last lines of its log \(kubectl --namespace \S+ logs \S+ --container envoy --previous\):\n",
+        message,
     )
-    assert f"unable to open file '{path}'" in words
+    assert f"unable to open file '{path}'" in message
     serving = [pod_name(pod) for pod in select_ready(home.pods(DEMO, "web")).ready]
     assert [one for one in before if one.partition(" ")[0] in serving] == [*before]
     assert not web.run(good)["failed"]
     assert home.running(DEMO) == before
 
 
-def test_no_room(web: Deployment, home: ClusterHome) -> None:
+def test_missing_resources_and_quotas_are_reported(web: Deployment, home: ClusterHome) -> None:
     plan = web.plan()
-    pod_of(plan, "web")["nodeSelector"] = {"meshlab.envoy/nowhere": "true"}
-    words = late(web, plan, "web is not ready in time: no node takes pod ")
-    assert "didn't match Pod's node affinity/selector" in words
+    pod_spec_of(plan, "web")["nodeSelector"] = {"meshlab.envoy/nowhere": "true"}
+    message = not_ready_in_time(web, plan, "web is not ready in time: no node can run pod ")
+    assert "didn't match Pod's node affinity/selector" in message
     quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "none"}}
-    place = f"/api/v1/namespaces/{home.namespace}/resourcequotas"
+    path = f"/api/v1/namespaces/{home.namespace}/resourcequotas"
     body = {**quota, "spec": {"hard": {"pods": "0"}}}
-    home.cluster.api.request_json("POST", place, "a quota", None, "application/json", body)
+    home.cluster.api.request_json("POST", path, "a quota", None, "application/json", body)
     try:
         other = Deployment(home, "cors")
-        words = refused(other, other.plan())
+        message = refused(other, other.plan())
     finally:
-        home.cluster.api.request_json("DELETE", f"{place}/none", "a quota")
-    assert "the cluster would refuse its pods: exceeded quota: none, requested: pods=1" in words
+        home.cluster.api.request_json("DELETE", f"{path}/none", "a quota")
+    assert "the cluster rejects its pods: exceeded quota: none, requested: pods=1" in message
 
 
-def test_too_slow(web: Deployment) -> None:
+def test_failing_probes_are_reported(web: Deployment) -> None:
     plan = web.plan()
     probe = {"httpGet": {"path": "/no-such-page", "port": 9902}, "periodSeconds": 1, "failureThreshold": 3600}
     container_of(plan, "web", "envoy")["startupProbe"] = probe
     runs = r"web is not ready in time: container envoy of pod \S+ runs"
     failing = "HTTP probe failed with statuscode: 403"
-    words = late(
-        web, plan, rf"{runs} and did not pass its startup probe yet .*Startup probe failed: {failing}"
+    message = not_ready_in_time(
+        web, plan, rf"{runs} and has not passed its startup probe yet .*Startup probe failed: {failing}"
     )
-    assert "Startup probe failed: HTTP probe failed with statuscode: 403" in words
+    assert "Startup probe failed: HTTP probe failed with statuscode: 403" in message
     plan = web.plan()
     container_of(plan, "web", "envoy")["readinessProbe"] = probe
-    words = late(web, plan, rf"{runs}, but its readiness probe fails .*Readiness probe failed: {failing}")
-    assert "Readiness probe failed: HTTP probe failed with statuscode: 403" in words
-    assert "kubectl --namespace" in words
+    message = not_ready_in_time(
+        web, plan, rf"{runs}, but its readiness probe fails .*Readiness probe failed: {failing}"
+    )
+    assert "Readiness probe failed: HTTP probe failed with statuscode: 403" in message
+    assert "kubectl --namespace" in message

@@ -1,7 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Workloads as pods of a real cluster: what is touched, what goes live, what is left."""
+"""Deployments to a real cluster: what changes, what goes live, and what a teardown leaves."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ from typing import Any
 import pytest
 from cluster_home import ClusterHome
 from deployment import Deployment
-from kubernetes_support import altered, ask, asked_meanwhile, edge_address
+from plan_changes import with_file_changed, with_first_address
+from pod_requests import get_from_pod, requests_during
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.cluster_client import Cluster
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.live_config.pod_admin import (
     PodAdmin,
 )
 
-# The port of a sidecar that a demo says nothing of.
+# The default port of a sidecar.
 INGRESS = 10000
 # A cluster that opens a connection for each request.
 ONCE = {
@@ -38,7 +39,7 @@ ONCE = {
 
 @pytest.fixture
 def front(home: ClusterHome) -> Iterator[Deployment]:
-    """A demo with an edge, two services and certificates, that is not there yet."""
+    """Return a demo with an edge, two services and certificates, which is not deployed yet."""
     deployment = Deployment(home, "front_proxy")
     yield deployment
     answer = deployment.run(deployment.plan(), state="absent")
@@ -51,7 +52,7 @@ def present(deployment: Deployment, plan: Any, **options: Any) -> dict[str, Any]
     return answer
 
 
-def test_a_demo_comes_serves_stays_as_it_is_and_goes(front: Deployment, home: ClusterHome) -> None:
+def test_deploy_redeploy_and_teardown(front: Deployment, home: ClusterHome) -> None:
     plan = front.plan()
     predicted = present(front, plan, _ansible_check_mode=True, _ansible_diff=True)
     assert predicted["changed"]
@@ -69,7 +70,7 @@ def test_a_demo_comes_serves_stays_as_it_is_and_goes(front: Deployment, home: Cl
     for text in (key.splitlines()[3], secret["data"]["tls.key"][60:100]):
         assert text not in json.dumps(done)
     [edge] = home.pods("front_proxy", "edge")
-    assert ask(home.cluster, edge["metadata"]["name"], 8080 + home.shift, "/service/2")[0] == 200
+    assert get_from_pod(home.cluster, edge["metadata"]["name"], 8080 + home.shift, "/service/2")[0] == 200
     containers = home.running("front_proxy")
     again = present(front, plan)
     assert (again["changed"], again["objects"], again["files"]) == (False, [], [])
@@ -83,13 +84,13 @@ def test_a_demo_comes_serves_stays_as_it_is_and_goes(front: Deployment, home: Cl
     assert not present(front, plan, state="absent")["changed"]
 
 
-def test_a_route_goes_live_in_every_pod_and_no_request_fails(front: Deployment, home: ClusterHome) -> None:
+def test_route_goes_live_in_all_pods_without_lost_requests(front: Deployment, home: ClusterHome) -> None:
     replicas = {"service1": 3}
     present(front, front.plan(replicas=replicas))
     containers = home.running("front_proxy")
     maps = {one["metadata"]["name"] for one in home.objects("ConfigMap")}
-    new = front.plan(answering("new"), replicas=replicas)
-    with asked_meanwhile(home, "front_proxy", "edge", 8080 + home.shift, "/service/1") as counts:
+    new = front.plan(responding("new"), replicas=replicas)
+    with requests_during(home, "front_proxy", "edge", 8080 + home.shift, "/service/1") as counts:
         done = present(front, new)
     assert counts.pop("200") > 20
     assert not counts
@@ -100,16 +101,16 @@ def test_a_route_goes_live_in_every_pod_and_no_request_fails(front: Deployment, 
     pods = home.pods("front_proxy", "service1")
     assert len(pods) == 3
     for pod in pods:
-        assert ask(home.cluster, pod["metadata"]["name"], INGRESS, "/new") == (200, "new")
+        assert get_from_pod(home.cluster, pod["metadata"]["name"], INGRESS, "/new") == (200, "new")
     assert not present(front, new)["changed"]
 
 
-def test_there_and_back_again_no_new_connection_is_refused(home: ClusterHome) -> None:
-    """Who calls whom is another after each change, and NetworkPolicies say so: to those of before until the end."""
+def test_change_of_callers_refuses_no_connection(home: ClusterHome) -> None:
+    """Each change has other callers, and NetworkPolicies admit the previous callers until its end."""
     deployment = Deployment(home, "dynamic_config_fs")
 
-    def leading(to: str) -> Any:
-        """A plan whose edge asks another cluster, on a connection for each request."""
+    def plan_calling(to: str) -> Any:
+        """Return a plan whose edge calls one of two services, on a new connection for each request."""
         route = {"match": {"prefix": "/"}, "route": {"cluster": f"to_{to}"}}
         edge = {
             "listeners": {"http": {"routes": [route]}},
@@ -118,10 +119,10 @@ def test_there_and_back_again_no_new_connection_is_refused(home: ClusterHome) ->
         return deployment.plan({"proxies": {"edge": edge}})
 
     try:
-        present(deployment, leading("green"))
-        with asked_meanwhile(home, "dynamic_config_fs", "edge", 8080 + home.shift, "/") as counts:
+        present(deployment, plan_calling("green"))
+        with requests_during(home, "dynamic_config_fs", "edge", 8080 + home.shift, "/") as counts:
             for to in ("blue", "green"):
-                done = present(deployment, leading(to))
+                done = present(deployment, plan_calling(to))
                 assert (done["started"], done["restarted"]) == ([], [])
         assert counts.pop("200") > 20
         assert not counts
@@ -129,17 +130,15 @@ def test_there_and_back_again_no_new_connection_is_refused(home: ClusterHome) ->
         deployment.run(deployment.plan(), state="absent")
 
 
-def test_what_one_pod_refuses_is_taken_back_in_all_of_them_in_envoys_words(
-    front: Deployment, home: ClusterHome
-) -> None:
+def test_rejected_file_is_restored_in_all_pods(front: Deployment, home: ClusterHome) -> None:
     replicas = {"service1": 2}
-    good = front.plan(answering("good"), replicas=replicas)
+    good = front.plan(responding("good"), replicas=replicas)
     present(front, good)
-    # An address that no pod has: a validation binds nothing.
-    bad = altered(
-        front.plan(answering("bad"), replicas=replicas),
+    # No pod has this address. The validation does not bind addresses.
+    bad = with_file_changed(
+        front.plan(responding("bad"), replicas=replicas),
         "service1/listeners.yaml",
-        lambda text: edge_address(text, "203.0.113.7"),
+        lambda text: with_first_address(text, "203.0.113.7"),
     )
     answer = front.run(bad)
     assert answer["failed"]
@@ -151,7 +150,7 @@ def test_what_one_pod_refuses_is_taken_back_in_all_of_them_in_envoys_words(
     for pod in home.pods("front_proxy", "service1"):
         name = pod["metadata"]["name"]
         assert name in words or "and 1 more" in words
-        assert ask(home.cluster, name, INGRESS, "/good") == (200, "good")
+        assert get_from_pod(home.cluster, name, INGRESS, "/good") == (200, "good")
     [live] = [one for one in home.objects("ConfigMap") if "-service1-" in one["metadata"]["name"]]
     state = home.state("front_proxy") / "service1/listeners.yaml"
     assert live["data"]["listeners.yaml"] == state.read_text()
@@ -159,57 +158,57 @@ def test_what_one_pod_refuses_is_taken_back_in_all_of_them_in_envoys_words(
     assert not present(front, good)["failed"]
 
 
-def test_why_clusters_are_refused_is_read_in_the_log_of_a_pod(front: Deployment) -> None:
-    """Envoy's admin tells that of listeners alone."""
+def test_rejected_clusters_are_explained_by_the_log(front: Deployment) -> None:
+    """Envoy's admin interface shows the reasons for listeners only."""
     plan = front.plan()
     present(front, plan)
-    bad = altered(plan, "service1/clusters.yaml", lambda text: text.replace("type: STATIC", "type: EDS", 1))
+    bad = with_file_changed(
+        plan, "service1/clusters.yaml", lambda text: text.replace("type: STATIC", "type: EDS", 1)
+    )
     answer = front.run(bad)
     assert answer["failed"]
-    assert "service1: service1/clusters.yaml: the running Envoy did not accept the file: pod " in answer["msg"]
+    assert (
+        "service1: service1/clusters.yaml: the running Envoy did not accept the file: pod " in answer["msg"]
+    )
     assert "cannot create an EDS cluster without an EDS config" in answer["msg"]
     assert "were put back, and it confirmed them" in answer["msg"]
     assert not present(front, plan)["failed"]
 
 
-def test_what_somebody_changed_or_removed_by_hand_is_put_back(front: Deployment, home: ClusterHome) -> None:
-    plan = front.plan(answering("wanted"))
+def test_manual_changes_are_reverted(front: Deployment, home: ClusterHome) -> None:
+    plan = front.plan(responding("wanted"))
     present(front, plan)
     name = home.name("front_proxy").replace("_", "-")
     home.cluster.delete("Service", f"{name}-edge")
     home.cluster.patch("NetworkPolicy", f"{name}-edge", {"spec": {"ingress": []}})
     [config] = [one for one in home.objects("ConfigMap") if "-service1-" in one["metadata"]["name"]]
-    by_hand = config["data"]["listeners.yaml"].replace("wanted", "by-hand")
-    home.cluster.patch("ConfigMap", config["metadata"]["name"], {"data": {"listeners.yaml": by_hand}})
+    manual = config["data"]["listeners.yaml"].replace("wanted", "manual")
+    home.cluster.patch("ConfigMap", config["metadata"]["name"], {"data": {"listeners.yaml": manual}})
     done = present(front, plan)
     assert set(done["objects"]) == {f"NetworkPolicy/{name}-edge", f"Service/{name}-edge"}
     assert done["files"] == ["service1/listeners.yaml"]
     assert (done["started"], done["restarted"], done["removed"]) == ([], [], [])
     [pod] = home.pods("front_proxy", "service1")
-    assert ask(home.cluster, pod["metadata"]["name"], INGRESS, "/wanted") == (200, "wanted")
+    assert get_from_pod(home.cluster, pod["metadata"]["name"], INGRESS, "/wanted") == (200, "wanted")
     assert not present(front, plan)["changed"]
     home.cluster.delete("Deployment", f"{name}-service2")
     assert present(front, plan)["started"] == ["service2"]
 
 
-def test_a_state_folder_that_was_lost_is_written_again_and_pods_stay(
-    front: Deployment, home: ClusterHome
-) -> None:
+def test_lost_state_folder_is_written_again(front: Deployment, home: ClusterHome) -> None:
     plan = front.plan()
     present(front, plan)
     containers = home.running("front_proxy")
     state = home.state("front_proxy")
     shutil.rmtree(state)
     done = present(front, plan)
-    # The certificates are new ones, of a new authority.
+    # A new authority has signed new certificates.
     assert done["objects"] == [f"Secret/{home.name('front_proxy').replace('_', '-')}-edge-certs"]
     assert home.running("front_proxy") == containers
     assert not present(front, plan)["changed"]
 
 
-def test_scaling_waits_until_the_edge_knows_all_and_removes_no_other_pod(
-    front: Deployment, home: ClusterHome
-) -> None:
+def test_scaling_waits_for_discovery_and_keeps_pods(front: Deployment, home: ClusterHome) -> None:
     present(front, front.plan())
     before = home.running("front_proxy")
     plan = front.plan(replicas={"service1": 3})
@@ -222,18 +221,16 @@ def test_scaling_waits_until_the_edge_knows_all_and_removes_no_other_pod(
         "cluster.service1.membership_total": 3
     }
     admin.close()
-    with asked_meanwhile(home, "front_proxy", "edge", 8080 + home.shift, "/service/1") as counts:
+    with requests_during(home, "front_proxy", "edge", 8080 + home.shift, "/service/1") as counts:
         present(front, front.plan())
     assert counts.pop("200") > 20
     assert not counts
 
 
-def test_a_changed_start_option_rolls_pods_over_without_a_lost_request(
-    front: Deployment, home: ClusterHome
-) -> None:
+def test_rollout_of_a_start_option_loses_no_request(front: Deployment, home: ClusterHome) -> None:
     present(front, front.plan())
     maps = {one["metadata"]["name"] for one in home.objects("ConfigMap")}
-    with asked_meanwhile(home, "front_proxy", "edge", 8080 + home.shift, "/service/1") as counts:
+    with requests_during(home, "front_proxy", "edge", 8080 + home.shift, "/service/1") as counts:
         done = present(front, front.plan(start_option("info")))
     assert counts.pop("200") > 20
     assert not counts
@@ -244,7 +241,7 @@ def test_a_changed_start_option_rolls_pods_over_without_a_lost_request(
     assert {f"ConfigMap/{one}" for one in after ^ maps} <= {*done["objects"]}
 
 
-def test_nothing_of_anybody_else_is_touched(
+def test_objects_of_others_are_not_changed(
     front: Deployment, home: ClusterHome, request: pytest.FixtureRequest
 ) -> None:
     other = Deployment(home, "service_envoy")
@@ -255,7 +252,7 @@ def test_nothing_of_anybody_else_is_touched(
     present(front, plan)
     present(other, other.plan())
     containers = home.running("service_envoy")
-    # service2 goes, with all that was its own.
+    # The deployment removes service2 with its objects.
     less = front.plan()
     [objects] = [
         [
@@ -274,9 +271,7 @@ def test_nothing_of_anybody_else_is_touched(
     home.cluster.delete("ConfigMap", "stranger")
 
 
-def test_a_name_that_somebody_else_has_is_refused_before_anything_is_changed(
-    front: Deployment, home: ClusterHome
-) -> None:
+def test_name_in_use_is_refused_before_any_change(front: Deployment, home: ClusterHome) -> None:
     name = home.name("front_proxy").replace("_", "-")
     service = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name}}
     home.cluster.apply(service)
@@ -284,15 +279,15 @@ def test_a_name_that_somebody_else_has_is_refused_before_anything_is_changed(
     home.cluster.delete("ServiceAccount", name)
     assert answer["failed"]
     assert answer["msg"] == (
-        f"ServiceAccount {name} in namespace {home.namespace} is not of any demo: remove it, choose another namespace,"
-        f" or give this demo another name; if it is this demo's own, say so: kubectl --namespace {home.namespace} label"
+        f"ServiceAccount {name} in namespace {home.namespace} belongs to no demo. Remove it, use another namespace,"
+        f" or rename this demo. If it belongs to this demo, label it: kubectl --namespace {home.namespace} label"
         f" serviceaccount {name} meshlab.envoy/demo={home.name('front_proxy')}. Nothing was changed."
     )
     assert not answer["changed"]
     assert home.remaining("front_proxy") == []
 
 
-def test_a_pod_that_goes_away_meanwhile_does_not_count(
+def test_pod_deleted_during_a_change_does_not_count(
     front: Deployment, home: ClusterHome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     replicas = {"service1": 2}
@@ -306,13 +301,13 @@ def test_a_pod_that_goes_away_meanwhile_does_not_count(
         return patch(self, kind, name, merge, **more)
 
     monkeypatch.setattr(Cluster, "patch", patched)
-    done = present(front, front.plan(answering("without"), replicas=replicas))
+    done = present(front, front.plan(responding("without"), replicas=replicas))
     assert "service1/listeners.yaml" in done["files"]
     monkeypatch.undo()
-    assert ask(home.cluster, other, INGRESS, "/without")[0] == 200
+    assert get_from_pod(home.cluster, other, INGRESS, "/without")[0] == 200
 
 
-def test_a_port_forward_that_breaks_is_opened_again(
+def test_broken_port_forward_is_opened_again(
     front: Deployment, home: ClusterHome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     present(front, front.plan())
@@ -320,7 +315,7 @@ def test_a_port_forward_that_breaks_is_opened_again(
     opened: list[socket.socket] = []
 
     def breaks(self: Cluster, *arguments: Any, **more: Any) -> Any:
-        # Whatever was open is cut before the next question.
+        # Each second port-forward is cut at once.
         found = forward(self, *arguments, **more)
         opened.append(found)
         if len(opened) % 2:
@@ -328,13 +323,13 @@ def test_a_port_forward_that_breaks_is_opened_again(
         return found
 
     monkeypatch.setattr(Cluster, "forward", breaks)
-    done = present(front, front.plan(answering("in-spite")))
+    done = present(front, front.plan(responding("reconnected")))
     assert "service1/listeners.yaml" in done["files"]
     assert len(opened) > 1
 
 
-def answering(word: str) -> dict[str, Any]:
-    """A change of the routes of service1's sidecar alone: `/word` answers with the word."""
+def responding(word: str) -> dict[str, Any]:
+    """Return a change of the routes of service1's sidecar: `/word` responds with the word."""
     own = {
         "match": {"prefix": f"/{word}"},
         "direct_response": {"status": 200, "body": {"inline_string": word}},
@@ -346,5 +341,5 @@ def answering(word: str) -> dict[str, Any]:
 
 
 def start_option(level: str) -> dict[str, Any]:
-    """A change of what the edge reads at its start."""
+    """Return a change of the edge's bootstrap, which Envoy reads only at its start."""
     return {"proxies": {"edge": {"bootstrap": {"node": {"metadata": {"level": level}}}}}}

@@ -1,7 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who reaches a demo's pods and who does not, what pods are allowed, and what an eviction costs."""
+"""Access to the pods of a demo, the privileges of pods, and evictions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from typing import Any
 import pytest
 from cluster_home import ClusterHome, kubectl
 from deployment import Deployment
-from kubernetes_support import asked_meanwhile, container_of
+from plan_changes import container_of
+from pod_requests import requests_during
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.cluster_client import connect
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.errors import ClusterError
@@ -29,7 +30,7 @@ INGRESS, READ_ONLY = 10000, 9902
 IMAGE = "python:3.11-slim-bookworm"
 CLIENTS = 4
 PROMETHEUS = {"app.kubernetes.io/name": "prometheus"}
-# Asks from inside a pod which of the given addresses take a connection, all at once.
+# Runs in a pod: prints which of the given addresses accept a connection.
 REACHES = """
 import json, socket, sys
 from concurrent.futures import ThreadPoolExecutor
@@ -42,13 +43,13 @@ def reaches(one):
 with ThreadPoolExecutor(16) as pool:
     print(json.dumps(list(pool.map(reaches, json.loads(sys.argv[1])))))
 """
-# What the Gateway API's own schema is to a test of what is applied and removed: there is no such kind without it.
-STAND_IN_SCHEMA = {
+# A replacement of the Gateway API's schema, without which the cluster does not support HTTPRoutes.
+HTTP_ROUTE_SCHEMA = {
     "apiVersion": "apiextensions.k8s.io/v1",
     "kind": "CustomResourceDefinition",
     "metadata": {
         "name": "httproutes.gateway.networking.k8s.io",
-        "annotations": {"api-approved.kubernetes.io": "unapproved, a stand-in for tests"},
+        "annotations": {"api-approved.kubernetes.io": "unapproved, a replacement for tests"},
     },
     "spec": {
         "group": "gateway.networking.k8s.io",
@@ -68,7 +69,7 @@ STAND_IN_SCHEMA = {
 
 @pytest.fixture(scope="module")
 def front() -> Iterator[Deployment]:
-    """front_proxy, two of service1, each published port on a port of the node."""
+    """Deploy front_proxy with two replicas of service1, and each published port on a port of the node."""
     home = ClusterHome("kubernetes")
     deployment = Deployment(home, DEMO)
     present(deployment, plan(deployment, service_type="NodePort"))
@@ -86,10 +87,10 @@ def present(deployment: Deployment, wanted: Any) -> dict[str, Any]:
     return answer
 
 
-def soon(condition: Callable[[], Any], what: str, seconds: float = 60) -> Any:
+def wait_for(condition: Callable[[], Any], what: str, seconds: float = 60) -> Any:
     deadline = time.monotonic() + seconds
     while not (found := condition()):
-        assert time.monotonic() < deadline, f"not after {seconds} s: {what}"
+        assert time.monotonic() < deadline, f"{what}: not within {seconds} s"
         time.sleep(0.2)
     return found
 
@@ -99,7 +100,7 @@ def named(home: ClusterHome, kind: str, end: str) -> dict[str, Any]:
     return found
 
 
-def test_a_node_port_is_reached_from_outside(front: Deployment) -> None:
+def test_node_port_is_reachable_from_outside(front: Deployment) -> None:
     assert isinstance(front.home, ClusterHome)
     address, port = node_port(front.home, "-edge")
     with urllib.request.urlopen(f"http://{address}:{port}/service/2", timeout=10) as answer:
@@ -108,52 +109,55 @@ def test_a_node_port_is_reached_from_outside(front: Deployment) -> None:
 
 
 def node_port(home: ClusterHome, end: str) -> tuple[str, int]:
-    """Return where a Service's port `http` is reached from outside."""
+    """Return the address of a Service's port `http` outside of the cluster."""
     [node, *_others] = connect({}).list("Node")
     address = next(one["address"] for one in node["status"]["addresses"] if one["type"] == "InternalIP")
     service = named(home, "Service", end)
     return address, next(one["nodePort"] for one in service["spec"]["ports"] if one["name"] == "http")
 
 
-def test_who_may_connect(front: Deployment) -> None:
-    """Neighbours reach what is published, Prometheus the numbers as well, and only the edge the sidecars."""
+def test_network_policies_admit_only_their_callers(front: Deployment) -> None:
+    """All pods reach published ports, Prometheus also the metrics, and only the edge the sidecars."""
     home = front.home
     assert isinstance(home, ClusterHome)
-    elsewhere = ClusterHome("kubernetes")
+    other_home = ClusterHome("kubernetes")
     try:
-        stranger(home, "stranger", {})
-        stranger(elsewhere, "stranger", {})
-        stranger(elsewhere, "prometheus", PROMETHEUS)
-        for space, name in ((home, "stranger"), (elsewhere, "stranger"), (elsewhere, "prometheus")):
-            waited = kubectl(space, "wait", "--for=condition=Ready", "--timeout=60s", f"pod/{name}")
+        start_client(home, "client", {})
+        start_client(other_home, "client", {})
+        start_client(other_home, "prometheus", PROMETHEUS)
+        for client_home, name in ((home, "client"), (other_home, "client"), (other_home, "prometheus")):
+            waited = kubectl(client_home, "wait", "--for=condition=Ready", "--timeout=60s", f"pod/{name}")
             assert waited.returncode == 0, waited.stderr
         addresses = {
             group: home.pods(DEMO, group)[0]["status"]["podIP"] for group in ("edge", "service1", "service2")
         }
         published = [(addresses["edge"], 8080 + home.shift), (addresses["service1"], 8080)]
-        numbers = [(one, READ_ONLY) for one in addresses.values()]
+        metrics = [(one, READ_ONLY) for one in addresses.values()]
         private = [
             (addresses["service1"], INGRESS),
             (addresses["service2"], INGRESS),
             (addresses["service2"], 8080),
         ]
-        every = [*published, *numbers, *private]
-        most = [True] * 2 + [True] * 3 + [False] * 3
-        soon(lambda: reached(elsewhere, "prometheus", every) == most, "Prometheus reads numbers")
-        for space in (home, elsewhere):
-            assert reached(space, "stranger", every) == [True] * 2 + [False] * 6
-        # The edge is let in: who asks it is answered by a sidecar.
+        addresses_of_all = [*published, *metrics, *private]
+        for_prometheus = [True] * 2 + [True] * 3 + [False] * 3
+        wait_for(
+            lambda: reached(other_home, "prometheus", addresses_of_all) == for_prometheus,
+            "Prometheus reaches the metrics",
+        )
+        for client_home in (home, other_home):
+            assert reached(client_home, "client", addresses_of_all) == [True] * 2 + [False] * 6
+        # The sidecars admit the edge.
         [edge] = home.pods(DEMO, "edge")
-        with asked_meanwhile(home, DEMO, "edge", 8080 + home.shift, "/service/2") as counts:
+        with requests_during(home, DEMO, "edge", 8080 + home.shift, "/service/2") as counts:
             pass
         assert set(counts) == {"200"}, (edge["metadata"]["name"], counts)
-        kubectl(home, "delete", "pod", "stranger", "--now", "--wait=false")
+        kubectl(home, "delete", "pod", "client", "--now", "--wait=false")
     finally:
-        elsewhere.close()
+        other_home.close()
 
 
-def stranger(home: ClusterHome, name: str, labels: dict[str, str]) -> None:
-    """Start a pod that does nothing but ask."""
+def start_client(home: ClusterHome, name: str, labels: dict[str, str]) -> None:
+    """Start a pod that can send requests."""
     container = {
         "name": "main",
         "image": IMAGE,
@@ -174,7 +178,7 @@ def reached(home: ClusterHome, pod: str, addresses: list[tuple[str, int]]) -> li
     return answer
 
 
-def test_pods_are_allowed_next_to_nothing(front: Deployment) -> None:
+def test_pods_have_no_privileges(front: Deployment) -> None:
     home = front.home
     assert isinstance(home, ClusterHome)
     look = "id -u; grep ' / ' /proc/mounts; ls /var/run/secrets/kubernetes.io 2>&1; grep CapEff /proc/self/status"
@@ -192,7 +196,7 @@ def test_pods_are_allowed_next_to_nothing(front: Deployment) -> None:
             assert int(rights.split()[1], 16) == 0
 
 
-def test_keys_are_in_secrets_only(front: Deployment) -> None:
+def test_private_keys_are_only_in_secrets(front: Deployment) -> None:
     home = front.home
     assert isinstance(home, ClusterHome)
     key = (home.state(DEMO) / "edge/certs/tls.key").read_text()
@@ -210,42 +214,42 @@ def test_keys_are_in_secrets_only(front: Deployment) -> None:
     ]
 
 
-def test_an_eviction_loses_no_request_and_a_second_one_has_to_wait(front: Deployment) -> None:
+def test_eviction_loses_no_request_and_blocks_a_second_one(front: Deployment) -> None:
     home = front.home
     assert isinstance(home, ClusterHome)
 
     def allowed() -> int:
         return int(named(home, "PodDisruptionBudget", "-service1")["status"].get("disruptionsAllowed", 0))
 
-    soon(lambda: allowed() == 1, "the budget allows one")
+    wait_for(lambda: allowed() == 1, "the PodDisruptionBudget allows a disruption")
     first, second = (one["metadata"]["name"] for one in home.pods(DEMO, "service1"))
-    with asked_meanwhile(home, DEMO, "edge", 8080 + home.shift, "/service/1") as counts:
+    with requests_during(home, DEMO, "edge", 8080 + home.shift, "/service/1") as counts:
         assert evicted(home, first) == ""
         refused = evicted(home, second)
         assert "violate the pod's disruption budget" in refused
-        soon(lambda: home.cluster.get("Pod", first) is None, "the pod is gone")
-        soon(lambda: allowed() == 1, "another serves in its place")
+        wait_for(lambda: home.cluster.get("Pod", first) is None, "the deletion of the pod")
+        wait_for(lambda: allowed() == 1, "the replacement of the pod")
     assert counts.pop("200") > 30
     assert not counts
     assert {second} < {one["metadata"]["name"] for one in home.pods(DEMO, "service1")}
 
 
 def evicted(home: ClusterHome, pod: str) -> str:
-    """Evict a pod as `kubectl drain` does; return what is said against it."""
+    """Evict a pod as `kubectl drain` does; return the error text."""
     path = f"/api/v1/namespaces/{home.namespace}/pods/{pod}/eviction"
     eviction = {
         "apiVersion": "policy/v1",
         "kind": "Eviction",
         "metadata": {"name": pod},
-        # Which this cluster's name resolution needs less of than others' do.
+        # The name resolution of the lab's cluster needs less time than in other clusters.
         "deleteOptions": {"gracePeriodSeconds": 12},
     }
     ran = kubectl(home, "create", "--raw", path, "-f", "-", given=json.dumps(eviction))
     return ran.stderr if ran.returncode else ""
 
 
-def test_a_load_balancer_is_not_waited_for(front: Deployment) -> None:
-    """Who gives addresses to Services is not there, and the demo's own traffic does not need it."""
+def test_deployment_does_not_wait_for_a_load_balancer(front: Deployment) -> None:
+    """The lab's cluster assigns no address to the Service, and the traffic of the demo does not need one."""
     balanced = plan(front, service_type="LoadBalancer")
     done = present(front, balanced)
     names = {f"Service/{front.home.prefix}-front-proxy-{group}" for group in ("edge", "service1")}
@@ -254,7 +258,7 @@ def test_a_load_balancer_is_not_waited_for(front: Deployment) -> None:
     edge = named(front.home, "Service", "-edge")
     assert (edge["spec"]["type"], edge["status"]["loadBalancer"]) == ("LoadBalancer", {})
     assert not present(front, balanced)["changed"]
-    # What the type before had is gone with it.
+    # The fields of the previous type are removed.
     present(front, plan(front))
     edge = named(front.home, "Service", "-edge")
     assert edge["spec"]["type"] == "ClusterIP"
@@ -262,7 +266,7 @@ def test_a_load_balancer_is_not_waited_for(front: Deployment) -> None:
     assert not present(front, plan(front))["changed"]
 
 
-def test_http_routes_come_and_go_with_the_setting(front: Deployment) -> None:
+def test_http_routes_follow_the_setting(front: Deployment) -> None:
     home = front.home
     assert isinstance(home, ClusterHome)
     routed = plan(front, gateway="infra/public", domain="apps.example.com")
@@ -270,12 +274,14 @@ def test_http_routes_come_and_go_with_the_setting(front: Deployment) -> None:
     if not served:
         refused = front.run(routed)
         assert refused["msg"].endswith(
-            "This cluster has no HTTPRoute: install what brings it, or do without. Nothing was changed."
+            "This cluster does not support HTTPRoute. Install its API, or do not use it. Nothing was changed."
         )
-        home.cluster.apply(STAND_IN_SCHEMA)
+        home.cluster.apply(HTTP_ROUTE_SCHEMA)
     try:
-        soon(lambda: serves(home, "HTTPRoute"), "HTTPRoute is served")
-        soon(lambda: front.run(routed, _ansible_check_mode=True)["failed"] is False, "HTTPRoutes are taken")
+        wait_for(lambda: serves(home, "HTTPRoute"), "HTTPRoute is served")
+        wait_for(
+            lambda: front.run(routed, _ansible_check_mode=True)["failed"] is False, "HTTPRoutes are accepted"
+        )
         name = f"{home.prefix}-front-proxy-edge"
         assert f"HTTPRoute/{name}-http" in present(front, routed)["objects"]
         found = {one["metadata"]["name"]: one["spec"] for one in home.objects("HTTPRoute")}
@@ -290,7 +296,7 @@ def test_http_routes_come_and_go_with_the_setting(front: Deployment) -> None:
         assert home.objects("HTTPRoute") == []
     finally:
         if not served:
-            home.cluster.delete("CustomResourceDefinition", STAND_IN_SCHEMA["metadata"]["name"])  # type: ignore[index]
+            home.cluster.delete("CustomResourceDefinition", HTTP_ROUTE_SCHEMA["metadata"]["name"])  # type: ignore[index]
 
 
 def serves(home: ClusterHome, kind: str) -> bool:
@@ -303,24 +309,24 @@ def serves(home: ClusterHome, kind: str) -> bool:
     return True
 
 
-def test_clients_that_stay_connected_lose_no_request_when_the_edge_is_replaced(front: Deployment) -> None:
-    """From outside, on one connection each for as long as they are let: a Service leads them elsewhere only when they come back."""
+def test_connected_clients_lose_no_request_in_a_rollout(front: Deployment) -> None:
+    """Each client keeps its connection until the edge closes it; a Service routes only new connections to another pod."""
     home = front.home
     assert isinstance(home, ClusterHome)
     present(front, rolled(plan(front, service_type="NodePort"), "info"))
     [before] = home.pods(DEMO, "edge")
-    with staying_connected(node_port(home, "-edge")) as told:
+    with staying_connected(node_port(home, "-edge")) as counts:
         done = present(front, rolled(plan(front, service_type="NodePort"), "warning"))
         assert done["restarted"] == ["edge"]
         name = before["metadata"]["name"]
-        soon(lambda: home.cluster.get("Pod", name) is None, "the pod of before is gone")
-    assert told.pop("200") > 100
-    assert told.pop("connections") >= 2 * CLIENTS
-    assert not told
+        wait_for(lambda: home.cluster.get("Pod", name) is None, "the deletion of the previous pod")
+    assert counts.pop("200") > 100
+    assert counts.pop("connections") >= 2 * CLIENTS
+    assert not counts
 
 
 def rolled(wanted: Any, level: str) -> Any:
-    """Return a plan whose edge is replaced where the level is another, and whose pods go sooner than they do by themselves."""
+    """Change the log level of the edge in a plan, which replaces its pod, and shorten the wait before the stop."""
     container = container_of(wanted, "edge", "envoy")
     place = container["args"].index("--log-level") + 1
     container["args"][place] = level
@@ -331,32 +337,32 @@ def rolled(wanted: Any, level: str) -> Any:
 
 @contextmanager
 def staying_connected(address: tuple[str, int]) -> Iterator[Counter[str]]:
-    """Ask on kept connections all the time; count answers by status, connections, and whatever goes wrong by its words."""
-    told: Counter[str] = Counter()
+    """Send requests on kept connections during the block; count responses by status, connections, and errors by their text."""
+    counts: Counter[str] = Counter()
     stopped = threading.Event()
 
-    def ask() -> None:
+    def send() -> None:
         connection = http.client.HTTPConnection(*address, timeout=10)
         connection.auto_open = 0
         while not stopped.wait(0.02):
             try:
                 if connection.sock is None:
                     connection.connect()
-                    told["connections"] += 1
+                    counts["connections"] += 1
                 connection.request("GET", "/service/2")
-                answer = connection.getresponse()
-                answer.read()
-                told[str(answer.status)] += 1
+                response = connection.getresponse()
+                response.read()
+                counts[str(response.status)] += 1
             except (OSError, http.client.HTTPException) as error:
-                told[repr(error)] += 1
+                counts[repr(error)] += 1
                 connection.close()
         connection.close()
 
-    threads = [threading.Thread(target=ask) for _client in range(CLIENTS)]
+    threads = [threading.Thread(target=send) for _client in range(CLIENTS)]
     for one in threads:
         one.start()
     try:
-        yield told
+        yield counts
     finally:
         stopped.set()
         for one in threads:
@@ -365,12 +371,14 @@ def staying_connected(address: tuple[str, int]) -> Iterator[Counter[str]]:
 
 @pytest.mark.lab
 @pytest.mark.parametrize("platform", ["kubernetes", "openshift"])
-def test_routes_end_tls_as_they_are_told_and_go_with_the_setting(platform: str) -> None:
-    """On OpenShift unless switched off, elsewhere where switched on. A Route needs no pods to be looked at, so there are none."""
+def test_routes_follow_their_settings(platform: str) -> None:
+    """Routes are on by default on OpenShift only. They need no pods, and this test deploys none."""
     home = ClusterHome(platform)
     front = Deployment(home, DEMO)
     try:
-        present(front, podless(front, routes=True, termination="reencrypt", domain="apps.example.com"))
+        present(
+            front, plan_without_pods(front, routes=True, termination="reencrypt", domain="apps.example.com")
+        )
         name = f"{home.prefix}-front-proxy-edge"
         specs = {one["metadata"]["name"]: one["spec"] for one in home.objects("Route")}
         assert {one: spec["host"] for one, spec in specs.items()} == {
@@ -387,24 +395,24 @@ def test_routes_end_tls_as_they_are_told_and_go_with_the_setting(platform: str) 
             "insecureEdgeTerminationPolicy": "Redirect",
             "destinationCACertificate": authority,
         }
-        passed = present(front, podless(front, routes=True, domain="apps.example.com"))
+        passed = present(front, plan_without_pods(front, routes=True, domain="apps.example.com"))
         assert passed["objects"] == [f"Route/{name}-https"]
         [tls] = [
             one["spec"]["tls"] for one in home.objects("Route") if one["metadata"]["name"] == f"{name}-https"
         ]
         assert tls == {"termination": "passthrough", "insecureEdgeTerminationPolicy": "Redirect"}
-        off = present(front, podless(front, routes=False))
+        off = present(front, plan_without_pods(front, routes=False))
         assert {*off["objects"]} == {f"Route/{one}" for one in specs}
         assert home.objects("Route") == []
-        present(front, podless(front, routes=True))
+        present(front, plan_without_pods(front, routes=True))
         assert not front.run(front.plan(), state="absent")["failed"]
         assert home.remaining(DEMO) == []
     finally:
         home.close()
 
 
-def podless(deployment: Deployment, **settings: Any) -> Any:
-    """Return a plan without what takes time."""
+def plan_without_pods(deployment: Deployment, **settings: Any) -> Any:
+    """Return a plan without Deployments, whose rollouts take time."""
     whole = deployment.plan(kubernetes=settings)
     objects = [one for one in whole["manifests"] if one["kind"] != "Deployment"]
     return {**whole, "manifests": objects, "admins": [], "workloads": []}

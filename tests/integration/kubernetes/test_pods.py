@@ -24,7 +24,15 @@ from typing import Any
 import pytest
 import yaml
 from ansible.module_utils.testing import patch_module_args
-from envoy_namespace import EnvoyNamespace, bootstrap, http_filter, http_listener, pod_spec, says, until
+from envoy_namespace import (
+    EnvoyNamespace,
+    bootstrap,
+    direct_response,
+    http_filter,
+    http_listener,
+    pod_spec,
+    until,
+)
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.cluster_client import connect
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.errors import ClusterError
@@ -81,8 +89,8 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EnvoyNamespace]:
         )
         web = bootstrap(
             http_listener("late", "127.0.0.1", 9903, route, (late,)),
-            http_listener("front", "0.0.0.0", 8080, says("hello")),
-            http_listener("secure", "0.0.0.0", 8443, says("hello"), tls=True),
+            http_listener("front", "0.0.0.0", 8080, direct_response("hello")),
+            http_listener("secure", "0.0.0.0", 8443, direct_response("hello"), tls=True),
             {
                 "name": "tcp",
                 "address": {"socket_address": {"address": "0.0.0.0", "port_value": 9000}},
@@ -102,7 +110,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EnvoyNamespace]:
         made.config(
             "slow",
             bootstrap(
-                http_listener("front", "0.0.0.0", 8080, says("hello")),
+                http_listener("front", "0.0.0.0", 8080, direct_response("hello")),
                 http_listener("slow", "127.0.0.1", 9901, route, (drip,)),
                 admin=9902,
             ),
@@ -128,7 +136,7 @@ def send(shop: EnvoyNamespace, entry: dict[str, Any]) -> dict[str, Any]:
 
 
 def task(module: ModuleType, **arguments: Any) -> dict[str, Any]:
-    """What a module answers, run here."""
+    """Run a module in this process, and return its result."""
     out = io.StringIO()
     with patch_module_args(arguments), redirect_stdout(out), pytest.raises(SystemExit):
         module.main()
@@ -138,7 +146,7 @@ def task(module: ModuleType, **arguments: Any) -> dict[str, Any]:
 
 @contextmanager
 def proxy() -> Iterator[tuple[str, Callable[[], None]]]:
-    """A proxy that people would be behind; gives its address, and what breaks all connections through it."""
+    """Start an HTTP proxy; yield its address, and a function that cuts all its connections."""
     server = socket.create_server(("127.0.0.1", 0))
     open_ones: list[socket.socket] = []
 
@@ -181,7 +189,7 @@ def proxy() -> Iterator[tuple[str, Callable[[], None]]]:
         one.close()
 
 
-def test_what_was_sent_to_pods_is_what_they_count(shop: EnvoyNamespace) -> None:
+def test_pods_count_the_traffic_that_was_sent(shop: EnvoyNamespace) -> None:
     delta = {"stat": TOTAL, "of": "delta", "op": "eq", "value": 10}
     endpoints = parse_endpoints([WEB], cluster=shop.options)
     assertions = [delta, {**delta, "across": "sum", "value": 30}, {**delta, "across": "spread", "value": 0}]
@@ -189,12 +197,12 @@ def test_what_was_sent_to_pods_is_what_they_count(shop: EnvoyNamespace) -> None:
     assert sorted(before.pages) == sorted(shop.names("web"))
     sent = send(shop, {"url": "http://front.example:8080/", "requests": 30, "connections": "new"})
     assert sent["statuses"] == {"200": 30}, sent
-    assert sent["hosts"] == dict.fromkeys(sorted(shop.names("web")), 10), "they take turns"
+    assert sent["hosts"] == dict.fromkeys(sorted(shop.names("web")), 10), "the pods take turns"
     outcome = ask(shop, *assertions, since=before)
     assert outcome.ok, outcome.message
 
 
-def test_traffic_of_every_kind_reaches_a_pod(shop: EnvoyNamespace, tmp_path: Path) -> None:
+def test_traffic_of_each_scheme_reaches_a_pod(shop: EnvoyNamespace, tmp_path: Path) -> None:
     tls = {"server_name": HOST, "ca": str(ca_of(shop, tmp_path))}
     one = {"requests": 6, "concurrency": 2}
     for entry in (
@@ -219,7 +227,7 @@ def ca_of(shop: EnvoyNamespace, folder: Path) -> Path:
     return path
 
 
-def test_modules_take_a_cluster(shop: EnvoyNamespace) -> None:
+def test_modules_have_the_option_cluster(shop: EnvoyNamespace) -> None:
     common = {"cluster": shop.options, "endpoints": [WEB]}
     sent = task(
         http_traffic, cluster=shop.options, url="http://x:8080/", pod={"selector": "app=web"}, requests=3
@@ -244,7 +252,7 @@ def test_modules_take_a_cluster(shop: EnvoyNamespace) -> None:
     assert not task(envoy_admin, **common, runtime_modify={"some.key": "1"})["changed"]
 
 
-def test_a_plan_with_pods_is_verified(shop: EnvoyNamespace) -> None:
+def test_plan_with_pods_is_verified(shop: EnvoyNamespace) -> None:
     traffic = {
         "name": "x",
         "url": "http://x:8080/",
@@ -265,7 +273,7 @@ def test_a_plan_with_pods_is_verified(shop: EnvoyNamespace) -> None:
     assert answer["assertions"][0]["endpoints"] == sorted(shop.names("web"))
 
 
-def test_the_playbook_in_the_documentation(shop: EnvoyNamespace, tmp_path: Path) -> None:
+def test_documented_playbook_runs(shop: EnvoyNamespace, tmp_path: Path) -> None:
     page = (DOCS / "assert-on-envoy.md").read_text()
     text = page.partition("```yaml file=pods.yml\n")[2].partition("```")[0]
     assert text.count("{namespace: shop}") == 1
@@ -276,33 +284,33 @@ def test_the_playbook_in_the_documentation(shop: EnvoyNamespace, tmp_path: Path)
     assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
-def test_a_pod_that_goes_away_while_its_admin_answers_is_gone(shop: EnvoyNamespace) -> None:
+def test_pod_deleted_during_a_response_is_unreachable(shop: EnvoyNamespace) -> None:
     [name] = shop.names("slow")
 
     def delete() -> None:
-        """As soon as the answer is under way."""
+        """Delete the pod as soon as the response has begun."""
         busy = {"stat": "http.slow.downstream_rq_active", "op": "ge", "value": 1}
         answering = ask(shop, busy, endpoints=[{**SLOW, "port": 9902}], wait=True)
         assert answering.ok, answering.message
         shop.cluster.delete("Pod", name, grace=0)
 
-    with ThreadPoolExecutor(1) as beside:
-        deleting = beside.submit(delete)
+    with ThreadPoolExecutor(1) as executor:
+        deleting = executor.submit(delete)
         everything = {"match": ".*", "across": "count", "op": "ge", "value": 1}
         outcome = ask(shop, everything, endpoints=[SLOW], limits=Limits(request_timeout=20))
         assert deleting.exception() is None, f"{deleting.exception()}; meanwhile: {outcome.message}"
     assert outcome.failure == "unreachable", outcome.message
-    assert f"pod {name} is gone" in outcome.message
+    assert f"pod {name} no longer exists" in outcome.message
     [shown] = outcome.as_data()["endpoints"]
     assert (shown["name"], shown["failure"]) == (name, "unreachable")
-    # Another comes in its place, and with wait that is the one that is asked.
+    # With wait, the pod that replaces it is read.
     stat = {"stat": "server.live", "op": "eq", "value": 1}
     again = ask(shop, stat, endpoints=[{**SLOW, "port": 9902}], wait=True, timeout=60)
     assert again.ok, again.message
     assert name not in again.snapshot.pages
 
 
-def test_a_connection_that_breaks_is_told_from_a_pod_that_is_gone(shop: EnvoyNamespace) -> None:
+def test_cut_connection_is_not_reported_as_a_deleted_pod(shop: EnvoyNamespace) -> None:
     [name] = shop.names("slow")
     shop.ready("slow", 1)
     everything = {"match": ".*", "across": "count", "op": "ge", "value": 1}
@@ -311,7 +319,7 @@ def test_a_connection_that_breaks_is_told_from_a_pod_that_is_gone(shop: EnvoyNam
         1.0,
         2.0,
         3.0,
-    ):  # again where the machine stood still before it was asked, or until it had answered
+    ):  # again if the machine was so busy that the cut came before the request or after the response
         with proxy() as (address, cut):
             timer = threading.Timer(after, cut)
             timer.start()
@@ -329,7 +337,7 @@ def test_a_connection_that_breaks_is_told_from_a_pod_that_is_gone(shop: EnvoyNam
     )
 
 
-def test_a_kept_connection_that_broke_is_opened_again(shop: EnvoyNamespace) -> None:
+def test_broken_connection_is_opened_again(shop: EnvoyNamespace) -> None:
     with proxy() as (address, cut):
         cluster = connect({**shop.options, "proxy": address})
         with cluster:
@@ -344,7 +352,7 @@ def test_a_kept_connection_that_broke_is_opened_again(shop: EnvoyNamespace) -> N
             assert cluster.get("Pod", name) is not None
 
 
-def test_nothing_listens_on_the_port(shop: EnvoyNamespace) -> None:
+def test_port_without_listener_is_reported(shop: EnvoyNamespace) -> None:
     outcome = ask(shop, {"stat": "x", "op": "present"}, endpoints=[{**WEB, "port": 9}])
     assert outcome.failure == "unreachable"
     assert "nothing listens on that port inside the pod" in outcome.message
@@ -353,10 +361,13 @@ def test_nothing_listens_on_the_port(shop: EnvoyNamespace) -> None:
     assert "nothing listens on that port inside the pod" in sent["last_error"]
 
 
-def test_no_pod_no_namespace_and_pods_that_are_not_ready(shop: EnvoyNamespace) -> None:
+def test_missing_and_unready_pods_are_reported(shop: EnvoyNamespace) -> None:
     present = {"stat": "x", "op": "present"}
     nobody = ask(shop, present, endpoints=[{"selector": "app=wep"}])
-    assert f"no pod is selected by app=wep in namespace {shop.namespace}; there are slow-" in nobody.message
+    assert (
+        f"no pod is selected by app=wep in namespace {shop.namespace}. The namespace has slow-"
+        in nobody.message
+    )
     nowhere = ask(shop, present, endpoints=[{**WEB, "namespace": "meshlab-nowhere"}])
     assert "there is no namespace meshlab-nowhere" in nowhere.message
     shop.config("broken", bootstrap(probed="127.0.0.1"))
@@ -369,7 +380,9 @@ def test_no_pod_no_namespace_and_pods_that_are_not_ready(shop: EnvoyNamespace) -
     }
     shop.cluster.apply(pod)
     try:
-        until(lambda: "running" in json.dumps(shop.cluster.get("Pod", "broken") or {}), "the pod's start")
+        until(
+            lambda: "running" in json.dumps(shop.cluster.get("Pod", "broken") or {}), "the start of the pod"
+        )
         unready = ask(shop, present, endpoints=[{"selector": "app=broken"}])
         assert (
             f"no pod of app=broken in namespace {shop.namespace} is ready (broken: container envoy"
@@ -386,13 +399,13 @@ def test_no_pod_no_namespace_and_pods_that_are_not_ready(shop: EnvoyNamespace) -
         shop.cluster.delete("Pod", "broken", grace=0)
 
 
-def test_a_difference_across_pods_that_were_replaced_is_refused(shop: EnvoyNamespace) -> None:
+def test_delta_over_replaced_pods_is_an_error(shop: EnvoyNamespace) -> None:
     delta = {"stat": TOTAL, "of": "delta", "across": "sum", "op": "ge", "value": 0}
     endpoints = parse_endpoints([WEB], cluster=shop.options)
     before = scrape(endpoints, required_queries(parse_assertions([delta]), endpoints))
     name = shop.names("web")[0]
     shop.cluster.delete("Pod", name, grace=0)
-    until(lambda: name not in shop.names("web"), "the pod's end")
+    until(lambda: name not in shop.names("web"), "the deletion of the pod")
     shop.ready("web", 3)
     outcome = ask(shop, delta, since=before, wait=True)
     assert outcome.failure == "restarted"
@@ -400,7 +413,7 @@ def test_a_difference_across_pods_that_were_replaced_is_refused(shop: EnvoyNames
     assert outcome.attempts == 1
 
 
-def test_nobody_answers_where_the_api_server_should_be(shop: EnvoyNamespace) -> None:
+def test_unreachable_api_server_is_reported(shop: EnvoyNamespace) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         host = f"https://127.0.0.1:{server.getsockname()[1]}"
     options = {"host": host, "api_key": "x"}
@@ -412,7 +425,7 @@ def test_nobody_answers_where_the_api_server_should_be(shop: EnvoyNamespace) -> 
     assert host in answer["msg"]
 
 
-def test_the_role_in_the_documentation_is_enough_and_not_more_than_that(shop: EnvoyNamespace) -> None:
+def test_documented_role_is_sufficient_and_minimal(shop: EnvoyNamespace) -> None:
     account, role, *rest = yaml.safe_load(ROLE.read_text())["items"]
     for thing in (
         account,
@@ -447,16 +460,16 @@ def test_the_role_in_the_documentation_is_enough_and_not_more_than_that(shop: En
             outcome = ask(shop, live, cluster=options)
             return "" if outcome.ok else outcome.message
 
-        message = until(refused, "the role's change")
-        words = f"{user} is forbidden to {verb} {what} in namespace {shop.namespace}; bind it to a Role with verb {verb}"
+        message = until(refused, "the change of the Role")
+        words = f"{user} is forbidden to {verb} {what} in namespace {shop.namespace}. Bind it to a Role with verb {verb}"
         assert words in message
         shop.cluster.apply(role)
-        until(lambda: ask(shop, live, cluster=options).ok, "the role's change back")
+        until(lambda: ask(shop, live, cluster=options).ok, "the change of the Role back")
     wrong = ask(shop, live, cluster={**options, "api_key": "nonsense"})
-    assert "does not accept these credentials" in wrong.message
+    assert "rejects these credentials" in wrong.message
 
 
-def test_twenty_pods_are_asked_side_by_side_and_leave_nothing_behind(shop: EnvoyNamespace) -> None:
+def test_20_pods_are_read_at_once_and_leave_nothing_open(shop: EnvoyNamespace) -> None:
     stat = {"stat": "server.live", "op": "eq", "value": 1}
     shop.deploy("web", 20)
     [name, *_others] = shop.names("web")
@@ -472,16 +485,16 @@ def test_twenty_pods_are_asked_side_by_side_and_leave_nothing_behind(shop: Envoy
             assert outcome.ok, outcome.message
             assert len(outcome.snapshot.pages) == count
         print(f"one pod {times[1]:.3f} s, twenty {times[20]:.3f} s")
-        # Two answers of a second each, with 30 s for all of them: 40 s one after the other.
+        # Two responses of one second for each of 20 pods take 40 s one after the other. The timeout is 30 s.
         late = ask(shop, stat, endpoints=[{**WEB, "port": 9903}], limits=Limits(request_timeout=30))
         assert late.ok, late.message
-        until(lambda: threading.active_count() <= threads, "threads that end", 60)
-        until(lambda: len(os.listdir("/proc/self/fd")) <= descriptors + 2, "descriptors that are closed", 60)
+        until(lambda: threading.active_count() <= threads, "the end of the threads", 60)
+        until(lambda: len(os.listdir("/proc/self/fd")) <= descriptors + 2, "the close of the descriptors", 60)
     finally:
         shop.deploy("web", 3)
 
 
-def test_a_hundred_forwards_at_once(shop: EnvoyNamespace) -> None:
+def test_100_port_forwards_at_once(shop: EnvoyNamespace) -> None:
     with closing(PodAccess(shop.options)) as access:
         names = [pod_name(one) for one in access.pods("app=web").ready]
         with ThreadPoolExecutor(16) as pool:

@@ -1,7 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What render.yml writes, run as it says: by kubectl, or by oc, without Ansible; and then taken over by it."""
+"""The files that render.yml writes, applied by kubectl or oc without Ansible, and then taken over by Ansible."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from live import ROOT, Run, demo_data
 DEMO = "front_proxy"
 DATA = demo_data(DEMO, 0)
 COUNT = len(DATA["expectations"]) + sum(len(one["expect"]) for one in DATA["traffic"])
-# A Route that ends TLS and begins another has to believe who signed the edge's certificate.
-AGAIN = {"deployment_kubernetes": {"routes": True, "termination": "reencrypt"}}
+# A Route that reencrypts has to trust the authority of the edge's certificate.
+REENCRYPT = {"deployment_kubernetes": {"routes": True, "termination": "reencrypt"}}
 HOLD = f"{COUNT} of {COUNT} expectations hold"
-# Nothing of OpenShift is in the lab but Routes and a project's user, so `oc` is kubectl and a stand-in.
+# The lab has only Routes and the user range of OpenShift, so that `oc` is kubectl and a replacement of `oc process`.
 OC = f"""\
 case "$3" in
 process) shift 3; exec {sys.executable} {ROOT}/tests/support/fake_oc_process.py "$@" ;;
@@ -31,8 +31,8 @@ esac
 """
 
 
-class Person:
-    """Somebody without Ansible, who has kubectl (or oc), a namespace of one's own, and what was rendered."""
+class ShellUser:
+    """A user without Ansible, with kubectl, oc, a namespace, and the rendered files."""
 
     def __init__(self, home: ClusterHome) -> None:
         self.home = home
@@ -49,8 +49,8 @@ class Person:
         self.environment = {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}"}
         self.kubectl = f"kubectl --namespace {home.namespace}"
 
-    def types(self, command: str, ok: bool = True) -> str:
-        """Return what a command said, which has to succeed unless told otherwise."""
+    def run(self, command: str, ok: bool = True) -> str:
+        """Return the output of a command, and check whether it succeeds."""
         ran = subprocess.run(
             ["/bin/sh", "-c", command],
             cwd=self.folder if self.folder.exists() else None,
@@ -64,66 +64,68 @@ class Person:
         assert (ran.returncode == 0) == ok, f"{command}\n{ran.stdout}"
         return ran.stdout
 
-    def waits(self) -> None:
-        """Wait as people do, and tell what the cluster said where that does not end well."""
+    def wait_for_deployments(self) -> None:
+        """Wait until all Deployments are available; on a timeout add the descriptions of the pods."""
         try:
-            self.types(f"{self.kubectl} wait --for=condition=Available --timeout=120s deployment --all")
+            self.run(f"{self.kubectl} wait --for=condition=Available --timeout=120s deployment --all")
         except AssertionError as error:
-            raise AssertionError(f"{error}\n{self.types(f'{self.kubectl} describe pods')[-4000:]}") from None
+            raise AssertionError(f"{error}\n{self.run(f'{self.kubectl} describe pods')[-4000:]}") from None
 
 
 @pytest.fixture(params=PLATFORMS)
-def person(request: pytest.FixtureRequest) -> Iterator[Person]:
+def user(request: pytest.FixtureRequest) -> Iterator[ShellUser]:
     home = ClusterHome(request.param)
-    yield Person(home)
+    yield ShellUser(home)
     home.close()
 
 
 def commands(rendered: Run) -> str:
-    """Return what render.yml says to do."""
+    """Return the commands that render.yml prints."""
     found = re.search(r"cd \S+ && .*?(?=' - | - ['\"]?Then)", rendered.words)
     assert found, rendered.words
     return found[0]
 
 
-def assert_believed(person: Person) -> None:
-    """The Route that encrypts again believes the authority that was made beside the documents."""
-    authority = (person.folder / "edge" / "certs" / "ca.crt").read_text()
-    routes = [one["spec"]["tls"] for one in person.home.objects("Route", DEMO)]
+def assert_route_trusts_the_authority(user: ShellUser) -> None:
+    """Check that the Route that reencrypts trusts the rendered certificate authority."""
+    authority = (user.folder / "edge" / "certs" / "ca.crt").read_text()
+    routes = [one["spec"]["tls"] for one in user.home.objects("Route", DEMO)]
     [again] = [one for one in routes if one["termination"] == "reencrypt"]
     assert again["destinationCACertificate"].rstrip() == authority.rstrip()
 
 
-@pytest.mark.parametrize("person", ["kubernetes"], indirect=True)
-def test_kubectl_runs_what_was_rendered_and_ansible_takes_it_over(person: Person) -> None:
-    home = person.home
-    home.variables |= AGAIN
-    demo, own = home.demo(DEMO), {"deployment_folder": str(person.folder)}
-    command = commands(home.play("render", demo=demo, render_to=str(person.folder)))
-    text = (person.folder / "manifests.yaml").read_text()
+@pytest.mark.parametrize("user", ["kubernetes"], indirect=True)
+def test_ansible_takes_over_what_kubectl_applied(user: ShellUser) -> None:
+    home = user.home
+    home.variables |= REENCRYPT
+    demo, own = home.demo(DEMO), {"deployment_folder": str(user.folder)}
+    command = commands(home.play("render", demo=demo, render_to=str(user.folder)))
+    text = (user.folder / "manifests.yaml").read_text()
     assert "PRIVATE KEY" not in text
-    assert command.partition(" && ")[2] in text.splitlines()[0], "the file itself tells"
+    assert command.partition(" && ")[2] in text.splitlines()[0], "the file names the command"
     assert [one for one in home.remaining(DEMO) if "/" not in one] == []
 
-    # A Secret that nobody labelled may be anybody's; it is said how it becomes the demo's.
+    # A Secret without labels may belong to another user. The message says how to label it.
     secret = re.search(r"create secret generic (\S+)", command)[1]  # type: ignore[index]
-    person.types(f"{person.kubectl} create secret generic {secret} --from-file=edge/certs")
+    user.run(f"{user.kubectl} create secret generic {secret} --from-file=edge/certs")
     refused = home.play("site", ok=False, demo=demo, **own).words
-    told = f"kubectl --namespace {home.namespace} label secret {secret} meshlab.envoy/demo={home.name(DEMO)}"
-    assert f"Secret {secret} in namespace {home.namespace} is not of any demo" in refused
-    assert told in refused
+    command_to_label = (
+        f"kubectl --namespace {home.namespace} label secret {secret} meshlab.envoy/demo={home.name(DEMO)}"
+    )
+    assert f"Secret {secret} in namespace {home.namespace} belongs to no demo" in refused
+    assert command_to_label in refused
     assert home.objects("Deployment") == []
-    person.types(f"{person.kubectl} delete secret {secret}")
+    user.run(f"{user.kubectl} delete secret {secret}")
 
-    person.types(command)
-    person.waits()
-    assert_believed(person)
+    user.run(command)
+    user.wait_for_deployments()
+    assert_route_trusts_the_authority(user)
     assert HOLD in home.play("verify", demo=demo, **own).words
-    assert " configured" not in person.types(f"{person.kubectl} apply -f manifests.yaml")
+    assert " configured" not in user.run(f"{user.kubectl} apply -f manifests.yaml")
     running = home.running(DEMO)
     assert len(running) == 5
 
-    # What was once applied by hand and is wanted no more goes, though kubectl owns it.
+    # A field that kubectl owns and that the plan does not have is removed.
     [service] = [one for one in home.objects("Service") if one["metadata"]["name"].endswith("-edge")]
     more = {"name": "more", "port": 9999, "targetPort": 9999}
     document = {key: service[key] for key in ("apiVersion", "kind")} | {
@@ -131,32 +133,32 @@ def test_kubectl_runs_what_was_rendered_and_ansible_takes_it_over(person: Person
         "spec": {"ports": [*service["spec"]["ports"], more]},
     }
     (home.folder / "more.yaml").write_text(yaml.safe_dump(document))
-    person.types(f"{person.kubectl} apply -f {home.folder}/more.yaml")
+    user.run(f"{user.kubectl} apply -f {home.folder}/more.yaml")
     taken = home.play("site", demo=demo, **own)
     assert HOLD in taken.words
-    assert home.running(DEMO) == running, "taking over restarts nobody"
-    assert "9999" not in person.types(f"{person.kubectl} get services -o yaml")
+    assert home.running(DEMO) == running, "a container was restarted"
+    assert "9999" not in user.run(f"{user.kubectl} get services -o yaml")
     [kept] = home.objects("Secret", DEMO)
     assert kept["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "meshlab.envoy"
     assert home.play("site", demo=demo, **own).recap["changed"] == 0
 
     home.play("teardown", demo=demo, **own)
     assert home.remaining(DEMO) == []
-    assert not person.folder.exists()
+    assert not user.folder.exists()
 
 
-@pytest.mark.parametrize("person", ["openshift"], indirect=True)
-def test_a_template_is_processed_and_created(person: Person) -> None:
-    home = person.home
-    home.variables |= AGAIN
+@pytest.mark.parametrize("user", ["openshift"], indirect=True)
+def test_template_is_processed_and_created(user: ShellUser) -> None:
+    home = user.home
+    home.variables |= REENCRYPT
     demo, own = (
         home.demo(DEMO),
-        {"deployment_folder": str(person.folder), "deployment_replicas": {"service1": 2}},
+        {"deployment_folder": str(user.folder), "deployment_replicas": {"service1": 2}},
     )
-    command = commands(home.play("render", demo=demo, render_to=str(person.folder)))
+    command = commands(home.play("render", demo=demo, render_to=str(user.folder)))
     for name in ("manifests.yaml", "template.yaml"):
-        assert "PRIVATE KEY" not in (person.folder / name).read_text()
-    assert "parameter NAMESPACE is required" in person.types(
+        assert "PRIVATE KEY" not in (user.folder / name).read_text()
+    assert "parameter NAMESPACE is required" in user.run(
         f"oc --namespace {home.namespace} process -f template.yaml", ok=False
     )
     route = f"{home.prefix}-front-proxy-edge-https"
@@ -167,12 +169,12 @@ def test_a_template_is_processed_and_created(person: Person) -> None:
         f"{route.upper().replace('-', '_')}_HOST": "shop.example.com",
     }
     options = "".join(f" -p {key}={value}" for key, value in chosen.items())
-    person.types(command.replace(" | oc ", f"{options} | oc "))
-    person.waits()
+    user.run(command.replace(" | oc ", f"{options} | oc "))
+    user.wait_for_deployments()
 
     hosts = {one["metadata"]["name"]: one["spec"].get("host") or "" for one in home.objects("Route")}
     assert hosts[route] == "shop.example.com"
-    assert_believed(person)
+    assert_route_trusts_the_authority(user)
     assert len(hosts) == 3
     assert len(home.pods(DEMO, "service1")) == 2
     for pod in home.objects("Pod"):
@@ -181,15 +183,13 @@ def test_a_template_is_processed_and_created(person: Person) -> None:
         )
         every = [*pod["spec"]["containers"], *pod["spec"].get("initContainers", ())]
         assert {one["image"] for one in every if one["name"] == "envoy"} == {image}
-        ids = person.types(f"{person.kubectl} exec {pod['metadata']['name']} --container envoy -- id")
+        ids = user.run(f"{user.kubectl} exec {pod['metadata']['name']} --container envoy -- id")
         assert "uid=1000650000" in ids
         assert "gid=0(root)" in ids
-    assert f"{home.prefix}-front-proxy-service1   N/A" in person.types(
-        f"{person.kubectl} get poddisruptionbudgets"
-    )
+    assert f"{home.prefix}-front-proxy-service1   N/A" in user.run(f"{user.kubectl} get poddisruptionbudgets")
     assert HOLD in home.play("verify", demo=demo, **own).words
 
-    # Pods of another image are replaced by the demo's own; the edge knows these alone before anything is sent.
+    # The deployment replaces the pods of another image. The edge has discovered only the new pods before traffic is sent.
     assert HOLD in home.play("site", demo=demo, **own).words
     assert home.play("site", "--skip-tags", "verify", demo=demo, **own).recap["changed"] == 0
     home.play("teardown", demo=demo, **own)

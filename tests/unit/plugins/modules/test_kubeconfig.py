@@ -1,7 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What every module that takes a cluster says of a kubeconfig: where it is, and never what is in one."""
+"""Modules print the path of a kubeconfig, but never its content."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from ansible_collections.meshlab.envoy.plugins.modules import (
     http_traffic,
 )
 
-PATH = "/nobody/has/this/kubeconfig"
-TOKEN = "a-token-of-somebody"
+PATH = "/no/such/kubeconfig"
+TOKEN = "secret-token"
 DATA = {"contexts": [], "users": [{"name": "me", "user": {"token": TOKEN}}]}
 PODS = {"endpoints": [{"selector": "app=web"}]}
 STAT = {"stat": "server.live", "op": "eq", "value": 1}
@@ -50,7 +50,7 @@ MODULES: list[tuple[ModuleType, dict[str, Any]]] = [
 ]
 
 
-def answer(module: ModuleType, arguments: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> str:
+def output_of(module: ModuleType, arguments: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> str:
     with patch_module_args(arguments), pytest.raises(SystemExit):
         module.main()
     printed = capsys.readouterr().out
@@ -59,10 +59,10 @@ def answer(module: ModuleType, arguments: dict[str, Any], capsys: pytest.Capture
 
 
 @pytest.mark.parametrize(("module", "arguments"), MODULES, ids=lambda one: getattr(one, "__name__", ""))
-def test_a_path_is_told_and_data_is_not(
+def test_path_is_printed_and_content_is_not(
     module: ModuleType, arguments: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    printed = answer(module, {**arguments, "cluster": {"kubeconfig": PATH}}, capsys)
+    printed = output_of(module, {**arguments, "cluster": {"kubeconfig": PATH}}, capsys)
     assert f"here is no kubeconfig {PATH}" in printed
     for data in (DATA, json.dumps(DATA)):
-        assert TOKEN not in answer(module, {**arguments, "cluster": {"kubeconfig": data}}, capsys)
+        assert TOKEN not in output_of(module, {**arguments, "cluster": {"kubeconfig": data}}, capsys)

@@ -34,7 +34,7 @@ class FakeRollouts:
         self.log: list[str] = []
         self.lists = 0
 
-    def list(self, kind: str, _selector: str = "", *, fields: str = "") -> list[dict[str, Any]]:
+    def list(self, kind: str, _selector: str = "", *, fields: str = "") -> Any:
         if kind == "Event":
             return self.events
         self.lists += 1
@@ -44,7 +44,7 @@ class FakeRollouts:
         found = {"Deployment": [moment["deployment"]], "ReplicaSet": moment["replica_sets"]}
         return copy.deepcopy(found.get(kind, moment["pods"]))
 
-    def logs(self, _pod: str, _container: str, *, previous: bool, lines: int) -> list[str]:
+    def logs(self, _pod: str, _container: str, *, previous: bool, lines: int) -> Any:
         if previous:
             raise ClusterError("not_found", "no previous container")
         return self.log

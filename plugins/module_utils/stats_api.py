@@ -1,29 +1,46 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The stats layer for those who build on it: everything here stays as it is, the other files may change.
+"""The public interface for reading and asserting Envoy's stats from Python. It needs the standard library only, and no Ansible.
+
+Read, send traffic, then wait until the difference is as expected:
+
+    from ansible_collections.meshlab.envoy.plugins.module_utils.stats_api import (
+        parse_assertions,
+        parse_endpoints,
+        required_queries,
+        scrape,
+        wait_for,
+    )
 
     endpoints = parse_endpoints([{"name": "edge", "url": "unix:///run/envoy/admin.sock"}])
-    assertions = parse_assertions([{"stat": "cluster.web.upstream_rq_2xx", "of": "delta", "op": "eq", "value": 20}])
+    assertions = parse_assertions([{"stat": "http.in.downstream_rq_2xx", "of": "delta", "op": "eq", "value": 20}])
 
-    before = scrape(endpoints, required_queries(assertions, endpoints))    # a Snapshot; before.as_data() is JSON-able
-    …                                                               # the traffic
-    outcome = wait_for(endpoints, assertions, since=before, wait=True, timeout=30, sleep=0.5)
-    outcome.ok, outcome.message, outcome.as_data()
+    before = scrape(endpoints, required_queries(assertions, endpoints))
+    send_traffic()
+    outcome = wait_for(endpoints, assertions, since=before, timeout=30)
+    print(outcome.ok, outcome.message)
 
-What cannot be meant raises SpecError, a ValueError whose text names the key and says what to do. An endpoint that cannot be asked raises
-nothing: its page has a failure, and the assertions about it fail with that. Nothing here knows Ansible.
+Functions:
+
+- `parse_endpoints` and `parse_assertions` read plain data, in the form of the options of the module envoy_stats.
+- `scrape` reads endpoints once, and `required_queries` returns what assertions need of them.
+- `wait_for` reads endpoints and evaluates assertions until all hold or the time is over.
+- `read_stats` reads endpoints once and returns plain data, as the module envoy_stats_info does.
+- `read_snapshot`, `load_snapshot` and `write_snapshot` convert snapshots from and to data and files. `Snapshot.as_data()` and
+  `Outcome.as_data()` return data for JSON.
+- `read_hosts`, `read_hosts_since` and `evaluate_hosts` evaluate assertions about the snapshots of several hosts.
+
+Errors: an option that is wrong raises `ArgumentError`, a `ValueError` whose text is `where: what is wrong. What to do.` An endpoint that
+cannot be read raises nothing. Its page has a `Failure`, whose `kind` is one of `KINDS`, and the assertions about it fail with it.
+
+This module is the only public one of this collection's module_utils. Its names follow semantic versioning; all other modules can change
+at any time.
 """
 
 from __future__ import annotations
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.assertion import Assertion
-from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.assertion_options import (
-    ASSERTION_ARGS,
-    ASSERTION_OPTIONS,
-    INFO_ARGS,
-    WAIT_ARGS,
-)
 from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.assertion_parser import (
     parse_assertions,
 )
@@ -32,34 +49,24 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.multi_ho
     read_hosts,
     read_hosts_since,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.outcome import Outcome, endpoints_data
+from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.outcome import Outcome
 from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.stat_selection import (
     required_queries,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.stats_info import read_stats
 from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.verdict import Verdict
-from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.wait import (
-    wait_for,
-)
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import SpecError
-from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint import Endpoint, pick
-from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint_options import (
-    ENDPOINT_ARGS,
-    ENDPOINT_OPTIONS,
-)
+from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.wait import wait_for
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import ArgumentError
+from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint import Endpoint
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint_parser import parse_endpoints
-from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint_pool import (
-    Limits,
-    limits_from,
-)
+from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint_pool import Limits
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.scrape import scrape
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.errors import KINDS, Failure
-from ansible_collections.meshlab.envoy.plugins.module_utils._readings.query import (
-    EVERYTHING,
-    Query,
-)
+from ansible_collections.meshlab.envoy.plugins.module_utils._readings.query import EVERYTHING, Query
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.snapshot import (
+    Identity,
     Page,
+    Samples,
     Selection,
     Snapshot,
     read_snapshot,
@@ -70,32 +77,25 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._readings.snapshot_f
 )
 
 __all__ = [
-    "ASSERTION_ARGS",
-    "ASSERTION_OPTIONS",
-    "ENDPOINT_ARGS",
-    "ENDPOINT_OPTIONS",
     "EVERYTHING",
-    "INFO_ARGS",
     "KINDS",
-    "WAIT_ARGS",
+    "ArgumentError",
     "Assertion",
     "Endpoint",
     "Failure",
+    "Identity",
     "Limits",
     "Outcome",
     "Page",
     "Query",
+    "Samples",
     "Selection",
     "Snapshot",
-    "SpecError",
     "Verdict",
-    "endpoints_data",
     "evaluate_hosts",
-    "limits_from",
     "load_snapshot",
     "parse_assertions",
     "parse_endpoints",
-    "pick",
     "read_hosts",
     "read_hosts_since",
     "read_snapshot",

@@ -330,18 +330,20 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.assertion_options import (
+    ASSERTION_ARGS,
+    WAIT_ARGS,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import ArgumentError
+from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint_options import ENDPOINT_ARGS
+from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint_pool import limits_from
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.cluster_options import (
     CLUSTER_ARGS,
     allow_kubeconfig_path_in_output,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats_api import (
-    ASSERTION_ARGS,
-    ENDPOINT_ARGS,
-    WAIT_ARGS,
     Outcome,
-    SpecError,
     evaluate_hosts,
-    limits_from,
     load_snapshot,
     parse_assertions,
     parse_endpoints,
@@ -374,7 +376,7 @@ def look(given: dict[str, Any]) -> Outcome:
 
 def look_at_hosts(given: dict[str, Any]) -> Outcome:
     if given["wait"]:
-        raise SpecError(
+        raise ArgumentError(
             "snapshots do not change, so there is nothing to wait for: wait on each host, when they are taken"
         )
     assertions = parse_assertions(given["assertions"])
@@ -404,13 +406,13 @@ def main() -> None:
         outcome = look_at_hosts(given) if given["snapshots"] is not None else look(given)
         for remark in outcome.remarks:
             module.warn(remark)
-    except SpecError as error:
+    except ArgumentError as error:
         module.fail_json(msg=str(error))
     written = None
     if given["snapshot_file"] and not module.check_mode:
         try:
             written = write_snapshot(given["snapshot_file"], outcome.snapshot)
-        except SpecError as error:  # what came out of the assertions is not lost with it
+        except ArgumentError as error:  # what came out of the assertions is not lost with it
             module.fail_json(msg=f"{error}\n{outcome.message}", changed=False, **outcome.as_data({}))
     result = {"changed": False, "msg": outcome.message, **outcome.as_data(written)}
     if outcome.ok:

@@ -182,18 +182,15 @@ elapsed:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.assertion_options import INFO_ARGS
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import ArgumentError
+from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint_options import ENDPOINT_ARGS
+from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint_pool import limits_from
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.cluster_options import (
     CLUSTER_ARGS,
     allow_kubeconfig_path_in_output,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils.stats_api import (
-    ENDPOINT_ARGS,
-    INFO_ARGS,
-    SpecError,
-    read_stats,
-    limits_from,
-    parse_endpoints,
-)
+from ansible_collections.meshlab.envoy.plugins.module_utils.stats_api import parse_endpoints, read_stats
 
 
 def main() -> None:
@@ -217,7 +214,7 @@ def main() -> None:
             limits=limits_from(given),
             snapshot_file=None if module.check_mode else given["snapshot_file"],
         )
-    except SpecError as error:
+    except ArgumentError as error:
         module.fail_json(msg=str(error))
     for remark in result.pop("remarks"):
         module.warn(remark)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import cast
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._admin.clusters_info import read_clusters
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import SpecError
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import ArgumentError
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.re2 import compile_pattern
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.re2_automaton import Automaton
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.byte_stream import Stream
@@ -125,7 +125,7 @@ def snapshot(data: bytes) -> None:
         decoded = json.loads(data)
     except (ValueError, RecursionError):
         return
-    with contextlib.suppress(SpecError):
+    with contextlib.suppress(ArgumentError):
         read_snapshot(decoded).as_data()
 
 
@@ -135,7 +135,7 @@ def pattern(data: bytes) -> None:
     try:
         compiled = compile_pattern(source[:60], "match")
         automaton = Automaton(source[:60])
-    except SpecError:
+    except ArgumentError:
         return
     matches = compiled.matches(name[:60])
     if matches != automaton.fullmatch(name[:60]):

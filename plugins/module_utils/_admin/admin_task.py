@@ -8,17 +8,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import ArgumentError
+from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint import Endpoint
+from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint_options import ENDPOINT_ARGS
+from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint_parser import parse_endpoints
+from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint_pool import (
+    Limits,
+    limits_from,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.cluster_options import (
     CLUSTER_ARGS,
     allow_kubeconfig_path_in_output,
-)
-from ansible_collections.meshlab.envoy.plugins.module_utils.stats_api import (
-    ENDPOINT_ARGS,
-    Endpoint,
-    Limits,
-    SpecError,
-    limits_from,
-    parse_endpoints,
 )
 
 # What came of it: what went wrong, empty where nothing did, and the data that the module returns.
@@ -42,7 +42,7 @@ def ask(module: Any, question: Question) -> Answer:
         return question(
             parse_endpoints(given["endpoints"], given["url"], given["cluster"]), limits_from(given)
         )
-    except SpecError as error:
+    except ArgumentError as error:
         return module.fail_json(msg=str(error))  # type: ignore[no-any-return] # does not return
 
 

@@ -19,10 +19,11 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.broadcast
     failure_message,
     first_failure,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint import Endpoint
+from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint_pool import Limits
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.http_response import HttpResponse
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.envoy_stats_json import load
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.errors import ScrapeError
-from ansible_collections.meshlab.envoy.plugins.module_utils.stats_api import Endpoint, Limits
 
 NO_LAYER = (
     "its bootstrap has no admin layer, so its runtime cannot be changed; "

@@ -16,6 +16,8 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.broadcast
     failure_message,
     first_failure,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint import Endpoint
+from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint_pool import Limits
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.cluster_hosts import (
     Host,
     read_host,
@@ -24,7 +26,6 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._readings.cluster_ho
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.envoy_stats_json import load
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.errors import ScrapeError
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.query import re2_escape
-from ansible_collections.meshlab.envoy.plugins.module_utils.stats_api import Endpoint, Limits
 
 Clusters = dict[str, dict[str, Any]]
 _LONGEST_FILTER = 8_000

@@ -10,16 +10,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import ArgumentError
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.admin_client import AdminClient
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.broadcast import (
     broadcast,
     failure_message,
     first_failure,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint import Endpoint
+from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint_pool import Limits
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.envoy_stats_json import load
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.errors import ScrapeError
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.redact import Redactor
-from ansible_collections.meshlab.envoy.plugins.module_utils.stats_api import Endpoint, Limits, SpecError
 
 Dump = dict[str, Any]
 
@@ -41,7 +43,7 @@ def path_for(given: Mapping[str, Any]) -> str:
     """What to ask for, from a module's arguments."""
     mask = ",".join(given.get("mask") or ())
     if given.get("resource") == "bootstrap":
-        raise SpecError("resource: the bootstrap is no list of resources; give mask: [bootstrap] instead")
+        raise ArgumentError("resource: the bootstrap is no list of resources; give mask: [bootstrap] instead")
     options = {"resource": given.get("resource"), "mask": mask, "name_regex": given.get("name_regex")}
     query = urlencode({key: value for key, value in options.items() if value}, quote_via=quote)
     parts = [query] if query else []

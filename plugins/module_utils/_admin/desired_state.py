@@ -13,7 +13,7 @@ from difflib import get_close_matches
 from typing import Any
 from urllib.parse import quote
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import SpecError
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import ArgumentError
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.errors import ScrapeError
 
 LEVELS = ("trace", "debug", "info", "warning", "error", "critical", "off")
@@ -52,17 +52,19 @@ class Wish:
 
 
 def wish_from(given: Mapping[str, Any]) -> Wish:
-    """From a module's arguments. Raises SpecError for what cannot be meant."""
+    """From a module's arguments. Raises ArgumentError for what cannot be meant."""
     logging = given.get("logging") or {}
     loggers = {str(name): str(level) for name, level in (logging.get("loggers") or {}).items()}
     for name, level in loggers.items():
         if level not in LEVELS:
-            raise SpecError(f"logging.loggers.{name}: {level!r} is no level; levels are {', '.join(LEVELS)}")
+            raise ArgumentError(
+                f"logging.loggers.{name}: {level!r} is no level; levels are {', '.join(LEVELS)}"
+            )
         if not re.fullmatch(r"[^\s,:&=]+", name):
-            raise SpecError(f"logging.loggers: {name!r} cannot be the name of a logger")
+            raise ArgumentError(f"logging.loggers: {name!r} cannot be the name of a logger")
     drain = given.get("drain_listeners")
     if drain is not None and drain.get("skip_exit") and not drain.get("graceful"):
-        raise SpecError("drain_listeners.skip_exit goes with drain_listeners.graceful")
+        raise ArgumentError("drain_listeners.skip_exit goes with drain_listeners.graceful")
     wish = Wish(
         level=logging.get("level") or "",
         loggers=loggers,
@@ -73,7 +75,7 @@ def wish_from(given: Mapping[str, Any]) -> Wish:
         quit=bool(given.get("quitquitquit")),
     )
     if wish == Wish():
-        raise SpecError("nothing is wanted: name at least one change")
+        raise ArgumentError("nothing is wanted: name at least one change")
     return wish
 
 
@@ -81,7 +83,7 @@ def _value(key: Any, value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, (Mapping, list)):
-        raise SpecError(f"runtime_modify.{key} has to be text, a number or a boolean, not {value!r}")
+        raise ArgumentError(f"runtime_modify.{key} has to be text, a number or a boolean, not {value!r}")
     return "" if value is None else str(value)
 
 

@@ -36,7 +36,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint 
     unmatched_patterns,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.errors import Failure
-from ansible_collections.meshlab.envoy.plugins.module_utils._readings.restart_detection import (
+from ansible_collections.meshlab.envoy.plugins.module_utils._readings.process_identity import (
     STARTED_NEAR_SNAPSHOT,
     restart_uncertainty,
 )

@@ -10,7 +10,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._common.arguments im
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings import prometheus_text
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.errors import Failure
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.histogram import Estimate, Histogram
-from ansible_collections.meshlab.envoy.plugins.module_utils._readings.restart_detection import restart_reason
+from ansible_collections.meshlab.envoy.plugins.module_utils._readings.process_identity import restart_reason
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.snapshot import Page, Samples, Snapshot
 
 

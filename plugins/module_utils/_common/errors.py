@@ -19,7 +19,3 @@ class ArgumentError(ValueError):
 
     def __init__(self, where: str, problem: str = "") -> None:
         super().__init__(f"{where}: {problem}" if where and problem else where or problem)
-
-
-# To be replaced by ArgumentError(where, problem) at each `raise`.
-SpecError = ArgumentError

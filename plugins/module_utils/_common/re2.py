@@ -11,16 +11,15 @@ from functools import cached_property
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import ArgumentError
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.re2_automaton import Automaton
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.re2_parser import (
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.re2_parser import PatternError, parse
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.re2_tree import (
     SPACE,
     Alternation,
     Characters,
+    Concatenation,
     Node,
-    PatternError,
     Position,
     Repeat,
-    Sequence,
-    parse,
 )
 
 MAX_PATTERN = 2_000  # characters
@@ -106,7 +105,7 @@ def compile_pattern(source: str, where: str) -> Pattern:
 
 def _literal(tree: Node) -> str:
     """Return the longest run of plain characters that a match contains, as far as the top level of the pattern shows it."""
-    if not isinstance(tree, Sequence):
+    if not isinstance(tree, Concatenation):
         return ""
     runs = [""]
     for part in tree.parts:
@@ -121,7 +120,11 @@ def _literal(tree: Node) -> str:
 def _max_length_for_python(tree: Node) -> int:
     """Return the length of the longest text that is matched with `re`: it has RE2's meaning there, and does not backtrack for long."""
     # Python's $ also matches before a final line feed, which at the end of a pattern makes no difference to a whole match.
-    inner = Sequence(tree.parts[:-1]) if _ends_with_text_end(tree) and isinstance(tree, Sequence) else tree
+    inner = (
+        Concatenation(tree.parts[:-1])
+        if _ends_with_text_end(tree) and isinstance(tree, Concatenation)
+        else tree
+    )
     repeats = _count_repeats(inner)
     if repeats is None or repeats > 2:
         return _NEVER
@@ -129,7 +132,7 @@ def _max_length_for_python(tree: Node) -> int:
 
 
 def _ends_with_text_end(tree: Node) -> bool:
-    last = tree.parts[-1] if isinstance(tree, Sequence) and tree.parts else None
+    last = tree.parts[-1] if isinstance(tree, Concatenation) and tree.parts else None
     return isinstance(last, Position) and last.kind in ("text_end", "line_end")
 
 

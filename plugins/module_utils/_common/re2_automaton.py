@@ -11,15 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.re2_parser import (
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.re2_parser import PatternError, parse
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.re2_tree import (
     WORD,
     Alternation,
     Characters,
     Node,
-    PatternError,
     Position,
     Repeat,
-    parse,
 )
 
 _MAX_STATES = 20_000

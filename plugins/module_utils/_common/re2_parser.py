@@ -24,14 +24,21 @@ Everything else is refused with a `PatternError`: look-around, back references, 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Union
+
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.re2_tree import (
+    DIGIT,
+    SPACE,
+    WORD,
+    Alternation,
+    Characters,
+    Concatenation,
+    Node,
+    Position,
+    Ranges,
+    Repeat,
+)
 
 MAX_REPEAT = 1_000  # RE2's limit
-
-DIGIT = ((0x30, 0x39),)
-WORD = ((0x30, 0x39), (0x41, 0x5A), (0x5F, 0x5F), (0x61, 0x7A))
-SPACE = ((0x09, 0x0A), (0x0C, 0x0D), (0x20, 0x20))
 
 _PERL_CLASSES = {"d": DIGIT, "w": WORD, "s": SPACE}
 _CONTROL_ESCAPES = {"a": "\a", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
@@ -41,78 +48,10 @@ _REPEAT = re.compile(r"\{([0-9]*)(,?)([0-9]*)\}")
 _HEX = re.compile(r"x([0-9A-Fa-f]{2})")
 _SET_OPERATIONS = ("--", "&&", "~~", "||")
 
-# Inclusive ranges of code points.
-Ranges = tuple[tuple[int, int], ...]
-
 
 class PatternError(ValueError):
     """The pattern is wrong or not supported. The message says what is wrong and what to write instead."""
 
-
-@dataclass(frozen=True)
-class Characters:
-    """One character of a set."""
-
-    ranges: Ranges
-    excluded: tuple[Ranges, ...] = ()
-    """Sets whose complements are part of this set, as of `[\\D]`."""
-    negated: bool = False
-    ignore_case: bool = False
-
-    @property
-    def literal(self) -> str:
-        """Return the character if the set has exactly one, whose case counts; otherwise an empty string."""
-        if self.negated or self.ignore_case or self.excluded or len(self.ranges) != 1:
-            return ""
-        first, last = self.ranges[0]
-        return chr(first) if first == last else ""
-
-    def contains(self, character: str) -> bool:
-        """Return whether the set contains a character."""
-        if self.ignore_case and character.isascii():
-            found = self._listed(ord(character.lower())) or self._listed(ord(character.upper()))
-        else:
-            found = self._listed(ord(character))
-        return found is not self.negated
-
-    def _listed(self, code: int) -> bool:
-        return any(first <= code <= last for first, last in self.ranges) or any(
-            not any(first <= code <= last for first, last in ranges) for ranges in self.excluded
-        )
-
-
-@dataclass(frozen=True)
-class Position:
-    """A test of the position between two characters."""
-
-    kind: str
-    """`text_start`, `text_end`, `line_start`, `line_end`, `word_boundary` or `no_word_boundary`."""
-
-
-@dataclass(frozen=True)
-class Repeat:
-    """A part that occurs between `least` and `most` times; None has no upper limit."""
-
-    part: Node
-    least: int
-    most: int | None
-
-
-@dataclass(frozen=True)
-class Sequence:
-    """Parts that follow one another."""
-
-    parts: tuple[Node, ...]
-
-
-@dataclass(frozen=True)
-class Alternation:
-    """Parts of which one occurs."""
-
-    branches: tuple[Node, ...]
-
-
-Node = Union[Characters, Position, Repeat, Sequence, Alternation]  # noqa: UP007 # Python 3.9 evaluates it
 
 _NOT_LINE_FEED = Characters(((0x0A, 0x0A),), negated=True)
 _EVERY_CHARACTER = Characters((), negated=True)
@@ -159,7 +98,7 @@ class _Parser:
             branches.append(self._sequence(flags))
         return branches[0] if len(branches) == 1 else Alternation(tuple(branches))
 
-    def _sequence(self, flags: str) -> Sequence:
+    def _sequence(self, flags: str) -> Concatenation:
         parts: list[Node] = []
         while self._next() not in ("", "|", ")"):
             begin = self.position
@@ -177,7 +116,7 @@ class _Parser:
                     f"RE2 has no repetition of a repetition ({text}). Put the first one in (?: )"
                 )
             parts[-1] = Repeat(parts[-1], *repeat)
-        return Sequence(tuple(parts))
+        return Concatenation(tuple(parts))
 
     def _repeat(self) -> tuple[int, int | None] | None:
         """Return the limits of the repetition at this position, or None if there is none."""
@@ -259,7 +198,7 @@ class _Parser:
             raise PatternError("a ( has no ). Write \\( for the character")
         self.position += 1
         # A repetition can follow a group even if the group is a position or a repetition.
-        return tree if isinstance(tree, Alternation) else Sequence((tree,))
+        return tree if isinstance(tree, Alternation) else Concatenation((tree,))
 
     def _escape(self, flags: str) -> Node:
         self.position += 1

@@ -178,7 +178,7 @@ class BlockingAdminClient:
         """Return the client for a URL: `http://host:port`, `https://…`, `unix:///path`, `unix://~/path` or `unix://@name`.
 
         Raises:
-            SpecError: The URL is wrong.
+            ArgumentError: The URL is wrong.
         """
         (endpoint,) = parse_endpoints(None, url)
         return cls(endpoint)

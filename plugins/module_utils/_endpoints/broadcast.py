@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.arguments import seconds
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import SpecError
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import ArgumentError
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.admin_client import AdminClient
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint import Endpoint
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint_pool import (
@@ -65,13 +65,14 @@ def broadcast(
         limits: Limits for each endpoint.
 
     Raises:
-        SpecError: An endpoint is not an Envoy admin interface, or `timeout` is not a number above 0.
+        ArgumentError: An endpoint is not an Envoy admin interface, or `timeout` is not a number above 0.
     """
     timeout = seconds(timeout, "timeout")
     for endpoint in endpoints:
         if endpoint.format != "envoy":
-            raise SpecError(
-                f"endpoint {endpoint.name}: expected format envoy, got {endpoint.format}. Give an Envoy admin interface."
+            raise ArgumentError(
+                f"endpoint {endpoint.name}",
+                f"expected format envoy, got {endpoint.format}. Give an Envoy admin interface.",
             )
     replies: dict[str, Reply[T]] = {}
     deadline = time.monotonic() + timeout

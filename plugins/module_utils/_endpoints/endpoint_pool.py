@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.arguments import seconds
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import SpecError
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import ArgumentError
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.admin_client import (
     MAX_BYTES,
     AdminClient,
@@ -49,10 +49,10 @@ DEFAULT_LIMITS = Limits()
 
 
 def limits_from(params: Mapping[str, Any]) -> Limits:
-    """Return the limits in the arguments of a module, those of ENDPOINT_ARGS. Raises SpecError."""
+    """Return the limits in the arguments of a module, those of ENDPOINT_ARGS. Raises ArgumentError."""
     for option in ("concurrency", "max_bytes"):
         if params[option] < 1:
-            raise SpecError(f"{option}: expected 1 or more, got {params[option]}")
+            raise ArgumentError(option, f"expected 1 or more, got {params[option]}.")
     return Limits(
         params["concurrency"], seconds(params["request_timeout"], "request_timeout"), params["max_bytes"]
     )

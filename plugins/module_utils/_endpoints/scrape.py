@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.arguments import seconds
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import SpecError
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import ArgumentError
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint import Endpoint
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint_pool import (
     DEFAULT_LIMITS,
@@ -45,7 +45,7 @@ def scrape(
         The snapshot. `pages` has the page of each endpoint by name, in the order of `endpoints`; `as_data()` is its JSON form.
 
     Raises:
-        SpecError: `timeout` is not a number above 0, or an endpoint of format `promql` has no query of its own.
+        ArgumentError: `timeout` is not a number above 0, or an endpoint of format `promql` has no query of its own.
 
     Example:
         >>> endpoints = parse_endpoints([{"name": "edge", "url": "unix:///run/envoy/admin.sock"}])
@@ -79,8 +79,9 @@ def _for_format(query: Query, endpoint: Endpoint) -> Query:
     if endpoint.format == "envoy":
         return query
     if endpoint.format == "promql":
-        raise SpecError(
-            f"endpoint {endpoint.name}: a Prometheus server has no page to read. Use an assertion with promql."
+        raise ArgumentError(
+            f"endpoint {endpoint.name}",
+            "a Prometheus server has no page to read. Use an assertion with promql.",
         )
     selection = query.sources.get("stats") or query.sources.get("prometheus")
     return Query({"prometheus": selection} if selection else {}, query.histograms, query.identity)

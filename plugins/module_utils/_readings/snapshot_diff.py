@@ -16,7 +16,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._readings.histogram 
     HistogramError,
     merge,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._readings.restart_detection import restart_reason
+from ansible_collections.meshlab.envoy.plugins.module_utils._readings.process_identity import restart_reason
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.snapshot import (
     Page,
     Samples,

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._admin import clusters_info, config_dump
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import SpecError
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import ArgumentError
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.errors import ScrapeError
 
 TYPE = "type.googleapis.com/envoy.admin.v3"
@@ -33,7 +33,7 @@ def test_what_is_asked(given: dict[str, Any], path: str) -> None:
 
 
 def test_the_bootstrap_is_no_list() -> None:
-    with pytest.raises(SpecError, match="give mask"):
+    with pytest.raises(ArgumentError, match="give mask"):
         config_dump.path_for({"resource": "bootstrap"})
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._admin import desired_state
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import SpecError
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import ArgumentError
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.errors import ScrapeError
 
 NOW = {"admin": "info", "http": "info", "upstream": "error"}
@@ -44,7 +44,7 @@ def test_arguments_become_a_wish() -> None:
     ],
 )
 def test_what_cannot_be_meant(given: dict[str, Any], words: str) -> None:
-    with pytest.raises(SpecError, match=words):
+    with pytest.raises(ArgumentError, match=words):
         desired_state.wish_from(given)
 
 

@@ -10,26 +10,25 @@ import doctest
 import pytest
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common import re2_parser
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.re2_parser import (
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.re2_parser import PatternError, parse
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.re2_tree import (
     DIGIT,
     SPACE,
     WORD,
     Alternation,
     Characters,
+    Concatenation,
     Node,
-    PatternError,
     Position,
     Repeat,
-    Sequence,
-    parse,
 )
 
 A, B = Characters(((97, 97),)), Characters(((98, 98),))
 NOT_LINE_FEED, EVERY = Characters(((10, 10),), negated=True), Characters((), negated=True)
 
 
-def sequence(*parts: Node) -> Sequence:
-    return Sequence(parts)
+def sequence(*parts: Node) -> Concatenation:
+    return Concatenation(parts)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from fake_streams import FakeConnector, FakeStream
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import SpecError
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import ArgumentError
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.admin_client import (
     AdminClient,
     BlockingAdminClient,
@@ -250,5 +250,5 @@ def test_blocking_client_tells_denied_from_missing(tmp_path: Path, monkeypatch: 
 
 
 def test_blocking_client_refuses_a_wrong_url() -> None:
-    with pytest.raises(SpecError, match="has no supported scheme"):
+    with pytest.raises(ArgumentError, match="has no supported scheme"):
         BlockingAdminClient.at("ftp://x")

@@ -12,12 +12,12 @@ import pytest
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.evaluate import evaluate
 from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.verdict import Verdict
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import ArgumentError
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.errors import ScrapeError
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.promql import parse_response, source_for
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats_api import (
     Page,
     Snapshot,
-    SpecError,
     evaluate_hosts,
     parse_assertions,
     parse_endpoints,
@@ -73,7 +73,8 @@ def test_message_names_the_series() -> None:
     verdict = judge(TWO, op="ge", value=4)
     assert verdict.failed[0].stat == 'up{job="a"}'
     assert (
-        verdict.message(1) == 'expected at least 4, got 3 (promql q, series up{job="a"} at prometheus) after 1.0 s'
+        verdict.message(1)
+        == 'expected at least 4, got 3 (promql q, series up{job="a"} at prometheus) after 1.0 s'
     )
     assert "the query has no result" in judge(response("vector", []), op="ge", value=4).message(1)
 
@@ -123,7 +124,7 @@ def test_response_without_samples_is_refused(body: bytes, message: str) -> None:
 def test_promql_in_the_wrong_place_is_refused(
     endpoints: list[Any], assertion: dict[str, Any], message: str
 ) -> None:
-    with pytest.raises(SpecError, match=message):
+    with pytest.raises(ArgumentError, match=message):
         required_queries(
             parse_assertions([{"op": "eq", "value": 1, **assertion}]), parse_endpoints(endpoints)
         )
@@ -136,7 +137,7 @@ def test_query_goes_to_prometheus_servers_only() -> None:
         "prometheus": ["promql up"],
         "edge": ["stats"],
     }
-    with pytest.raises(SpecError, match="has no page to read"):
+    with pytest.raises(ArgumentError, match="has no page to read"):
         scrape(parse_endpoints([SERVER]))
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import ArgumentError
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.errors import Failure
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.histogram import Histogram
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.snapshot import Identity, Samples
@@ -20,7 +21,6 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.stats_api import (
     Page,
     Selection,
     Snapshot,
-    SpecError,
     load_snapshot,
     parse_assertions,
     parse_endpoints,
@@ -114,18 +114,18 @@ def test_wrong_file_is_refused(content: str | None, message: str, tmp_path: Path
     target = tmp_path / "snapshot.json"
     if content is not None:
         target.write_text(content)
-    with pytest.raises(SpecError, match=message):
+    with pytest.raises(ArgumentError, match=message):
         load_snapshot(str(target), QUERIES)
 
 
 def test_missing_folder_is_reported(tmp_path: Path) -> None:
-    with pytest.raises(SpecError, match=r"snapshot_file: .* cannot be written: no such file"):
+    with pytest.raises(ArgumentError, match=r"snapshot_file: .* cannot be written: no such file"):
         write_snapshot(str(tmp_path / "nowhere" / "snapshot.json"), snapshot())
 
 
 def test_folder_at_the_path_is_reported(tmp_path: Path) -> None:
     (tmp_path / "snapshot.json").mkdir()
-    with pytest.raises(SpecError, match=r"snapshot_file: .* cannot be written: is a directory"):
+    with pytest.raises(ArgumentError, match=r"snapshot_file: .* cannot be written: is a directory"):
         write_snapshot(str(tmp_path / "snapshot.json"), snapshot())
     assert [path.name for path in tmp_path.iterdir()] == ["snapshot.json"]
 
@@ -143,12 +143,12 @@ def test_full_disk_is_reported(small: bool, tmp_path: Path, monkeypatch: pytest.
         return opened(os.open("/dev/full", os.O_WRONLY), *arguments, **more)
 
     monkeypatch.setattr("os.fdopen", full)
-    with pytest.raises(SpecError, match=r"snapshot_file: .* cannot be written: no space left on device"):
+    with pytest.raises(ArgumentError, match=r"snapshot_file: .* cannot be written: no space left on device"):
         write_snapshot(str(tmp_path / "snapshot.json"), many)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_filter_refuses_a_snapshot_in_a_file(tmp_path: Path) -> None:
     written: dict[str, Any] = write_snapshot(str(tmp_path / "snapshot.json"), snapshot())
-    with pytest.raises(SpecError, match="Use it as since of envoy_stats on that host"):
+    with pytest.raises(ArgumentError, match="Use it as since of envoy_stats on that host"):
         differences(written, written)

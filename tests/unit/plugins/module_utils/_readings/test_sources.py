@@ -8,8 +8,11 @@ from __future__ import annotations
 import yaml
 
 from ansible_collections.meshlab.envoy.plugins.doc_fragments.endpoints import ModuleDocFragment
+from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.assertion_options import (
+    ASSERTION_OPTIONS,
+    INFO_ARGS,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.sources import SELECTABLE, SOURCES
-from ansible_collections.meshlab.envoy.plugins.module_utils.stats_api import ASSERTION_OPTIONS, INFO_ARGS
 
 DOCUMENTED = yaml.safe_load(ModuleDocFragment.ASSERTIONS)["options"]["assertions"]["suboptions"]["source"]
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 STEP = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
 Lines = Sequence[str]
-Path = list[str | int]
+Path = list["str | int"]  # in quotes for Python 3.9
 
 
 @dataclass(frozen=True)

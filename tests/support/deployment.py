@@ -14,7 +14,16 @@ from types import ModuleType
 from typing import Any
 
 from ansible.module_utils.testing import patch_module_args
-from live import CACHE, Home, demo_data, merged
+from live import (
+    CACHE,
+    ENVOY_VERSION,
+    EXPORTER_VERSION,
+    PYTHON_IMAGE,
+    SUPERVISOR_VERSION,
+    Home,
+    demo_data,
+    merged,
+)
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.plan import make_plan
 from ansible_collections.meshlab.envoy.plugins.modules import demo_deploy, demo_verify
@@ -40,19 +49,19 @@ class Deployment:
             "platform": self.home.platform,
             "folder": str(self.home.state(self.demo)),
             "envoy": {
-                "image": "envoyproxy/envoy:v1.40.0",
+                "image": f"envoyproxy/envoy:v{ENVOY_VERSION}",
                 # On a cluster the Envoy of the tests validates, so that none is downloaded.
                 "executable": os.environ["MESHLAB_ENVOY"]
                 if self.home.platform in ("kubernetes", "openshift")
-                else f"{CACHE}/envoy-1.40.0/bin/envoy",
-                "version": "1.40.0",
+                else f"{CACHE}/envoy-{ENVOY_VERSION}/bin/envoy",
+                "version": ENVOY_VERSION,
             },
-            "python": {"image": "python:3.11-slim-bookworm", "executable": "python3"},
+            "python": {"image": PYTHON_IMAGE, "executable": "python3"},
             "statsd_exporter": {
-                "image": "prom/statsd-exporter:v0.30.0",
+                "image": f"prom/statsd-exporter:v{EXPORTER_VERSION}",
                 "executable": self.home.exporter,
             },
-            "supervisord": {"executable": f"{CACHE}/supervisor-4.3.0/bin/supervisord"},
+            "supervisord": {"executable": f"{CACHE}/supervisor-{SUPERVISOR_VERSION}/bin/supervisord"},
             "replicas": replicas or {},
             "kubernetes": kubernetes or {},
         }
@@ -65,7 +74,7 @@ class Deployment:
             for key in ("cluster", "timeout")
             if f"deployment_{key}" in self.home.variables
         }
-        supervisord = f"{CACHE}/supervisor-4.3.0/bin/supervisord"
+        supervisord = f"{CACHE}/supervisor-{SUPERVISOR_VERSION}/bin/supervisord"
         return module_answer(
             demo_deploy, {"plan": plan, "supervisord_executable": supervisord, **where, **options}
         )
@@ -73,6 +82,12 @@ class Deployment:
     def verify(self, plan: Any, timeout: float = 0.5) -> dict[str, Any]:
         needed = {key: plan[key] for key in ("endpoints", "traffic", "assertions")}
         return module_answer(demo_verify, {"plan": needed, "timeout": timeout})
+
+
+def failure_messages(result: dict[str, Any]) -> list[str]:
+    """Return the messages of all expectations that do not hold, of which the message of the task contains the first ones."""
+    outcomes = [outcome for batch in result["traffic"] for outcome in batch["expect"]] + result["assertions"]
+    return [outcome["message"] for outcome in outcomes if not outcome["ok"]]
 
 
 def take_down(home: Home, demo: str) -> None:

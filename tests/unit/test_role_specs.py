@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.versions import NEWEST
+
 ROLES = sorted(path for path in (Path(__file__).resolve().parents[2] / "roles").glob("*") if path.is_dir())
 # Modules that set variables.
 SETS_FACTS = ("ansible.builtin.set_fact", "set_fact")
@@ -146,6 +148,11 @@ def problems(role: Path) -> list[str]:
 @pytest.mark.parametrize("role", [pytest.param(role, id=role.name) for role in ROLES])
 def test_role_has_no_problems(role: Path) -> None:
     assert not problems(role)
+
+
+def test_default_envoy_is_the_newest_supported_version() -> None:
+    [role] = [role for role in ROLES if role.name == "envoy_image"]
+    assert load(role / "defaults" / "main.yml")["envoy_image_version"] == NEWEST
 
 
 # Tests of the checks above.

@@ -9,16 +9,16 @@ The import of the package `kubernetes` takes a quarter of a second (version 37.0
 from __future__ import annotations
 
 import os
-import ssl
 import tempfile
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.tls import TlsError, client_context
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.cluster_options import (
     ClusterOptions,
     with_environment,
@@ -33,8 +33,16 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.kubecon
     read_kubeconfigs,
 )
 
+if TYPE_CHECKING:
+    import ssl
+
 DEFAULT_KUBECONFIG = "~/.kube/config"
 _SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
+_TLS_OPTIONS = {
+    "ca": "cluster.ca_cert",
+    "certificate": "cluster.client_cert",
+    "key": "cluster.client_key",
+}
 _LOGINS = (("api_key",), ("username", "password"), ("client_cert", "client_key"))
 # The loader of `kubernetes` has one table of the files that it wrote, for all threads.
 _loader_lock = threading.Lock()
@@ -180,19 +188,17 @@ def _override(given: ClusterOptions, configuration: Any) -> None:
 
 def _tls_context(configuration: Any) -> ssl.SSLContext:
     try:
-        context = ssl.create_default_context(cafile=configuration.ssl_ca_cert or None)
-        if not configuration.verify_ssl:
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-        if configuration.cert_file:
-            context.load_cert_chain(configuration.cert_file, configuration.key_file or None)
-    except (OSError, ValueError) as error:  # SSLError is an OSError
+        return client_context(
+            ca=configuration.ssl_ca_cert or None,
+            verify=bool(configuration.verify_ssl),
+            certificate=configuration.cert_file or None,
+            key=configuration.key_file or None,
+        )
+    except TlsError as error:
+        option = _TLS_OPTIONS.get(error.setting, "cluster")
         raise ClusterError(
-            "no_cluster",
-            f"a certificate or key of the cluster cannot be used: {one_line(error)}."
-            " Check cluster.ca_cert, cluster.client_cert and cluster.client_key.",
+            "no_cluster", f"{option}: {error}. Set {option}, or correct the kubeconfig."
         ) from None
-    return context
 
 
 def _proxy(configuration: Any, server: str) -> str:

@@ -25,7 +25,7 @@ class FakeCluster:
 
     Attributes:
         objects: The objects by kind and name.
-        lingering: How many lists a deleted object stays in before it is gone, by kind and name.
+        lingering: The number of lists that a deleted object stays in, by kind and name.
         errors: Errors of requests, by verb and kind: `{"patch Pod": error}`. The verb of a dry run begins with `dry-run`.
         requests: All requests so far, by verb and kind.
         log: The lines that `logs` returns.

@@ -1,7 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The demos of the foundation on a cluster, by the same files and the same commands as anywhere else, from nothing to nothing left."""
+"""The demos of the foundation on a cluster, with the files and commands of the other platforms, from deployment to teardown."""
 
 from __future__ import annotations
 
@@ -13,26 +13,27 @@ import pytest
 from cluster_home import PLATFORMS, ClusterHome, kubectl, traffic_to_pods
 from live import FOUNDATION, demo_data, docker
 
-# Asks 60 times, on a connection each, and prints who answered, and what stood in front of it.
-ASKS = """
+# Sends 60 requests on a connection each, and prints which host and which server responded.
+SEND_60_REQUESTS = """
 import json, sys, urllib.request
-answers = [urllib.request.urlopen(sys.argv[1], timeout=10).headers for _number in range(60)]
-print(json.dumps([(one["x-served-by"], one["server"]) for one in answers]))
+headers = [urllib.request.urlopen(sys.argv[1], timeout=10).headers for _number in range(60)]
+print(json.dumps([(one["x-served-by"], one["server"]) for one in headers]))
 """
 REGISTRY = os.environ.get("MESHLAB_LAB_REGISTRY", "")
 
 
 @pytest.mark.parametrize("name", sorted(FOUNDATION))
-def test_a_demo_from_nothing_to_nothing(name: str) -> None:
-    """What else there is to hold of a demo, test_gallery_pods.py does."""
+def test_demo_is_deployed_and_torn_down(name: str) -> None:
+    """The expectations of all demos are tested in test_gallery_pods.py."""
     home = ClusterHome("kubernetes")
     try:
-        tell(home, name)
+        deploy_and_tear_down(home, name)
     finally:
         home.close()
 
 
-def tell(home: ClusterHome, name: str) -> None:
+def deploy_and_tear_down(home: ClusterHome, name: str) -> None:
+    """Check, deploy, deploy again and tear down a demo."""
     demo = home.demo(name)
     fresh = home.play("site", "--check", "--diff", demo=demo)
     assert "+++ after" in fresh.output, fresh.output
@@ -40,7 +41,7 @@ def tell(home: ClusterHome, name: str) -> None:
 
     home.play("site", "--skip-tags", "verify", demo=demo)
     running = home.running(name)
-    # A service and its sidecar are one pod, '2/2' in the words of kubectl.
+    # A service and its sidecar are one pod, which kubectl shows as 2/2.
     services = demo_data(name, 0)["services"]
     for group in [key for key, one in services.items() if "sidecar" in one]:
         [pod] = home.pods(name, group.replace("_", "-"))
@@ -56,8 +57,8 @@ def tell(home: ClusterHome, name: str) -> None:
 
 
 @pytest.mark.parametrize("platform", PLATFORMS)
-def test_nobody_is_the_user_of_the_image(platform: str) -> None:
-    """On OpenShift it is the project's user, on Kubernetes the one that is set; in neither root."""
+def test_pods_do_not_run_as_the_user_of_the_image(platform: str) -> None:
+    """On OpenShift pods run as the user of the project, on Kubernetes as the configured one, never as root."""
     home = ClusterHome(platform)
     try:
         home.play("site", "--skip-tags", "verify", demo=home.demo("front_proxy"))
@@ -74,7 +75,7 @@ def test_nobody_is_the_user_of_the_image(platform: str) -> None:
         home.close()
 
 
-def test_a_change_loses_no_request_and_restarts_nobody() -> None:
+def test_change_loses_no_request_and_restarts_nothing() -> None:
     home = ClusterHome("kubernetes")
     try:
         demo = home.demo("canary")
@@ -98,7 +99,7 @@ def test_scaling_loses_no_request() -> None:
         with traffic_to_pods(home, "front_proxy", "edge", port, "/service/1") as hosts:
             home.play("site", "--skip-tags", "verify", demo=demo, **three)
         assert len(hosts) == 3
-        assert before < home.running("front_proxy"), "what ran before was restarted"
+        assert before < home.running("front_proxy"), "a container was restarted"
         assert (
             "expected 3, got 3 (answering hosts of traffic service 1 through the edge)"
             in home.play("verify", demo=demo, **three).words
@@ -110,7 +111,7 @@ def test_scaling_loses_no_request() -> None:
         home.close()
 
 
-def test_a_service_may_stand_where_the_edge_did() -> None:
+def test_service_replaces_the_edge() -> None:
     home = ClusterHome("kubernetes")
     try:
         words = home.play("site", demo=home.demo("front_proxy"), deployment_edge="service").words
@@ -122,32 +123,41 @@ def test_a_service_may_stand_where_the_edge_did() -> None:
         home.close()
 
 
-def test_a_service_balances_over_the_sidecars_of_all_pods() -> None:
-    """Who asks it in the cluster: the traffic of a demo comes by a port-forward, and so to pods that it chooses itself."""
+def test_service_balances_over_the_sidecars_of_all_pods() -> None:
+    """The client is in the cluster: the traffic of a demo chooses the pods of its port-forwards itself."""
     home = ClusterHome("kubernetes")
     try:
         demo, replicas = home.demo("front_proxy"), {"deployment_replicas": {"service1": 2}}
         home.play("site", "--skip-tags", "verify", demo=demo, deployment_edge="service", **replicas)
         [service] = [one for one in home.objects("Service") if one["metadata"]["name"].endswith("-service1")]
         port = next(one["port"] for one in service["spec"]["ports"] if one["name"] == "ingress")
-        [asker] = home.pods("front_proxy", "service2")
+        [client] = home.pods("front_proxy", "service2")
         url = f"http://{service['metadata']['name']}:{port}/"
-        told = kubectl(
-            home, "exec", asker["metadata"]["name"], "--container", "app", "--", "python3", "-c", ASKS, url
+        ran = kubectl(
+            home,
+            "exec",
+            client["metadata"]["name"],
+            "--container",
+            "app",
+            "--",
+            "python3",
+            "-c",
+            SEND_60_REQUESTS,
+            url,
         )
-        assert told.returncode == 0, told.stderr
-        answers = json.loads(told.stdout)
+        assert ran.returncode == 0, ran.stderr
+        responses = json.loads(ran.stdout)
         pods = {one["metadata"]["name"] for one in home.pods("front_proxy", "service1")}
-        assert {host for host, _server in answers} == pods
-        assert {server for _host, server in answers} == {"envoy"}
-        # By chance, each of them again: the odds that one of two gets fewer than 10 of 60 are one in thirty million.
-        assert min(Counter(host for host, _server in answers).values()) >= 10
+        assert {host for host, _server in responses} == pods
+        assert {server for _host, server in responses} == {"envoy"}
+        # The choice is random. The probability that one of two pods gets fewer than 10 of 60 requests is one in thirty million.
+        assert min(Counter(host for host, _server in responses).values()) >= 10
     finally:
         home.close()
 
 
-def test_two_demos_beside_each_other() -> None:
-    """What one demo prunes and takes away is its own."""
+def test_two_demos_in_one_namespace() -> None:
+    """A deployment and a teardown remove only objects of their own demo."""
     home = ClusterHome("kubernetes")
     try:
         first, second = home.demo("front_proxy"), home.demo("fault_injection")
@@ -162,27 +172,27 @@ def test_two_demos_beside_each_other() -> None:
         home.close()
 
 
-def test_a_demo_in_two_namespaces() -> None:
-    """Each has its own folder, and in it its own authority."""
+def test_one_demo_in_two_namespaces() -> None:
+    """Each namespace has its own state folder, with its own certificate authority."""
     home, other = ClusterHome("kubernetes"), ClusterHome("kubernetes")
-    there = {"deployment_cluster": {"namespace": other.namespace}}
+    in_other = {"deployment_cluster": {"namespace": other.namespace}}
     try:
         demo = home.demo("front_proxy")
         home.play("site", "--skip-tags", "verify", demo=demo)
-        home.play("site", "--skip-tags", "verify", demo=demo, **there)
+        home.play("site", "--skip-tags", "verify", demo=demo, **in_other)
         running = home.running("front_proxy")
-        # From a namespace's folder nothing reaches another, neither to deploy nor to take down.
+        # The state folder of one namespace is refused for another one.
         folder = {"deployment_folder": str(home.state("front_proxy"))}
         for playbook in ("site", "teardown"):
-            words = home.play(playbook, ok=False, demo=demo, **there, **folder).words
+            words = home.play(playbook, ok=False, demo=demo, **in_other, **folder).words
             assert (
                 f"belongs to a deployment on namespace {home.namespace} of {home.cluster.server}, but this run targets"
                 in words
             )
         assert len(other.objects("Deployment")) == 3
-        home.play("teardown", demo=demo, **there)
+        home.play("teardown", demo=demo, **in_other)
         assert other.objects("Deployment") == []
-        # With the authority that its certificates are of.
+        # Its certificates are verified with its own authority.
         home.play("verify", demo=demo)
         assert home.running("front_proxy") == running
     finally:
@@ -190,8 +200,8 @@ def test_a_demo_in_two_namespaces() -> None:
         home.close()
 
 
-@pytest.mark.skipif(not REGISTRY, reason="there is no registry that the cluster pulls from")
-def test_images_of_ones_own_reach_the_pods_and_so_does_their_change() -> None:
+@pytest.mark.skipif(not REGISTRY, reason="the cluster has no registry to pull from")
+def test_built_images_and_their_changes_reach_the_pods() -> None:
     home = ClusterHome("kubernetes")
     built = f"{REGISTRY}/{home.prefix}"
     home.variables |= {

@@ -1,7 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The gallery on a cluster as `make demos` plays it: all of it on kubernetes, the foundation on openshift."""
+"""The gallery on a cluster, as `make demos` runs it: all demos on kubernetes, the foundation on openshift."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cluster_home import ClusterHome
 from live import DEMOS, FOUNDATION, PLAYBOOK, ROOT, expectations, unsupported_on
 
 SCRIPT = ROOT / "tools" / "gallery" / "play_demos.py"
-PATIENCE = 3600  # seconds
+TIMEOUT = 3600  # seconds
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,7 @@ PATIENCE = 3600  # seconds
     [("kubernetes", DEMOS), ("openshift", sorted(FOUNDATION))],
     ids=["kubernetes", "openshift"],
 )
-def test_the_gallery_in_one_command(platform: str, names: list[str]) -> None:
+def test_gallery_runs_with_one_command(platform: str, names: list[str]) -> None:
     home = ClusterHome(platform)
     options = ["--platform", platform, "--ansible-playbook", str(PLAYBOOK), "--jobs", "3"]
     options += ["--json", str(ROOT / "build" / "gallery" / f"{platform}.json")]
@@ -37,7 +37,7 @@ def test_the_gallery_in_one_command(platform: str, names: list[str]) -> None:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=PATIENCE,
+            timeout=TIMEOUT,
             check=False,
         )
         left = [line for name in names for line in home.remaining(name)]

@@ -69,17 +69,17 @@ HOST = "shop.example.com"
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EnvoyNamespace]:
-    """Three pods `web`, which nothing outside the cluster reaches, and one whose admin takes its time."""
+    """Deploy three pods `web`, and a pod `slow` whose admin interface responds slowly."""
     try:
         made = EnvoyNamespace()
     except ClusterError as error:
-        pytest.skip(f"there is no cluster to test with: {error}")
+        pytest.skip(f"no cluster is available: {error}")
     try:
         made.certificate(HOST, tmp_path_factory.mktemp("tls"))
         tcp = http_filter(
             "echo",
             "filters.network.direct_response.v3.Config",
-            response={"inline_string": "served-by everybody\n"},
+            response={"inline_string": "served-by all\n"},
         )
         route = {"route": {"cluster": "admin", "timeout": "0s"}}
         late = http_filter(
@@ -99,7 +99,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EnvoyNamespace]:
         )
         web["layered_runtime"] = {"layers": [{"name": "admin", "admin_layer": {}}]}
         made.config("web", web)
-        # Envoy itself is the slow server: what stands before its admin lets a thousand bytes a second through.
+        # The listener in front of the admin interface limits the response to 1 KiB a second.
         drip = http_filter(
             "drip",
             "filters.http.bandwidth_limit.v3.BandwidthLimit",
@@ -122,7 +122,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EnvoyNamespace]:
         made.close()
 
 
-def ask(shop: EnvoyNamespace, *assertions: dict[str, Any], **more: Any) -> Outcome:
+def evaluate(shop: EnvoyNamespace, *assertions: dict[str, Any], **more: Any) -> Outcome:
     options = more.pop("cluster", shop.options)
     endpoints = parse_endpoints(more.pop("endpoints", [WEB]), cluster=options)
     return wait_for(
@@ -198,7 +198,7 @@ def test_pods_count_the_traffic_that_was_sent(shop: EnvoyNamespace) -> None:
     sent = send(shop, {"url": "http://front.example:8080/", "requests": 30, "connections": "new"})
     assert sent["statuses"] == {"200": 30}, sent
     assert sent["hosts"] == dict.fromkeys(sorted(shop.names("web")), 10), "the pods take turns"
-    outcome = ask(shop, *assertions, since=before)
+    outcome = evaluate(shop, *assertions, since=before)
     assert outcome.ok, outcome.message
 
 
@@ -210,7 +210,7 @@ def test_traffic_of_each_scheme_reaches_a_pod(shop: EnvoyNamespace, tmp_path: Pa
         {"url": f"http://{HOST}/x", "pod": {"selector": "app=web", "port": "http"}, **one},
         {"url": f"https://{HOST}/x", "pod": {"selector": "app=web", "port": 8443}, **one, "ca": tls["ca"]},
         {"url": "https://anything:8443/x", **one, **tls},
-        {"url": "tcp://anything:9000", "reply": "^served-by everybody$", "connections": "new", **one},
+        {"url": "tcp://anything:9000", "reply": "^served-by all$", "connections": "new", **one},
     ):
         sent = send(shop, entry)
         assert sent["answered"] == 6, sent
@@ -290,14 +290,14 @@ def test_pod_deleted_during_a_response_is_unreachable(shop: EnvoyNamespace) -> N
     def delete() -> None:
         """Delete the pod as soon as the response has begun."""
         busy = {"stat": "http.slow.downstream_rq_active", "op": "ge", "value": 1}
-        answering = ask(shop, busy, endpoints=[{**SLOW, "port": 9902}], wait=True)
+        answering = evaluate(shop, busy, endpoints=[{**SLOW, "port": 9902}], wait=True)
         assert answering.ok, answering.message
         shop.cluster.delete("Pod", name, grace=0)
 
     with ThreadPoolExecutor(1) as executor:
         deleting = executor.submit(delete)
         everything = {"match": ".*", "across": "count", "op": "ge", "value": 1}
-        outcome = ask(shop, everything, endpoints=[SLOW], limits=Limits(request_timeout=20))
+        outcome = evaluate(shop, everything, endpoints=[SLOW], limits=Limits(request_timeout=20))
         assert deleting.exception() is None, f"{deleting.exception()}; meanwhile: {outcome.message}"
     assert outcome.failure == "unreachable", outcome.message
     assert f"pod {name} no longer exists" in outcome.message
@@ -305,7 +305,7 @@ def test_pod_deleted_during_a_response_is_unreachable(shop: EnvoyNamespace) -> N
     assert (shown["name"], shown["failure"]) == (name, "unreachable")
     # With wait, the pod that replaces it is read.
     stat = {"stat": "server.live", "op": "eq", "value": 1}
-    again = ask(shop, stat, endpoints=[{**SLOW, "port": 9902}], wait=True, timeout=60)
+    again = evaluate(shop, stat, endpoints=[{**SLOW, "port": 9902}], wait=True, timeout=60)
     assert again.ok, again.message
     assert name not in again.snapshot.pages
 
@@ -324,7 +324,7 @@ def test_cut_connection_is_not_reported_as_a_deleted_pod(shop: EnvoyNamespace) -
             timer = threading.Timer(after, cut)
             timer.start()
             behind = {**shop.options, "proxy": address}
-            outcome = ask(
+            outcome = evaluate(
                 shop, everything, endpoints=[SLOW], cluster=behind, limits=Limits(request_timeout=60)
             )
             timer.cancel()
@@ -353,7 +353,7 @@ def test_broken_connection_is_opened_again(shop: EnvoyNamespace) -> None:
 
 
 def test_port_without_listener_is_reported(shop: EnvoyNamespace) -> None:
-    outcome = ask(shop, {"stat": "x", "op": "present"}, endpoints=[{**WEB, "port": 9}])
+    outcome = evaluate(shop, {"stat": "x", "op": "present"}, endpoints=[{**WEB, "port": 9}])
     assert outcome.failure == "unreachable"
     assert "nothing listens on that port inside the pod" in outcome.message
     sent = send(shop, {"url": "http://x:9/"})
@@ -363,13 +363,13 @@ def test_port_without_listener_is_reported(shop: EnvoyNamespace) -> None:
 
 def test_missing_and_unready_pods_are_reported(shop: EnvoyNamespace) -> None:
     present = {"stat": "x", "op": "present"}
-    nobody = ask(shop, present, endpoints=[{"selector": "app=wep"}])
+    unmatched = evaluate(shop, present, endpoints=[{"selector": "app=wep"}])
     assert (
         f"no pod is selected by app=wep in namespace {shop.namespace}. The namespace has slow-"
-        in nobody.message
+        in unmatched.message
     )
-    nowhere = ask(shop, present, endpoints=[{**WEB, "namespace": "meshlab-nowhere"}])
-    assert "there is no namespace meshlab-nowhere" in nowhere.message
+    missing = evaluate(shop, present, endpoints=[{**WEB, "namespace": "no-such-namespace"}])
+    assert "there is no namespace no-such-namespace" in missing.message
     shop.config("broken", bootstrap(probed="127.0.0.1"))
     labels = {"app": "broken"}
     pod = {
@@ -383,12 +383,12 @@ def test_missing_and_unready_pods_are_reported(shop: EnvoyNamespace) -> None:
         until(
             lambda: "running" in json.dumps(shop.cluster.get("Pod", "broken") or {}), "the start of the pod"
         )
-        unready = ask(shop, present, endpoints=[{"selector": "app=broken"}])
+        unready = evaluate(shop, present, endpoints=[{"selector": "app=broken"}])
         assert (
             f"no pod of app=broken in namespace {shop.namespace} is ready (broken: container envoy"
             in unready.message
         )
-        mixed = ask(
+        mixed = evaluate(
             shop,
             {"stat": "server.live", "op": "eq", "value": 1},
             endpoints=[{"selector": "app in (web, broken)"}],
@@ -407,7 +407,7 @@ def test_delta_over_replaced_pods_is_an_error(shop: EnvoyNamespace) -> None:
     shop.cluster.delete("Pod", name, grace=0)
     until(lambda: name not in shop.names("web"), "the deletion of the pod")
     shop.ready("web", 3)
-    outcome = ask(shop, delta, since=before, wait=True)
+    outcome = evaluate(shop, delta, since=before, wait=True)
     assert outcome.failure == "restarted"
     assert f"pod {name} is gone, and with it what it counted since then" in outcome.message
     assert outcome.attempts == 1
@@ -417,7 +417,7 @@ def test_unreachable_api_server_is_reported(shop: EnvoyNamespace) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         host = f"https://127.0.0.1:{server.getsockname()[1]}"
     options = {"host": host, "api_key": "x"}
-    outcome = ask(shop, {"stat": "x", "op": "present"}, cluster=options)
+    outcome = evaluate(shop, {"stat": "x", "op": "present"}, cluster=options)
     assert outcome.failure == "unreachable"
     assert f"no API server answers at {host} (connection refused)" in outcome.message
     answer = task(envoy_stats, cluster=options, endpoints=[WEB], assertions=[{"stat": "x", "op": "present"}])
@@ -441,7 +441,7 @@ def test_documented_role_is_sufficient_and_minimal(shop: EnvoyNamespace) -> None
         "validate_certs": False,
     }
     live = {"stat": "server.live", "op": "eq", "value": 1}
-    allowed = ask(shop, live, cluster=options)
+    allowed = evaluate(shop, live, cluster=options)
     assert allowed.ok, allowed.message
     access = PodAccess(options)
     [traffic] = parse_traffic([{"url": "http://x:8080/", "pod": {"selector": "app=web"}}], access)
@@ -457,15 +457,15 @@ def test_documented_role_is_sufficient_and_minimal(shop: EnvoyNamespace) -> None
         shop.cluster.apply({**role, "rules": rules})
 
         def refused() -> str:
-            outcome = ask(shop, live, cluster=options)
+            outcome = evaluate(shop, live, cluster=options)
             return "" if outcome.ok else outcome.message
 
         message = until(refused, "the change of the Role")
         words = f"{user} is forbidden to {verb} {what} in namespace {shop.namespace}. Bind it to a Role with verb {verb}"
         assert words in message
         shop.cluster.apply(role)
-        until(lambda: ask(shop, live, cluster=options).ok, "the change of the Role back")
-    wrong = ask(shop, live, cluster={**options, "api_key": "nonsense"})
+        until(lambda: evaluate(shop, live, cluster=options).ok, "the change of the Role back")
+    wrong = evaluate(shop, live, cluster={**options, "api_key": "nonsense"})
     assert "rejects these credentials" in wrong.message
 
 
@@ -480,13 +480,13 @@ def test_20_pods_are_read_at_once_and_leave_nothing_open(shop: EnvoyNamespace) -
         times = {}
         for entry, count in ((single, 1), (WEB, 20), (single, 1), (WEB, 20)):
             began = time.monotonic()
-            outcome = ask(shop, stat, endpoints=[entry])
+            outcome = evaluate(shop, stat, endpoints=[entry])
             times[count] = min(time.monotonic() - began, times.get(count, 60))
             assert outcome.ok, outcome.message
             assert len(outcome.snapshot.pages) == count
         print(f"one pod {times[1]:.3f} s, twenty {times[20]:.3f} s")
         # Two responses of one second for each of 20 pods take 40 s one after the other. The timeout is 30 s.
-        late = ask(shop, stat, endpoints=[{**WEB, "port": 9903}], limits=Limits(request_timeout=30))
+        late = evaluate(shop, stat, endpoints=[{**WEB, "port": 9903}], limits=Limits(request_timeout=30))
         assert late.ok, late.message
         until(lambda: threading.active_count() <= threads, "the end of the threads", 60)
         until(lambda: len(os.listdir("/proc/self/fd")) <= descriptors + 2, "the close of the descriptors", 60)

@@ -105,7 +105,7 @@ def test_ansible_takes_over_what_kubectl_applied(user: ShellUser) -> None:
     assert command.partition(" && ")[2] in text.splitlines()[0], "the file names the command"
     assert [one for one in home.remaining(DEMO) if "/" not in one] == []
 
-    # A Secret without labels may belong to another user. The message says how to label it.
+    # A Secret without labels may belong to another user. The message has the command to label it.
     secret = re.search(r"create secret generic (\S+)", command)[1]  # type: ignore[index]
     user.run(f"{user.kubectl} create secret generic {secret} --from-file=edge/certs")
     refused = home.play("site", ok=False, demo=demo, **own).words

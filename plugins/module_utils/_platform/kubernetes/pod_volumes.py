@@ -41,7 +41,7 @@ def mounts(pod: Mapping[str, Any], kind: str, name: str) -> bool:
 
 
 def refresh_volumes(cluster: Cluster, pod: str, data: Mapping[str, str]) -> None:
-    """Annotate a pod so that the kubelet updates its volumes at once. A pod that is gone is left out.
+    """Annotate a pod so that the kubelet updates its volumes at once. A pod that no longer exists is left out.
 
     Args:
         cluster: The cluster.

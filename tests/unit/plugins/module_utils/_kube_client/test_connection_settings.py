@@ -131,7 +131,7 @@ def test_kubeconfig_as_data() -> None:
 def test_environment_is_the_fallback(
     kubeconfig_path: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv("KUBECONFIG", f"/nowhere:{kubeconfig_path}")
+    monkeypatch.setenv("KUBECONFIG", f"/missing:{kubeconfig_path}")
     assert load_settings({}).server == "http://one:1"
     monkeypatch.setenv("K8S_AUTH_CONTEXT", "second")
     assert load_settings(None).server == "http://two:2"
@@ -166,7 +166,7 @@ def test_options_override_the_kubeconfig(kubeconfig_path: str) -> None:
     ("given", "message"),
     [
         ({}, r"there is no kubeconfig ~/.kube/config. Set cluster.kubeconfig"),
-        ({"kubeconfig": "/nowhere"}, "there is no kubeconfig /nowhere"),
+        ({"kubeconfig": "/missing"}, "there is no kubeconfig /missing"),
         (
             {"kubeconfig": kubeconfig(), "context": "third"},
             r"it has no context third. Set cluster.context to one of: first, second",
@@ -181,8 +181,8 @@ def test_options_override_the_kubeconfig(kubeconfig_path: str) -> None:
         ),
         ({"kubeconf": "x"}, "cluster: unknown key 'kubeconf'. Did you mean 'kubeconfig'"),
         (
-            {"host": "https://x", "api_key": "k", "ca_cert": "/nowhere"},
-            "^cluster.ca_cert: /nowhere does not contain CA certificates in PEM: no such file",
+            {"host": "https://x", "api_key": "k", "ca_cert": "/missing"},
+            "^cluster.ca_cert: /missing does not contain CA certificates in PEM: no such file",
         ),
     ],
 )
@@ -287,7 +287,7 @@ def test_keys_are_removed_after_loading(tmp_path: Path, monkeypatch: pytest.Monk
         assert load_settings({"kubeconfig": config}).tls is not None
         assert list(folder.iterdir()) == []
     with pytest.raises(ClusterError):
-        load_settings({"kubeconfig": config, "ca_cert": "/nowhere"})
+        load_settings({"kubeconfig": config, "ca_cert": "/missing"})
     assert list(folder.iterdir()) == []
 
 

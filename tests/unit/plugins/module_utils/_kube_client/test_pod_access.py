@@ -54,14 +54,16 @@ def test_missing_namespace_is_named(api_server: FakeApiServer, access: PodAccess
 
 
 @pytest.mark.parametrize("status", [200, 403])
-def test_empty_namespace_is_told_apart(api_server: FakeApiServer, access: PodAccess, status: int) -> None:
+def test_empty_namespace_is_not_reported_as_missing(
+    api_server: FakeApiServer, access: PodAccess, status: int
+) -> None:
     api_server.set_pods("demo")
     api_server.respond(NAMESPACE, {"kind": "Namespace"}, status)
     with pytest.raises(ClusterError, match="The namespace has no pods"):
         access.pods("app=web")
 
 
-def test_missing_reason_says_what_happened_to_a_pod(api_server: FakeApiServer, access: PodAccess) -> None:
+def test_missing_reason_of_replaced_and_deleted_pods(api_server: FakeApiServer, access: PodAccess) -> None:
     terminating = pod("c", deletionTimestamp="2026-01-01T00:00:00Z")
     api_server.set_pods("demo", pod("a", uid="1"), terminating)
     assert access.missing_reason("a", "demo", "1") == ""

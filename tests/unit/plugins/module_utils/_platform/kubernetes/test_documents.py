@@ -35,7 +35,9 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload i
     Workload,
     WorkloadError,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._verify.verification_run import NAME_RESOLUTION_TIMEOUT
+from ansible_collections.meshlab.envoy.plugins.module_utils._verify.verification_run import (
+    NAME_RESOLUTION_TIMEOUT,
+)
 
 ENVOY = Workload(
     name="web_1-envoy",
@@ -75,7 +77,9 @@ def objects(
     *workloads: Workload, settings: ClusterSettings | None = None, certificates: list[str] | None = None
 ) -> dict[str, dict[str, Any]]:
     """The objects by `Kind/name`."""
-    made = manifests("my_demo", workloads or (ENVOY, APP), FILES, certificates or [], settings or ClusterSettings())
+    made = manifests(
+        "my_demo", workloads or (ENVOY, APP), FILES, certificates or [], settings or ClusterSettings()
+    )
     json.dumps(made)
     return {f"{one['kind']}/{one['metadata']['name']}": one for one in made}
 

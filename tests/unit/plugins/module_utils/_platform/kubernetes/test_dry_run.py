@@ -36,7 +36,7 @@ FORBIDDEN = ClusterError("forbidden", "ci is forbidden to do that")
 
 @pytest.fixture
 def cluster() -> Any:
-    """A cluster that runs a pod of the demo."""
+    """Return a cluster that runs a pod of the demo."""
     return FakeCluster(CONFIG_MAP, SERVICE, DEPLOYMENT, REPLICA_SET, POD)
 
 
@@ -104,14 +104,14 @@ def test_all_problems_are_in_one_message() -> None:
     )
 
 
-def test_missing_namespace_is_told_apart() -> None:
+def test_missing_namespace_is_a_missing_prerequisite() -> None:
     cluster: Any = FakeCluster()
     cluster.errors["dry-run apply Service"] = ClusterError("not_found", "there is no namespace demo.")
     with pytest.raises(NamespaceMissing, match=r"^There is no namespace demo\.$"):
         dry_run_of(cluster, SERVICE)
 
 
-def test_name_in_use_says_how_to_adopt_the_object() -> None:
+def test_name_in_use_has_the_command_to_label_the_object() -> None:
     cluster: Any = FakeCluster({**SERVICE, "metadata": {"name": "web-app"}})
     with pytest.raises(PlatformRefused) as error:
         dry_run_of(cluster, SERVICE, tool="oc")

@@ -1,7 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How a rollout goes, from objects as a Kubernetes 1.34 had them (rollouts.json), and from the same with another ending."""
+"""The status of rollouts, from objects of a Kubernetes 1.34 (rollouts.json) and from changed copies of them."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes
 RECORDED = json.loads(Path(__file__).with_name("rollouts.json").read_text(encoding="utf-8"))
 
 
-def judged(name: str) -> RolloutStatus:
+def status_of(name: str) -> RolloutStatus:
     one = RECORDED[name]
     return rollout_status(one["deployment"], one["replica_sets"], one["pods"])
 
 
 @pytest.mark.parametrize(
-    ("name", "state", "words"),
+    ("name", "state", "reason"),
     [
         ("unseen", "waiting", "the cluster has not processed its Deployment yet"),
         ("initializing", "waiting", "container statsd-exporter of pod {pod} waits (PodInitializing)"),
@@ -47,24 +47,24 @@ def judged(name: str) -> RolloutStatus:
         ("crash loop", "failed", "container envoy of pod {pod} crashes repeatedly with exit code 1"),
     ],
 )
-def test_recorded_rollouts_are_told_apart(name: str, state: str, words: str) -> None:
-    found = judged(name)
+def test_recorded_rollouts_have_their_status(name: str, state: str, reason: str) -> None:
+    found = status_of(name)
     assert found.state == state
     assert any(
-        found.reason.startswith(words.format(pod=pod["metadata"]["name"]))
+        found.reason.startswith(reason.format(pod=pod["metadata"]["name"]))
         for pod in RECORDED[name]["pods"] or [{"metadata": {"name": ""}}]
     )
 
 
-def test_a_crash_says_where_its_last_words_are_and_who_still_serves() -> None:
-    found = judged("crash loop")
+def test_crash_names_the_log_and_serving_pods_are_counted() -> None:
+    found = status_of("crash loop")
     assert (found.container, found.previous) == ("envoy", True)
     one = RECORDED["crash loop"]
     assert serving_previous_pods(one["deployment"], one["replica_sets"]) == 1
     assert [is_backing_off(pod) for pod in one["pods"] if pod["metadata"]["name"] == found.pod] == [True]
 
 
-def test_a_pod_of_before_that_is_broken_counts_for_nothing() -> None:
+def test_failed_pod_of_a_previous_revision_does_not_count() -> None:
     one = copy.deepcopy(RECORDED["crash loop"])
     for replica_set in one["replica_sets"]:
         replica_set["metadata"]["annotations"]["deployment.kubernetes.io/revision"] = "0"
@@ -91,7 +91,7 @@ def with_container(name: str, container: str, **state: Any) -> RolloutStatus:
         ('Back-off pulling image "x"', "waiting"),
     ],
 )
-def test_a_registry_that_is_away_is_waited_for_and_one_that_says_no_is_not(message: str, state: str) -> None:
+def test_only_temporary_errors_of_a_registry_are_waited_for(message: str, state: str) -> None:
     waiting = {"reason": "ImagePullBackOff", "message": message}
     found = with_container("no image", "app", state={"waiting": waiting})
     assert found.state == state
@@ -100,7 +100,7 @@ def test_a_registry_that_is_away_is_waited_for_and_one_that_says_no_is_not(messa
 
 
 @pytest.mark.parametrize(
-    ("ended", "words"),
+    ("ended", "reason"),
     [
         ({"exitCode": 137, "reason": "OOMKilled"}, "was killed because it needs more memory than 256Mi"),
         (
@@ -110,16 +110,16 @@ def test_a_registry_that_is_away_is_waited_for_and_one_that_says_no_is_not(messa
         ({"exitCode": 0, "reason": "Completed"}, "crashes repeatedly with exit code 0"),
     ],
 )
-def test_how_a_container_ended_is_told(ended: dict[str, Any], words: str) -> None:
+def test_crash_has_the_reason_of_the_container(ended: dict[str, Any], reason: str) -> None:
     found = with_container(
         "starting", "app", state={"waiting": {"reason": "CrashLoopBackOff"}}, lastState={"terminated": ended}
     )
     assert found.state == "failed"
-    assert words in found.reason
+    assert reason in found.reason
 
 
 @pytest.mark.parametrize(
-    ("message", "state", "words"),
+    ("message", "state", "reason"),
     [
         (
             'pods "x" is forbidden: exceeded quota: q, requested: pods=1',
@@ -134,7 +134,7 @@ def test_how_a_container_ended_is_told(ended: dict[str, Any], words: str) -> Non
         ('Pod "x" is invalid: spec: bad', "failed", "its pods cannot be created: Pod"),
     ],
 )
-def test_why_a_controller_makes_no_pods_is_told(message: str, state: str, words: str) -> None:
+def test_creation_failure_of_pods_has_a_reason(message: str, state: str, reason: str) -> None:
     one = copy.deepcopy(RECORDED["security"])
     for thing in (one["deployment"], *one["replica_sets"]):
         for condition in thing["status"].get("conditions", []):
@@ -142,11 +142,11 @@ def test_why_a_controller_makes_no_pods_is_told(message: str, state: str, words:
                 condition["message"] = message
     found = rollout_status(one["deployment"], one["replica_sets"], one["pods"])
     assert found.state == state
-    assert words in found.reason
+    assert reason in found.reason
     assert "is forbidden" not in found.reason
 
 
-def test_a_configuration_that_cannot_be_mounted_or_named_is_told() -> None:
+def test_missing_secret_is_a_failure() -> None:
     waiting = {"reason": "CreateContainerConfigError", "message": 'secret "x" not found'}
     found = with_container("starting", "app", state={"waiting": waiting})
     assert found.state == "failed"

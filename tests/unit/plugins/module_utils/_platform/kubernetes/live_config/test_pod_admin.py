@@ -55,7 +55,7 @@ class _Admin(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def api_server() -> Iterator[FakeApiServer]:
-    """An API server that forwards port 9901 of pod web-1 to an admin interface."""
+    """Start an API server that forwards port 9901 of pod web-1 to an admin interface."""
     admin = ThreadingHTTPServer(("127.0.0.1", 0), _Admin)
     threading.Thread(target=admin.serve_forever, args=(0.01,), daemon=True).start()
     with fake_api_server() as server:

@@ -65,7 +65,7 @@ def test_pods_that_are_not_ready_do_not_count() -> None:
 
 
 class FakeMonitor:
-    """An Envoy that discovers one host more each time it is asked."""
+    """An Envoy that has discovered one host more at each read."""
 
     def __init__(self, *addresses: str) -> None:
         self.addresses, self.reads = addresses, 0

@@ -3,18 +3,20 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""The module demo_verify."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: demo_verify
-short_description: Send a demo's traffic and hold its expectations
+short_description: Verify a demo by its traffic and its expectations
 version_added: 0.1.0
 description:
-  - Takes a snapshot of the stats, sends the traffic, and asserts what the stats must show since then, in one task,
-    so that nothing happens in between.
-  - The parts are M(meshlab.envoy.envoy_stats) and M(meshlab.envoy.http_traffic); use those in playbooks of your own.
-  - Prints a report of what runs, what was sent, and each expectation with its number.
+  - Reads the stats, sends the traffic of a plan, and evaluates the assertions of the plan about the change of the stats, in one task.
+  - The task does the same as the modules M(meshlab.envoy.envoy_stats) and M(meshlab.envoy.http_traffic) together. Use these two in your
+    own playbooks.
+  - Prints a report of what runs, what was sent, and the expected and the actual value of each expectation. The failed expectations come
+    last.
 author:
   - meshlab.envoy contributors (@meshlab)
 extends_documentation_fragment:
@@ -24,78 +26,86 @@ attributes:
   check_mode:
     support: full
     details:
-      - Sends nothing, and says so.
+      - Checks the plan and sends no request. RV(msg) states it.
   idempotent:
     support: full
     details:
-      - It changes nothing but the counters of what it asks.
+      - Changes only the counters of the programs that get requests.
   diff_mode:
     support: none
     details:
-      - It changes nothing.
+      - The module changes nothing.
 options:
   plan:
     description:
-      - The plan of M(meshlab.envoy.demo_plan). Its C(endpoints), C(traffic) and C(assertions) are what is verified.
-        Its C(admins) say which pods proxies have to know by name before traffic is sent, which takes some seconds after a start.
-        Where an expectation fails, its C(folder) and C(files) tell whether something else was deployed, such as a change.
+      - The plan of M(meshlab.envoy.demo_plan).
+      - The module uses its C(endpoints), C(traffic) and C(assertions). Before the traffic it waits up to 60 seconds until the proxies in
+        C(admins) have found their pods by name.
+      - If an expectation fails, the module compares C(files) with C(folder), to detect that a change is deployed instead of this plan.
     type: dict
     required: true
   timeout:
     description:
-      - How many seconds the assertions may take to hold, once the traffic was sent.
-      - An endpoint that does not answer within them is asked again, for a minute; so is one that does not before the traffic.
+      - Number of seconds that the assertions have to become true after the traffic.
+      - An endpoint that does not answer in time is read again for up to 60 seconds, before and after the traffic.
     type: float
     default: 15.0
   sleep:
-    description:
-      - How many seconds to wait between two looks.
+    description: Number of seconds between two evaluations.
     type: float
     default: 0.1
 seealso:
+  - module: meshlab.envoy.demo_plan
   - module: meshlab.envoy.envoy_stats
   - module: meshlab.envoy.http_traffic
 """
 
 EXAMPLES = r"""
-- name: Plan the demo that runs
+- name: Verify the demo of a plan
+  meshlab.envoy.demo_verify:
+    plan: "{{ deployment_plan }}"
+
+- name: Plan a demo that is deployed already
   meshlab.envoy.demo_plan:
     name: front_proxy
     path: demos/front_proxy.yml
     context:
       platform: local
       folder: ~/.local/state/meshlab.envoy/front_proxy
+  register: planned
 
-- name: Send its traffic and hold its expectations
+- name: Verify it with more time
   meshlab.envoy.demo_verify:
-    plan: "{{ deployment_plan }}"
+    plan: "{{ planned }}"
+    timeout: 60
 """
 
 RETURN = r"""
-traffic:
-  description: What was sent and answered, as M(meshlab.envoy.http_traffic) says it; the same on failure.
+msg:
+  description: How many expectations hold, and one line for each that fails.
   returned: always
+  type: str
+  sample: "16 of 16 expectations hold: 45 requests sent and counted in 0.1 s."
+traffic:
+  description: One entry for each traffic, as M(meshlab.envoy.http_traffic) returns it, with the same keys on failure.
+  returned: on success, with C(register), or with C(-v)
   type: list
   elements: dict
 assertions:
-  description: One entry for each assertion, as M(meshlab.envoy.envoy_stats) says it; the same on failure.
-  returned: always
+  description: One entry for each assertion, as M(meshlab.envoy.envoy_stats) returns it, with the same keys on failure.
+  returned: on success, with C(register), or with C(-v)
   type: list
   elements: dict
 endpoints:
-  description: One entry for each endpoint that was asked, as M(meshlab.envoy.envoy_stats) says it.
-  returned: always
+  description: One entry for each endpoint, as M(meshlab.envoy.envoy_stats) returns it.
+  returned: on success, with C(register), or with C(-v)
   type: list
   elements: dict
 elapsed:
-  description: How many seconds it took.
+  description: Duration of the task in seconds.
   returned: always
   type: float
   sample: 0.214
-msg:
-  description: How many expectations hold, or a sentence for each that does not.
-  returned: always
-  type: str
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -107,6 +117,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._verify.verify_optio
 
 
 def main() -> None:
+    """Run the module."""
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     allow_kubeconfig_path_in_output(module)
     result = perform(module.params, module.check_mode)

@@ -3,57 +3,59 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+"""The module envoy_stats."""
+
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: envoy_stats
 version_added: 0.1.0
-short_description: Assert on the numbers that Envoys show
+short_description: Assert the stats of Envoy
 description:
-  - Asks any number of Envoy's admin interfaces, or of pages in Prometheus' format, side by side, and holds typed expectations against
-    what they show.
-  - Counts, differences to an earlier snapshot, rates, sums and spreads across endpoints, ratios, quantiles of histograms, and what else
-    the admin tells (its state, the health of clusters, the days that certificates have left) are expected in the same form.
-  - Fails where an expectation does not hold, with one sentence for each that says which stat, where, what was expected, what was seen
-    last and after how long.
-  - Needs nothing but Python's standard library on the host that it runs on.
+  - Reads the admin interfaces of any number of Envoys, pages in the Prometheus text format, or Prometheus servers, and evaluates
+    assertions about what they show.
+  - An assertion compares a value, the difference or the rate since an earlier snapshot, a ratio, or a quantile of a histogram, for each
+    endpoint or across all of them. It can also compare the state of Envoy, the health of clusters, or the days that certificates are
+    still valid.
+  - Fails if an assertion fails. The message has one line for each of them, with the expected and the actual value.
+  - Requires only the standard library of Python on the managed host.
 extends_documentation_fragment:
   - meshlab.envoy.attributes
   - meshlab.envoy.attributes.assertion_module
   - meshlab.envoy.attributes.action_group
   - meshlab.envoy.endpoints
   - meshlab.envoy.cluster
-  - meshlab.envoy.endpoints.assertions
-  - meshlab.envoy.endpoints.wait
+  - meshlab.envoy.assertions
+  - meshlab.envoy.assertions.wait
 options:
   identify:
     description:
-      - Whether to ask each Envoy which process it is, for RV(endpoints[].version) and RV(endpoints[].state). Costs a second question
-        per endpoint and look. Asked in any case for what counts from O(since).
+      - Whether to read which process answers, for RV(endpoints[].version) and RV(endpoints[].state). This takes a second request for each
+        endpoint and evaluation. An assertion that starts from O(since) reads it in any case.
     type: bool
     default: true
   usedonly:
     description:
-      - Whether Envoy is to leave out the stats that it has never used, all of which are 0, so that less travels and is read.
-      - By default this is done where it changes no number, which is where all that an endpoint is asked for is patterns
-        (O(assertions[].match)) to be summed (O(assertions[].across=sum)), without O(assertions[].over).
-      - V(true) does it for all patterns. V(each), V(min), V(avg), V(spread) and V(count) are then those of what was used.
-      - A stat that is named in whole is never taken for missing because of this. Where it did not come, it is asked for by itself. Nor
-        is anything left out for V(present) and V(absent), or of pages in Prometheus' format.
+      - Whether Envoy leaves out the stats that it has never used, all of which are 0. Responses are then smaller.
+      - The default is V(true) where it changes no number, which is where all assertions about an endpoint are sums
+        (O(assertions[].across=sum)) over patterns (O(assertions[].match)) without O(assertions[].over), and V(false) otherwise.
+      - With V(true), V(each), V(min), V(avg), V(spread) and V(count) are those of the used stats.
+      - A stat that O(assertions[].stat) names is read in any case. For V(present) and V(absent), and for the Prometheus format, all stats
+        are read.
     type: bool
     version_added: 0.1.0
   snapshots:
     description:
-      - What was seen on several managed hosts, in place of O(endpoints). A dictionary of the hosts' names, each with the C(snapshot) that
-        a task of this module or of M(meshlab.envoy.envoy_stats_info) registered there, the whole result of that task, or the path of a
-        file with one, on the host that this task runs on.
-      - For a task that runs once, on the controller, and holds all hosts together to what is expected. Nothing is asked, so O(wait)
-        does not go with it.
-      - The endpoints are named C(host/endpoint), such as C(web1/envoy), so that O(assertions[].endpoint) picks a host's by V(web1/*).
-        A host that has no snapshot is an endpoint that could not be asked, with the host's name. It is meant wherever one of its
-        endpoints may be, as by V(*/envoy).
+      - Snapshots of several managed hosts, instead of O(endpoints). A dictionary with the name of each host, and with the registered result
+        of a task of this module or of M(meshlab.envoy.envoy_stats_info) on that host, the C(snapshot) in it, or the path of a file with one
+        on the host that runs this task.
+      - For a task that runs once, on the controller, and evaluates assertions across all hosts. It sends no request, so O(wait) is not
+        possible.
+      - The endpoints have the names C(host/endpoint), such as C(web1/envoy). For example, O(assertions[].endpoint=web1/*) selects all
+        endpoints of a host. A host without a snapshot is an endpoint with the host's name that could not be read, and every pattern that
+        can match one of its endpoints selects it.
       - O(since) is then a dictionary of the same form, or the C(snapshot) that such a task returned.
-      - A snapshot has to have been taken of what is expected here, or of everything. Of a pattern, that is the same pattern.
+      - Each snapshot has to include what an assertion is about. For O(assertions[].match), that is the same pattern, or everything.
     type: dict
     version_added: 0.1.0
 seealso:
@@ -65,9 +67,15 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Remember the numbers
+- name: Check that Envoy is live
+  meshlab.envoy.envoy_stats:
+    url: http://127.0.0.1:9901
+    assertions:
+      - {source: server_info, stat: state, op: eq, value: LIVE}
+
+- name: Read the stats before the requests
   meshlab.envoy.envoy_stats_info:
-    url: http://127.0.0.1:8001
+    url: http://127.0.0.1:9901
   register: before
 
 - name: Send 20 requests
@@ -75,10 +83,10 @@ EXAMPLES = r"""
     url: http://127.0.0.1:8080/service/1
   loop: "{{ range(20) | list }}"
 
-- name: 20 were sent, 20 were counted
+- name: Check that Envoy counted 20 requests, no error, and a p99 below 50 ms
   meshlab.envoy.envoy_stats:
-    url: http://127.0.0.1:8001
-    since: "{{ before.snapshot }}"
+    url: http://127.0.0.1:9901
+    since: "{{ before }}"
     assertions:
       - {stat: cluster.service1.upstream_rq_2xx, of: delta, op: eq, value: 20}
       - {match: 'cluster\..*\.upstream_rq_5xx', of: delta, across: sum, op: eq, value: 0}
@@ -86,10 +94,10 @@ EXAMPLES = r"""
     wait: true
     timeout: 10
 
-- name: A tenth of what came since goes to the canary, as far as chance allows
+- name: Check that a tenth of the requests went to the canary
   meshlab.envoy.envoy_stats:
-    url: http://127.0.0.1:8001
-    since: "{{ before.snapshot }}"
+    url: http://127.0.0.1:9901
+    since: "{{ before }}"
     assertions:
       - stat: cluster.v2.upstream_rq_total
         over: http.ingress_http.downstream_rq_total
@@ -98,9 +106,9 @@ EXAMPLES = r"""
         value: 0.1
         tolerance: binomial
 
-- name: Hardly anything that the shop answers is an error, told by Envoy's own labels
+- name: Check the share of errors with the labels of the Prometheus format
   meshlab.envoy.envoy_stats:
-    url: http://127.0.0.1:8001
+    url: http://127.0.0.1:9901
     assertions:
       - stat: envoy_cluster_upstream_rq_xx
         labels: {envoy_cluster_name: shop, envoy_response_code_class: "5"}
@@ -109,26 +117,25 @@ EXAMPLES = r"""
         op: le
         value: 0.01
 
-- name: Two sidecars, one of them in a container, and an exporter
+- name: Check two sidecars, one of them in a container, and an exporter
   meshlab.envoy.envoy_stats:
     endpoints:
       - {name: s1, url: "unix:///run/envoy/s1.sock"}
-      - {name: s2, container: front_proxy-service2-1, url: "http://127.0.0.1:8001"}
+      - {name: s2, container: front_proxy-service2-1, url: "http://127.0.0.1:9901"}
       - {name: exporter, url: "http://127.0.0.1:9102/metrics", format: prometheus}
     assertions:
-      - name: both sidecars share the work
+      - name: both sidecars get requests evenly
         stat: cluster.app.upstream_rq_total
         across: spread
         op: le
         value: 0.2
-      - {source: server_info, stat: state, op: eq, value: LIVE}
       - {source: clusters, stat: app.healthy, op: eq, value: 1}
       - {source: certs, match: 'chain\..*\.days_left', op: ge, value: 14}
       - {stat: cluster.app.upstream_rq_5xx, over: cluster.app.upstream_rq_total, default: 0, op: lt, value: 0.01}
       - {endpoint: exporter, stat: statsd_exporter_events_unmapped_total, op: eq, value: 0}
     wait: true
 
-- name: All pods of a Deployment share the work, whatever their names are
+- name: Check that the pods of a Deployment get requests evenly
   meshlab.envoy.envoy_stats:
     cluster: {context: kind-lab, namespace: shop}
     endpoints:
@@ -138,23 +145,23 @@ EXAMPLES = r"""
       - {endpoint: web, stat: http.ingress_http.downstream_rq_total, across: spread, op: le, value: 0.2}
     wait: true
 
-- name: Each host asks its own Envoy
+- name: Read the stats of each host's own Envoy
   meshlab.envoy.envoy_stats_info:
-    url: http://127.0.0.1:8001
+    url: http://127.0.0.1:9901
     match: ['cluster\.app\..*']
     strict: false
-  register: seen
+  register: after
 
-- name: The hosts share the work, and none failed
+- name: Check that the hosts get requests evenly
   meshlab.envoy.envoy_stats:
-    snapshots: "{{ dict(ansible_play_hosts_all | zip(ansible_play_hosts_all | map('extract', hostvars, 'seen'))) }}"
+    snapshots: "{{ dict(ansible_play_hosts_all | zip(ansible_play_hosts_all | map('extract', hostvars, 'after'))) }}"
     assertions:
       - {stat: cluster.app.upstream_rq_total, across: spread, op: le, value: 0.2}
       - {stat: cluster.app.upstream_rq_total, across: sum, op: ge, value: 100}
   run_once: true
   delegate_to: localhost
 
-- name: What the monitoring that is there anyway makes of it
+- name: Check a Prometheus server that scrapes the Envoys
   meshlab.envoy.envoy_stats:
     endpoints:
       - {name: prometheus, url: "http://127.0.0.1:9090", format: promql}
@@ -163,10 +170,10 @@ EXAMPLES = r"""
       - {promql: 'up{job="envoy"}', op: eq, value: 1}
     wait: true
 
-- name: What it holds is what Envoy says itself, to the request
+- name: Check that Prometheus has the number that Envoy shows
   meshlab.envoy.envoy_stats:
     endpoints:
-      - {name: edge, url: "http://127.0.0.1:8001"}
+      - {name: edge, url: "http://127.0.0.1:9901"}
       - {name: prometheus, url: "http://127.0.0.1:9090", format: promql}
     assertions:
       - promql: 'envoy_cluster_upstream_rq_total{job="envoy", envoy_cluster_name="shop"}'
@@ -176,14 +183,19 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+msg:
+  description: How many assertions hold, or one line for each that fails, at most 20.
+  returned: always
+  type: str
+  sample: "expected 20, got 19 (delta of cluster.service1.upstream_rq_2xx at edge) after 5.0 s"
 assertions:
-  description: What came out of each of O(assertions), in their order. Returned whether they hold or not.
-  returned: when endpoints were asked
+  description: One entry for each of O(assertions), in their order, with the same keys on success and on failure.
+  returned: when endpoints were read
   type: list
   elements: dict
   contains:
     ok:
-      description: Whether it holds.
+      description: Whether the assertion holds.
       type: bool
       returned: success
     name:
@@ -191,19 +203,19 @@ assertions:
       type: str
       returned: success
     source:
-      description: What was looked at.
+      description: The source that it reads.
       type: str
       returned: success
     stat:
-      description: The stat, or the pattern, or the labels where there is neither.
+      description: Its stat or pattern, or its labels if it has neither.
       type: str
       returned: success
     endpoint:
-      description: Where it was seen first that it does not hold; otherwise where was looked.
+      description: The first endpoint that it fails for, or the endpoints that it holds for.
       type: str
       returned: success
     endpoints:
-      description: All endpoints that it is about.
+      description: The endpoints that it is about.
       type: list
       elements: str
       returned: success
@@ -220,85 +232,85 @@ assertions:
       type: str
       returned: success
     expected:
-      description: Its O(assertions[].value); of what another stat reads, the number that was read.
+      description: Its O(assertions[].value), or the number that was read if the value is another stat.
       type: raw
       returned: success
     observed:
-      description: What was seen last; of several that are compared one by one, the first that does not fit. Null where nothing was.
+      description: The last value. With O(assertions[].across=each), the first value that does not fit. Null if there is no value.
       type: raw
       returned: success
     error:
-      description: How far off RV(assertions[].observed) may be, as it was read from a histogram's buckets. Null for other numbers.
+      description: The maximum error of RV(assertions[].observed) if it is from a histogram's buckets, otherwise null.
       type: float
       returned: success
     failure:
       description:
-        - Which kind of failure it was, empty where it holds. One of V(unreachable), V(timeout), V(http_status), V(unparsable),
+        - The kind of failure, empty if the assertion holds. One of V(unreachable), V(timeout), V(http_status), V(unparsable),
           V(too_large), V(absent), V(restarted) and V(comparison).
       type: str
       returned: success
     message:
-      description: All of it in one sentence.
+      description: The expected and the actual value in one line.
       type: str
       returned: success
-      sample: "cluster.service1.upstream_rq_2xx at edge: expected delta eq 20, saw 19 after 5.0 s"
+      sample: "expected 20, got 19 (delta of cluster.service1.upstream_rq_2xx at edge) after 5.0 s"
     readings:
-      description: The single readings, those that do not fit first, at most 20.
+      description: The values of single stats, up to 20, those that do not fit first.
       type: list
       elements: dict
       returned: success
 endpoints:
-  description: What was asked, and how it went at the last look.
-  returned: when endpoints were asked
+  description: One entry for each endpoint that was read, from the last evaluation.
+  returned: when endpoints were read
   type: list
   elements: dict
   contains:
     name:
-      description: Its name.
+      description: Name of the endpoint.
       type: str
       returned: success
     group:
-      description: Of a pod, the name of the entry that selects it, else empty.
+      description: For a pod, the name of the entry that selects it, otherwise empty.
       type: str
       returned: success
     format:
-      description: Its format.
+      description: Format of the endpoint.
       type: str
       returned: success
     ok:
-      description: Whether it could be asked and its answers be read.
+      description: Whether the endpoint answered and its response could be used.
       type: bool
       returned: success
     state:
-      description: Envoy's state, such as V(LIVE).
+      description: State of Envoy, such as V(LIVE).
       type: str
       returned: success
     version:
-      description: Envoy's version, such as V(1.40.0).
+      description: Version of Envoy, such as V(1.40.0).
       type: str
       returned: success
     uptime:
-      description: For how many seconds it has been running.
+      description: Number of seconds since the process started.
       type: float
       returned: success
     epoch:
-      description: Envoy's hot restart epoch.
+      description: Hot restart epoch of Envoy.
       type: int
       returned: success
     bytes:
-      description: How much came back.
+      description: Size of the responses in bytes.
       type: int
       returned: success
     milliseconds:
-      description: How long it took.
+      description: Duration of the requests in milliseconds.
       type: float
       returned: success
     attempts:
-      description: How often it was asked.
+      description: How often the endpoint was read.
       type: int
       returned: success
     failure:
-      description: The kind of failure, empty where there was none.
+      description: The kind of failure, empty if there is none.
       type: str
       returned: success
     message:
@@ -307,21 +319,21 @@ endpoints:
       returned: success
 snapshot:
   description:
-    - What was seen last of the selected stats, to be given to a later task as O(since).
-    - With O(snapshot_file), its C(file) is where that was written.
-  returned: when endpoints were asked
+    - The selected stats of the last evaluation. A later task takes it as O(since).
+    - With O(snapshot_file), its C(file) is the path that it was written to.
+  returned: when endpoints were read
   type: dict
 failure:
-  description: The kind of the first failure, empty where all holds.
-  returned: when endpoints were asked
+  description: The kind of the first failure, empty if all assertions hold.
+  returned: when endpoints were read
   type: str
 elapsed:
-  description: How many seconds it took.
-  returned: when endpoints were asked
+  description: Duration of the task in seconds.
+  returned: when endpoints were read
   type: float
 attempts:
-  description: How often was looked.
-  returned: when endpoints were asked
+  description: How often the assertions were evaluated.
+  returned: when endpoints were read
   type: int
 """
 
@@ -355,36 +367,40 @@ from ansible_collections.meshlab.envoy.plugins.module_utils.stats_api import (
 )
 
 
-def look(given: dict[str, Any]) -> Outcome:
-    endpoints = parse_endpoints(given["endpoints"], given["url"], given["cluster"])
-    assertions = parse_assertions(given["assertions"])
-    since = given["since"]
+def evaluate_endpoints(params: dict[str, Any]) -> Outcome:
+    """Read the endpoints and evaluate the assertions. Raises ArgumentError."""
+    endpoints = parse_endpoints(params["endpoints"], params["url"], params["cluster"])
+    assertions = parse_assertions(params["assertions"])
+    since = params["since"]
     if since is not None:
         since = load_snapshot(since, required_queries(assertions, endpoints))
     return wait_for(
         endpoints,
         assertions,
         since=since,
-        wait=given["wait"],
-        timeout=given["timeout"],
-        sleep=given["sleep"],
-        limits=limits_from(given),
-        identity=given["identify"],
-        usedonly=given["usedonly"],
+        wait=params["wait"],
+        timeout=params["timeout"],
+        sleep=params["sleep"],
+        limits=limits_from(params),
+        identity=params["identify"],
+        usedonly=params["usedonly"],
     )
 
 
-def look_at_hosts(given: dict[str, Any]) -> Outcome:
-    if given["wait"]:
+def evaluate_snapshots(params: dict[str, Any]) -> Outcome:
+    """Evaluate the assertions with the snapshots of several hosts. Raises ArgumentError."""
+    if params["wait"]:
         raise ArgumentError(
-            "snapshots do not change, so there is nothing to wait for: wait on each host, when they are taken"
+            "wait",
+            "snapshots do not change, so waiting has no effect. Set wait in the task that takes the snapshots.",
         )
-    assertions = parse_assertions(given["assertions"])
-    since = None if given["since"] is None else read_hosts_since(given["since"])
-    return evaluate_hosts(assertions, read_hosts(given["snapshots"]), since)
+    assertions = parse_assertions(params["assertions"])
+    since = None if params["since"] is None else read_hosts_since(params["since"])
+    return evaluate_hosts(assertions, read_hosts(params["snapshots"]), since)
 
 
 def main() -> None:
+    """Run the module."""
     module = AnsibleModule(
         argument_spec={
             **ENDPOINT_ARGS,
@@ -400,19 +416,21 @@ def main() -> None:
         supports_check_mode=True,
     )
     allow_kubeconfig_path_in_output(module)
-    given = module.params
-    gc.freeze()  # all that was imported stays: going through it again and again costs a fleet a fifth of its time
+    params = module.params
+    gc.freeze()  # without it, garbage collection of the imported modules takes a fifth of the time for a fleet
     try:
-        outcome = look_at_hosts(given) if given["snapshots"] is not None else look(given)
+        outcome = (
+            evaluate_snapshots(params) if params["snapshots"] is not None else evaluate_endpoints(params)
+        )
         for remark in outcome.remarks:
             module.warn(remark)
     except ArgumentError as error:
         module.fail_json(msg=str(error))
     written = None
-    if given["snapshot_file"] and not module.check_mode:
+    if params["snapshot_file"] and not module.check_mode:
         try:
-            written = write_snapshot(given["snapshot_file"], outcome.snapshot)
-        except ArgumentError as error:  # what came out of the assertions is not lost with it
+            written = write_snapshot(params["snapshot_file"], outcome.snapshot)
+        except ArgumentError as error:  # the results of the assertions are returned nevertheless
             module.fail_json(msg=f"{error}\n{outcome.message}", changed=False, **outcome.as_data({}))
     result = {"changed": False, "msg": outcome.message, **outcome.as_data(written)}
     if outcome.ok:

@@ -2,22 +2,23 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Sends requests, counts their answers, and holds the counts against expectations."""
+
+"""The module http_traffic."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: http_traffic
-short_description: Send requests and assert on the counts of their answers
+short_description: Send requests and assert the counts of their answers
 version_added: 0.1.0
 author:
   - meshlab.envoy contributors (@meshlab)
 description:
-  - Sends a stated number of requests at a stated concurrency and counts the answers by status, by the host
-    that gave them and by the values of headers, with the quantiles of their latencies.
-  - Fails when a number is not what O(expect) says, with all results in the answer.
-  - Besides HTTP/1.1 with and without TLS it speaks WebSocket, plain TCP, TLS and UDP.
-  - Redirects are not followed, and answers are read completely.
+  - Sends a number of requests with a number of them at the same time. Counts the answers by status, by answering host and by values of
+    headers, and measures their latencies.
+  - Fails if a count is not as O(expect) states. The result has all counts on success and on failure.
+  - Supports HTTP/1.1, WebSocket and TCP, each with and without TLS, and UDP.
+  - Reads answers completely and does not follow redirects.
 extends_documentation_fragment:
   - meshlab.envoy.attributes
   - meshlab.envoy.attributes.action_group
@@ -26,327 +27,298 @@ attributes:
   check_mode:
     support: full
     details:
-      - Sends nothing, checks the options only, and says so in RV(msg).
+      - Checks the options and sends no request. RV(msg) states it.
   diff_mode:
     support: N/A
     details:
-      - There is nothing that it changes.
+      - The module changes nothing.
   idempotent:
     support: N/A
     details:
-      - It changes nothing itself, and sends its requests each time.
+      - The module changes nothing, and sends its requests in each run.
 options:
   traffic:
     description:
-      - Several traffics, sent one after the other.
-      - For a single one its options may be given directly instead.
+      - Several traffics, which are sent one after the other. Each has the options below.
+      - For one traffic, set the options at the top level instead.
     type: list
     elements: dict
     suboptions: &traffic
       name:
         description:
-          - What messages and results call this traffic.
-          - Default is its address.
+          - Name of the traffic in messages and results.
+          - The default is O(url).
         type: str
       url:
         description:
-          - "Where to send: C(http://), C(https://), C(ws://), C(wss://), or C(tcp://), C(tls://) or C(udp://) with a host and
-            a port."
-          - Over C(ws://) and C(wss://) a request is a message that is sent, and its answer the message that comes back. A
-            connection is upgraded once; an upgrade that is refused is an answer with its own status instead of 101.
-          - This one is required.
+          - "Where to send the requests: an address that begins with C(http://), C(https://), C(ws://), C(wss://), C(tcp://), C(tls://) or
+            C(udp://). The last three need a port."
+          - With C(ws://) and C(wss://), each connection is upgraded once. A request is then one message, and its answer is one message with
+            status 101. If the server refuses the upgrade, its response is the answer.
+          - This option is required.
         type: str
       requests:
         description:
-          - How many requests to send, all in all; at most 1000000.
-          - Default is one, where no O(duration) is given.
+          - Number of requests, up to 1000000.
+          - The default is 1. It cannot be combined with O(duration).
         type: int
       concurrency:
         description:
-          - How many requests may be under way at a time, each on a connection of its own; at most 1000.
-          - Default is one.
+          - Number of requests at the same time, each on its own connection, up to 1000.
+          - The default is 1.
         type: int
       connections:
         description:
-          - Whether a connection is kept for the next request (V(reuse)) or each request gets one of its own (V(new)).
-          - A request is sent again, once, only when it was sent on a kept connection that the server closed before
-            the first byte of an answer. Results count this.
-          - Default is V(reuse).
+          - Whether a connection serves several requests (V(reuse)) or only one (V(new)).
+          - A request is sent again, once, if the server closed a reused connection before the first byte of the answer.
+            RV(traffic[].retries) counts this.
+          - The default is V(reuse).
         type: str
         choices: [reuse, new]
       method:
         description:
-          - The method of HTTP.
-          - Default is C(GET), or C(POST) where there is a O(body).
+          - The HTTP method.
+          - The default is C(POST) with a O(body), and C(GET) without.
         type: str
       headers:
-        description:
-          - Headers to send, by their names.
+        description: Headers of each request, by name.
         type: dict
       host:
         description:
-          - What to send as C(host), which Envoy calls the authority.
-          - Default is the host of O(url), with its port where that is not the usual one.
+          - Value of the header C(host), which Envoy calls the authority.
+          - The default is the host of O(url), with its port unless it is the default port of the scheme.
         type: str
       body:
-        description:
-          - What to send as the body of a request.
+        description: Body of each request.
         type: str
       timeout:
         description:
-          - Seconds that one request may take, from connecting to the last byte of its answer.
-          - Default is 10.
+          - Number of seconds for one request, from connecting to the last byte of its answer.
+          - The default is 10.
         type: float
       rate:
         description:
-          - At most that many requests per second. What a slow server held up is not made up for later.
+          - Upper limit of the requests per second. Requests that a slow server delays are not sent as a burst later.
+          - The default is no limit.
         type: float
       duration:
         description:
-          - Send for that many seconds, instead of a number of requests.
-          - After a connection that could not be opened the next one is tried 10 ms later.
+          - Number of seconds to send requests for, instead of a number of requests.
+          - After a refused connection, the next request is sent 10 ms later.
         type: float
       while_file:
         description:
-          - For a traffic that flows while something else is done. It makes this file as soon as the outcome of its first request is
-            known, so that others can wait for it, and goes on after O(duration) until somebody removed it, 10 minutes at most.
-          - It must not be there before.
+          - Path of a file that extends O(duration), for traffic during another task. The module creates the file when its first request has
+            ended, and sends requests until the file is removed, at most 10 minutes longer than O(duration).
+          - The file must not exist before.
         type: path
       within:
         description:
-          - What is expected may come true within that many seconds. Until then all requests are sent again, and the last
-            time counts.
-          - By default they are sent once.
+          - Number of seconds in which the expectations can become true. Until then, all requests are sent again; the last time counts.
+          - By default the requests are sent once.
         type: float
       ca:
         description:
-          - Path of the CA certificates, in PEM, that the server's certificate has to lead to.
-          - Default are those of the system.
+          - Path to the CA certificates, in PEM, that verify the server's certificate.
+          - The default is the CA certificates of the system.
         type: str
       client_certificate:
-        description:
-          - The certificate to show to the server.
+        description: Certificate of the client.
         type: dict
         suboptions:
           certificate:
-            description:
-              - Path of the certificate, in PEM, with the certificates that it needs to be verified.
+            description: Path to the certificate, in PEM, with the intermediate certificates that the server needs.
             type: str
             required: true
           key:
-            description:
-              - Path of its key, in PEM and not encrypted.
+            description: Path to its key, in PEM and not encrypted.
             type: str
             required: true
       server_name:
         description:
-          - The name to ask for by SNI, which the server's certificate has to be for.
-          - Default is the host of O(url). An IP address is verified, and not asked for.
+          - Name for SNI, which the server's certificate has to contain.
+          - The default is the host of O(url). An IP address is verified, but not sent.
         type: str
       pod:
         description:
-          - Pods of a Kubernetes cluster that connections go to, through the API server's port-forward. Several take turns, connection
-            by connection.
-          - O(url) says everything else as before, what is asked for, as which host, and by which name in TLS. What its host resolves to
-            does not matter.
-          - Not for C(udp://), which a port-forward does not carry.
+          - Pods of a Kubernetes cluster to connect to through the API server's port-forward, instead of the host of O(url). Connections
+            are opened to the ready pods in turn.
+          - O(url) still defines the header C(host) and the name for TLS. Its host is not resolved.
+          - Not possible with C(udp://).
         type: dict
         suboptions:
           selector:
             description:
-              - A label selector, such as V(app=web). Of the pods that it selects, those that are ready are connected to.
-              - They are looked up before the first connection, and again when one of them is gone.
+              - A label selector, such as V(app=web).
+              - The pods are looked up before the first connection, and again if one of them was deleted.
             type: str
             required: true
           namespace:
             description:
-              - The namespace of the pods. By default that of O(cluster).
+              - Namespace of the pods.
+              - The default is the namespace of O(cluster).
             type: str
           container:
-            description:
-              - A container of the pods. A pod is then ready when this container is.
+            description: Name of a container. A pod is ready if this container is ready.
             type: str
           port:
             description:
-              - The port in the pods, by its number or by the name that the pod gives it. By default that of O(url).
+              - Number or name of the port in the pods.
+              - The default is the port of O(url).
             type: str
       tls_version:
         description:
-          - The one version of TLS to offer.
-          - Default are all of them.
+          - The only version of TLS to offer.
+          - By default TLS 1.2 and later are offered.
         type: str
         choices: [TLSv1.2, TLSv1.3]
       ciphers:
-        description:
-          - Ciphers of TLS 1.2 to offer, in OpenSSL's words. Those of TLS 1.3 are not to be chosen.
+        description: Ciphers of TLS 1.2 to offer, in OpenSSL's notation. Those of TLS 1.3 cannot be selected.
         type: str
       alpn:
         description:
-          - Protocols to offer by ALPN, the best first.
-          - Default is C(http/1.1) over https and wss, and none over tls. Only over tls anything else can be offered, since
-            HTTP/1.1 is what is spoken.
+          - Protocols to offer with ALPN, the preferred one first.
+          - The default is C(http/1.1) for C(https://) and C(wss://), which support no other protocol, and no ALPN for C(tls://).
         type: list
         elements: str
       payload:
-        description:
-          - What to send over ws, wss, tcp, tls and udp.
+        description: What to send with C(ws://), C(wss://), C(tcp://), C(tls://) and C(udp://).
         type: str
       reply:
         description:
-          - A regular expression for what has to come back over ws, wss, tcp, tls and udp, found anywhere in it; C(^) and
-            C($) stand for the start and the end of a line. Anything else, or nothing until O(timeout), is an error.
-          - Without it the first bytes that come back are the reply.
+          - A regular expression that is searched in the reply over C(ws://), C(wss://), C(tcp://), C(tls://) and C(udp://). C(^) and C($)
+            match at each line. Another reply, or none within O(timeout), is an error.
+          - By default the first bytes are the reply.
         type: str
       host_from:
         description:
-          - Where to read the name of the host that answered.
-          - Default is the header C(x-served-by) for HTTP, and a line C(served-by NAME) for the others.
+          - Where to read the name of the answering host.
+          - The default is the header C(x-served-by) for HTTP, and a line C(served-by NAME) for the other protocols.
         type: dict
         suboptions:
           header:
-            description:
-              - Name of a header of the answer.
+            description: Name of a header of the answer.
             type: str
           body:
-            description:
-              - A regular expression for the answer's body; its first group, or else all that it matches, is the name.
+            description: A regular expression for the body of the answer. The name is its first group, or the whole match without a group.
             type: str
       expect:
         description:
-          - What has to be true of the counts in the end.
-          - Each expectation has an operator, a number, and exactly one of O(expect[].status), O(expect[].header),
-            O(expect[].hosts), O(expect[].latency), O(expect[].error), O(expect[].bytes) and O(expect[].body), which says
-            what the number is.
+          - What is expected of the counts.
+          - Each expectation has exactly one of O(expect[].status), O(expect[].header), O(expect[].hosts), O(expect[].latency),
+            O(expect[].error), O(expect[].bytes), O(expect[].body) and O(expect[].tls), which selects a number, and compares this number
+            with O(expect[].op) and O(expect[].value).
         type: list
         elements: dict
         suboptions:
           name:
-            description:
-              - What the expectation is about, for messages.
+            description: Text at the beginning of the expectation's message.
             type: str
           op:
-            description:
-              - How to compare. Both ends of V(between) belong to it.
+            description: How to compare. Integers are compared exactly, and other numbers with a relative tolerance of 1e-9.
             type: str
             required: true
             choices: [eq, ne, lt, le, gt, ge, between, in]
           value:
-            description:
-              - The number to compare with; two, the lower one first, for V(between), and a list for V(in).
+            description: The expected number. For V(between), the lowest and the highest number; for V(in), a list.
             type: raw
             required: true
           of:
             description:
-              - Whether to compare the number of answers itself, or its share of the requests that were sent, from 0 to 1.
-              - Default is V(count).
+              - Whether to compare the number of answers (V(count)), or its share of all requests, from 0 to 1 (V(share)).
+              - The default is V(count).
             type: str
             choices: [count, share]
           tolerance:
             description:
-              - How far off the number may be, as a number or as a share of the expected, such as V(5%).
-              - V(binomial) is for a share (O(expect[].of=share)) that chance decides, such as the requests that a weighted route
-                picks. O(expect[].value) is the probability; how far off the share may be follows from the number of requests.
-                It goes with V(eq), V(le), V(ge) and V(between).
-              - "That bound is exceeded by chance in one of a million runs at most. V({binomial: 1e-9}) says another number of
-                false alarms."
-              - A probability of exactly 0 or 1 leaves nothing to chance.
+              - How far the number may be from O(expect[].value), as a number or as a share of the value, such as V(5%).
+              - V(binomial) is for a share (O(expect[].of=share)) that is random, such as the requests that a weighted route selects.
+                O(expect[].value) is the probability. The accepted range follows from the number of requests. It is for V(eq), V(le), V(ge)
+                and V(between).
+              - "With V(binomial), one of a million runs of a correct system fails. V({binomial: 1e-9}) sets another probability of a false
+                alarm, from 1e-15 to 0.5."
             type: raw
           status:
             description:
-              - The number of answers with this status, such as V(200), with one of a class, such as V(2xx), or with V(any).
-              - V(any) counts the answers of protocols that have no status, too.
+              - Selects the number of answers with this status, such as V(200), with a status of a class, such as V(2xx), or with V(any)
+                status.
+              - V(any) also counts the answers of protocols without a status.
             type: str
           header:
-            description:
-              - The number of answers that have this header.
+            description: Selects the number of answers with this header.
             type: dict
             suboptions:
               name:
-                description:
-                  - Name of the header.
+                description: Name of the header.
                 type: str
                 required: true
               value:
-                description:
-                  - Only those where it has this value.
+                description: Counts only headers with this value.
                 type: str
               matches:
-                description:
-                  - Only those where this regular expression is found in it.
+                description: Counts only headers whose value contains a match of this regular expression.
                 type: str
           hosts:
             description:
-              - V(count) is the number of hosts that answered.
-              - V(spread) is how unevenly they did, as the difference of most and fewest answers by the mean; V(0) is even.
-              - Anything else is the name of a host, and means the number of its answers.
+              - V(count) selects the number of hosts that answered.
+              - V(spread) selects the difference between the most and the fewest answers of a host, divided by the mean. V(0) is even.
+              - Any other value is the name of a host, and selects the number of its answers.
             type: str
           among:
-            description:
-              - Hosts that have to be part of O(expect[].hosts=spread) even if they never answered.
+            description: Names of hosts that O(expect[].hosts=spread) includes even if they did not answer.
             type: list
             elements: str
           latency:
-            description:
-              - A quantile, such as V(0.99), of the answers' latencies, in milliseconds.
+            description: A share from 0 to 1, such as V(0.99). Selects the latency in milliseconds that this share of the answers does not
+              exceed.
             type: float
           error:
             description:
-              - The number of requests without a complete answer, for this reason or for V(any).
-              - V(connect) is a connection that could not be opened, V(tls) a handshake that failed, V(reset) a
-                connection that was closed too early, V(protocol) an answer that is not HTTP, and V(reply) one that
-                O(reply) does not match.
+              - Selects the number of requests without a complete answer, for this reason or for V(any) reason.
+              - V(connect) is a connection that could not be opened, V(tls) a failed handshake, V(reset) a connection that was closed too
+                early, V(protocol) an invalid answer, and V(reply) a reply that O(reply) does not match.
             type: str
             choices: [any, connect, timeout, tls, reset, protocol, reply]
           bytes:
-            description:
-              - How many bytes the bodies of all answers have, as they came, so compressed ones are not unpacked.
+            description: Selects the number of bytes of all bodies, or the mean of a body. Compressed bodies are not decompressed.
             type: str
             choices: [total, mean]
           body:
-            description:
-              - The number of answers in whose body (its first MiB, as it came) this regular expression is found.
+            description: Selects the number of answers whose body contains a match of this regular expression. The first MiB is searched.
             type: str
           tls:
-            description:
-              - The number of answers that came over a connection that agreed on all of these.
+            description: Selects the number of answers over connections that negotiated all of these.
             type: dict
             suboptions:
               version:
-                description:
-                  - Version of TLS, such as C(TLSv1.3).
+                description: Version of TLS, such as C(TLSv1.3).
                 type: str
               cipher:
-                description:
-                  - Cipher, as OpenSSL names it.
+                description: Cipher, by OpenSSL's name.
                 type: str
               alpn:
-                description:
-                  - What the server chose of O(alpn); empty for none.
+                description: Protocol that the server chose from O(alpn); empty for none.
                 type: str
   <<: *traffic
 notes:
-  - Requests are sent from the managed host. It needs nothing but Python 3.11 or newer.
-  - A C(~) in paths is expanded on the managed host.
-  - Without expectations nothing but a file that cannot be used makes it fail, even if no request is answered.
+  - The managed host sends the requests. It needs Python 3.11 or newer, and no other package except C(kubernetes) for O(pod).
+  - C(~) in paths is the home directory on the managed host.
+  - Without O(expect), the module also succeeds if no request is answered. It fails only if an option or a file cannot be used.
 seealso:
   - module: ansible.builtin.uri
-    description: For one request, when its answer is of interest and not a number.
+    description: For one request whose answer you need.
 """
 
 EXAMPLES = r"""
-- name: Send 20 requests and expect 20 answers through Envoy
+- name: Send 20 requests and expect 20 answers from Envoy
   meshlab.envoy.http_traffic:
     url: http://127.0.0.1:8080/service/1
     requests: 20
     expect:
-      - status: "200"
-        op: eq
-        value: 20
-      - header: {name: server, value: envoy}
-        op: eq
-        value: 20
+      - {status: "200", op: eq, value: 20}
+      - {header: {name: server, value: envoy}, op: eq, value: 20}
 
-- name: Expect three hosts to share the answers, and a tenth to come from the new version
+- name: Expect three hosts to answer evenly, and a tenth of the answers from the new version
   meshlab.envoy.http_traffic:
     traffic:
       - name: balanced
@@ -354,12 +326,8 @@ EXAMPLES = r"""
         requests: 300
         concurrency: 4
         expect:
-          - hosts: count
-            op: eq
-            value: 3
-          - hosts: spread
-            op: le
-            value: 0.2
+          - {hosts: count, op: eq, value: 3}
+          - {hosts: spread, op: le, value: 0.2}
       - name: canary
         url: http://127.0.0.1:8080/service/2
         requests: 1000
@@ -371,11 +339,9 @@ EXAMPLES = r"""
             op: eq
             value: 0.1
             tolerance: binomial
-          - latency: 0.99
-            op: lt
-            value: 50
+          - {latency: 0.99, op: lt, value: 50}
 
-- name: Ask with a client certificate, by another name
+- name: Send a request with a client certificate and another server name
   meshlab.envoy.http_traffic:
     url: https://127.0.0.1:8443/
     server_name: shop.example.com
@@ -385,11 +351,9 @@ EXAMPLES = r"""
       certificate: ~/certs/client.pem
       key: ~/certs/client.key
     expect:
-      - status: "200"
-        op: eq
-        value: 1
+      - {status: "200", op: eq, value: 1}
 
-- name: Send through a Deployment's pods, which nothing outside the cluster reaches
+- name: Send requests to the pods of a Deployment through the API server
   meshlab.envoy.http_traffic:
     cluster: {context: kind-lab, namespace: shop}
     url: https://shop.example.com/
@@ -408,20 +372,18 @@ EXAMPLES = r"""
     payload: "ping\n"
     reply: "^ping$"
     expect:
-      - hosts: count
-        op: eq
-        value: 2
+      - {hosts: count, op: eq, value: 2}
 """
 
 RETURN = r"""
 msg:
-  description: What came of it, in a sentence; on failure with each expectation that does not hold.
+  description: How many expectations hold, or one line for each that fails.
   returned: always
   type: str
-  sample: "4 expectations held; 20 requests sent, 20 answered"
+  sample: "4 of 4 expectations hold: 20 requests sent, 20 answered."
 traffic:
   description:
-    - The results, one to one with the traffic that was sent, on success and on failure alike.
+    - One entry for each traffic that was sent, with the same keys on success and on failure.
     - Empty in check mode.
   returned: always
   type: list
@@ -433,56 +395,56 @@ traffic:
       type: str
       sample: service 1
     url:
-      description: Where it was sent to.
+      description: Address of the traffic.
       returned: always
       type: str
       sample: http://127.0.0.1:8080/service/1
     sent:
-      description: Requests that were sent, or tried to; the sum of RV(traffic[].answered) and all RV(traffic[].errors).
+      description: Number of requests, the sum of RV(traffic[].answered) and all RV(traffic[].errors).
       returned: always
       type: int
       sample: 20
     answered:
-      description: Requests with a complete answer, whichever its status.
+      description: Number of requests with a complete answer of any status.
       returned: always
       type: int
       sample: 20
     statuses:
-      description: Answers by status.
+      description: Number of answers by status.
       returned: always
       type: dict
       sample: {"200": 18, "503": 2}
     errors:
-      description: Requests without a complete answer, by reason.
+      description: Number of requests without a complete answer, by reason.
       returned: always
       type: dict
       sample: {"timeout": 1}
     headers:
       description:
-        - Answers by value of a header, for C(server) and the headers that expectations name.
-        - At most 50 values of 200 characters each; all others are counted as C((others\)).
+        - Number of answers by value of a header, for C(server) and for the headers that expectations name.
+        - Up to 50 values of up to 200 characters. C((others\)) is the sum of the rest.
       returned: always
       type: dict
       sample: {"server": {"envoy": 20}}
     hosts:
-      description: Answers by the host that gave them.
+      description: Number of answers by host.
       returned: always
       type: dict
       sample: {"service1-1": 10, "service1-2": 10}
     tls:
-      description: Answers by what their connection agreed on, version, protocol and cipher; empty without TLS.
+      description: Number of answers by version, protocol and cipher of their connection; empty without TLS.
       returned: always
       type: dict
       sample: {"TLSv1.3, http/1.1, TLS_AES_256_GCM_SHA384": 20}
     latency_ms:
       description:
-        - Latencies of the answers in milliseconds, from sending (or connecting, where a connection had to be
-          opened) to the last byte. Null where nothing was answered.
+        - Latencies of the answers in milliseconds, to the last byte. The first request of a connection includes connecting.
+        - Null without an answer.
       returned: always
       type: dict
       contains:
         min:
-          description: The shortest.
+          description: The shortest latency.
           returned: always
           type: float
           sample: 0.4
@@ -492,81 +454,81 @@ traffic:
           type: float
           sample: 0.7
         p50:
-          description: What half of the answers did not exceed.
+          description: The latency that half of the answers do not exceed.
           returned: always
           type: float
           sample: 0.6
         p90:
-          description: What 90 percent of the answers did not exceed.
+          description: The latency that 90 percent of the answers do not exceed.
           returned: always
           type: float
           sample: 1.1
         p99:
-          description: What 99 percent of the answers did not exceed.
+          description: The latency that 99 percent of the answers do not exceed.
           returned: always
           type: float
           sample: 2.3
         max:
-          description: The longest.
+          description: The longest latency.
           returned: always
           type: float
           sample: 2.3
     bytes_received:
-      description: Bytes of all bodies, as they came.
+      description: Number of bytes of all bodies, without decompression.
       returned: always
       type: int
       sample: 1740
     connections:
-      description: Connections that were opened.
+      description: Number of connections that were opened.
       returned: always
       type: int
       sample: 1
     retries:
-      description: Requests sent a second time, since the server had closed the kept connection.
+      description: Number of requests that were sent again because the server had closed the reused connection.
       returned: always
       type: int
       sample: 0
     elapsed:
-      description: Seconds from the first request to the last answer.
+      description: Number of seconds from the first request to the last answer.
       returned: always
       type: float
       sample: 0.021
     last_error:
-      description: Reason and words of one of the last errors; empty where there was none.
+      description: Reason and text of one of the last errors; empty without an error.
       returned: always
       type: str
       sample: "connect: cannot connect to 127.0.0.1:8080: connection refused"
     expect:
-      description: The expectations, one to one with those of the traffic.
+      description: One entry for each expectation, in their order.
       returned: always
       type: list
       elements: dict
       contains:
         ok:
-          description: Whether it holds.
+          description: Whether the expectation holds.
           returned: always
           type: bool
           sample: false
         name:
-          description: Its name, or nothing.
+          description: Name of the expectation, or empty.
           returned: always
           type: str
           sample: all answered
         expected:
-          description: What was expected, in words.
+          description: What was expected, as text.
           returned: always
           type: str
           sample: at least 20
         observed:
-          description: The number that was seen; null where there was no answer to take it from.
+          description: The actual number; null if no answer has it.
           returned: always
           type: float
           sample: 18
         message:
-          description: All of it in a sentence.
+          description: The expected and the actual number in one line.
           returned: always
           type: str
-          sample: "service 1: expected 20 answers with status 200, saw 18 (2 × 503)"
+          sample: "expected 20, got 18 (answers with status 200 of traffic service 1). Other answers: 2 × 503."
 """
 
 from typing import Any

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from ansible_collections.meshlab.envoy.plugins.doc_fragments.endpoints import ModuleDocFragment
+from ansible_collections.meshlab.envoy.plugins.doc_fragments.assertions import ModuleDocFragment
 from ansible_collections.meshlab.envoy.plugins.module_utils._assertions import assertion
 from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.assertion_options import (
     ASSERTION_ARGS,
@@ -19,7 +19,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.assertio
 )
 
 
-def test_the_documentation_is_of_these_arguments() -> None:
+def test_documentation_matches_the_options() -> None:
     def shape(options: dict[str, Any], nested: str) -> dict[str, Any]:
         keys = ("type", "elements", "choices", "default", "required")
         return {
@@ -28,7 +28,7 @@ def test_the_documentation_is_of_these_arguments() -> None:
             for name, option in options.items()
         }
 
-    for text, spec in ((ModuleDocFragment.ASSERTIONS, ASSERTION_ARGS), (ModuleDocFragment.WAIT, WAIT_ARGS)):
+    for text, spec in ((ModuleDocFragment.DOCUMENTATION, ASSERTION_ARGS), (ModuleDocFragment.WAIT, WAIT_ARGS)):
         documented = yaml.safe_load(text)["options"]
         assert str(shape(documented, "suboptions")).replace("suboptions", "options") == str(
             shape(spec, "options")

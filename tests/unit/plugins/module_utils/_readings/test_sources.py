@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import yaml
 
-from ansible_collections.meshlab.envoy.plugins.doc_fragments.endpoints import ModuleDocFragment
+from ansible_collections.meshlab.envoy.plugins.doc_fragments.assertions import ModuleDocFragment
 from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.assertion_options import (
     ASSERTION_OPTIONS,
     INFO_ARGS,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.sources import SELECTABLE, SOURCES
 
-DOCUMENTED = yaml.safe_load(ModuleDocFragment.ASSERTIONS)["options"]["assertions"]["suboptions"]["source"]
+DOCUMENTED = yaml.safe_load(ModuleDocFragment.DOCUMENTATION)["options"]["assertions"]["suboptions"]["source"]
 
 
 def test_each_source_is_documented_as_in_the_list() -> None:

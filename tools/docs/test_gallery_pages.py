@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import importlib
-import json
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -137,30 +136,6 @@ def test_failed_result_without_verdicts_has_no_details() -> None:
     text = page(runs={"local": {**old, "failed": [["site", "…"]]}})
     assert "| local | ✘ 2 of 4 expectations | 12 s |" in text
     assert "<details>" not in text
-
-
-def test_results_are_found_by_platform_and_demo(tmp_path: Path) -> None:
-    import gallery_pages
-
-    # Tests add a prefix to the names of the demo and its pods.
-    tested = {**RUN, "demo": "t12_shop", "seen": {"": ["✔ x at t12-shop-edge-5f54: eq 12"]}}
-    (tmp_path / "docker.json").write_text(json.dumps([RUN]), encoding="utf-8")
-    (tmp_path / "kubernetes.json").write_text(json.dumps([tested]), encoding="utf-8")
-    assert gallery_pages.last_runs(tmp_path) == {
-        "docker": {"shop": RUN},
-        "kubernetes": {"shop": {**RUN, "seen": {"": ["✔ x at shop-edge-5f54: eq 12"]}}},
-    }
-
-
-def test_recorded_results_fill_missing_platforms(tmp_path: Path) -> None:
-    import gallery_runs
-
-    local, recorded = tmp_path / "local", tmp_path / "recorded"
-    local.mkdir()
-    gallery_runs.record({"local": {"shop": RUN}, "docker": {"shop": RUN}}, recorded)
-    newer = {**RUN, "seconds": 7.0}
-    (local / "docker.json").write_text(json.dumps([newer]), encoding="utf-8")
-    assert gallery_runs.last_runs(local, recorded) == {"local": {"shop": RUN}, "docker": {"shop": newer}}
 
 
 def test_index_lists_summary_and_features() -> None:

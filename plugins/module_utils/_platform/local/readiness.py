@@ -58,7 +58,8 @@ class LocalReadiness:
 
     def statuses(self, pending: Sequence[str], seconds_left: float) -> Mapping[str, Status]:
         """Return the programs that ended, where there are any; otherwise the status of all, by their probes."""
-        assert self._supervisor is not None
+        if self._supervisor is None:
+            raise RuntimeError("statuses() needs the supervisor of wait()")
         try:
             programs = self._supervisor.programs()
         except SupervisorError as error:

@@ -63,3 +63,11 @@ def test_plain_has_only_the_types_of_json() -> None:
         str,
         bool,
     ]
+
+
+@pytest.mark.parametrize(
+    "text", ["y", "n", "Y", "N", "yes", "off", "null", "~", "1", "0x1", "1.0", "", "a: b", "- a"]
+)
+def test_text_stays_text_in_yaml(text: str) -> None:
+    assert to_yaml({"a": text}).strip() in (f"a: '{text}'", f'a: "{text}"')
+    assert yaml.safe_load(to_yaml({text: [text]})) == {text: [text]}

@@ -1,11 +1,11 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""What holds for every plan, and so for each demo of the gallery."""
+"""Properties of every plan, checked with each demo of the gallery on each platform that runs it. Each pair is planned once."""
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
 import re
@@ -19,33 +19,40 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.layout import BLOCK
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.registry import PLANNERS
 
 FILES = sorted((Path(__file__).resolve().parents[5] / "playbooks" / "demos").glob("*.yml"))
 GALLERY = {path.stem: yaml.safe_load(path.read_text(encoding="utf-8")) for path in FILES}
+HOST_PLATFORMS = ("local", "docker")
+Planner = Callable[..., dict[str, Any]]
+Plans = Callable[[str, str], dict[str, Any]]
 
 
-def fitting(platform: str) -> dict[str, Any]:
-    """The demos that run there."""
+def supported(platform: str) -> dict[str, Any]:
+    """Return the demos that a platform runs."""
     return {name: demo for name, demo in GALLERY.items() if platform not in demo.get("unsupported_on", {})}
 
 
-PLATFORMS = pytest.mark.parametrize("platform", ["local", "docker"])
-# each demo where it runs
-PLAYED = pytest.mark.parametrize(
-    ("demo", "platform"),
-    [(name, platform) for platform in ("local", "docker") for name in fitting(platform)],
+ON_HOSTS = pytest.mark.parametrize("platform", HOST_PLATFORMS)
+EACH_PAIR = pytest.mark.parametrize(
+    ("demo", "platform"), [(name, platform) for platform in HOST_PLATFORMS for name in supported(platform)]
 )
-Planner = Callable[..., dict[str, Any]]
 
 
-def ports(plan: dict[str, Any], published: bool = True) -> list[int]:
-    """The host's ports that a plan takes."""
+@pytest.fixture(scope="session")
+def plans(plan: Planner) -> Plans:
+    """Return a function that returns the plan of a demo on a platform, which is made once."""
+    return functools.cache(lambda demo, platform: plan(GALLERY[demo], platform, demo))
+
+
+def published_ports(plan: dict[str, Any]) -> list[int]:
+    """Return the ports of the host that a plan uses."""
     found = [port for workload in plan["workloads"] for port in workload["ports"]]
-    return [port["published"] if published else port["number"] for port in found if port["published"]]
+    return [port["published"] for port in found if port["published"]]
 
 
-def listening(plan: dict[str, Any]) -> dict[tuple[str, int], int]:
-    """(workload, position) → the port that it listens on."""
+def listening_ports(plan: dict[str, Any]) -> dict[tuple[str, int], int]:
+    """Return the number of each port, by (workload, position)."""
     return {
         (workload["name"], position): port["number"]
         for workload in plan["workloads"]
@@ -53,132 +60,147 @@ def listening(plan: dict[str, Any]) -> dict[tuple[str, int], int]:
     }
 
 
-def kinds(value: Any) -> set[type]:
-    """The exact types of all that is in a plan."""
-    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else []
-    return {type(value)}.union(*(kinds(one) for one in inside))
+def types_in(value: Any) -> set[type]:
+    """Return the exact types of all values in a plan."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else []
+    return {type(value)}.union(*(types_in(one) for one in inner))
 
 
-def test_there_are_demos() -> None:
-    assert {"front_proxy", "service_envoy", "mutual_tls", "fault_injection", "canary"} <= set(GALLERY)
+def as_template_result(value: Any) -> Any:
+    """Return `value` in subclasses of the types of JSON, as Ansible passes the result of a template."""
 
-
-@pytest.mark.parametrize("platform", ["kubernetes", "openshift"])
-def test_a_demo_has_a_plan_on_a_cluster_or_says_why_not(plan: Planner, platform: str) -> None:
-    for name, demo in fitting(platform).items():
-        assert plan(demo, platform, name)["manifests"]
-
-
-def test_a_program_of_a_demos_own_says_in_its_metrics_when_it_was_started() -> None:
-    """Else each report remarks that whether it was restarted in between cannot be told."""
-    servers = [one.get("server") or {} for demo in GALLERY.values() for one in demo["services"].values()]
-    asked = [one for one in servers if one.get("metrics") and one["command"][0] == "python3"]
-    assert asked
-    for server in asked:
-        assert "process_start_time_seconds" in "".join(server["files"].values())
-
-
-@PLAYED
-def test_a_plan_is_json_and_nothing_else(plan: Planner, demo: str, platform: str) -> None:
     class Text(str):
-        """As Ansible hands over what a template made."""
+        __slots__ = ()
 
     class Tree(dict[str, Any]):
         pass
 
-    def disguised(value: Any) -> Any:
-        if isinstance(value, dict):
-            return Tree({Text(key): disguised(one) for key, one in value.items()})
-        if isinstance(value, list):
-            return tuple(disguised(one) for one in value)
-        return Text(value) if isinstance(value, str) else value
-
-    made = plan(disguised(GALLERY[demo]), platform, Text(demo), folder=Text("/state"), bind=Text("127.0.0.1"))
-    assert json.loads(json.dumps(made)) == made
-    assert kinds(made) <= {dict, list, str, int, float, bool, type(None)}
-    assert made == plan(GALLERY[demo], platform, demo)
+    if isinstance(value, dict):
+        return Tree({Text(key): as_template_result(one) for key, one in value.items()})
+    if isinstance(value, list):
+        return tuple(as_template_result(one) for one in value)
+    return Text(value) if isinstance(value, str) else value
 
 
-@PLAYED
-def test_the_same_demo_is_the_same_plan(plan: Planner, demo: str, platform: str) -> None:
-    first, second = (json.dumps(plan(GALLERY[demo], platform, demo)) for _time in range(2))
-    assert first == second
+def test_gallery_has_demos() -> None:
+    assert {"front_proxy", "service_envoy", "mutual_tls", "fault_injection", "canary"} <= set(GALLERY)
 
 
-@PLAYED
-def test_files_are_whole(plan: Planner, demo: str, platform: str) -> None:
-    made = plan(GALLERY[demo], platform, demo)
-    paths = [file["path"] for file in made["files"]]
+@pytest.mark.parametrize("platform", [one for one in PLANNERS if one not in HOST_PLATFORMS])
+def test_supported_demo_has_manifests(plans: Plans, platform: str) -> None:
+    for name in supported(platform):
+        assert plans(name, platform)["manifests"]
+
+
+def test_python_server_exposes_its_start_time() -> None:
+    """Without that metric, no report can state whether the server restarted."""
+    servers = [one.get("server") or {} for demo in GALLERY.values() for one in demo["services"].values()]
+    with_metrics = [one for one in servers if one.get("metrics") and one["command"][0] == "python3"]
+    assert with_metrics
+    for server in with_metrics:
+        assert "process_start_time_seconds" in "".join(server["files"].values())
+
+
+@EACH_PAIR
+def test_plan_has_the_types_of_json(plans: Plans, demo: str, platform: str) -> None:
+    found = plans(demo, platform)
+    assert json.loads(json.dumps(found)) == found
+    assert types_in(found) <= {dict, list, str, int, float, bool, type(None)}
+
+
+@EACH_PAIR
+def test_plan_is_equal_for_results_of_templates(
+    plan: Planner, plans: Plans, demo: str, platform: str
+) -> None:
+    """Also the check that the same input gives the same plan."""
+    data, name = as_template_result(GALLERY[demo]), as_template_result(demo)
+    context = as_template_result({"folder": "/state", "bind": "127.0.0.1"})
+    found = plan(data, platform, name, **context)
+    assert json.dumps(found) == json.dumps(plans(demo, platform))
+    assert types_in(found) <= {dict, list, str, int, float, bool, type(None)}
+
+
+@EACH_PAIR
+def test_files_are_complete(plans: Plans, demo: str, platform: str) -> None:
+    found = plans(demo, platform)
+    paths = [file["path"] for file in found["files"]]
     assert len(paths) == len(set(paths))
-    for path in [*paths, *(one["path"] for one in made["directories"] + made["certificates"])]:
+    for path in [*paths, *(one["path"] for one in found["directories"] + found["certificates"])]:
         assert not path.startswith("/")
         assert ".." not in path
-    for file in made["files"]:
+    for file in found["files"]:
         if file["path"].endswith(".yaml"):
-            assert file["content"].startswith("# "), "says what it is"
+            assert file["content"].startswith("# "), "a comment describes the file"
             assert yaml.safe_load(file["content"])
-    for check in made["checks"]:
+    for check in found["checks"]:
         assert set(check["validated_files"]) <= set(paths)
-    for file in made["files"]:
+    for file in found["files"]:
         if file["live"]:
-            assert file["live"] in [admin["proxy"] for admin in made["admins"]]
+            assert file["live"] in [admin["proxy"] for admin in found["admins"]]
 
 
-@PLAYED
-def test_nothing_in_a_configuration_is_an_absolute_path(plan: Planner, demo: str, platform: str) -> None:
-    # What is validated in a staged copy has to mean the same files there.
-    for file in plan(GALLERY[demo], platform, demo)["files"]:
-        if file["path"].count("/") == 1 and file["path"].endswith(
-            ("bootstrap.yaml", "clusters.yaml", "listeners.yaml")
-        ):
+@EACH_PAIR
+def test_configuration_has_no_absolute_path(plans: Plans, demo: str, platform: str) -> None:
+    """A staged copy of the files is validated, so its paths must refer to the copy."""
+    for file in plans(demo, platform)["files"]:
+        names = ("bootstrap.yaml", "clusters.yaml", "listeners.yaml")
+        if file["path"].count("/") == 1 and file["path"].endswith(names):
             assert not re.search(
                 r"(path|filename): [\"']?/(?!healthz|service|$)\S*/(certs|run|secrets)", file["content"]
             )
             assert "/state" not in file["content"]
 
 
-@PLAYED
-def test_every_expectation_asks_an_endpoint_that_is_there(plan: Planner, demo: str, platform: str) -> None:
-    made = plan(GALLERY[demo], platform, demo)
-    names = [endpoint["name"] for endpoint in made["endpoints"]]
-    assert made["assertions"]
-    for assertion in made["assertions"]:
+@EACH_PAIR
+def test_expectations_name_endpoints_of_the_plan(plans: Plans, demo: str, platform: str) -> None:
+    found = plans(demo, platform)
+    names = [endpoint["name"] for endpoint in found["endpoints"]]
+    assert found["assertions"]
+    for assertion in found["assertions"]:
         assert assertion["endpoint"]
         assert set(assertion["endpoint"]) <= set(names)
 
 
-@PLAYED
-def test_all_changes_of_the_gallery_can_be_planned(plan: Planner, demo: str, platform: str) -> None:
+@EACH_PAIR
+def test_every_entry_is_on_the_only_host(plans: Plans, demo: str, platform: str) -> None:
+    found = plans(demo, platform)
+    for key in ("files", "directories", "certificates", "checks", "workloads", "admins", "endpoints"):
+        assert {one["host"] for one in found[key]} <= set(found["hosts"])
+
+
+@EACH_PAIR
+def test_changes_have_plans(plan: Planner, demo: str, platform: str) -> None:
     for change in GALLERY[demo].get("changes", {}):
         assert plan(GALLERY[demo], platform, demo, change=change)["workloads"]
 
 
-def test_any_two_demos_can_run_at_once() -> None:
+def test_blocks_of_ports_are_disjoint() -> None:
     blocks = {name: range(data["ports"], data["ports"] + BLOCK) for name, data in GALLERY.items()}
     for one, other in itertools.combinations(blocks, 2):
         assert not set(blocks[one]) & set(blocks[other]), f"{one} and {other} share a block"
-    # Integration tests move all of them up by the same number.
+    # Integration tests move all blocks by the same number.
     assert all(one.start >= 7000 and one.stop <= 13000 for one in blocks.values())
 
 
-@PLATFORMS
-def test_no_demo_takes_a_port_of_another(plan: Planner, platform: str) -> None:
+@ON_HOSTS
+def test_demo_uses_no_port_of_another(plan: Planner, platform: str) -> None:
     taken: dict[int, str] = {}
-    for name, data in fitting(platform).items():
+    for name, data in supported(platform).items():
         for change in ["", *data.get("changes", {})]:
-            for port in ports(plan(data, platform, name, change=change)):
-                assert taken.setdefault(port, name) == name, f"{port} is wanted by {name} and {taken[port]}"
+            for port in published_ports(plan(data, platform, name, change=change)):
+                assert taken.setdefault(port, name) == name, f"{port} is a port of {name} and {taken[port]}"
                 foreign = [
-                    other for other, its in GALLERY.items()
-                    if other != name and its["ports"] <= port < its["ports"] + BLOCK
-                ]  # fmt: skip
-                assert not foreign, f"{name} takes {port} from the block of {foreign}"
+                    other
+                    for other, other_data in GALLERY.items()
+                    if other != name and other_data["ports"] <= port < other_data["ports"] + BLOCK
+                ]
+                assert not foreign, f"{name} uses {port} of the block of {foreign}"
 
 
-@PLATFORMS
-def test_no_port_is_taken_twice_within_a_demo(plan: Planner, platform: str) -> None:
-    for name, data in fitting(platform).items():
-        found = ports(plan(data, platform, name))
+@ON_HOSTS
+def test_demo_uses_each_port_once(plans: Plans, platform: str) -> None:
+    for name in supported(platform):
+        found = published_ports(plans(name, platform))
         assert len(found) == len(set(found)), name
 
 
@@ -186,32 +208,33 @@ REPLICAS = st.fixed_dictionaries({"service1": st.integers(1, 10), "service2": st
 
 
 @settings(max_examples=40, deadline=None)
-@given(before=REPLICAS, after=REPLICAS, platform=st.sampled_from(["local", "docker"]))
-def test_scaling_moves_nobody(
+@given(before=REPLICAS, after=REPLICAS, platform=st.sampled_from(HOST_PLATFORMS))
+def test_scaling_keeps_the_ports_of_other_replicas(
     plan: Planner, before: dict[str, int], after: dict[str, int], platform: str
 ) -> None:
-    """Whatever runs before and after a change of replicas listens where it listened, so it can stay."""
     demo = GALLERY["front_proxy"]
     one, other = (
-        listening(plan(demo, platform, "front_proxy", replicas=replicas)) for replicas in (before, after)
+        listening_ports(plan(demo, platform, "front_proxy", replicas=replicas))
+        for replicas in (before, after)
     )
-    stays = one.keys() & other.keys()
-    assert ("edge", 0) in stays
-    assert {key: one[key] for key in stays} == {key: other[key] for key in stays}
+    common = one.keys() & other.keys()
+    assert ("edge", 0) in common
+    assert {key: one[key] for key in common} == {key: other[key] for key in common}
 
 
 @settings(max_examples=40, deadline=None)
 @given(replicas=REPLICAS)
-def test_ports_on_one_host_are_all_different(plan: Planner, replicas: dict[str, int]) -> None:
-    found = list(listening(plan(GALLERY["front_proxy"], "local", "front_proxy", replicas=replicas)).values())
+def test_ports_of_a_host_are_different(plan: Planner, replicas: dict[str, int]) -> None:
+    demo = GALLERY["front_proxy"]
+    found = list(listening_ports(plan(demo, "local", "front_proxy", replicas=replicas)).values())
     assert len(found) == len(set(found))
 
 
 @settings(max_examples=20, deadline=None)
 @given(replicas=REPLICAS)
-def test_scaling_restarts_nobody(plan: Planner, replicas: dict[str, int]) -> None:
-    """What is added goes live: nothing that is read at start only changes in what stays."""
-    usual = {one["name"]: one for one in plan(GALLERY["front_proxy"], "local", "front_proxy")["workloads"]}
+def test_scaling_restarts_no_workload(plan: Planner, plans: Plans, replicas: dict[str, int]) -> None:
+    """A file that is read only at start does not change in workloads that remain."""
+    usual = {one["name"]: one for one in plans("front_proxy", "local")["workloads"]}
     scaled = plan(GALLERY["front_proxy"], "local", "front_proxy", replicas=replicas)["workloads"]
     for workload in scaled:
         assert usual.get(workload["name"], workload) == workload

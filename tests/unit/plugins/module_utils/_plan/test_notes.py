@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Notes tell where things are on the platform at hand."""
+"""Tests of the notes of a plan."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ import yaml
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError
 
-FILES = sorted((Path(__file__).resolve().parents[5] / "playbooks" / "demos").glob("*.yml"))
 Planner = Callable[..., dict[str, Any]]
 
 
@@ -47,17 +46,19 @@ def demo(*notes: str, **service: Any) -> dict[str, Any]:
         ("for n in {1..3}; do echo $n ${N} $${edge/http}; done", "local", {}, "for n in {1..3}; do echo $n ${N} ${edge/http}; done"),
     ],
 )  # fmt: skip
-def test_a_word_is_what_it_stands_for(plan: Planner, note: str, platform: str, more: Any, said: str) -> None:
+def test_placeholder_becomes_the_address(
+    plan: Planner, note: str, platform: str, more: Any, said: str
+) -> None:
     assert plan(demo(note), platform, **more)["notes"] == [said]
 
 
-def test_a_note_about_what_is_not_there_is_left_out(plan: Planner) -> None:
+def test_note_about_missing_address_is_left_out(plan: Planner) -> None:
     two = demo("curl ${web/app}", "curl ${edge/http}")
     assert plan(two, "local", replicas={"web": 0})["notes"] == ["curl http://127.0.0.1:8090"]
 
 
 @pytest.mark.parametrize("word", ["edge/htp", "edge/inner", "edge", "web/app.name", "demo"])
-def test_a_word_that_stands_for_nothing_is_told(plan: Planner, word: str) -> None:
+def test_unknown_placeholder_in_a_note_is_refused(plan: Planner, word: str) -> None:
     with pytest.raises(DemoError) as told:
         plan(demo("one", f"curl ${{{word}}}"), "local")
     assert (
@@ -66,8 +67,11 @@ def test_a_word_that_stands_for_nothing_is_told(plan: Planner, word: str) -> Non
     )
 
 
+FILES = sorted((Path(__file__).resolve().parents[5] / "playbooks" / "demos").glob("*.yml"))
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_the_gallery_says_no_address_that_is_one_runtime_s_only(path: Path) -> None:
+def test_gallery_notes_contain_no_fixed_address(path: Path) -> None:
     data = yaml.safe_load(path.read_text(encoding="utf-8"))
     for note in data.get("notes", []):
         assert not re.search(r"127\.0\.0\.1[: ]\d|~/|ansible-playbook", note)

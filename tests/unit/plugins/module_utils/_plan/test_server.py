@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Services that are programs of their own: what they are told, and where they are asked."""
+"""Tests of the plan of a service's own server."""
 
 from __future__ import annotations
 
@@ -24,30 +24,30 @@ def workload(plan: dict[str, Any], name: str) -> dict[str, Any]:
     return next(one for one in plan["workloads"] if one["name"] == name)
 
 
-def told(plan: Planner, data: Any, platform: str = "local") -> str:
+def error_of(plan: Planner, data: Any, platform: str = "local") -> str:
     with pytest.raises(DemoError) as caught:
         plan(data, platform)
     return str(caught.value)
 
 
-def test_a_server_listens_where_its_command_says(plan: Planner) -> None:
+def test_server_with_fixed_port_listens_on_it(plan: Planner) -> None:
     server = {"image": "db:1", "command": ["db", "--port", "5432"], "files": {"a/b.conf": "x"}}
     data = with_service("db", {"port": 5432, "publish": 5432, "protocol": "tcp", "server": server})
     for platform in ("local", "docker"):
-        made = plan(data, platform)
-        (port,) = workload(made, "db-1")["ports"]
+        planned = plan(data, platform)
+        (port,) = workload(planned, "db-1")["ports"]
         assert port == {**port, "number": 5432, "published": 5432, "protocol": "tcp", "scheme": "tcp"}
         folder = "db-1" if platform == "local" else "db"
-        assert f"files/{folder}/a/b.conf" in [one["path"] for one in made["files"]]
-        assert made["programs"] == []
+        assert f"files/{folder}/a/b.conf" in [one["path"] for one in planned["files"]]
+        assert planned["programs"] == []
     data["services"]["db"]["publish"] = 15432
     assert plan(data, "docker")
-    assert told(plan, data, "local") == (
+    assert error_of(plan, data, "local") == (
         "shop.yml: services.db.publish: on platform local, the server itself must listen on 15432, but its port is 5432."
         " Use the same number twice, or ${port} in the server's texts."
     )
     data["services"]["db"] |= {"publish": None, "replicas": 2}
-    assert "port 5432: both db-1/app and db-2/app use it" in told(plan, data, "local")
+    assert "port 5432: both db-1/app and db-2/app use it" in error_of(plan, data, "local")
 
 
 KEEPER = {
@@ -67,7 +67,7 @@ KEEPER = {
 }
 
 
-def test_a_server_is_told_where_it_runs(plan: Planner) -> None:
+def test_placeholders_have_values_of_the_platform(plan: Planner) -> None:
     data = with_service("keep", {"protocol": "tcp", "replicas": 2, "server": KEEPER})
     local, docker, pods = (plan(data, platform) for platform in ("local", "docker", "kubernetes"))
     second = workload(local, "keep-2")
@@ -79,47 +79,47 @@ def test_a_server_is_told_where_it_runs(plan: Planner) -> None:
     assert {"path": "files/keep-2/keep.conf", "content": f"port = {port}\n"}.items() <= next(
         one for one in local["files"] if one["path"].startswith("files/keep-2")
     ).items()
-    for made, name in ((docker, "keep-1"), (pods, "keep")):
-        first = workload(made, name)
+    for planned, name in ((docker, "keep-1"), (pods, "keep")):
+        first = workload(planned, name)
         options = ["--listen=0.0.0.0:8080", "--metrics=9000", "--conf=/etc/demo/keep.conf", "${port}"]
         assert first["command"] == ["/opt/keep", *options]
         assert first["environment"] == {"KEEP_IN": "/tmp"}
         assert first["memory_mb"] == 512
-        assert [one["path"] for one in made["files"] if one["path"].startswith("files")] == [
+        assert [one["path"] for one in planned["files"] if one["path"].startswith("files")] == [
             "files/keep/keep.conf"
         ]
 
 
-def test_a_server_beside_a_sidecar_listens_where_its_further_ports_are_asked(plan: Planner) -> None:
+def test_server_with_further_ports_is_not_on_loopback(plan: Planner) -> None:
     alone = {key: KEEPER[key] for key in KEEPER if key != "ports"}
     alone["command"] = ["keep", "--listen=${address}"]
     for server, address in ((alone, "127.0.0.1"), (KEEPER, "0.0.0.0")):
-        made = plan(with_service("keep", {"server": server, "sidecar": {}}), "docker")
-        assert workload(made, "keep-1")["command"][1].startswith(f"--listen={address}")
+        planned = plan(with_service("keep", {"server": server, "sidecar": {}}), "docker")
+        assert workload(planned, "keep-1")["command"][1].startswith(f"--listen={address}")
 
 
-def test_a_server_in_a_pod_listens_where_the_kubelet_asks(plan: Planner) -> None:
+def test_server_in_a_pod_listens_for_the_kubelet(plan: Planner) -> None:
     server = {"image": "db:1", "command": ["db", "--listen=${address}:${port}"]}
     data = with_service("db", {"protocol": "tcp", "server": server, "sidecar": {}})
     for platform, name, address in (("docker", "db-1", "127.0.0.1"), ("kubernetes", "db", "0.0.0.0")):
         assert workload(plan(data, platform), name)["command"] == ["db", f"--listen={address}:8080"]
 
 
-def test_pages_of_servers_can_be_asked_at_each_replica(plan: Planner) -> None:
+def test_page_is_an_endpoint_at_each_replica(plan: Planner) -> None:
     data = with_service(
         "keep",
         {"protocol": "tcp", "replicas": 2, "server": KEEPER},
         expectations=[{"at": "keep/pages", "stat": "kept", "op": "eq", "value": 1}],
     )
     for platform in ("local", "docker"):
-        made = plan(data, platform)
-        pages = {one["name"]: one["url"] for one in made["endpoints"]}
+        planned = plan(data, platform)
+        pages = {one["name"]: one["url"] for one in planned["endpoints"]}
         assert list(pages) == ["keep-1/pages", "keep-2/pages"]
         assert len(set(pages.values())) == 2
         for name, url in pages.items():
-            ports = {one["name"]: one for one in workload(made, name.partition("/")[0])["ports"]}
+            ports = {one["name"]: one for one in workload(planned, name.partition("/")[0])["ports"]}
             assert url == f"http://127.0.0.1:{ports['pages']['published']}/metrics"
-        assert made["assertions"][0]["endpoint"] == ["keep-1/pages", "keep-2/pages"]
+        assert planned["assertions"][0]["endpoint"] == ["keep-1/pages", "keep-2/pages"]
     (page,) = plan(data, "kubernetes")["endpoints"]
     assert (page["name"], page["port"], page["container"], page["format"]) == (
         "keep/pages",
@@ -129,7 +129,7 @@ def test_pages_of_servers_can_be_asked_at_each_replica(plan: Planner) -> None:
     )
 
 
-def test_a_page_may_be_at_the_services_own_port(plan: Planner) -> None:
+def test_page_can_be_at_the_port_of_the_service(plan: Planner) -> None:
     server = {"image": "db:1", "command": ["db", "${port}"], "metrics": "/prometheus"}
     data = with_service(
         "db",
@@ -137,11 +137,11 @@ def test_a_page_may_be_at_the_services_own_port(plan: Planner) -> None:
         expectations=[{"at": "db/app", "stat": "kept", "op": "eq", "value": 1}],
     )
     for platform in ("local", "docker", "kubernetes"):
-        made = plan(data, platform)
-        one, page = (found for found in made["endpoints"])
-        assert made["assertions"][0]["endpoint"] == [page["name"]]
+        planned = plan(data, platform)
+        one, page = (found for found in planned["endpoints"])
+        assert planned["assertions"][0]["endpoint"] == [page["name"]]
         # People ask it past the sidecar, so it listens to more than that.
-        (port,) = workload(made, one["name"])["ports"]
+        (port,) = workload(planned, one["name"])["ports"]
         assert port["metrics"]
         if platform != "kubernetes":
             assert page["url"] == f"http://127.0.0.1:{port['published']}/prometheus"
@@ -160,12 +160,12 @@ def test_a_page_may_be_at_the_services_own_port(plan: Planner) -> None:
     ],
 )
 @pytest.mark.parametrize("platform", ["local", "docker", "kubernetes"])
-def test_a_server_serves_once_its_page_answers(
+def test_readiness_page_is_the_probe(
     plan: Planner, platform: str, keys: dict[str, str], asked: dict[str, str]
 ) -> None:
     server = {"image": "db:1", "command": ["db", "${address}:${port}"], **keys}
-    made = plan(with_service("db", {"server": server, "sidecar": {}}), platform)
-    db = workload(made, "db" if platform == "kubernetes" else "db-1")
+    planned = plan(with_service("db", {"server": server, "sidecar": {}}), platform)
+    db = workload(planned, "db" if platform == "kubernetes" else "db-1")
     assert db["probe"].items() >= asked.items()
     # Who asks a container for a page is not inside of it.
     if platform == "docker" and asked["kind"] == "http":
@@ -173,7 +173,7 @@ def test_a_server_serves_once_its_page_answers(
 
 
 @pytest.mark.parametrize(
-    ("change", "sentence"),
+    ("change", "message"),
     [
         (
             {"command": ["keep", "${prot}"]},
@@ -208,18 +208,18 @@ def test_a_server_serves_once_its_page_answers(
         ),
     ],
 )
-def test_what_a_server_cannot_be_told(plan: Planner, change: dict[str, Any], sentence: str) -> None:
+def test_wrong_server_is_refused(plan: Planner, change: dict[str, Any], message: str) -> None:
     data = with_service("keep", {"protocol": "tcp", "server": KEEPER | change})
-    assert told(plan, data).startswith(f"shop.yml: services.keep.server.{sentence}")
+    assert error_of(plan, data).startswith(f"shop.yml: services.keep.server.{message}")
 
 
-def test_a_demo_says_where_it_does_not_run(plan: Planner) -> None:
+def test_unsupported_platform_is_refused(plan: Planner) -> None:
     data = with_service("web", {}, unsupported_on={"local": "its program is for containers"})
     assert plan(data, "docker")
     assert (
-        told(plan, data)
+        error_of(plan, data)
         == "shop.yml: unsupported_on: the demo does not run on local: its program is for containers"
     )
-    assert "unsupported_on: unknown platform 'dokcer'. Did you mean 'docker'?" in told(
+    assert "unsupported_on: unknown platform 'dokcer'. Did you mean 'docker'?" in error_of(
         plan, with_service("web", {}, unsupported_on={"dokcer": "x"})
     )

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How tests make a plan."""
+"""The planner as a fixture."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ import pytest
 
 @pytest.fixture(scope="session")
 def plan() -> Callable[..., dict[str, Any]]:
-    """A function that makes the plan of a demo's data; `context` goes over a usual one."""
-    # Not above: a conftest.py is read before the collection can be imported.
+    """Return a function that plans the data of a demo. `context` overrides a usual context."""
+    # Not at the top: a conftest.py is loaded before the collection can be imported.
     from ansible_collections.meshlab.envoy.plugins.module_utils._plan.plan import make_plan
 
     def planner(data: Any, platform: str = "local", name: str = "shop", **context: Any) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A demo whose edge is taken away, because a Service stands there."""
+"""Tests of a demo whose edge proxies are replaced by Services."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes
     without_edges,
 )
 
-DEMOS = Path(__file__).resolve().parents[6] / "playbooks" / "demos"
+DEMOS = Path(__file__).resolve().parents[7] / "playbooks" / "demos"
 
 
 def gallery(name: str) -> dict[str, Any]:
@@ -32,7 +32,7 @@ def front_proxy(**edge: Any) -> dict[str, Any]:
     return data
 
 
-def test_traffic_goes_straight_to_the_sidecar_that_the_edge_routed_to() -> None:
+def test_traffic_goes_to_the_routed_sidecar() -> None:
     demo = without_edges(read_demo("front_proxy", front_proxy()))
     assert demo["proxies"] == {}
     assert [(one["name"], one["to"]) for one in demo["traffic"]] == [
@@ -44,14 +44,14 @@ def test_traffic_goes_straight_to_the_sidecar_that_the_edge_routed_to() -> None:
     assert demo["services"]["service2"]["sidecar"]["listeners"]["ingress"]["publish"] == 10000
 
 
-def test_what_was_expected_of_the_edge_goes_with_it() -> None:
+def test_expectations_at_the_edge_are_left_out() -> None:
     demo = without_edges(read_demo("front_proxy", front_proxy()))
     assert [one["at"] for one in demo["expectations"]] == ["service1", "service2"]
     assert not [one for traffic in demo["traffic"] for one in traffic.get("expect", ()) if "hosts" in one]
     assert [one["to"] for one in demo["changes"]["scaled"]["during"]] == ["service1"]
 
 
-def test_what_is_compared_with_the_edge_goes_with_it() -> None:
+def test_comparisons_with_the_edge_are_left_out() -> None:
     data = front_proxy()
     data["expectations"] = [
         {"at": "service1", "stat": "a", "op": "eq", "value": {"at": place, "stat": "b"}}
@@ -61,7 +61,7 @@ def test_what_is_compared_with_the_edge_goes_with_it() -> None:
     assert [one["value"]["at"] for one in kept] == ["service2"]
 
 
-def test_a_demo_without_an_edge_stays_as_it_is() -> None:
+def test_demo_without_edge_is_unchanged() -> None:
     demo = read_demo("service_envoy", gallery("service_envoy"))
     assert without_edges(demo) == demo
 
@@ -74,7 +74,7 @@ def test_a_demo_without_an_edge_stays_as_it_is() -> None:
         ("fault_injection", r"proxies\.edge\.listeners\.\w+\.http_filters: a Service does not support it"),
     ],
 )
-def test_an_edge_that_does_more_than_pass_on(name: str, said: str) -> None:
+def test_edge_that_does_more_is_refused(name: str, said: str) -> None:
     with pytest.raises(DemoError, match=said):
         without_edges(read_demo(name, gallery(name)))
 
@@ -92,6 +92,6 @@ def test_an_edge_that_does_more_than_pass_on(name: str, said: str) -> None:
         ),
     ],
 )
-def test_a_route_or_a_cluster_that_does_more(edge: dict[str, Any], said: str) -> None:
+def test_route_or_cluster_that_does_more_is_refused(edge: dict[str, Any], said: str) -> None:
     with pytest.raises(DemoError, match=said):
         without_edges(read_demo("front_proxy", front_proxy(**edge)))

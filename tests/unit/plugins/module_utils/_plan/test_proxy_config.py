@@ -1,10 +1,12 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Listeners of several filter chains, listeners of datagrams, clusters of several localities, and traffic to all of them."""
+
+"""Tests of the configuration of one Envoy: filter chains, localities and static clusters."""
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -14,7 +16,64 @@ import yaml
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError
 
 Planner = Callable[..., dict[str, Any]]
+
+
+SHOP: dict[str, Any] = {
+    "summary": "A shop",
+    "ports": 20000,
+    "services": {"web": {"app": {}, "publish": 18081, "sidecar": {}, "replicas": 2}},
+    "proxies": {
+        "edge": {
+            "listeners": {
+                "http": {"port": 8080, "publish": 18080, "routes": []},
+                "https": {"port": 8443, "publish": 18443, "tls": {}, "routes": []},
+                "tcp": {"port": 7000, "publish": 17000, "filters": []},
+                "inner": {"port": 8082, "routes": []},
+            },
+            "clusters": {"web": {"to": "web"}},
+        }
+    },
+    "statsd_exporter": {"publish": 19102},
+    "traffic": [{"name": "hello", "to": "edge"}],
+}
+
+
+def shop(**keys: Any) -> dict[str, Any]:
+    return {**copy.deepcopy(SHOP), **keys}
+
+
+def changed(path: str, value: Any) -> dict[str, Any]:
+    data = shop()
+    *parents, last = path.split(".")
+    place: Any = data
+    for key in parents:
+        place = place[key]
+    place[last] = value
+    return data
+
+
+def test_static_cluster_is_only_in_the_bootstrap(plan: Planner) -> None:
+    data = changed("proxies.edge.clusters.control", {"to": "web", "static": True})
+    del data["statsd_exporter"]
+    for platform in ("local", "docker", "kubernetes"):
+        planned = plan(data, platform)
+        files = {
+            one["path"]: yaml.safe_load(one["content"])
+            for one in planned["files"]
+            if one["path"][:5] == "edge/"
+        }
+        static = {one["name"]: one for one in files["edge/bootstrap.yaml"]["static_resources"]["clusters"]}
+        assert "control" in static
+        assert "@type" not in static["control"]
+        assert "control" not in [one["name"] for one in files["edge/clusters.yaml"]["resources"]]
+        (check,) = (one for one in planned["checks"] if one["name"] == "edge")
+        candidate = yaml.safe_load(check["files"][0]["content"])["static_resources"]["clusters"]
+        assert [one["name"] for one in candidate].count("control") == 1
+
+
 ROUTES = [{"match": {"prefix": "/"}, "route": {"cluster": "near"}}]
+
+
 CHAINS = {
     "shop": {
         "match": {"server_names": ["shop"]},
@@ -25,10 +84,10 @@ CHAINS = {
 }
 
 
-def shop(**edge: Any) -> dict[str, Any]:
+def chains_shop(**edge: Any) -> dict[str, Any]:
     listeners = {"any": {"port": 8443, "publish": 18443, "filter_chains": CHAINS}}
     return {
-        "summary": "A shop",
+        "summary": "A chains_shop",
         "ports": 20000,
         "services": {
             "near": {"app": {}, "replicas": 2},
@@ -39,25 +98,14 @@ def shop(**edge: Any) -> dict[str, Any]:
     }
 
 
-def document(made: dict[str, Any], path: str) -> Any:
-    [content] = [file["content"] for file in made["files"] if file["path"] == path]
+def document(planned: dict[str, Any], path: str) -> Any:
+    [content] = [file["content"] for file in planned["files"] if file["path"] == path]
     return yaml.safe_load(content)["resources"]
 
 
-def workload(made: dict[str, Any], name: str) -> Any:
-    [found] = [one for one in made["workloads"] if one["name"] == name]
-    return found
-
-
-def told(plan: Planner, data: Any) -> str:
-    with pytest.raises(DemoError) as caught:
-        plan(data)
-    return str(caught.value).removeprefix("shop.yml: ")
-
-
-def test_chains_have_matches_names_and_tls_of_their_own(plan: Planner) -> None:
-    made = plan(shop(), "docker")
-    [listener] = document(made, "edge/listeners.yaml")
+def test_filter_chain_has_its_own_match_and_tls(plan: Planner) -> None:
+    planned = plan(chains_shop(), "docker")
+    [listener] = document(planned, "edge/listeners.yaml")
     first, rest = listener["filter_chains"]
     assert first["name"] == "shop"
     assert first["filter_chain_match"] == {"server_names": ["shop"]}
@@ -66,30 +114,37 @@ def test_chains_have_matches_names_and_tls_of_their_own(plan: Planner) -> None:
     assert context["full_scan_certs_on_sni_mismatch"] is True
     assert context["common_tls_context"]["alpn_protocols"] == ["h2", "http/1.1"]
     assert rest == {"name": "rest", "filter_chain_match": {}, "filters": [{"name": "x"}]}
-    [certificate] = made["certificates"]
+    [certificate] = planned["certificates"]
     assert certificate["names"] == ["edge", "localhost", "shop"]
 
 
-def test_datagrams_have_a_listener_ports_and_a_sidecar(plan: Planner) -> None:
-    data = shop()
+def workload(planned: dict[str, Any], name: str) -> Any:
+    [found] = [one for one in planned["workloads"] if one["name"] == name]
+    return found
+
+
+def test_udp_has_listener_ports_and_sidecar(plan: Planner) -> None:
+    data = chains_shop()
     data["services"]["echo"]["sidecar"] = {"listeners": {"ingress": {"port": 7001, "publish": 17001}}}
-    made = plan(data, "docker")
-    [listener] = document(made, "echo-1/listeners.yaml")
+    planned = plan(data, "docker")
+    [listener] = document(planned, "echo-1/listeners.yaml")
     assert listener["address"]["socket_address"]["protocol"] == "UDP"
     assert "filter_chains" not in listener
     assert listener["listener_filters"][0]["name"] == "envoy.filters.udp_listener.udp_proxy"
-    assert [one["protocol"] for one in workload(made, "echo-1-envoy")["ports"]] == ["udp", "tcp"]
-    assert [one["protocol"] for one in workload(made, "echo-1")["ports"]] == ["udp"]
+    assert [one["protocol"] for one in workload(planned, "echo-1-envoy")["ports"]] == ["udp", "tcp"]
+    assert [one["protocol"] for one in workload(planned, "echo-1")["ports"]] == ["udp"]
     # the app takes connections on the same port, to be asked
-    assert workload(made, "echo-1")["probe"]["kind"] == "tcp"
-    assert {"name": "echo/ingress", "url": "udp://127.0.0.1:17001", "what": "listener"} in made["addresses"]
+    assert workload(planned, "echo-1")["probe"]["kind"] == "tcp"
+    assert {"name": "echo/ingress", "url": "udp://127.0.0.1:17001", "what": "listener"} in planned[
+        "addresses"
+    ]
 
 
 @pytest.mark.parametrize("platform", ["local", "docker"])
-def test_localities_have_the_addresses_of_services(plan: Planner, platform: str) -> None:
+def test_localities_have_addresses_of_services(plan: Planner, platform: str) -> None:
     localities = [{"to": "near", "priority": 0, "locality": {"zone": "a"}}, {"to": "far", "priority": 1}]
-    made = plan(shop(clusters={"near": {"localities": localities}}), platform)
-    [cluster] = document(made, "edge/clusters.yaml")
+    planned = plan(chains_shop(clusters={"near": {"localities": localities}}), platform)
+    [cluster] = document(planned, "edge/clusters.yaml")
     near, far = cluster["load_assignment"]["endpoints"]
     assert (near["priority"], near["locality"], len(near["lb_endpoints"])) == (0, {"zone": "a"}, 2)
     assert (far["priority"], len(far["lb_endpoints"])) == (1, 1)
@@ -99,8 +154,14 @@ def test_localities_have_the_addresses_of_services(plan: Planner, platform: str)
     assert ("type" in cluster) == (platform == "local")
 
 
+def error_of(plan: Planner, data: Any) -> str:
+    with pytest.raises(DemoError) as caught:
+        plan(data)
+    return str(caught.value).removeprefix("shop.yml: ")
+
+
 @pytest.mark.parametrize(
-    ("edge", "sentence"),
+    ("edge", "message"),
     [
         (
             {"listeners": {"any": {"port": 8443, "filter_chains": {}}}},
@@ -146,43 +207,10 @@ def test_localities_have_the_addresses_of_services(plan: Planner, platform: str)
         ),
     ],
 )
-def test_what_cannot_be_meant_is_told(plan: Planner, edge: dict[str, Any], sentence: str) -> None:
-    if sentence:
-        assert told(plan, shop(**edge)).startswith(sentence)
-    else:
-        assert plan(shop(**edge))
-
-
-@pytest.mark.parametrize(
-    ("entry", "url"),
-    [
-        ({"to": "edge"}, "https://127.0.0.1:18443/"),
-        ({"to": "edge/any", "scheme": "wss", "path": "/x"}, "wss://127.0.0.1:18443/x"),
-        ({"to": "edge", "scheme": "tcp"}, "tcp://127.0.0.1:18443"),
-        ({"to": "edge/admin", "path": "/stats"}, "http://127.0.0.1:20004/stats"),
-    ],
-)
-def test_traffic_says_what_it_speaks(plan: Planner, entry: dict[str, Any], url: str) -> None:
-    [sent] = plan({**shop(), "traffic": [entry]})["traffic"]
-    assert sent["url"] == url
-    encrypted = url.startswith(("https", "wss"))
-    assert (sent.get("ca"), sent.get("server_name")) == (
-        ("/state/ca/ca.crt", "edge") if encrypted else (None, None)
-    )
-
-
-@pytest.mark.parametrize(
-    ("entry", "sentence"),
-    [
-        ({"to": "edge", "scheme": "udp"}, "traffic[0].scheme: unknown scheme 'udp'. Use one of: "),
-        (
-            {"to": "edge", "scheme": "tcp", "path": "/"},
-            "traffic[0].path: applies to HTTP, but 'edge/any' speaks tcp.",
-        ),
-        ({"to": "near/admin"}, "traffic[0].to: unknown listener of 'near' 'admin'."),
-    ],
-)
-def test_traffic_that_speaks_what_cannot_be_spoken(
-    plan: Planner, entry: dict[str, Any], sentence: str
+def test_contradicting_listener_or_cluster_is_refused(
+    plan: Planner, edge: dict[str, Any], message: str
 ) -> None:
-    assert told(plan, {**shop(), "traffic": [entry]}).startswith(sentence)
+    if message:
+        assert error_of(plan, chains_shop(**edge)).startswith(message)
+    else:
+        assert plan(chains_shop(**edge))

@@ -1,0 +1,100 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Tests of the plan of one Envoy: when it restarts, and its certificate."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+Planner = Callable[..., dict[str, Any]]
+
+
+SHOP: dict[str, Any] = {
+    "summary": "A shop",
+    "ports": 20000,
+    "services": {"web": {"app": {}, "publish": 18081, "sidecar": {}, "replicas": 2}},
+    "proxies": {
+        "edge": {
+            "listeners": {
+                "http": {"port": 8080, "publish": 18080, "routes": []},
+                "https": {"port": 8443, "publish": 18443, "tls": {}, "routes": []},
+                "tcp": {"port": 7000, "publish": 17000, "filters": []},
+                "inner": {"port": 8082, "routes": []},
+            },
+            "clusters": {"web": {"to": "web"}},
+        }
+    },
+    "statsd_exporter": {"publish": 19102},
+    "traffic": [{"name": "hello", "to": "edge"}],
+}
+
+
+def shop(**keys: Any) -> dict[str, Any]:
+    return {**copy.deepcopy(SHOP), **keys}
+
+
+def changed(path: str, value: Any) -> dict[str, Any]:
+    data = shop()
+    *parents, last = path.split(".")
+    place: Any = data
+    for key in parents:
+        place = place[key]
+    place[last] = value
+    return data
+
+
+def digests(plan: dict[str, Any]) -> dict[str, str]:
+    return {workload["name"]: workload["digest"] for workload in plan["workloads"]}
+
+
+LISTENER = "proxies.edge.listeners.http"
+
+
+@pytest.mark.parametrize(
+    ("changed", "restarted"),
+    [
+        pytest.param(changed(f"{LISTENER}.routes", [{"match": {"prefix": "/x"}}]), set(), id="routes go live"),
+        pytest.param(changed(f"{LISTENER}.port", 8088), set(), id="a listener goes live"),
+        pytest.param(changed("proxies.edge.clusters.web.cluster", {"lb_policy": "RANDOM"}), set(), id="a cluster goes live"),
+        pytest.param(changed("services.web.replicas", 1), set(), id="replicas go live"),
+        pytest.param(changed("summary", "Another"), set(), id="words"),
+        pytest.param(changed("proxies.edge.bootstrap", {"stats_flush_on_admin": True}), {"edge"}, id="bootstrap"),
+        pytest.param(changed("proxies.edge.stats_config", {"use_all_default_tags": False}), {"edge"}, id="stats_config"),
+        pytest.param(changed("proxies.edge.statsd", {"address": "10.0.0.1"}), {"edge"}, id="sink"),
+        pytest.param(changed("services.web.sidecar.stats_config", {"x": 1}), {"web-1-envoy", "web-2-envoy"}, id="each replica"),
+        pytest.param(changed("statsd_exporter.mapping", {"mappings": [{}]}), {"statsd_exporter"}, id="mapping"),
+    ],
+)  # fmt: skip
+def test_digest_changes_with_files_that_are_read_at_start(
+    plan: Planner, changed: dict[str, Any], restarted: set[str]
+) -> None:
+    before, after = digests(plan(shop())), digests(plan(changed))
+    assert before["edge"]
+    assert {name for name in before.keys() & after.keys() if before[name] != after[name]} == restarted
+
+
+def test_first_certificate_changes_the_digest(plan: Planner) -> None:
+    data = shop()
+    del data["proxies"]["edge"]["listeners"]["https"]["tls"]
+    without, certified = plan(data), plan(shop())
+    assert without["certificates"] == []
+    assert digests(without)["edge"] != digests(certified)["edge"]
+    assert digests(without)["web-1-envoy"] == digests(certified)["web-1-envoy"]
+    names = {file["path"] for file in certified["files"]} - {file["path"] for file in without["files"]}
+    assert names == {"edge/secrets/tls_certificate.yaml", "edge/secrets/validation_context.yaml"}
+
+
+def test_certificate_has_the_names_of_its_proxy(plan: Planner) -> None:
+    data = changed("services.web.sidecar", {"listeners": {"in": {"port": 9443, "tls": {}}}})
+    del data["statsd_exporter"]
+    found = {one["path"]: one for one in plan(data, "docker", bind="192.0.2.1")["certificates"]}
+    assert set(found) == {"edge/certs", "web-1/certs", "web-2/certs"}
+    assert found["web-1/certs"]["names"] == ["web", "web-1", "localhost"]
+    assert found["edge/certs"]["names"] == ["edge", "localhost"]
+    assert found["edge/certs"]["addresses"] == ["127.0.0.1", "192.0.2.1"]

@@ -1,0 +1,111 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Tests of the commands that run the manifests without Ansible."""
+
+from __future__ import annotations
+
+import copy
+import json
+import socket
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Planner = Callable[..., dict[str, Any]]
+
+
+SHOP: dict[str, Any] = {
+    "summary": "A shop",
+    "ports": 20000,
+    "services": {"web": {"app": {}, "publish": 18081, "sidecar": {}, "replicas": 2}},
+    "proxies": {
+        "edge": {
+            "listeners": {
+                "http": {"port": 8080, "publish": 18080, "routes": []},
+                "https": {"port": 8443, "publish": 18443, "tls": {}, "routes": []},
+                "tcp": {"port": 7000, "publish": 17000, "filters": []},
+                "inner": {"port": 8082, "routes": []},
+            },
+            "clusters": {"web": {"to": "web"}},
+        }
+    },
+    "statsd_exporter": {"publish": 19102},
+    "traffic": [{"name": "hello", "to": "edge"}],
+}
+
+
+def shop(**keys: Any) -> dict[str, Any]:
+    return {**copy.deepcopy(SHOP), **keys}
+
+
+@pytest.mark.parametrize("platform", ["kubernetes", "openshift"])
+def test_commands_add_the_authority_to_routes(plan: Planner, platform: str, tmp_path: Path) -> None:
+    """What people type is given to a shell that has a stand-in for kubectl and oc, which says what it was given."""
+    demo = {key: one for key, one in shop().items() if key != "statsd_exporter"}
+    again = plan(demo, platform, kubernetes={"routes": True, "termination": "reencrypt"})
+    (tmp_path / "edge/certs").mkdir(parents=True)
+    authority = "-----BEGIN CERTIFICATE-----\nMIIB/+=\n-----END CERTIFICATE-----\n"
+    (tmp_path / "edge/certs/ca.crt").write_text(authority)
+    last = again["commands"][-1]
+    stand_in = 'oc() { printf "%s\\0" "$@" >> said; }; kubectl() { oc "$@"; }; '
+    subprocess.run(["/bin/sh", "-c", stand_in + last], cwd=tmp_path, check=True)
+    said = (tmp_path / "said").read_text().split("\0")
+    if platform == "kubernetes":
+        assert said[:-2] == ["patch", "route", "shop-edge-https", "--type", "merge", "--patch"]
+        assert json.loads(said[-2]) == {"spec": {"tls": {"destinationCACertificate": authority}}}
+    else:
+        assert f"CA_CERTIFICATE={authority.rstrip()}" in said
+    # The one who asks for no such Route is not told of it.
+    usual = plan(demo, platform, kubernetes={"routes": True})
+    assert not any("ca.crt" in one for one in usual["commands"])
+
+
+def shop_alone() -> dict[str, Any]:
+    """Without an exporter, which in pods asks for another style or place."""
+    return {key: one for key, one in shop().items() if key != "statsd_exporter"}
+
+
+@pytest.mark.parametrize(
+    ("cluster", "flags"),
+    [
+        ({}, ""),
+        ({"context": "", "namespace": "demos"}, " --namespace demos"),
+        ({"context": "a lab", "namespace": "demos"}, " --context 'a lab' --namespace demos"),
+    ],
+)
+def test_commands_name_cluster_and_namespace(plan: Planner, cluster: dict[str, str], flags: str) -> None:
+    for platform, tool in (("kubernetes", "kubectl"), ("openshift", "oc")):
+        planned = plan(shop_alone(), platform, cluster=cluster)
+        assert planned["commands"], platform
+        for command in planned["commands"]:
+            assert command.startswith(f"{tool}{flags} "), command
+        [first, *_others] = planned["addresses"]
+        assert f"after: kubectl{flags} port-forward service/shop-edge" in first["what"]
+    project = "demos" if cluster else "$(oc project -q)"
+    last = planned["commands"][-1]
+    assert last == f"oc{flags} process -f template.yaml -p NAMESPACE={project} | oc{flags} create -f -"
+
+
+def test_drain_command_needs_only_bash(plan: Planner) -> None:
+    """By a shell that has nothing but itself, and that does not stumble where nobody listens."""
+    planned = plan(shop_alone(), "kubernetes")["workloads"]
+    drains = {one["name"]: one["drain"] for one in planned if one["image"] == "envoy:1"}
+    assert len(drains) == 2
+    assert len(set(drains.values())) == 1
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        script = f"PATH=; {drains['edge']}; echo went on".replace("/9901", f"/{listener.getsockname()[1]}")
+        with subprocess.Popen(["bash", "-c", script], stdout=subprocess.PIPE) as running:
+            connection, _address = listener.accept()
+            with connection, connection.makefile("r", newline="\r\n") as request:
+                line, *headers = iter(request.readline, "\r\n")
+                connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+            assert running.communicate(timeout=10)[0] == b"went on\n"
+    assert line == "POST /drain_listeners?graceful&skip_exit HTTP/1.1\r\n"
+    assert "Content-Length: 0\r\n" in headers
+    ran = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=10, check=False)
+    assert (ran.returncode, ran.stdout) == (0, "went on\n")

@@ -1,0 +1,191 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Tests of pods: security, probes, termination and resources."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.documents import manifests
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.manifests.cluster_settings import (
+    ClusterSettings,
+    read_settings,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.manifests.pod_template import (
+    LINGER,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.openshift.layout import (
+    OpenShiftPlatform,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import (
+    Mount,
+    Port,
+    Probe,
+    Workload,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._verify.verification_run import (
+    NAME_RESOLUTION_TIMEOUT,
+)
+
+ENVOY = Workload(
+    name="web_1-envoy",
+    command=("envoy", "--service-node", "$(POD_NAME)"),
+    image="envoy:1",
+    directory="/etc/envoy",
+    mounts=(Mount("web_1", "/etc/envoy/web_1"),),
+    ports=(
+        Port(10000, name="ingress", scheme="http", peers=("edge",)),
+        Port(8443, 8443, name="tls_in", scheme="https"),
+        Port(9902, name="admin", scheme="http", metrics=True),
+    ),
+    probe=Probe("http", port=9902, path="/ready"),
+    digest="abc",
+    group="web_1",
+    replicas=3,
+    container="envoy",
+    sidecar=True,
+)
+
+
+APP = Workload(
+    name="web_1",
+    command=("python3", "app.py"),
+    image="python:3",
+    network="web_1-envoy",
+    ports=(Port(8080, name="app", scheme="http"),),
+    probe=Probe("http", port=8080, path="/healthz", private=True, command=("ask",)),
+    group="web_1",
+    replicas=3,
+    container="app",
+)
+
+
+FILES = {"web_1/bootstrap.yaml": "b", "web_1/secrets/tls_certificate.yaml": "i", "other/file": "o"}
+
+
+def objects(
+    *workloads: Workload, settings: ClusterSettings | None = None, certificates: list[str] | None = None
+) -> dict[str, dict[str, Any]]:
+    """The objects by `Kind/name`."""
+    planned = manifests(
+        "my_demo", workloads or (ENVOY, APP), FILES, certificates or [], settings or ClusterSettings()
+    )
+    json.dumps(planned)
+    return {f"{one['kind']}/{one['metadata']['name']}": one for one in planned}
+
+
+def pod(planned: dict[str, dict[str, Any]], name: str = "my-demo-web-1") -> dict[str, Any]:
+    found: dict[str, Any] = planned[f"Deployment/{name}"]["spec"]["template"]["spec"]
+    return found
+
+
+def test_pod_meets_the_restricted_pod_security_standard() -> None:
+    spec = pod(objects())
+    assert spec["securityContext"] == {
+        "runAsNonRoot": True,
+        "runAsUser": 65532,
+        "fsGroup": 65532,
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+    assert spec["automountServiceAccountToken"] is False
+    for container in (*spec["containers"], *spec["initContainers"]):
+        assert container["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+            "readOnlyRootFilesystem": True,
+        }
+        assert container["resources"]["requests"]
+        assert container["name"]
+
+
+def test_pods_are_spread_over_nodes() -> None:
+    [spread] = pod(objects())["topologySpreadConstraints"]
+    # Where there is one node, all of them are on it.
+    assert (spread["topologyKey"], spread["maxSkew"]) == ("kubernetes.io/hostname", 1)
+    assert spread["whenUnsatisfiable"] == "ScheduleAnyway"
+    selected = spread["labelSelector"]["matchLabels"]
+    assert selected == {"meshlab.envoy/demo": "my_demo", "app.kubernetes.io/name": "web-1"}
+    labels = objects()["Deployment/my-demo-web-1"]["spec"]["template"]["metadata"]["labels"]
+    assert selected.items() <= labels.items()
+
+
+@pytest.mark.parametrize(
+    ("own", "limits"),
+    [
+        ({"cpus": 1.0, "memory_mb": 256}, {"cpu": "1", "memory": "256Mi"}),
+        ({"cpus": 0.5, "memory_mb": None}, {"cpu": "0.5"}),
+        ({"cpus": None, "memory_mb": 64}, {"memory": "64Mi"}),
+        ({"cpus": None, "memory_mb": None}, None),
+    ],
+)
+def test_container_has_the_limits_of_its_workload(own: dict[str, Any], limits: Any) -> None:
+    (app,) = pod(objects(ENVOY, replace(APP, **own)))["containers"]
+    assert app["resources"].get("limits") == limits
+
+
+def test_terminating_pod_serves_before_it_stops() -> None:
+    spec = pod(objects(replace(ENVOY, stop_seconds=7), replace(APP, stop_seconds=12)))
+    for one in (*spec["containers"], *spec["initContainers"]):
+        assert one["lifecycle"] == {"preStop": {"sleep": {"seconds": LINGER}}}
+    # The kubelet counts the wait as a part of it; and what takes longest has to be done.
+    assert spec["terminationGracePeriodSeconds"] == LINGER + 12
+
+
+def test_terminating_pod_outlives_dns_caches() -> None:
+    """CoreDNS as AKS and Kubernetes itself install it, and NodeLocal DNSCache, keep one for 30 s; Envoys ask every second."""
+    assert LINGER > 30 + 1
+    assert NAME_RESOLUTION_TIMEOUT > 30 + 1
+
+
+def test_drain_command_runs_before_the_wait() -> None:
+    spec = pod(objects(replace(ENVOY, drain="no-such-program"), APP))
+    assert spec["containers"][0]["lifecycle"] == {"preStop": {"sleep": {"seconds": LINGER}}}
+    command = spec["initContainers"][0]["lifecycle"]["preStop"]["exec"]["command"]
+    assert command[-1].endswith(f"; sleep {LINGER}")
+    ran = subprocess.run(
+        [*command[:-1], command[-1].replace(f"sleep {LINGER}", "echo waited")],
+        capture_output=True,
+        check=False,
+    )
+    assert (ran.returncode, ran.stdout) == (0, b"waited\n")
+
+
+OPENSHIFT_DEFAULTS = OpenShiftPlatform.default_settings
+
+
+OPENSHIFT = read_settings({"domain": "apps.example.com"}, OPENSHIFT_DEFAULTS)
+
+
+def test_user_id_is_left_to_openshift() -> None:
+    context = pod(objects(settings=OPENSHIFT))["securityContext"]
+    assert "runAsUser" not in context
+    assert "fsGroup" not in context
+    assert context["runAsNonRoot"]
+
+
+def test_private_port_has_an_exec_probe() -> None:
+    (app,) = pod(objects())["containers"]
+    assert app["readinessProbe"]["exec"] == {"command": ["ask"]}
+    (envoy,) = pod(objects())["initContainers"]
+    assert envoy["readinessProbe"]["httpGet"] == {"path": "/ready", "port": 9902}
+
+
+def test_startup_probe_allows_a_slow_start() -> None:
+    """A deploy has its own timeout: a program that is killed after a minute never starts, whatever that says."""
+    for one in (*pod(objects())["initContainers"], *pod(objects())["containers"]):
+        probe = one["startupProbe"]
+        assert probe["periodSeconds"] * probe["failureThreshold"] >= 600
+
+
+def test_replicas_do_not_change_the_pod_template() -> None:
+    one = objects(replace(ENVOY, replicas=1), replace(APP, replicas=1))
+    assert pod(one) == pod(objects())
+    assert "PodDisruptionBudget/my-demo-web-1" in objects()
+    assert "PodDisruptionBudget/my-demo-web-1" not in one

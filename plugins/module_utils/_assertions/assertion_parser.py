@@ -57,7 +57,7 @@ def parse_assertions(entries: Sequence[Mapping[str, Any]] | None) -> list[Assert
             is None counts as left out; None is no assertion.
 
     Raises:
-        ArgumentError: An assertion cannot be evaluated; the text names its key and says what to do.
+        ArgumentError: An assertion cannot be evaluated; the message has its key and what to do.
 
     Example:
         >>> [one] = parse_assertions([{"stat": "cluster.web.upstream_rq_200", "of": "delta", "op": "ge", "value": 20}])

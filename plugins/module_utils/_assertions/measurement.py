@@ -169,7 +169,7 @@ def _number(
     difference = value - before
     if difference < 0 and counter is not False:
         reason = (
-            "Envoy does not say whether it is a counter, which was reset, or a gauge"
+            "Envoy does not report whether it is a counter, which was reset, or a gauge"
             if counter is None
             else "the counter was reset"
         )

@@ -122,7 +122,7 @@ def hint(stat: str, names: Iterable[str], histograms: Iterable[str] = (), source
 
     Example:
         >>> hint("server.lives", ["server.live", "server.uptime"])
-        'The nearest names are server.live.'
+        'The nearest names are server.live, server.uptime.'
     """
     histograms = set(histograms)
     known = sorted(set(names) | histograms)

@@ -103,7 +103,7 @@ class Outcome:
 
 
 def endpoints_data(snapshot: Snapshot, reads: Mapping[str, int]) -> list[EndpointData]:
-    """Return one entry for each endpoint that was read; `reads` says how often, by name."""
+    """Return one entry for each endpoint that was read. `reads` has the number of reads by name."""
     return [
         {
             "name": page.name,

@@ -57,7 +57,7 @@ class ReadingSet:
         return len(self.readings) >= _MOST_KEPT and not self._keeps_all and self._assertion.across != "each"
 
     def add_numbers(self, numbers: Sequence[int | float], grow: bool) -> None:
-        """Add values of stats; `grow` says whether all are counters."""
+        """Add values of stats; `grow` is whether all are counters."""
         self.numbers += numbers
         self.all_grow = self.all_grow and grow
 

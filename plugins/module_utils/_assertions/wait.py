@@ -175,7 +175,7 @@ async def _evaluate(
 ) -> list[Verdict]:
     """Evaluate all assertions.
 
-    Envoy's JSON does not say which stats are counters. Where a verdict depends on that, it is read, and the assertions are
+    Envoy's JSON does not contain which stats are counters. Where a verdict depends on that, it is read, and the assertions are
     evaluated again.
     """
     while True:
@@ -191,7 +191,7 @@ async def _evaluate(
 
 
 async def _read_kinds(pool: EndpointPool, stats: set[StatName], deadline: float) -> dict[StatName, str]:
-    """Return the kinds of stats; empty where an endpoint does not say, so that it is not read at each attempt."""
+    """Return the kinds of stats; empty where an endpoint does not report it, so that it is not read again."""
     by_endpoint: dict[str, set[str]] = {}
     for endpoint, stat in stats:
         if pool.clients[endpoint].endpoint.format == "envoy":

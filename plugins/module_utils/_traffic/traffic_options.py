@@ -4,7 +4,7 @@
 
 """The argument specification of traffic.
 
-It has no defaults, so that the parser can tell a key that was left out from one that has the default value.
+It has no defaults, so that the parser can distinguish a key that was left out from one with the default value.
 """
 
 from __future__ import annotations

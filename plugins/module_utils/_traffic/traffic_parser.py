@@ -75,7 +75,7 @@ def parse_traffic(
         cluster: How to connect to the cluster of traffic to pods: the option `cluster`, or an access that exists already.
 
     Raises:
-        ArgumentError: An entry cannot be sent; the text names its key and says what to do.
+        ArgumentError: An entry cannot be sent; the message has its key and what to do.
 
     Example:
         >>> [traffic] = parse_traffic([{"url": "http://127.0.0.1:8080/", "requests": 20}])

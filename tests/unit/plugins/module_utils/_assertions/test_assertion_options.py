@@ -28,7 +28,10 @@ def test_documentation_matches_the_options() -> None:
             for name, option in options.items()
         }
 
-    for text, spec in ((ModuleDocFragment.DOCUMENTATION, ASSERTION_ARGS), (ModuleDocFragment.WAIT, WAIT_ARGS)):
+    for text, spec in (
+        (ModuleDocFragment.DOCUMENTATION, ASSERTION_ARGS),
+        (ModuleDocFragment.WAIT, WAIT_ARGS),
+    ):
         documented = yaml.safe_load(text)["options"]
         assert str(shape(documented, "suboptions")).replace("suboptions", "options") == str(
             shape(spec, "options")

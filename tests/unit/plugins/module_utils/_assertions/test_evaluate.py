@@ -145,7 +145,7 @@ def test_possible_restart_is_a_remark(then: Identity | None, now: Identity | Non
     assert verdict.ok
     remark = f". A restart of e between the snapshots cannot be excluded, because {reason}."
     assert (remark in verdict.message(1)) is bool(reason)
-    # What can be mended is worth a warning.
+    # A remark that the user can act on is a warning.
     assert bool(warnings_of([verdict, verdict])) is (reason not in ("", SOON))
     assert "restart" not in verdict_of(
         {"stat": "x", "op": "eq", "value": 9}, fake_snapshot(later), fake_snapshot(earlier)

@@ -25,10 +25,10 @@ def test_delta_of_a_gauge_can_be_negative() -> None:
 
 
 def test_fallen_stat_of_unknown_kind_fails() -> None:
-    """As of snapshots, where nothing can be asked."""
+    """A snapshot contains no kinds, and no request can read them."""
     then, now = fake_snapshot(fake_page("e", x=5)), fake_snapshot(fake_page("e", 200, x=4))
     asked = {"stat": "x", "of": "delta", "op": "eq", "value": -1}
-    reason = "it fell from 5 to 4: Envoy does not say whether it is a counter, which was reset, or a gauge"
+    reason = "it fell from 5 to 4: Envoy does not report whether it is a counter, which was reset, or a gauge"
     assert reason in verdict_of(asked, now, then).message(1)
     now.pages["e"].sources["stats"].kinds["x"] = "counter"
     assert "it fell from 5 to 4: the counter was reset, so its delta is unknown" in verdict_of(
@@ -119,7 +119,7 @@ NO_SAMPLES = {"stat": "h", "bucket": "inf", "op": "eq", "value": 0, "default": 0
         ({}, {"of": "delta"}, 0),
         ({}, {"of": "rate"}, 0),
         ({}, {"of": "delta", "default": 3}, 0),
-        # What is gone cannot be told, as of a counter.
+        # The count of a removed histogram is lost, as that of a counter.
         ({"h": Histogram(((0, 1, 5),))}, {"of": "delta"}, None),
     ],
 )

@@ -1,7 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The whole of envoy_stats against an Envoy that is played: what is asked, how often, and what comes of it."""
+"""Waiting for assertions about a fake Envoy: its requests, the attempts, and the outcome."""
 
 from __future__ import annotations
 

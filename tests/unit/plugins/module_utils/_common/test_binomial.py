@@ -1,7 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The bounds of chance, against sums of fractions, which are exact."""
+"""The bounds of a binomial distribution, compared with exact sums of fractions."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ ALARMS = st.sampled_from([0.5, 0.1, 0.05, 0.01, 1e-3, 1e-6, 1e-9, 1e-15])
 
 
 def terms(trials: int, probability: float) -> list[Fraction]:
-    """P(X = 0) … P(X = trials)."""
+    """Return P(X = 0) … P(X = trials)."""
     picked = Fraction(probability)
     return [math.comb(trials, k) * picked**k * (1 - picked) ** (trials - k) for k in range(trials + 1)]
 
 
 def clear(tails: list[Fraction], tail: Fraction) -> bool:
-    """Whether no sum is so near to the bound that rounding decides."""
+    """Return whether no sum is so near to the bound that rounding decides."""
     return all(abs(one - tail) > tail / 10**9 for one in tails)
 
 
@@ -46,9 +46,7 @@ def test_bounds_are_those_of_exact_sums(trials: int, probability: float, alarm: 
 
 
 @given(TRIALS, PROBABILITIES, ALARMS)
-def test_false_alarms_are_as_rare_as_said_and_the_bounds_no_wider_than_that(
-    trials: int, probability: float, alarm: float
-) -> None:
+def test_false_alarms_are_rare_and_bounds_are_tight(trials: int, probability: float, alarm: float) -> None:
     all_terms, tail = terms(trials, probability), Fraction(alarm) / 2
     assume(clear([sum(all_terms[:k], Fraction()) for k in range(trials + 2)], tail))
     assume(clear([sum(all_terms[k:], Fraction()) for k in range(trials + 2)], tail))
@@ -60,7 +58,7 @@ def test_false_alarms_are_as_rare_as_said_and_the_bounds_no_wider_than_that(
 
 
 @given(st.integers(0, 10**6), PROBABILITIES, ALARMS)
-def test_what_is_not_picked_is_the_mirror_of_what_is(trials: int, probability: float, alarm: float) -> None:
+def test_bounds_of_misses_mirror_those_of_hits(trials: int, probability: float, alarm: float) -> None:
     fewest, most = bounds(trials, probability, probability, alarm)
     assert bounds(trials, 1 - probability, 1 - probability, alarm) == (trials - most, trials - fewest)
     assert bounds(trials, 0, probability, alarm) == (
@@ -70,7 +68,7 @@ def test_what_is_not_picked_is_the_mirror_of_what_is(trials: int, probability: f
 
 
 @given(st.integers(1, 10**6), PROBABILITIES, PROBABILITIES, ALARMS, ALARMS)
-def test_bounds_grow_with_the_probability_with_certainty_and_with_trials(
+def test_bounds_grow_with_probability_alarm_and_trials(
     trials: int, one: float, other: float, alarm: float, rarer: float
 ) -> None:
     low, high = sorted((one, other))
@@ -87,14 +85,14 @@ def test_bounds_grow_with_the_probability_with_certainty_and_with_trials(
 
 
 @given(st.integers(0, 10**9), ALARMS)
-def test_certainty_leaves_nothing_to_chance(trials: int, alarm: float) -> None:
+def test_certain_events_have_one_number(trials: int, alarm: float) -> None:
     assert bounds(trials, 0, 0, alarm) == (0, 0)
     assert bounds(trials, 1, 1, alarm) == (trials, trials)
     assert bounds(trials, 0, 1, alarm) == (0, trials)
 
 
 @pytest.mark.parametrize("probability", [0.5, 0.1, 0.001])
-def test_many_trials_come_near_the_normal_distribution(probability: float) -> None:
+def test_many_trials_approach_the_normal_distribution(probability: float) -> None:
     trials, alarm = 10**8, 1e-6
     deviation = math.sqrt(trials * probability * (1 - probability))
     away = -NormalDist().inv_cdf(alarm / 2) * deviation
@@ -103,7 +101,7 @@ def test_many_trials_come_near_the_normal_distribution(probability: float) -> No
     assert most == pytest.approx(trials * probability + away, abs=0.02 * deviation)
 
 
-def test_few_improbable_ones_are_those_of_poisson() -> None:
+def test_rare_events_approach_the_poisson_distribution() -> None:
     """A hundred expected of 10**12: there the distribution is Poisson's, whose tail is summed here."""
     mean, alarm = 100.0, 1e-6
     fewest, most = bounds(10**12, 1e-10, 1e-10, alarm)
@@ -112,7 +110,7 @@ def test_few_improbable_ones_are_those_of_poisson() -> None:
     assert math.fsum(term[most + 1 :]) <= alarm / 2 < math.fsum(term[most:])
 
 
-def test_a_fair_draw_is_outside_as_often_as_said() -> None:
+def test_random_draws_are_outside_as_often_as_expected() -> None:
     chance = random.Random(4)
     fewest, most = bounds(200, 0.1, 0.1, 0.05)
     draws = [sum(chance.random() < 0.1 for _one in range(200)) for _run in range(2_000)]
@@ -120,7 +118,7 @@ def test_a_fair_draw_is_outside_as_often_as_said() -> None:
     assert 0 < outside <= bounds(2_000, 0, 0.05, 1e-6)[1]
 
 
-def test_a_million_trials_take_no_time() -> None:
+def test_a_million_trials_are_fast() -> None:
     began = time.process_time()
     for part in range(1, 100):
         bounds(10**6, part / 100, part / 100, 1e-6)
@@ -128,24 +126,26 @@ def test_a_million_trials_take_no_time() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    ("arguments", "error"),
     [
-        ((-1, 0.1, 0.1, 1e-6), "no number of trials"),
-        ((MOST_TRIALS + 1, 0.1, 0.1, 1e-6), "no number of trials"),
-        ((10, -0.1, 0.1, 1e-6), "no probabilities"),
-        ((10, 0.2, 0.1, 1e-6), "no probabilities"),
-        ((10, 0.1, 1.1, 1e-6), "no probabilities"),
-        ((10, math.nan, 0.1, 1e-6), "no probabilities"),
-        ((10, 0.1, 0.1, 0), "no probability above 0"),
-        ((10, 0.1, 0.1, 1), "no probability above 0"),
+        ((-1, 0.1, 0.1, 1e-6), "is not a number of trials"),
+        ((MOST_TRIALS + 1, 0.1, 0.1, 1e-6), "is not a number of trials"),
+        ((10, -0.1, 0.1, 1e-6), "are not two probabilities"),
+        ((10, 0.2, 0.1, 1e-6), "are not two probabilities"),
+        ((10, 0.1, 1.1, 1e-6), "are not two probabilities"),
+        ((10, math.nan, 0.1, 1e-6), "are not two probabilities"),
+        ((10, 0.1, 0.1, 0), "is not a probability above 0"),
+        ((10, 0.1, 0.1, 1), "is not a probability above 0"),
     ],
 )
-def test_what_is_no_probability(arguments: tuple[int, float, float, float], words: str) -> None:
-    with pytest.raises(ValueError, match=words):
+def test_arguments_outside_of_their_range_are_refused(
+    arguments: tuple[int, float, float, float], error: str
+) -> None:
+    with pytest.raises(ValueError, match=error):
         bounds(*arguments)
 
 
-def test_a_side_without_a_bound_leaves_its_false_alarms_to_the_other() -> None:
+def test_one_sided_range_has_the_whole_false_alarm() -> None:
     _fewest, both = bounds(10_000, 0.5, 0.5, 0.05)
     assert bounds(10_000, 0, 0.5, 0.05) == (0, bounds(10_000, 0.5, 0.5, 0.1)[1])
     assert bounds(10_000, 0, 0.5, 0.05)[1] < both

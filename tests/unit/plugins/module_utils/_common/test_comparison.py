@@ -162,7 +162,7 @@ def test_growth_helps_exactly_when_a_larger_number_fits(
         assert not later[0]
 
 
-def test_growth_says_nothing_about_text() -> None:
+def test_text_never_grows() -> None:
     for function in (growth_can_help, growth_cannot_help):
         assert not function("eq", "LIVE", "DRAINING", EXACT)
         assert not function("matches", 5, compile_pattern("6", "value"), EXACT)

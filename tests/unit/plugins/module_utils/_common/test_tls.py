@@ -69,7 +69,7 @@ def test_home_directory_is_expanded(pair: Path, monkeypatch: pytest.MonkeyPatch)
     ("settings", "setting", "error"),
     [
         ({"ca": "missing.pem"}, "ca", "missing.pem does not contain CA certificates in PEM: no such file"),
-        ({"ca": "~nobody-here/a"}, "ca", "~nobody-here/a does not contain CA certificates"),
+        ({"ca": "~missing-user/a"}, "ca", "~missing-user/a does not contain CA certificates"),
         ({"ca": "key.pem"}, "ca", "key.pem does not contain CA certificates in PEM: no certificate"),
         (
             {"certificate": "cert.pem", "key": "missing.pem"},

@@ -1,8 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""Action: reads a demo and plans it, on the controller; what is wrong is told in one sentence."""
+"""The action of demo_plan, which reads and plans a demo on the controller, and reports an error in one sentence."""
 
 from __future__ import annotations
 
@@ -20,12 +19,13 @@ from ansible_collections.meshlab.envoy.plugins.plugin_utils._planner_defaults im
 
 
 class ActionModule(ActionBase):
-    """Turns a demo into its plan, which is the result."""
+    """The action plugin, whose result is the plan."""
 
     _requires_connection = False
     _supports_check_mode = True
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Return the plan of the demo as the result of the task."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         _checked, options = self.validate_argument_spec(
             argument_spec={

@@ -1,12 +1,14 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What every module of the collection says about itself."""
+"""The attributes of the collection's modules, for their documentation."""
 
 from __future__ import annotations
 
 
 class ModuleDocFragment:
+    """The attributes, by the kind of module."""
+
     # The attributes themselves; a module adds `support` to each.
     DOCUMENTATION = r"""
 options: {}
@@ -21,7 +23,7 @@ attributes:
       - This assumes that the system controlled or queried by the module has not changed in a relevant way.
 """
 
-    # For a module that only reads: nothing changes, so check mode makes no difference.
+    # For a module that only reads. It does the same in check mode.
     INFO_MODULE = r"""
 options: {}
 attributes:
@@ -39,14 +41,14 @@ attributes:
       - This action does not modify state.
 """
 
-    # For a module that asserts: it reads too, and it fails where an expectation does not hold.
+    # For a module that reads, and fails if an expectation does not hold.
     ASSERTION_MODULE = r"""
 options: {}
 attributes:
   check_mode:
     support: full
     details:
-      - This action does not modify state; in check mode it asks and asserts all the same.
+      - This action does not modify state, and does the same in check mode.
   diff_mode:
     support: N/A
     details:

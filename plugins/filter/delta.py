@@ -7,16 +7,16 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: delta
 version_added: 0.1.0
-short_description: How much the numbers changed between two snapshots
+short_description: The differences of the numbers of two snapshots
 description:
-  - The difference of each number of two snapshots, as M(meshlab.envoy.envoy_stats_info) and M(meshlab.envoy.envoy_stats) return them.
-  - What the earlier snapshot looked for and did not find was 0 there. What it did not look for is left out, and so are texts and what is
-    there no longer.
-  - Fails for an endpoint that was restarted in between, since its counters began anew, and for a counter that went back, since it was
-    reset.
-  - Which numbers are counters is known of a page in Prometheus' format. Envoy's JSON does not say it, so that what went back there may be a
-    gauge, and is negative here. C(of=delta) of M(meshlab.envoy.envoy_stats) asks Envoy in such a case, and fails where it is a counter.
-  - Whether an endpoint was restarted cannot be told of a snapshot that was taken without C(identify).
+  - Returns the difference of each number of two snapshots of M(meshlab.envoy.envoy_stats_info) or M(meshlab.envoy.envoy_stats).
+  - A number that the earlier snapshot queried but did not contain counts as 0 in it. The result omits numbers that the earlier snapshot
+    did not query, texts, and numbers that are missing in the later snapshot.
+  - Fails for an endpoint that was restarted between the snapshots, because its counters restarted at 0, and for a counter that decreased,
+    because it was reset.
+  - A page in Prometheus' format has the type of each number. Envoy's JSON has no types, so a number that decreased there may be a gauge, and
+    its difference is negative. C(of=delta) of M(meshlab.envoy.envoy_stats) queries the type in such a case, and fails for a counter.
+  - The filter cannot detect a restart of an endpoint whose snapshot was taken without C(identify).
 positional: earlier
 options:
   _input:
@@ -36,7 +36,7 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Say how many requests came since
+- name: Print the number of requests between two snapshots
   ansible.builtin.debug:
     msg: "{{ (after.snapshot | meshlab.envoy.delta(before.snapshot)).edge['http.ingress_http.downstream_rq_total'] }}"
 """
@@ -55,6 +55,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._readings.snapshot_d
 
 
 def delta(later: Any, earlier: Any) -> dict[str, dict[str, int | float]]:
+    """Return the differences of two snapshots, by endpoint and name."""
     try:
         return differences(later, earlier)
     except ValueError as error:
@@ -62,5 +63,8 @@ def delta(later: Any, earlier: Any) -> dict[str, dict[str, int | float]]:
 
 
 class FilterModule:
+    """The filter, in the form that Ansible loads."""
+
     def filters(self) -> dict[str, Any]:
+        """Return the filter by its name."""
         return {"delta": delta}

@@ -1,8 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""Filter: a demo's data → its plan."""
+"""The filter `plan`, which plans the data of a demo."""
 
 from __future__ import annotations
 
@@ -13,23 +12,23 @@ version_added: 0.1.0
 author:
   - meshlab.envoy contributors (@meshlab)
 description:
-  - Checks a demo's data and computes everything that running it needs - files, workloads, endpoints, traffic and assertions.
-  - M(meshlab.envoy.demo_plan) does the same for a demo file, and tells mistakes in a single sentence.
+  - Validates the data of a demo and returns its plan, which contains the files, workloads, endpoints, traffic and assertions of the demo.
+  - M(meshlab.envoy.demo_plan) does the same for a demo file, and reports an error in one sentence.
 options:
   _input:
     description: The demo's data.
     type: dict
     required: true
   name:
-    description: The demo's name, which becomes that of its folder or compose project.
+    description: Name of the demo, and of its folder or compose project.
     type: str
     required: true
   context:
-    description: What the host is like. See "The plan" in C(docs/architecture.md) of the collection.
+    description: The settings of the host. See "The plan" in C(docs/architecture.md) of the collection.
     type: dict
     required: true
   file:
-    description: What messages call the demo. The name by default.
+    description: The file that error messages name. By default the name of the demo.
     type: str
     default: ""
 seealso:
@@ -62,7 +61,7 @@ from ansible_collections.meshlab.envoy.plugins.plugin_utils._planner_defaults im
 
 
 def plan(data: Any, name: str, context: dict[str, Any], file: str = "") -> dict[str, Any]:
-    """Return the plan of demo `name`, or end with one sentence that says what is wrong and where."""
+    """Return the plan of the demo `name`, or fail with one sentence that locates the error."""
     try:
         return make_plan(name, data, complete_context(context), file)
     except ValueError as error:  # DemoError, UnsupportedVersion, WorkloadError
@@ -70,7 +69,8 @@ def plan(data: Any, name: str, context: dict[str, Any], file: str = "") -> dict[
 
 
 class FilterModule:
-    """Ansible's filter plugin interface."""
+    """The filter, in the form that Ansible loads."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
+        """Return the filter by its name."""
         return {"plan": plan}

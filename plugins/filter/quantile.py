@@ -9,8 +9,8 @@ name: quantile
 version_added: 0.1.0
 short_description: A quantile of a histogram in a snapshot
 description:
-  - Reads a quantile from the buckets of a histogram, in a snapshot that M(meshlab.envoy.envoy_stats_info) returned.
-  - Of all endpoints that have the histogram together, or of one of them.
+  - Computes a quantile from the buckets of a histogram in a snapshot of M(meshlab.envoy.envoy_stats_info).
+  - Combines the samples of all endpoints that have the histogram, or uses those of one endpoint.
 positional: quantile, stat
 options:
   _input:
@@ -18,18 +18,18 @@ options:
     type: dict
     required: true
   quantile:
-    description: A share from V(0) to V(1).
+    description: The quantile to compute, from V(0) to V(1).
     type: float
     required: true
   stat:
-    description: The histogram's name.
+    description: Name of the histogram.
     type: str
     required: true
   endpoint:
-    description: The endpoint whose samples count. By default those of all of them.
+    description: Name of the endpoint whose samples are used. By default the samples of all endpoints.
     type: str
   since:
-    description: An earlier snapshot. Only the samples that came after it count then.
+    description: An earlier snapshot. With it, only samples after that snapshot are used.
     type: dict
 seealso:
   - plugin: meshlab.envoy.delta
@@ -40,14 +40,14 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Say how long the slowest hundredth of this test's requests took
+- name: Print the 99th percentile of the response times of this test
   ansible.builtin.debug:
     msg: "{{ after.snapshot | meshlab.envoy.quantile(0.99, 'http.ingress_http.downstream_rq_time', since=before.snapshot) }} ms"
 """
 
 RETURN = r"""
 _value:
-  description: The quantile, or null where no sample was counted.
+  description: The quantile, or null without samples.
   type: float
 """
 
@@ -61,6 +61,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._readings import sna
 def quantile(
     snapshot: Any, quantile: Any, stat: str, endpoint: str | None = None, since: Any = None
 ) -> float | None:
+    """Return a quantile of a histogram, or None without samples."""
     try:
         return snapshot_diff.quantile(snapshot, quantile, stat, endpoint, since)
     except ValueError as error:
@@ -68,5 +69,8 @@ def quantile(
 
 
 class FilterModule:
+    """The filter, in the form that Ansible loads."""
+
     def filters(self) -> dict[str, Any]:
+        """Return the filter by its name."""
         return {"quantile": quantile}

@@ -9,12 +9,11 @@ name: to_prometheus
 version_added: 0.1.0
 short_description: A snapshot as a page in Prometheus' text format
 description:
-  - Writes the numbers and histograms of a snapshot in Prometheus' text format, for a file that node_exporter's textfile collector reads,
-    or to be pushed.
-  - The endpoint becomes a label named C(endpoint). A stat's name becomes C(envoy_) and the name with underscores in place of what
-    Prometheus does not take; a metric that came in Prometheus' format keeps its name and labels. Where two stats become one name, the
-    label C(stat) tells them apart. A label C(endpoint) that a metric has is called C(exported_endpoint).
-  - Envoy's JSON does not say what is a counter and what is a gauge, so its numbers are untyped.
+  - Returns the numbers and histograms of a snapshot in Prometheus' text format, for the textfile collector of node_exporter or for a push.
+  - The name of the endpoint becomes the label C(endpoint). The name of a stat becomes C(envoy_) and the name, with an underscore for each
+    character that Prometheus does not allow. A metric from a page in Prometheus' format keeps its name and labels; its label C(endpoint)
+    becomes C(exported_endpoint). If two stats get the same name, the label C(stat) contains their original names.
+  - The numbers of Envoy's JSON are untyped, because that format does not distinguish counters from gauges.
 options:
   _input:
     description: The snapshot, as M(meshlab.envoy.envoy_stats_info) and M(meshlab.envoy.envoy_stats) return it.
@@ -27,7 +26,7 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Keep the numbers of this test where node_exporter finds them
+- name: Write the numbers of this test for node_exporter
   ansible.builtin.copy:
     content: "{{ after.snapshot | meshlab.envoy.to_prometheus }}"
     dest: /var/lib/node_exporter/envoy.prom
@@ -48,6 +47,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._readings.snapshot_d
 
 
 def to_prometheus(snapshot: Any) -> str:
+    """Return a snapshot as a page in Prometheus' text format."""
     try:
         return page_in_prometheus(snapshot)
     except ValueError as error:
@@ -55,5 +55,8 @@ def to_prometheus(snapshot: Any) -> str:
 
 
 class FilterModule:
+    """The filter, in the form that Ansible loads."""
+
     def filters(self) -> dict[str, Any]:
+        """Return the filter by its name."""
         return {"to_prometheus": to_prometheus}

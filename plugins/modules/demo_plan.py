@@ -140,7 +140,7 @@ admins:
   type: list
   elements: dict
 endpoints:
-  description: Where stats can be asked, as the module M(meshlab.envoy.envoy_stats) takes it.
+  description: The endpoints of the demo, as the option O(meshlab.envoy.envoy_stats#module:endpoints).
   returned: success
   type: list
   elements: dict

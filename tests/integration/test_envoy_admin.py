@@ -100,9 +100,9 @@ def test_health_is_failed_once_and_restored_once(envoy: Envoy) -> None:
         "after": "DRAINING",
     }
     assert predicted["diff"][0]["after"] == {"healthcheck": "DRAINING"}
-    assert b"LIVE" in envoy.asked("/ready")
+    assert b"LIVE" in envoy.response("/ready")
     assert only(admin(envoy, healthcheck="fail")) == only(predicted)
-    assert b"DRAINING" in envoy.asked("/ready")
+    assert b"DRAINING" in envoy.response("/ready")
     assert admin(envoy, healthcheck="fail", _ansible_check_mode=True)["changed"] is False
     assert admin(envoy, healthcheck="fail")["changed"] is False
     assert only(admin(envoy, healthcheck="ok"))["after"] == "LIVE"
@@ -118,9 +118,9 @@ def test_levels_of_all_loggers_and_of_some(envoy: Envoy) -> None:
         "off",
         "warning",
     )
-    assert b"upstream: error" in envoy.asked("/logging", "POST")
+    assert b"upstream: error" in envoy.response("/logging", "POST")
     assert only(admin(envoy, logging=wanted)) == predicted
-    levels = envoy.asked("/logging", "POST")
+    levels = envoy.response("/logging", "POST")
     assert all(one in levels for one in (b"upstream: debug", b"http: off", b"admin: warning"))
     assert admin(envoy, logging=wanted)["changed"] is False
     # One logger alone leaves the others as they are.
@@ -133,7 +133,7 @@ def test_a_logger_that_is_not_there_has_neighbours(envoy: Envoy) -> None:
     result = admin(envoy, logging={"level": "debug", "loggers": {"upstrem": "debug"}})
     assert (result["failed"], result["changed"], result["failure"]) == (True, False, "absent")
     assert "this Envoy has no logger 'upstrem'; did you mean upstream?" in result["msg"]
-    assert b"admin: debug" not in envoy.asked("/logging", "POST")
+    assert b"admin: debug" not in envoy.response("/logging", "POST")
 
 
 def test_runtime_keys_are_set_and_taken_away(envoy: Envoy) -> None:
@@ -156,9 +156,9 @@ def test_runtime_keys_are_set_and_taken_away(envoy: Envoy) -> None:
 def test_counters_are_reset_where_something_was_counted(envoy: Envoy) -> None:
     urllib.request.urlopen(f"http://127.0.0.1:{envoy.port()}/", timeout=10).close()
     assert only(admin(envoy, reset_counters=True, _ansible_check_mode=True))["before"] > 0
-    assert b"downstream_rq_2xx: 0" not in envoy.asked("/stats?filter=^http.main.downstream_rq_2xx$")
+    assert b"downstream_rq_2xx: 0" not in envoy.response("/stats?filter=^http.main.downstream_rq_2xx$")
     assert only(admin(envoy, reset_counters=True))["after"] == 0
-    assert b"downstream_rq_2xx: 0" in envoy.asked("/stats?filter=^http.main.downstream_rq_2xx$")
+    assert b"downstream_rq_2xx: 0" in envoy.response("/stats?filter=^http.main.downstream_rq_2xx$")
     assert admin(envoy, reset_counters=True)["changed"] is False
 
 
@@ -237,7 +237,7 @@ def test_listeners_are_drained_and_envoy_quits(own: Envoy) -> None:
     assert only(admin(own, drain_listeners={}))["changed"] is True
     assert closes(port)
     assert admin(own, quitquitquit=True, _ansible_check_mode=True)["changed"] is True
-    assert b"LIVE" in own.asked("/ready")
+    assert b"LIVE" in own.response("/ready")
     assert admin(own, healthcheck="fail", quitquitquit=True)["changed"] is True
     assert own.process is not None
     assert own.process.wait(30) == 0

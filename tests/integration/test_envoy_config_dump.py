@@ -94,7 +94,7 @@ def dump(envoy: Envoy, **arguments: Any) -> dict[str, Any]:
 
 
 def test_nothing_secret_is_in_a_whole_dump(envoy: Envoy) -> None:
-    assert S.encode() in envoy.asked("/config_dump")  # what Envoy itself does not strike out
+    assert S.encode() in envoy.response("/config_dump")  # what Envoy itself does not strike out
     seen = dump(envoy, include_eds=True)
     assert seen["redacted"] >= 9
     assert {one["name"] for one in seen["secrets"]} == {"generic", "tickets"}

@@ -54,7 +54,7 @@ def grew(envoy: Envoy, before: dict[str, Any], **arguments: Any) -> dict[str, An
 
 
 def test_a_restart_is_seen_where_server_info_is_kept_back(quiet: Envoy) -> None:
-    assert quiet.asked("/server_info").startswith(b"request to path /server_info not allowed")
+    assert quiet.response("/server_info").startswith(b"request to path /server_info not allowed")
     until(lambda: uptime(quiet) >= 2)
     before = run(envoy_stats_info, url=quiet.url)
     assert before["endpoints"][0]["epoch"] == 0
@@ -71,7 +71,7 @@ def test_a_restart_is_seen_where_server_info_is_kept_back(quiet: Envoy) -> None:
 
 
 def uptime(envoy: Envoy) -> int:
-    return int(envoy.asked("/stats?filter=^server.uptime$").decode().rpartition(" ")[2])
+    return int(envoy.response("/stats?filter=^server.uptime$").decode().rpartition(" ")[2])
 
 
 def test_in_its_first_second_too_it_is_known_whether_it_was_restarted(tmp_path: Path) -> None:
@@ -163,8 +163,8 @@ class Hot(Envoy):
         return process
 
     def epoch(self) -> int:
-        shown = self.asked("/stats?filter=^server.hot_restart_epoch$").decode().rpartition(" ")[2]
-        return int(shown) if shown.strip() and b"LIVE" in self.asked("/ready") else -1
+        shown = self.response("/stats?filter=^server.hot_restart_epoch$").decode().rpartition(" ")[2]
+        return int(shown) if shown.strip() and b"LIVE" in self.response("/ready") else -1
 
 
 @pytest.mark.parametrize("shown", [True, False], ids=["server_info", "stats"])

@@ -134,7 +134,7 @@ def test_every_stat_that_is_there_is_read(envoy: Envoy) -> None:
     page = scrape(parse_endpoints([{"name": "e", "url": envoy.url}]), EVERYTHING).pages["e"]
     assert page.failure is None
     seen = page.sources["stats"]
-    shown = json.loads(envoy.asked("/stats?format=json&histogram_buckets=detailed"))
+    shown = json.loads(envoy.response("/stats?format=json&histogram_buckets=detailed"))
     names = {entry["name"] for entry in shown["stats"] if "name" in entry}
     assert names == set(seen.values)
     assert "http.main.downstream_rq_time" in seen.histograms

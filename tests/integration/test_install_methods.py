@@ -148,7 +148,7 @@ def test_clone_deploys_as_an_automation_controller_project(home: Home, clone: Pa
     assert home.remaining("front_proxy") == []
 
 
-def test_clone_uses_its_own_roles_beside_an_installed_version(home: Home, clone: Path, tarball: Path) -> None:
+def test_clone_uses_its_roles_despite_an_installed_version(home: Home, clone: Path, tarball: Path) -> None:
     installed = run(
         home,
         "ansible-galaxy",

@@ -274,9 +274,9 @@ def edge(envoy: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]
     "path", [*ADMIN_READ_ONLY, "/stats?usedonly", "/stats?format=json&filter=^http", "/clusters?format=json"]
 )
 def test_what_people_look_at_is_let_through(edge: Edge, path: str) -> None:
-    before = edge.asked()
+    before = edge.response()
     assert edge.status(f"GET {path} HTTP/1.1") == 200
-    assert edge.asked() == before + 1
+    assert edge.response() == before + 1
 
 
 # What changes something, what tells secrets, and what nobody needs to see from outside.
@@ -290,9 +290,9 @@ FORBIDDEN = (
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize("path", FORBIDDEN)
 def test_everything_else_is_refused(edge: Edge, method: str, path: str) -> None:
-    before = edge.asked()
+    before = edge.response()
     assert edge.status(f"{method} {path} HTTP/1.1", "Content-Length: 0") == 403
-    assert edge.asked() == before
+    assert edge.response() == before
 
 
 @pytest.mark.parametrize(
@@ -300,9 +300,9 @@ def test_everything_else_is_refused(edge: Edge, method: str, path: str) -> None:
 )
 @pytest.mark.parametrize("path", ["/stats", "/ready"])
 def test_nothing_but_get_is_let_through(edge: Edge, method: str, path: str) -> None:
-    before = edge.asked()
+    before = edge.response()
     assert edge.status(f"{method} {path} HTTP/1.1", "Content-Length: 0") in (400, 403, 404)
-    assert edge.asked() == before
+    assert edge.response() == before
     assert edge.lives()
 
 
@@ -321,9 +321,9 @@ TRICKS = (
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize("path", TRICKS)
 def test_no_path_leads_around(edge: Edge, method: str, path: str) -> None:
-    before = edge.asked()
+    before = edge.response()
     assert edge.status(f"{method} {path} HTTP/1.1", "Content-Length: 0") in (0, 400, 403, 404)
-    assert edge.asked() == before
+    assert edge.response() == before
     assert edge.lives()
 
 
@@ -339,9 +339,9 @@ def test_no_path_leads_around(edge: Edge, method: str, path: str) -> None:
     ],
 )
 def test_what_is_a_listed_path_once_normalized_is_that_path(edge: Edge, path: str) -> None:
-    before = edge.asked()
+    before = edge.response()
     assert edge.status(f"GET {path} HTTP/1.1") == 200
-    assert edge.asked() == before + 1
+    assert edge.response() == before + 1
     assert edge.lives()
 
 
@@ -355,10 +355,10 @@ HEADERS = (
 
 @pytest.mark.parametrize("header", HEADERS)
 def test_no_header_leads_around(edge: Edge, header: str) -> None:
-    before = edge.asked()
+    before = edge.response()
     assert edge.status("POST /quitquitquit HTTP/1.1", "Content-Length: 0", header) == 403
     assert edge.status("GET /quitquitquit HTTP/1.1", header) == 403
-    assert edge.asked() == before
+    assert edge.response() == before
     assert edge.status("GET /stats HTTP/1.1", header) == 200
     assert edge.lives()
 
@@ -431,9 +431,9 @@ USUAL = ((":scheme", "http"), (":authority", "a"))
 
 
 def test_a_look_by_http2_is_let_through(edge: Edge) -> None:
-    before = edge.asked()
+    before = edge.response()
     assert http2_ok(edge.send(http2((":method", "GET"), (":path", "/ready"), *USUAL), b"\x88"))
-    assert edge.asked() == before + 1
+    assert edge.response() == before + 1
 
 
 @pytest.mark.parametrize(
@@ -459,9 +459,9 @@ def test_a_look_by_http2_is_let_through(edge: Edge) -> None:
     ],
 )
 def test_no_http2_leads_around(edge: Edge, headers: tuple[tuple[str, str], ...]) -> None:
-    before = edge.asked()
+    before = edge.response()
     assert not http2_ok(edge.send(http2(*headers), b"\x88", silence=0.3))
-    assert edge.asked() == before
+    assert edge.response() == before
     assert edge.lives()
 
 

@@ -1,7 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""service_envoy's numbers in four places: what was sent, what Envoy says, what statsd_exporter got, what Prometheus made of both."""
+"""Tests that four sources of service_envoy agree: the sent requests, Envoy's stats, statsd_exporter and Prometheus."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ DROPS = "statsd_exporter_udp_packet_drops_total"
 
 
 class Parts:
-    """The demo, and a Prometheus beside it."""
+    """The demo, and a Prometheus that scrapes it."""
 
     def __init__(self, plan: Any, server: str) -> None:
         self.plan = plan
@@ -97,7 +97,7 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Parts]:
             with prometheus(tmp_path_factory.mktemp("prometheus"), jobs) as server:
                 ready = Parts(plan, server)
                 ready.hold({"promql": "sum(up)", "op": "eq", "value": 2})
-                ready.send(1)  # so that every series is there before it is counted from
+                ready.send(1)  # creates every series
                 one = {"op": "ge", "value": 1}
                 ready.hold(
                     *(
@@ -114,7 +114,7 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Parts]:
         home.close()
 
 
-def test_a_counter_a_gauge_and_a_timer_are_the_same_everywhere(parts: Parts, tmp_path: Path) -> None:
+def test_counter_gauge_and_timer_agree_in_all_sources(parts: Parts, tmp_path: Path) -> None:
     web, at = {"envoy_cluster_name": "web"}, 'envoy_cluster_name="web"'
     queries = {
         f"{name}{{{at},job={job!r}}}".replace("'", '"')
@@ -130,10 +130,10 @@ def test_a_counter_a_gauge_and_a_timer_are_the_same_everywhere(parts: Parts, tmp
         # Envoy itself: a counter, a timer's count
         {"stat": "cluster.web.upstream_rq_total", "of": "delta", **sent},
         {"stat": "cluster.web.upstream_rq_time", "bucket": "inf", "of": "delta", **sent},
-        # what arrived over UDP
+        # the lines that arrived over UDP
         {**exporter, "stat": "envoy_cluster_upstream_rq_total", "labels": web, "of": "delta", **sent},
         {**exporter, "stat": "envoy_cluster_upstream_rq_time_count", "labels": web, "of": "delta", **sent},
-        # nothing was lost, refused or without a mapping
+        # no line was lost, rejected or without a mapping
         {**exporter, "stat": DROPS, "op": "eq", "value": 0},
         {**exporter, "stat": "statsd_exporter_events_unmapped_total", "op": "eq", "value": 0},
         {**exporter, "match": "statsd_exporter_sample_errors_total", "across": "sum", "op": "eq", "value": 0},
@@ -145,7 +145,7 @@ def test_a_counter_a_gauge_and_a_timer_are_the_same_everywhere(parts: Parts, tmp
             "value": 0,
         },
         {**exporter, "stat": "statsd_exporter_lines_total", "of": "delta", "op": "ge", "value": SENT},
-        # what Prometheus made of both
+        # the series of Prometheus
         *({"promql": query, "op": "eq", "value": before[query] + SENT} for query in queries),
         since=since,
     )
@@ -158,8 +158,8 @@ def test_a_counter_a_gauge_and_a_timer_are_the_same_everywhere(parts: Parts, tmp
     )
 
 
-def test_lines_against_increments_tell_what_udp_lost(parts: Parts, tmp_path: Path) -> None:
-    """An exporter that stands still long enough loses what its socket cannot hold, and says so by what is missing."""
+def test_lines_and_increments_show_lost_datagrams(parts: Parts, tmp_path: Path) -> None:
+    """Stop the exporter until its socket buffer overflows. The missing lines are the lost datagrams."""
     exporter = next(one for one in parts.plan["workloads"] if one["name"] == "statsd_exporter")
     receives = int(re.findall(r"--statsd\.listen-udp=127\.0\.0\.1:(\d+)", str(exporter))[0])
     since = parts.snapshot(tmp_path / "before.json")
@@ -193,18 +193,18 @@ def test_lines_against_increments_tell_what_udp_lost(parts: Parts, tmp_path: Pat
         since=since,
     )
     increments, lines = (one["observed"] for one in seen["assertions"])
-    assert increments <= lines < count, "what arrived is counted, and what was sent and is missing was lost"
+    assert increments <= lines < count, "the exporter counts the lines that arrived; the rest was lost"
 
 
 def owner_of(port: int) -> int:
-    """The process that has this UDP port of 127.0.0.1."""
-    wanted = f"0100007F:{port:04X}"
+    """Return the process that owns a UDP port of 127.0.0.1."""
+    address = f"0100007F:{port:04X}"
     rows = [line.split() for line in Path("/proc/net/udp").read_text().splitlines()[1:]]
-    inode = next(row[9] for row in rows if row[1] == wanted)
+    inode = next(row[9] for row in rows if row[1] == address)
     for process in Path("/proc").glob("[0-9]*"):
         try:
             if any(os.readlink(one) == f"socket:[{inode}]" for one in (process / "fd").iterdir()):
                 return int(process.name)
         except OSError:
             continue
-    raise AssertionError(f"nobody has UDP port {port}")
+    raise AssertionError(f"no process owns UDP port {port}")

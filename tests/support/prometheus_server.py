@@ -1,7 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A real Prometheus server on a free port of 127.0.0.1, which scrapes what it is told, twice a second."""
+"""A real Prometheus server on a free port of 127.0.0.1, which scrapes given targets twice a second."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ TYPES = "type.googleapis.com/envoy.extensions"
 
 
 def answering(route: dict[str, Any] | None = None, name: str = "main", **more: Any) -> dict[str, Any]:
-    """A listener on a free port that answers 200 to everything, 503 below /bad."""
+    """Return a listener on a free port that responds with 200, and with 503 below /bad."""
     routes = [
         {"match": {"prefix": "/bad"}, "direct_response": {"status": 503}},
         {"match": {"prefix": "/"}, **(route or {"direct_response": {"status": 200}})},
@@ -72,7 +72,7 @@ class Envoy:
         command += ["--disable-hot-restart", "-l", "error", "--log-path", "envoy.log"]
         self.process = subprocess.Popen(command, cwd=self.folder)
         until = time.monotonic() + 60
-        while b"LIVE\n" not in self.asked("/ready"):
+        while b"LIVE\n" not in self.response("/ready"):
             assert self.process.poll() is None, (self.folder / "envoy.log").read_text()
             assert time.monotonic() < until, "not ready after a minute"
             time.sleep(0.05)
@@ -84,8 +84,8 @@ class Envoy:
             self.process.wait(30)
             self.process = None
 
-    def asked(self, path: str, method: str = "GET") -> bytes:
-        """What the admin answers; nothing where nobody does."""
+    def response(self, path: str, method: str = "GET") -> bytes:
+        """Return the response of the admin; empty if Envoy does not listen."""
         with suppress(FileNotFoundError, ConnectionError), socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(10)
             connection.connect(f"{self.folder}/admin.sock")
@@ -96,16 +96,16 @@ class Envoy:
         return b""
 
     def port(self, name: str = "main") -> int:
-        for line in self.asked("/listeners").decode().splitlines():
+        for line in self.response("/listeners").decode().splitlines():
             if line.startswith(f"{name}::"):
                 return int(line.rpartition(":")[2])
         raise AssertionError(f"no listener {name}")
 
 
 def run(module: ModuleType, **arguments: Any) -> dict[str, Any]:
-    """Runs a module as Ansible does, and returns what it printed."""
+    """Run a module as Ansible does, and return its result."""
     printed = io.StringIO()
-    # Ansible starts a process for each: what an earlier module warned of is not in a later one's result.
+    # Ansible runs each module in a new process, so a result has no warnings of an earlier module.
     warnings._global_warnings.clear()
     warnings._global_deprecations.clear()
     with patch_module_args(arguments), redirect_stdout(printed), pytest.raises(SystemExit):

@@ -102,7 +102,7 @@ def test_many_trials_approach_the_normal_distribution(probability: float) -> Non
 
 
 def test_rare_events_approach_the_poisson_distribution() -> None:
-    """A hundred expected of 10**12: there the distribution is Poisson's, whose tail is summed here."""
+    """Expect 100 of 10**12: the binomial distribution is Poisson's, whose tail the test sums."""
     mean, alarm = 100.0, 1e-6
     fewest, most = bounds(10**12, 1e-10, 1e-10, alarm)
     term = [math.exp(-mean + k * math.log(mean) - math.lgamma(k + 1)) for k in range(400)]

@@ -10,8 +10,8 @@ version_added: 0.1.0
 short_description: The differences of the numbers of two snapshots
 description:
   - Returns the difference of each number of two snapshots of M(meshlab.envoy.envoy_stats_info) or M(meshlab.envoy.envoy_stats).
-  - A number that the earlier snapshot queried but did not contain counts as 0 in it. The result omits numbers that the earlier snapshot
-    did not query, texts, and numbers that are missing in the later snapshot.
+  - A number that the earlier snapshot queried but did not contain counts as 0 in it. The result omits texts, numbers that the earlier
+    snapshot did not query, and numbers that the later snapshot does not contain.
   - Fails for an endpoint that was restarted between the snapshots, because its counters restarted at 0, and for a counter that decreased,
     because it was reset.
   - A page in Prometheus' format has the type of each number. Envoy's JSON has no types, so a number that decreased there may be a gauge, and

@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Plans against real Envoys, the oldest and the newest supported: they take every document, and nobody gets past the read-only admin.
+"""Tests of plans with the oldest and the newest supported Envoy: it accepts every document, and the read-only admin has no bypass.
 
-The newest is $MESHLAB_ENVOY, the oldest $MESHLAB_ENVOY_OLDEST; without them, what role envoy_image installed, or PATH.
+MESHLAB_ENVOY is the newest and MESHLAB_ENVOY_OLDEST the oldest Envoy; by default the ones of role envoy_image, or the one in PATH.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._plan.plan import ma
 DEMOS = sorted((Path(__file__).resolve().parents[2] / "playbooks" / "demos").glob("*.yml"))
 GALLERY = {path.stem: yaml.safe_load(path.read_text(encoding="utf-8")) for path in DEMOS}
 API = "type.googleapis.com/envoy"
-# One of everything that a demo can say of a proxy, and names that YAML could take for something else.
+# A demo with each option of a proxy, and with names that YAML could read as another type.
 EVERYTHING: dict[str, Any] = {
     "summary": "One of everything",
     "ports": 20000,
@@ -145,11 +145,11 @@ def write(made: dict[str, Any], folder: Path) -> None:
         (folder / directory["path"]).mkdir(parents=True, exist_ok=True)
 
 
-# Every document is one that Envoy takes
+# Envoy accepts every document
 
 
 def validate(envoy: str, check: dict[str, Any], folder: Path) -> str:
-    """What Envoy says against a candidate; nothing where it is good."""
+    """Return Envoy's error for a candidate, or an empty text if it accepts it."""
     ran = subprocess.run(
         [envoy, *check["command"][1:]], cwd=folder, capture_output=True, text=True, timeout=60, check=False
     )
@@ -157,7 +157,7 @@ def validate(envoy: str, check: dict[str, Any], folder: Path) -> str:
 
 
 @pytest.mark.parametrize(("data", "name", "change", "platform"), CASES)
-def test_envoy_takes_every_document(
+def test_envoy_accepts_every_document(
     envoy: str, data: Any, name: str, change: str, platform: str, tmp_path: Path
 ) -> None:
     made = plan(data, name, platform, change=change)
@@ -165,31 +165,33 @@ def test_envoy_takes_every_document(
     checks = [check for check in made["checks"] if "--mode" in check["command"]]
     assert [check["name"] for check in checks] == [admin["proxy"] for admin in made["admins"]]
     with ThreadPoolExecutor(2) as pool:
-        assert not [told for told in pool.map(lambda check: validate(envoy, check, tmp_path), checks) if told]
+        assert not [
+            error for error in pool.map(lambda check: validate(envoy, check, tmp_path), checks) if error
+        ]
 
 
 @pytest.mark.parametrize(
-    ("options", "words"),
+    ("options", "error"),
     [
         ({"clusters": {"c": {"to": "web", "cluster": {"lb_polcy": "RANDOM"}}}}, "lb_polcy"),
         ({"listeners": {"l": {"port": 9000, "routes": [{"match": {"prefix": "/"}, "route": {"cluster": "gone"}}]}}}, "gone"),
         ({"bootstrap": {"stats_flush_interval": "soon"}}, "soon"),
     ],
 )  # fmt: skip
-def test_envoy_refuses_in_the_candidate_what_it_would_not_see_elsewhere(
-    envoy: str, options: dict[str, Any], words: str, tmp_path: Path
+def test_envoy_rejects_a_wrong_candidate(
+    envoy: str, options: dict[str, Any], error: str, tmp_path: Path
 ) -> None:
     data = {"summary": "s", "ports": 20000, "services": {"web": {}}, "proxies": {"edge": options}}
     made = plan(data, "bad", "local")
     write(made, tmp_path)
-    assert words in validate(envoy, made["checks"][0], tmp_path)
+    assert error in validate(envoy, made["checks"][0], tmp_path)
 
 
-# Nobody gets past the read-only admin
+# The read-only admin has no bypass
 
 
 class Edge:
-    """A running Envoy of a plan: its read-only admin, and its real one to see what got through."""
+    """A running Envoy of a plan, with its read-only admin, and its admin socket that counts the forwarded requests."""
 
     def __init__(self, envoy: str, folder: Path, port: int) -> None:
         data = {
@@ -213,38 +215,38 @@ class Edge:
             return False
 
     def send(self, request: bytes, until: bytes = b"\r\n\r\n", silence: float = 30) -> bytes:
-        """Send bytes to the read-only admin; return what comes back, as far as it matters."""
+        """Send bytes to the read-only admin, and return its response up to `until`."""
         with socket.create_connection((self.probe["host"], self.probe["port"]), 60) as connection:
             connection.sendall(request)
             return receive(connection, until, silence)
 
     def status(self, line: str, *headers: str) -> int:
-        """The status of the first answer; 0 where the connection was closed without one."""
+        """Return the status of the first response; 0 if the connection was closed without a response."""
         lines = [line, "Host: admin", "Connection: close", *headers]
         answer = self.send(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1"))
         return int(answer.split(b" ", 2)[1]) if answer.startswith(b"HTTP/1.1 ") else 0
 
-    def ask(self, line: str) -> str:
-        """The answer of the real admin."""
+    def admin_response(self, line: str) -> str:
+        """Return the response of the admin socket."""
         with socket.socket(socket.AF_UNIX) as connection:
             connection.connect(os.path.relpath(self.socket))
             connection.sendall(f"{line} HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n".encode())
             return receive(connection, b"\r\n0\r\n\r\n").decode()
 
-    def asked(self) -> int:
-        """How many requests the read-only admin has let through to the real one."""
-        told = re.search(
-            r"cluster.admin.upstream_rq_total: (\d+)", self.ask("GET /stats?filter=^cluster.admin")
+    def forwarded_requests(self) -> int:
+        """Return the number of requests that the read-only admin has forwarded to the admin socket."""
+        counter = re.search(
+            r"cluster.admin.upstream_rq_total: (\d+)", self.admin_response("GET /stats?filter=^cluster.admin")
         )
-        assert told
-        return int(told[1])
+        assert counter
+        return int(counter[1])
 
     def lives(self) -> bool:
         return self.process.poll() is None and self.status("GET /server_info HTTP/1.1") == 200
 
 
 def receive(connection: socket.socket, until: bytes, silence: float = 60) -> bytes:
-    """All that comes, up to `until`, the end, or a silence of so many seconds."""
+    """Return the received bytes up to `until`, the end, or `silence` seconds without data."""
     answer = b""
     connection.settimeout(silence)
     with suppress(TimeoutError, ConnectionResetError):
@@ -273,13 +275,13 @@ def edge(envoy: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]
 @pytest.mark.parametrize(
     "path", [*ADMIN_READ_ONLY, "/stats?usedonly", "/stats?format=json&filter=^http", "/clusters?format=json"]
 )
-def test_what_people_look_at_is_let_through(edge: Edge, path: str) -> None:
-    before = edge.response()
+def test_read_only_pages_are_forwarded(edge: Edge, path: str) -> None:
+    before = edge.forwarded_requests()
     assert edge.status(f"GET {path} HTTP/1.1") == 200
-    assert edge.response() == before + 1
+    assert edge.forwarded_requests() == before + 1
 
 
-# What changes something, what tells secrets, and what nobody needs to see from outside.
+# Pages that change the state, that contain secrets, or that the outside does not need.
 FORBIDDEN = (
     "/quitquitquit", "/logging?level=off", "/reset_counters", "/healthcheck/fail", "/runtime_modify?a=b", "/drain_listeners",
     "/cpuprofiler?enable=y", "/heapprofiler?enable=y", "/reopen_logs", "/stats/recentlookups/enable", "/tap", "/config_dump", "/runtime",
@@ -289,20 +291,20 @@ FORBIDDEN = (
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize("path", FORBIDDEN)
-def test_everything_else_is_refused(edge: Edge, method: str, path: str) -> None:
-    before = edge.response()
+def test_other_pages_are_rejected(edge: Edge, method: str, path: str) -> None:
+    before = edge.forwarded_requests()
     assert edge.status(f"{method} {path} HTTP/1.1", "Content-Length: 0") == 403
-    assert edge.response() == before
+    assert edge.forwarded_requests() == before
 
 
 @pytest.mark.parametrize(
     "method", ["POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH", "TRACE", "get", "Get", "CONNECT", "GETT"]
 )
 @pytest.mark.parametrize("path", ["/stats", "/ready"])
-def test_nothing_but_get_is_let_through(edge: Edge, method: str, path: str) -> None:
-    before = edge.response()
+def test_other_methods_are_rejected(edge: Edge, method: str, path: str) -> None:
+    before = edge.forwarded_requests()
     assert edge.status(f"{method} {path} HTTP/1.1", "Content-Length: 0") in (400, 403, 404)
-    assert edge.response() == before
+    assert edge.forwarded_requests() == before
     assert edge.lives()
 
 
@@ -320,10 +322,10 @@ TRICKS = (
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize("path", TRICKS)
-def test_no_path_leads_around(edge: Edge, method: str, path: str) -> None:
-    before = edge.response()
+def test_no_path_bypasses_the_list(edge: Edge, method: str, path: str) -> None:
+    before = edge.forwarded_requests()
     assert edge.status(f"{method} {path} HTTP/1.1", "Content-Length: 0") in (0, 400, 403, 404)
-    assert edge.response() == before
+    assert edge.forwarded_requests() == before
     assert edge.lives()
 
 
@@ -338,10 +340,10 @@ def test_no_path_leads_around(edge: Edge, method: str, path: str) -> None:
         "/stats?/../quitquitquit",
     ],
 )
-def test_what_is_a_listed_path_once_normalized_is_that_path(edge: Edge, path: str) -> None:
-    before = edge.response()
+def test_path_is_normalized_before_the_check(edge: Edge, path: str) -> None:
+    before = edge.forwarded_requests()
     assert edge.status(f"GET {path} HTTP/1.1") == 200
-    assert edge.response() == before + 1
+    assert edge.forwarded_requests() == before + 1
     assert edge.lives()
 
 
@@ -354,11 +356,11 @@ HEADERS = (
 
 
 @pytest.mark.parametrize("header", HEADERS)
-def test_no_header_leads_around(edge: Edge, header: str) -> None:
-    before = edge.response()
+def test_no_header_bypasses_the_list(edge: Edge, header: str) -> None:
+    before = edge.forwarded_requests()
     assert edge.status("POST /quitquitquit HTTP/1.1", "Content-Length: 0", header) == 403
     assert edge.status("GET /quitquitquit HTTP/1.1", header) == 403
-    assert edge.response() == before
+    assert edge.forwarded_requests() == before
     assert edge.status("GET /stats HTTP/1.1", header) == 200
     assert edge.lives()
 
@@ -372,7 +374,7 @@ def test_no_header_leads_around(edge: Edge, header: str) -> None:
         "Expect: 100-continue",
     ],
 )
-def test_no_header_turns_a_look_into_something_else(edge: Edge, header: str) -> None:
+def test_no_header_changes_a_read_only_request(edge: Edge, header: str) -> None:
     edge.status("GET /stats HTTP/1.1", header)
     edge.status("GET /quitquitquit HTTP/1.1", header)
     assert edge.lives()
@@ -396,14 +398,14 @@ QUIT = "POST /quitquitquit HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"
     ],
 )
 @pytest.mark.parametrize("body", [QUIT, "0\r\n\r\n" + QUIT])
-def test_no_request_is_smuggled_behind_a_look(edge: Edge, framing: str, body: str) -> None:
+def test_no_request_is_smuggled_into_a_read_only_request(edge: Edge, framing: str, body: str) -> None:
     edge.send(f"GET /stats?filter=^x$ HTTP/1.1\r\nHost: a\r\n{framing}\r\n\r\n{body}".encode(), silence=1)
     time.sleep(0.1)
     assert edge.lives()
 
 
 def http2(*headers: tuple[str, str]) -> bytes:
-    """A connection of HTTP/2 with one request, whose fields are literal and in this order."""
+    """Return the bytes of an HTTP/2 connection with one request, with literal fields in the given order."""
 
     def frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
         return len(payload).to_bytes(3, "big") + bytes([kind, flags]) + stream.to_bytes(4, "big") + payload
@@ -417,7 +419,7 @@ def http2(*headers: tuple[str, str]) -> bytes:
 
 
 def http2_ok(answer: bytes) -> bool:
-    """Whether an answer's first field is `:status: 200`, which HPACK writes as 0x88."""
+    """Return whether the first field of a response is `:status: 200`, which HPACK encodes as 0x88."""
     position = 0
     while position + 9 <= len(answer):
         length = int.from_bytes(answer[position : position + 3], "big")
@@ -430,10 +432,10 @@ def http2_ok(answer: bytes) -> bool:
 USUAL = ((":scheme", "http"), (":authority", "a"))
 
 
-def test_a_look_by_http2_is_let_through(edge: Edge) -> None:
-    before = edge.response()
+def test_read_only_request_over_http2_is_forwarded(edge: Edge) -> None:
+    before = edge.forwarded_requests()
     assert http2_ok(edge.send(http2((":method", "GET"), (":path", "/ready"), *USUAL), b"\x88"))
-    assert edge.response() == before + 1
+    assert edge.forwarded_requests() == before + 1
 
 
 @pytest.mark.parametrize(
@@ -458,14 +460,14 @@ def test_a_look_by_http2_is_let_through(edge: Edge) -> None:
         ((":method", "CONNECT"), (":authority", "a:80")),
     ],
 )
-def test_no_http2_leads_around(edge: Edge, headers: tuple[tuple[str, str], ...]) -> None:
-    before = edge.response()
+def test_no_http2_request_bypasses_the_list(edge: Edge, headers: tuple[tuple[str, str], ...]) -> None:
+    before = edge.forwarded_requests()
     assert not http2_ok(edge.send(http2(*headers), b"\x88", silence=0.3))
-    assert edge.response() == before
+    assert edge.forwarded_requests() == before
     assert edge.lives()
 
 
-def test_the_admin_itself_listens_on_no_port(edge: Edge) -> None:
-    # What the read-only admin refuses is there, on the socket: the tests above would otherwise prove nothing.
-    assert edge.ask("POST /reset_counters").startswith("HTTP/1.1 200 ")
+def test_admin_listens_only_on_its_socket(edge: Edge) -> None:
+    # The admin socket accepts the request that the read-only admin rejects. Otherwise the tests above would prove nothing.
+    assert edge.admin_response("POST /reset_counters").startswith("HTTP/1.1 200 ")
     assert edge.socket.stat().st_mode & 0o777 == 0o600

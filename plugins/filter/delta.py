@@ -14,8 +14,8 @@ description:
     snapshot did not query, and numbers that the later snapshot does not contain.
   - Fails for an endpoint that was restarted between the snapshots, because its counters restarted at 0, and for a counter that decreased,
     because it was reset.
-  - A page in Prometheus' format has the type of each number. Envoy's JSON has no types, so a number that decreased there may be a gauge, and
-    its difference is negative. C(of=delta) of M(meshlab.envoy.envoy_stats) queries the type in such a case, and fails for a counter.
+  - A page in Prometheus' format has the type of each number. Envoy's JSON has no types, so a number that decreased there may be a gauge,
+    and its difference is negative. C(of=delta) of M(meshlab.envoy.envoy_stats) queries the type in such a case, and fails for a counter.
   - The filter cannot detect a restart of an endpoint whose snapshot was taken without C(identify).
 positional: earlier
 options:

@@ -2,5 +2,4 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-
 """The platform kubernetes: pods in one namespace of a cluster. Private to this collection: it can change at any time."""

@@ -142,14 +142,14 @@ def test_rejected_file_is_restored_in_all_pods(front: Deployment, home: ClusterH
     )
     answer = front.run(bad)
     assert answer["failed"]
-    words = answer["msg"]
-    assert "service1: service1/listeners.yaml: the running Envoy did not accept the file: pod " in words
-    assert "203.0.113.7" in words
-    assert "Cannot assign requested address" in words
-    assert "were put back, and it confirmed them" in words
+    message = answer["msg"]
+    assert "service1: service1/listeners.yaml: the running Envoy did not accept the file: pod " in message
+    assert "203.0.113.7" in message
+    assert "Cannot assign requested address" in message
+    assert "The previous files of service1 were restored and confirmed" in message
     for pod in home.pods("front_proxy", "service1"):
         name = pod["metadata"]["name"]
-        assert name in words or "and 1 more" in words
+        assert name in message or "and 1 more" in message
         assert get_from_pod(home.cluster, name, INGRESS, "/good") == (200, "good")
     [live] = [one for one in home.objects("ConfigMap") if "-service1-" in one["metadata"]["name"]]
     state = home.state("front_proxy") / "service1/listeners.yaml"
@@ -171,7 +171,7 @@ def test_rejected_clusters_are_explained_by_the_log(front: Deployment) -> None:
         "service1: service1/clusters.yaml: the running Envoy did not accept the file: pod " in answer["msg"]
     )
     assert "cannot create an EDS cluster without an EDS config" in answer["msg"]
-    assert "were put back, and it confirmed them" in answer["msg"]
+    assert "The previous files of service1 were restored and confirmed" in answer["msg"]
     assert not present(front, plan)["failed"]
 
 

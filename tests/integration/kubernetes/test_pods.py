@@ -409,7 +409,7 @@ def test_delta_over_replaced_pods_is_an_error(shop: EnvoyNamespace) -> None:
     shop.ready("web", 3)
     outcome = evaluate(shop, delta, since=before, wait=True)
     assert outcome.failure == "restarted"
-    assert f"pod {name} is gone, and with it what it counted since then" in outcome.message
+    assert f"pod {name} was deleted, and what it counted since then is lost" in outcome.message
     assert outcome.attempts == 1
 
 

@@ -1,34 +1,36 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The filter `plan`, which plans the data of a demo."""
+
+"""Filter plan: the plan of a demo's data."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: plan
-short_description: Turn a demo into its plan
+short_description: Return the plan of a demo
 version_added: 0.1.0
 author:
   - meshlab.envoy contributors (@meshlab)
 description:
-  - Validates the data of a demo and returns its plan, which contains the files, workloads, endpoints, traffic and assertions of the demo.
-  - M(meshlab.envoy.demo_plan) does the same for a demo file, and reports an error in one sentence.
+  - Checks the data of a demo and computes everything that deploying and verifying it needs - files, workloads, endpoints, traffic and
+    assertions.
+  - M(meshlab.envoy.demo_plan) returns the same plan for a demo file.
 options:
   _input:
-    description: The demo's data.
+    description: Content of a demo file.
     type: dict
     required: true
   name:
-    description: Name of the demo, and of its folder or compose project.
+    description: Name of the demo. On Docker it is also the name of the compose project, on a cluster the prefix of the objects.
     type: str
     required: true
   context:
-    description: The settings of the host. See "The plan" in C(docs/architecture.md) of the collection.
+    description: Planning context - the platform, the folder and the programs. C(docs/architecture.md) of the collection lists its keys.
     type: dict
     required: true
   file:
-    description: The file that error messages name. By default the name of the demo.
+    description: Name of the demo file in messages. The default is the name of the demo.
     type: str
     default: ""
 seealso:
@@ -47,7 +49,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: The plan. See "The plan" in C(docs/architecture.md) of the collection.
+  description: The plan. C(docs/plan.md) of the collection describes its keys.
   type: dict
 """
 
@@ -61,7 +63,7 @@ from ansible_collections.meshlab.envoy.plugins.plugin_utils._planner_defaults im
 
 
 def plan(data: Any, name: str, context: dict[str, Any], file: str = "") -> dict[str, Any]:
-    """Return the plan of the demo `name`, or fail with one sentence that locates the error."""
+    """Return the plan of demo `name`. An error of the demo or the context becomes an AnsibleFilterError."""
     try:
         return make_plan(name, data, complete_context(context), file)
     except ValueError as error:  # DemoError, UnsupportedVersion, WorkloadError
@@ -69,8 +71,8 @@ def plan(data: Any, name: str, context: dict[str, Any], file: str = "") -> dict[
 
 
 class FilterModule:
-    """The filter, in the form that Ansible loads."""
+    """Ansible's filter plugin interface."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        """Return the filter by its name."""
+        """Return the filters by name."""
         return {"plan": plan}

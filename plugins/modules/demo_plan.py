@@ -7,11 +7,12 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: demo_plan
-short_description: Turn a demo into its plan
+short_description: Return the plan of a demo
 version_added: 0.1.0
 description:
-  - Reads a demo, checks it, and computes everything that running it needs - files, workloads, endpoints, traffic and assertions.
-  - It runs on the controller, reads nothing but the demo file, and changes nothing.
+  - Reads a demo, checks it, and computes everything that deploying and verifying it needs - files, workloads, endpoints, traffic and
+    assertions.
+  - The module runs on the controller, reads only the demo file, and changes nothing.
 author:
   - meshlab.envoy contributors (@meshlab)
 extends_documentation_fragment:
@@ -22,32 +23,32 @@ attributes:
   idempotent:
     support: full
     details:
-      - It changes nothing.
+      - The module changes nothing.
   diff_mode:
     support: none
     details:
-      - It changes nothing.
+      - The module changes nothing.
 options:
   name:
     description:
-      - The demo's name, which becomes that of its folder or compose project.
+      - Name of the demo. On Docker it is also the name of the compose project, on a cluster the prefix of the objects.
     type: str
     required: true
   path:
     description:
-      - The demo file, on the controller.
+      - Path of the demo file on the controller.
     type: str
   data:
     description:
-      - The demo itself, in place of O(path).
+      - Content of a demo file, in place of O(path).
     type: dict
   source:
     description:
-      - What messages call the demo. The name of the file of O(path), or O(name), by default.
+      - Name of the demo file in messages. The default is the file name of O(path), or O(name).
     type: str
   context:
     description:
-      - What the host is like. See "The plan" in C(docs/architecture.md) of the collection.
+      - Planning context - the platform, the folder and the programs. C(docs/architecture.md) of the collection lists its keys.
     type: dict
     required: true
 seealso:
@@ -65,103 +66,109 @@ EXAMPLES = r"""
       folder: ~/.local/state/meshlab.envoy/front_proxy
   register: front_proxy
 
-- name: See what could be opened
+- name: Show the addresses that users can open
   ansible.builtin.debug:
     var: front_proxy.addresses
 """
 
 RETURN = r"""
 name:
-  description: The demo's name. All keys together are the plan, whose shape is in C(docs/architecture.md) of the collection.
+  description: Name of the demo. All keys together are the plan, which C(docs/plan.md) of the collection describes.
   returned: success
   type: str
 summary:
-  description: What the demo, or its change, is about.
+  description: Summary of the demo, or of its change.
   returned: success
   type: str
 notes:
-  description: What to try, with the addresses of this platform in them.
+  description: Commands to try, with the addresses of this platform.
   returned: success
   type: list
   elements: str
 platform:
-  description: Where it runs.
+  description: Name of the platform that runs the demo.
   returned: success
   type: str
 folder:
-  description: Everything that is written, on the host.
+  description: Deployment folder on the host.
   returned: success
   type: str
+hosts:
+  description: Names of the hosts that run the demo.
+  returned: success
+  type: list
+  elements: str
+  sample: [default]
 programs:
-  description: What must be provided, by the role that does.
+  description: Names of the roles that provide the programs.
   returned: success
   type: list
   elements: str
   sample: [envoy, demo_app]
 files:
-  description: What is in RV(folder), as the module M(meshlab.envoy.demo_deploy) takes it.
+  description: Files of RV(folder), as module M(meshlab.envoy.demo_deploy) takes them.
   returned: success
   type: list
   elements: dict
 directories:
-  description: Folders in RV(folder), as the module M(meshlab.envoy.demo_deploy) takes them.
+  description: Directories of RV(folder) that no file creates.
   returned: success
   type: list
   elements: dict
 certificates:
-  description: Keys and certificates that are made on the host, as the module M(meshlab.envoy.demo_deploy) takes them.
+  description: Certificates that the host creates.
   returned: success
   type: list
   elements: dict
 checks:
-  description: What validates the configurations, as the module M(meshlab.envoy.demo_deploy) takes it.
+  description: Validation commands that run before anything changes.
   returned: success
   type: list
   elements: dict
 workloads:
-  description: What runs, as the module M(meshlab.envoy.demo_deploy) takes it.
+  description: Processes or containers of the demo.
   returned: success
   type: list
   elements: dict
 manifests:
-  description: The objects of a cluster's namespace, as the module M(meshlab.envoy.demo_deploy) takes them.
+  description: Kubernetes objects of the demo. Empty on other platforms.
   returned: success
   type: list
   elements: dict
 commands:
-  description: How to run the documents in RV(folder) without Ansible.
+  description: Commands that run the documents in RV(folder) without Ansible.
   returned: success
   type: list
   elements: str
   sample: [docker compose up]
 admins:
-  description: Where each Envoy's whole admin interface is, as the module M(meshlab.envoy.demo_deploy) takes it.
+  description: Admin interfaces of the proxies.
   returned: success
   type: list
   elements: dict
 endpoints:
-  description: The endpoints of the demo, as the option O(meshlab.envoy.envoy_stats#module:endpoints).
+  description: Endpoints that serve stats, as module M(meshlab.envoy.envoy_stats) takes them.
   returned: success
   type: list
   elements: dict
 addresses:
-  description: What people can open.
+  description: Addresses that users can open.
   returned: success
   type: list
   elements: dict
-  sample: [{name: edge/http, url: "http://127.0.0.1:8080"}]
+  sample: [{name: edge/http, url: "http://127.0.0.1:8080", what: listener}]
 traffic:
-  description: What is sent, as the module M(meshlab.envoy.http_traffic) takes it.
+  description: Requests to send, as module M(meshlab.envoy.http_traffic) takes them.
   returned: success
   type: list
   elements: dict
 during:
-  description: What is sent while a change is made, as the module M(meshlab.envoy.http_traffic) takes it.
+  description: Requests to send while a change is made, as module M(meshlab.envoy.http_traffic) takes them.
   returned: success
   type: list
   elements: dict
 assertions:
-  description: What must hold, as the module M(meshlab.envoy.envoy_stats) takes it.
+  description: Expectations of the demo, as module M(meshlab.envoy.envoy_stats) takes them.
   returned: success
   type: list
   elements: dict

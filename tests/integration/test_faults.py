@@ -46,7 +46,7 @@ FAULTS = [
     ),
     Fault(
         "a demo that does not exist",
-        r"there is no such demo file; did you mean 'front_proxy'\?",
+        r"unknown demo 'front_porxy'\. Did you mean 'front_proxy'\?",
         variables={"demo": "front_porxy"},
     ),
     Fault(

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The filter: a plan, or one sentence that Ansible shows as it is."""
+"""The filter: a plan, or one message that Ansible shows as it is."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def plan(*arguments: Any, **options: Any) -> Any:
     return FilterModule().filters()["plan"](*arguments, **options)
 
 
-def test_it_is_make_plan() -> None:
+def test_filter_returns_the_plan() -> None:
     assert plan(DEMO, "shop", CONTEXT) == make_plan("shop", DEMO, complete_context(CONTEXT))
 
 
 @pytest.mark.parametrize(
-    ("demo", "context", "sentence"),
+    ("demo", "context", "message"),
     [
         ({**DEMO, "ports": "x"}, CONTEXT, "shop.yml: ports: expected a whole number, got 'x'."),
         (
@@ -43,13 +43,13 @@ def test_it_is_make_plan() -> None:
         (None, CONTEXT, "shop.yml: expected a mapping."),
     ],
 )
-def test_every_mistake_is_a_sentence_and_no_traceback(demo: Any, context: Any, sentence: str) -> None:
+def test_error_is_one_message_without_traceback(demo: Any, context: Any, message: str) -> None:
     with pytest.raises(AnsibleFilterError) as caught:
         plan(demo, "shop", context, "shop.yml")
-    assert str(caught.value).startswith(sentence)
+    assert str(caught.value).startswith(message)
 
 
-def test_it_takes_what_ansibles_templates_hand_over() -> None:
+def test_filter_accepts_results_of_templates() -> None:
     variables = {
         "demo": {
             **DEMO,

@@ -116,4 +116,5 @@ certificates:
 class ModuleDocFragment:
     """The documentation of the options `files`, `directories` and `certificates`."""
 
-    DOCUMENTATION = f"options:\n{indent(FILES + DIRECTORIES + CERTIFICATES, '  ')}"
+    # Annotated, because the sanity test yamllint reads plain assignments and supports only literals.
+    DOCUMENTATION: str = f"options:\n{indent(FILES + DIRECTORIES + CERTIFICATES, '  ')}"

@@ -64,13 +64,14 @@ class AdminClient:
             requests.close()
             known = self.endpoint.known_failure
             raise ScrapeError(known.kind, known.message)
+        failure = ScrapeError(
+            "timeout", f"{self.endpoint.where}: no complete response within {timeout:.3g} s"
+        )
         try:
             async with asyncio.timeout(timeout):
                 return await requests
         except TimeoutError:
-            failure = ScrapeError(
-                "timeout", f"{self.endpoint.where}: no complete response within {timeout:.3g} s"
-            )
+            pass
         except ScrapeError as error:
             failure = ScrapeError(error.kind, f"{self.endpoint.where}: {error.message}", error.denied)
         except (OSError, EOFError) as error:

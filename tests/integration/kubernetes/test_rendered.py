@@ -179,7 +179,7 @@ def test_template_is_processed_and_created(user: ShellUser) -> None:
     assert len(home.pods(DEMO, "service1")) == 2
     for pod in home.objects("Pod"):
         assert pod["spec"]["securityContext"]["fsGroup"] == int(
-            UIDS["openshift.io/sa.scc.uid-range"].split("/")[0]
+            UIDS["openshift.io/sa.scc.uid-range"].partition("/")[0]
         )
         every = [*pod["spec"]["containers"], *pod["spec"].get("initContainers", ())]
         assert {one["image"] for one in every if one["name"] == "envoy"} == {image}

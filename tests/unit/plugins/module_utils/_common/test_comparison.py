@@ -73,8 +73,7 @@ def test_compare(op: str, observed: int | str, expected: int | str | tuple[int, 
     ],
 )
 def test_integers_are_exact_and_other_numbers_nearly(left: float, right: float, equal: bool) -> None:
-    assert equal_numbers(left, right) is equal
-    assert equal_numbers(right, left) is equal
+    assert [equal_numbers(*pair) for pair in ((left, right), (right, left))] == [equal, equal]
     assert compare("eq", left, right) is equal
 
 

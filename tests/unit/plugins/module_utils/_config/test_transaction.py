@@ -191,7 +191,9 @@ def test_confirm_started_reports_a_rejected_file(folder: Path) -> None:
 def test_restore_writes_the_previous_files_of_a_proxy(folder: Path) -> None:
     def desired(text: str) -> DesiredFiles:
         paths = ("edge/bootstrap.yaml", "web/bootstrap.yaml")
-        checks = tuple(Check(path.split("/")[0], ("true", text), validated_files=(path,)) for path in paths)
+        checks = tuple(
+            Check(path.partition("/")[0], ("true", text), validated_files=(path,)) for path in paths
+        )
         return DesiredFiles(tuple(text_file(path, text) for path in paths), checks=checks)
 
     deploy(folder, desired("old"))

@@ -62,7 +62,7 @@ def test_timeout_fails() -> None:
 def test_daemon_error_has_a_remedy(stderr: str, kind: type[Exception]) -> None:
     with pytest.raises(PlatformRefused) as error:
         docker_command(FakeDocker(ps=CommandResult(1, "", stderr))).containers()
-    assert type(error.value) is kind
+    assert error.type is kind
     assert "DOCKER_HOST" in str(error.value) or "become" in str(error.value)
 
 

@@ -50,8 +50,8 @@ class FakeSupervisord(socketserver.ThreadingUnixStreamServer, SimpleXMLRPCDispat
         self.calls: list[tuple[Any, ...]] = []
         super().__init__(str(path), Handler)
 
-    def _dispatch(self, method: str, parameters: Any) -> Any:
-        self.calls.append((method.removeprefix("supervisor."), *parameters))
+    def _dispatch(self, method: str, params: Any) -> Any:
+        self.calls.append((method.removeprefix("supervisor."), *params))
         result = self.results.get(method.removeprefix("supervisor."), True)
         if isinstance(result, Fault):
             raise result

@@ -1,7 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The options of the modules that read endpoints."""
+"""The options of the modules that read or change Envoys: the endpoints, and the time limits."""
 
 from __future__ import annotations
 
@@ -9,124 +9,131 @@ from __future__ import annotations
 class ModuleDocFragment:
     """Fragments of the options that modules share."""
 
-    # Where to ask: ENDPOINT_ARGS in module_utils/_endpoints/endpoint_options.py.
+    # ENDPOINT_ARGS in module_utils/_endpoints/endpoint_options.py.
     DOCUMENTATION = r"""
 options:
   endpoints:
     description:
-      - Where to ask, side by side.
-      - Either this or O(url) has to be given.
+      - Endpoints to connect to, several at the same time.
+      - Either this or O(url) is required.
     type: list
     elements: dict
     suboptions:
       name:
         description:
-          - What the endpoint is called in assertions, results and messages. Has to differ from all others.
-          - By default the container's name, the pods' namespace and selector, or O(endpoints[].url) without its scheme and its query.
-          - Of pods it is what all of them are called together. Each is an endpoint of its own, called as the pod. Where that name is
-            taken already, as by an entry for another port of the same pods, it is V(name/pod).
+          - Name of the endpoint in assertions, results and messages. Each endpoint needs its own name.
+          - The default is the name of the container, the namespace and selector of the pods, or O(endpoints[].url) without its scheme and
+            query.
+          - For pods it is the name of all pods together. Each pod is an endpoint of its own, with the name of the pod. If that name is
+            taken, for example by an entry for another port of the pods, the endpoint's name is V(name/pod).
         type: str
       proxy:
-        description: Which proxy this is the endpoint of, as a plan says it. For the reader only.
+        description: Name of the proxy that the endpoint belongs to, as in a plan. It is informational.
         type: str
       host:
-        description: Name of the host that reaches the endpoint, as a plan states it. For the reader only.
+        description: Name of the host that reaches the endpoint, as in a plan. It is informational.
         type: str
       url:
         description:
-          - The admin's address, V(http://host:port), V(https://host:port), V(unix:///run/envoy/admin.sock) or V(unix://~/admin.sock).
-            V(unix://@name) is an abstract socket. A socket's path may be longer than the 107 bytes that the kernel takes.
-          - For O(endpoints[].format=prometheus) the page itself, V(/metrics) where the address names none. Of a Unix socket the page
-            comes after a colon, as in V(unix:///run/app.sock:/metrics).
-          - With O(endpoints[].container), the address as it is inside that container, V(http://127.0.0.1:9901) by default.
+          - Address of an admin interface, V(http://host:port), V(https://host:port), V(unix:///run/envoy/admin.sock) or
+            V(unix://~/admin.sock). V(unix://@name) is an abstract socket. The path of a socket can be longer than the kernel's limit of
+            107 bytes.
+          - For O(endpoints[].format=prometheus), the address of the page, with the default path V(/metrics). On a Unix socket, the path of
+            the page follows a colon, as in V(unix:///run/app.sock:/metrics).
+          - With O(endpoints[].container), the address inside that container. The default is V(http://127.0.0.1:9901).
         type: str
       container:
         description:
-          - A Docker container that the admin is asked in, by its name or id. For an admin that listens on the container's own loopback.
-          - Goes through C(docker exec) and what the image offers to open a connection with (C(bash), C(python3) or C(nc)).
-            C(DOCKER_HOST) decides which daemon.
-          - With O(endpoints[].selector), a container of the pods. A pod is then ready when this container is.
+          - Name or ID of a Docker container in which the connection is opened. Use it for an admin interface on the loopback address of
+            the container.
+          - The connection uses C(docker exec) and a program of the image, C(bash), C(python3) or C(nc). C(DOCKER_HOST) selects the daemon.
+          - With O(endpoints[].selector), the name of a container of the pods. A pod is then ready when this container is ready.
         type: str
       namespace:
-        description: The namespace of the pods. By default that of O(cluster).
+        description: Namespace of the pods. The default is the namespace of O(cluster).
         type: str
       selector:
         description:
-          - A label selector, such as V(app=web). Every pod that it selects and that is ready is an endpoint, however many.
-            Which these are is looked up anew at each look. A pod that is not ready is warned of.
-          - Goes through the API server's port-forward, so that the admin may listen on the pod's own loopback. O(cluster) says which
-            cluster; what it takes there is C(get) and C(list) of pods, and C(get) and C(create) of C(pods/portforward).
-          - A pod that goes away while it is asked fails with C(unreachable), whatever came of its answer. One that is gone since
-            O(meshlab.envoy.envoy_stats#module:since) took with it what it counted, so a difference fails with C(restarted); one that
-            was started since counts from 0.
+          - Label selector of pods, such as V(app=web). Each selected pod that is ready is an endpoint. The pods are looked up again for
+            each snapshot. A pod that is not ready causes a warning.
+          - Connections use the API server's port-forward, so they reach an admin interface on the loopback address of the pod. O(cluster)
+            selects the cluster. The user needs the rights C(get) and C(list) for pods, and C(get) and C(create) for
+            C(pods/portforward).
+          - A pod that is deleted while it is read fails with C(unreachable). A pod that was deleted after
+            O(meshlab.envoy.envoy_stats#module:since) takes its counts with it, so a difference fails with C(restarted). A pod that
+            started after it counts from 0.
         type: str
       port:
-        description: The port in the pods, by its number or by the name that the pod gives it. V(9901) by default.
+        description: Port in the pods, by number or by the name in the spec of the pod. The default is V(9901).
         type: str
       path:
-        description: For O(endpoints[].format=prometheus) the page in the pods, V(/metrics) by default. Else what comes before C(/stats).
+        description:
+          - For O(endpoints[].format=prometheus), path of the page in the pods. The default is V(/metrics).
+          - For an admin interface, the path before C(/stats).
         type: str
       format:
         description:
-          - V(envoy) is an admin interface, V(prometheus) any page in Prometheus' text format.
-          - V(promql) is a Prometheus server, for O(meshlab.envoy.envoy_stats#module:assertions[].promql). What comes before
-            C(/api/v1) belongs to its address.
+          - V(envoy) is an admin interface. V(prometheus) is a page in Prometheus' text format.
+          - V(promql) is a Prometheus server, for O(meshlab.envoy.envoy_stats#module:assertions[].promql). The path before C(/api/v1) is
+            part of the address.
         type: str
         choices: [envoy, prometheus, promql]
         default: envoy
       headers:
         description:
-          - Headers to send along, such as C(authorization).
-          - Their values are secret. Ansible strikes them out of the result wherever they appear.
+          - Header fields to send, such as C(authorization).
+          - The values are secret. Ansible removes them from results and logs.
         type: dict
       ca_path:
-        description: The certificates that V(https) is checked with. By default those of the system.
+        description:
+          - Path to the CA certificates that verify the certificate of an V(https) server. By default those of the system are used.
         type: path
       client_cert:
-        description: The certificate to show to a server that asks for one.
+        description: Path to the client certificate for a server that requires one.
         type: path
       client_key:
-        description: The key of O(endpoints[].client_cert), where it is in a file of its own.
+        description: Path to the key of O(endpoints[].client_cert). Leave it out if the certificate's file contains the key.
         type: path
       validate_certs:
-        description: Whether a server's certificate has to be right.
+        description: Whether to verify the certificate of an V(https) server.
         type: bool
         default: true
   url:
     description:
-      - The address of one Envoy's admin, in place of O(endpoints). The endpoint's name is then V(envoy).
+      - Address of one admin interface, instead of O(endpoints). The name of the endpoint is V(envoy).
     type: str
   concurrency:
     description:
-      - How many endpoints are asked at the same time.
-      - One that is still busy after half a second gives up its place to the next, so that a slow one holds up nobody. There are never more
-        than four times as many connections.
+      - Number of endpoints to connect to at the same time, 1 or more.
+      - An endpoint that takes longer than half a second no longer counts, so that slow endpoints do not delay the others. There are at
+        most four times as many connections.
     type: int
     default: 64
   request_timeout:
-    description: How many seconds one endpoint may take for all that it is asked at one look.
+    description: Number of seconds for all requests to one endpoint, for one snapshot.
     type: float
     default: 5.0
   max_bytes:
-    description: How long one answer may be, in bytes, after it was unpacked.
+    description: Limit for the body of one response in bytes, after decompression.
     type: int
     default: 67108864
 """
 
-    # Of a module that looks once.
+    # For a module that connects once.
     ONCE = r"""
 options:
   timeout:
-    description: After how many seconds to be done with all endpoints.
+    description: Number of seconds for all endpoints together.
     type: float
     default: 30.0
 """
 
-    # Of a module that only reads.
+    # For a module that only reads.
     STRICT = r"""
 options:
   strict:
-    description: Whether to fail where an endpoint cannot be asked. Otherwise its entry in the C(endpoints) that are returned says why.
+    description:
+      - Whether to fail if an endpoint cannot be read. Otherwise its entry in the returned C(endpoints) has the failure.
     type: bool
     default: true
 """

@@ -43,13 +43,13 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._readings.snapshot_diff import page_in_prometheus
+from ansible_collections.meshlab.envoy.plugins.module_utils._readings.snapshot_diff import prometheus_page
 
 
 def to_prometheus(snapshot: Any) -> str:
     """Return a snapshot as a page in Prometheus' text format."""
     try:
-        return page_in_prometheus(snapshot)
+        return prometheus_page(snapshot)
     except ValueError as error:
         raise AnsibleFilterError(f"meshlab.envoy.to_prometheus: {error}") from error
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: envoy_clusters_info
 version_added: 0.1.0
-short_description: Read the clusters of Envoys, with their hosts
+short_description: Read the clusters of Envoys and their hosts
 description:
-  - Asks any number of Envoy's admin interfaces, side by side, for their clusters, and returns each host with its address, health, weight,
-    priority, locality and counters.
-  - To expect something of them, M(meshlab.envoy.envoy_stats) reads the same page with
-    O(meshlab.envoy.envoy_stats#module:assertions[].source=clusters).
-  - Needs nothing but Python's standard library on the host that it runs on.
+  - Reads the clusters of Envoys through their admin interfaces, several at the same time, and returns each host of a cluster with its
+    address, health, weight, priority, locality and stats.
+  - To assert on them, use M(meshlab.envoy.envoy_stats) with O(meshlab.envoy.envoy_stats#module:assertions[].source=clusters), which reads
+    the same page.
+  - Needs only Python's standard library on the managed host.
 extends_documentation_fragment:
   - meshlab.envoy.attributes
   - meshlab.envoy.attributes.info_module
@@ -26,8 +26,8 @@ extends_documentation_fragment:
 options:
   clusters:
     description:
-      - The names of the clusters to read, all by default. One that an Envoy does not have is not in its result.
-      - From Envoy 1.38, nothing else travels.
+      - Names of the clusters to read. By default all are read. A cluster that an Envoy does not have is not in its result.
+      - Envoy 1.38 and later sends only these clusters.
     type: list
     elements: str
 seealso:
@@ -38,150 +38,155 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Read a cluster of two Envoys
+- name: Read one cluster of two Envoys
   meshlab.envoy.envoy_clusters_info:
     endpoints:
       - {name: edge, url: "unix:///run/envoy/edge.sock"}
       - {name: s1, container: front_proxy-service1-1}
     clusters: [service1]
-  register: seen
+  register: now
 
-- name: Show the hosts that get no requests
+- name: Print the addresses of hosts that are not healthy
   ansible.builtin.debug:
-    msg: "{{ seen.clusters.edge.service1.hosts | rejectattr('healthy') | map(attribute='address') }}"
+    msg: "{{ now.clusters.edge.service1.hosts | rejectattr('healthy') | map(attribute='address') }}"
 """
 
 RETURN = r"""
 clusters:
-  description: The clusters of each endpoint that could be asked, by the endpoint's and by the cluster's name.
-  returned: when endpoints were asked
+  description: Clusters by the name of the endpoint and the name of the cluster.
+  returned: when endpoints were read
   type: dict
   contains:
     added_via_api:
-      description: Whether the cluster came through CDS.
+      description: Whether the cluster was added through CDS.
       type: bool
       returned: success
     eds_service_name:
-      description: Its name in EDS, where that is another.
+      description: Name of the cluster in EDS, if it is another name.
       type: str
       returned: success
     healthy:
-      description: How many hosts are healthy, as in Envoy's C(membership_healthy). One that is degraded is not.
+      description: Number of healthy hosts, as in Envoy's C(membership_healthy), which excludes degraded hosts.
       type: int
       returned: success
     degraded:
-      description: How many are degraded.
+      description: Number of degraded hosts.
       type: int
       returned: success
     ejected:
-      description: How many outlier detection has ejected.
+      description: Number of hosts that outlier detection ejected.
       type: int
       returned: success
     draining:
-      description: How many EDS says are draining.
+      description: Number of hosts with the EDS health status C(DRAINING).
       type: int
       returned: success
     weight:
-      description: The weights of all hosts together.
+      description: Sum of the weights of all hosts.
       type: int
       returned: success
     hosts:
-      description: Its hosts.
+      description: Hosts of the cluster.
       type: list
       elements: dict
       returned: success
       contains:
         address:
-          description: Where it is.
+          description: Address of the host.
           type: str
           returned: success
           sample: 10.0.0.7:8080
         hostname:
-          description: Its name, where it was found by name.
+          description: Host name, if the address was resolved from a name.
           type: str
           returned: success
         healthy:
-          description: Whether Envoy counts it as healthy. Neither one that fails a check nor one that is degraded is.
+          description: Whether Envoy counts the host as healthy. A host that fails a health check or is degraded is not healthy.
           type: bool
           returned: success
         eds_health:
-          description: What EDS says of its health, V(HEALTHY) where there is no EDS.
+          description: Health status from EDS. It is V(HEALTHY) without EDS.
           type: str
           returned: success
         flags:
-          description: The flags of its health that are set, such as V(failed_active_health_check) or V(failed_outlier_check).
+          description: Health flags that are set, such as V(failed_active_health_check) or V(failed_outlier_check).
           type: list
           elements: str
           returned: success
         weight:
-          description: Its weight.
+          description: Load balancing weight.
           type: int
           returned: success
         priority:
-          description: Its priority, V(0) being the first.
+          description: Priority. V(0) is the highest.
           type: int
           returned: success
         locality:
-          description: Its C(region), C(zone) and C(sub_zone), each empty where there is none.
+          description: The keys C(region), C(zone) and C(sub_zone), each empty if it is not set.
           type: dict
           returned: success
         success_rate:
-          description: The percentage of requests that succeeded, as outlier detection saw it last. Null where it did not.
+          description: Percentage of successful requests, as outlier detection calculated it. Null without outlier detection.
           type: float
           returned: success
         stats:
-          description: Its own counters and gauges, C(rq_total), C(rq_success), C(rq_error), C(rq_active), C(cx_total) and others.
+          description: Counters and gauges of the host, such as C(rq_total), C(rq_success), C(rq_error), C(rq_active) and C(cx_total).
           type: dict
           returned: success
 endpoints:
-  description: What was asked, and how it went.
-  returned: when endpoints were asked
+  description: The endpoints and their failures.
+  returned: when endpoints were read
   type: list
   elements: dict
   contains:
     name:
-      description: Its name.
+      description: Name of the endpoint.
       type: str
       returned: success
     ok:
-      description: Whether it could be asked and its answer be read.
+      description: Whether the endpoint was read without a failure.
       type: bool
       returned: success
     milliseconds:
-      description: How long it took.
+      description: Number of milliseconds for all requests to the endpoint.
       type: float
       returned: success
     failure:
       description:
-        - The kind of failure, empty where there was none. One of V(unreachable), V(timeout), V(http_status), V(unparsable) and
+        - The kind of failure, empty if there is none. One of V(unreachable), V(timeout), V(http_status), V(unparsable) and
           V(too_large).
       type: str
       returned: success
     message:
-      description: The failure in one sentence.
+      description: The failure as a sentence, empty if there is none.
       type: str
       returned: success
 failure:
-  description: The kind of the first failure, empty where there was none.
-  returned: when endpoints were asked
+  description: The kind of the first failure, empty if there is none.
+  returned: when endpoints were read
   type: str
 elapsed:
-  description: How many seconds it took.
-  returned: when endpoints were asked
+  description: Number of seconds for all endpoints.
+  returned: when endpoints were read
   type: float
 """
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._admin.admin_options import CLUSTERS_ARGS
-from ansible_collections.meshlab.envoy.plugins.module_utils._admin.admin_task import ASKS, WHERE_ARGS, read
+from ansible_collections.meshlab.envoy.plugins.module_utils._admin.admin_task import (
+    MODULE_ARGS,
+    TARGET_ARGS,
+    run_info_module,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._admin.clusters_info import clusters_info
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec={**WHERE_ARGS, **CLUSTERS_ARGS}, **ASKS)
+    """Run the module."""
+    module = AnsibleModule(argument_spec={**TARGET_ARGS, **CLUSTERS_ARGS}, **MODULE_ARGS)
     names, timeout = module.params["clusters"] or (), module.params["timeout"]
-    read(module, lambda endpoints, limits: clusters_info(endpoints, names, timeout, limits))
+    run_info_module(module, lambda endpoints, limits: clusters_info(endpoints, names, timeout, limits))
 
 
 if __name__ == "__main__":

@@ -8,16 +8,16 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: envoy_config_dump_info
 version_added: 0.1.0
-short_description: Read the configuration that Envoys run, without its secrets
+short_description: Read the configuration of running Envoys, without secrets
 description:
-  - Asks any number of Envoy's admin interfaces, side by side, for the configuration that they run, and returns it in one form, whether
-    it was asked for as a whole or in part, static or dynamic.
-  - Envoy strikes out private keys and passwords by itself. This module strikes out more, before anything is returned, since a dump has
-    tokens in headers, metadata and filters, too. Whatever is named like a secret goes, whatever looks like one (keys in PEM, tokens,
-    users in addresses), and all bytes and source code. It is made for looking at, not for restoring from.
-  - To expect something of the versions and refusals, M(meshlab.envoy.envoy_stats) has
+  - Reads the configuration that Envoys run through their admin interfaces, several at the same time. It returns resources in one form,
+    whether they were requested as a whole or in part, and whether they are static or dynamic.
+  - Envoy redacts private keys and passwords. This module also redacts secrets in headers, metadata and filters, before it returns
+    anything. It redacts values with a name like a secret, values that look like one (PEM keys, tokens, users in URLs), and all bytes
+    and source code. A dump is for reading, not for restoring.
+  - To assert on versions and rejected updates, use M(meshlab.envoy.envoy_stats) with
     O(meshlab.envoy.envoy_stats#module:assertions[].source=config).
-  - Needs nothing but Python's standard library on the host that it runs on.
+  - Needs only Python's standard library on the managed host.
 extends_documentation_fragment:
   - meshlab.envoy.attributes
   - meshlab.envoy.attributes.info_module
@@ -29,20 +29,20 @@ extends_documentation_fragment:
 options:
   resource:
     description:
-      - The one list of resources to read, such as V(static_clusters), V(dynamic_active_clusters), V(static_listeners),
+      - A list of resources to read, such as V(static_clusters), V(dynamic_active_clusters), V(static_listeners),
         V(dynamic_listeners), V(dynamic_route_configs) or V(static_secrets).
     type: str
   mask:
     description:
-      - The fields to read. With O(resource), of each resource, such as V(cluster.name). Otherwise of the whole, such as V(bootstrap) or
-        V(static_clusters).
+      - Fields to read. With O(resource), fields of each resource, such as V(cluster.name). Otherwise fields of the whole dump, such as
+        V(bootstrap) or V(static_clusters).
     type: list
     elements: str
   name_regex:
-    description: A regular expression, as RE2 reads it, for whole names of resources to read. Envoy decides what it holds back by it.
+    description: Regular expression for whole names of resources to read, in the syntax of RE2. Envoy applies it.
     type: str
   include_eds:
-    description: Whether to read the hosts that EDS told, too.
+    description: Whether to read the endpoints from EDS, too.
     type: bool
     default: false
 seealso:
@@ -57,16 +57,16 @@ EXAMPLES = r"""
   meshlab.envoy.envoy_config_dump_info:
     url: unix:///run/envoy/admin.sock
     resource: dynamic_listeners
-  register: seen
+  register: now
 
-- name: Show which version of which listener runs
+- name: Print the version and state of each listener
   ansible.builtin.debug:
-    msg: "{{ item.name }} is at {{ item.version_info }}, {{ item.state }}"
-  loop: "{{ seen.dumps.envoy.listeners }}"
+    msg: "{{ item.name }}: version {{ item.version_info }}, {{ item.state }}"
+  loop: "{{ now.dumps.envoy.listeners }}"
   loop_control:
     label: "{{ item.name }}"
 
-- name: Read the clusters of two Envoys whose names begin with service
+- name: Read the resources of two Envoys whose names begin with service
   meshlab.envoy.envoy_config_dump_info:
     endpoints:
       - {name: edge, url: "http://127.0.0.1:9901"}
@@ -78,14 +78,14 @@ EXAMPLES = r"""
 RETURN = r"""
 dumps:
   description:
-    - The configuration of each endpoint that could be asked, by the endpoint's name.
+    - Configurations by the name of the endpoint.
     - Each of C(listeners), C(clusters), C(routes), C(scoped_routes), C(endpoints), C(secrets) and C(extensions) is a list of resources
       like RV(dumps.listeners).
-  returned: when endpoints were asked
+  returned: when endpoints were read
   type: dict
   contains:
     bootstrap:
-      description: The bootstrap, without C(node.extensions), the list of all that is compiled in.
+      description: The bootstrap, without C(node.extensions), the list of compiled-in extensions.
       type: dict
       returned: success
     listeners:
@@ -95,7 +95,7 @@ dumps:
       returned: success
       contains:
         name:
-          description: Its name.
+          description: Name of the resource.
           type: str
           returned: success
         state:
@@ -103,79 +103,86 @@ dumps:
           type: str
           returned: success
         version_info:
-          description: The version of the update that it came with, empty where there is none.
+          description: Version of the update that contained it, empty for a static resource.
           type: str
           returned: success
         last_updated:
-          description: When it came.
+          description: Time of the update.
           type: str
           returned: success
         error:
-          description: Why its last update was refused, empty where it was not.
+          description: Reason why Envoy rejected its last update, empty if Envoy accepted it.
           type: str
           returned: success
         config:
-          description: The resource in Envoy's own words.
+          description: The resource as Envoy returns it, without secrets.
           type: raw
           returned: success
     other:
-      description: Parts of the dump that this module does not know, as they are but for their secrets.
+      description: Parts of the dump of other types, as Envoy returns them, without secrets.
       type: list
       elements: dict
       returned: success
     redacted:
-      description: How many values were struck out, by Envoy or here. In their place is V((redacted\)).
+      description: Number of values that Envoy or this module redacted. Their value is V((redacted\)).
       type: int
       returned: success
 endpoints:
-  description: What was asked, and how it went.
-  returned: when endpoints were asked
+  description: The endpoints and their failures.
+  returned: when endpoints were read
   type: list
   elements: dict
   contains:
     name:
-      description: Its name.
+      description: Name of the endpoint.
       type: str
       returned: success
     ok:
-      description: Whether it could be asked and its answer be read.
+      description: Whether the endpoint was read without a failure.
       type: bool
       returned: success
     milliseconds:
-      description: How long it took.
+      description: Number of milliseconds for all requests to the endpoint.
       type: float
       returned: success
     failure:
       description:
-        - The kind of failure, empty where there was none. One of V(unreachable), V(timeout), V(http_status), V(unparsable) and
+        - The kind of failure, empty if there is none. One of V(unreachable), V(timeout), V(http_status), V(unparsable) and
           V(too_large).
       type: str
       returned: success
     message:
-      description: The failure in one sentence.
+      description: The failure as a sentence, empty if there is none.
       type: str
       returned: success
 failure:
-  description: The kind of the first failure, empty where there was none.
-  returned: when endpoints were asked
+  description: The kind of the first failure, empty if there is none.
+  returned: when endpoints were read
   type: str
 elapsed:
-  description: How many seconds it took.
-  returned: when endpoints were asked
+  description: Number of seconds for all endpoints.
+  returned: when endpoints were read
   type: float
 """
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._admin.admin_options import CONFIG_DUMP_ARGS
-from ansible_collections.meshlab.envoy.plugins.module_utils._admin.admin_task import ASKS, WHERE_ARGS, read
+from ansible_collections.meshlab.envoy.plugins.module_utils._admin.admin_task import (
+    MODULE_ARGS,
+    TARGET_ARGS,
+    run_info_module,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._admin.config_dump import config_dump_info
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec={**WHERE_ARGS, **CONFIG_DUMP_ARGS}, **ASKS)
-    given = module.params
-    read(module, lambda endpoints, limits: config_dump_info(endpoints, given, given["timeout"], limits))
+    """Run the module."""
+    module = AnsibleModule(argument_spec={**TARGET_ARGS, **CONFIG_DUMP_ARGS}, **MODULE_ARGS)
+    params = module.params
+    run_info_module(
+        module, lambda endpoints, limits: config_dump_info(endpoints, params, params["timeout"], limits)
+    )
 
 
 if __name__ == "__main__":

@@ -8,10 +8,11 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: envoy_stats_info
 version_added: 0.1.0
-short_description: Read the numbers that Envoys show
+short_description: Read stats and other readings of Envoys
 description:
-  - Asks any number of Envoy's admin interfaces, or of pages in Prometheus' format, side by side, and returns what they show, typed.
-  - Its RV(snapshot) is what M(meshlab.envoy.envoy_stats) counts from.
+  - Reads Envoy admin interfaces and pages in Prometheus' text format, several at the same time, and returns numbers and texts by name.
+  - RV(snapshot) is the earlier snapshot for differences with M(meshlab.envoy.envoy_stats).
+  - Needs only Python's standard library on the managed host.
 extends_documentation_fragment:
   - meshlab.envoy.attributes
   - meshlab.envoy.attributes.info_module
@@ -23,41 +24,42 @@ extends_documentation_fragment:
 options:
   stats:
     description:
-      - Whole names of what to read. With neither this nor O(match), everything.
+      - Whole names of stats to read. Without O(stats) and O(match), all stats are read.
     type: list
     elements: str
   match:
     description:
-      - Regular expressions for whole names of what to read, as RE2 reads them.
+      - Regular expressions for whole names of stats to read, in the syntax of RE2.
     type: list
     elements: str
   sources:
     description:
-      - What to ask for. See O(meshlab.envoy.envoy_stats#module:assertions[].source) for what each has.
-      - O(stats) and O(match) are for V(stats) only; the others are read as a whole.
+      - Sources to read. O(meshlab.envoy.envoy_stats#module:assertions[].source) lists their readings.
+      - O(stats) and O(match) select readings of V(stats). All readings of other sources are returned.
     type: list
     elements: str
     choices: [stats, server_info, ready, clusters, listeners, certs, config, runtime]
     default: [stats]
   histograms:
-    description: Whether to read histograms, with their buckets.
+    description: Whether to read histograms with their buckets.
     type: bool
     default: true
   usedonly:
     description:
-      - Whether to leave out what Envoy has never used, all of which is 0 and most of what an Envoy has. O(stats) are read in any case.
-      - A difference to such a snapshot counts what is not in it as 0.
-      - For an Envoy's admin, and not for other pages.
+      - Whether to leave out stats that Envoy never used, all of which are 0. They are most of the stats of an Envoy. The stats in O(stats)
+        are always read.
+      - In a difference to such a snapshot, a stat that is not in it counts as 0.
+      - It has no effect on pages in Prometheus' format.
     type: bool
     default: false
     version_added: 0.1.0
   snapshot_file:
     description:
-      - A file on the managed host to write what was read to, in place of returning it. For fleets, whose numbers would be carried to
-        the controller and back again. It is replaced as a whole, and only its owner can read it.
-      - RV(snapshot) then names the file, and is taken as O(meshlab.envoy.envoy_stats#module:since) like any other, on the same host.
-        RV(readings) and RV(histograms) are empty.
-      - Not written in check mode, where the result is the same as without it.
+      - Path to a file on the managed host to write the snapshot to, instead of returning it. With many endpoints, this saves the transfer
+        of the snapshot to the controller and back. The file is replaced as a whole, and only its owner can read it.
+      - RV(snapshot) then names the file, and works as O(meshlab.envoy.envoy_stats#module:since) on the same host. RV(readings) and
+        RV(histograms) are empty.
+      - In check mode the file is not written, and the result is the same as without this option.
     type: path
 seealso:
   - module: meshlab.envoy.envoy_stats
@@ -71,7 +73,7 @@ EXAMPLES = r"""
     url: http://127.0.0.1:8001
   register: before
 
-- name: Read a few of two
+- name: Read some stats of two endpoints
   meshlab.envoy.envoy_stats_info:
     endpoints:
       - {name: edge, url: "unix:///run/envoy/edge.sock"}
@@ -80,18 +82,18 @@ EXAMPLES = r"""
       - cluster\.service[0-9]+\.upstream_rq_.*
       - statsd_exporter_.*
     sources: [stats, server_info, clusters]
-  register: seen
+  register: now
 
-- name: Show one of them
+- name: Print one of the stats and the state
   ansible.builtin.debug:
-    msg: "{{ seen.readings.edge.stats['cluster.service1.upstream_rq_total'] }} requests, {{ seen.readings.edge.server_info.state }}"
+    msg: "{{ now.readings.edge.stats['cluster.service1.upstream_rq_total'] }} requests, {{ now.readings.edge.server_info.state }}"
 """
 
 RETURN = r"""
 readings:
   description:
-    - What was read, by endpoint, by source and by name. The stats of an endpoint in Prometheus' format are in the source C(prometheus),
-      by name and labels.
+    - Readings by endpoint, source and name. The readings of a page in Prometheus' format are in the source C(prometheus), by name and
+      labels.
   returned: success
   type: dict
   sample:
@@ -102,32 +104,31 @@ readings:
         state: LIVE
 histograms:
   description:
-    - The histograms that were read, by endpoint and by name, each with its count, its quantiles and its buckets. A quantile of a
-      histogram without samples is null.
-    - A bucket is its lower end, its upper end and how many samples it holds. Its upper end is in it, or its lower end where
-      C(lower_inclusive) says so.
+    - Histograms by endpoint and name, each with its count, quantiles and buckets. A quantile of a histogram without samples is null.
+    - A bucket is a list of its lower bound, its upper bound and its number of samples. It includes its upper bound, or with
+      C(lower_inclusive) its lower bound.
   returned: success
   type: dict
 endpoints:
-  description: What was asked, and how it went.
-  returned: when endpoints were asked
+  description: The endpoints, their processes and their failures.
+  returned: when endpoints were read
   type: list
   elements: dict
   contains:
     name:
-      description: Its name.
+      description: Name of the endpoint.
       type: str
       returned: success
     group:
-      description: Of a pod, the name of the entry that selects it, else empty.
+      description: For a pod, the name of the entry that selects it, otherwise empty.
       type: str
       returned: success
     format:
-      description: Its format.
+      description: Format of the endpoint.
       type: str
       returned: success
     ok:
-      description: Whether it could be asked and its answers be read.
+      description: Whether the endpoint was read without a failure.
       type: bool
       returned: success
     state:
@@ -139,7 +140,7 @@ endpoints:
       type: str
       returned: success
     uptime:
-      description: For how many seconds it has been running.
+      description: Number of seconds since the process started.
       type: float
       returned: success
     epoch:
@@ -147,36 +148,36 @@ endpoints:
       type: int
       returned: success
     bytes:
-      description: How much came back.
+      description: Number of bytes of all response bodies, before decompression.
       type: int
       returned: success
     milliseconds:
-      description: How long it took.
+      description: Number of milliseconds for all requests to the endpoint.
       type: float
       returned: success
     attempts:
-      description: How often it was asked.
+      description: Number of snapshots of the endpoint.
       type: int
       returned: success
     failure:
-      description: The kind of failure, empty where there was none.
+      description: The kind of failure, empty if there is none.
       type: str
       returned: success
     message:
-      description: The failure in one sentence.
+      description: The failure as a sentence, empty if there is none.
       type: str
       returned: success
 snapshot:
-  description: All of it, to be given to M(meshlab.envoy.envoy_stats) as O(meshlab.envoy.envoy_stats#module:since).
-  returned: when endpoints were asked
+  description: The snapshot, for O(meshlab.envoy.envoy_stats#module:since) of M(meshlab.envoy.envoy_stats).
+  returned: when endpoints were read
   type: dict
 failure:
-  description: The kind of the first failure, empty where there was none.
-  returned: when endpoints were asked
+  description: The kind of the first failure, empty if there is none.
+  returned: when endpoints were read
   type: str
 elapsed:
-  description: How many seconds it took.
-  returned: when endpoints were asked
+  description: Number of seconds for all endpoints.
+  returned: when endpoints were read
   type: float
 """
 
@@ -192,8 +193,11 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.cluster
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats_api import parse_endpoints, read_stats
 
+MAX_MESSAGES = 20
+
 
 def main() -> None:
+    """Run the module."""
     module = AnsibleModule(
         argument_spec={**ENDPOINT_ARGS, **CLUSTER_ARGS, **INFO_ARGS},
         mutually_exclusive=[("endpoints", "url")],
@@ -201,26 +205,30 @@ def main() -> None:
         supports_check_mode=True,
     )
     allow_kubeconfig_path_in_output(module)
-    given = module.params
+    params = module.params
     try:
         result = read_stats(
-            parse_endpoints(given["endpoints"], given["url"], given["cluster"]),
-            names=given["stats"] or (),
-            patterns=given["match"] or (),
-            sources=given["sources"],
-            histograms=given["histograms"],
-            usedonly=given["usedonly"],
-            timeout=given["timeout"],
-            limits=limits_from(given),
-            snapshot_file=None if module.check_mode else given["snapshot_file"],
+            parse_endpoints(params["endpoints"], params["url"], params["cluster"]),
+            names=params["stats"] or (),
+            patterns=params["match"] or (),
+            sources=params["sources"],
+            histograms=params["histograms"],
+            usedonly=params["usedonly"],
+            timeout=params["timeout"],
+            limits=limits_from(params),
+            snapshot_file=None if module.check_mode else params["snapshot_file"],
         )
     except ArgumentError as error:
         module.fail_json(msg=str(error))
     for remark in result.pop("remarks"):
         module.warn(remark)
-    if given["strict"] and result["failure"]:
-        messages = [f"{one['name']}: {one['message']}" for one in result["endpoints"] if not one["ok"]]
-        module.fail_json(msg="\n".join(messages[:20]), **result)
+    if params["strict"] and result["failure"]:
+        messages = [
+            f"{endpoint['name']}: {endpoint['message']}"
+            for endpoint in result["endpoints"]
+            if not endpoint["ok"]
+        ]
+        module.fail_json(msg="\n".join(messages[:MAX_MESSAGES]), **result)
     module.exit_json(changed=False, **result)
 
 

@@ -1,7 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Argument specifications of the modules that work on the admin, beside those of its endpoints."""
+"""Argument specifications of the modules that use Envoy's admin interface, without the endpoint options."""
 
 from __future__ import annotations
 

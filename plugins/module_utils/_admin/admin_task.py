@@ -1,7 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the modules that put one question to admins share: the options that say where, and the way to their end."""
+"""The frame of the modules that send the same requests to Envoy admin interfaces: their options, and the end of the task."""
 
 from __future__ import annotations
 
@@ -21,34 +21,34 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.cluster
     allow_kubeconfig_path_in_output,
 )
 
-# What came of it: what went wrong, empty where nothing did, and the data that the module returns.
-Answer = tuple[str, dict[str, Any]]
-Question = Callable[[Sequence[Endpoint], Limits], Answer]
+# The failure message, empty if there is none, and the result of the module.
+Result = tuple[str, dict[str, Any]]
+Action = Callable[[Sequence[Endpoint], Limits], Result]
 
-WHERE_ARGS: dict[str, Any] = {**ENDPOINT_ARGS, **CLUSTER_ARGS}
-# Of AnsibleModule.
-ASKS: dict[str, Any] = {
+TARGET_ARGS: dict[str, Any] = {**ENDPOINT_ARGS, **CLUSTER_ARGS}
+# Arguments of AnsibleModule.
+MODULE_ARGS: dict[str, Any] = {
     "mutually_exclusive": [("endpoints", "url")],
     "required_one_of": [("endpoints", "url")],
     "supports_check_mode": True,
 }
 
 
-def ask(module: Any, question: Question) -> Answer:
-    """Puts the question to the endpoints of a module's arguments; what cannot be meant fails the module."""
+def run_action(module: Any, action: Action) -> Result:
+    """Run `action` with the endpoints and limits in a module's arguments. A wrong argument fails the module."""
     allow_kubeconfig_path_in_output(module)
-    given = module.params
+    params = module.params
     try:
-        return question(
-            parse_endpoints(given["endpoints"], given["url"], given["cluster"]), limits_from(given)
+        return action(
+            parse_endpoints(params["endpoints"], params["url"], params["cluster"]), limits_from(params)
         )
     except ArgumentError as error:
-        return module.fail_json(msg=str(error))  # type: ignore[no-any-return] # does not return
+        return module.fail_json(msg=str(error))  # type: ignore[no-any-return] # fail_json exits
 
 
-def read(module: Any, question: Question) -> None:
-    """The whole of a module that changes nothing; what went wrong fails it where it is to be strict."""
-    message, result = ask(module, question)
+def run_info_module(module: Any, action: Action) -> None:
+    """Run a module that only reads. With `strict`, an endpoint that cannot be read fails it."""
+    message, result = run_action(module, action)
     if message and module.params["strict"]:
         module.fail_json(msg=message, **result)
     module.exit_json(changed=False, **result)

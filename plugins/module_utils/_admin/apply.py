@@ -1,7 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The whole of envoy_admin without Ansible: look, change what differs, and say what was and what is."""
+"""Apply a desired state to Envoys: read, change what differs, and return both. This is envoy_admin without Ansible."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._admin import desired_state as wishing
-from ansible_collections.meshlab.envoy.plugins.module_utils._admin.desired_state import Wish
+from ansible_collections.meshlab.envoy.plugins.module_utils._admin import desired_state as states
+from ansible_collections.meshlab.envoy.plugins.module_utils._admin.desired_state import DesiredState
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.admin_client import AdminClient
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.broadcast import (
     Reply,
@@ -25,151 +25,172 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.http_resp
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.envoy_stats_json import load
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.errors import ScrapeError
 
-NO_LAYER = (
-    "its bootstrap has no admin layer, so its runtime cannot be changed; "
+_MAX_LINE = 200  # characters of a response in a message
+NO_ADMIN_LAYER = (
+    "the bootstrap has no admin layer, so the runtime cannot be changed; "
     "add {name: admin, admin_layer: {}} to layered_runtime.layers"
 )
 
 
 @dataclass
-class Change:
-    """One thing that was wanted: whether it differed, what was before and what is now (or, in check mode, would be)."""
+class AdminChange:
+    """One requested change, and whether it was necessary."""
 
     action: str
+    """The option of the module."""
     changed: bool
     before: Any = None
     after: Any = None
+    """The value afterwards, or in check mode the value that would be set."""
 
     def as_data(self) -> dict[str, Any]:
+        """Return the entry of the module's result."""
         return {"action": self.action, "changed": self.changed, "before": self.before, "after": self.after}
 
 
 @dataclass
-class Doing:
-    """Carries a wish out on one Envoy, in an order in which nothing undoes what comes later: to drain and to quit come last."""
+class _Apply:
+    """Applies a desired state to one Envoy. Draining and quitting come last, since other changes cannot follow them."""
 
     client: AdminClient
-    wish: Wish
+    state: DesiredState
     check: bool
-    changes: list[Change] = field(default_factory=list)
+    changes: list[AdminChange] = field(default_factory=list)
 
     async def all(self) -> None:
-        wish = self.wish
-        if wish.level or wish.loggers:
+        state = self.state
+        if state.level or state.loggers:
             await self._logging()
-        if wish.runtime:
+        if state.runtime:
             await self._runtime()
-        if wish.reset_counters:
+        if state.reset_counters:
             await self._reset_counters()
-        if wish.health:
+        if state.health:
             await self._health()
-        if wish.drain is not None:
-            # No page of Envoy says whether its listeners are drained; to drain again does no harm.
-            await self._blindly("drain_listeners", wish.drain.path)
-        if wish.quit:
+        if state.drain is not None:
+            # No admin page shows whether listeners are drained. Draining twice is harmless.
+            await self._post_always("drain_listeners", state.drain.path)
+        if state.quit:
             await self._quit()
 
     async def _logging(self) -> None:
-        now = wishing.read_loggers((await self._post("/logging")).body)
-        changes = wishing.wanted_levels(now, self.wish.level, self.wish.loggers)
+        now = states.read_loggers((await self._post("/logging")).body)
+        changes = states.level_changes(now, self.state.level, self.state.loggers)
         if not self.check:
-            for path in wishing.logging_paths(changes, self.wish.level, self.wish.loggers):
+            for path in states.logging_paths(changes, self.state.level, self.state.loggers):
                 await self._post(path)
         before = {name: now[name] for name in changes}
-        self.changes.append(Change("logging", bool(changes), before, changes))
+        self.changes.append(AdminChange("logging", bool(changes), before, changes))
 
     async def _runtime(self) -> None:
         dump = await self.client.request("/config_dump?mask=bootstrap.layered_runtime", "GET")
-        if dump.status == 403:  # allow_paths keeps back which layer is the admin's
-            await self._blindly("runtime_modify", wishing.runtime_path(self.wish.runtime))
+        if dump.status == 403:  # allow_paths hides which layer is the admin's
+            await self._post_always("runtime_modify", states.runtime_path(self.state.runtime))
             return
-        layer = wishing.admin_layer(load(dump.body)) if dump.status == 200 else None
+        layer = states.admin_layer(load(dump.body)) if dump.status == 200 else None
         if layer is None:
-            raise ScrapeError("absent", NO_LAYER)
-        now = wishing.read_overrides(load((await self.client.get("/runtime")).body), layer)
-        changes = wishing.wanted_runtime(now, self.wish.runtime)
+            raise ScrapeError("absent", NO_ADMIN_LAYER)
+        now = states.read_overrides(load((await self.client.get("/runtime")).body), layer)
+        changes = states.runtime_changes(now, self.state.runtime)
         if changes and not self.check:
-            await self._post(wishing.runtime_path(changes))
+            await self._post(states.runtime_path(changes))
         before = {name: now.get(name, "") for name in changes}
-        self.changes.append(Change("runtime_modify", bool(changes), before, changes))
+        self.changes.append(AdminChange("runtime_modify", bool(changes), before, changes))
 
     async def _reset_counters(self) -> None:
-        counted = wishing.counted((await self.client.get("/stats?format=json&type=Counters&usedonly")).body)
-        if counted and not self.check:
+        used = states.used_counters((await self.client.get("/stats?format=json&type=Counters&usedonly")).body)
+        if used and not self.check:
             await self._post("/reset_counters")
-        self.changes.append(Change("reset_counters", counted > 0, counted, 0))
+        self.changes.append(AdminChange("reset_counters", used > 0, used, 0))
 
     async def _health(self) -> None:
-        before = await self._state()
-        wanted = wishing.HEALTH[self.wish.health]
-        # While it starts, its state does not tell what it will say of its health.
-        changed = before != wanted
+        before = await self._ready_state()
+        desired = states.HEALTH[self.state.health]
+        # While Envoy starts, its state does not show whether its health check will fail.
+        changed = before != desired
+        after = desired
         if changed and not self.check:
-            await self._post(f"/healthcheck/{self.wish.health}")
-        after = await self._state() if changed and not self.check else wanted if changed else before
-        self.changes.append(Change("healthcheck", changed, before, after))
+            await self._post(f"/healthcheck/{self.state.health}")
+            after = await self._ready_state()
+        self.changes.append(AdminChange("healthcheck", changed, before, after))
 
     async def _quit(self) -> None:
-        await self._state()  # so that an Envoy that was not there is told from one that has just gone
+        await self._ready_state()  # distinguishes an Envoy that did not run from one that exits now
         try:
-            await self._blindly("quitquitquit", "/quitquitquit")
+            await self._post_always("quitquitquit", "/quitquitquit")
         except (OSError, EOFError):
-            self.changes.append(Change("quitquitquit", True))
+            self.changes.append(AdminChange("quitquitquit", True))
         except ScrapeError as error:
             if error.kind != "unreachable":
                 raise
-            self.changes.append(Change("quitquitquit", True))
+            self.changes.append(AdminChange("quitquitquit", True))
 
-    async def _blindly(self, action: str, path: str) -> None:
+    async def _post_always(self, action: str, path: str) -> None:
         if self.check:
-            await self._state()
+            await self._ready_state()
         else:
             await self._post(path)
-        self.changes.append(Change(action, True, None, path))
+        self.changes.append(AdminChange(action, True, None, path))
 
-    async def _state(self) -> str:
-        answer = await self.client.request("/ready", "GET")
-        if answer.status not in (200, 503):
-            raise ScrapeError("http_status", words_of(answer, "GET /ready"))
-        state = answer.body.decode("ascii", "replace").strip()
-        if state not in wishing.STATES:
+    async def _ready_state(self) -> str:
+        response = await self.client.request("/ready", "GET")
+        if response.status not in (200, 503):
+            raise ScrapeError("http_status", _status_text(response, "GET /ready"))
+        state = response.body.decode("ascii", "replace").strip()
+        if state not in states.STATES:
             raise ScrapeError(
-                "unparsable", "/ready tells no state of Envoy; is this an admin, and not a listener?"
+                "unparsable",
+                "/ready does not return a state of Envoy; is this an admin interface, and not a listener?",
             )
         return state
 
     async def _post(self, path: str) -> HttpResponse:
-        answer = await self.client.request(path)
-        if answer.status != 200:
-            raise ScrapeError("http_status", words_of(answer, f"POST {path.partition('?')[0]}"))
-        return answer
+        response = await self.client.request(path)
+        if response.status != 200:
+            raise ScrapeError("http_status", _status_text(response, f"POST {path.partition('?')[0]}"))
+        return response
 
 
-def words_of(answer: HttpResponse, asked: str) -> str:
-    """Why an admin did not do it, and what to do."""
-    said = next(iter(answer.body.decode("utf-8", "replace").strip().splitlines()), "")[:200]
-    if answer.status == 403:
+def _status_text(response: HttpResponse, request: str) -> str:
+    """Return what a status means and what to do about it."""
+    status = f"{request} returned status {response.status}"
+    if response.status == 403:
         return (
-            f"{asked} answered 403: this address lets nothing through that changes Envoy (a read-only listener, or "
-            "admin.allow_paths); give the admin's own address, such as its Unix socket"
+            f"{status}: this address allows no request that changes Envoy (a read-only listener, or admin.allow_paths);"
+            " give the address of the admin itself, such as its Unix socket"
         )
-    if answer.status == 405:
-        return f"{asked} answered 405: this address takes no such method; give the admin's own address"
-    if answer.status == 404:
-        return f"{asked} answered 404; is this Envoy's admin, and not one of its listeners?"
-    return f"{asked} answered {answer.status}" + (f": {said}" if said else "")
+    if response.status == 405:
+        return f"{status}: this address does not allow the method; give the address of the admin itself"
+    if response.status == 404:
+        return f"{status}; is this Envoy's admin interface, and not a listener?"
+    line = next(iter(response.body.decode("utf-8", "replace").strip().splitlines()), "")[:_MAX_LINE]
+    return f"{status}: {line}" if line else status
 
 
-def carry_out(
-    endpoints: Sequence[Endpoint], wish: Wish, check: bool, timeout: float, limits: Limits
+def apply_state(
+    endpoints: Sequence[Endpoint], state: DesiredState, check: bool, timeout: float, limits: Limits
 ) -> tuple[str, dict[str, Any]]:
-    """Changes what differs on all endpoints side by side; returns what went wrong, and the data that the module returns."""
+    """Apply a desired state to all endpoints.
+
+    Args:
+        endpoints: Envoy admin interfaces.
+        state: The desired state.
+        check: Whether to read only, as in Ansible's check mode.
+        timeout: Seconds for all endpoints together.
+        limits: Limits for each endpoint.
+
+    Returns:
+        The failure message, empty if there is none, and the result of the module.
+
+    Raises:
+        ArgumentError: An endpoint is not an Envoy admin interface, or the timeout is wrong.
+    """
     began = time.monotonic()
 
-    async def question(client: AdminClient, changes: list[Change]) -> None:
-        await Doing(client, wish, check, changes).all()
+    async def send(client: AdminClient, changes: list[AdminChange]) -> None:
+        await _Apply(client, state, check, changes).all()
 
-    replies: list[Reply[list[Change]]] = broadcast(endpoints, question, list[Change], timeout, limits)
+    replies: list[Reply[list[AdminChange]]] = broadcast(endpoints, send, list[AdminChange], timeout, limits)
     return failure_message(replies), {
         "changed": any(change.changed for reply in replies for change in reply.value),
         "endpoints": [
@@ -186,14 +207,18 @@ def carry_out(
 
 
 def diff_of(endpoints: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """What Ansible shows with --diff."""
+    """Return the differences that Ansible prints with --diff."""
     return [
         {
-            "before_header": one["name"],
-            "after_header": one["name"],
-            "before": {change["action"]: change["before"] for change in one["changes"] if change["changed"]},
-            "after": {change["action"]: change["after"] for change in one["changes"] if change["changed"]},
+            "before_header": endpoint["name"],
+            "after_header": endpoint["name"],
+            "before": {
+                change["action"]: change["before"] for change in endpoint["changes"] if change["changed"]
+            },
+            "after": {
+                change["action"]: change["after"] for change in endpoint["changes"] if change["changed"]
+            },
         }
-        for one in endpoints
-        if one["changed"]
+        for endpoint in endpoints
+        if endpoint["changed"]
     ]

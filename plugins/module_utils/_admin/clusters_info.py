@@ -1,7 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The whole of envoy_clusters_info without Ansible."""
+"""Read clusters and their hosts: envoy_clusters_info without Ansible."""
 
 from __future__ import annotations
 
@@ -28,38 +28,38 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._readings.errors imp
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.query import re2_escape
 
 Clusters = dict[str, dict[str, Any]]
-_LONGEST_FILTER = 8_000
+_MAX_FILTER = 8_000  # characters
 
 
 def path_for(names: Collection[str]) -> str:
-    """What to ask for. Envoy knows `filter` here from 1.38 and ignores it before, so the answer is searched all the same."""
+    """Return the path. Envoy before 1.38 ignores its `filter`, so the response is filtered as well."""
     pattern = quote(f"^(?:{'|'.join(re2_escape(name) for name in names)})$", safe="") if names else ""
-    filtered = pattern and len(pattern) <= _LONGEST_FILTER and not any("\n" in name for name in names)
+    filtered = pattern and len(pattern) <= _MAX_FILTER and not any("\n" in name for name in names)
     return "/clusters?format=json" + (f"&filter={pattern}" if filtered else "")
 
 
 def read_clusters(data: Any, names: Collection[str] = ()) -> Clusters:
-    """The answer of /clusters?format=json; only the named clusters, or all."""
+    """Return the clusters in the response of /clusters?format=json, all or those with these names. Raises ScrapeError."""
     try:
         return {
-            one["name"]: _cluster(one)
-            for one in data.get("cluster_statuses", ())
-            if not names or one["name"] in names
+            cluster["name"]: _cluster(cluster)
+            for cluster in data.get("cluster_statuses", ())
+            if not names or cluster["name"] in names
         }
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ScrapeError(
-            "unparsable", f"clusters cannot be read ({type(error).__name__}: {error})"
+            "unparsable", f"the clusters in the response cannot be parsed ({type(error).__name__}: {error})"
         ) from None
 
 
 def _cluster(data: Any) -> dict[str, Any]:
     hosts = [read_host(host) for host in data.get("host_statuses", ())]
-    together = totals(hosts)
-    del together["hosts"]
+    numbers = totals(hosts)
+    del numbers["hosts"]
     return {
         "added_via_api": bool(data.get("added_via_api")),
         "eds_service_name": str(data.get("eds_service_name", "")),
-        **together,
+        **numbers,
         "hosts": [_host(host) for host in hosts],
     }
 
@@ -82,13 +82,26 @@ def _host(host: Host) -> dict[str, Any]:
 def clusters_info(
     endpoints: Sequence[Endpoint], names: Sequence[str], timeout: float, limits: Limits
 ) -> tuple[str, dict[str, Any]]:
-    """Asks all endpoints side by side; returns what went wrong, and the data that the module returns."""
+    """Read the clusters of all endpoints.
+
+    Args:
+        endpoints: Envoy admin interfaces.
+        names: Names of clusters; empty for all.
+        timeout: Seconds for all endpoints together.
+        limits: Limits for each endpoint.
+
+    Returns:
+        The failure message, empty if there is none, and the result of the module.
+
+    Raises:
+        ArgumentError: An endpoint is not an Envoy admin interface, or the timeout is wrong.
+    """
     began, path = time.monotonic(), path_for(names)
 
-    async def question(client: AdminClient, found: Clusters) -> None:
+    async def send(client: AdminClient, found: Clusters) -> None:
         found.update(read_clusters(load((await client.get(path)).body), names))
 
-    replies = broadcast(endpoints, question, Clusters, timeout, limits)
+    replies = broadcast(endpoints, send, Clusters, timeout, limits)
     return failure_message(replies), {
         "clusters": {reply.name: reply.value for reply in replies if reply.failure is None},
         "endpoints": [reply.as_data() for reply in replies],

@@ -1,7 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The whole of envoy_config_dump_info without Ansible: asked, stripped of secrets, and put in one form."""
+"""Read config dumps without secrets, in one form: envoy_config_dump_info without Ansible."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._readings.redact imp
 
 Dump = dict[str, Any]
 
-# What a dump is of, the name of its resources here, and the key that holds one.
+# By type of the dump: the key of its resources in the result, and the key of a resource in Envoy's entry.
 _KINDS = {
     "ListenersConfigDump": ("listeners", "listener"),
     "ClustersConfigDump": ("clusters", "cluster"),
@@ -36,53 +36,68 @@ _KINDS = {
     "EcdsConfigDump": ("extensions", "ecds_filter"),
 }
 KINDS = tuple(kind for kind, _key in _KINDS.values())
+_MAX_TEXT = 200  # characters of a response in a message
 _STATES = ("active_state", "warming_state", "draining_state")
 
 
-def path_for(given: Mapping[str, Any]) -> str:
-    """What to ask for, from a module's arguments."""
-    mask = ",".join(given.get("mask") or ())
-    if given.get("resource") == "bootstrap":
-        raise ArgumentError("resource: the bootstrap is no list of resources; give mask: [bootstrap] instead")
-    options = {"resource": given.get("resource"), "mask": mask, "name_regex": given.get("name_regex")}
+def path_for(params: Mapping[str, Any]) -> str:
+    """Return the path for a module's arguments. Raises ArgumentError."""
+    mask = ",".join(params.get("mask") or ())
+    if params.get("resource") == "bootstrap":
+        raise ArgumentError(
+            "resource", "the bootstrap is not a list of resources. Use mask: [bootstrap] instead."
+        )
+    options = {"resource": params.get("resource"), "mask": mask, "name_regex": params.get("name_regex")}
     query = urlencode({key: value for key, value in options.items() if value}, quote_via=quote)
     parts = [query] if query else []
-    if given.get("include_eds"):
+    if params.get("include_eds"):
         parts.append("include_eds")
     return "/config_dump" + (f"?{'&'.join(parts)}" if parts else "")
 
 
 def read_dump(data: Any, resource: str = "") -> Dump:
-    """A config dump in one form, without secrets: `resource` is what was asked for, since the answer does not say it."""
+    """Return a config dump in one form, without secrets.
+
+    Args:
+        data: The decoded response of /config_dump.
+        resource: The requested list of resources, which the response does not name.
+
+    Raises:
+        ScrapeError: The data is not a config dump (kind `unparsable`).
+    """
     redactor = Redactor()
     dump: Dump = {"bootstrap": {}, **{kind: [] for kind in KINDS}, "other": []}
     try:
         clean = redactor.value(data)
         for config in clean.get("configs", ()):
-            _sort_in(dump, config, resource)
+            _add_config(dump, config, resource)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ScrapeError("unparsable", f"the config dump cannot be read ({type(error).__name__})") from None
+        raise ScrapeError(
+            "unparsable", f"the config dump cannot be parsed ({type(error).__name__})"
+        ) from None
     return {**dump, "redacted": redactor.count}
 
 
-def _sort_in(dump: Dump, config: Mapping[str, Any], resource: str) -> None:
+def _add_config(dump: Dump, config: Mapping[str, Any], resource: str) -> None:
     before, _dot, last = str(config.get("@type", "")).rpartition(".")
     outer = before.rpartition(".")[2]
     if last == "BootstrapConfigDump":
         dump["bootstrap"] = dict(config.get("bootstrap", {}))
-        # What was compiled in is no configuration, and the most of it.
+        # The list of compiled-in extensions is not configuration, and most of the bytes.
         node = dump["bootstrap"].get("node")
         if isinstance(node, dict):
             node.pop("extensions", None)
     elif last in _KINDS:
         kind, key = _KINDS[last]
-        for place, entries in config.items():
-            if place.startswith(("static_", "dynamic_", "inline_", "ecds_")) and isinstance(entries, list):
+        for list_name, entries in config.items():
+            if list_name.startswith(("static_", "dynamic_", "inline_", "ecds_")) and isinstance(
+                entries, list
+            ):
                 for entry in entries:
                     dump[kind].extend(
-                        one
-                        for one in _resources(entry, key, place)
-                        if entry.get("name") or not one["error"] or not _told(dump[kind], one)
+                        resource
+                        for resource in _resources(entry, key, list_name)
+                        if entry.get("name") or not resource["error"] or not _is_listed(dump[kind], resource)
                     )
     elif outer in _KINDS:
         kind, key = _KINDS[outer]
@@ -91,18 +106,20 @@ def _sort_in(dump: Dump, config: Mapping[str, Any], resource: str) -> None:
         dump["other"].append(config)
 
 
-def _told(resources: Sequence[Mapping[str, Any]], one: Mapping[str, Any]) -> bool:
-    """Whether a refusal is there already: Envoy says it of the listener, and of the update, without a name of its own."""
-    return any((known["name"], known["error"]) == (one["name"], one["error"]) for known in resources)
+def _is_listed(resources: Sequence[Mapping[str, Any]], resource: Mapping[str, Any]) -> bool:
+    """Return whether a rejection is listed: Envoy's dump has it for the listener, and again for the update, without a name."""
+    return any(
+        (known["name"], known["error"]) == (resource["name"], resource["error"]) for known in resources
+    )
 
 
-def _resources(entry: Mapping[str, Any], key: str, place: str) -> Iterator[dict[str, Any]]:
-    """One entry; a listener that is being replaced is there in two states."""
+def _resources(entry: Mapping[str, Any], key: str, list_name: str) -> Iterator[dict[str, Any]]:
+    """Yield the resource of an entry once for each state; a listener that is being replaced has two states."""
     error = entry.get("error_state") or {}
     states = [(state.removesuffix("_state"), entry[state]) for state in _STATES if entry.get(state)]
-    found = next((word for word in ("warming", "static", "inline") if word in place), "active")
-    for state, held in states or [(found, entry)]:
-        config = held.get(key, {})
+    found = next((state for state in ("warming", "static", "inline") if state in list_name), "active")
+    for state, content in states or [(found, entry)]:
+        config = content.get(key, {})
         name = entry.get("name") or (
             config.get("name") or config.get("cluster_name") if isinstance(config, Mapping) else ""
         )
@@ -110,34 +127,47 @@ def _resources(entry: Mapping[str, Any], key: str, place: str) -> Iterator[dict[
         yield {
             "name": str(name or ""),
             "state": state,
-            "version_info": str(held.get("version_info", "")),
-            "last_updated": str(held.get("last_updated", "")),
+            "version_info": str(content.get("version_info", "")),
+            "last_updated": str(content.get("last_updated", "")),
             "error": str(error.get("details", "")),
             "config": config,
         }
 
 
 def config_dump_info(
-    endpoints: Sequence[Endpoint], given: Mapping[str, Any], timeout: float, limits: Limits
+    endpoints: Sequence[Endpoint], params: Mapping[str, Any], timeout: float, limits: Limits
 ) -> tuple[str, dict[str, Any]]:
-    """Asks all endpoints side by side; returns what went wrong, and the data that the module returns."""
-    began, path = time.monotonic(), path_for(given)
+    """Read the config dumps of all endpoints.
 
-    async def question(client: AdminClient, dump: Dump) -> None:
-        answer = await client.request(path, "GET")
-        if answer.status in (400, 404, 501):
-            # Envoy's words about what was asked, and nothing of its configuration.
-            said = " ".join(answer.body.decode("utf-8", "replace").split())[:200]
-            raise ScrapeError("http_status", f"/config_dump answered {answer.status}: {said}")
-        if answer.status != 200:
-            await client.get(path)  # says what it means
+    Args:
+        endpoints: Envoy admin interfaces.
+        params: The module's arguments, of which `resource`, `mask`, `name_regex` and `include_eds` are used.
+        timeout: Seconds for all endpoints together.
+        limits: Limits for each endpoint.
+
+    Returns:
+        The failure message, empty if there is none, and the result of the module.
+
+    Raises:
+        ArgumentError: An argument or an endpoint is wrong.
+    """
+    began, path = time.monotonic(), path_for(params)
+
+    async def send(client: AdminClient, dump: Dump) -> None:
+        response = await client.request(path, "GET")
+        if response.status in (400, 404, 501):
+            # Envoy's text is about the request; it contains no configuration.
+            text = " ".join(response.body.decode("utf-8", "replace").split())[:_MAX_TEXT]
+            raise ScrapeError("http_status", f"/config_dump returned status {response.status}: {text}")
+        if response.status != 200:
+            await client.get(path)  # raises with the meaning of the status
         try:
-            data = load(answer.body)
-        except ScrapeError:  # its message would show how the answer begins
-            raise ScrapeError("unparsable", "the config dump is no JSON") from None
-        dump.update(read_dump(data, given.get("resource") or ""))
+            data = load(response.body)
+        except ScrapeError:  # its message contains the beginning of the response
+            raise ScrapeError("unparsable", "the config dump is not JSON") from None
+        dump.update(read_dump(data, params.get("resource") or ""))
 
-    replies = broadcast(endpoints, question, Dump, timeout, limits)
+    replies = broadcast(endpoints, send, Dump, timeout, limits)
     return failure_message(replies), {
         "dumps": {reply.name: reply.value for reply in replies if reply.failure is None},
         "endpoints": [reply.as_data() for reply in replies],

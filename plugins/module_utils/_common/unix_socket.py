@@ -20,7 +20,7 @@ QUEUE_FULL_PAUSE = 0.01
 
 @contextlib.contextmanager
 def socket_address(path: str) -> Iterator[str]:
-    """Yield the address to pass to `socket.connect` or `socket.bind` while the context is open.
+    r"""Yield the address to pass to `socket.connect` or `socket.bind` while the context is open.
 
     Args:
         path: A path in the file system (`~` is not expanded), or `@name` for a socket in Linux's abstract namespace.
@@ -35,7 +35,7 @@ def socket_address(path: str) -> Iterator[str]:
     Example:
         >>> with socket_address("@envoy") as address:
         ...     address
-        '\\x00envoy'
+        '\x00envoy'
     """
     if path.startswith("@"):
         yield f"\0{path[1:]}"

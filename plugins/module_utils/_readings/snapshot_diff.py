@@ -93,7 +93,7 @@ def quantile(
     return None if estimate is None else estimate.value
 
 
-def page_in_prometheus(data: Any) -> str:
+def prometheus_page(data: Any) -> str:
     """Return the numbers and histograms of a snapshot in Prometheus' text format, with the endpoint as a label.
 
     Args:

@@ -48,7 +48,7 @@ def head_end(data: _Bytes, start: int = 0) -> int:
 
 
 def parse_head(head: _Bytes) -> ResponseHead:
-    """Parse a head.
+    r"""Parse a head.
 
     Args:
         head: The bytes up to the body, with or without the empty line at their end.
@@ -57,7 +57,7 @@ def parse_head(head: _Bytes) -> ResponseHead:
         HeadError: The status line is not that of HTTP/1.0 or HTTP/1.1, or a line has no colon.
 
     Example:
-        >>> parse_head(b"HTTP/1.1 200 OK\\r\\nContent-Length: 5\\r\\n\\r\\n").headers["content-length"]
+        >>> parse_head(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n").headers["content-length"]
         '5'
     """
     status_line, end, fields = bytes(head).partition(b"\n")

@@ -21,7 +21,6 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.any_message i
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.bootstrap import StatsSink, bootstrap
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.clusters import Address, Locality, cluster
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.listeners import listener
-from ansible_collections.meshlab.envoy.plugins.module_utils._platform.context import LOOPBACK
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.instances import Proxy
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.platform import Platform
 
@@ -143,12 +142,13 @@ def _exporter_sink(proxy: Proxy, platform: Platform) -> StatsSink | None:
         return None
     style, prefix = exporter["style"], exporter["prefix"]
     if platform.shares_exporter_network(proxy):
-        return StatsSink(style, "udp", (LOOPBACK, platform.port(EXPORTER, EXPORTER_STATSD)), prefix)
+        address = platform.own_address(EXPORTER, EXPORTER_STATSD)
+        return StatsSink(style, "udp", (address, platform.port(EXPORTER, EXPORTER_STATSD)), prefix)
     if style == "dog_statsd":
         raise DemoError(
             platform.demo["file"],
             f"statsd_exporter.style: dog_statsd needs UDP, but {proxy.name} does not share the exporter's network."
             f" Use 'style: statsd', or 'shares_network_with: {proxy.group}' if that is the only proxy.",
         )
-    address = platform.address(platform.instance(EXPORTER), EXPORTER_STATSD, proxy)
-    return StatsSink(style, "tcp", address, prefix)
+    exporter_address = platform.address(platform.instance(EXPORTER), EXPORTER_STATSD, proxy)
+    return StatsSink(style, "tcp", exporter_address, prefix)

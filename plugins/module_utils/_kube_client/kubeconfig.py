@@ -21,7 +21,7 @@ Headers = tuple[tuple[str, str], ...]
 
 
 class LoadedContext(NamedTuple):
-    """What a source of settings contains beside the address and the credentials."""
+    """What a source of settings contains besides the address and the credentials."""
 
     namespace: str
     origin: str  # for messages

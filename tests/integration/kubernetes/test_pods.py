@@ -1,7 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Pods of a real cluster, asked and sent to through its API server: what they count, how they go away, and what it takes to be let in."""
+"""Envoys in pods that were not deployed by this collection: statistics, traffic and admin requests through the API server."""
 
 from __future__ import annotations
 

@@ -255,7 +255,7 @@ def test_merge_copies_its_arguments(shared: Callable[[Any, Any], bool]) -> None:
 
 @pytest.fixture
 def shared() -> Callable[[Any, Any], bool]:
-    """Return a function that tells whether two values have a container in common."""
+    """Return a function that returns whether two values share a container."""
 
     def containers(value: Any) -> set[int]:
         inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else []

@@ -18,7 +18,7 @@ Planner = Callable[..., dict[str, Any]]
 
 
 SHOP: dict[str, Any] = {
-    "summary": "A shop that somebody watches",
+    "summary": "A shop with a monitor",
     "ports": 20000,
     "services": {
         "web": {"app": {}, "sidecar": {}, "replicas": 2},
@@ -34,9 +34,9 @@ SHOP: dict[str, Any] = {
 }
 
 
-def shop(*told: str, **server: Any) -> dict[str, Any]:
+def shop(*arguments: str, **server: Any) -> dict[str, Any]:
     data = copy.deepcopy(SHOP)
-    data["services"]["watch"]["server"]["command"] += told
+    data["services"]["watch"]["server"]["command"] += arguments
     data["services"]["watch"]["server"] |= server
     return data
 
@@ -50,7 +50,7 @@ def workload(planned: dict[str, Any], group: str, name: str = "") -> dict[str, A
     return next(one for one in planned["workloads"] if one["group"] == group and name in one["name"])
 
 
-WORDS = (
+PLACEHOLDERS = (
     "${web/admin}",
     "${web/ingress.host}",
     "${bare/app.port}",
@@ -61,7 +61,7 @@ WORDS = (
 
 
 @pytest.mark.parametrize(
-    ("platform", "said"),
+    ("platform", "expected"),
     [
         ("docker", ["http://web-1:9902", "web-1", "8081", "http://statsd_exporter:9102", "https://edge:8443", "http://127.0.0.1:9090"]),
         (
@@ -77,8 +77,10 @@ WORDS = (
         ),
     ],
 )  # fmt: skip
-def test_placeholders_have_addresses_of_the_platform(plan: Planner, platform: str, said: list[str]) -> None:
-    assert server_arguments(plan(shop(*WORDS), platform)) == said
+def test_placeholders_have_addresses_of_the_platform(
+    plan: Planner, platform: str, expected: list[str]
+) -> None:
+    assert server_arguments(plan(shop(*PLACEHOLDERS), platform)) == expected
 
 
 def port(planned: dict[str, Any], group: str, slot: str, name: str = "") -> dict[str, Any]:
@@ -86,7 +88,7 @@ def port(planned: dict[str, Any], group: str, slot: str, name: str = "") -> dict
 
 
 def test_placeholders_on_a_host_have_its_ports(plan: Planner) -> None:
-    planned = plan(shop(*WORDS), "local")
+    planned = plan(shop(*PLACEHOLDERS), "local")
     admin, ingress = (port(planned, "web", slot, "web-1-envoy")["number"] for slot in ("admin", "ingress"))
     exporter, bare = (
         port(planned, "statsd_exporter", "http")["number"],
@@ -117,19 +119,29 @@ def test_placeholders_are_filled_in_all_texts(plan: Planner) -> None:
 def test_server_in_exporter_network_uses_loopback(plan: Planner) -> None:
     data = shop("${statsd_exporter}")
     data["statsd_exporter"] = {"style": "statsd", "shares_network_with": "watch"}
-    assert server_arguments(plan(data, "docker")) == server_arguments(plan(data, "kubernetes")) == ["http://127.0.0.1:9102"]
+    assert (
+        server_arguments(plan(data, "docker"))
+        == server_arguments(plan(data, "kubernetes"))
+        == ["http://127.0.0.1:9102"]
+    )
     data["statsd_exporter"]["shares_network_with"] = "web"
     assert server_arguments(plan(data, "docker")) == ["http://web-1:9102"]
     assert server_arguments(plan(data, "kubernetes")) == ["http://shop-statsd-exporter-pods:9102"]
 
 
 def test_service_without_replicas_has_an_address(plan: Planner) -> None:
-    assert server_arguments(plan(shop("${web/admin}"), "docker", replicas={"web": 0})) == ["http://web-1:9902"]
+    assert server_arguments(plan(shop("${web/admin}"), "docker", replicas={"web": 0})) == [
+        "http://web-1:9902"
+    ]
 
 
 def test_referenced_app_listens_on_all_addresses(plan: Planner) -> None:
-    for words, address in (((), "127.0.0.1"), (("${web/admin}",), "127.0.0.1"), (("${web/app}",), "0.0.0.0")):
-        app = next(one for one in plan(shop(*words), "docker")["workloads"] if one["name"] == "web-1")
+    for placeholders, address in (
+        ((), "127.0.0.1"),
+        (("${web/admin}",), "127.0.0.1"),
+        (("${web/app}",), "0.0.0.0"),
+    ):
+        app = next(one for one in plan(shop(*placeholders), "docker")["workloads"] if one["name"] == "web-1")
         assert app["environment"]["DEMO_APP_BIND"] == address
 
 

@@ -57,8 +57,10 @@ def sink(plan: dict[str, Any], proxy: str) -> dict[str, Any]:
     return {"name": found["name"].rpartition(".")[2], **config}
 
 
-def exporter_shop(beside: str | None, style: str = "dog_statsd", replicas: int = 1) -> dict[str, Any]:
-    data = shop(statsd_exporter={"style": style, "shares_network_with": beside, "publish": 19102}, proxies={})
+def exporter_shop(shared_with: str | None, style: str = "dog_statsd", replicas: int = 1) -> dict[str, Any]:
+    data = shop(
+        statsd_exporter={"style": style, "shares_network_with": shared_with, "publish": 19102}, proxies={}
+    )
     data["services"] = {"web": {"app": {}, "sidecar": {}, "replicas": replicas}}
     return data
 
@@ -76,9 +78,9 @@ def test_exporter_in_network_of_proxy_gets_udp(plan: Planner) -> None:
     assert "--statsd.listen-udp=127.0.0.1:9125" in exporter["command"]
 
 
-@pytest.mark.parametrize("beside", ["web", None])
-def test_processes_of_a_host_send_udp_to_exporter(plan: Planner, beside: str | None) -> None:
-    planned = plan(exporter_shop(beside, replicas=3), "local")
+@pytest.mark.parametrize("shared_with", ["web", None])
+def test_processes_of_a_host_send_udp_to_exporter(plan: Planner, shared_with: str | None) -> None:
+    planned = plan(exporter_shop(shared_with, replicas=3), "local")
     exporter = workload(planned, "statsd_exporter")
     (udp,) = [one for one in exporter["command"] if one.startswith("--statsd.listen-udp=127.0.0.1:")]
     for replica in (1, 2, 3):
@@ -88,7 +90,7 @@ def test_processes_of_a_host_send_udp_to_exporter(plan: Planner, beside: str | N
 
 
 def addresses(resource: dict[str, Any]) -> list[str]:
-    """The endpoints of a cluster."""
+    """Return `host:port` of each endpoint of a cluster."""
     return [
         f"{one['endpoint']['address']['socket_address']['address']}:{one['endpoint']['address']['socket_address']['port_value']}"
         for group in resource["load_assignment"]["endpoints"]
@@ -179,7 +181,7 @@ PROGRAMS = {
 
 
 def exporter(platform: str, demo: dict[str, Any], **settings: Any) -> dict[str, Any]:
-    """The workload of a demo's exporter."""
+    """Return the workload of the exporter of a demo."""
     context = {"platform": platform, "folder": "/state", "app": "pass", **PROGRAMS}
     data = {"summary": "A test", "ports": 20000, "statsd_exporter": settings, **demo}
     [found] = [

@@ -35,7 +35,7 @@ def demo(*notes: str, **service: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("note", "platform", "more", "said"),
+    ("note", "platform", "more", "expected"),
     [
         ("curl ${edge/http}/x", "local", {}, "curl http://127.0.0.1:8090/x"),
         ("curl ${web/app}/", "docker", {"bind": "10.0.0.7"}, "curl http://10.0.0.7:8081/"),
@@ -47,9 +47,9 @@ def demo(*notes: str, **service: Any) -> dict[str, Any]:
     ],
 )  # fmt: skip
 def test_placeholder_becomes_the_address(
-    plan: Planner, note: str, platform: str, more: Any, said: str
+    plan: Planner, note: str, platform: str, more: Any, expected: str
 ) -> None:
-    assert plan(demo(note), platform, **more)["notes"] == [said]
+    assert plan(demo(note), platform, **more)["notes"] == [expected]
 
 
 def test_note_about_missing_address_is_left_out(plan: Planner) -> None:
@@ -59,11 +59,11 @@ def test_note_about_missing_address_is_left_out(plan: Planner) -> None:
 
 @pytest.mark.parametrize("word", ["edge/htp", "edge/inner", "edge", "web/app.name", "demo"])
 def test_unknown_placeholder_in_a_note_is_refused(plan: Planner, word: str) -> None:
-    with pytest.raises(DemoError) as told:
+    with pytest.raises(DemoError) as caught:
         plan(demo("one", f"curl ${{{word}}}"), "local")
     assert (
         f"notes[1]: unknown placeholder '${{{word}}}'. Use one of: platform, folder, web/app, edge/http, "
-        in str(told.value)
+        in str(caught.value)
     )
 
 

@@ -70,9 +70,9 @@ def error_of(plan: Planner, data: Any, platform: str = "local", **context: Any) 
         ({"at": "egde", "stat": "s"}, "expectations[0].at: unknown service or endpoint 'egde'. Did you mean 'edge'?"),
         ({"on": "edge", "stat": "s"}, "expectations[0]: unknown key 'on'. Use one of: "),
         ({"at": "edge", "stats": "s"}, "expectations[0]: unknown key 'stats'. Did you mean 'stat'?"),
-        ({"at": "edge", "op": "eq", "value": 1}, "expectations[0] needs either stat, a whole name, or match"),
+        ({"at": "edge", "op": "eq", "value": 1}, "expectations[0]: "),
         ({"at": "edge", "stat": "s", "op": "equals", "value": 1}, "expectations[0].op"),
-        ({"at": "edge", "stat": "s", "op": "eq"}, "expectations[0].value is missing"),
+        ({"at": "edge", "stat": "s", "op": "eq"}, "expectations[0].value: a value is missing"),
         ({"at": "edge", "match": "[", "op": "eq", "value": 1}, "expectations[0].match"),
         (
             {"at": "edge", "stat": "s", "op": "eq", "value": {"traffic": "bye"}},
@@ -91,10 +91,10 @@ def test_wrong_expectation_is_refused(plan: Planner, entry: dict[str, Any], mess
 def changed(path: str, value: Any) -> dict[str, Any]:
     data = shop()
     *parents, last = path.split(".")
-    place: Any = data
+    mapping: Any = data
     for key in parents:
-        place = place[key]
-    place[last] = value
+        mapping = mapping[key]
+    mapping[last] = value
     return data
 
 
@@ -115,7 +115,7 @@ def test_reference_to_traffic_is_kept(plan: Planner) -> None:
 
 
 WATCH_SHOP: dict[str, Any] = {
-    "summary": "A watch_shop that somebody watches",
+    "summary": "A shop with a monitor",
     "ports": 20000,
     "services": {
         "web": {"app": {}, "sidecar": {}, "replicas": 2},
@@ -131,15 +131,15 @@ WATCH_SHOP: dict[str, Any] = {
 }
 
 
-def watch_shop(*watch_told: str, **server: Any) -> dict[str, Any]:
+def watch_shop(*watch_arguments: str, **server: Any) -> dict[str, Any]:
     data = copy.deepcopy(WATCH_SHOP)
-    data["services"]["watch"]["server"]["command"] += watch_told
+    data["services"]["watch"]["server"]["command"] += watch_arguments
     data["services"]["watch"]["server"] |= server
     return data
 
 
-def watch_told(planned: dict[str, Any]) -> list[str]:
-    """The last words of the server's command."""
+def watch_arguments(planned: dict[str, Any]) -> list[str]:
+    """Return the arguments of the server after its first one."""
     return [str(one) for one in workload(planned, "watch")["command"][2:]]
 
 
@@ -167,7 +167,7 @@ def test_expectation_queries_a_prometheus_server(plan: Planner) -> None:
     assert assertion["value"] == {"endpoint": ["web-1", "web-2"], "stat": "a.b", "across": "sum"}
     (pods,) = (one for one in plan(data, "kubernetes")["endpoints"] if one["format"] == "promql")
     assert (pods["name"], pods["port"], pods["path"]) == ("watch/app", 9090, "/mine")
-    # Nobody scrapes it for that.
+    # Prometheus does not scrape it.
     assert port(planned, "watch", "app")["metrics"] is False
 
 

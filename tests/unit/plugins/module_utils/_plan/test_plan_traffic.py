@@ -177,7 +177,7 @@ def test_traffic_has_scheme_of_target_or_its_own(plan: Planner, entry: dict[str,
     )
 
 
-def chains_told(plan: Planner, data: Any) -> str:
+def chains_error_of(plan: Planner, data: Any) -> str:
     with pytest.raises(DemoError) as caught:
         plan(data)
     return str(caught.value).removeprefix("shop.yml: ")
@@ -195,4 +195,4 @@ def chains_told(plan: Planner, data: Any) -> str:
     ],
 )
 def test_impossible_scheme_is_refused(plan: Planner, entry: dict[str, Any], message: str) -> None:
-    assert chains_told(plan, {**chains_shop(), "traffic": [entry]}).startswith(message)
+    assert chains_error_of(plan, {**chains_shop(), "traffic": [entry]}).startswith(message)

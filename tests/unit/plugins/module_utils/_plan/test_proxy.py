@@ -42,10 +42,10 @@ def shop(**keys: Any) -> dict[str, Any]:
 def changed(path: str, value: Any) -> dict[str, Any]:
     data = shop()
     *parents, last = path.split(".")
-    place: Any = data
+    mapping: Any = data
     for key in parents:
-        place = place[key]
-    place[last] = value
+        mapping = mapping[key]
+    mapping[last] = value
     return data
 
 
@@ -63,7 +63,7 @@ LISTENER = "proxies.edge.listeners.http"
         pytest.param(changed(f"{LISTENER}.port", 8088), set(), id="a listener goes live"),
         pytest.param(changed("proxies.edge.clusters.web.cluster", {"lb_policy": "RANDOM"}), set(), id="a cluster goes live"),
         pytest.param(changed("services.web.replicas", 1), set(), id="replicas go live"),
-        pytest.param(changed("summary", "Another"), set(), id="words"),
+        pytest.param(changed("summary", "Another"), set(), id="summary"),
         pytest.param(changed("proxies.edge.bootstrap", {"stats_flush_on_admin": True}), {"edge"}, id="bootstrap"),
         pytest.param(changed("proxies.edge.stats_config", {"use_all_default_tags": False}), {"edge"}, id="stats_config"),
         pytest.param(changed("proxies.edge.statsd", {"address": "10.0.0.1"}), {"edge"}, id="sink"),

@@ -45,10 +45,10 @@ def shop(**keys: Any) -> dict[str, Any]:
 def changed(path: str, value: Any) -> dict[str, Any]:
     data = shop()
     *parents, last = path.split(".")
-    place: Any = data
+    mapping: Any = data
     for key in parents:
-        place = place[key]
-    place[last] = value
+        mapping = mapping[key]
+    mapping[last] = value
     return data
 
 
@@ -133,7 +133,7 @@ def test_udp_has_listener_ports_and_sidecar(plan: Planner) -> None:
     assert listener["listener_filters"][0]["name"] == "envoy.filters.udp_listener.udp_proxy"
     assert [one["protocol"] for one in workload(planned, "echo-1-envoy")["ports"]] == ["udp", "tcp"]
     assert [one["protocol"] for one in workload(planned, "echo-1")["ports"]] == ["udp"]
-    # the app takes connections on the same port, to be asked
+    # the app accepts connections on the same port, for its probe
     assert workload(planned, "echo-1")["probe"]["kind"] == "tcp"
     assert {"name": "echo/ingress", "url": "udp://127.0.0.1:17001", "what": "listener"} in planned[
         "addresses"

@@ -140,7 +140,7 @@ def test_page_can_be_at_the_port_of_the_service(plan: Planner) -> None:
         planned = plan(data, platform)
         one, page = (found for found in planned["endpoints"])
         assert planned["assertions"][0]["endpoint"] == [page["name"]]
-        # People ask it past the sidecar, so it listens to more than that.
+        # Users reach it without the sidecar, so it listens on all addresses.
         (port,) = workload(planned, one["name"])["ports"]
         assert port["metrics"]
         if platform != "kubernetes":
@@ -150,7 +150,7 @@ def test_page_can_be_at_the_port_of_the_service(plan: Planner) -> None:
 
 
 @pytest.mark.parametrize(
-    ("keys", "asked"),
+    ("keys", "probe"),
     [
         ({}, {"kind": "tcp"}),
         ({"promql": "/"}, {"kind": "tcp"}),
@@ -161,14 +161,14 @@ def test_page_can_be_at_the_port_of_the_service(plan: Planner) -> None:
 )
 @pytest.mark.parametrize("platform", ["local", "docker", "kubernetes"])
 def test_readiness_page_is_the_probe(
-    plan: Planner, platform: str, keys: dict[str, str], asked: dict[str, str]
+    plan: Planner, platform: str, keys: dict[str, str], probe: dict[str, str]
 ) -> None:
     server = {"image": "db:1", "command": ["db", "${address}:${port}"], **keys}
     planned = plan(with_service("db", {"server": server, "sidecar": {}}), platform)
     db = workload(planned, "db" if platform == "kubernetes" else "db-1")
-    assert db["probe"].items() >= asked.items()
-    # Who asks a container for a page is not inside of it.
-    if platform == "docker" and asked["kind"] == "http":
+    assert db["probe"].items() >= probe.items()
+    # The probe of a page connects from outside the container.
+    if platform == "docker" and probe["kind"] == "http":
         assert db["command"][1] == "0.0.0.0:8080"
 
 

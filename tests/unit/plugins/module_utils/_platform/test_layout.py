@@ -46,7 +46,7 @@ def workload(plan: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def addresses(resource: dict[str, Any]) -> list[str]:
-    """The endpoints of a cluster."""
+    """Return `host:port` of each endpoint of a cluster."""
     return [
         f"{one['endpoint']['address']['socket_address']['address']}:{one['endpoint']['address']['socket_address']['port_value']}"
         for group in resource["load_assignment"]["endpoints"]

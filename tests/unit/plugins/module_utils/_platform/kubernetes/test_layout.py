@@ -42,7 +42,7 @@ def shop(**keys: Any) -> dict[str, Any]:
 
 
 def shop_alone() -> dict[str, Any]:
-    """Without an exporter, which in pods asks for another style or place."""
+    """Return the shop without its exporter, whose style does not work across pods."""
     return {key: one for key, one in shop().items() if key != "statsd_exporter"}
 
 

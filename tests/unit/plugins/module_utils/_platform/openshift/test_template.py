@@ -73,7 +73,7 @@ OPENSHIFT = read_settings({"domain": "apps.example.com"}, OPENSHIFT_DEFAULTS)
 def objects(
     *workloads: Workload, settings: ClusterSettings | None = None, certificates: list[str] | None = None
 ) -> dict[str, dict[str, Any]]:
-    """The objects by `Kind/name`."""
+    """Return the objects by `Kind/name`."""
     planned = manifests(
         "my_demo", workloads or (ENVOY, APP), FILES, certificates or [], settings or ClusterSettings()
     )

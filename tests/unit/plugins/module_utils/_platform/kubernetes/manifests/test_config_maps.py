@@ -60,7 +60,7 @@ FILES = {"web_1/bootstrap.yaml": "b", "web_1/secrets/tls_certificate.yaml": "i",
 def objects(
     *workloads: Workload, settings: ClusterSettings | None = None, certificates: list[str] | None = None
 ) -> dict[str, dict[str, Any]]:
-    """The objects by `Kind/name`."""
+    """Return the objects by `Kind/name`."""
     planned = manifests(
         "my_demo", workloads or (ENVOY, APP), FILES, certificates or [], settings or ClusterSettings()
     )

@@ -20,9 +20,9 @@ Planner = Callable[..., dict[str, Any]]
 
 
 def objects(plan: Planner, demo: str, **context: Any) -> dict[str, dict[str, Any]]:
-    """A demo's objects in a mesh, by `Kind/name`."""
+    """Return the objects of a demo in a mesh, by `Kind/name`."""
     data = yaml.safe_load((DEMOS / f"{demo}.yml").read_text(encoding="utf-8"))
-    # Why a demo is not for pods is not asked here, where nothing is sent.
+    # No request is sent in a mesh, so `unsupported_on` does not apply.
     planned = plan({**data, "unsupported_on": {}}, "kubernetes", demo, mesh="istio", **context)
     assert (planned["traffic"], planned["assertions"], planned["endpoints"], planned["admins"]) == (
         [],
@@ -75,7 +75,7 @@ def test_gateway_has_the_ports_of_the_edge(plan: Planner) -> None:
 
 
 @pytest.mark.parametrize(
-    ("demo", "said"),
+    ("demo", "message"),
     [
         ("udp", "udp_filters: needs an Envoy of the demo|does more than Istio's sidecar"),
         (
@@ -85,6 +85,6 @@ def test_gateway_has_the_ports_of_the_edge(plan: Planner) -> None:
         ("mutual_tls", "filters: needs an Envoy of the demo|does more than Istio's sidecar"),
     ],
 )
-def test_unsupported_proxy_is_refused(plan: Planner, demo: str, said: str) -> None:
-    with pytest.raises(ValueError, match=said):
+def test_unsupported_proxy_is_refused(plan: Planner, demo: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         objects(plan, demo)

@@ -45,28 +45,28 @@ def shop(**keys: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("platform", ["kubernetes", "openshift"])
 def test_commands_add_the_authority_to_routes(plan: Planner, platform: str, tmp_path: Path) -> None:
-    """What people type is given to a shell that has a stand-in for kubectl and oc, which says what it was given."""
+    """A shell runs the commands with a fake kubectl and oc, which record their arguments."""
     demo = {key: one for key, one in shop().items() if key != "statsd_exporter"}
     again = plan(demo, platform, kubernetes={"routes": True, "termination": "reencrypt"})
     (tmp_path / "edge/certs").mkdir(parents=True)
     authority = "-----BEGIN CERTIFICATE-----\nMIIB/+=\n-----END CERTIFICATE-----\n"
     (tmp_path / "edge/certs/ca.crt").write_text(authority)
     last = again["commands"][-1]
-    stand_in = 'oc() { printf "%s\\0" "$@" >> said; }; kubectl() { oc "$@"; }; '
+    stand_in = 'oc() { printf "%s\\0" "$@" >> arguments; }; kubectl() { oc "$@"; }; '
     subprocess.run(["/bin/sh", "-c", stand_in + last], cwd=tmp_path, check=True)
-    said = (tmp_path / "said").read_text().split("\0")
+    arguments = (tmp_path / "arguments").read_text().split("\0")
     if platform == "kubernetes":
-        assert said[:-2] == ["patch", "route", "shop-edge-https", "--type", "merge", "--patch"]
-        assert json.loads(said[-2]) == {"spec": {"tls": {"destinationCACertificate": authority}}}
+        assert arguments[:-2] == ["patch", "route", "shop-edge-https", "--type", "merge", "--patch"]
+        assert json.loads(arguments[-2]) == {"spec": {"tls": {"destinationCACertificate": authority}}}
     else:
-        assert f"CA_CERTIFICATE={authority.rstrip()}" in said
-    # The one who asks for no such Route is not told of it.
+        assert f"CA_CERTIFICATE={authority.rstrip()}" in arguments
+    # Without such a Route, no command mentions the authority.
     usual = plan(demo, platform, kubernetes={"routes": True})
     assert not any("ca.crt" in one for one in usual["commands"])
 
 
 def shop_alone() -> dict[str, Any]:
-    """Without an exporter, which in pods asks for another style or place."""
+    """Return the shop without its exporter, whose style does not work across pods."""
     return {key: one for key, one in shop().items() if key != "statsd_exporter"}
 
 
@@ -92,7 +92,7 @@ def test_commands_name_cluster_and_namespace(plan: Planner, cluster: dict[str, s
 
 
 def test_drain_command_needs_only_bash(plan: Planner) -> None:
-    """By a shell that has nothing but itself, and that does not stumble where nobody listens."""
+    """Also a refused connection does not fail the shell."""
     planned = plan(shop_alone(), "kubernetes")["workloads"]
     drains = {one["name"]: one["drain"] for one in planned if one["image"] == "envoy:1"}
     assert len(drains) == 2

@@ -73,7 +73,7 @@ FILES = {"web_1/bootstrap.yaml": "b", "web_1/secrets/tls_certificate.yaml": "i",
 def objects(
     *workloads: Workload, settings: ClusterSettings | None = None, certificates: list[str] | None = None
 ) -> dict[str, dict[str, Any]]:
-    """The objects by `Kind/name`."""
+    """Return the objects by `Kind/name`."""
     planned = manifests(
         "my_demo", workloads or (ENVOY, APP), FILES, certificates or [], settings or ClusterSettings()
     )
@@ -139,7 +139,7 @@ def test_terminating_pod_serves_before_it_stops() -> None:
 
 
 def test_terminating_pod_outlives_dns_caches() -> None:
-    """CoreDNS as AKS and Kubernetes itself install it, and NodeLocal DNSCache, keep one for 30 s; Envoys ask every second."""
+    """CoreDNS and NodeLocal DNSCache keep a response for 30 s by default. Envoy resolves names every second."""
     assert LINGER > 30 + 1
     assert NAME_RESOLUTION_TIMEOUT > 30 + 1
 
@@ -178,7 +178,7 @@ def test_private_port_has_an_exec_probe() -> None:
 
 
 def test_startup_probe_allows_a_slow_start() -> None:
-    """A deploy has its own timeout: a program that is killed after a minute never starts, whatever that says."""
+    """A deployment has its own timeout. A program that is killed after a minute would never start."""
     for one in (*pod(objects())["initContainers"], *pod(objects())["containers"]):
         probe = one["startupProbe"]
         assert probe["periodSeconds"] * probe["failureThreshold"] >= 600

@@ -54,8 +54,8 @@ def test_expectations_at_the_edge_are_left_out() -> None:
 def test_comparisons_with_the_edge_are_left_out() -> None:
     data = front_proxy()
     data["expectations"] = [
-        {"at": "service1", "stat": "a", "op": "eq", "value": {"at": place, "stat": "b"}}
-        for place in ("edge", "service2", ["service2", "edge"])
+        {"at": "service1", "stat": "a", "op": "eq", "value": {"at": at, "stat": "b"}}
+        for at in ("edge", "service2", ["service2", "edge"])
     ]
     kept = without_edges(read_demo("front_proxy", data))["expectations"]
     assert [one["value"]["at"] for one in kept] == ["service2"]
@@ -67,20 +67,20 @@ def test_demo_without_edge_is_unchanged() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "message"),
     [
         ("mutual_tls", r"proxies\.edge\.listeners\.plain\.filters: a Service does not support it"),
         ("udp", r"proxies\.edge\.listeners\.\w+\.udp_filters: a Service does not support it"),
         ("fault_injection", r"proxies\.edge\.listeners\.\w+\.http_filters: a Service does not support it"),
     ],
 )
-def test_edge_that_does_more_is_refused(name: str, said: str) -> None:
-    with pytest.raises(DemoError, match=said):
+def test_edge_that_does_more_is_refused(name: str, message: str) -> None:
+    with pytest.raises(DemoError, match=message):
         without_edges(read_demo(name, gallery(name)))
 
 
 @pytest.mark.parametrize(
-    ("edge", "said"),
+    ("edge", "message"),
     [
         (
             {"listeners": {"http": {"port": 8080, "routes": [{"match": {"prefix": "/"}, "redirect": {}}]}}},
@@ -92,6 +92,6 @@ def test_edge_that_does_more_is_refused(name: str, said: str) -> None:
         ),
     ],
 )
-def test_route_or_cluster_that_does_more_is_refused(edge: dict[str, Any], said: str) -> None:
-    with pytest.raises(DemoError, match=said):
+def test_route_or_cluster_that_does_more_is_refused(edge: dict[str, Any], message: str) -> None:
+    with pytest.raises(DemoError, match=message):
         without_edges(read_demo("front_proxy", front_proxy(**edge)))

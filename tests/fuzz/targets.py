@@ -15,6 +15,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._admin.clusters_info
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import ArgumentError
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.re2 import compile_pattern
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.re2_automaton import Automaton
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.re2_parser import PatternError
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.byte_stream import Stream
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.http_response import (
     HttpResponse,
@@ -38,7 +39,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._readings.snapshot i
 EVERYTHING = Selection(everything=True)
 PATTERNS = (compile_pattern(".*a.*", "match"), compile_pattern(r"cluster\..*", "match"))
 PADDING = b" " * 4_096  # makes a response long
-FACTS = ("server_info", "clusters", "listeners", "certs", "config", "runtime")
+PAGES = ("server_info", "clusters", "listeners", "certs", "config", "runtime")
 
 
 class PiecewiseStream(Stream):
@@ -67,7 +68,7 @@ def parse_http(response: bytes, size: int, limit: int = 4_096) -> HttpResponse |
     except ScrapeError as error:
         return error.kind
     except EOFError:
-        return "the end"
+        return "end of stream"
 
 
 def http(data: bytes) -> None:
@@ -95,6 +96,7 @@ def envoy_json(data: bytes) -> None:
 
 
 def prometheus_text(data: bytes) -> None:
+    """Parse a page, and compare each series with its own text."""
     with contextlib.suppress(ScrapeError):
         for key in parse_text(data, EVERYTHING).values:
             if series(*parse_series(key)) != key:
@@ -102,18 +104,20 @@ def prometheus_text(data: bytes) -> None:
 
 
 def promql(data: bytes) -> None:
+    """Parse a response, and write its samples as JSON."""
     with contextlib.suppress(ScrapeError):
         json.dumps(parse_response(data, "query").as_data(), allow_nan=False)
 
 
-def facts(data: bytes) -> None:
+def admin_pages(data: bytes) -> None:
+    """Parse each page, and write its readings as JSON."""
     with contextlib.suppress(ScrapeError):
         parse_identity(data, 1.0, 0.1)
     try:
         decoded = json.loads(data)
     except (ValueError, RecursionError):
         return
-    for source in FACTS:
+    for source in PAGES:
         with contextlib.suppress(ScrapeError):
             json.dumps(parse_data(source, decoded), allow_nan=False)
     with contextlib.suppress(ScrapeError):
@@ -121,6 +125,7 @@ def facts(data: bytes) -> None:
 
 
 def snapshot(data: bytes) -> None:
+    """Read data as a snapshot."""
     try:
         decoded = json.loads(data)
     except (ValueError, RecursionError):
@@ -135,7 +140,7 @@ def pattern(data: bytes) -> None:
     try:
         compiled = compile_pattern(source[:60], "match")
         automaton = Automaton(source[:60])
-    except ArgumentError:
+    except (ArgumentError, PatternError):
         return
     matches = compiled.matches(name[:60])
     if matches != automaton.fullmatch(name[:60]):
@@ -145,6 +150,7 @@ def pattern(data: bytes) -> None:
 
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
-    one.__name__: one for one in (http, envoy_json, prometheus_text, promql, facts, snapshot, pattern)
+    target.__name__: target
+    for target in (http, envoy_json, prometheus_text, promql, admin_pages, snapshot, pattern)
 }
 __all__ = ["TARGETS", "parse_http"]

@@ -1,7 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""envoy_admin on the oldest and the newest Envoy: what it changes, what it leaves alone, and what it says where it may not."""
+"""envoy_admin on the oldest and the newest Envoy: changes, idempotence, and messages for refused changes."""
 
 from __future__ import annotations
 
@@ -57,16 +57,16 @@ def config() -> dict[str, Any]:
 
 @pytest.fixture(scope="module", params=[OLDEST, NEWEST])
 def envoy(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Envoy]:
-    one = Envoy(tmp_path_factory.mktemp("envoy"), config(), request.param)
-    yield one.start()
-    one.stop()
+    started = Envoy(tmp_path_factory.mktemp("envoy"), config(), request.param)
+    yield started.start()
+    started.stop()
 
 
 @pytest.fixture
 def own(tmp_path: Path) -> Iterator[Envoy]:
-    one = Envoy(tmp_path, config())
-    yield one.start()
-    one.stop()
+    started = Envoy(tmp_path, config())
+    yield started.start()
+    started.stop()
 
 
 def admin(envoy: Envoy, **arguments: Any) -> dict[str, Any]:
@@ -74,14 +74,14 @@ def admin(envoy: Envoy, **arguments: Any) -> dict[str, Any]:
 
 
 def only(result: dict[str, Any]) -> dict[str, Any]:
-    """The one change of the one endpoint."""
+    """Return the change of a result with one endpoint and one change."""
     [change] = result["endpoints"][0]["changes"]
     assert change["changed"] == result["changed"] == result["endpoints"][0]["changed"]
     return change
 
 
 def closes(port: int) -> bool:
-    """Whether a listener goes: workers close theirs a moment after the answer."""
+    """Return whether a listener closes: workers close it shortly after the response."""
     until = time.monotonic() + 10
     while time.monotonic() < until:
         try:
@@ -91,7 +91,7 @@ def closes(port: int) -> bool:
     return False
 
 
-def test_health_is_failed_once_and_restored_once(envoy: Envoy) -> None:
+def test_health_check_is_failed_and_restored_once(envoy: Envoy) -> None:
     predicted = admin(envoy, healthcheck="fail", _ansible_check_mode=True, _ansible_diff=True)
     assert only(predicted) == {
         "action": "healthcheck",
@@ -110,8 +110,8 @@ def test_health_is_failed_once_and_restored_once(envoy: Envoy) -> None:
 
 
 def test_levels_of_all_loggers_and_of_some(envoy: Envoy) -> None:
-    wanted = {"level": "warning", "loggers": {"upstream": "debug", "http": "off"}}
-    predicted = only(admin(envoy, logging=wanted, _ansible_check_mode=True))
+    changes = {"level": "warning", "loggers": {"upstream": "debug", "http": "off"}}
+    predicted = only(admin(envoy, logging=changes, _ansible_check_mode=True))
     assert predicted["before"]["upstream"] == "error"
     assert (predicted["after"]["upstream"], predicted["after"]["http"], predicted["after"]["admin"]) == (
         "debug",
@@ -119,41 +119,41 @@ def test_levels_of_all_loggers_and_of_some(envoy: Envoy) -> None:
         "warning",
     )
     assert b"upstream: error" in envoy.response("/logging", "POST")
-    assert only(admin(envoy, logging=wanted)) == predicted
+    assert only(admin(envoy, logging=changes)) == predicted
     levels = envoy.response("/logging", "POST")
-    assert all(one in levels for one in (b"upstream: debug", b"http: off", b"admin: warning"))
-    assert admin(envoy, logging=wanted)["changed"] is False
-    # One logger alone leaves the others as they are.
+    assert all(line in levels for line in (b"upstream: debug", b"http: off", b"admin: warning"))
+    assert admin(envoy, logging=changes)["changed"] is False
+    # A change of one logger keeps the levels of the others.
     assert only(admin(envoy, logging={"loggers": {"http": "warning"}}))["before"] == {"http": "off"}
     assert only(admin(envoy, logging={"level": "error"}))["after"]["upstream"] == "error"
     assert admin(envoy, logging={"level": "error", "loggers": {"http": "error"}})["changed"] is False
 
 
-def test_a_logger_that_is_not_there_has_neighbours(envoy: Envoy) -> None:
+def test_unknown_logger_is_reported_with_a_suggestion(envoy: Envoy) -> None:
     result = admin(envoy, logging={"level": "debug", "loggers": {"upstrem": "debug"}})
     assert (result["failed"], result["changed"], result["failure"]) == (True, False, "absent")
-    assert "this Envoy has no logger 'upstrem'; did you mean upstream?" in result["msg"]
+    assert "unknown logger 'upstrem'. Did you mean 'upstream'?" in result["msg"]
     assert b"admin: debug" not in envoy.response("/logging", "POST")
 
 
-def test_runtime_keys_are_set_and_taken_away(envoy: Envoy) -> None:
+def test_runtime_keys_are_set_and_removed(envoy: Envoy) -> None:
     odd = "a key & more=%"
-    wanted = {"fixed.key": 7, odd: "v&w=x", "flag": True, "above.key": 9, "never.there": ""}
-    predicted = only(admin(envoy, runtime_modify=wanted, _ansible_check_mode=True))
+    changes = {"fixed.key": 7, odd: "v&w=x", "flag": True, "above.key": 9, "never.there": ""}
+    predicted = only(admin(envoy, runtime_modify=changes, _ansible_check_mode=True))
     assert predicted["after"] == {"fixed.key": "7", odd: "v&w=x", "flag": "true", "above.key": "9"}
-    assert only(admin(envoy, runtime_modify=wanted)) == predicted
-    # A key on which another layer wins is set all the same, and then no more.
-    assert admin(envoy, runtime_modify=wanted)["changed"] is False
-    gone = only(admin(envoy, runtime_modify=dict.fromkeys(wanted)))
+    assert only(admin(envoy, runtime_modify=changes)) == predicted
+    # A key that a later layer overrides is set once, too.
+    assert admin(envoy, runtime_modify=changes)["changed"] is False
+    gone = only(admin(envoy, runtime_modify=dict.fromkeys(changes)))
     assert gone["before"]["fixed.key"] == "7"
     assert set(gone["after"].values()) == {""}
-    assert admin(envoy, runtime_modify=dict.fromkeys(wanted))["changed"] is False
-    # The same value below is another layer's: ours is set on top of it.
+    assert admin(envoy, runtime_modify=dict.fromkeys(changes))["changed"] is False
+    # An equal value in an earlier layer is not an override of the admin's layer.
     assert admin(envoy, runtime_modify={"fixed.key": 5})["changed"] is True
     assert admin(envoy, runtime_modify={"fixed.key": ""})["changed"] is True
 
 
-def test_counters_are_reset_where_something_was_counted(envoy: Envoy) -> None:
+def test_counters_are_reset_if_used(envoy: Envoy) -> None:
     urllib.request.urlopen(f"http://127.0.0.1:{envoy.port()}/", timeout=10).close()
     assert only(admin(envoy, reset_counters=True, _ansible_check_mode=True))["before"] > 0
     assert b"downstream_rq_2xx: 0" not in envoy.response("/stats?filter=^http.main.downstream_rq_2xx$")
@@ -162,24 +162,24 @@ def test_counters_are_reset_where_something_was_counted(envoy: Envoy) -> None:
     assert admin(envoy, reset_counters=True)["changed"] is False
 
 
-def test_a_read_only_listener_is_told_from_the_admin(envoy: Envoy) -> None:
+def test_read_only_listener_is_reported(envoy: Envoy) -> None:
     url = f"http://127.0.0.1:{envoy.port('read_only')}"
-    for wanted in (
+    for changes in (
         {"healthcheck": "fail"},
         {"logging": {"level": "debug"}},
         {"runtime_modify": {"a": 1}},
         {"drain_listeners": {}},
         {"quitquitquit": True},
     ):
-        result = run(envoy_admin, url=url, **wanted)
+        result = run(envoy_admin, url=url, **changes)
         assert (result["failed"], result["changed"], result["failure"]) == (True, False, "http_status")
-        assert "answered 403: this address lets nothing through that changes Envoy" in result["msg"]
+        assert "returned status 403: this address allows no request that changes Envoy" in result["msg"]
     result = run(envoy_admin, url=f"http://127.0.0.1:{envoy.port()}", healthcheck="ok")
     assert result["failure"] == "unparsable"
-    assert "is this an admin, and not a listener?" in result["msg"]
+    assert "is this an admin interface, and not a listener?" in result["msg"]
 
 
-def test_several_at_once_and_one_that_is_gone(envoy: Envoy) -> None:
+def test_missing_endpoint_does_not_affect_the_others(envoy: Envoy) -> None:
     gone = {"name": "gone", "url": "unix:///nowhere/admin.sock"}
     result = run(
         envoy_admin,
@@ -188,7 +188,7 @@ def test_several_at_once_and_one_that_is_gone(envoy: Envoy) -> None:
         logging={"level": "error"},
     )
     assert result["failed"] is True
-    assert result["msg"] == "gone: unix:///nowhere/admin.sock: there is no such socket; is Envoy running?"
+    assert result["msg"] == "gone: unix:///nowhere/admin.sock: the socket does not exist; is Envoy running?"
     assert result["changed"] is True  # there
     assert [(one["name"], one["ok"], one["changed"]) for one in result["endpoints"]] == [
         ("gone", False, False),
@@ -198,23 +198,25 @@ def test_several_at_once_and_one_that_is_gone(envoy: Envoy) -> None:
     admin(envoy, healthcheck="ok")
 
 
-def test_what_cannot_be_meant_is_said_before_anything_is_asked(tmp_path: Path) -> None:
-    nobody = "unix:///nowhere/admin.sock"
-    for arguments, words in (
-        ({}, "nothing is wanted: name at least one change"),
+def test_wrong_argument_is_refused_before_connecting(tmp_path: Path) -> None:
+    url = "unix:///nowhere/admin.sock"
+    for arguments, text in (
+        ({}, "envoy_admin: no change is requested. Set at least one option"),
         (
             {"drain_listeners": {"skip_exit": True}},
-            "drain_listeners.skip_exit goes with drain_listeners.graceful",
+            "drain_listeners.skip_exit: drain_listeners.graceful is missing",
         ),
-        ({"logging": {"loggers": {"http": "loud"}}}, "'loud' is no level"),
-        ({"runtime_modify": {"a": [1]}}, "runtime_modify.a has to be text"),
+        ({"logging": {"loggers": {"http": "loud"}}}, "logging.loggers.http: unknown level 'loud'"),
+        ({"runtime_modify": {"a": [1]}}, "runtime_modify.a: expected text, a number or a boolean"),
     ):
-        assert words in run(envoy_admin, url=nobody, **arguments)["msg"]
+        assert text in run(envoy_admin, url=url, **arguments)["msg"]
     page = {"url": "http://127.0.0.1:1/metrics", "format": "prometheus"}
-    assert "no admin of Envoy" in run(envoy_admin, endpoints=[page], healthcheck="ok")["msg"]
+    assert (
+        "expected format envoy, got prometheus" in run(envoy_admin, endpoints=[page], healthcheck="ok")["msg"]
+    )
 
 
-def test_a_bootstrap_without_admin_layer(tmp_path: Path) -> None:
+def test_bootstrap_without_admin_layer_is_reported(tmp_path: Path) -> None:
     envoy = Envoy(tmp_path, {})
     try:
         result = admin(envoy.start(), runtime_modify={"a": 1})
@@ -247,7 +249,7 @@ def test_listeners_are_drained_and_envoy_quits(own: Envoy) -> None:
 
 @pytest.fixture
 def container() -> Iterator[str]:
-    """An Envoy in a container whose admin is on the container's own loopback."""
+    """Run an Envoy whose admin is on the loopback address of its container, and return the name of the container."""
     name = f"meshlab-test-{uuid.uuid4().hex[:12]}"
     admin = {"address": {"socket_address": {"address": "127.0.0.1", "port_value": 9901}}}
     command = ["docker", "run", "--detach", "--name", name, f"envoyproxy/envoy:v{NEWEST}", "envoy"]
@@ -265,13 +267,13 @@ def container() -> Iterator[str]:
         subprocess.run(["docker", "rm", "--force", name], capture_output=True, timeout=60, check=False)
 
 
-def test_an_envoy_inside_a_container(container: str) -> None:
+def test_envoy_in_a_container_is_changed(container: str) -> None:
     endpoints = [{"container": container}]
     until = time.monotonic() + 60
     while (done := run(envoy_admin, endpoints=endpoints, healthcheck="fail"))["failure"]:
         assert time.monotonic() < until, done["msg"]
         time.sleep(0.2)
-    # While it starts, it has no health to tell, and it is failed all the same.
+    # While Envoy starts, its state does not show its health, so the health check is failed once more.
     assert done["changed"] is True
     assert run(envoy_admin, endpoints=endpoints, healthcheck="fail")["changed"] is False
     assert run(envoy_admin, endpoints=endpoints, logging={"level": "info"})["changed"] is True

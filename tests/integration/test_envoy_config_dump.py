@@ -1,7 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""envoy_config_dump_info and envoy_clusters_info on the oldest and the newest Envoy, with secrets wherever Envoy takes them."""
+"""envoy_config_dump_info and envoy_clusters_info on the oldest and the newest Envoy, with secrets in many fields."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def config() -> dict[str, Any]:
         {"name": "generic", "generic_secret": {"secret": {"inline_string": S}}},
         {"name": "tickets", "session_ticket_keys": {"keys": [{"inline_string": S.ljust(80, "x")}]}},
     ]
-    places = [
+    endpoints = [
         {"locality": {"region": "r", "zone": "z"}, "lb_endpoints": [host(1, load_balancing_weight=3)]},
         {"priority": 1, "lb_endpoints": [host(2, health_status="DRAINING")]},
     ]
@@ -67,7 +67,7 @@ def config() -> dict[str, Any]:
         "static_resources": {
             "secrets": secrets,
             "listeners": [listener, answering({"route": {"cluster": "self"}}, name="front")],
-            "clusters": [cluster("web", places, metadata=metadata), cluster("other", [])],
+            "clusters": [cluster("web", endpoints, metadata=metadata), cluster("other", [])],
         },
         "dynamic_resources": {"cds_config": {"path_config_source": {"path": "./cds.json"}}},
     }
@@ -76,58 +76,58 @@ def config() -> dict[str, Any]:
 @pytest.fixture(scope="module", params=[OLDEST, NEWEST])
 def envoy(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Envoy]:
     folder = tmp_path_factory.mktemp("envoy")
-    one = Envoy(folder, config(), request.param)
+    started = Envoy(folder, config(), request.param)
     kind = {"@type": "type.googleapis.com/envoy.config.cluster.v3.Cluster"}
-    # Nobody listens there: what is sent to it is counted as failed.
+    # No process listens there, so requests fail.
     live = {**kind, **cluster("self", [{"lb_endpoints": [host(1)]}])}
     (folder / "cds.json").write_text(json.dumps({"version_info": "v7", "resources": [live]}))
-    yield one.start()
-    one.stop()
+    yield started.start()
+    started.stop()
 
 
 def dump(envoy: Envoy, **arguments: Any) -> dict[str, Any]:
     result = run(envoy_config_dump_info, url=envoy.url, **arguments)
     assert result["changed"] is False
     assert S not in json.dumps(result)
-    answer: dict[str, Any] = result["dumps"]["envoy"]
-    return answer
+    found: dict[str, Any] = result["dumps"]["envoy"]
+    return found
 
 
-def test_nothing_secret_is_in_a_whole_dump(envoy: Envoy) -> None:
-    assert S.encode() in envoy.response("/config_dump")  # what Envoy itself does not strike out
-    seen = dump(envoy, include_eds=True)
-    assert seen["redacted"] >= 9
-    assert {one["name"] for one in seen["secrets"]} == {"generic", "tickets"}
-    assert seen["bootstrap"]["node"]["metadata"] == {"deploy_token": "(redacted)", "team": "web"}
-    assert "extensions" not in seen["bootstrap"]["node"]
-    [web] = [one for one in seen["clusters"] if one["name"] == "web"]
+def test_whole_dump_has_no_secret(envoy: Envoy) -> None:
+    assert S.encode() in envoy.response("/config_dump")  # Envoy does not redact these
+    read = dump(envoy, include_eds=True)
+    assert read["redacted"] >= 9
+    assert {one["name"] for one in read["secrets"]} == {"generic", "tickets"}
+    assert read["bootstrap"]["node"]["metadata"] == {"deploy_token": "(redacted)", "team": "web"}
+    assert "extensions" not in read["bootstrap"]["node"]
+    [web] = [one for one in read["clusters"] if one["name"] == "web"]
     ours = web["config"]["metadata"]["filter_metadata"]["ours"]
     assert ours == {
         "api_key": "(redacted)",
         "url": "http://(redacted)@db/?token=(redacted)",
         "list": [{"password": "(redacted)"}],
     }
-    text = json.dumps(seen["listeners"])
+    text = json.dumps(read["listeners"])
     assert "x-served-by" in text
     assert '"edge"' in text
-    assert seen["other"] == []
+    assert read["other"] == []
 
 
-def test_where_resources_come_from(envoy: Envoy) -> None:
-    seen = dump(envoy)
-    states = {one["name"]: (one["state"], one["version_info"], one["error"]) for one in seen["clusters"]}
+def test_resources_have_state_and_version(envoy: Envoy) -> None:
+    read = dump(envoy)
+    states = {one["name"]: (one["state"], one["version_info"], one["error"]) for one in read["clusters"]}
     assert states == {"web": ("static", "", ""), "other": ("static", "", ""), "self": ("active", "v7", "")}
-    assert seen["endpoints"] == []
-    assert {one["name"] for one in seen["listeners"]} == {"main", "front"}
-    assert {one["name"] for one in seen["routes"]} == {"main", "front"}
-    assert all(one["last_updated"] for one in seen["clusters"] + seen["routes"])
+    assert read["endpoints"] == []
+    assert {one["name"] for one in read["listeners"]} == {"main", "front"}
+    assert {one["name"] for one in read["routes"]} == {"main", "front"}
+    assert all(one["last_updated"] for one in read["clusters"] + read["routes"])
 
 
-def test_a_part(envoy: Envoy) -> None:
-    seen = dump(envoy, resource="static_clusters", mask=["cluster.name"], name_regex="we.")
-    assert [(one["name"], one["state"]) for one in seen["clusters"]] == [("web", "static")]
-    assert set(seen["clusters"][0]["config"]) == {"@type", "name"}
-    assert seen["bootstrap"] == {}
+def test_part_of_a_dump_is_read(envoy: Envoy) -> None:
+    read = dump(envoy, resource="static_clusters", mask=["cluster.name"], name_regex="we.")
+    assert [(one["name"], one["state"]) for one in read["clusters"]] == [("web", "static")]
+    assert set(read["clusters"][0]["config"]) == {"@type", "name"}
+    assert read["bootstrap"] == {}
     [live] = dump(envoy, resource="dynamic_active_clusters")["clusters"]
     assert (live["name"], live["state"], live["version_info"]) == ("self", "active", "v7")
     assert dump(envoy, mask=["bootstrap.node.id"])["bootstrap"] == {"node": {"id": "tested"}}
@@ -135,21 +135,21 @@ def test_a_part(envoy: Envoy) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    ("arguments", "text"),
     [
         ({"resource": "nosuch"}, "nosuch not found in config dump"),
         ({"mask": ["nosuch"]}, "nosuch"),
         ({"name_regex": "("}, "missing )"),
     ],
 )
-def test_what_envoy_refuses_is_said_in_its_words(envoy: Envoy, arguments: dict[str, Any], words: str) -> None:
+def test_message_has_envoys_reason(envoy: Envoy, arguments: dict[str, Any], text: str) -> None:
     result = run(envoy_config_dump_info, url=envoy.url, **arguments)
     assert (result["failed"], result["failure"]) == (True, "http_status")
-    assert words in result["msg"]
+    assert text in result["msg"]
     assert S not in json.dumps(result)
 
 
-def test_clusters_and_their_hosts(envoy: Envoy) -> None:
+def test_clusters_and_hosts_are_read(envoy: Envoy) -> None:
     for _number in range(3):
         with pytest.raises(urllib.error.HTTPError, match="503"):
             urllib.request.urlopen(f"http://127.0.0.1:{envoy.port('front')}/", timeout=10)
@@ -176,12 +176,12 @@ def test_clusters_and_their_hosts(envoy: Envoy) -> None:
     assert some["clusters"] == {"envoy": {"other": found["other"]}}
 
 
-def test_one_that_is_gone_fails_unless_that_is_wanted(envoy: Envoy) -> None:
+def test_missing_endpoint_fails_with_strict(envoy: Envoy) -> None:
     endpoints = [{"name": "gone", "url": "unix:///nowhere/admin.sock"}, {"name": "there", "url": envoy.url}]
     for module, key in ((envoy_clusters_info, "clusters"), (envoy_config_dump_info, "dumps")):
         strict = run(module, endpoints=endpoints)
         assert (strict["failed"], strict["failure"]) == (True, "unreachable")
-        assert strict["msg"].startswith("gone: unix:///nowhere/admin.sock: there is no such socket")
+        assert strict["msg"].startswith("gone: unix:///nowhere/admin.sock: the socket does not exist")
         lenient = run(module, endpoints=endpoints, strict=False)
         assert not lenient.get("failed")
         assert list(lenient[key]) == ["there"]

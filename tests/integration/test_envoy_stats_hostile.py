@@ -1,7 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Servers that are slow, wrong or hostile, each on a real socket: a failure and a sentence for each, in time and little memory."""
+"""Servers that are slow, wrong or hostile, on real sockets: each causes a failure with a message, in time and in little memory."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ GOOD = b'{"stats":[{"name":"server.live","value":1}]}'
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    """Starts servers that treat every connection with a function, after its request has come."""
+    """Return a function that starts a server: it calls a behaviour for each connection after the request arrived."""
     listeners: list[socket.socket] = []
     threads: list[threading.Thread] = []
 
@@ -53,7 +53,7 @@ def server() -> Iterator[Server]:
         listener = socket.create_server(("127.0.0.1", 0))
         listeners.append(listener)
 
-        def one(connection: socket.socket) -> None:
+        def handle(connection: socket.socket) -> None:
             with connection, contextlib.suppress(OSError):
                 connection.settimeout(200)
                 connection.recv(65536)
@@ -62,7 +62,7 @@ def server() -> Iterator[Server]:
         def accept() -> None:
             with contextlib.suppress(OSError):
                 while True:
-                    threads.append(threading.Thread(target=one, args=(listener.accept()[0],), daemon=True))
+                    threads.append(threading.Thread(target=handle, args=(listener.accept()[0],), daemon=True))
                     threads[-1].start()
 
         threads.append(threading.Thread(target=accept, daemon=True))
@@ -78,26 +78,26 @@ def server() -> Iterator[Server]:
         thread.join(25)
 
 
-def answer(body: bytes, *headers: str, status: str = "200 OK") -> bytes:
+def response(body: bytes, *headers: str, status: str = "200 OK") -> bytes:
     head = [f"HTTP/1.1 {status}", f"content-length: {len(body)}", *headers, "", ""]
     return "\r\n".join(head).encode() + body
 
 
-# Seconds, for what has to end at a deadline: a machine that stands still for some of them has more the next time.
+# Seconds of a deadline. On a machine that is busy for longer, the next one is tried.
 DEADLINES = (1.5, 20.0, 60.0)
 
 
-def says(data: bytes) -> Behaviour:
+def sends(data: bytes) -> Behaviour:
     return lambda connection: connection.sendall(data)
 
 
 def hangs(connection: socket.socket) -> None:
-    """Says nothing for as long as anybody waits."""
+    """Send nothing until the client closes the connection."""
     while connection.recv(65536):
         pass
 
 
-def look(
+def read(
     url: str, *assertions: dict[str, Any], timeout: float = 10.0, max_bytes: int = 1_000_000, **endpoint: Any
 ) -> Outcome:
     endpoints = parse_endpoints([{"name": "odd", "url": url, **endpoint}])
@@ -107,8 +107,8 @@ def look(
     )
 
 
-def test_a_good_answer_is_good(server: Server) -> None:
-    assert look(server(says(answer(GOOD)))).ok
+def test_good_response_is_read(server: Server) -> None:
+    assert read(server(sends(response(GOOD)))).ok
 
 
 @pytest.mark.parametrize(
@@ -119,89 +119,105 @@ def test_a_good_answer_is_good(server: Server) -> None:
         b"HTTP/1.1 200 OK\r\nx: y\n\r\n" + GOOD + b"\r\n\r\n",
     ],
 )
-@pytest.mark.parametrize("pieces", [1, 7])
-def test_a_head_ends_where_it_ends(server: Server, data: bytes, pieces: int) -> None:
-    def in_pieces(connection: socket.socket) -> None:
+@pytest.mark.parametrize("parts", [1, 7])
+def test_head_ends_with_an_empty_line(server: Server, data: bytes, parts: int) -> None:
+    def in_parts(connection: socket.socket) -> None:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        size = -(-len(data) // pieces)
-        for place in range(0, len(data), size):
-            connection.sendall(data[place : place + size])
+        size = -(-len(data) // parts)
+        for start in range(0, len(data), size):
+            connection.sendall(data[start : start + size])
             time.sleep(0.01)  # mostly enough to come alone; the test holds if not
 
-    assert look(server(in_pieces)).ok
+    assert read(server(in_parts)).ok
 
 
 CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
 
 
 @pytest.mark.parametrize(
-    ("data", "kind", "words"),
+    ("data", "kind", "text"),
     [
-        (b"", "unreachable", "closed without an answer"),
-        (b"SSH-2.0-OpenSSH_9.2\r\n", "unparsable", "no HTTP"),
-        (b"\x15\x03\x01\x00\x02\x02\x46", "unparsable", "speaks TLS; use https://"),
-        (b"HTTP/1.1 2x0 OK\r\n\r\n", "unparsable", "no HTTP"),
-        (answer(b"<html><body>Hello</body></html>"), "unparsable", "begins with '<html>"),
-        (answer(GOOD[:-5]), "unparsable", "no JSON"),
+        (b"", "unreachable", "closed without a response"),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", "unparsable", "is not HTTP/1"),
+        (b"\x15\x03\x01\x00\x02\x02\x46", "unparsable", "the server uses TLS; use https://"),
+        (b"HTTP/1.1 2x0 OK\r\n\r\n", "unparsable", "is not HTTP/1"),
+        (response(b"<html><body>Hello</body></html>"), "unparsable", "it begins with '<html>"),
+        (response(GOOD[:-5]), "unparsable", "is not JSON"),
         (b"HTTP/1.1 200 OK\r\ncontent-length: 500\r\n\r\n" + GOOD, "unparsable", "cut off"),
         (CHUNKED + b'5\r\n{"sta', "unparsable", "cut off"),
-        (CHUNKED + b"nonsense\r\n", "unparsable", "chunks"),
-        (CHUNKED + b"-5\r\n" + GOOD, "unparsable", "chunks"),
-        (b"HTTP/1.1 200 OK\r\ncontent-length: many\r\n\r\n", "unparsable", "bytes long"),
-        (b"HTTP/1.1 200 OK\r\ncontent-length: \xb2\r\n\r\n", "unparsable", "bytes long"),
-        (b"HTTP/1.1 200 OK\r\ncontent-length: " + b"9" * 5_000 + b"\r\n\r\n", "unparsable", "bytes long"),
+        (CHUNKED + b"nonsense\r\n", "unparsable", "a chunk of the response has no size"),
+        (CHUNKED + b"-5\r\n" + GOOD, "unparsable", "a chunk of the response has no size"),
+        (
+            b"HTTP/1.1 200 OK\r\ncontent-length: many\r\n\r\n",
+            "unparsable",
+            "content-length of the response is not a number",
+        ),
+        (
+            b"HTTP/1.1 200 OK\r\ncontent-length: \xb2\r\n\r\n",
+            "unparsable",
+            "content-length of the response is not a number",
+        ),
+        (
+            b"HTTP/1.1 200 OK\r\ncontent-length: " + b"9" * 5_000 + b"\r\n\r\n",
+            "unparsable",
+            "content-length of the response is not a number",
+        ),
         (b"HTTP/1.1 200 OK\r\ncontent-length: 10000000000\r\n\r\n", "too_large", "10000000000 bytes"),
         (b"HTTP/1.1 200 OK\r\nx: " + b"a" * 200_000 + b"\r\n\r\n", "too_large", "head"),
         (b"HTTP/1.1 200 OK\r\n" + b"x: y\r\n" * 50_000, "too_large", "head"),
-        (answer(b"no", status="403 Forbidden"), "http_status", "allow_paths"),
-        (answer(b"", status="404 Not Found"), "http_status", "is this Envoy's admin"),
-        (answer(b"", status="500 Oops"), "http_status", "answered 500"),
+        (response(b"no", status="403 Forbidden"), "http_status", "allow_paths"),
+        (response(b"", status="404 Not Found"), "http_status", "is this Envoy's admin"),
+        (response(b"", status="500 Oops"), "http_status", "returned status 500"),
         (
-            answer(b"", "location: http://127.0.0.2:1/", status="302 Found"),
+            response(b"", "location: http://127.0.0.2:1/", status="302 Found"),
             "http_status",
-            "a redirect is not followed",
+            "a redirect to 'http://127.0.0.2:1/', which is not followed",
         ),
-        (answer(GOOD, "content-encoding: gzip"), "unparsable", "is not"),
-        (answer(gzip.compress(GOOD)[:-9], "content-encoding: gzip"), "unparsable", "gzip was cut off"),
-        (answer(GOOD, "content-encoding: br"), "unparsable", "packed with 'br'"),
-        (answer(b"[]"), "unparsable", "not Envoy's"),
-        (answer(b"\xff\xfe\x00"), "unparsable", "no JSON"),
-        (answer(b'{"stats":[]}'), "absent", "it does not exist"),
-        (answer(b'{"stats":[{"name":"server.live","value":null}]}'), "absent", "it does not exist"),
-        (answer(b'{"stats":[{"name":"server.live","value":NaN}]}'), "absent", "it does not exist"),
+        (response(GOOD, "content-encoding: gzip"), "unparsable", "is labelled gzip but is not gzip"),
         (
-            answer(b'{"stats":[{"name":"server.live","value":36893488147419103232}]}'),
+            response(gzip.compress(GOOD)[:-9], "content-encoding: gzip"),
+            "unparsable",
+            "the gzip data of the response is cut off",
+        ),
+        (response(GOOD, "content-encoding: br"), "unparsable", "compressed with 'br'"),
+        (response(b"[]"), "unparsable", "not Envoy's"),
+        (response(b"\xff\xfe\x00"), "unparsable", "is not JSON"),
+        (response(b'{"stats":[]}'), "absent", "it does not exist"),
+        (response(b'{"stats":[{"name":"server.live","value":null}]}'), "absent", "it does not exist"),
+        (response(b'{"stats":[{"name":"server.live","value":NaN}]}'), "absent", "it does not exist"),
+        (
+            response(b'{"stats":[{"name":"server.live","value":36893488147419103232}]}'),
             "comparison",
             "got 36893488147419103232",
         ),
     ],
 )
-def test_what_is_wrong_is_said(server: Server, data: bytes, kind: str, words: str) -> None:
-    outcome = look(server(says(data)))
+def test_failure_has_a_kind_and_a_message(server: Server, data: bytes, kind: str, text: str) -> None:
+    outcome = read(server(sends(data)))
     assert not outcome.ok
-    assert (outcome.failure, words in outcome.message) == (kind, True), outcome.message
+    assert (outcome.failure, text in outcome.message) == (kind, True), outcome.message
     assert "\n" not in outcome.message
     assert len(outcome.message) < 500
 
 
-def test_a_byte_a_second(server: Server) -> None:
+def test_response_that_drips_times_out(server: Server) -> None:
     def drip(connection: socket.socket) -> None:
-        for byte in answer(GOOD):
+        for byte in response(GOOD):
             connection.sendall(bytes([byte]))
             time.sleep(0.5)
 
-    outcome = look(server(drip), timeout=1)
+    outcome = read(server(drip), timeout=1)
     assert outcome.failure == "timeout"
-    assert "no whole answer" in outcome.message
+    assert "no complete response" in outcome.message
 
 
-def test_an_answer_in_a_million_pieces_holds_up_neither_the_clock_nor_the_others(server: Server) -> None:
+def test_response_in_many_chunks_delays_no_other(server: Server) -> None:
     def crumble(connection: socket.socket) -> None:
         connection.sendall(CHUNKED)
         while True:
             connection.sendall(b"1\r\n \r\n" * 10_000)
 
-    odd, good = server(crumble), server(says(answer(GOOD)))
+    odd, good = server(crumble), server(sends(response(GOOD)))
     endpoints = parse_endpoints([{"name": "odd", "url": odd}, {"name": "good", "url": good}])
     for deadline in DEADLINES:
         limits = Limits(request_timeout=deadline, max_bytes=1_000_000_000)
@@ -217,12 +233,12 @@ def test_an_answer_in_a_million_pieces_holds_up_neither_the_clock_nor_the_others
     "odd",
     [
         b"HTTP/1.1 200 OK\r\ncontent-length: \xb2\r\n\r\n",
-        answer(b'{"stats":[{"histograms":[{"name":[],"buckets":[]}]}]}'),
-        answer(b'{"stats":[{"name":"server.live","value":1' + b"0" * 350 + b"}]}"),
+        response(b'{"stats":[{"histograms":[{"name":[],"buckets":[]}]}]}'),
+        response(b'{"stats":[{"name":"server.live","value":1' + b"0" * 350 + b"}]}"),
     ],
 )
-def test_nothing_that_one_says_takes_the_others_with_it(server: Server, odd: bytes) -> None:
-    urls = {"odd": server(says(odd)), "good": server(says(answer(GOOD)))}
+def test_odd_response_affects_no_other_endpoint(server: Server, odd: bytes) -> None:
+    urls = {"odd": server(sends(odd)), "good": server(sends(response(GOOD)))}
     endpoints = parse_endpoints([{"name": name, "url": url} for name, url in urls.items()])
     about = [
         {"match": "server.live", "endpoint": "*", "across": "avg", "op": "ge", "value": 0},
@@ -234,18 +250,18 @@ def test_nothing_that_one_says_takes_the_others_with_it(server: Server, odd: byt
     json.dumps(outcome.as_data(), allow_nan=False)
 
 
-def test_no_answer_and_no_acceptance() -> None:
+def test_server_that_accepts_nothing_times_out() -> None:
     with socket.create_server(("127.0.0.1", 0), backlog=1) as listener:
-        outcome = look(f"http://127.0.0.1:{listener.getsockname()[1]}", timeout=1)
+        outcome = read(f"http://127.0.0.1:{listener.getsockname()[1]}", timeout=1)
         assert outcome.failure == "timeout"
-    assert look("http://127.0.0.1:1").failure == "unreachable"
-    nowhere = look("http://no-such-host.invalid:1", timeout=20)
+    assert read("http://127.0.0.1:1").failure == "unreachable"
+    nowhere = read("http://no-such-host.invalid:1", timeout=20)
     assert nowhere.failure == "unreachable"
 
 
 @pytest.fixture
 def named(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Gives `several.example` these addresses, in this order."""
+    """Return a function that sets the addresses of `several.example`, in this order."""
     real = socket.getaddrinfo
 
     def name(*addresses: tuple[str, int]) -> None:
@@ -259,21 +275,19 @@ def named(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     return name
 
 
-def test_every_address_of_a_name_is_tried(server: Server, named: Callable[..., None]) -> None:
-    """As of `localhost`, where ::1 comes first and the admin listens on 127.0.0.1."""
-    port = int(server(says(answer(GOOD))).rpartition(":")[2])
+def test_each_address_of_a_name_is_tried(server: Server, named: Callable[..., None]) -> None:
+    """For `localhost`, ::1 comes first, and the admin can listen on 127.0.0.1."""
+    port = int(server(sends(response(GOOD))).rpartition(":")[2])
     named(("::1", port), ("127.0.0.1", port))
-    # The connection is not kept: the second look begins with the address that worked.
-    outcome = look(f"http://several.example:{port}", LIVE, {"stat": "server.live", "op": "present"})
+    # The connection is not kept: the second request begins with the address that worked.
+    outcome = read(f"http://several.example:{port}", LIVE, {"stat": "server.live", "op": "present"})
     assert outcome.ok, outcome.message
     named(("::1", 1), ("127.0.0.1", 1))
-    assert "connection refused" in look("http://several.example:1").message
+    assert "connection refused" in read("http://several.example:1").message
 
 
-def test_an_address_that_says_nothing_leaves_time_for_the_next(
-    server: Server, named: Callable[..., None]
-) -> None:
-    port = int(server(says(answer(GOOD))).rpartition(":")[2])
+def test_silent_address_leaves_time_for_the_next(server: Server, named: Callable[..., None]) -> None:
+    port = int(server(sends(response(GOOD))).rpartition(":")[2])
     with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
         waiting = [socket.socket() for _number in range(3)]
         for one in waiting:
@@ -281,38 +295,38 @@ def test_an_address_that_says_nothing_leaves_time_for_the_next(
             one.connect_ex(full.getsockname())
         named(full.getsockname(), ("127.0.0.1", port))
         began = time.monotonic()
-        outcome = look(f"http://several.example:{port}", timeout=10)
+        outcome = read(f"http://several.example:{port}", timeout=10)
         assert outcome.ok, outcome.message
         assert time.monotonic() - began < 5
         for one in waiting:
             one.close()
 
 
-def test_a_unix_socket_whose_queue_is_full_is_waited_for(tmp_path: Path) -> None:
+def test_unix_socket_with_a_full_queue_connects_later(tmp_path: Path) -> None:
     path = str(tmp_path / "full.sock")
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(path)
         listener.listen(0)
         first = socket.socket(socket.AF_UNIX)
-        first.connect(path)  # takes the only place
+        first.connect(path)  # fills the queue
 
         def serve() -> None:
             time.sleep(0.4)
             for _number in range(2):
                 with listener.accept()[0] as connection:
                     if connection.recv(65536):
-                        connection.sendall(answer(GOOD))
+                        connection.sendall(response(GOOD))
 
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
         threading.Timer(0.5, first.close).start()
-        assert look(f"unix://{path}", timeout=10).ok
+        assert read(f"unix://{path}", timeout=10).ok
         thread.join(10)
 
 
 @contextlib.contextmanager
 def at_most(size: int) -> Iterator[None]:
-    """Fails where more bytes than that were held at once."""
+    """Fail if more bytes than this were allocated at once."""
     tracemalloc.start()
     try:
         yield
@@ -322,29 +336,29 @@ def at_most(size: int) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("chunked", [False, True])
-def test_an_answer_without_end_costs_no_memory(server: Server, chunked: bool) -> None:
+def test_endless_response_takes_little_memory(server: Server, chunked: bool) -> None:
     def pour(connection: socket.socket) -> None:
         connection.sendall(CHUNKED if chunked else b"HTTP/1.1 200 OK\r\n\r\n")
         piece = b" " * 65536
-        for _number in range(160_000):  # 10 GB, if anybody takes it
+        for _number in range(160_000):  # 10 GB, if the client reads it
             connection.sendall(b"10000\r\n" + piece + b"\r\n" if chunked else piece)
 
     with at_most(60_000_000):
-        outcome = look(server(pour), timeout=20, max_bytes=20_000_000)
+        outcome = read(server(pour), timeout=20, max_bytes=20_000_000)
     assert outcome.failure == "too_large"
     assert "max_bytes" in outcome.message
 
 
-def test_a_gzip_bomb_costs_no_memory(server: Server) -> None:
+def test_gzip_bomb_takes_little_memory(server: Server) -> None:
     bomb = gzip.compress(b" " * 300_000_000, 9)
-    url = server(says(answer(bomb, "content-encoding: gzip")))
+    url = server(sends(response(bomb, "content-encoding: gzip")))
     with at_most(20_000_000):
-        outcome = look(url, timeout=20, max_bytes=5_000_000)
+        outcome = read(url, timeout=20, max_bytes=5_000_000)
     assert outcome.failure == "too_large"
 
 
-def test_gzip_is_unpacked(server: Server) -> None:
-    assert look(server(says(answer(gzip.compress(GOOD), "content-encoding: gzip")))).ok
+def test_gzip_is_decompressed(server: Server) -> None:
+    assert read(server(sends(response(gzip.compress(GOOD), "content-encoding: gzip")))).ok
 
 
 @pytest.mark.parametrize(
@@ -363,39 +377,39 @@ def test_gzip_is_unpacked(server: Server) -> None:
         "a.*b(c)[d]|e",
     ],
 )
-def test_names_that_are_odd(server: Server, name: str) -> None:
+def test_odd_names_are_read(server: Server, name: str) -> None:
     for ascii_only in (True, False):
         body = json.dumps({"stats": [{"name": name, "value": 3}]}, ensure_ascii=ascii_only).encode()
-        url = server(says(answer(body)))
-        assert look(url, {"stat": name, "op": "eq", "value": 3}).ok
-        wrong = look(url, {"stat": name, "op": "eq", "value": 4})
+        url = server(sends(response(body)))
+        assert read(url, {"stat": name, "op": "eq", "value": 3}).ok
+        wrong = read(url, {"stat": name, "op": "eq", "value": 4})
         assert wrong.failure == "comparison"
         json.dumps(wrong.as_data())
 
 
-def test_bytes_that_are_no_utf8(server: Server) -> None:
-    outcome = look(
-        server(says(answer(b'{"stats":[{"name":"a\xff","value":1},{"name":"server.live","value":1}]}')))
+def test_bytes_that_are_not_utf8_are_read(server: Server) -> None:
+    outcome = read(
+        server(sends(response(b'{"stats":[{"name":"a\xff","value":1},{"name":"server.live","value":1}]}')))
     )
     assert outcome.ok
-    everything = look(
-        server(says(answer(b'{"stats":[{"name":"a\xff\\ud800","value":1}]}'))),
+    everything = read(
+        server(sends(response(b'{"stats":[{"name":"a\xff\\ud800","value":1}]}'))),
         {"match": ".*", "op": "eq", "value": 1},
     )
     json.dumps(everything.as_data()).encode("utf-8")
     everything.message.encode("utf-8")
 
 
-def test_plain_where_tls_was_expected(server: Server) -> None:
-    url = server(says(answer(GOOD)))
-    outcome = look(url.replace("http:", "https:"))
+def test_https_to_a_plain_server_fails(server: Server) -> None:
+    url = server(sends(response(GOOD)))
+    outcome = read(url.replace("http:", "https:"))
     assert outcome.failure == "unreachable"
     assert "TLS" in outcome.message
 
 
-def test_tls_is_checked(tmp_path: Path) -> None:
-    """A certificate of nobody that is trusted; the same with its own authority."""
-    trustme = tmp_path / "cert.pem"
+def test_certificate_is_verified(tmp_path: Path) -> None:
+    """A self-signed certificate is refused, and accepted with itself as CA or without verification."""
+    certificate = tmp_path / "cert.pem"
     command = [
         "openssl",
         "req",
@@ -409,13 +423,13 @@ def test_tls_is_checked(tmp_path: Path) -> None:
         "2",
     ]
     command += ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
-    command += ["-keyout", str(tmp_path / "key.pem"), "-out", str(trustme)]
+    command += ["-keyout", str(tmp_path / "key.pem"), "-out", str(certificate)]
     try:
         subprocess.run(command, check=True, capture_output=True)
     except FileNotFoundError:
         pytest.skip("no openssl")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(trustme, tmp_path / "key.pem")
+    context.load_cert_chain(certificate, tmp_path / "key.pem")
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"https://127.0.0.1:{listener.getsockname()[1]}"
 
@@ -424,26 +438,26 @@ def test_tls_is_checked(tmp_path: Path) -> None:
                 raw = listener.accept()[0]
                 with contextlib.suppress(OSError), context.wrap_socket(raw, server_side=True) as connection:
                     connection.recv(65536)
-                    connection.sendall(answer(GOOD))
+                    connection.sendall(response(GOOD))
 
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
-        untrusted = look(url, timeout=10)
+        untrusted = read(url, timeout=10)
         assert untrusted.failure == "unreachable"
         assert "certificate is not trusted" in untrusted.message
-        assert "ca_path: /nowhere" in look(url, ca_path="/nowhere").message
-        assert look(url, timeout=10, ca_path=str(trustme)).ok
-        assert look(url, timeout=10, validate_certs=False).ok
+        assert "ca_path: /nowhere" in read(url, ca_path="/nowhere").message
+        assert read(url, timeout=10, ca_path=str(certificate)).ok
+        assert read(url, timeout=10, validate_certs=False).ok
         thread.join(10)
 
 
-def test_one_that_is_slow_does_not_hold_up_the_others_and_all_ends_in_time(server: Server) -> None:
-    good, dead = server(says(answer(GOOD))), server(hangs)
+def test_slow_endpoints_delay_no_other(server: Server) -> None:
+    good, dead = server(sends(response(GOOD))), server(hangs)
     endpoints = parse_endpoints([{"name": f"e{n}", "url": dead if n % 10 == 0 else good} for n in range(60)])
     assertions = parse_assertions(
         [{**LIVE, "endpoint": "e*"}, {**LIVE, "endpoint": "e1"}, {**LIVE, "endpoint": "e0"}]
     )
-    # Who waited for an answer, and not until the deadline, would wait for ten minutes.
+    # A client that waits for the response instead of the deadline would wait for ten minutes.
     limits = Limits(concurrency=10, request_timeout=600)
     slow = [f"e{n}" for n in range(0, 60, 10)]
     for deadline in DEADLINES:
@@ -452,13 +466,13 @@ def test_one_that_is_slow_does_not_hold_up_the_others_and_all_ends_in_time(serve
         if failed == slow:
             break
     assert failed == slow
-    assert [one.ok for one in outcome.verdicts] == [False, True, False]
+    assert [verdict.ok for verdict in outcome.verdicts] == [False, True, False]
 
 
-def test_as_many_dead_ones_as_are_asked_at_once_leave_the_others_their_turn(server: Server) -> None:
-    good, dead = server(says(answer(GOOD))), server(hangs)
+def test_endpoints_without_response_delay_no_other(server: Server) -> None:
+    good, dead = server(sends(response(GOOD))), server(hangs)
     urls = [dead] * 9 + [good] * 5
-    endpoints = parse_endpoints([{"name": f"e{place}", "url": url} for place, url in enumerate(urls)])
+    endpoints = parse_endpoints([{"name": f"e{number}", "url": url} for number, url in enumerate(urls)])
     limits = Limits(concurrency=3, request_timeout=600)
     for deadline in (3, *DEADLINES[1:]):
         outcome = wait_for(
@@ -474,35 +488,35 @@ TOO_MANY = {"match": "server.l.*", "across": "sum", "op": "eq", "value": 0}
 
 
 def counting(server: Server, second: Behaviour) -> tuple[str, list[socket.socket]]:
-    """A server of a stat, to whose second connection something else happens; and the connections that it had."""
+    """Return a server of one stat and its connections; `second` is the behaviour of the second connection."""
     seen: list[socket.socket] = []
 
-    def one(connection: socket.socket) -> None:
+    def handle(connection: socket.socket) -> None:
         seen.append(connection)
-        (second if len(seen) == 2 else says(answer(GOOD, "connection: close")))(connection)
+        (second if len(seen) == 2 else sends(response(GOOD, "connection: close")))(connection)
 
-    return server(one), seen
+    return server(handle), seen
 
 
-def test_all_are_asked_at_once_whether_a_stat_is_a_counter(server: Server) -> None:
-    everybody = threading.Barrier(12)
+def test_types_of_stats_are_queried_at_once(server: Server) -> None:
+    barrier = threading.Barrier(12)
 
-    def when_all_are_there(connection: socket.socket) -> None:
+    def after_all_connected(connection: socket.socket) -> None:
         with contextlib.suppress(threading.BrokenBarrierError):
-            everybody.wait(60)
-            connection.sendall(answer(GOOD, "connection: close"))
+            barrier.wait(60)
+            connection.sendall(response(GOOD, "connection: close"))
 
-    urls = [counting(server, when_all_are_there)[0] for _number in range(12)]
-    endpoints = parse_endpoints([{"name": f"e{place}", "url": url} for place, url in enumerate(urls)])
+    urls = [counting(server, after_all_connected)[0] for _number in range(12)]
+    endpoints = parse_endpoints([{"name": f"e{number}", "url": url} for number, url in enumerate(urls)])
     limits = Limits(request_timeout=120)
     outcome = wait_for(endpoints, parse_assertions([TOO_MANY]), timeout=120, limits=limits, identity=False)
-    assert not everybody.broken
-    assert outcome.attempts == 1  # it can no longer come true
+    assert not barrier.broken
+    assert outcome.attempts == 1  # it can no longer hold
 
 
-def test_who_cannot_tell_whether_a_stat_is_a_counter_is_asked_once(server: Server) -> None:
+def test_type_of_a_stat_is_queried_once(server: Server) -> None:
     for deadline in DEADLINES:
-        url, seen = counting(server, says(answer(b"", "connection: close", status="404 Not Found")))
+        url, seen = counting(server, sends(response(b"", "connection: close", status="404 Not Found")))
         endpoints = parse_endpoints([{"name": "odd", "url": url}])
         outcome = wait_for(
             endpoints, parse_assertions([TOO_MANY]), timeout=deadline, sleep=0.1, identity=False
@@ -513,19 +527,19 @@ def test_who_cannot_tell_whether_a_stat_is_a_counter_is_asked_once(server: Serve
     assert len(seen) == outcome.attempts + 1
 
 
-def test_prometheus_is_not_asked_what_only_an_admin_can_tell(server: Server) -> None:
+def test_type_of_a_stat_is_not_queried_on_a_prometheus_page(server: Server) -> None:
     seen: list[socket.socket] = []
 
     def metrics(connection: socket.socket) -> None:
         seen.append(connection)
-        connection.sendall(answer(b"server_live 1\n", "connection: close"))
+        connection.sendall(response(b"server_live 1\n", "connection: close"))
 
     endpoints = parse_endpoints([{"name": "odd", "url": server(metrics), "format": "prometheus"}])
     outcome = wait_for(endpoints, parse_assertions([TOO_MANY]), timeout=1, sleep=0.1, identity=False)
     assert len(seen) == outcome.attempts
 
 
-def test_who_never_tells_whether_a_stat_is_a_counter_is_left_at_the_deadline(server: Server) -> None:
+def test_query_for_the_type_ends_at_the_deadline(server: Server) -> None:
     left: list[bool] = []
     url, _seen = counting(server, lambda connection: left.append(connection.recv(1) == b""))
     endpoints = parse_endpoints([{"name": "odd", "url": url}])
@@ -541,7 +555,7 @@ def test_who_never_tells_whether_a_stat_is_a_counter_is_left_at_the_deadline(ser
 
 @pytest.fixture
 def lingering(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A docker whose output ends at once and that itself would go on; it writes the file when it is let."""
+    """Put a docker command in PATH that closes its output and keeps running; return the file that it would write at its end."""
     lingered, command = tmp_path / "lingered", tmp_path / "docker"
     lines = [f"#!{sys.executable}", "import os, time", "os.close(0), os.close(1), time.sleep(60)"]
     command.write_text("\n".join([*lines, f"open({str(lingered)!r}, 'w')\n"]))
@@ -550,7 +564,7 @@ def lingering(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return lingered
 
 
-def test_a_command_that_does_not_go_is_ended(lingering: Path) -> None:
+def test_command_that_keeps_running_is_killed(lingering: Path) -> None:
     before = set(threading.enumerate())
     endpoints = parse_endpoints([{"name": "odd", "container": "odd"}])
     assert wait_for(endpoints, parse_assertions([LIVE]), wait=False, identity=False).failure == "unreachable"
@@ -560,7 +574,7 @@ def test_a_command_that_does_not_go_is_ended(lingering: Path) -> None:
     assert not lingering.exists()
 
 
-def test_what_was_seen_last_is_said_when_the_last_look_is_cut_off(server: Server) -> None:
+def test_last_complete_snapshot_counts_at_the_deadline(server: Server) -> None:
     answered = 0
 
     def tires(connection: socket.socket) -> None:
@@ -568,7 +582,7 @@ def test_what_was_seen_last_is_said_when_the_last_look_is_cut_off(server: Server
         if answered == 3:
             hangs(connection)
         answered += 1
-        connection.sendall(answer(GOOD.replace(b"1}", b"0}"), "connection: close"))
+        connection.sendall(response(GOOD.replace(b"1}", b"0}"), "connection: close"))
 
     endpoints = parse_endpoints([{"name": "odd", "url": server(tires)}])
     for deadline in DEADLINES:
@@ -582,13 +596,13 @@ def test_what_was_seen_last_is_said_when_the_last_look_is_cut_off(server: Server
 
 
 @pytest.mark.parametrize("wait", [True, False])
-def test_an_absence_is_not_explained_for_longer_than_there_is_time(server: Server, wait: bool) -> None:
-    """Its whole page hangs, which is asked for the nearest names after all is decided."""
+def test_search_for_similar_names_ends_in_time(server: Server, wait: bool) -> None:
+    """The page with all stats hangs. It is read for similar names after the assertions were evaluated."""
 
     def hangs_on_all(connection: socket.socket) -> None:
         request = b"filter="
         while b"filter=" in request:
-            connection.sendall(answer(GOOD))
+            connection.sendall(response(GOOD))
             request = connection.recv(65536)
         connection.recv(1)
 
@@ -600,11 +614,11 @@ def test_an_absence_is_not_explained_for_longer_than_there_is_time(server: Serve
     took = time.monotonic() - began
     assert outcome.failure == "absent"
     assert "expected 1, got no value (server.alive at odd) after " in outcome.message
-    assert took < 1.5 + 0.5  # and half a second that such a machine may lose
+    assert took < 1.5 + 0.5  # the rest is for a busy machine
 
 
 @pytest.mark.parametrize(
-    ("target", "told"),
+    ("target", "shown"),
     [
         ("https://u:hidden@login.example/a?token=hidden#hidden", "'https://…@login.example/a'"),
         ("//u:hid@den@login.example/a", "'//…@login.example/a'"),
@@ -612,11 +626,9 @@ def test_an_absence_is_not_explained_for_longer_than_there_is_time(server: Serve
         ("?token=hidden", "''"),
     ],
 )
-def test_where_a_redirect_leads_is_told_without_what_is_secret(
-    server: Server, target: str, told: str
-) -> None:
-    message = look(server(says(answer(b"", f"location: {target}", status="302 Found")))).message
-    assert f"answered 302, to {told}; a redirect is not followed" in message
+def test_target_of_a_redirect_has_no_secret(server: Server, target: str, shown: str) -> None:
+    message = read(server(sends(response(b"", f"location: {target}", status="302 Found")))).message
+    assert f"returned status 302, a redirect to {shown}, which is not followed" in message
 
 
 COUNTED = b"# TYPE a counter\na 3\n"
@@ -625,31 +637,31 @@ COUNTED = b"# TYPE a counter\na 3\n"
 @pytest.mark.parametrize(
     ("kind", "data", "given"),
     [
-        ("", answer(COUNTED), {"value": 3}),
-        ("comparison", answer(COUNTED), {"value": 4}),
-        ("absent", answer(COUNTED), {"stat": "b"}),
-        ("restarted", answer(COUNTED), {"of": "delta"}),
-        ("http_status", answer(b"", status="500 Oops"), {}),
-        ("unparsable", answer(b"<html>"), {}),
-        ("too_large", answer(b"#" * 2_000), {}),
+        ("", response(COUNTED), {"value": 3}),
+        ("comparison", response(COUNTED), {"value": 4}),
+        ("absent", response(COUNTED), {"stat": "b"}),
+        ("restarted", response(COUNTED), {"of": "delta"}),
+        ("http_status", response(b"", status="500 Oops"), {}),
+        ("unparsable", response(b"<html>"), {}),
+        ("too_large", response(b"#" * 2_000), {}),
         ("timeout", b"HTTP/1.1 200 OK\r\n", {}),
         ("unreachable", b"", {}),
     ],
 )
-def test_a_result_has_the_same_keys_whatever_comes_of_it(
+def test_result_has_the_same_keys_with_each_failure(
     server: Server, kind: str, data: bytes, given: dict[str, Any]
 ) -> None:
-    def says_and_waits(connection: socket.socket) -> None:
+    def send_and_wait(connection: socket.socket) -> None:
         connection.sendall(data)
         if data:
             connection.recv(1)
 
     before = Page("odd", "prometheus", 1.0, {"prometheus": Samples(Selection(everything=True), {"a": 5})})
-    asked = {"stat": "a", "op": "eq", "value": 3, **given}
+    assertion = {"stat": "a", "op": "eq", "value": 3, **given}
     result = run(
         envoy_stats,
-        endpoints=[{"name": "odd", "url": server(says_and_waits), "format": "prometheus"}],
-        assertions=[asked],
+        endpoints=[{"name": "odd", "url": server(send_and_wait), "format": "prometheus"}],
+        assertions=[assertion],
         since=Snapshot(1.0, {"odd": before}).as_data(),
         request_timeout=1,
         max_bytes=1_000,
@@ -692,11 +704,11 @@ def test_a_result_has_the_same_keys_whatever_comes_of_it(
     assert result["assertions"][0]["failure"] == kind
 
 
-def test_headers_are_sent_and_not_shown(server: Server) -> None:
+def test_headers_are_sent_and_not_returned(server: Server) -> None:
     seen: list[bytes] = []
 
     def check(connection: socket.socket) -> None:
-        connection.sendall(answer(b"", status="401 Unauthorized"))
+        connection.sendall(response(b"", status="401 Unauthorized"))
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
@@ -707,7 +719,7 @@ def test_headers_are_sent_and_not_shown(server: Server) -> None:
 
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
-        outcome = look(
+        outcome = read(
             f"http://127.0.0.1:{listener.getsockname()[1]}", headers={"authorization": "Bearer hidden"}
         )
         thread.join(10)

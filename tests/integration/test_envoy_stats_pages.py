@@ -1,7 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a real Envoy tells besides its stats: updates that it refused, certificates, and which hosts it takes for healthy."""
+"""The other admin pages of a real Envoy: rejected updates, certificates, and the health of hosts."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ HEALTH = ("UNKNOWN", "HEALTHY", "UNHEALTHY", "DRAINING", "TIMEOUT", "DEGRADED")
 
 
 class Dynamic(Envoy):
-    """Everything that it has comes from files that it watches."""
+    """An Envoy whose resources all come from watched files."""
 
     def __init__(self, folder: Path, version: str) -> None:
         self.folder = folder
@@ -97,7 +97,7 @@ def at(port: int) -> dict[str, Any]:
 
 
 def subject(folder: Path) -> dict[str, Any]:
-    """A certificate for 20 days, and its key."""
+    """Create a certificate for 20 days and its key, and return Envoy's configuration of them."""
     made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "20", "-subj", "/CN=edge"]
     made += ["-addext", "subjectAltName=DNS:edge.example,IP:127.0.0.1"]
     subprocess.run(
@@ -111,12 +111,12 @@ def subject(folder: Path) -> dict[str, Any]:
 
 @pytest.fixture(params=[NEWEST, OLDEST])
 def envoy(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Dynamic]:
-    one = Dynamic(tmp_path, request.param)
-    yield one.start()  # type: ignore[misc]
-    one.stop()
+    started = Dynamic(tmp_path, request.param)
+    yield started.start()  # type: ignore[misc]
+    started.stop()
 
 
-def holds(envoy: Envoy, *assertions: dict[str, Any]) -> None:
+def assert_stats(envoy: Envoy, *assertions: dict[str, Any]) -> None:
     result = run(envoy_stats, url=envoy.url, assertions=list(assertions), wait=True, timeout=30, sleep=0.1)
     assert not result.get("failed"), result["msg"]
 
@@ -125,9 +125,9 @@ def config(stat: str, op: str, value: Any) -> dict[str, Any]:
     return {"source": "config", "stat": stat, "op": op, "value": value}
 
 
-def test_refused_updates_are_told(envoy: Dynamic) -> None:
+def test_rejected_updates_are_counted(envoy: Dynamic) -> None:
     kinds = ("lds", "cds", "rds", "eds", "sds")
-    holds(
+    assert_stats(
         envoy,
         *(config(f"{kind}.rejected", "eq", 0) for kind in kinds),
         *(config(f"{kind}.resources", "eq", 1) for kind in kinds),
@@ -145,7 +145,7 @@ def test_refused_updates_are_told(envoy: Dynamic) -> None:
     envoy.put("rds", "2", envoy.routes({"name": "b", "domains": ["*"]}))
     envoy.put("eds", "2", envoy.hosts(priority=500))
     envoy.put("sds", "2", envoy.secret({"certificate_chain": {"filename": "/nowhere.pem"}}))
-    holds(
+    assert_stats(
         envoy,
         *(config(f"{kind}.rejected", "eq", 1) for kind in kinds),
         config("lds.bad.rejected", "eq", 1),
@@ -153,24 +153,24 @@ def test_refused_updates_are_told(envoy: Dynamic) -> None:
         config("lds.main.rejected", "eq", 0),
         config("lds.resources", "eq", 1),
         {"source": "config", "match": r"lds\..*\.rejected", "across": "sum", "op": "eq", "value": 1},
-        # What it had, it has.
+        # The accepted resources stay.
         *(config(f"{kind}.version_info", "eq", "1") for kind in ("lds.main", "cds.web", "rds.routes")),
     )
-    seen = run(envoy_config_dump_info, url=envoy.url)["dumps"]["envoy"]["listeners"]
-    assert [(one["name"], bool(one["error"])) for one in seen] == [("main", False), ("bad", True)]
-    # A good one takes back what is wrong now, and not that there was something.
+    readings = run(envoy_config_dump_info, url=envoy.url)["dumps"]["envoy"]["listeners"]
+    assert [(one["name"], bool(one["error"])) for one in readings] == [("main", False), ("bad", True)]
+    # An accepted update removes the reason, and keeps the count.
     envoy.put("lds", "3", envoy.listener())
-    holds(
+    assert_stats(
         envoy,
         config("lds.rejected", "eq", 1),
         {"source": "config", "stat": "lds.bad.rejected", "op": "absent"},
     )
 
 
-def test_texts_are_compared_as_texts(envoy: Dynamic) -> None:
-    """A text readout: of what Envoy took from a file, its version."""
+def test_text_readout_is_compared_as_text(envoy: Dynamic) -> None:
+    """The version of the resources in a file is a text readout."""
     version = {"stat": "cluster_manager.cds.version_text"}
-    holds(
+    assert_stats(
         envoy,
         {**version, "op": "eq", "value": "1"},
         {**version, "op": "eq", "value": 1},
@@ -179,7 +179,7 @@ def test_texts_are_compared_as_texts(envoy: Dynamic) -> None:
         {**version, "op": "in", "value": ["1", "2"]},
     )
     envoy.put("cds", "v2-é", envoy.cluster())
-    holds(envoy, {**version, "op": "matches", "value": "v2-."}, {**version, "op": "ne", "value": "1"})
+    assert_stats(envoy, {**version, "op": "matches", "value": "v2-."}, {**version, "op": "ne", "value": "1"})
     failed = run(
         envoy_stats,
         url=envoy.url,
@@ -191,28 +191,28 @@ def test_texts_are_compared_as_texts(envoy: Dynamic) -> None:
     assert "is text, which has no sum" in run(envoy_stats, url=envoy.url, assertions=[counted])["msg"]
 
 
-def test_what_a_removed_cluster_counted_is_missing(envoy: Dynamic) -> None:
+def test_removed_cluster_fails_a_difference(envoy: Dynamic) -> None:
     everything = {"match": r"cluster\..*", "of": "delta", "across": "sum", "op": "ge", "value": 0}
     before = run(envoy_stats_info, url=envoy.url)
     envoy.put("cds", "2")
-    holds(envoy, {"stat": "cluster_manager.active_clusters", "op": "eq", "value": 0})
+    assert_stats(envoy, {"stat": "cluster_manager.active_clusters", "op": "eq", "value": 0})
     result = run(envoy_stats, url=envoy.url, assertions=[everything], since=before)
     assert result["failure"] == "restarted"
     assert "cluster.web." in result["msg"]
     assert "does not exist any more" in result["msg"]
 
 
-def test_certificates_are_read(envoy: Dynamic) -> None:
-    # Over SDS it comes without its path, and is called by its first alternative name.
+def test_certificate_from_sds_is_read(envoy: Dynamic) -> None:
+    # A certificate from SDS has no path, so its first alternative name is its name.
     name = "chain.edge.example"
-    holds(
+    assert_stats(
         envoy,
         {"source": "certs", "stat": f"{name}.days_left", "op": "in", "value": [19, 20]},
         {"source": "certs", "stat": f"{name}.names", "op": "eq", "value": "edge.example,127.0.0.1"},
         {"source": "certs", "match": r"chain\..*\.days_left", "across": "min", "op": "ge", "value": 14},
     )
-    seen = run(envoy_stats_info, url=envoy.url, sources=["certs"])["readings"]["envoy"]["certs"]
-    expires = dt.datetime.fromisoformat(seen[f"{name}.expires"].replace("Z", "+00:00"))
+    readings = run(envoy_stats_info, url=envoy.url, sources=["certs"])["readings"]["envoy"]["certs"]
+    expires = dt.datetime.fromisoformat(readings[f"{name}.expires"].replace("Z", "+00:00"))
     left = expires - dt.datetime.now(dt.UTC)
     assert left.days in (19, 20)
     soon = {"source": "certs", "match": r"chain\..*\.days_left", "op": "ge", "value": 30}
@@ -221,8 +221,8 @@ def test_certificates_are_read(envoy: Dynamic) -> None:
     assert "chain.edge.example.days_left" in str(failed["assertions"][0]["readings"])
 
 
-def test_a_bound_counts_what_is_on_it_by_either_name(tmp_path: Path) -> None:
-    """Eleven bodies of ten bytes are at most ten bytes long, in Envoy's bins as in Prometheus' format."""
+def test_bound_counts_equal_samples_in_each_format(tmp_path: Path) -> None:
+    """Eleven bodies of ten bytes are at most ten bytes long, in Envoy's bins and in Prometheus' format."""
     pipe = {"pipe": {"path": "shop.sock"}}
     ten = {"direct_response": {"status": 200, "body": {"inline_string": "0123456789"}}}
     shop = {
@@ -249,20 +249,20 @@ def test_a_bound_counts_what_is_on_it_by_either_name(tmp_path: Path) -> None:
             "stat": "envoy_cluster_upstream_rs_body_size",
             "labels": {"envoy_cluster_name": "shop"},
         }
-        asked = [
+        assertions = [
             {**bodies, "bucket": 10},
             {**bodies, **labels, "bucket": 10},
             {**bodies, "bucket": 9, "value": 0},
         ]
-        result = run(envoy_stats, url=envoy.url, assertions=asked, wait=True, timeout=10)
+        result = run(envoy_stats, url=envoy.url, assertions=assertions, wait=True, timeout=10)
         assert not result.get("failed"), result["msg"]
         assert [one["error"] for one in result["assertions"]] == [0, 0, 0]
     finally:
         envoy.stop()
 
 
-def test_a_host_that_is_ejected(tmp_path: Path) -> None:
-    """By outlier detection, after its first answer with 503."""
+def test_ejected_host_is_counted(tmp_path: Path) -> None:
+    """Outlier detection ejects the host after its first response with 503."""
     pipe = {"pipe": {"path": "shop.sock"}}
     shop = {
         "name": "shop",
@@ -279,14 +279,14 @@ def test_a_host_that_is_ejected(tmp_path: Path) -> None:
     hosts = {"source": "clusters", "op": "eq"}
     try:
         envoy.start()
-        holds(
+        assert_stats(
             envoy,
             {**hosts, "stat": "shop.ejected", "value": 0},
             {**hosts, "stat": "shop.healthy", "value": 1},
         )
         with contextlib.suppress(urllib.error.HTTPError):
             urllib.request.urlopen(f"http://127.0.0.1:{envoy.port()}/", timeout=10).close()
-        holds(
+        assert_stats(
             envoy,
             {**hosts, "stat": "shop.ejected", "value": 1},
             {**hosts, "stat": "shop.healthy", "value": 0},
@@ -299,9 +299,11 @@ def test_a_host_that_is_ejected(tmp_path: Path) -> None:
         envoy.stop()
 
 
-def test_healthy_is_what_envoy_takes_for_healthy(envoy: Dynamic) -> None:
-    seen = run(envoy_stats_info, url=envoy.url, sources=["stats", "clusters"])["readings"]["envoy"]
-    for ours, envoys in (("healthy", "healthy"), ("degraded", "degraded"), ("hosts", "total")):
-        assert seen["clusters"][f"web.{ours}"] == seen["stats"][f"cluster.web.membership_{envoys}"]
-    hosts = {one: seen["clusters"][f"web.127.0.0.1:{number}.healthy"] for number, one in enumerate(HEALTH, 1)}
+def test_healthy_hosts_are_those_of_envoys_stats(envoy: Dynamic) -> None:
+    readings = run(envoy_stats_info, url=envoy.url, sources=["stats", "clusters"])["readings"]["envoy"]
+    for name, stat in (("healthy", "healthy"), ("degraded", "degraded"), ("hosts", "total")):
+        assert readings["clusters"][f"web.{name}"] == readings["stats"][f"cluster.web.membership_{stat}"]
+    hosts = {
+        one: readings["clusters"][f"web.127.0.0.1:{number}.healthy"] for number, one in enumerate(HEALTH, 1)
+    }
     assert {one for one, healthy in hosts.items() if healthy} == {"UNKNOWN", "HEALTHY"}

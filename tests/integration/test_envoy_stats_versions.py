@@ -1,7 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The core of envoy_stats, and what reads and changes beside it, on each minor version of Envoy that is supported: one start for each."""
+"""The modules on each supported minor version of Envoy: one Envoy for each."""
 
 from __future__ import annotations
 
@@ -57,9 +57,9 @@ CONFIG: dict[str, Any] = {
 
 @pytest.fixture(scope="module", params=SUPPORTED.values())
 def envoy(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Envoy]:
-    one = Envoy(tmp_path_factory.mktemp("envoy"), CONFIG, request.param)
-    yield one.start()
-    one.stop()
+    started = Envoy(tmp_path_factory.mktemp("envoy"), CONFIG, request.param)
+    yield started.start()
+    started.stop()
 
 
 def send(envoy: Envoy, path: str, count: int) -> None:
@@ -71,7 +71,7 @@ def send(envoy: Envoy, path: str, count: int) -> None:
             error.close()
 
 
-def holds(envoy: Envoy, *assertions: dict[str, Any], **arguments: Any) -> dict[str, Any]:
+def assert_stats(envoy: Envoy, *assertions: dict[str, Any], **arguments: Any) -> dict[str, Any]:
     result = run(envoy_stats, url=envoy.url, assertions=list(assertions), **arguments)
     assert not result.get("failed"), result["msg"]
     assert result["changed"] is False
@@ -85,7 +85,7 @@ def test_counts_deltas_ratios_quantiles_and_labels(envoy: Envoy) -> None:
     total = "http.main.downstream_rq_total"
     time = "http.main.downstream_rq_time"
     labels = {"envoy_response_code_class": "2", "envoy_http_conn_manager_prefix": "main"}
-    result = holds(
+    result = assert_stats(
         envoy,
         {"stat": "http.main.downstream_rq_2xx", "of": "delta", "op": "eq", "value": 7},
         {
@@ -107,14 +107,14 @@ def test_counts_deltas_ratios_quantiles_and_labels(envoy: Envoy) -> None:
         timeout=10,
     )
     assert result["endpoints"][0]["version"] == envoy.version
-    # One more than was sent cannot come any more, and is said.
+    # The counter is above the expected value, so the wait ends at once.
     late = {"stat": "http.main.downstream_rq_2xx", "of": "delta", "op": "eq", "value": 6}
     failed = run(envoy_stats, url=envoy.url, assertions=[late], since=before, wait=True, timeout=60)
     assert (failed["failed"], failed["attempts"], failed["assertions"][0]["observed"]) == (True, 1, 7)
 
 
-def test_the_other_pages(envoy: Envoy) -> None:
-    holds(
+def test_each_source_is_read(envoy: Envoy) -> None:
+    assert_stats(
         envoy,
         {"source": "server_info", "stat": "version", "op": "eq", "value": envoy.version},
         {"source": "server_info", "stat": "state", "op": "eq", "value": "LIVE"},
@@ -129,18 +129,18 @@ def test_the_other_pages(envoy: Envoy) -> None:
     )
 
 
-def test_every_stat_that_is_there_is_read(envoy: Envoy) -> None:
+def test_each_stat_is_read(envoy: Envoy) -> None:
     send(envoy, "/", 1)
     page = scrape(parse_endpoints([{"name": "e", "url": envoy.url}]), EVERYTHING).pages["e"]
     assert page.failure is None
-    seen = page.sources["stats"]
+    read = page.sources["stats"]
     shown = json.loads(envoy.response("/stats?format=json&histogram_buckets=detailed"))
     names = {entry["name"] for entry in shown["stats"] if "name" in entry}
-    assert names == set(seen.values)
-    assert "http.main.downstream_rq_time" in seen.histograms
+    assert names == set(read.values)
+    assert "http.main.downstream_rq_time" in read.histograms
 
 
-def test_a_reset_is_no_negative_number(envoy: Envoy) -> None:
+def test_reset_fails_a_difference(envoy: Envoy) -> None:
     send(envoy, "/", 2)
     before = run(envoy_stats_info, url=envoy.url)["snapshot"]
     assert run(envoy_admin, url=envoy.url, reset_counters=True)["changed"] is True
@@ -148,14 +148,14 @@ def test_a_reset_is_no_negative_number(envoy: Envoy) -> None:
     assert run(envoy_stats, url=envoy.url, assertions=[counter], since=before)["failure"] == "restarted"
 
 
-def test_what_is_changed_is_seen(envoy: Envoy) -> None:
-    wanted = {"healthcheck": "fail", "logging": {"level": "critical"}, "runtime_modify": {"a.key": 7}}
-    predicted = run(envoy_admin, url=envoy.url, **wanted, _ansible_check_mode=True)
-    done = run(envoy_admin, url=envoy.url, **wanted)
+def test_changes_are_read_back(envoy: Envoy) -> None:
+    changes = {"healthcheck": "fail", "logging": {"level": "critical"}, "runtime_modify": {"a.key": 7}}
+    predicted = run(envoy_admin, url=envoy.url, **changes, _ansible_check_mode=True)
+    done = run(envoy_admin, url=envoy.url, **changes)
     assert done["changed"] is True
     assert done["endpoints"][0]["changes"] == predicted["endpoints"][0]["changes"]
-    assert run(envoy_admin, url=envoy.url, **wanted)["changed"] is False
-    holds(
+    assert run(envoy_admin, url=envoy.url, **changes)["changed"] is False
+    assert_stats(
         envoy,
         {"source": "ready", "stat": "status", "op": "eq", "value": 503},
         {"source": "server_info", "stat": "state", "op": "eq", "value": "DRAINING"},
@@ -165,10 +165,10 @@ def test_what_is_changed_is_seen(envoy: Envoy) -> None:
     assert run(envoy_admin, url=envoy.url, **back)["changed"] is True
 
 
-def test_dumps_and_clusters(envoy: Envoy) -> None:
+def test_dumps_and_clusters_are_read(envoy: Envoy) -> None:
     found = run(envoy_clusters_info, url=envoy.url, clusters=["web"])["clusters"]["envoy"]
     assert [one["address"] for one in found["web"]["hosts"]] == ["127.0.0.1:1"]
-    seen = run(envoy_config_dump_info, url=envoy.url)["dumps"]["envoy"]
-    assert [one["name"] for one in seen["clusters"]] == ["web"]
-    assert [one["name"] for one in seen["listeners"]] == ["main"]
-    assert seen["other"] == []
+    read = run(envoy_config_dump_info, url=envoy.url)["dumps"]["envoy"]
+    assert [one["name"] for one in read["clusters"]] == ["web"]
+    assert [one["name"] for one in read["listeners"]] == ["main"]
+    assert read["other"] == []

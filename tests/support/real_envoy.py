@@ -1,7 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A real Envoy of any supported version with a configuration of a test's own; and modules run as Ansible runs them."""
+"""A real Envoy of a supported version with the configuration of a test, and modules that run as in Ansible."""
 
 from __future__ import annotations
 
@@ -71,10 +71,10 @@ class Envoy:
         command = [str(binary(self.version)), "-c", "envoy.json", "--concurrency", "1"]
         command += ["--disable-hot-restart", "-l", "error", "--log-path", "envoy.log"]
         self.process = subprocess.Popen(command, cwd=self.folder)
-        until = time.monotonic() + 60
+        deadline = time.monotonic() + 60
         while b"LIVE\n" not in self.response("/ready"):
             assert self.process.poll() is None, (self.folder / "envoy.log").read_text()
-            assert time.monotonic() < until, "not ready after a minute"
+            assert time.monotonic() < deadline, "not ready after a minute"
             time.sleep(0.05)
         return self
 

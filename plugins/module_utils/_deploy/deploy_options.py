@@ -26,6 +26,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._deploy.plan_input i
     check_plan,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.cluster_options import CLUSTER_ARGS
+from ansible_collections.meshlab.envoy.plugins.module_utils._plan.plan_schema import Plan
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer import (
     PlatformFailed,
     PlatformRefused,
@@ -55,9 +56,10 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 }
 
 
-def used_part(plan: Mapping[str, Any]) -> dict[str, Any]:
+def used_part(plan: Plan) -> dict[str, Any]:
     """Return the keys of a plan that a deployment uses; the action plugin sends only these to the host."""
-    return {key: plan[key] for key in (*IDENTITY, *USED) if key in plan}
+    keys = (*IDENTITY, *USED)
+    return {key: value for key, value in plan.items() if key in keys}
 
 
 def request_of(options: Mapping[str, Any], check_mode: bool) -> DeployRequest:

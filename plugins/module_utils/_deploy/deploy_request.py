@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import DesiredFiles
+from ansible_collections.meshlab.envoy.plugins.module_utils._plan.plan_schema import AdminEndpoint
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer import (
     AppliedChanges,
     sorted_names,
@@ -47,7 +48,7 @@ class DeployRequest:
     folder: Path
     files: DesiredFiles = field(default_factory=DesiredFiles)
     workloads: tuple[Workload, ...] = ()
-    admins: tuple[Mapping[str, Any], ...] = ()
+    admins: tuple[AdminEndpoint, ...] = ()
     manifests: tuple[Mapping[str, Any], ...] = ()
     cluster: Mapping[str, Any] = field(default_factory=dict)
     bind: str = "127.0.0.1"

@@ -7,20 +7,22 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ansible_collections.meshlab.envoy.plugins.module_utils._plan.plan_schema import Plan
 
 ADVICE = "After a change, verify that change (-e change=NAME, make verify CHANGE=NAME). Otherwise deploy the demo again."
 
 
-def live_files(plan: Mapping[str, Any]) -> dict[str, Any]:
+def live_files(plan: Plan) -> dict[str, Any]:
     """Return the plan's folder and those of its files that an Envoy watches, because a change modifies only them."""
     files = [file for file in plan.get("files") or () if file.get("live")]
     return {"folder": plan.get("folder"), "files": files}
 
 
-def change_hint(plan: Mapping[str, Any]) -> str:
+def change_hint(plan: Plan) -> str:
     """Return a sentence about a watched file on this host that differs from the plan; empty where all are equal."""
     live = live_files(plan)
     for file in live["files"]:

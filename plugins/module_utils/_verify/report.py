@@ -7,7 +7,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ansible_collections.meshlab.envoy.plugins.module_utils._plan.plan_schema import Plan
 
 Entry = Mapping[str, Any]
 Section = tuple[str, list[str]]
@@ -18,7 +21,7 @@ _WIDTH = len("expectations")
 _MOST_FAILURES = 5
 
 
-def report(plan: Entry, result: Entry) -> list[str]:
+def report(plan: Plan, result: Entry) -> list[str]:
     """Return the lines of the report; the failed expectations come last.
 
     Args:

@@ -35,6 +35,10 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.traffic_spe
 
 if TYPE_CHECKING:
     from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.pod_access import PodAccess
+    from ansible_collections.meshlab.envoy.plugins.module_utils._plan.plan_schema import (
+        AdminEndpoint,
+        StatsEndpoint,
+    )
 
 Entry = Mapping[str, Any]
 # Seconds until name resolution in a cluster includes pods that are ready: stock CoreDNS caches an answer for 30 s.
@@ -56,11 +60,13 @@ class VerificationResult(TypedDict):
 class Verification:
     """What is sent and what is expected, as plain data from a plan."""
 
-    endpoints: Sequence[Entry]
+    endpoints: Sequence[StatsEndpoint]
     traffic: Sequence[Entry]
     assertions: Sequence[Entry]
     access: PodAccess | None = None  # to the cluster of endpoints or traffic that select pods
-    admins: Sequence[Entry] = ()  # of proxies in pods, with the hosts that each proxy has to find by name
+    admins: Sequence[
+        AdminEndpoint
+    ] = ()  # of proxies in pods, with the hosts that each proxy has to find by name
 
     def parse(self) -> list[Traffic]:
         """Return the traffic. Raises ArgumentError for anything that cannot be sent, read or evaluated."""

@@ -19,6 +19,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._verify.verification
 
 if TYPE_CHECKING:
     from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.pod_access import PodAccess
+    from ansible_collections.meshlab.envoy.plugins.module_utils._plan.plan_schema import Plan
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "plan": {"type": "dict", "required": True},
@@ -46,7 +47,7 @@ def perform(options: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     Returns:
         The result; `failed` is set where an expectation fails or the plan cannot be used.
     """
-    plan = options["plan"]
+    plan: Plan = options["plan"]
     missing = [key for key in REQUIRED_KEYS if key not in plan]
     if missing:
         return {
@@ -77,7 +78,7 @@ def perform(options: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     return {**result, "msg": failure_message(result, change_hint(plan)), "failed": True}
 
 
-def _access(plan: dict[str, Any], cluster: dict[str, Any] | None) -> PodAccess | None:
+def _access(plan: Plan, cluster: dict[str, Any] | None) -> PodAccess | None:
     """Return the one access to the cluster where a plan selects pods, so that it is connected to once."""
     if not any(entry.get("selector") for entry in plan["endpoints"]) and not any(
         entry.get("pod") for entry in plan["traffic"]

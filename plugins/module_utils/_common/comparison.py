@@ -175,9 +175,9 @@ def _bounded(op: str, observed: Number, expected: object, tolerance: Tolerance) 
     if tolerance.amount:
         slack = tolerance.around(bound)
         bound = bound + slack if op in ("lt", "le") else bound - slack
-    if equal_numbers(observed, bound):
-        return op in ("le", "ge")
-    return observed < bound if op in ("lt", "le") else observed > bound
+    if op in ("le", "ge"):
+        return (observed <= bound if op == "le" else observed >= bound) or equal_numbers(observed, bound)
+    return (observed < bound if op == "lt" else observed > bound) and not equal_numbers(observed, bound)
 
 
 def _is_whole(value: Number) -> bool:

@@ -17,5 +17,5 @@ class ArgumentError(ValueError):
         problem: What is wrong and what to do, as sentences.
     """
 
-    def __init__(self, where: str, problem: str = "") -> None:
-        super().__init__(f"{where}: {problem}" if where and problem else where or problem)
+    def __init__(self, where: str, problem: str) -> None:
+        super().__init__(f"{where}: {problem}")

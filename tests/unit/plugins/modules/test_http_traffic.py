@@ -88,8 +88,8 @@ def test_check_mode_sends_no_request(
         ),
         ({"url": NOWHERE, "expect": [{"op": "eq", "value": 1}]}, "expect[0]: exactly one of status"),
         (
-            {"url": "https://127.0.0.1:1/", "ca": "/nowhere.pem"},
-            "ca: /nowhere.pem does not contain CA certificates in PEM",
+            {"url": "https://127.0.0.1:1/", "ca": "/missing.pem"},
+            "ca: /missing.pem does not contain CA certificates in PEM",
         ),
     ],
 )

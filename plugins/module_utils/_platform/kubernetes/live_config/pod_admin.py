@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 import contextlib
-import http.client
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.polling import attempts
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy.config_admin import (
@@ -27,7 +27,12 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._config.validation.e
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.cluster_client import Cluster
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.errors import ClusterError
-from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.port_forward import PortForward
+from ansible_collections.meshlab.envoy.plugins.module_utils._readings.errors import ScrapeError
+
+if TYPE_CHECKING:
+    from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.live_config.pod_connection import (
+        PodConnection,
+    )
 
 # Seconds after which a pod's volumes are refreshed again: the kubelet may have read the ConfigMap before it got the new one.
 REFRESH_INTERVAL = 1.5
@@ -44,8 +49,7 @@ class PodAdmin(ConfigAdmin):
         """Create the client for a port on the pod's loopback; nothing is connected to yet."""
         super().__init__(f"pod {pod}")
         self._cluster, self._pod, self._port = cluster, pod, port
-        self._http: http.client.HTTPConnection | None = None
-        self._forward: PortForward | None = None
+        self._connection: PodConnection | None = None
 
     def get(self, path: str, timeout: float) -> str:
         """Return the body of a GET.
@@ -59,36 +63,34 @@ class PodAdmin(ConfigAdmin):
             AdminUnreachable: The pod does not run, or nothing listens on the port.
             AdminTimeout: There was no response in time.
         """
-        failure: Exception | None = None
+        problem = ""
         for seconds_left in attempts(timeout):
             try:
-                return self._send(path, max(seconds_left, _MIN_TIMEOUT))
-            except (OSError, http.client.HTTPException) as error:
-                failure = (self._forward and self._forward.failure) or error
+                return self._connected().get(path, max(seconds_left, _MIN_TIMEOUT))
+            except ScrapeError as error:
+                problem = error.message
             except ClusterError as error:
-                failure = error
-            self.close()
-            if isinstance(failure, ClusterError):
-                if failure.reason in ("forbidden", "unauthorized"):
-                    raise AdminForbidden(failure.message)
-                if failure.reason in ("not_found", "refused"):
-                    raise AdminUnreachable(failure.message)
-        raise AdminTimeout(str(failure) or type(failure).__name__)
+                if error.reason in ("forbidden", "unauthorized"):
+                    raise AdminForbidden(error.message) from None
+                if error.reason in ("not_found", "refused"):
+                    raise AdminUnreachable(error.message) from None
+                problem = error.message
+        raise AdminTimeout(problem)
 
     def close(self) -> None:
         """Close the port-forward."""
-        if self._http is not None:
-            self._http.close()
-        self._http = self._forward = None
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = None
 
-    def _send(self, path: str, timeout: float) -> str:
-        if self._http is None or self._http.sock is None:
-            self._http = http.client.HTTPConnection("envoy-admin")
-            self._forward = self._cluster.forward(self._pod, self._port, timeout=timeout)
-            self._http.sock = self._forward
-        self._http.sock.settimeout(timeout)
-        self._http.request("GET", path)
-        return self._http.getresponse().read().decode(errors="replace")
+    def _connected(self) -> PodConnection:
+        from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.live_config.pod_connection import (
+            PodConnection,
+        )
+
+        if self._connection is None:
+            self._connection = PodConnection(self._cluster, self._pod, self._port)
+        return self._connection
 
 
 class PodMonitor(XdsMonitor):

@@ -89,13 +89,17 @@ class PodMonitors:
         """
 
         def problem_of(pod: str) -> str:
-            monitor = self._monitors.get(pod) or self._monitor(pod)
+            known = self._monitors.get(pod)
+            monitor = known or self._monitor(pod)
             try:
                 return check(pod, monitor)
             except AdminUnreachable as error:
                 if self.is_running_pod(pod):
                     raise AdminUnreachable(f"pod {pod}: {error}") from None
                 return ""
+            finally:
+                if known is None:
+                    monitor.close()
 
         return map_to_dict(problem_of, pods)
 

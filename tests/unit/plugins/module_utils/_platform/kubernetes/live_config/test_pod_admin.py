@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -77,8 +78,7 @@ def test_broken_port_forward_is_opened_again(api_server: FakeApiServer) -> None:
     with connect(api_server.options()) as cluster:
         admin = PodAdmin(cluster, "web-1", 9901)
         assert admin.get("/ready", 5) == "LIVE\n"
-        assert admin._forward is not None
-        admin._forward.relay.remote.close()
+        api_server.forwards[0].shutdown(socket.SHUT_RDWR)
         assert admin.get("/ready", 5) == "LIVE\n"
         admin.close()
     assert len(api_server.forwards) == 2
@@ -100,12 +100,15 @@ def test_missing_permission_is_forbidden() -> None:
         admin.is_running()
     with pytest.raises(AdminForbidden, match="ci is forbidden to do that"):
         admin.get("/stats", 1)
+    admin.close()
 
 
 def test_other_errors_are_retried_until_the_timeout() -> None:
     cluster: Any = FailingCluster(ClusterError("broken", "the connection broke"))
+    admin = PodAdmin(cluster, "web-1", 9901)
     with pytest.raises(AdminTimeout, match="the connection broke"):
-        PodAdmin(cluster, "web-1", 9901).get("/stats", 0.02)
+        admin.get("/stats", 0.02)
+    admin.close()
 
 
 def monitor_with(read_log: Any, refresh: Any = lambda: None) -> PodMonitor:

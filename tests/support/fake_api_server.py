@@ -116,7 +116,8 @@ class _Handler(BaseHTTPRequestHandler):
             parts.path.endswith("/portforward")
             and f"{self.command} {parts.path}" not in self.server_state.responses
         ):
-            self._forward(parts.path.split("/")[-2], int(parse_qs(parts.query)["ports"][0]))
+            with contextlib.suppress(OSError):  # the client may close the connection at any time
+                self._forward(parts.path.split("/")[-2], int(parse_qs(parts.query)["ports"][0]))
             return
         status, body_data, more = self.server_state.responses.get(
             f"{self.command} {parts.path}",

@@ -210,3 +210,15 @@ def test_exporter_with_only_its_proxy_is_on_loopback() -> None:
     found = exporter("docker", demo, shares_network_with="web")
     assert "--statsd.listen-udp=127.0.0.1:9125" in found["command"]
     assert {one["protocol"] for one in found["ports"]} == {"tcp"}
+
+
+def test_pods_send_tcp_to_the_service_of_the_exporter(plan: Planner) -> None:
+    planned = plan(exporter_shop(None, "statsd"), "kubernetes")
+    static = file(planned, "web/bootstrap.yaml")["static_resources"]["clusters"]
+    assert addresses(static[1]) == ["shop-statsd-exporter-pods:9125"]
+    (service,) = [
+        one["spec"]
+        for one in planned["manifests"]
+        if (one["kind"], one["metadata"]["name"]) == ("Service", "shop-statsd-exporter-pods")
+    ]
+    assert [one["port"] for one in service["ports"]] == [9125]

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from plan_queries import objects_of
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError
 
@@ -145,10 +146,6 @@ def test_referenced_app_listens_on_all_addresses(plan: Planner) -> None:
         assert app["environment"]["DEMO_APP_BIND"] == address
 
 
-def objects(planned: dict[str, Any], kind: str) -> dict[str, dict[str, Any]]:
-    return {one["metadata"]["name"]: one["spec"] for one in planned["manifests"] if one["kind"] == kind}
-
-
 def test_network_policy_admits_the_referring_server(plan: Planner) -> None:
     without, planned = (
         plan(shop(), "kubernetes"),
@@ -157,14 +154,14 @@ def test_network_policy_admits_the_referring_server(plan: Planner) -> None:
     server = {
         "podSelector": {"matchLabels": {"meshlab.envoy/demo": "shop", "app.kubernetes.io/name": "watch"}}
     }
-    before, after = (objects(one, "NetworkPolicy") for one in (without, planned))
+    before, after = (objects_of(one, "NetworkPolicy") for one in (without, planned))
     for name, number in (("shop-web", 9902), ("shop-statsd-exporter", 9102)):
         more = [rule for rule in after[name]["ingress"] if rule not in before[name]["ingress"]]
         assert more == [{"from": [server], "ports": [{"port": number, "protocol": "TCP"}]}]
         assert [rule for rule in before[name]["ingress"] if rule not in after[name]["ingress"]] == []
         del after[name], before[name]
     assert after == before
-    services = objects(planned, "Service")
+    services = objects_of(planned, "Service")
     assert [one["port"] for one in services["shop-web-pods"]["ports"]] == [9902]
     assert [one["port"] for one in services["shop-statsd-exporter-pods"]["ports"]] == [9102, 9125]
 

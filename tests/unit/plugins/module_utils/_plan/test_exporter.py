@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-import yaml
+from plan_queries import endpoints_of, file_of, sink_of, workload_of
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.plan import make_plan
@@ -42,21 +42,6 @@ def shop(**keys: Any) -> dict[str, Any]:
     return {**copy.deepcopy(SHOP), **keys}
 
 
-def file(plan: dict[str, Any], path: str) -> Any:
-    return yaml.safe_load(next(one["content"] for one in plan["files"] if one["path"] == path))
-
-
-def workload(plan: dict[str, Any], name: str) -> dict[str, Any]:
-    return next(one for one in plan["workloads"] if one["name"] == name)
-
-
-def sink(plan: dict[str, Any], proxy: str) -> dict[str, Any]:
-    (found,) = file(plan, f"{proxy}/bootstrap.yaml")["stats_sinks"]
-    config = found["typed_config"]
-    config.pop("@type")
-    return {"name": found["name"].rpartition(".")[2], **config}
-
-
 def exporter_shop(shared_with: str | None, style: str = "dog_statsd", replicas: int = 1) -> dict[str, Any]:
     data = shop(
         statsd_exporter={"style": style, "shares_network_with": shared_with, "publish": 19102}, proxies={}
@@ -67,13 +52,13 @@ def exporter_shop(shared_with: str | None, style: str = "dog_statsd", replicas: 
 
 def test_exporter_in_network_of_proxy_gets_udp(plan: Planner) -> None:
     planned = plan(exporter_shop("web"), "docker")
-    assert sink(planned, "web-1") == {
+    assert sink_of(planned, "web-1") == {
         "name": "dog_statsd",
         "prefix": "envoy",
         "address": {"socket_address": {"address": "127.0.0.1", "port_value": 9125}},
         "max_bytes_per_datagram": 1432,
     }
-    exporter = workload(planned, "statsd_exporter")
+    exporter = workload_of(planned, "statsd_exporter")
     assert exporter["network"] == "web-1-envoy"
     assert "--statsd.listen-udp=127.0.0.1:9125" in exporter["command"]
 
@@ -81,40 +66,31 @@ def test_exporter_in_network_of_proxy_gets_udp(plan: Planner) -> None:
 @pytest.mark.parametrize("shared_with", ["web", None])
 def test_processes_of_a_host_send_udp_to_exporter(plan: Planner, shared_with: str | None) -> None:
     planned = plan(exporter_shop(shared_with, replicas=3), "local")
-    exporter = workload(planned, "statsd_exporter")
+    exporter = workload_of(planned, "statsd_exporter")
     (udp,) = [one for one in exporter["command"] if one.startswith("--statsd.listen-udp=127.0.0.1:")]
     for replica in (1, 2, 3):
-        port = sink(planned, f"web-{replica}")["address"]["socket_address"]["port_value"]
+        port = sink_of(planned, f"web-{replica}")["address"]["socket_address"]["port_value"]
         assert udp.endswith(f":{port}")
     assert exporter["network"] is None
 
 
-def addresses(resource: dict[str, Any]) -> list[str]:
-    """Return `host:port` of each endpoint of a cluster."""
-    return [
-        f"{one['endpoint']['address']['socket_address']['address']}:{one['endpoint']['address']['socket_address']['port_value']}"
-        for group in resource["load_assignment"]["endpoints"]
-        for one in group["lb_endpoints"]
-    ]
-
-
 def test_exporter_in_own_network_gets_tcp_by_name(plan: Planner) -> None:
     planned = plan(exporter_shop(None, "statsd"), "docker")
-    assert sink(planned, "web-1") == {"name": "statsd", "prefix": "envoy", "tcp_cluster_name": "statsd"}
-    static = file(planned, "web-1/bootstrap.yaml")["static_resources"]["clusters"]
-    assert addresses(static[1]) == ["statsd_exporter:9125"]
-    exporter = workload(planned, "statsd_exporter")
+    assert sink_of(planned, "web-1") == {"name": "statsd", "prefix": "envoy", "tcp_cluster_name": "statsd"}
+    static = file_of(planned, "web-1/bootstrap.yaml")["static_resources"]["clusters"]
+    assert endpoints_of(static[1]) == ["statsd_exporter:9125"]
+    exporter = workload_of(planned, "statsd_exporter")
     assert exporter["network"] is None
     assert "--statsd.listen-tcp=0.0.0.0:9125" in exporter["command"]
 
 
 def test_other_replicas_send_tcp_to_exporter_network(plan: Planner) -> None:
     planned = plan(exporter_shop("web", "statsd", replicas=2), "docker")
-    assert "address" in sink(planned, "web-1")
-    assert sink(planned, "web-2")["tcp_cluster_name"] == "statsd"
-    static = file(planned, "web-2/bootstrap.yaml")["static_resources"]["clusters"]
-    assert addresses(static[1]) == ["web-1:9125"]
-    assert "--statsd.listen-tcp=0.0.0.0:9125" in workload(planned, "statsd_exporter")["command"]
+    assert "address" in sink_of(planned, "web-1")
+    assert sink_of(planned, "web-2")["tcp_cluster_name"] == "statsd"
+    static = file_of(planned, "web-2/bootstrap.yaml")["static_resources"]["clusters"]
+    assert endpoints_of(static[1]) == ["web-1:9125"]
+    assert "--statsd.listen-tcp=0.0.0.0:9125" in workload_of(planned, "statsd_exporter")["command"]
 
 
 def error_of(plan: Planner, data: Any, platform: str = "local", **context: Any) -> str:
@@ -135,8 +111,8 @@ def test_exporter_shares_network_with_edge(plan: Planner) -> None:
         shop(services={"bare": {}}, proxies={"edge": {}}, statsd_exporter={"shares_network_with": "edge"}),
         "docker",
     )
-    assert workload(planned, "statsd_exporter")["network"] == "edge"
-    assert "address" in sink(planned, "edge")
+    assert workload_of(planned, "statsd_exporter")["network"] == "edge"
+    assert "address" in sink_of(planned, "edge")
 
 
 def test_stated_sink_overrides_the_exporter(plan: Planner) -> None:
@@ -145,12 +121,12 @@ def test_stated_sink_overrides_the_exporter(plan: Planner) -> None:
         "statsd": {"address": "stats.example.com", "port": 8125, "transport": "tcp", "prefix": "mine"}
     }
     planned = plan(data, "docker")
-    assert sink(planned, "web-1") == {"name": "statsd", "prefix": "mine", "tcp_cluster_name": "statsd"}
-    assert addresses(file(planned, "web-1/bootstrap.yaml")["static_resources"]["clusters"][1]) == [
+    assert sink_of(planned, "web-1") == {"name": "statsd", "prefix": "mine", "tcp_cluster_name": "statsd"}
+    assert endpoints_of(file_of(planned, "web-1/bootstrap.yaml")["static_resources"]["clusters"][1]) == [
         "stats.example.com:8125"
     ]
     data["services"]["web"]["sidecar"]["statsd"] = {"address": "10.0.0.1", "style": "dog_statsd"}
-    assert sink(plan(data, "local"), "web-1") == {
+    assert sink_of(plan(data, "local"), "web-1") == {
         "name": "dog_statsd",
         "prefix": "envoy",
         "address": {"socket_address": {"address": "10.0.0.1", "port_value": 9125}},
@@ -159,7 +135,7 @@ def test_stated_sink_overrides_the_exporter(plan: Planner) -> None:
 
 
 def test_demo_without_exporter_has_no_sink(plan: Planner) -> None:
-    assert "stats_sinks" not in file(plan(SHOP), "edge/bootstrap.yaml")
+    assert "stats_sinks" not in file_of(plan(SHOP), "edge/bootstrap.yaml")
 
 
 def test_mapping_is_that_of_demo_or_style(plan: Planner) -> None:
@@ -167,10 +143,10 @@ def test_mapping_is_that_of_demo_or_style(plan: Planner) -> None:
         ("dog_statsd", {"mappings": []}),
         ("statsd", {"mappings": [{"match": "*", "name": "x"}]}),
     ):
-        assert file(plan(exporter_shop("web", style)), "statsd_exporter/mapping.yaml") == mapping
+        assert file_of(plan(exporter_shop("web", style)), "statsd_exporter/mapping.yaml") == mapping
     data = exporter_shop("web")
     data["statsd_exporter"]["mapping"] = {"mappings": [{"match": "mine"}]}
-    assert file(plan(data), "statsd_exporter/mapping.yaml") == {"mappings": [{"match": "mine"}]}
+    assert file_of(plan(data), "statsd_exporter/mapping.yaml") == {"mappings": [{"match": "mine"}]}
 
 
 PROGRAMS = {
@@ -214,8 +190,8 @@ def test_exporter_with_only_its_proxy_is_on_loopback() -> None:
 
 def test_pods_send_tcp_to_the_service_of_the_exporter(plan: Planner) -> None:
     planned = plan(exporter_shop(None, "statsd"), "kubernetes")
-    static = file(planned, "web/bootstrap.yaml")["static_resources"]["clusters"]
-    assert addresses(static[1]) == ["shop-statsd-exporter-pods:9125"]
+    static = file_of(planned, "web/bootstrap.yaml")["static_resources"]["clusters"]
+    assert endpoints_of(static[1]) == ["shop-statsd-exporter-pods:9125"]
     (service,) = [
         one["spec"]
         for one in planned["manifests"]

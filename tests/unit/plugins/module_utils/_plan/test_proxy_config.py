@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
+from plan_queries import workload_of
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError
 
@@ -118,11 +119,6 @@ def test_filter_chain_has_its_own_match_and_tls(plan: Planner) -> None:
     assert certificate["names"] == ["edge", "localhost", "shop"]
 
 
-def workload(planned: dict[str, Any], name: str) -> Any:
-    [found] = [one for one in planned["workloads"] if one["name"] == name]
-    return found
-
-
 def test_udp_has_listener_ports_and_sidecar(plan: Planner) -> None:
     data = chains_shop()
     data["services"]["echo"]["sidecar"] = {"listeners": {"ingress": {"port": 7001, "publish": 17001}}}
@@ -131,10 +127,10 @@ def test_udp_has_listener_ports_and_sidecar(plan: Planner) -> None:
     assert listener["address"]["socket_address"]["protocol"] == "UDP"
     assert "filter_chains" not in listener
     assert listener["listener_filters"][0]["name"] == "envoy.filters.udp_listener.udp_proxy"
-    assert [one["protocol"] for one in workload(planned, "echo-1-envoy")["ports"]] == ["udp", "tcp"]
-    assert [one["protocol"] for one in workload(planned, "echo-1")["ports"]] == ["udp"]
+    assert [one["protocol"] for one in workload_of(planned, "echo-1-envoy")["ports"]] == ["udp", "tcp"]
+    assert [one["protocol"] for one in workload_of(planned, "echo-1")["ports"]] == ["udp"]
     # the app accepts connections on the same port, for its probe
-    assert workload(planned, "echo-1")["probe"]["kind"] == "tcp"
+    assert workload_of(planned, "echo-1")["probe"]["kind"] == "tcp"
     assert {"name": "echo/ingress", "url": "udp://127.0.0.1:17001", "what": "listener"} in planned[
         "addresses"
     ]

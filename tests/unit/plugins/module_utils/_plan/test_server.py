@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from plan_queries import workload_of
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError
 
@@ -18,10 +19,6 @@ Planner = Callable[..., dict[str, Any]]
 
 def with_service(name: str, spec: dict[str, Any], **keys: Any) -> dict[str, Any]:
     return {"summary": "A shop", "ports": 20000, "services": {name: spec}, **keys}
-
-
-def workload(plan: dict[str, Any], name: str) -> dict[str, Any]:
-    return next(one for one in plan["workloads"] if one["name"] == name)
 
 
 def error_of(plan: Planner, data: Any, platform: str = "local") -> str:
@@ -35,7 +32,7 @@ def test_server_with_fixed_port_listens_on_it(plan: Planner) -> None:
     data = with_service("db", {"port": 5432, "publish": 5432, "protocol": "tcp", "server": server})
     for platform in ("local", "docker"):
         planned = plan(data, platform)
-        (port,) = workload(planned, "db-1")["ports"]
+        (port,) = workload_of(planned, "db-1")["ports"]
         assert port == {**port, "number": 5432, "published": 5432, "protocol": "tcp", "scheme": "tcp"}
         folder = "db-1" if platform == "local" else "db"
         assert f"files/{folder}/a/b.conf" in [one["path"] for one in planned["files"]]
@@ -70,7 +67,7 @@ KEEPER = {
 def test_placeholders_have_values_of_the_platform(plan: Planner) -> None:
     data = with_service("keep", {"protocol": "tcp", "replicas": 2, "server": KEEPER})
     local, docker, pods = (plan(data, platform) for platform in ("local", "docker", "kubernetes"))
-    second = workload(local, "keep-2")
+    second = workload_of(local, "keep-2")
     port, pages = (one["number"] for one in second["ports"])
     options = [f"--listen=127.0.0.1:{port}", f"--metrics={pages}", "--conf=files/keep-2/keep.conf", "${port}"]
     assert second["command"] == ["keep", *options]
@@ -80,7 +77,7 @@ def test_placeholders_have_values_of_the_platform(plan: Planner) -> None:
         one for one in local["files"] if one["path"].startswith("files/keep-2")
     ).items()
     for planned, name in ((docker, "keep-1"), (pods, "keep")):
-        first = workload(planned, name)
+        first = workload_of(planned, name)
         options = ["--listen=0.0.0.0:8080", "--metrics=9000", "--conf=/etc/demo/keep.conf", "${port}"]
         assert first["command"] == ["/opt/keep", *options]
         assert first["environment"] == {"KEEP_IN": "/tmp"}
@@ -95,14 +92,14 @@ def test_server_with_further_ports_is_not_on_loopback(plan: Planner) -> None:
     alone["command"] = ["keep", "--listen=${address}"]
     for server, address in ((alone, "127.0.0.1"), (KEEPER, "0.0.0.0")):
         planned = plan(with_service("keep", {"server": server, "sidecar": {}}), "docker")
-        assert workload(planned, "keep-1")["command"][1].startswith(f"--listen={address}")
+        assert workload_of(planned, "keep-1")["command"][1].startswith(f"--listen={address}")
 
 
 def test_server_in_a_pod_listens_for_the_kubelet(plan: Planner) -> None:
     server = {"image": "db:1", "command": ["db", "--listen=${address}:${port}"]}
     data = with_service("db", {"protocol": "tcp", "server": server, "sidecar": {}})
     for platform, name, address in (("docker", "db-1", "127.0.0.1"), ("kubernetes", "db", "0.0.0.0")):
-        assert workload(plan(data, platform), name)["command"] == ["db", f"--listen={address}:8080"]
+        assert workload_of(plan(data, platform), name)["command"] == ["db", f"--listen={address}:8080"]
 
 
 def test_page_is_an_endpoint_at_each_replica(plan: Planner) -> None:
@@ -117,7 +114,7 @@ def test_page_is_an_endpoint_at_each_replica(plan: Planner) -> None:
         assert list(pages) == ["keep-1/pages", "keep-2/pages"]
         assert len(set(pages.values())) == 2
         for name, url in pages.items():
-            ports = {one["name"]: one for one in workload(planned, name.partition("/")[0])["ports"]}
+            ports = {one["name"]: one for one in workload_of(planned, name.partition("/")[0])["ports"]}
             assert url == f"http://127.0.0.1:{ports['pages']['published']}/metrics"
         assert planned["assertions"][0]["endpoint"] == ["keep-1/pages", "keep-2/pages"]
     (page,) = plan(data, "kubernetes")["endpoints"]
@@ -141,12 +138,12 @@ def test_page_can_be_at_the_port_of_the_service(plan: Planner) -> None:
         one, page = (found for found in planned["endpoints"])
         assert planned["assertions"][0]["endpoint"] == [page["name"]]
         # Users reach it without the sidecar, so it listens on all addresses.
-        (port,) = workload(planned, one["name"])["ports"]
+        (port,) = workload_of(planned, one["name"])["ports"]
         assert port["metrics"]
         if platform != "kubernetes":
             assert page["url"] == f"http://127.0.0.1:{port['published']}/prometheus"
     assert (page["name"], page["path"], page["port"]) == ("db/app", "/prometheus", 8080)
-    assert workload(plan(data, "docker"), "db-1")["probe"]["private"] is False
+    assert workload_of(plan(data, "docker"), "db-1")["probe"]["private"] is False
 
 
 @pytest.mark.parametrize(
@@ -165,7 +162,7 @@ def test_readiness_page_is_the_probe(
 ) -> None:
     server = {"image": "db:1", "command": ["db", "${address}:${port}"], **keys}
     planned = plan(with_service("db", {"server": server, "sidecar": {}}), platform)
-    db = workload(planned, "db" if platform == "kubernetes" else "db-1")
+    db = workload_of(planned, "db" if platform == "kubernetes" else "db-1")
     assert db["probe"].items() >= probe.items()
     # The probe of a page connects from outside the container.
     if platform == "docker" and probe["kind"] == "http":

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-import yaml
+from plan_queries import clusters_of, file_of, listeners_of, workload_of
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError
 
@@ -37,41 +37,20 @@ SHOP: dict[str, Any] = {
 }
 
 
-def file(plan: dict[str, Any], path: str) -> Any:
-    return yaml.safe_load(next(one["content"] for one in plan["files"] if one["path"] == path))
-
-
-def workload(plan: dict[str, Any], name: str) -> dict[str, Any]:
-    return next(one for one in plan["workloads"] if one["name"] == name)
-
-
-def addresses(resource: dict[str, Any]) -> list[str]:
-    """Return `host:port` of each endpoint of a cluster."""
-    return [
-        f"{one['endpoint']['address']['socket_address']['address']}:{one['endpoint']['address']['socket_address']['port_value']}"
-        for group in resource["load_assignment"]["endpoints"]
-        for one in group["lb_endpoints"]
-    ]
-
-
-def clusters(plan: dict[str, Any], proxy: str) -> dict[str, list[str]]:
-    return {one["name"]: addresses(one) for one in file(plan, f"{proxy}/clusters.yaml")["resources"]}
-
-
 def test_sidecar_reaches_its_app_on_loopback(plan: Planner) -> None:
     planned = plan(SHOP, "docker")
     for replica in (1, 2, 3):
-        assert clusters(planned, f"web-{replica}") == {"web": ["127.0.0.1:8080"]}
-        assert workload(planned, f"web-{replica}")["network"] == f"web-{replica}-envoy"
-        assert workload(planned, f"web-{replica}")["environment"]["DEMO_APP_BIND"] == "127.0.0.1"
+        assert clusters_of(planned, f"web-{replica}") == {"web": ["127.0.0.1:8080"]}
+        assert workload_of(planned, f"web-{replica}")["network"] == f"web-{replica}-envoy"
+        assert workload_of(planned, f"web-{replica}")["environment"]["DEMO_APP_BIND"] == "127.0.0.1"
 
 
 def test_sidecar_on_a_host_reaches_its_app_by_port(plan: Planner) -> None:
     planned = plan(SHOP, "local")
     for replica in (1, 2, 3):
-        app = workload(planned, f"web-{replica}")
+        app = workload_of(planned, f"web-{replica}")
         port = app["environment"]["DEMO_APP_PORT"]
-        assert clusters(planned, f"web-{replica}") == {"web": [f"127.0.0.1:{port}"]}
+        assert clusters_of(planned, f"web-{replica}") == {"web": [f"127.0.0.1:{port}"]}
         assert app["ports"][0]["number"] == int(port)
 
 
@@ -86,36 +65,29 @@ def test_sidecar_cluster_of_its_service_is_its_app(plan: Planner) -> None:
             "clusters": {"web": {"to": own, "cluster": {"lb_policy": "RANDOM"}}}
         }
         planned = plan(data, "docker")
-        assert clusters(planned, "web-2") == {"web": ["127.0.0.1:8080"]}
-        assert file(planned, "web-2/clusters.yaml")["resources"][0]["lb_policy"] == "RANDOM"
-        assert workload(planned, "web-2")["environment"]["DEMO_APP_BIND"] == "127.0.0.1"
+        assert clusters_of(planned, "web-2") == {"web": ["127.0.0.1:8080"]}
+        assert file_of(planned, "web-2/clusters.yaml")["resources"][0]["lb_policy"] == "RANDOM"
+        assert workload_of(planned, "web-2")["environment"]["DEMO_APP_BIND"] == "127.0.0.1"
 
 
 def test_edge_reaches_all_sidecars_by_name(plan: Planner) -> None:
     planned = plan(SHOP, "docker")
-    assert clusters(planned, "edge") == {
+    assert clusters_of(planned, "edge") == {
         "web": ["web-1:10000", "web-2:10000", "web-3:10000"],
         "bare": ["bare-1:8081"],
     }
     for replica in (1, 2, 3):
-        assert f"web-{replica}" in workload(planned, f"web-{replica}-envoy")["aliases"]
-    assert workload(planned, "bare-1")["environment"]["DEMO_APP_BIND"] == "0.0.0.0"
-
-
-def listener_addresses(plan: dict[str, Any], proxy: str) -> dict[str, tuple[str, int]]:
-    fixed = file(plan, f"{proxy}/bootstrap.yaml")["static_resources"]["listeners"]
-    found = [*file(plan, f"{proxy}/listeners.yaml")["resources"], *fixed]
-    sockets = {one["name"]: one["address"]["socket_address"] for one in found}
-    return {name: (one["address"], one["port_value"]) for name, one in sockets.items()}
+        assert f"web-{replica}" in workload_of(planned, f"web-{replica}-envoy")["aliases"]
+    assert workload_of(planned, "bare-1")["environment"]["DEMO_APP_BIND"] == "0.0.0.0"
 
 
 def test_edge_on_a_host_reaches_all_sidecars_by_port(plan: Planner) -> None:
     planned = plan(SHOP, "local")
-    ingresses = [listener_addresses(planned, f"web-{replica}")["ingress"] for replica in (1, 2, 3)]
-    assert clusters(planned, "edge")["web"] == [f"{host}:{port}" for host, port in ingresses]
+    ingresses = [listeners_of(planned, f"web-{replica}")["ingress"] for replica in (1, 2, 3)]
+    assert clusters_of(planned, "edge")["web"] == [f"{host}:{port}" for host, port in ingresses]
     assert {host for host, _port in ingresses} == {"127.0.0.1"}
-    assert clusters(planned, "edge")["bare"] == [
-        f"127.0.0.1:{workload(planned, 'bare-1')['ports'][0]['number']}"
+    assert clusters_of(planned, "edge")["bare"] == [
+        f"127.0.0.1:{workload_of(planned, 'bare-1')['ports'][0]['number']}"
     ]
 
 
@@ -129,19 +101,21 @@ def with_edge(**keys: Any) -> dict[str, Any]:
 def test_edge_can_bypass_the_sidecar(plan: Planner, platform: str) -> None:
     planned = plan(with_edge(clusters={"web": {"to": "web/app"}}), platform)
     if platform == "docker":
-        assert clusters(planned, "edge")["web"] == ["web-1:8080", "web-2:8080", "web-3:8080"]
-        assert workload(planned, "web-1")["environment"]["DEMO_APP_BIND"] == "0.0.0.0"
+        assert clusters_of(planned, "edge")["web"] == ["web-1:8080", "web-2:8080", "web-3:8080"]
+        assert workload_of(planned, "web-1")["environment"]["DEMO_APP_BIND"] == "0.0.0.0"
     else:
-        ports = [workload(planned, f"web-{replica}")["environment"]["DEMO_APP_PORT"] for replica in (1, 2, 3)]
-        assert clusters(planned, "edge")["web"] == [f"127.0.0.1:{port}" for port in ports]
+        ports = [
+            workload_of(planned, f"web-{replica}")["environment"]["DEMO_APP_PORT"] for replica in (1, 2, 3)
+        ]
+        assert clusters_of(planned, "edge")["web"] == [f"127.0.0.1:{port}" for port in ports]
 
 
 def test_called_app_listens_on_all_addresses(plan: Planner) -> None:
     data = shop()
     data["services"]["bare"]["app"] = {"calls": ["web/app", "web"]}
     planned = plan(data, "docker")
-    assert workload(planned, "web-1")["environment"]["DEMO_APP_BIND"] == "0.0.0.0"
-    assert workload(planned, "bare-1")["environment"]["DEMO_APP_CALLS"] == ",".join(
+    assert workload_of(planned, "web-1")["environment"]["DEMO_APP_BIND"] == "0.0.0.0"
+    assert workload_of(planned, "bare-1")["environment"]["DEMO_APP_CALLS"] == ",".join(
         [f"web-{replica}:8080" for replica in (1, 2, 3)] + [f"web-{replica}:10000" for replica in (1, 2, 3)]
     )
 
@@ -153,17 +127,17 @@ def test_proxy_reaches_another_proxy(plan: Planner) -> None:
         "clusters": {"edge": {"to": "edge/inner"}, "first": {"to": "edge"}},
     }
     planned = plan(data, "docker")
-    assert clusters(planned, "outer") == {"edge": ["edge:8082"], "first": ["edge:8080"]}
+    assert clusters_of(planned, "outer") == {"edge": ["edge:8082"], "first": ["edge:8080"]}
 
 
 def test_service_without_replicas_has_no_endpoints(plan: Planner) -> None:
-    assert clusters(plan(SHOP, "docker", replicas={"web": 0}), "edge")["web"] == []
+    assert clusters_of(plan(SHOP, "docker", replicas={"web": 0}), "edge")["web"] == []
 
 
 @pytest.mark.parametrize("platform", ["local", "docker"])
 def test_external_address_is_unchanged(plan: Planner, platform: str) -> None:
     planned = plan(with_edge(clusters={"far": {"address": "far.example.com", "port": 443}}), platform)
-    assert clusters(planned, "edge")["far"] == ["far.example.com:443"]
+    assert clusters_of(planned, "edge")["far"] == ["far.example.com:443"]
 
 
 def error_of(plan: Planner, data: Any, platform: str = "local", **context: Any) -> str:
@@ -215,21 +189,21 @@ def test_published_port_of_a_process_is_its_own(plan: Planner, bind: str, inside
     data = shop(traffic=[{"to": "edge"}])
     data["services"]["web"]["publish"] = 18081
     planned = plan(data, "local", bind=bind)
-    assert listener_addresses(planned, "edge")["http"] == (bind, 18080)
-    assert listener_addresses(planned, "edge")["inner"][0] == "127.0.0.1"
+    assert listeners_of(planned, "edge")["http"] == (bind, 18080)
+    assert listeners_of(planned, "edge")["inner"][0] == "127.0.0.1"
     assert planned["traffic"][0]["url"] == f"http://{url}:18080/"
-    app = workload(planned, "web-1")
+    app = workload_of(planned, "web-1")
     assert (app["environment"]["DEMO_APP_BIND"], app["probe"]["host"]) == (bind, inside)
-    assert file(planned, "web-1/clusters.yaml")["resources"][0]["load_assignment"]["endpoints"][0]["lb_endpoints"][0][
+    assert file_of(planned, "web-1/clusters.yaml")["resources"][0]["load_assignment"]["endpoints"][0]["lb_endpoints"][0][
         "endpoint"]["address"]["socket_address"] == {"address": inside, "port_value": 18081}  # fmt: skip
-    assert workload(planned, "web-2")["environment"]["DEMO_APP_BIND"] == "127.0.0.1"
+    assert workload_of(planned, "web-2")["environment"]["DEMO_APP_BIND"] == "127.0.0.1"
     assert f"http://{url}:18080" in [one["url"] for one in planned["addresses"]]
 
 
 def test_container_listens_on_all_its_addresses(plan: Planner) -> None:
     planned = plan(shop(traffic=[{"to": "edge"}]), "docker", bind="192.0.2.1")
-    assert listener_addresses(planned, "edge")["http"] == ("0.0.0.0", 8080)
-    assert "192.0.2.1:18080:8080" in file(planned, "compose.yaml")["services"]["edge"]["ports"]
+    assert listeners_of(planned, "edge")["http"] == ("0.0.0.0", 8080)
+    assert "192.0.2.1:18080:8080" in file_of(planned, "compose.yaml")["services"]["edge"]["ports"]
     assert planned["traffic"][0]["url"] == "http://192.0.2.1:18080/"
     assert {one["url"].rpartition(":")[0] for one in planned["addresses"]} == {"http://192.0.2.1"}
 
@@ -238,7 +212,7 @@ def test_container_publishes_stated_ports_and_admin(plan: Planner) -> None:
     planned = plan(SHOP, "docker")
     others = [one for one in planned["workloads"] if one["name"] != "edge"]
     assert {port["published"] for one in others for port in one["ports"]} == {None}
-    http, inner, admin = (port["published"] for port in workload(planned, "edge")["ports"])
+    http, inner, admin = (port["published"] for port in workload_of(planned, "edge")["ports"])
     assert (http, inner) == (18080, None)
     assert 20000 <= admin < 20100
 
@@ -249,19 +223,19 @@ def test_listener_named_http_is_not_published_by_name(plan: Planner) -> None:
         "https": {"port": 8443, "publish": 18443, "routes": []},
     }
     planned = plan(with_edge(listeners=listeners), "docker")
-    assert [port["published"] for port in workload(planned, "edge")["ports"]][:2] == [None, 18443]
+    assert [port["published"] for port in workload_of(planned, "edge")["ports"]][:2] == [None, 18443]
 
 
 def test_only_first_replica_has_the_published_port(plan: Planner) -> None:
     data = shop()
     data["services"]["web"]["publish"] = 18081
     docker, local = plan(data, "docker"), plan(data, "local")
-    assert [workload(docker, f"web-{one}")["ports"][0]["published"] for one in (1, 2, 3)] == [
+    assert [workload_of(docker, f"web-{one}")["ports"][0]["published"] for one in (1, 2, 3)] == [
         18081,
         None,
         None,
     ]
-    ports = [workload(local, f"web-{one}")["ports"][0]["number"] for one in (1, 2, 3)]
+    ports = [workload_of(local, f"web-{one}")["ports"][0]["number"] for one in (1, 2, 3)]
     assert ports[0] == 18081
     assert all(20000 <= port < 20100 for port in ports[1:])
 
@@ -271,7 +245,7 @@ def test_underscores_are_kept_in_names(plan: Planner) -> None:
         services={"my_web": {"sidecar": {}}}, proxies={"my_edge": {"clusters": {"web": {"to": "my_web"}}}}
     )
     planned = plan(data, "docker", name="my_demo")
-    assert clusters(planned, "my_edge")["web"] == ["my_web-1:10000"]
-    assert workload(planned, "my_web-1-envoy")["hostname"] == "my_web-1"
-    assert file(planned, "my_edge/bootstrap.yaml")["node"] == {"id": "my_edge", "cluster": "my_edge"}
-    assert file(planned, "compose.yaml")["name"] == "my_demo"
+    assert clusters_of(planned, "my_edge")["web"] == ["my_web-1:10000"]
+    assert workload_of(planned, "my_web-1-envoy")["hostname"] == "my_web-1"
+    assert file_of(planned, "my_edge/bootstrap.yaml")["node"] == {"id": "my_edge", "cluster": "my_edge"}
+    assert file_of(planned, "compose.yaml")["name"] == "my_demo"

@@ -142,7 +142,7 @@ TOOLS := PYTHONPATH=tools/lint:tools/docs:tools/gallery $(BIN)/python
 .PHONY: check lint lint-yaml lint-python lint-types lint-style lint-shell lint-ansible lint-docs lint-changelog sanity units coverage package format
 check: sanity lint units ## All checks without Envoy or Docker: lint, sanity, units (about two minutes after the installation)
 
-lint: lint-yaml lint-python lint-types lint-shell lint-docs lint-changelog package lint-ansible ## All linters
+lint: lint-yaml lint-python lint-types lint-style lint-shell lint-docs lint-changelog package lint-ansible ## All linters
 
 lint-yaml: $(TEST_READY)
 	@echo "yamllint"

@@ -180,7 +180,7 @@ def test_read_only_listener_is_reported(envoy: Envoy) -> None:
 
 
 def test_missing_endpoint_does_not_affect_the_others(envoy: Envoy) -> None:
-    gone = {"name": "gone", "url": "unix:///nowhere/admin.sock"}
+    gone = {"name": "gone", "url": "unix:///missing/admin.sock"}
     result = run(
         envoy_admin,
         endpoints=[gone, {"name": "there", "url": envoy.url}],
@@ -188,7 +188,7 @@ def test_missing_endpoint_does_not_affect_the_others(envoy: Envoy) -> None:
         logging={"level": "error"},
     )
     assert result["failed"] is True
-    assert result["msg"] == "gone: unix:///nowhere/admin.sock: the socket does not exist; is Envoy running?"
+    assert result["msg"] == "gone: unix:///missing/admin.sock: the socket does not exist; is Envoy running?"
     assert result["changed"] is True  # there
     assert [(one["name"], one["ok"], one["changed"]) for one in result["endpoints"]] == [
         ("gone", False, False),
@@ -199,7 +199,7 @@ def test_missing_endpoint_does_not_affect_the_others(envoy: Envoy) -> None:
 
 
 def test_wrong_argument_is_refused_before_connecting(tmp_path: Path) -> None:
-    url = "unix:///nowhere/admin.sock"
+    url = "unix:///missing/admin.sock"
     for arguments, text in (
         ({}, "envoy_admin: no change is requested. Set at least one option"),
         (

@@ -177,11 +177,11 @@ def test_clusters_and_hosts_are_read(envoy: Envoy) -> None:
 
 
 def test_missing_endpoint_fails_with_strict(envoy: Envoy) -> None:
-    endpoints = [{"name": "gone", "url": "unix:///nowhere/admin.sock"}, {"name": "there", "url": envoy.url}]
+    endpoints = [{"name": "gone", "url": "unix:///missing/admin.sock"}, {"name": "there", "url": envoy.url}]
     for module, key in ((envoy_clusters_info, "clusters"), (envoy_config_dump_info, "dumps")):
         strict = run(module, endpoints=endpoints)
         assert (strict["failed"], strict["failure"]) == (True, "unreachable")
-        assert strict["msg"].startswith("gone: unix:///nowhere/admin.sock: the socket does not exist")
+        assert strict["msg"].startswith("gone: unix:///missing/admin.sock: the socket does not exist")
         lenient = run(module, endpoints=endpoints, strict=False)
         assert not lenient.get("failed")
         assert list(lenient[key]) == ["there"]

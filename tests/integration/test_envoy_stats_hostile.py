@@ -445,7 +445,7 @@ def test_certificate_is_verified(tmp_path: Path) -> None:
         untrusted = read(url, timeout=10)
         assert untrusted.failure == "unreachable"
         assert "certificate is not trusted" in untrusted.message
-        assert "ca_path: /nowhere" in read(url, ca_path="/nowhere").message
+        assert "ca_path: /missing" in read(url, ca_path="/missing").message
         assert read(url, timeout=10, ca_path=str(certificate)).ok
         assert read(url, timeout=10, validate_certs=False).ok
         thread.join(10)

@@ -22,7 +22,7 @@ _Bytes = Union[bytes, bytearray]  # noqa: UP007 # evaluated on Python 3.9
 
 
 class HeadError(ValueError):
-    """The bytes are not the head of an HTTP/1 response. The message says why."""
+    """The bytes are not the head of an HTTP/1 response. The message has the reason."""
 
 
 class ResponseHead(NamedTuple):

@@ -50,7 +50,7 @@ _SET_OPERATIONS = ("--", "&&", "~~", "||")
 
 
 class PatternError(ValueError):
-    """The pattern is wrong or not supported. The message says what is wrong and what to write instead."""
+    """The pattern is wrong or not supported. The message has the error and an alternative."""
 
 
 _NOT_LINE_FEED = Characters(((0x0A, 0x0A),), negated=True)

@@ -380,7 +380,7 @@ msg:
   description: How many expectations hold, or one line for each that fails.
   returned: always
   type: str
-  sample: "4 of 4 expectations hold: 20 requests sent, 20 answered."
+  sample: "All 4 expectations hold: 20 requests sent, 20 answered."
 traffic:
   description:
     - One entry for each traffic that was sent, with the same keys on success and on failure.
@@ -555,10 +555,8 @@ def summary(results: list[TrafficResult]) -> tuple[bool, str]:
     if failed:
         return False, "\n".join([f"{len(failed)} of {len(outcomes)} expectations failed:", *failed])
     sent, answered = sum(result["sent"] for result in results), sum(result["answered"] for result in results)
-    return (
-        True,
-        f"{len(outcomes)} of {len(outcomes)} expectations hold: {sent} requests sent, {answered} answered.",
-    )
+    holding = "1 expectation holds" if len(outcomes) == 1 else f"All {len(outcomes)} expectations hold"
+    return True, f"{holding if outcomes else 'No expectations'}: {sent} requests sent, {answered} answered."
 
 
 def main() -> None:

@@ -34,12 +34,12 @@ def move(platform: str) -> None:
         before = home.running(DEMO)
 
         half = home.play("change", demo=demo, change="half").words
-        assert "3 expectations held" in half
+        assert "All 3 expectations hold" in half
         assert "6 of 6 expectations hold" in half
         assert "expected 891 to 1109 of 2000 for a share of 50 %, got " in half
 
         everything = home.play("change", demo=demo, change="all").words
-        assert "2 expectations held" in everything
+        assert "All 2 expectations hold" in everything
         assert "6 of 6 expectations hold" in everything
         assert (
             "got 2000 (share of answers with header x-app-version: v2 of traffic all requests)" in everything

@@ -31,7 +31,7 @@ def test_options_at_the_top_level_are_one_traffic(capsys: pytest.CaptureFixture[
     )
     assert (answer["changed"], answer["msg"]) == (
         False,
-        "1 of 1 expectations hold: 3 requests sent, 0 answered.",
+        "1 expectation holds: 3 requests sent, 0 answered.",
     )
     assert [result["errors"] for result in answer["traffic"]] == [{"connect": 3}]
 
@@ -42,6 +42,7 @@ def test_each_traffic_has_a_result(capsys: pytest.CaptureFixture[str]) -> None:
     )
     assert [(result["name"], result["sent"]) for result in answer["traffic"]] == [("a", 1), ("b", 2)]
     assert "failed" not in answer
+    assert answer["msg"] == "No expectations: 3 requests sent, 0 answered."
 
 
 def test_failed_expectation_fails_with_all_results(capsys: pytest.CaptureFixture[str]) -> None:

@@ -234,7 +234,9 @@ def test_blocking_client_times_out(tmp_path: Path) -> None:
     assert raised.value.kind == "timeout"
 
 
-def test_blocking_client_distinguishes_denied_and_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_blocking_client_distinguishes_denied_and_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     client = BlockingAdminClient.at(f"unix://{tmp_path}/admin.sock")
     with pytest.raises(ScrapeError, match="the socket does not exist") as raised:
         client.get_text("/ready", timeout=5)

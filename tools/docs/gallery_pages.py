@@ -23,6 +23,7 @@ from topology_picture import picture
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.loader import read_demo
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.plan import make_plan
+from ansible_collections.meshlab.envoy.plugins.module_utils._plan.plan_schema import Plan
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.traffic_parser import parse_traffic
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.traffic_spec import Traffic
 from ansible_collections.meshlab.envoy.plugins.module_utils._verify import planned_expectations
@@ -50,7 +51,7 @@ class Demo:
         """Return the demo with all defaults, as in its file or after a change."""
         return read_demo(self.name, self.data, change)
 
-    def plan(self, change: str = "") -> dict[str, Any]:
+    def plan(self, change: str = "") -> Plan:
         """Return its plan for an unspecified host. The addresses are the same on every host."""
         programs = ("envoy", "python", "statsd_exporter", "supervisord")
         context = {

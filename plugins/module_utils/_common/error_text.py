@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.timeout_errors import TIMEOUT_ERRORS
+
 
 def error_text(error: BaseException) -> str:
     """Return the reason of `error` in lower case, without its number and without the position in OpenSSL's source.
@@ -31,7 +33,7 @@ def error_text(error: BaseException) -> str:
         if reason == "WRONG_VERSION_NUMBER":
             return "the server does not use TLS"
         return reason.replace("_", " ").lower()
-    if isinstance(error, TimeoutError) and not error.strerror:
+    if isinstance(error, TIMEOUT_ERRORS) and not error.strerror:
         return "timed out"
     text = str(getattr(error, "strerror", None) or error)
     return _lower_first(text) if text else type(error).__name__

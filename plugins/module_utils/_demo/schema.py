@@ -8,20 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, NotRequired, TypedDict
+from typing import Any, Literal, TypedDict
 
 OptionType = Literal["str", "int", "bool", "dict", "list"]
 
 
-class Option(TypedDict):
+class _OptionType(TypedDict):
+    type: OptionType
+
+
+class Option(_OptionType, total=False):
     """One key. `between` holds the lowest and the highest number that is valid."""
 
-    type: OptionType
-    required: NotRequired[bool]
-    default: NotRequired[Any]
-    choices: NotRequired[list[str]]
-    elements: NotRequired[OptionType]
-    between: NotRequired[tuple[int, int]]
+    required: bool
+    default: Any
+    choices: list[str]
+    elements: OptionType
+    between: tuple[int, int]
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import MISSING, fields
 from difflib import get_close_matches
-from typing import Any, Union, get_args, get_origin, get_type_hints, is_typeddict
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import ArgumentError
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.suggestions import unknown_name
@@ -74,7 +74,7 @@ def _check(value: Any, hint: Any, where: str) -> None:
     if value is None or hint is Any:
         return
     origin, arguments = get_origin(hint), get_args(hint)
-    if is_typeddict(hint):
+    if hasattr(hint, "__total__"):  # a TypedDict; is_typeddict needs Python 3.10
         _expect(value, Mapping, "a mapping", where)
         known = get_type_hints(hint)
         for key, entry in value.items():

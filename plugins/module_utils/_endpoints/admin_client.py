@@ -13,6 +13,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.async_timeout import time_limit
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.error_text import error_text
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.run_in_thread import run_in_thread
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.byte_stream import Stream
@@ -68,7 +69,7 @@ class AdminClient:
             "timeout", f"{self.endpoint.where}: no complete response within {timeout:.3g} s"
         )
         try:
-            async with asyncio.timeout(timeout):
+            async with time_limit(timeout):
                 return await requests
         except TimeoutError:
             pass

@@ -28,7 +28,7 @@ _MAX_CHUNK_LINE_BYTES = 4_096
 _LENGTH = re.compile(r"[0-9]{1,20}")
 _CHUNK_SIZE = re.compile(rb"[ \t]*([0-9A-Fa-f]{1,16})[ \t]*(?:;|\r?\n)")
 _ONE_CHUNK = re.compile(
-    rb"HTTP/1\.1 ([1-9][0-9]{2}) [^\r\n]*+\r\n((?:[^\r\n]++\r\n)++)\r\n([0-9A-Fa-f]{1,8}+)\r\n"
+    rb"HTTP/1\.1 ([1-9][0-9]{2}) [^\r\n]*\r\n((?:[^\r\n]+\r\n)+)\r\n([0-9A-Fa-f]{1,8})\r\n"
 )
 _NOT_ON_FAST_PATH = {"content-encoding", "connection"}
 _GZIP_WINDOW_BITS = 31  # zlib: 15 bits of window, plus 16 for the gzip format

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.async_timeout import time_limit
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.arguments import Scalar
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.admin_client import AdminClient
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.http_response import StopWhen
@@ -75,7 +76,7 @@ async def read_counter_names(
 ) -> frozenset[str] | None:
     """Return which of these stats are counters, or None if the endpoint does not show that within `timeout` seconds."""
     try:
-        async with asyncio.timeout(timeout):
+        async with time_limit(timeout):
             selection = Selection(frozenset(names))
             body = (await client.get(queries.counters_path(selection.names))).body
             return frozenset(parse_stats(body, selection, histograms=False).values)

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.async_timeout import time_limit
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.run_in_thread import run_in_thread
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.byte_stream import Stream
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint import Endpoint, PodSelector
@@ -78,7 +79,7 @@ async def open_in_pod(endpoint: Endpoint, pods: PodSelector) -> Stream:
 async def missing_pod(endpoint: Endpoint, pods: PodSelector) -> str:
     """Return why the pod of a failed endpoint no longer exists; empty if it exists, or if the API server does not answer within 2 s."""
     try:
-        async with asyncio.timeout(_LOOKUP_TIMEOUT):
+        async with time_limit(_LOOKUP_TIMEOUT):
             return await run_in_thread(
                 lambda: pods.access.missing_reason(endpoint.pod, pods.namespace, endpoint.uid)
             )
@@ -91,7 +92,7 @@ async def find(endpoint: Endpoint, pods: PodSelector, timeout: float) -> Selecte
     from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.errors import ClusterError
 
     try:
-        async with asyncio.timeout(timeout):
+        async with time_limit(timeout):
             return await run_in_thread(
                 lambda: pods.access.pods(pods.selector, pods.namespace, pods.container)
             )

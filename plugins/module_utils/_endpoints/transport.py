@@ -14,6 +14,7 @@ import socket
 import ssl
 from dataclasses import dataclass, field
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.async_timeout import time_limit
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.error_text import error_text
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.run_in_thread import run_in_thread
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.tls import TlsError, client_context
@@ -83,7 +84,7 @@ class Connector:
         addresses = await self._addresses(host, port)
         for address in addresses[:-1]:
             try:
-                async with asyncio.timeout(_ADDRESS_TIMEOUT):
+                async with time_limit(_ADDRESS_TIMEOUT):
                     connection = await _connect(address)
             except OSError:  # TimeoutError is one
                 continue

@@ -15,6 +15,7 @@ import ssl
 import time
 from urllib.parse import urlsplit
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.timeout_errors import TIMEOUT_ERRORS
 from ansible_collections.meshlab.envoy.plugins.module_utils._common import websocket_handshake
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.error_text import error_text
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.http_head import (
@@ -51,7 +52,7 @@ def open_websocket(
     deadline = time.monotonic() + timeout
     try:
         connection = _connect(settings, deadline)
-    except TimeoutError:
+    except TIMEOUT_ERRORS:
         raise ClusterError(
             "timeout", f"the API server at {settings.server} does not respond within {timeout:g} s"
         ) from None
@@ -61,7 +62,7 @@ def open_websocket(
         return connection, _upgrade(settings, connection, path, protocol, subject, deadline)
     except BaseException as error:
         connection.close()
-        if isinstance(error, TimeoutError):
+        if isinstance(error, TIMEOUT_ERRORS):
             raise ClusterError(
                 "timeout", f"{subject}: no response from the API server within {timeout:g} s"
             ) from None

@@ -7,11 +7,12 @@
 docs/plan.md is generated from these types by tools/docs/plan_reference.py: the first line of each docstring describes the
 type, and its `Attributes` section describes each key. A key of a class with `total=False` is optional.
 More than 300 lines, because most of it is the description of each key.
+`Optional` instead of `| None`, because _deploy/plan_input.py evaluates the annotations, also on Python 3.9.
 """
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, Optional, TypedDict
 
 ProbeKind = Literal["http", "tcp", "none"]
 Protocol = Literal["tcp", "udp"]
@@ -32,7 +33,7 @@ class PlannedFile(TypedDict):
     path: str
     content: str
     mode: str
-    live: str | None
+    live: Optional[str]
     host: str
 
 
@@ -98,7 +99,7 @@ class Check(_CheckOptions):
     """
 
     name: str
-    image: str | None
+    image: Optional[str]
     command: list[str]
     files: list[CheckFile]
     validated_files: list[str]
@@ -133,7 +134,7 @@ class PortData(TypedDict):
     """
 
     number: int
-    published: int | None
+    published: Optional[int]
     protocol: Protocol
     name: str
     scheme: str
@@ -156,7 +157,7 @@ class ProbeData(TypedDict):
     kind: ProbeKind
     port: int
     path: str
-    command: list[str] | None
+    command: Optional[list[str]]
     host: str
     private: bool
 
@@ -199,13 +200,13 @@ class WorkloadData(TypedDict):
     mounts: list[MountData]
     ports: list[PortData]
     probe: ProbeData
-    network: str | None
+    network: Optional[str]
     directory: str
     aliases: list[str]
     hostname: str
     user: str
-    memory_mb: int | None
-    cpus: float | None
+    memory_mb: Optional[int]
+    cpus: Optional[float]
     init: bool
     stop_signal: str
     stop_seconds: int
@@ -292,7 +293,7 @@ class StatsEndpoint(_EndpointAddress):
     """
 
     name: str
-    proxy: str | None
+    proxy: Optional[str]
     format: EndpointFormat
     host: str
 

@@ -25,10 +25,14 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._readings.snapshot i
 
 # A response of stats only, without an escape in any string, so that each name has one spelling. Envoy writes no blanks between
 # tokens; a response with blanks is read by the general parser.
-_TEXT = rb'[^"\\\x00-\x1f]*+'
-_STAT = rb'\{"name":"%b","value":(?:-?(?:0|[1-9][0-9]{0,19}+)|"%b")\}' % (_TEXT, _TEXT)
-_STATS = re.compile(rb'\{"stats":\[(?:%b(?:,%b)*+)?\]\}[ \t\r\n]*' % (_STAT, _STAT))
-_ENTRY = re.compile(rb'\{"name":"(%b)","value":(-?(?:0|[1-9][0-9]{0,19}+)|"%b")\}' % (_TEXT, _TEXT))
+_TEXT = rb'[^"\\\x00-\x1f]*'
+_STAT = rb'\{"name":"%b","value":(?:-?(?:0|[1-9][0-9]{0,19})|"%b")\}' % (_TEXT, _TEXT)
+# Python 3.9 has no possessive quantifiers. The limit of 500 bounds the memory that a match needs to backtrack.
+_SOME_STATS = re.compile(rb"(?:%b,){1,500}" % _STAT)
+_LAST_STAT = re.compile(rb"%b\]\}[ \t\r\n]*" % _STAT)
+_NO_STATS = re.compile(rb'\{"stats":\[\]\}[ \t\r\n]*')
+_ENTRY = re.compile(rb'\{"name":"(%b)","value":(-?(?:0|[1-9][0-9]{0,19})|"%b")\}' % (_TEXT, _TEXT))
+_BEGIN_OF_STATS = b'{"stats":['
 _BEGIN = b'{"name":"'
 # The parts of such a response without its digits, if all values are numbers, and the number of quotes.
 _DIGITS, _FIRST, _BETWEEN, _LAST = (
@@ -104,7 +108,16 @@ def _only_stats(body: bytes) -> bool:
         and bare.endswith(_LAST)
         and bare.count(b'"') == _QUOTES_AROUND + _QUOTES_EACH * (bare.count(_BETWEEN) + 1)
         and b"\\" not in bare
-    ) or _STATS.fullmatch(body) is not None
+    ) or _matches_stats(body)
+
+
+def _matches_stats(body: bytes) -> bool:
+    position = len(_BEGIN_OF_STATS)
+    if not body.startswith(_BEGIN_OF_STATS):
+        return False
+    while some := _SOME_STATS.match(body, position):
+        position = some.end()
+    return (_LAST_STAT.fullmatch(body, position) or _NO_STATS.fullmatch(body)) is not None
 
 
 def _pick(body: bytes, selection: Selection, values: dict[str, Scalar]) -> bool:

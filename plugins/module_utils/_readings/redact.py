@@ -13,7 +13,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from itertools import pairwise
 from typing import Any
 
 REDACTED = "(redacted)"
@@ -142,7 +141,7 @@ def is_secret(key: str) -> bool:
     if _PLAIN.fullmatch("_".join(words)):
         return False
     return any(_WORD.fullmatch(word) for word in words) or any(
-        _PAIR.fullmatch("_".join(pair)) for pair in pairwise(words)
+        _PAIR.fullmatch("_".join(pair)) for pair in zip(words, words[1:])  # noqa: B905 (strict= needs Python 3.10)
     )
 
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.timeout_errors import TIMEOUT_ERRORS
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.error_text import error_text
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.client_tls import Session, session_of
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.traffic_spec import Traffic
@@ -90,7 +91,7 @@ def connect(
     try:
         plain.settimeout(seconds_left(deadline))
         return context.wrap_socket(plain, server_hostname=traffic.server_name or target.host), relay
-    except TimeoutError:
+    except TIMEOUT_ERRORS:
         plain.close()
         raise RequestError("timeout", f"no TLS handshake with {peer} within the timeout") from None
     except (OSError, ValueError) as error:
@@ -108,7 +109,7 @@ def _connect_over_tcp(host: str, port: int, deadline: float) -> socket.socket:
     peer = f"{host}:{port}"
     try:
         plain = socket.create_connection((host, port), seconds_left(deadline))
-    except TimeoutError:
+    except TIMEOUT_ERRORS:
         raise RequestError("timeout", f"no connection to {peer} within the timeout") from None
     except (OSError, UnicodeError) as error:
         raise RequestError("connect", f"cannot connect to {peer}: {error_text(error)}") from None
@@ -139,7 +140,7 @@ def send_all(connection: socket.socket, data: bytes, deadline: float) -> None:
     try:
         connection.settimeout(seconds_left(deadline))
         connection.sendall(data)
-    except TimeoutError:
+    except TIMEOUT_ERRORS:
         raise RequestError("timeout", "the request was not sent within the timeout") from None
     except OSError as error:
         raise connection_error(error) from None
@@ -150,7 +151,7 @@ def receive(connection: socket.socket, deadline: float) -> bytes:
     try:
         connection.settimeout(seconds_left(deadline))
         return connection.recv(CHUNK)
-    except TimeoutError:
+    except TIMEOUT_ERRORS:
         raise RequestError("timeout", "no complete answer within the timeout") from None
     except OSError as error:
         raise connection_error(error) from None

@@ -53,7 +53,7 @@ STAT_KEYS = ("stat", "match", "promql", "labels")  # each names stats
 
 # Aliases are evaluated at import, also by Python 3.9.
 Labels = tuple[tuple[str, str], ...]
-ExpectedValue = Union[Scalar, tuple[Scalar, ...], Pattern, None]  # noqa: UP007
+ExpectedValue = Union[Scalar, tuple[Scalar, ...], Pattern, None]
 
 
 @dataclass(frozen=True)

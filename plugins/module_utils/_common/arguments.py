@@ -19,8 +19,8 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors impor
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.suggestions import unknown_name
 
 # Aliases are evaluated at import, and Python 3.9 cannot evaluate `int | float`.
-Number = Union[int, float]  # noqa: UP007
-Scalar = Union[int, float, str]  # noqa: UP007
+Number = Union[int, float]
+Scalar = Union[int, float, str]
 Value = TypeVar("Value")
 
 HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # a token of RFC 9110, section 5.6.2

@@ -37,7 +37,9 @@ class TimeLimit:
         self._task = task
         self._timer = asyncio.get_running_loop().call_later(max(self._seconds, 0), self._expire)
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, _trace: Any) -> None:
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _trace: Any
+    ) -> None:
         self._timer.cancel()
         if self._expired and kind is asyncio.CancelledError:
             raise TimeoutError from error

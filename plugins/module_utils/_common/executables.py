@@ -117,4 +117,4 @@ def _is_emulated(path: Path, start: bytes) -> bool:
 
 def _matches(compared: bytes, magic: bytes, mask: bytes) -> bool:
     # The three have the same length: binfmt_misc writes the mask with the length of the magic.
-    return all(a & m == b & m for a, b, m in zip(compared, magic, mask))  # noqa: B905 (strict= needs Python 3.10)
+    return all(a & m == b & m for a, b, m in zip(compared, magic, mask))

@@ -18,7 +18,7 @@ _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: [^\r\n]*)?")
 _EMPTY_LINE = re.compile(rb"(?<![^\n])\r?\n")
 _LINE_END = re.compile(rb"\r?\n")
 
-_Bytes = Union[bytes, bytearray]  # noqa: UP007 # evaluated on Python 3.9
+_Bytes = Union[bytes, bytearray]  # evaluated on Python 3.9
 
 
 class HeadError(ValueError):

@@ -79,4 +79,4 @@ class Alternation:
     branches: tuple[Node, ...]
 
 
-Node = Union[Characters, Position, Repeat, Concatenation, Alternation]  # noqa: UP007 # Python 3.9 evaluates it
+Node = Union[Characters, Position, Repeat, Concatenation, Alternation]  # Python 3.9 evaluates it

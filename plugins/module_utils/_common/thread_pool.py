@@ -31,7 +31,7 @@ def map_to_pairs(
     """
     listed = list(items)
     with ThreadPoolExecutor(max(1, min(threads, len(listed)))) as pool:
-        return list(zip(listed, pool.map(function, listed)))  # noqa: B905 (strict= needs Python 3.10)
+        return list(zip(listed, pool.map(function, listed)))
 
 
 def map_to_dict(

@@ -83,7 +83,7 @@ class EndpointPool:
             return
         left = max(0.1, min(self.limits.request_timeout, deadline - time.monotonic()))
         results = await asyncio.gather(*[find(entry, pods, left) for entry, pods in entries])
-        found = {entry.name: result for (entry, _pods), result in zip(entries, results)}  # noqa: B905 # as long
+        found = {entry.name: result for (entry, _pods), result in zip(entries, results)}  # as long
         endpoints, self.remarks = expand(self._entries, found)
         self._replace_endpoints(endpoints)
 

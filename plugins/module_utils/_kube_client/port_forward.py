@@ -143,7 +143,7 @@ class RelayThread:
             relay.close()
             relays.discard(relay)
             return
-        for side, events in zip(sides, relay.awaited_events()):  # noqa: B905  (strict= needs Python 3.10)
+        for side, events in zip(sides, relay.awaited_events()):
             previous = registered.get(side, 0)
             if events == previous:
                 continue

@@ -15,7 +15,6 @@ import ssl
 import time
 from urllib.parse import urlsplit
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.timeout_errors import TIMEOUT_ERRORS
 from ansible_collections.meshlab.envoy.plugins.module_utils._common import websocket_handshake
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.error_text import error_text
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.http_head import (
@@ -25,6 +24,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._common.http_head im
     head_end,
     parse_head,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.timeout_errors import TIMEOUT_ERRORS
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.connection_settings import (
     ConnectionSettings,
 )

@@ -141,7 +141,7 @@ def is_secret(key: str) -> bool:
     if _PLAIN.fullmatch("_".join(words)):
         return False
     return any(_WORD.fullmatch(word) for word in words) or any(
-        _PAIR.fullmatch("_".join(pair)) for pair in zip(words, words[1:])  # noqa: B905 (strict= needs Python 3.10)
+        _PAIR.fullmatch("_".join(pair)) for pair in zip(words, words[1:])
     )
 
 

@@ -42,7 +42,7 @@ COUNT_OR_SHARE = ("count", "share")
 BYTES = ("total", "mean")
 KEYS = ("name", "op", "value", "of", "tolerance", "among", *SUBJECTS)
 
-ExpectedNumber = Union[Number, tuple[Number, ...]]  # noqa: UP007  (evaluated at import, also by Python 3.9)
+ExpectedNumber = Union[Number, tuple[Number, ...]]
 
 _STATUS = re.compile(r"[1-9][0-9]{2}|[1-9]xx|any")
 

@@ -120,5 +120,5 @@ def _sent(traffic: Entry) -> list[str]:
 
 def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
     """Return the rows as lines with aligned columns."""
-    widths = [max(map(len, column)) for column in zip(*rows)]  # noqa: B905 (all rows have the same length)
+    widths = [max(map(len, column)) for column in zip(*rows)]
     return ["  ".join(cell.ljust(widths[at]) for at, cell in enumerate(row)).rstrip() for row in rows]

@@ -117,7 +117,7 @@ def run_checks(
         image_results = container_checks.run_in_container(
             image, [job.command for job in image_jobs], folder, writable, pull, runner
         )
-        results.update(zip(image_jobs, image_results))  # noqa: B905 (strict= needs Python 3.10)
+        results.update(zip(image_jobs, image_results))
     host_jobs = [job for job in jobs if not job.image]
     results.update(
         map_to_pairs(

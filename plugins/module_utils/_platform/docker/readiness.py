@@ -175,5 +175,5 @@ def _reachable_address(owner: InspectedContainer, port: int) -> str:
 
 def _seconds_since(started: str) -> float:
     """Return for how many seconds a container runs, from the `StartedAt` of docker inspect, which is UTC."""
-    moment = datetime.fromisoformat(started[:19]).replace(tzinfo=timezone.utc)  # noqa: UP017 (UTC needs Python 3.11)
-    return (datetime.now(timezone.utc) - moment).total_seconds()  # noqa: UP017
+    moment = datetime.fromisoformat(started[:19]).replace(tzinfo=timezone.utc)
+    return (datetime.now(timezone.utc) - moment).total_seconds()

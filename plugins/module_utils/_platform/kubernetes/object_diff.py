@@ -76,7 +76,7 @@ def is_subset(planned: Any, existing: Any) -> bool:
         return (
             isinstance(existing, list)
             and len(planned) == len(existing)
-            and all(is_subset(*pair) for pair in zip(planned, existing))  # noqa: B905  (needs Python 3.10)
+            and all(is_subset(*pair) for pair in zip(planned, existing))
         )
     quantity = _quantity(planned)
     return bool(planned == existing) or (quantity is not None and quantity == _quantity(existing))

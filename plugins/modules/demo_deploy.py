@@ -99,7 +99,7 @@ options:
     type: float
     default: 10
 notes:
-  - Requires Python 3.11 or newer on the managed host. The platform V(docker) requires Docker with compose 2.20 or newer, a cluster
+  - Requires Python 3.9 or newer on the managed host. The platform V(docker) requires Docker with compose 2.20 or newer, a cluster
     the Python package C(kubernetes), and a plan with certificates C(openssl).
   - One run at a time changes a folder. A second run is refused.
 seealso:
@@ -202,6 +202,12 @@ seconds:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.python_version import (
+    require_supported_python,
+)
+
+require_supported_python()
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._deploy.deploy_options import ARGUMENTS, perform
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.cluster_options import (

@@ -192,6 +192,12 @@ elapsed:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.python_version import (
+    require_supported_python,
+)
+
+require_supported_python()
+
 from ansible_collections.meshlab.envoy.plugins.module_utils._admin.admin_options import ADMIN_ARGS
 from ansible_collections.meshlab.envoy.plugins.module_utils._admin.admin_task import (
     MODULE_ARGS,

@@ -123,7 +123,7 @@ options:
     type: float
     default: 10
 notes:
-  - Requires Python 3.11 or newer on the managed host, C(openssl) for O(certificates), and C(docker) for O(envoy.image).
+  - Requires Python 3.9 or newer on the managed host, C(openssl) for O(certificates), and C(docker) for O(envoy.image).
   - Envoy reads its bootstrap only when it starts. RV(restart) lists the proxies to restart.
   - One run at a time changes a folder. A second run is refused.
   - Envoy closes the connections to previous listeners at the end of its drain time, also during a request. With
@@ -258,6 +258,12 @@ errors:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.python_version import (
+    require_supported_python,
+)
+
+require_supported_python()
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy_config_options import ARGUMENTS
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy_config_task import perform

@@ -342,6 +342,12 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.python_version import (
+    require_supported_python,
+)
+
+require_supported_python()
+
 from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.assertion_options import (
     ASSERTION_ARGS,
     WAIT_ARGS,

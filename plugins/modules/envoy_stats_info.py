@@ -183,6 +183,12 @@ elapsed:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.python_version import (
+    require_supported_python,
+)
+
+require_supported_python()
+
 from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.assertion_options import INFO_ARGS
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import ArgumentError
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint_options import ENDPOINT_ARGS

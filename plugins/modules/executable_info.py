@@ -94,6 +94,12 @@ stderr:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.python_version import (
+    require_supported_python,
+)
+
+require_supported_python()
+
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.executable_options import (
     ARGUMENTS,
     perform,

@@ -301,7 +301,7 @@ options:
                 type: str
   <<: *traffic
 notes:
-  - The managed host sends the requests. It needs Python 3.11 or newer, and no other package except C(kubernetes) for O(pod).
+  - The managed host sends the requests. It needs Python 3.9 or newer, and no other package except C(kubernetes) for O(pod).
   - C(~) in paths is the home directory on the managed host.
   - Without O(expect), the module also succeeds if no request is answered. It fails only if an option or a file cannot be used.
 seealso:
@@ -534,6 +534,12 @@ traffic:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.python_version import (
+    require_supported_python,
+)
+
+require_supported_python()
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import ArgumentError
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.cluster_options import (

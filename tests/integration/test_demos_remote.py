@@ -7,16 +7,13 @@ from __future__ import annotations
 
 import os
 import pwd
-import re
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import yaml
-from live import ROOT, Home, containers, processes_of
+from live import containers, processes_of
+from ssh_host import remote_home, ssh_server
 
-SSHD = str(ROOT / "tests" / "lab" / "sshd")
 DEMO = "front_proxy"
 PASSED = "16 of 16 expectations hold"
 
@@ -25,43 +22,13 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can create 
 
 @pytest.fixture(scope="module")
 def sshd() -> Iterator[dict[str, str]]:
-    """Start the SSH server of the lab with its unprivileged user; return its variables."""
-
-    def variables(*arguments: str) -> dict[str, str]:
-        ran = subprocess.run([SSHD, *arguments], stdout=subprocess.PIPE, text=True, check=True, timeout=120)
-        return dict(re.findall(r"^export (\w+)=(.*)$", ran.stdout, re.MULTILINE))
-
-    was_up = "MESHLAB_SSHD_UNPRIVILEGED_USER" in variables("env")
-    yield variables("up", "--unprivileged")
-    if not was_up:
-        subprocess.run([SSHD, "down"], check=True, timeout=120)
-
-
-def remote(platform: str, host: str, sshd: dict[str, str]) -> Home:
-    """Return a home whose playbooks reach the host over SSH, and whose controller has no Docker."""
-    home = Home(platform)
-    inventory = home.folder / "inventory" / "hosts.yml"
-    inventory.parent.mkdir()
-    connection = {
-        "ansible_host": host,
-        "ansible_ssh_common_args": f"-F {sshd['MESHLAB_SSHD_CONFIG']}",
-        "ansible_python_interpreter": "/usr/bin/python3",
-        "deployment_platform": platform,
-    }
-    inventory.write_text(yaml.safe_dump({"envoy_hosts": {"hosts": {"remote": connection}}}), encoding="utf-8")
-    home.inventory = str(inventory)
-    home.variables = {}
-    home.environment |= {
-        "DOCKER_HOST": f"unix://{home.folder}/missing.sock",
-        # No connection outlives the test by more than 5 s.
-        "ANSIBLE_SSH_ARGS": "-o ControlMaster=auto -o ControlPersist=5s",
-    }
-    return home
+    with ssh_server() as variables:
+        yield variables
 
 
 def test_unprivileged_user_runs_platform_local(sshd: dict[str, str]) -> None:
     user = pwd.getpwnam(sshd["MESHLAB_SSHD_UNPRIVILEGED_USER"])
-    home = remote("local", "unprivileged", sshd)
+    home = remote_home("local", "unprivileged", sshd)
     demo = home.demo(DEMO)
     state = Path(user.pw_dir, ".local", "state", "meshlab.envoy", home.name(DEMO))
     user_home = Path(user.pw_dir)
@@ -87,7 +54,7 @@ def test_unprivileged_user_runs_platform_local(sshd: dict[str, str]) -> None:
 
 @pytest.mark.docker
 def test_remote_docker_host_runs_platform_docker(sshd: dict[str, str]) -> None:
-    home = remote("docker", "lab", sshd)
+    home = remote_home("docker", "lab", sshd)
     demo = home.demo(DEMO)
     state = home.folder / "remote"
     home.variables["deployment_folder"] = str(state)
@@ -105,7 +72,7 @@ def test_remote_docker_host_runs_platform_docker(sshd: dict[str, str]) -> None:
 
 @pytest.mark.docker
 def test_user_without_docker_group_is_refused(sshd: dict[str, str]) -> None:
-    home = remote("docker", "unprivileged", sshd)
+    home = remote_home("docker", "unprivileged", sshd)
     user = pwd.getpwnam(sshd["MESHLAB_SSHD_UNPRIVILEGED_USER"])
     try:
         error = home.play("site", ok=False, demo=home.demo(DEMO)).error

@@ -97,6 +97,10 @@ except ScrapeError as error:
 [traffic] = parse_traffic([{"url": url, "requests": 1, "timeout": 0.2}], {})
 print(send_traffic(traffic)["errors"])
 """
+TLS = """
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.tls import client_context
+print(client_context().minimum_version.name)
+"""
 FOLDER = """
 import sys
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import DesiredFiles, File
@@ -137,6 +141,7 @@ def test_every_module_util_can_be_imported(version: str) -> None:
         pytest.param(PATTERN, "False True", id="pattern"),
         pytest.param(ASSERTIONS, "[True, False]", id="assertions"),
         pytest.param(TRAFFIC, "{'200': 20}", id="traffic"),
+        pytest.param(TLS, "TLSv1_2", id="tls"),
         pytest.param(TIMEOUTS, "timeout\n{'timeout': 1}", id="timeouts"),
     ],
 )

@@ -60,6 +60,7 @@ def client_context(
     import ssl  # imported here because it takes 10 ms, and most callers do not use TLS
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2  # the default of Python 3.10 and newer
     if not verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE

@@ -24,6 +24,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._plan.plan_endpoints
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.plan_schema import (
     Plan,
+    PlannedDirectory,
     PlannedFile,
     WorkloadData,
 )
@@ -148,6 +149,7 @@ def _plan(platform: Platform) -> Plan:
         "directories": [
             *(directory for proxy in proxies for directory in proxy.directories),
             *server_directories(platform),
+            *_document_directories(platform),
         ],
         "certificates": certificates,
         "checks": checks,
@@ -172,6 +174,14 @@ def _programs(demo: Demo) -> list[str]:
         EXPORTER: demo[EXPORTER] is not None,
     }
     return [program for program, is_needed in needed.items() if is_needed]
+
+
+def _document_directories(platform: Platform) -> list[PlannedDirectory]:
+    return [
+        {"path": path, "mode": mode, "host": host}
+        for host in platform.hosts
+        for path, mode in platform.document_directories()
+    ]
 
 
 def _commands(documents: list[Documents]) -> list[str]:

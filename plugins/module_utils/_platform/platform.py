@@ -201,6 +201,10 @@ class Platform(Layout, ABC):
 
     # Documents
 
+    def document_directories(self) -> list[tuple[str, str]]:
+        """Return (path, mode) of each directory that the programs of the documents need in the deployment folder."""
+        return []
+
     @abstractmethod
     def documents(
         self, host: str, workloads: Sequence[Workload], files: Sequence[File], certificates: Sequence[str]

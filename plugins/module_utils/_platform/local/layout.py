@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -27,6 +28,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.instances 
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.layout import netloc
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.documents import (
     FILE,
+    LOGS,
     supervisord_conf,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.platform import (
@@ -151,13 +153,18 @@ class LocalPlatform(Platform):
 
     # Documents
 
+    def document_directories(self) -> list[tuple[str, str]]:
+        """Return the directory of supervisord's logs."""
+        return [(LOGS, "0700")]
+
     def documents(
         self, host: str, workloads: Sequence[Workload], files: Sequence[File], certificates: Sequence[str]
     ) -> Documents:
         """Return supervisord.conf."""
         del files, certificates
         text = supervisord_conf(self.demo["name"], workloads)
-        return Documents(files=(File(FILE, text, host=host),), commands=(f"supervisord -c {FILE}",))
+        command = f"{_shell_word(self.context.supervisord.executable or 'supervisord')} -c {FILE}"
+        return Documents(files=(File(FILE, text, host=host),), commands=(command,))
 
     def _is_fixed(self, port: ListeningPort) -> bool:
         """Return whether a server listens on the number in its own command, instead of a number from the planner."""
@@ -178,3 +185,9 @@ class LocalPlatform(Platform):
 
 def _placeholder(port: ListeningPort) -> str:
     return PORT if port.name == APP else port.name
+
+
+def _shell_word(path: str) -> str:
+    """Return a path for a shell, which still replaces `~` at its beginning."""
+    home, rest = ("~/", path[2:]) if path.startswith("~/") else ("", path)
+    return home + shlex.quote(rest)

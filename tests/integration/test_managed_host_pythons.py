@@ -109,6 +109,8 @@ def test_too_old_python_is_refused_by_each_module(tmp_path: Path) -> None:
         re.escape(interpreter(TOO_OLD))
         + r" is Python 3\.8\.\d+, but meshlab\.envoy needs Python 3\.9 or newer"
     )
-    refused = re.findall(f"Module failed: [^ ]+: {sentence} on the managed host\\. Set ansible_python_interpreter", run.words)
+    refused = re.findall(
+        f"Module failed: [^ ]+: {sentence} on the managed host\\. Set ansible_python_interpreter", run.words
+    )
     assert len(refused) == len(MODULES), run.output
     assert "Traceback" not in run.output

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import yaml
 
 from ansible_collections.meshlab.envoy.plugins.doc_fragments.assertions import ModuleDocFragment
@@ -31,3 +33,11 @@ def test_choices_are_those_of_the_list() -> None:
 def test_each_admin_page_has_a_path_and_a_parser() -> None:
     pages = [source for source in SOURCES.values() if source.name not in ("stats", "prometheus")]
     assert all(page.path.startswith("/") and page.parse is not None for page in pages)
+
+
+def test_guide_lists_the_sources() -> None:
+    guide = Path(__file__).resolve().parents[5] / "docs" / "assert-on-envoy.md"
+    (row,) = (
+        line for line in guide.read_text(encoding="utf-8").splitlines() if line.startswith("| `source` |")
+    )
+    assert row.split("|")[3].split("`")[1::2] == list(SELECTABLE)

@@ -237,7 +237,7 @@ bench: $(TEST_READY) $(VENV)/.has-docker $(VENV)/.has-kubernetes ## Measure the 
 # --- Other ----------------------------------------------------------------------------------------------------------------------------
 
 ##@ Other
-.PHONY: docs table readmes plan-reference lock clean help
+.PHONY: docs table readmes plan-reference message-types lock clean help
 docs: $(TEST_READY) $(TEST_VENV)/.has-docs ## Build the documentation as a site in build/docs (half a minute)
 	@echo "antsibull-docs and sphinx"
 	@$(TOOLS) tools/docs/docs_site.py
@@ -250,6 +250,9 @@ readmes: $(TEST_READY) ## Write the option tables in the READMEs of roles from t
 
 plan-reference: $(TEST_READY) ## Write docs/plan.md from the schema of the plan
 	@$(TOOLS) tools/docs/plan_reference.py
+
+message-types: $(TEST_READY) ## Write the table of Envoy's oneofs from the protobuf descriptors of Envoy's API
+	@$(TOOLS) tools/envoy_api/message_types_table.py
 
 lock: ## Update requirements/constraints.txt (with the oldest supported Python)
 	$(check_python)

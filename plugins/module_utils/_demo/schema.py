@@ -18,13 +18,17 @@ class _OptionType(TypedDict):
 
 
 class Option(_OptionType, total=False):
-    """One key. `between` holds the lowest and the highest number that is valid."""
+    """One key.
+
+    `between` holds the lowest and the highest number that is valid. `host` states that the text is a host name or an IP address.
+    """
 
     required: bool
     default: Any
     choices: list[str]
     elements: OptionType
     between: tuple[int, int]
+    host: bool
 
 
 @dataclass(frozen=True)
@@ -105,7 +109,7 @@ LISTENER = Schema(
 CLUSTER = Schema(
     {
         "to": {"type": "str"},
-        "address": {"type": "str"},
+        "address": {"type": "str", "host": True},
         "port": REMOTE_PORT,
         # several targets in the demo, by locality and priority: config.endpoint.v3.LocalityLbEndpoints with `to` in
         # place of lb_endpoints
@@ -123,7 +127,7 @@ ADMIN = Schema({"publish": PORT})
 
 STATSD = Schema(
     {
-        "address": {"type": "str", "required": True},
+        "address": {"type": "str", "required": True, "host": True},
         "port": {**REMOTE_PORT, "default": 9125},
         "style": {"type": "str", "choices": ["dog_statsd", "statsd"], "default": "statsd"},
         "transport": {"type": "str", "choices": ["udp", "tcp"], "default": "udp"},

@@ -13,6 +13,7 @@ from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.boolean import to_boolean
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError, check_known
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.host_address import host_address
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.schema import Option
 
 TYPE_NAMES = {
@@ -40,6 +41,8 @@ def convert(value: Any, option: Option, file: str, path: str) -> Any:
         ]
     if "choices" in option:
         check_known(value, option["choices"], file, path, "choice")
+    if option.get("host") and value:
+        return host_address(value, file, path)
     if "between" in option:
         _check_range(value, option["between"], file, path)
     return value

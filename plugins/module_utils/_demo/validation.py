@@ -20,11 +20,18 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.bootstrap imp
     ADMIN_CLUSTER,
     STATSD_CLUSTER,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.clusters import is_ip
+from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.clusters import dns_fields, is_ip
+from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.overlay import (
+    BOOTSTRAP,
+    CLUSTER,
+    snake_case_fields,
+)
 
 # The kinds of a filter chain and of a listener. Each has exactly one.
 CHAIN_KINDS = ("routes", "virtual_hosts", "filters")
 LISTENER_KINDS = (*CHAIN_KINDS, "filter_chains", "udp_filters")
+# The types of a Cluster that resolve host names.
+DNS_TYPES = ("STRICT_DNS", "LOGICAL_DNS")
 HTTP_ONLY = ("http_filters", "http_connection_manager")
 # Names that the collection uses: clusters of each proxy, listeners of each proxy, directories in the deployment folder.
 RESERVED_CLUSTERS = (ADMIN_CLUSTER, STATSD_CLUSTER)
@@ -117,6 +124,7 @@ def _check_proxy(proxy: Mapping[str, Any], file: str, where: str) -> None:
         _check_cluster(cluster, file, f"{where}.clusters.{name}")
     if proxy["statsd"] is not None:
         _check_statsd(proxy["statsd"], file, f"{where}.statsd")
+    _check_bootstrap(proxy["bootstrap"], file, f"{where}.bootstrap")
 
 
 def _check_listener(listener: Mapping[str, Any], file: str, where: str) -> None:
@@ -185,11 +193,46 @@ def _check_cluster(cluster: Mapping[str, Any], file: str, where: str) -> None:
                 file,
                 f"{locality_key}.lb_endpoints: the planner computes the endpoints from 'to'. Remove the key.",
             )
+    _check_dns_fields(cluster["cluster"], file, f"{where}.cluster")
     if cluster["address"] and not cluster["port"]:
         raise DemoError(file, f"{where}: 'address' needs a 'port'. Add it.")
     if cluster["to"] and cluster["port"]:
         raise DemoError(
             file, f"{where}.port: the planner computes the port of '{cluster['to']}'. Remove the key."
+        )
+
+
+def _check_dns_fields(cluster: Mapping[str, Any], file: str, where: str) -> None:
+    """Raise DemoError if DNS fields of a Cluster have no effect because of its discovery type."""
+    fields = snake_case_fields(cluster, CLUSTER)
+    found = [field for field in dns_fields(cluster) if fields[field] is not None]
+    if not found:
+        return
+    if fields.get("cluster_type") is not None:
+        raise DemoError(
+            file,
+            f"{where}.{found[0]}: Envoy ignores this field next to 'cluster_type'."
+            " Move it to 'cluster_type.typed_config', or remove 'cluster_type'.",
+        )
+    discovery_type = fields.get("type")
+    if isinstance(discovery_type, str) and discovery_type not in DNS_TYPES:
+        raise DemoError(
+            file,
+            f"{where}.{found[0]}: has no effect with 'type: {discovery_type}', which resolves no names."
+            f" Remove it, or use 'type: {DNS_TYPES[0]}'.",
+        )
+
+
+def _check_bootstrap(bootstrap: Mapping[str, Any], file: str, where: str) -> None:
+    fields = snake_case_fields(bootstrap, BOOTSTRAP)
+    admin = fields.get("admin", {})
+    if admin is None or (isinstance(admin, Mapping) and "address" in admin):
+        key = "admin" if admin is None else "admin.address"
+        raise DemoError(
+            file,
+            f"{where}.{key}: the collection sets the address of the admin interface, which only the user of the deployment can reach."
+            f" Remove the key. For the read-only pages of the admin on a port of the host, set"
+            f" '{where.removesuffix('.bootstrap')}.admin.publish'.",
         )
 
 

@@ -13,7 +13,6 @@ from typing import Any
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.any_message import (
     Message,
     any_message,
-    overlay,
     socket_address,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.clusters import (
@@ -22,6 +21,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.clusters impo
     cluster,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.filters import http_connection_manager
+from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.overlay import BOOTSTRAP, overlay
 
 # Pages of the admin interface whose GET changes nothing (Envoy's "Administration interface", 1.40).
 ADMIN_READ_ONLY = (
@@ -96,17 +96,15 @@ def bootstrap(
         },
         "static_resources": {"listeners": [read_only_admin(*admin_listener)], "clusters": static_clusters},
     }
-    # `stats_flush_interval` and `stats_flush_on_admin` are one oneof: an author that sets one must not get the other.
-    if not {"stats_flush_interval", "stats_flush_on_admin"} & (overrides or {}).keys():
-        # Histograms and sinks lag by up to this interval. Envoy's default is 5 s.
-        message["stats_flush_interval"] = "1s"
+    # Histograms and sinks lag by up to this interval. Envoy's default is 5 s.
+    message["stats_flush_interval"] = "1s"
     if sink:
         message["stats_sinks"] = [_stats_sink(sink)]
         if sink.transport == "tcp":
             static_clusters.append(_without_type(cluster(STATSD_CLUSTER, [sink.address])))
     if stats_config:
         message["stats_config"] = dict(stats_config)
-    return overlay(message, overrides)
+    return overlay(message, overrides, BOOTSTRAP)
 
 
 def candidate(

@@ -13,13 +13,29 @@ from typing import Any
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.any_message import (
     Message,
     any_message,
-    overlay,
     socket_address,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.overlay import (
+    CLUSTER,
+    overlay,
+    snake_case_fields,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.tls_contexts import (
     upstream_transport_socket,
 )
 
+# Fields of Cluster for the resolution of host names. Only the types STRICT_DNS and LOGICAL_DNS use them.
+DNS_FIELDS = (
+    "dns_refresh_rate",
+    "dns_failure_refresh_rate",
+    "dns_jitter",
+    "dns_lookup_family",
+    "dns_resolution_config",
+    "dns_resolvers",
+    "respect_dns_ttl",
+    "typed_dns_resolver_config",
+    "use_tcp_for_dns_lookups",
+)
 Address = tuple[str, int]
 # Fields of config.endpoint.v3.LocalityLbEndpoints, and the addresses of the locality.
 Locality = tuple[Mapping[str, Any], Sequence[Address]]
@@ -47,11 +63,9 @@ def cluster(
         refresh: The interval at which host names are resolved again, as a protobuf duration such as `5s`.
         localities: The endpoints by locality. When empty, all endpoints are in one locality.
     """
-    overrides = overrides or {}
-    message = any_message("envoy.config.cluster.v3.Cluster", name=name)
-    # `type` and `cluster_type` are one oneof: an author that sets one of them must not get the other.
-    if not {"type", "cluster_type"} & overrides.keys():
-        message.update(_discovery_type(addresses, refresh))
+    message = any_message(
+        CLUSTER, name=name, **_discovery_type(addresses, refresh, dns_fields(overrides or {}))
+    )
     message["load_assignment"] = {
         "cluster_name": name,
         "endpoints": [
@@ -80,6 +94,11 @@ def address_cluster(name: str, address: Message) -> Message:
     }
 
 
+def dns_fields(overrides: Mapping[str, Any]) -> list[str]:
+    """Return the DNS fields among an author's fields of a Cluster."""
+    return [field for field in snake_case_fields(overrides, CLUSTER) if field in DNS_FIELDS]
+
+
 def is_ip(host: str) -> bool:
     """Return whether `host` is an IP address rather than a host name."""
     try:
@@ -93,20 +112,20 @@ def _lb_endpoint(address: Address) -> Message:
     return {"endpoint": {"address": socket_address(*address)}}
 
 
-def _discovery_type(addresses: Sequence[Address], refresh: str) -> Message:
+def _discovery_type(addresses: Sequence[Address], refresh: str, author_dns_fields: Sequence[str]) -> Message:
     """Return STATIC for IP addresses, and a DNS cluster when at least one address is a host name.
 
-    DnsCluster replaced the DNS fields of Cluster in Envoy 1.33 (its version history).
+    DnsCluster replaced the DNS fields of Cluster in Envoy 1.33 (its version history), and Envoy ignores them next to it. A cluster
+    whose author sets one of them is STRICT_DNS, so that they take effect.
     """
+    lookup = {"dns_lookup_family": "V4_PREFERRED", "dns_refresh_rate": refresh}
+    if author_dns_fields:
+        return {"type": "STRICT_DNS", **lookup}
     if all(is_ip(host) for host, _port in addresses):
         return {"type": "STATIC"}
     return {
         "cluster_type": {
             "name": "envoy.clusters.dns",
-            "typed_config": any_message(
-                "envoy.extensions.clusters.dns.v3.DnsCluster",
-                dns_lookup_family="V4_PREFERRED",
-                dns_refresh_rate=refresh,
-            ),
+            "typed_config": any_message("envoy.extensions.clusters.dns.v3.DnsCluster", **lookup),
         }
     }

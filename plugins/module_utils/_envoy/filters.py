@@ -12,8 +12,8 @@ from typing import Any
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.any_message import (
     Message,
     any_message,
-    overlay,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.overlay import overlay
 
 # The keys of one line of the access log, which is JSON. The command operators are those of Envoy's page "Access logging".
 ACCESS_LOG_FIELDS = {

@@ -12,10 +12,10 @@ from typing import Any
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.any_message import (
     Message,
     any_message,
-    overlay,
     socket_address,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.filters import http_connection_manager
+from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.overlay import overlay
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.tls_contexts import (
     downstream_transport_socket,
 )

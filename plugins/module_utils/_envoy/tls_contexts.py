@@ -12,8 +12,8 @@ from typing import Any
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.any_message import (
     Message,
     any_message,
-    overlay,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.overlay import overlay
 
 # Names of the SDS secrets, and of their files without the suffix `.yaml`. They are those of the fields of
 # extensions.transport_sockets.tls.v3.Secret.

@@ -58,6 +58,29 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._demo.loader import 
             "wbe",
             "statsd_exporter.shares_network_with: unknown service or proxy 'wbe'. Did you mean 'web'?",
         ),
+        (
+            f"{EDGE}.bootstrap", {"admin": {"address": {"socket_address": {"address": "127.0.0.1", "port_value": 9901}}}},
+            (
+                f"{EDGE}.bootstrap.admin.address: the collection sets the address of the admin interface, which only the user of the"
+                " deployment can reach. Remove the key. For the read-only pages of the admin on a port of the host, set"
+                f" '{EDGE}.admin.publish'."
+            ),
+        ),
+        (f"{EDGE}.bootstrap", {"admin": None}, f"{EDGE}.bootstrap.admin: the collection sets the address"),
+        (
+            f"{EDGE}.clusters.web.cluster", {"cluster_type": {"name": "x"}, "dnsLookupFamily": "V6_ONLY"},
+            (
+                f"{EDGE}.clusters.web.cluster.dns_lookup_family: Envoy ignores this field next to 'cluster_type'."
+                " Move it to 'cluster_type.typed_config', or remove 'cluster_type'."
+            ),
+        ),
+        (
+            f"{EDGE}.clusters.web.cluster", {"type": "STATIC", "respect_dns_ttl": True},
+            (
+                f"{EDGE}.clusters.web.cluster.respect_dns_ttl: has no effect with 'type: STATIC', which resolves no names."
+                " Remove it, or use 'type: STRICT_DNS'."
+            ),
+        ),
         ("services.web.replicas", 0, "statsd_exporter.shares_network_with: service 'web' has no replicas."),
         ("services.db.server.files", {"../x": ""}, "services.db.server.files.../x: the path leaves the directory of the server."),
         ("services.db.server.files", {"/etc/passwd": ""}, "services.db.server.files./etc/passwd: the path leaves the directory"),
@@ -70,3 +93,14 @@ def test_contradicting_keys_are_refused(path: str, value: Any, message: str) -> 
 def test_statsd_host_name_is_accepted_with_tcp() -> None:
     data = changed(f"{EDGE}.statsd", {"address": "statsd.example.com", "transport": "tcp"})
     assert read_demo("shop", data)["proxies"]["edge"]["statsd"]["port"] == 9125
+
+
+@pytest.mark.parametrize("discovery_type", ["STRICT_DNS", "LOGICAL_DNS"])
+def test_dns_fields_are_accepted_with_dns_types(discovery_type: str) -> None:
+    data = changed(f"{EDGE}.clusters.web.cluster", {"type": discovery_type, "dns_lookup_family": "V4_ONLY"})
+    assert read_demo("shop", data)["proxies"]["edge"]["clusters"]["web"]["cluster"]["type"] == discovery_type
+
+
+def test_other_fields_of_the_admin_are_accepted() -> None:
+    data = changed(f"{EDGE}.bootstrap", {"admin": {"profile_path": "/tmp/envoy.prof"}})
+    assert read_demo("shop", data)

@@ -36,6 +36,28 @@ def test_discovery_type_of_the_overrides_is_the_only_one(overrides: dict[str, An
     assert {key: message[key] for key in ("type", "cluster_type") if key in message} == overrides
 
 
+@pytest.mark.parametrize("host", ["web-1", "10.0.0.1"])
+@pytest.mark.parametrize(
+    "field",
+    [
+        {"dns_lookup_family": "V6_ONLY"},
+        {"dnsLookupFamily": "V6_ONLY"},
+        {"dns_refresh_rate": "60s"},
+        {"respect_dns_ttl": True},
+        {"typed_dns_resolver_config": {"name": "envoy.network.dns_resolver.cares"}},
+    ],
+    ids=lambda field: str(next(iter(field))),
+)
+def test_dns_fields_of_a_cluster_take_effect(host: str, field: dict[str, Any]) -> None:
+    message = cluster("c", [(host, 1)], field, refresh="7s")
+    assert message["type"] == "STRICT_DNS"
+    assert "cluster_type" not in message
+    generated = {"dns_lookup_family": "V4_PREFERRED", "dns_refresh_rate": "7s"}
+    snake = {"dns_lookup_family" if name == "dnsLookupFamily" else name: one for name, one in field.items()}
+    expected = {**generated, **snake}
+    assert {name: message[name] for name in expected} == expected
+
+
 def test_endpoints_are_all_addresses_in_order() -> None:
     message = cluster("c", [("web-1", 8080), ("web-2", 8080)])
     (group,) = message["load_assignment"]["endpoints"]

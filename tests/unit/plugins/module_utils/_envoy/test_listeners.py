@@ -56,7 +56,7 @@ def test_overrides_are_merged_into_the_listener() -> None:
         "l", listener_spec(port=1, filters=[{"name": "f"}], listener=overrides), "0.0.0.0", 1, "s"
     )
     assert message["per_connection_buffer_limit_bytes"] == 5
-    assert [chain.get("name") for chain in message["filter_chains"]] == [None, "second"]
+    assert message["filter_chains"] == [{"name": "second"}]
 
 
 @pytest.mark.parametrize(

@@ -24,10 +24,10 @@ from typing import Any
 
 import pytest
 import yaml
+from planned_envoy import plan, validate, write
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.bootstrap import ADMIN_READ_ONLY
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.versions import NEWEST, OLDEST
-from ansible_collections.meshlab.envoy.plugins.module_utils._plan.plan import make_plan
 
 DEMOS = sorted((Path(__file__).resolve().parents[2] / "playbooks" / "demos").glob("*.yml"))
 GALLERY = {path.stem: yaml.safe_load(path.read_text(encoding="utf-8")) for path in DEMOS}
@@ -126,34 +126,7 @@ def envoy(request: pytest.FixtureRequest) -> str:
     return found(request.param)
 
 
-def plan(data: Any, name: str, platform: str, folder: str = "/state", change: str = "") -> dict[str, Any]:
-    program = {"image": "image:1", "executable": "program"}
-    context = {
-        "platform": platform, "folder": folder, "change": change, "app": "pass",
-        "envoy": program, "python": program, "statsd_exporter": program,
-    }  # fmt: skip
-    return make_plan(name, data, context, f"{name}.yml")
-
-
-def write(made: dict[str, Any], folder: Path) -> None:
-    extra = [file for check in made["checks"] for file in check["files"]]
-    for file in [*made["files"], *extra]:
-        path = folder / file["path"]
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(file["content"], encoding="utf-8")
-    for directory in made["directories"]:
-        (folder / directory["path"]).mkdir(parents=True, exist_ok=True)
-
-
 # Envoy accepts every document
-
-
-def validate(envoy: str, check: dict[str, Any], folder: Path) -> str:
-    """Return Envoy's error for a candidate, or an empty text if it accepts it."""
-    ran = subprocess.run(
-        [envoy, *check["command"][1:]], cwd=folder, capture_output=True, text=True, timeout=60, check=False
-    )
-    return "" if ran.returncode == 0 else f"{check['name']}: {ran.stdout}{ran.stderr}"
 
 
 @pytest.mark.parametrize(("data", "name", "change", "platform"), CASES)

@@ -15,7 +15,12 @@ ROOT = Path(__file__).resolve().parents[2] / "plugins"
 PREFIX = "ansible_collections.meshlab.envoy.plugins"
 MODULES = [
     ".".join(path.relative_to(ROOT).with_suffix("").parts)
-    for folder in ("module_utils/_demo", "module_utils/_platform", "module_utils/_plan")
+    for folder in (
+        "module_utils/_demo",
+        "module_utils/_envoy",
+        "module_utils/_platform",
+        "module_utils/_plan",
+    )
     for path in sorted((ROOT / folder).rglob("*.py"))
     if ">>> " in path.read_text(encoding="utf-8")
 ]

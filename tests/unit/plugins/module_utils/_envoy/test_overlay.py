@@ -242,7 +242,7 @@ def test_alpn_of_an_author_is_the_whole_offer() -> None:
     assert author_context({"alpn_protocols": ["http/1.1"]}, "downstream")["alpn_protocols"] == ["http/1.1"]
 
 
-def test_trust_in_a_transport_socket_of_the_cluster_applies_alone() -> None:
+def test_trust_in_the_transport_socket_of_a_cluster() -> None:
     context = {
         "combined_validation_context": {"default_validation_context": {"match_typed_subject_alt_names": URI}}
     }

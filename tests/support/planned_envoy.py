@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import subprocess
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.plan import make_plan
 
@@ -20,7 +20,7 @@ def plan(data: Any, name: str, platform: str, folder: str = "/state", change: st
         "platform": platform, "folder": folder, "change": change, "app": "pass",
         "envoy": program, "python": program, "statsd_exporter": program,
     }  # fmt: skip
-    return make_plan(name, data, context, f"{name}.yml")
+    return cast("dict[str, Any]", make_plan(name, data, context, f"{name}.yml"))
 
 
 def write(planned: dict[str, Any], folder: Path) -> None:

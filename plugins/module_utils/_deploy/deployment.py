@@ -169,6 +169,7 @@ def _preflight(
     check_mode = request.check_mode
     try:
         _check_location(deployer, stored, request.folder)
+        _check_openssl(stored, request)
         deployer.preflight()
         if missing := deployer.missing_images():
             if check_mode:
@@ -181,6 +182,15 @@ def _preflight(
         if not check_mode:
             raise
         result.warnings.append(as_sentence(error))
+
+
+def _check_openssl(stored: state_file.FolderState, request: DeployRequest) -> None:
+    """Refuse new certificates on a host without openssl, before images are pulled."""
+    new = [one.path for one in request.files.certificates if one.path not in stored.certificates]
+    if new and not shutil.which("openssl"):
+        raise PlatformUnavailable(
+            f"plan.certificates: the command openssl, which creates {new[0]}/tls.crt, is in no folder of PATH. Install openssl"
+        )
 
 
 def _check_location(deployer: Deployer, stored: state_file.FolderState, folder: Path) -> None:

@@ -9,11 +9,16 @@ from __future__ import annotations
 import doctest
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import DesiredFiles, File
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import (
+    Certificate,
+    DesiredFiles,
+    File,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.errors import ConfigRefused
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.files import state_file
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.prepare import prepare
@@ -154,6 +159,31 @@ def test_phases_run_in_order(deployer: type[RecordingDeployer], folder: Path) ->
     assert (result.changed, result.started, result.removed) == (True, ("web",), ("old",))
     assert (folder / "workloads.txt").read_text() == "web"
     assert state_file.load(folder).location == "toy"
+
+
+def test_missing_openssl_is_refused_before_images_are_pulled(
+    deployer: type[RecordingDeployer], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deployer.images = ("i:1",)
+    monkeypatch.setenv("PATH", str(folder.parent))
+    request = request_for(folder)
+    files = replace(request.files, certificates=(Certificate("edge/certs", ("edge",)),))
+    message = r"plan\.certificates: the command openssl, .* is in no folder of PATH\. Install openssl"
+    with pytest.raises(PlatformUnavailable, match=message):
+        deploy(replace(request, files=files), DeployResult())
+    assert deployer.calls == ["close"]
+    assert not folder.exists()
+
+
+def test_missing_openssl_is_a_warning_in_check_mode(
+    deployer: type[RecordingDeployer], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(folder.parent))
+    request, result = request_for(folder, check_mode=True), DeployResult()
+    files = replace(request.files, certificates=(Certificate("edge/certs", ("edge",)),))
+    deploy(replace(request, files=files), result)
+    assert "the command openssl" in " ".join(result.warnings)
+    assert "pull" not in " ".join(deployer.calls)
 
 
 def test_deployer_gets_the_spec(deployer: type[RecordingDeployer], folder: Path) -> None:

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from platform_objects import platform_of
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.platform import Validator
@@ -31,6 +33,20 @@ def test_replicas_have_their_own_files_and_data() -> None:
     first, second = platform.instances("web")
     assert platform.files_directory(first) != platform.files_directory(second)
     assert platform.created_directories(second) == [("data/web-2", "0700")]
+
+
+def test_folder_of_the_logs_is_created_with_the_document() -> None:
+    assert platform_of("local").document_directories() == [("logs", "0700")]
+
+
+def test_command_names_the_executable_for_a_shell() -> None:
+    def command(**context: Any) -> str:
+        return platform_of("local", **context).documents("default", [], [], []).commands[0]
+
+    assert command() == "supervisord -c supervisord.conf"
+    assert (
+        command(supervisord={"executable": "~/a b/supervisord"}) == "~/'a b/supervisord' -c supervisord.conf"
+    )
 
 
 def test_port_is_published_or_of_the_block() -> None:

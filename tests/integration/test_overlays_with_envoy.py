@@ -40,6 +40,11 @@ def envoy() -> str:
     return os.environ["MESHLAB_ENVOY"]
 
 
+@pytest.fixture(scope="module", params=["MESHLAB_ENVOY", "MESHLAB_ENVOY_OLDEST"], ids=["newest", "oldest"])
+def newest_and_oldest_envoy(request: pytest.FixtureRequest) -> str:
+    return os.environ[request.param]
+
+
 class Deployment:
     """The running Envoys of a planned demo on the platform local, with certificates of one new authority."""
 
@@ -270,6 +275,29 @@ def test_dns_fields_of_a_cluster_take_effect(
     assert [status(port) for _ in range(4)] == [expected] * 4
 
 
+@pytest.mark.parametrize("address", ["::1", "[::1]"], ids=["plain", "brackets"])
+def test_ipv6_upstream_is_reached(deployed: Callable[..., Deployment], address: str) -> None:
+    port, upstream, admin = free_ports(3)
+    own = {
+        "additional_addresses": [{"address": {"socket_address": {"address": "::1", "port_value": upstream}}}]
+    }
+    edge = {
+        "admin": {"publish": admin},
+        "listeners": {
+            "http": {
+                "port": port,
+                "publish": port,
+                "routes": [{"match": {"prefix": "/"}, "route": {"cluster": "upstream"}}],
+            },
+            "answer": {"port": upstream, "publish": upstream, "listener": own, "routes": OK},
+        },
+        "clusters": {"upstream": {"address": address, "port": upstream}},
+    }
+    deployed({"summary": "IPv6", "ports": 20000, "proxies": {"edge": edge}})
+    assert status(upstream) == 200
+    assert [status(port) for _ in range(4)] == [200] * 4
+
+
 RESOLVER = {
     "name": "envoy.network.dns_resolver.cares",
     "typed_config": {
@@ -278,6 +306,48 @@ RESOLVER = {
     },
 }
 RDS = {"route_config_name": "r", "config_source": {"path_config_source": {"path": "/dev/null"}}}
+QUIC_TYPES = "type.googleapis.com/envoy.extensions"
+QUIC = {
+    "address": {"socket_address": {"protocol": "UDP"}},
+    "udp_listener_config": {"quic_options": {}},
+    "filter_chains": [
+        {
+            "transport_socket": {
+                "name": "envoy.transport_sockets.quic",
+                "typed_config": {
+                    "@type": f"{QUIC_TYPES}.transport_sockets.quic.v3.QuicDownstreamTransport",
+                    "downstream_tls_context": {
+                        "common_tls_context": {
+                            "tls_certificates": [
+                                {
+                                    "certificate_chain": {"filename": "edge/certs/tls.crt"},
+                                    "private_key": {"filename": "edge/certs/tls.key"},
+                                }
+                            ]
+                        }
+                    },
+                },
+            },
+            "filters": [
+                {
+                    "name": "envoy.filters.network.http_connection_manager",
+                    "typed_config": {
+                        "@type": f"{QUIC_TYPES}.filters.network.http_connection_manager.v3.HttpConnectionManager",
+                        "codec_type": "HTTP3",
+                        "stat_prefix": "quic",
+                        "route_config": {"virtual_hosts": [{"name": "quic", "domains": ["*"], "routes": OK}]},
+                        "http_filters": [
+                            {
+                                "name": "envoy.filters.http.router",
+                                "typed_config": {"@type": f"{QUIC_TYPES}.filters.http.router.v3.Router"},
+                            }
+                        ],
+                    },
+                }
+            ],
+        }
+    ],
+}
 TLS_PARAMETERS = {"tls_params": {"tls_minimum_protocol_version": "TLSv1_3"}}
 
 
@@ -299,12 +369,13 @@ TLS_PARAMETERS = {"tls_params": {"tls_minimum_protocol_version": "TLSv1_3"}}
         ("listeners.https.tls.context", {"common_tls_context": {"combined_validation_context": {
             "default_validation_context": {"match_typed_subject_alt_names": [{"san_type": "URI", "matcher": {"exact": URI}}]}}}}),
         ("listeners.https.listener", {"address": {"pipe": {"path": "edge/run/http.sock"}}}),
+        ("listeners.https.listener", QUIC),
         ("bootstrap", {"stats_flush_on_admin": True}),
         ("bootstrap", {"admin": {"profile_path": "/tmp/envoy.prof"}}),
     ],
 )  # fmt: skip
 def test_envoy_accepts_each_alternative_of_a_oneof(
-    envoy: str, tmp_path: Path, path: str, fields: dict[str, Any]
+    newest_and_oldest_envoy: str, tmp_path: Path, path: str, fields: dict[str, Any]
 ) -> None:
     edge: dict[str, Any] = {
         "listeners": {"https": {"port": 8443, "tls": {"client_certificate": True}, "routes": OK}},
@@ -325,4 +396,4 @@ def test_envoy_accepts_each_alternative_of_a_oneof(
     authority = new_authority(private)
     for certificate in planned["certificates"]:
         issue(tmp_path / certificate["path"], certificate, private / "leaf", authority)
-    assert validate(envoy, planned["checks"][0], tmp_path) == ""
+    assert validate(newest_and_oldest_envoy, planned["checks"][0], tmp_path) == ""

@@ -15,7 +15,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.any_message i
     socket_address,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.filters import http_connection_manager
-from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.overlay import overlay
+from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.overlay import LISTENER, overlay
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.tls_contexts import (
     downstream_transport_socket,
 )
@@ -41,7 +41,7 @@ def listener(
         access_log: Whether to log each HTTP request on standard output.
     """
     bind_address = socket_address(address, port)
-    message = any_message("envoy.config.listener.v3.Listener", name=name, address=bind_address)
+    message = any_message(LISTENER, name=name, address=bind_address)
     if spec["udp_filters"] is not None:
         bind_address["socket_address"]["protocol"] = "UDP"
         message["listener_filters"] = [dict(udp_filter) for udp_filter in spec["udp_filters"]]
@@ -67,6 +67,16 @@ def scheme(spec: Mapping[str, Any]) -> str:
         return scheme(next(iter(spec["filter_chains"].values())))
     plain, encrypted = ("tcp", "tls") if is_tcp(spec) else ("http", "https")
     return plain if spec["tls"] is None else encrypted
+
+
+def uses_udp(spec: Mapping[str, Any]) -> bool:
+    """Return whether a demo's listener receives datagrams: by `udp_filters`, or by an address of its own fields, as for QUIC."""
+    if spec.get("udp_filters") is not None:
+        return True
+    address: Any = overlay({}, spec.get("listener"), LISTENER).get("address")
+    for field in ("socket_address", "protocol"):
+        address = address.get(field) if isinstance(address, Mapping) else None
+    return address == "UDP"
 
 
 def is_tcp(spec: Mapping[str, Any]) -> bool:

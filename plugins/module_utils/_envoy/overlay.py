@@ -16,6 +16,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.message_types
 
 BOOTSTRAP = "envoy.config.bootstrap.v3.Bootstrap"
 CLUSTER = "envoy.config.cluster.v3.Cluster"
+LISTENER = "envoy.config.listener.v3.Listener"
 TYPE_URL = "type.googleapis.com/"
 _TLS = "envoy.extensions.transport_sockets.tls.v3"
 # Lists that contain what the collection itself needs: the read-only admin interface, and the exporter of the demo.

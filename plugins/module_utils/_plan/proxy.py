@@ -15,7 +15,11 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._demo.topology impor
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy import tls_contexts
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.any_message import discovery_response
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.bootstrap import candidate
-from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.listeners import filter_chains, scheme
+from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.listeners import (
+    filter_chains,
+    scheme,
+    uses_udp,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.plan_schema import (
     Certificate,
     Check,
@@ -168,7 +172,7 @@ def _workload(proxy: Proxy, platform: Platform, files_digest: str) -> Workload:
 
 def _protocol(spec: Mapping[str, Any], port: str) -> Protocol:
     """Return the transport protocol of a port."""
-    return "udp" if port != ADMIN and scheme(spec["listeners"][port]) == "udp" else "tcp"
+    return "udp" if port != ADMIN and uses_udp(spec["listeners"][port]) else "tcp"
 
 
 def bash_probe(port: int, path: str) -> tuple[str, ...]:

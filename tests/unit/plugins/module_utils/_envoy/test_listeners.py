@@ -15,6 +15,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.listeners imp
     filter_chains,
     listener,
     scheme,
+    uses_udp,
 )
 
 
@@ -95,3 +96,20 @@ def test_listener_without_chains_is_its_only_chain() -> None:
     spec = listener_spec(routes=[])
     assert filter_chains(spec) == [spec]
     assert filter_chains(listener_spec(filter_chains={"a": spec, "b": spec})) == [spec, spec]
+
+
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [
+        ({"routes": []}, False),
+        ({"udp_filters": []}, True),
+        ({"routes": [], "listener": {"address": {"socket_address": {"protocol": "UDP"}}}}, True),
+        ({"routes": [], "listener": {"address": {"socketAddress": {"protocol": "UDP"}}}}, True),
+        ({"routes": [], "listener": {"address": {"socket_address": {"protocol": "TCP"}}}}, False),
+        ({"routes": [], "listener": {"address": {"pipe": {"path": "a"}}}}, False),
+        ({"routes": [], "listener": {"address": None}}, False),
+    ],
+    ids=["http", "udp filters", "UDP", "camelCase", "TCP", "pipe", "null"],
+)
+def test_listener_uses_udp_by_its_address(keys: dict[str, Any], expected: bool) -> None:
+    assert uses_udp(listener_spec(port=1, **keys)) is expected

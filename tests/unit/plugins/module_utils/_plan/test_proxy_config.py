@@ -119,6 +119,19 @@ def test_filter_chain_has_its_own_match_and_tls(plan: Planner) -> None:
     assert certificate["names"] == ["edge", "localhost", "shop"]
 
 
+def test_address_of_the_author_makes_a_udp_port(plan: Planner) -> None:
+    fields = {
+        "address": {"socket_address": {"protocol": "UDP"}},
+        "udp_listener_config": {"quic_options": {}},
+    }
+    quic = {"port": 8443, "publish": 18443, "routes": [], "listener": fields}
+    planned = plan(chains_shop(listeners={"quic": quic}), "docker")
+    [listener] = document(planned, "edge/listeners.yaml")
+    address = listener["address"]["socket_address"]
+    assert address == {"address": "0.0.0.0", "port_value": 8443, "protocol": "UDP"}
+    assert [one["protocol"] for one in workload_of(planned, "edge")["ports"]] == ["udp", "tcp"]
+
+
 def test_udp_has_listener_ports_and_sidecar(plan: Planner) -> None:
     data = chains_shop()
     data["services"]["echo"]["sidecar"] = {"listeners": {"ingress": {"port": 7001, "publish": 17001}}}

@@ -76,7 +76,7 @@ def uses_udp(spec: Mapping[str, Any]) -> bool:
     address: Any = overlay({}, spec.get("listener"), LISTENER).get("address")
     for field in ("socket_address", "protocol"):
         address = address.get(field) if isinstance(address, Mapping) else None
-    return address == "UDP"
+    return bool(address == "UDP")
 
 
 def is_tcp(spec: Mapping[str, Any]) -> bool:

@@ -19,7 +19,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.broadcast
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint import Endpoint
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint_pool import Limits
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.cluster_hosts import (
-    Host,
+    UpstreamHost,
     read_host,
     totals,
 )
@@ -64,7 +64,7 @@ def _cluster(data: Any) -> dict[str, Any]:
     }
 
 
-def _host(host: Host) -> dict[str, Any]:
+def _host(host: UpstreamHost) -> dict[str, Any]:
     return {
         "address": host.address,
         "hostname": host.hostname,

@@ -35,7 +35,7 @@ class Tls:
 
 
 @dataclass(frozen=True)
-class PodSelector:
+class EndpointPods:
     """The pods of a cluster that one entry selects."""
 
     selector: str
@@ -77,7 +77,7 @@ class Endpoint:
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     """Pairs of name and value. They can be secret."""
     tls: Tls = Tls()
-    pods: PodSelector | None = None
+    pods: EndpointPods | None = None
     group: str = ""
     """For a pod, the name of the entry that selects it."""
     pod: str = ""

@@ -23,7 +23,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors impor
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint import (
     FORMATS,
     Endpoint,
-    PodSelector,
+    EndpointPods,
     Tls,
 )
 
@@ -159,12 +159,12 @@ def _endpoint(entry: Any, where: str, access: PodAccess | None = None) -> Endpoi
     )
 
 
-def _pods(data: Mapping[str, Any], where: str, access: PodAccess) -> PodSelector:
+def _pods(data: Mapping[str, Any], where: str, access: PodAccess) -> EndpointPods:
     for key in _NOT_POD_KEYS:
         if data.get(key):
             instead = "Use port and path" if key == "url" else "Leave it out: pods are read over http"
             raise ArgumentError(f"{where}.{key}", f"it cannot be combined with selector. {instead}.")
-    return PodSelector(
+    return EndpointPods(
         selector=text(data, "selector", where),
         namespace=text(data, "namespace", where),
         container=text(data, "container", where),

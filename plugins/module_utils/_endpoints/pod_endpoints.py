@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.async_timeout import time_limit
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.run_in_thread import run_in_thread
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.byte_stream import Stream
-from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint import Endpoint, PodSelector
+from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint import Endpoint, EndpointPods
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.errors import Failure, ScrapeError
 
 # The package of the cluster client is imported only when an endpoint is a pod.
@@ -60,7 +60,7 @@ class PodStream(Stream):
         return ConnectionAbortedError(failure.message) if failure is not None else None
 
 
-async def open_in_pod(endpoint: Endpoint, pods: PodSelector) -> Stream:
+async def open_in_pod(endpoint: Endpoint, pods: EndpointPods) -> Stream:
     """Return a stream to the endpoint's port in its pod. Raises ScrapeError."""
     from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.errors import ClusterError
 
@@ -75,7 +75,7 @@ async def open_in_pod(endpoint: Endpoint, pods: PodSelector) -> Stream:
         raise scrape_error(error) from None
 
 
-async def missing_pod(endpoint: Endpoint, pods: PodSelector) -> str:
+async def missing_pod(endpoint: Endpoint, pods: EndpointPods) -> str:
     """Return why the pod of a failed endpoint no longer exists; empty if it exists, or if the API server does not answer within 2 s."""
     try:
         async with time_limit(_LOOKUP_TIMEOUT):
@@ -86,7 +86,7 @@ async def missing_pod(endpoint: Endpoint, pods: PodSelector) -> str:
         return ""
 
 
-async def find(endpoint: Endpoint, pods: PodSelector, timeout: float) -> SelectedPods | Failure:
+async def find(endpoint: Endpoint, pods: EndpointPods, timeout: float) -> SelectedPods | Failure:
     """Return the pods that an entry selects, or the failure to look them up within `timeout` seconds."""
     from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.errors import ClusterError
 
@@ -136,7 +136,7 @@ def expand(
     return endpoints, remarks
 
 
-def _pods(entry: Endpoint, pods: PodSelector, found: SelectedPods) -> list[Endpoint]:
+def _pods(entry: Endpoint, pods: EndpointPods, found: SelectedPods) -> list[Endpoint]:
     from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.pod_status import (
         pod_identity,
         port_number,

@@ -18,7 +18,7 @@ _FAILED_EDS_HEALTH = ("UNHEALTHY", "TIMEOUT", "DRAINING")
 
 
 @dataclass(frozen=True)
-class Host:
+class UpstreamHost:
     """One host of a cluster."""
 
     address: str
@@ -54,11 +54,11 @@ class Host:
         return not self.failed and (self.eds_health == "DEGRADED" or not _DEGRADED.isdisjoint(self.flags))
 
 
-def read_host(data: Mapping[str, Any]) -> Host:
+def read_host(data: Mapping[str, Any]) -> UpstreamHost:
     """Return the host in an entry of `host_statuses`. Raises ValueError, TypeError or KeyError if the entry is not Envoy's."""
     status, locality = data.get("health_status", {}), data.get("locality", {})
     rate = data.get("success_rate", {}).get("value")
-    return Host(
+    return UpstreamHost(
         address=address_of(data.get("address", {})),
         hostname=str(data.get("hostname", "")),
         eds_health=str(status.get("eds_health_status", "UNKNOWN")),
@@ -89,7 +89,7 @@ def _finite(value: Any) -> float:
     return number
 
 
-def totals(hosts: Sequence[Host]) -> dict[str, int]:
+def totals(hosts: Sequence[UpstreamHost]) -> dict[str, int]:
     """Return the number of hosts by state, and the sum of their weights."""
     return {
         "hosts": len(hosts),

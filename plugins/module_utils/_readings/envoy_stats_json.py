@@ -132,7 +132,9 @@ def _pick(body: bytes, selection: Selection, values: dict[str, Scalar]) -> bool:
             if entry is None:
                 return False
             values[name] = _value(entry.group(2))
-    return all(_pick_by_literal(body, one.literal.encode(), selection, values) for one in selection.patterns)
+    return all(
+        _pick_by_literal(body, pattern.literal.encode(), selection, values) for pattern in selection.patterns
+    )
 
 
 def _pick_by_literal(body: bytes, literal: bytes, selection: Selection, values: dict[str, Scalar]) -> bool:
@@ -259,8 +261,8 @@ def _detailed(buckets: Any) -> Histogram:
 
 def _bounded(buckets: Any) -> tuple[Histogram, Histogram]:
     bounds = [
-        (float(one["upper_bound"]), _count(one["cumulative"] or 0), _count(one["interval"] or 0))
-        for one in buckets
+        (float(bucket["upper_bound"]), _count(bucket["cumulative"] or 0), _count(bucket["interval"] or 0))
+        for bucket in buckets
     ]
     if any(math.isnan(bound) for bound, _total, _interval in bounds):
         raise HistogramError("a bucket is not a number")

@@ -49,15 +49,15 @@ def parse_response(body: bytes, query: str) -> Samples:
         if kind == "scalar":
             _add(samples, "", result)
         elif kind == "vector":
-            for one in result:
-                labels = {str(key): str(value) for key, value in one["metric"].items()}
+            for sample in result:
+                labels = {str(key): str(value) for key, value in sample["metric"].items()}
                 name = labels.pop("__name__", "")
-                if "value" not in one:
+                if "value" not in sample:
                     raise ScrapeError(
                         "unparsable",
                         f"the query {query!r} returns native histograms; use histogram_quantile or histogram_count",
                     )
-                _add(samples, series(name, labels), one["value"])
+                _add(samples, series(name, labels), sample["value"])
         else:
             raise ScrapeError(
                 "unparsable",

@@ -36,7 +36,11 @@ def apply(
 
     monkeypatch.setattr(Connector, "open", connect)
     message, result = apply_state(ENDPOINTS, state, check, 5, Limits())
-    return message, result["endpoints"][0], [b" ".join(one.split()[:2]).decode() for one in stream.requests]
+    return (
+        message,
+        result["endpoints"][0],
+        [b" ".join(request.split()[:2]).decode() for request in stream.requests],
+    )
 
 
 @pytest.mark.parametrize("check", [False, True])

@@ -46,7 +46,9 @@ def test_at_most_concurrency_endpoints_run_at_once() -> None:
         done.append(client.endpoint.name)
 
     async def run() -> None:
-        await EndpointPool(ENDPOINTS, Limits(concurrency=2)).for_each(action, [one.name for one in ENDPOINTS])
+        await EndpointPool(ENDPOINTS, Limits(concurrency=2)).for_each(
+            action, [endpoint.name for endpoint in ENDPOINTS]
+        )
 
     asyncio.run(run())
     assert most == 2
@@ -66,7 +68,7 @@ def test_slow_endpoints_do_not_delay_the_others() -> None:
 
     async def run() -> None:
         pool = EndpointPool(ENDPOINTS, Limits(concurrency=2))
-        await asyncio.wait_for(pool.for_each(action, [one.name for one in ENDPOINTS]), 60)
+        await asyncio.wait_for(pool.for_each(action, [endpoint.name for endpoint in ENDPOINTS]), 60)
 
     asyncio.run(run())
     assert set(done[:4]) == {"e2", "e3", "e4", "e5"}

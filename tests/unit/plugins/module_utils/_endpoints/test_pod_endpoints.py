@@ -73,22 +73,22 @@ class Admin:
         return pod(name)
 
     def close(self) -> None:
-        for one in self.servers:
-            one.shutdown()
-            one.server_close()
+        for server in self.servers:
+            server.shutdown()
+            server.server_close()
 
 
 @pytest.fixture
 def api_server() -> Iterator[FakeApiServer]:
-    with fake_api_server() as one:
-        yield one
+    with fake_api_server() as server:
+        yield server
 
 
 @pytest.fixture
 def admin(api_server: FakeApiServer) -> Iterator[Admin]:
-    one = Admin(api_server)
-    yield one
-    one.close()
+    fake = Admin(api_server)
+    yield fake
+    fake.close()
 
 
 def read(api_server: FakeApiServer, *assertions: dict[str, Any], **more: Any) -> Outcome:

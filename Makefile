@@ -259,7 +259,7 @@ lock: ## Update requirements/constraints.txt (with the oldest supported Python)
 	@"$(PYTHON)" -m venv --clear build/lock
 	@build/lock/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements/test.txt \
 	  --requirement requirements/docs.txt
-	@{ sed -n '/^#/p' $(CONSTRAINTS); build/lock/bin/python -m pip freeze | grep -vixFf <(cat requirements/{demo,docker,kubernetes,test,docs}.txt); } \
+	@{ sed -n '/^#/p' $(CONSTRAINTS); build/lock/bin/python -m pip freeze | grep -vixFf <(sed 's/;.*//' requirements/{demo,docker,kubernetes,test,docs}.txt); } \
 	  > build/lock/constraints.txt
 	@mv build/lock/constraints.txt $(CONSTRAINTS)
 

@@ -364,7 +364,7 @@ TLS_PARAMETERS = {"tls_params": {"tls_minimum_protocol_version": "TLSv1_3"}}
         ("clusters.far.tls.context", {"common_tls_context": {"validation_context": {}}}),
         ("clusters.far.tls.context", {"common_tls_context": TLS_PARAMETERS}),
         ("listeners.https.http_connection_manager", {"rds": RDS}),
-        ("listeners.https.http_connection_manager", {"access_log": []}),
+        ("listeners.https.http_connection_manager", {"access_log": None}),
         ("listeners.https.tls.context", {"common_tls_context": {"validation_context": {"trusted_ca": {"filename": "edge/certs/ca.crt"}}}}),
         ("listeners.https.tls.context", {"common_tls_context": {"combined_validation_context": {
             "default_validation_context": {"match_typed_subject_alt_names": [{"san_type": "URI", "matcher": {"exact": URI}}]}}}}),

@@ -13,7 +13,10 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.any_message i
     Message,
     any_message,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.overlay import overlay
+from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.overlay import (
+    HTTP_CONNECTION_MANAGER,
+    overlay,
+)
 
 # The keys of one line of the access log, which is JSON. The command operators are those of Envoy's page "Access logging".
 ACCESS_LOG_FIELDS = {
@@ -55,7 +58,7 @@ def http_connection_manager(
         "typed_config": any_message("envoy.extensions.filters.http.router.v3.Router"),
     }
     manager = any_message(
-        "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        HTTP_CONNECTION_MANAGER,
         stat_prefix=stat_prefix,
         use_remote_address=True,
         normalize_path=True,

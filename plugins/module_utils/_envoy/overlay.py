@@ -17,14 +17,17 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.message_types
 BOOTSTRAP = "envoy.config.bootstrap.v3.Bootstrap"
 CLUSTER = "envoy.config.cluster.v3.Cluster"
 LISTENER = "envoy.config.listener.v3.Listener"
+HTTP_CONNECTION_MANAGER = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
 TYPE_URL = "type.googleapis.com/"
 _TLS = "envoy.extensions.transport_sockets.tls.v3"
-# Lists that contain what the collection itself needs: the read-only admin interface, and the exporter of the demo.
+# Lists that contain what the collection itself needs: the read-only admin interface, the exporter of the demo, and the access log on
+# standard output, which the key `access_log` of a proxy and a null remove.
 EXTENDED_LISTS = frozenset(
     {
         (BOOTSTRAP, "stats_sinks"),
         (f"{BOOTSTRAP}.StaticResources", "clusters"),
         (f"{BOOTSTRAP}.StaticResources", "listeners"),
+        (HTTP_CONNECTION_MANAGER, "access_log"),
     }
 )
 # Messages that are one reference. The name of an author's secret with the file of the collection's secret would mean nothing.

@@ -14,7 +14,11 @@ import pytest
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.any_message import any_message
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.clusters import cluster
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.message_types import FIELDS, ONEOFS
-from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.overlay import BOOTSTRAP, overlay
+from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.overlay import (
+    BOOTSTRAP,
+    HTTP_CONNECTION_MANAGER,
+    overlay,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.tls_contexts import (
     downstream_transport_socket,
     upstream_transport_socket,
@@ -52,9 +56,13 @@ def test_static_resources_are_extended(field: str) -> None:
     assert [one["name"] for one in merged["static_resources"][field]] == ["admin", "mine"]
 
 
-def test_stats_sinks_are_extended() -> None:
-    merged = overlay({"stats_sinks": [{"name": "a"}]}, {"stats_sinks": [{"name": "b"}]}, BOOTSTRAP)
-    assert [one["name"] for one in merged["stats_sinks"]] == ["a", "b"]
+@pytest.mark.parametrize(
+    ("message_type", "field"), [(BOOTSTRAP, "stats_sinks"), (HTTP_CONNECTION_MANAGER, "access_log")]
+)
+def test_sinks_and_access_logs_are_extended(message_type: str, field: str) -> None:
+    merged = overlay({field: [{"name": "a"}]}, {field: [{"name": "b"}]}, message_type)
+    assert [one["name"] for one in merged[field]] == ["a", "b"]
+    assert overlay({field: [{"name": "a"}]}, {field: None}, message_type) == {}
 
 
 def test_any_of_another_type_replaces() -> None:

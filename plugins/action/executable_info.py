@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.executable_options import (
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.executable_options import (
     ARGUMENTS,
     perform,
 )

@@ -100,7 +100,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._common.python_versi
 
 require_supported_python()
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.executable_options import (
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.executable_options import (
     ARGUMENTS,
     perform,
 )

@@ -13,9 +13,15 @@ from typing import cast
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._admin.clusters_info import read_clusters
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import ArgumentError
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.re2 import compile_pattern
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.re2_automaton import Automaton
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.re2_parser import PatternError
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.regular_expressions.re2 import (
+    compile_pattern,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.regular_expressions.re2_automaton import (
+    Automaton,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.regular_expressions.re2_parser import (
+    PatternError,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.byte_stream import Stream
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.http_response import (
     HttpResponse,

@@ -20,7 +20,9 @@ from typing import Any
 import pytest
 from planned_envoy import plan, validate, write
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.command import run as run_command
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.command import (
+    run as run_command,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.certificates import openssl
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import Certificate
 

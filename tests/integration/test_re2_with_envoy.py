@@ -11,8 +11,12 @@ from urllib.parse import quote
 import pytest
 from real_envoy import Envoy, answering
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.re2 import compile_pattern
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.re2_automaton import Automaton
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.regular_expressions.re2 import (
+    compile_pattern,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.regular_expressions.re2_automaton import (
+    Automaton,
+)
 
 NAME = "odd+(x)|[1]{2} B_é"
 

@@ -14,8 +14,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common import websocket_frames
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.websocket_handshake import accept_key
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.network import websocket_frames
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.network.websocket_handshake import (
+    accept_key,
+)
 
 
 class FakeApiServer:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.command import CommandResult
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.command import CommandResult
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer import DeploymentSpec
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.deploy import DockerDeployer
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import Workload

@@ -113,8 +113,7 @@ def test_folder_has_at_most_fifteen_modules() -> None:
         for folder, count in folders.items()
         if count > MODULES_PER_FOLDER
     }
-    # The layers share few modules, each of them small.
-    assert set(large) <= {"_common"}
+    assert not large
 
 
 @pytest.mark.parametrize("module", MODULES)

@@ -35,7 +35,7 @@ for path in paths:
 print(len(paths))
 """
 PATTERN = """
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.re2 import compile_pattern
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.regular_expressions.re2 import compile_pattern
 pattern = compile_pattern(r"cluster\\.(web|app)\\.upstream_rq_[2-5]xx", "match")
 print(pattern.matches("cluster.web.upstream_rq_200"), pattern.matches("cluster.web.upstream_rq_5xx"))
 """
@@ -98,7 +98,7 @@ except ScrapeError as error:
 print(send_traffic(traffic)["errors"])
 """
 TLS = """
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.tls import client_context
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.network.tls import client_context
 print(client_context().minimum_version.name)
 """
 FOLDER = """

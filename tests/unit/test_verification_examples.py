@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.meshlab.envoy.plugins.module_utils import stats_api
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.tolerance import parse_tolerance
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.numbers.tolerance import parse_tolerance
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.traffic_parser import parse_traffic
 
 ROOT = Path(__file__).resolve().parents[2] / "plugins" / "module_utils"

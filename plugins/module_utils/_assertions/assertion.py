@@ -11,16 +11,16 @@ from dataclasses import dataclass
 from typing import Union
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.arguments import Scalar
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.comparison import (
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.numbers.comparison import (
     OPERATOR_PREFIX,
     expected_text,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.re2 import Pattern
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.tolerance import (
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.numbers.tolerance import (
     EXACT,
     BinomialRange,
     Tolerance,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.regular_expressions.re2 import Pattern
 
 OF = ("value", "delta", "rate")
 ACROSS = ("each", "sum", "min", "max", "avg", "any", "count", "spread")

@@ -13,7 +13,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.assertio
     OF,
     WINDOWS,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.comparison import OPERATORS
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.numbers.comparison import OPERATORS
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.sources import SELECTABLE
 
 ASSERTION_OPTIONS: dict[str, Any] = {

@@ -33,18 +33,21 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._common.arguments im
     shown,
     text,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.comparison import (
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import ArgumentError
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.numbers.comparison import (
     NUMERIC,
     OPERATORS,
     PRESENCE,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import ArgumentError
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.re2 import Pattern, compile_pattern
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.tolerance import (
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.numbers.tolerance import (
     BINOMIAL,
     EXACT,
     check_binomial,
     parse_tolerance,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.regular_expressions.re2 import (
+    Pattern,
+    compile_pattern,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.sources import SELECTABLE
 

@@ -26,7 +26,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.stat_sel
     source_of,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.verdict import Verdict
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.comparison import (
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.numbers.comparison import (
     PRESENCE,
     format_value,
     growth_cannot_help,

@@ -21,7 +21,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.stat_sel
     selected_names,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.arguments import Scalar
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.comparison import PRESENCE
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.numbers.comparison import PRESENCE
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.errors import Failure
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.histogram import (
     Histogram,

@@ -26,8 +26,8 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.stat_sel
     source_of,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.arguments import expected
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.comparison import PRESENCE
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import ArgumentError
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.numbers.comparison import PRESENCE
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint import Endpoint
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.errors import Failure
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.snapshot import Page, Samples, Snapshot

@@ -12,7 +12,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.assertio
 from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.measurement import NO_SAMPLE
 from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.reading import Reading
 from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.verdict import Verdict
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.comparison import (
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.numbers.comparison import (
     PRESENCE,
     compare,
     format_value,

@@ -13,9 +13,9 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.assertio
     Assertion,
     with_value_stats,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.comparison import PRESENCE
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import ArgumentError
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.re2 import Pattern
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.numbers.comparison import PRESENCE
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.regular_expressions.re2 import Pattern
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint import Endpoint, pick
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings import prometheus_text, promql
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.query import Query

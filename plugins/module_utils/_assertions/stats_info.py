@@ -12,7 +12,9 @@ from functools import partial
 from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.outcome import endpoints_data
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.re2 import compile_pattern
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.regular_expressions.re2 import (
+    compile_pattern,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint import Endpoint
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint_pool import (
     DEFAULT_LIMITS,

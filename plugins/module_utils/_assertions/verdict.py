@@ -14,13 +14,13 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.assertio
 from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.measurement import NO_SAMPLE
 from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.reading import Reading
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.arguments import Scalar
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.comparison import (
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.numbers.comparison import (
     PRESENCE,
     format_value,
     growth_can_help,
     outcome_text,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.re2 import Pattern
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.regular_expressions.re2 import Pattern
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.errors import Failure
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.histogram import Estimate
 

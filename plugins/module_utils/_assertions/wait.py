@@ -23,7 +23,9 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.stat_sel
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.verdict import Verdict
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.arguments import seconds
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.comparison import growth_cannot_help
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.numbers.comparison import (
+    growth_cannot_help,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.admin_client import AdminClient
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint import Endpoint
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint_pool import (

@@ -12,7 +12,10 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.command import CommandRunner, run
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.command import (
+    CommandRunner,
+    run,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.certificates import authority
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.config_target import ConfigTarget
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import (

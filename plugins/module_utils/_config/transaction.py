@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.thread_pool import (
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.thread_pool import (
     map_to_dict,
     map_to_pairs,
 )

@@ -14,8 +14,10 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.async_timeout import time_limit
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.error_text import error_text
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.run_in_thread import run_in_thread
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.run_in_thread import (
+    run_in_thread,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.network.error_text import error_text
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.byte_stream import Stream
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.container_exec import explain
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint import Endpoint

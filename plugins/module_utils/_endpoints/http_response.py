@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.http_head import (
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.network.http_head import (
     MAX_HEAD_BYTES,
     HeadError,
     not_http,

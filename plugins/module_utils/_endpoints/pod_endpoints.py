@@ -10,7 +10,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.async_timeout import time_limit
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.run_in_thread import run_in_thread
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.run_in_thread import (
+    run_in_thread,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.byte_stream import Stream
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint import Endpoint, EndpointPods
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.errors import Failure, ScrapeError

@@ -15,10 +15,15 @@ import ssl
 from dataclasses import dataclass, field
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.async_timeout import time_limit
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.error_text import error_text
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.run_in_thread import run_in_thread
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.tls import TlsError, client_context
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.unix_socket import (
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.run_in_thread import (
+    run_in_thread,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.network.error_text import error_text
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.network.tls import (
+    TlsError,
+    client_context,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.network.unix_socket import (
     QUEUE_FULL_PAUSE,
     socket_address,
 )

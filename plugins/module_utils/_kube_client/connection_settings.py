@@ -18,7 +18,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.tls import TlsError, client_context
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.network.tls import (
+    TlsError,
+    client_context,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.cluster_options import (
     ClusterOptions,
     with_environment,

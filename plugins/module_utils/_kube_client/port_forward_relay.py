@@ -14,7 +14,7 @@ import selectors
 import socket
 import ssl
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common import websocket_frames
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.network import websocket_frames
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.errors import ClusterError
 
 PROTOCOL = "v4.channel.k8s.io"

@@ -15,9 +15,9 @@ import ssl
 import time
 from urllib.parse import urlsplit
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common import websocket_handshake
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.error_text import error_text
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.http_head import (
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.network import websocket_handshake
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.network.error_text import error_text
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.network.http_head import (
     MAX_HEAD_BYTES,
     HeadError,
     ResponseHead,

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.command import run
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.command import run
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.polling import attempts
 
 PROC = Path("/proc")

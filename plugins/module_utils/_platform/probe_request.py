@@ -9,7 +9,7 @@ from __future__ import annotations
 import http.client
 import socket
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.error_text import error_text
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.network.error_text import error_text
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import Probe
 
 

@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from urllib.parse import quote
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.re2 import compile_pattern
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.regular_expressions.re2 import (
+    compile_pattern,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.snapshot import Selection
 
 # Characters. A longer filter is not sent; all stats are read instead, and searched here.

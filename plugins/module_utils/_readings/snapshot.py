@@ -11,7 +11,10 @@ from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.arguments import Scalar
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import ArgumentError
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.re2 import Pattern, compile_pattern
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.regular_expressions.re2 import (
+    Pattern,
+    compile_pattern,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.errors import Failure
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.histogram import Histogram, from_data
 

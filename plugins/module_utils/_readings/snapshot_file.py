@@ -15,8 +15,8 @@ import tempfile
 from collections.abc import Callable, Mapping
 from typing import IO, Any
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.error_text import error_text
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import ArgumentError
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.network.error_text import error_text
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.query import Query
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.snapshot import (
     VERSION,

@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.error_text import error_text
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.network.error_text import error_text
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.timeout_errors import TIMEOUT_ERRORS
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.client_tls import Session, session_of
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.traffic_spec import Traffic

@@ -16,7 +16,10 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._common.arguments im
     scalar_text,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import ArgumentError
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.tls import TlsError, client_context
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.network.tls import (
+    TlsError,
+    client_context,
+)
 
 if TYPE_CHECKING:
     import ssl

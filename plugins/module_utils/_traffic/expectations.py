@@ -23,7 +23,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._common.arguments im
     text,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import ArgumentError
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.tolerance import (
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.numbers.tolerance import (
     BINOMIAL,
     EXACT,
     Tolerance,

@@ -9,13 +9,13 @@ from __future__ import annotations
 from typing import TypedDict
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.arguments import Number
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.comparison import (
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.numbers.comparison import (
     compare,
     expected_text,
     format_value,
     outcome_text,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.tolerance import BinomialRange
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.numbers.tolerance import BinomialRange
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.counters import Result
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.expectations import Expectation
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.traffic_spec import Traffic

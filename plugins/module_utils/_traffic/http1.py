@@ -10,14 +10,14 @@ import re
 import socket
 from typing import TYPE_CHECKING
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.http_head import (
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.network.http_head import (
     HeadError,
     ResponseHead,
     head_end,
     not_http,
     parse_head,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.websocket_handshake import (
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.network.websocket_handshake import (
     SWITCHING_PROTOCOLS,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.client_connection import (

@@ -10,7 +10,7 @@ import re
 import socket
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.error_text import error_text
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.network.error_text import error_text
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.client_connection import (
     KEPT_BYTES,
     Answer,

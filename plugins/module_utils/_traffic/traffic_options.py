@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.tls import VERSIONS
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.network.tls import VERSIONS
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.expectations import (
     BYTES,
     COUNT_OR_SHARE,

@@ -10,7 +10,6 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common import tls
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.arguments import (
     HEADER_NAME,
     bytes_pattern,
@@ -28,6 +27,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._common.arguments im
     text,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import ArgumentError
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.network import tls
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.client_tls import parse_alpn
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.expectations import parse_expectations
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.pod_targets import (

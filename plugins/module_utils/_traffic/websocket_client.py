@@ -10,7 +10,7 @@ import socket
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.websocket_frames import (
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.network.websocket_frames import (
     BINARY,
     CLOSE,
     CONTINUATION,
@@ -20,7 +20,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._common.websocket_fr
     TEXT,
     frame,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.websocket_handshake import (
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.network.websocket_handshake import (
     SWITCHING_PROTOCOLS,
     HandshakeError,
     check_response,

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.command import CommandRunner
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.thread_pool import map_to_pairs
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.command import CommandRunner
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.thread_pool import map_to_pairs
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.certificates import openssl
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import (
     AUTHORITY,

@@ -12,14 +12,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.command import (
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.command import (
     CommandResult,
     CommandRunner,
     not_started,
     program_fingerprint,
     program_path,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.thread_pool import map_to_pairs
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.thread_pool import map_to_pairs
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import Check
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.errors import (
     ConfigRefused,

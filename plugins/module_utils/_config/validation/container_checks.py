@@ -13,7 +13,7 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.command import (
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.command import (
     CommandResult,
     CommandRunner,
 )

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.command import CommandResult
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.thread_pool import map_to_pairs
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.command import CommandResult
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.thread_pool import map_to_pairs
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform import host_ports
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer import (
     AppliedChanges,

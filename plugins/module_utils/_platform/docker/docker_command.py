@@ -13,8 +13,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.command import CommandResult, run
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.thread_pool import map_to_pairs
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.command import (
+    CommandResult,
+    run,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.thread_pool import map_to_pairs
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.errors import RequirementMissing
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.validation.container_checks import (
     docker_error,

@@ -14,7 +14,7 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from functools import partial
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.thread_pool import map_to_dict
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.thread_pool import map_to_dict
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform import host_ports, probe_request
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer import (
     LAST_LINES,

@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.thread_pool import map_to_dict
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.polling import attempts
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.thread_pool import map_to_dict
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy.config_admin import AdminUnreachable
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.api_server import KubernetesObject
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.cluster_client import (

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.thread_pool import map_to_dict
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.thread_pool import map_to_dict
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.api_server import KubernetesObject
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.cluster_client import Cluster
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.errors import ClusterError

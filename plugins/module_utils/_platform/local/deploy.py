@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common import executables
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution import executables
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform import host_ports, host_processes
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer import (
     AppliedChanges,

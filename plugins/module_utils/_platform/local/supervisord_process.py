@@ -12,8 +12,8 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common import executables
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.command import run
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution import executables
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.command import run
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.polling import attempts
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform import host_processes
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer import PlatformFailed

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.unix_socket import connect_unix
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.network.unix_socket import connect_unix
 
 # Fault codes that mean that nothing is left to do, or that the state of the program has the reason.
 BAD_NAME, SPAWN_ERROR, ALREADY_STARTED, NOT_RUNNING, ALREADY_ADDED = 10, 50, 60, 70, 90

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.thread_pool import map_to_dict
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.thread_pool import map_to_dict
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy import xds_file
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy.config_admin import AdminUnreachable
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy.xds_confirmation import (

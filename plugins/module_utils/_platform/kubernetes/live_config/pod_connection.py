@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import asyncio
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.run_in_thread import run_in_thread
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.run_in_thread import (
+    run_in_thread,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.admin_client import AdminClient
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.byte_stream import Stream
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint import Endpoint

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.thread_pool import map_to_dict
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.thread_pool import map_to_dict
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy.config_admin import AdminUnreachable
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.cluster_client import Cluster
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.errors import ClusterError

@@ -19,7 +19,9 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.multi_ho
     read_hosts,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import ArgumentError
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.re2 import compile_pattern
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.regular_expressions.re2 import (
+    compile_pattern,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.envoy_stats_json import parse_stats
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.snapshot import (
     Page,

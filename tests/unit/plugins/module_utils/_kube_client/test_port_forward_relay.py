@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import pytest
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common import websocket_frames
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.network import websocket_frames
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.port_forward_relay import (
     Relay,
     kubelet_error,

@@ -13,7 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.re2 import compile_pattern
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.regular_expressions.re2 import (
+    compile_pattern,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.envoy_stats_json import parse_stats
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.errors import ScrapeError
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.histogram import from_data

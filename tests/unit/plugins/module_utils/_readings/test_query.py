@@ -9,7 +9,9 @@ from urllib.parse import unquote
 
 import pytest
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.re2 import compile_pattern
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.regular_expressions.re2 import (
+    compile_pattern,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.query import (
     EVERYTHING,
     Query,

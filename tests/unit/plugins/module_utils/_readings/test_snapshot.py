@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import ArgumentError
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.re2 import compile_pattern
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.regular_expressions.re2 import (
+    compile_pattern,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.errors import Failure
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.histogram import Histogram
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.snapshot import (

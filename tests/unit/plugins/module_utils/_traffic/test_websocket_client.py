@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.websocket_frames import (
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.network.websocket_frames import (
     CLOSE,
     CONTINUATION,
     PING,

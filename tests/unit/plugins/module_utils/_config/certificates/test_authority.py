@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.command import (
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.command import (
     CommandResult,
     CommandRunner,
     run,

@@ -13,7 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.command import CommandResult, run
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.command import (
+    CommandResult,
+    run,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.certificates import openssl
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import Certificate
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.errors import ConfigRefused

@@ -13,7 +13,10 @@ import pytest
 from config_transactions import deploy, text_file
 from fake_docker_run import FakeDockerRun
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.command import CommandResult, run
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.command import (
+    CommandResult,
+    run,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import Check, DesiredFiles
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.errors import (
     ConfigRefused,

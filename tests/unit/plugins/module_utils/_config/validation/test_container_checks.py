@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from fake_docker_run import FakeDockerRun
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.command import CommandResult
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.command import CommandResult
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.errors import (
     ConfigRefused,
     RequirementMissing,

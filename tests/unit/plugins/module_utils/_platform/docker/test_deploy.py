@@ -11,7 +11,7 @@ import json
 import pytest
 from fake_docker import FakeDocker, docker_deployer, inspect_entry, ps_line
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.command import CommandResult
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.command import CommandResult
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer import (
     AppliedChanges,
     PlatformFailed,

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from fake_docker import FakeDocker
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.command import CommandResult
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.command import CommandResult
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer import (
     PlatformFailed,
     PlatformRefused,

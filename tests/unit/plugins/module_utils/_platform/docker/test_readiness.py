@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from fake_docker import FakeDocker, inspect_entry
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.command import CommandResult
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.command import CommandResult
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer import PlatformFailed
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.docker_command import (
     DockerCommand,

@@ -12,8 +12,8 @@ import threading
 
 import pytest
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common import error_text as module
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.error_text import error_text
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.network import error_text as module
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.network.error_text import error_text
 
 
 @pytest.mark.parametrize(

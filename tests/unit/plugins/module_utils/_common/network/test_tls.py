@@ -13,7 +13,10 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.tls import TlsError, client_context
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.network.tls import (
+    TlsError,
+    client_context,
+)
 
 
 @pytest.fixture(scope="module")

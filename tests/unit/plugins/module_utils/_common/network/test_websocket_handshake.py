@@ -9,7 +9,7 @@ import base64
 
 import pytest
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.websocket_handshake import (
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.network.websocket_handshake import (
     HandshakeError,
     accept_key,
     check_response,

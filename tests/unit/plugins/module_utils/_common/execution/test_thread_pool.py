@@ -11,8 +11,8 @@ import threading
 
 import pytest
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common import thread_pool
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.thread_pool import (
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution import thread_pool
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.thread_pool import (
     map_to_dict,
     map_to_pairs,
 )

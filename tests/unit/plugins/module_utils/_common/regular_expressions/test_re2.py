@@ -18,10 +18,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from interpreters import interpreter
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common import re2
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import ArgumentError
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.re2 import MAX_PATTERN, compile_pattern
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.re2_automaton import Automaton
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.regular_expressions import re2
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.regular_expressions.re2 import (
+    MAX_PATTERN,
+    compile_pattern,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.regular_expressions.re2_automaton import (
+    Automaton,
+)
 
 REFUSED = [
     r"(?=a)",
@@ -204,8 +209,8 @@ def test_examples() -> None:
 PROGRAM = r"""
 import json, sys
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import ArgumentError
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.re2 import compile_pattern
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.re2_automaton import Automaton
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.regular_expressions.re2 import compile_pattern
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.regular_expressions.re2_automaton import Automaton
 
 refused, matches = json.load(sys.stdin)
 for source in refused:
@@ -224,8 +229,8 @@ print(sys.version_info[:2])
 
 @pytest.mark.parametrize("version", ["3.9", "3.10", "3.11", "3.13"])
 def test_patterns_on_each_interpreter(version: str) -> None:
-    # The file is <root>/ansible_collections/meshlab/envoy/plugins/module_utils/_common/re2.py.
-    root = Path(re2.__file__).parents[6]
+    # The file is <root>/ansible_collections/meshlab/envoy/plugins/module_utils/_common/regular_expressions/re2.py.
+    root = Path(re2.__file__).parents[7]
     ran = subprocess.run(
         [interpreter(version), "-W", "error", "-c", PROGRAM],
         input=json.dumps([REFUSED + WRONG, MATCHES]),

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common import executables
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.error_text import error_text
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution import executables
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.network.error_text import error_text
 
 # The exit code of a command that was stopped after its timeout, as coreutils' `timeout` has it.
 TIMED_OUT = 124

@@ -9,7 +9,7 @@ import os
 
 import pytest
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.websocket_frames import (
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.network.websocket_frames import (
     BINARY,
     PING,
     TEXT,

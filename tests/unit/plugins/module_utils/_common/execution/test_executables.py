@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common import executables
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution import executables
 
 
 @pytest.mark.parametrize("program", [sys.executable, "sh", "./run", "bin/run"])

@@ -10,7 +10,7 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Union
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.error_text import error_text
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.network.error_text import error_text
 
 if TYPE_CHECKING:
     import ssl

@@ -11,8 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.re2_parser import PatternError, parse
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.re2_tree import (
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.regular_expressions.re2_parser import (
+    PatternError,
+    parse,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.regular_expressions.re2_tree import (
     WORD,
     Alternation,
     Characters,

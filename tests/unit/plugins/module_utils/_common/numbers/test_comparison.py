@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.comparison import (
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.numbers.comparison import (
     compare,
     equal_numbers,
     expected_text,
@@ -21,8 +21,13 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._common.comparison i
     growth_cannot_help,
     outcome_text,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.re2 import compile_pattern
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.tolerance import EXACT, parse_tolerance
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.numbers.tolerance import (
+    EXACT,
+    parse_tolerance,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.regular_expressions.re2 import (
+    compile_pattern,
+)
 
 NUMBERS = st.one_of(
     st.integers(-(10**25), 10**25), st.floats(allow_nan=False, allow_infinity=False, width=32)

@@ -9,9 +9,12 @@ import doctest
 
 import pytest
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common import re2_parser
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.re2_parser import PatternError, parse
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.re2_tree import (
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.regular_expressions import re2_parser
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.regular_expressions.re2_parser import (
+    PatternError,
+    parse,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.regular_expressions.re2_tree import (
     DIGIT,
     SPACE,
     WORD,

@@ -18,8 +18,11 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._common.arguments im
     shown,
     to_number,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.binomial import MOST_TRIALS, bounds
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import ArgumentError
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.numbers.binomial import (
+    MOST_TRIALS,
+    bounds,
+)
 
 BINOMIAL = "binomial"
 # For each expectation, one run in a million fails although the probability is as expected.

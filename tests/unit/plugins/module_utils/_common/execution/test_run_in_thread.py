@@ -11,7 +11,9 @@ import threading
 
 import pytest
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.run_in_thread import run_in_thread
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.run_in_thread import (
+    run_in_thread,
+)
 
 
 def test_result_comes_from_another_thread() -> None:

@@ -19,11 +19,11 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._common.arguments im
     Scalar,
     to_number,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.tolerance import EXACT, Tolerance
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.numbers.tolerance import EXACT, Tolerance
 
 if TYPE_CHECKING:
     # Only for annotations: its import takes longer than that of most modules, and traffic does not use it.
-    from ansible_collections.meshlab.envoy.plugins.module_utils._common.re2 import Pattern
+    from ansible_collections.meshlab.envoy.plugins.module_utils._common.regular_expressions.re2 import Pattern
 
 NUMERIC = ("lt", "le", "gt", "ge", "between")
 PRESENCE = ("present", "absent")

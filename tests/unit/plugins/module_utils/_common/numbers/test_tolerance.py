@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import ArgumentError
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.tolerance import (
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.numbers.tolerance import (
     FALSE_ALARM,
     BinomialRange,
     Tolerance,

@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.executable_options import perform
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.executable_options import (
+    perform,
+)
 
 DEFAULTS = {"arguments": [], "also_find": []}
 

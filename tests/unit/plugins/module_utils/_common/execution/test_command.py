@@ -12,8 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common import command
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.command import CommandResult, run
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution import command
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.command import (
+    CommandResult,
+    run,
+)
 
 
 def test_documented_examples_are_right() -> None:

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common import unix_socket
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.unix_socket import (
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.network import unix_socket
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.network.unix_socket import (
     MAX_PATH_BYTES,
     connect_unix,
     socket_address,

@@ -9,8 +9,8 @@ import doctest
 
 import pytest
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common import http_head as module
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.http_head import (
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.network import http_head as module
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.network.http_head import (
     HeadError,
     ResponseHead,
     head_end,

@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import re
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.re2_tree import (
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.regular_expressions.re2_tree import (
     DIGIT,
     SPACE,
     WORD,

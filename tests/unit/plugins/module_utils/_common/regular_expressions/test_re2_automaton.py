@@ -11,8 +11,13 @@ import warnings
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.re2_automaton import Automaton
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.re2_parser import PatternError, parse
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.regular_expressions.re2_automaton import (
+    Automaton,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.regular_expressions.re2_parser import (
+    PatternError,
+    parse,
+)
 
 NAMES = st.text(alphabet="abAB1_. -]\n\t\v\\é", max_size=10)
 

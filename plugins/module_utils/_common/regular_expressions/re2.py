@@ -10,9 +10,14 @@ import sys
 from functools import cached_property
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import ArgumentError
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.re2_automaton import Automaton
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.re2_parser import PatternError, parse
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.re2_tree import (
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.regular_expressions.re2_automaton import (
+    Automaton,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.regular_expressions.re2_parser import (
+    PatternError,
+    parse,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.regular_expressions.re2_tree import (
     SPACE,
     Alternation,
     Characters,

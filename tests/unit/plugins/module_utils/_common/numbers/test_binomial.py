@@ -15,7 +15,10 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.binomial import MOST_TRIALS, bounds
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.numbers.binomial import (
+    MOST_TRIALS,
+    bounds,
+)
 
 TRIALS = st.integers(1, 60)
 # Of 1,024, so that 1 - p is as exact as p.

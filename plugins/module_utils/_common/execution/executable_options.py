@@ -11,7 +11,7 @@ import shutil
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.command import run
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.command import run
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "path": {"type": "path", "required": True},

@@ -111,7 +111,7 @@ async def _wait_for(
     began = time.monotonic()
     kinds: dict[StatName, str] = {}
     attempts = 0
-    complete: tuple[Snapshot, list[Verdict]] | None = None
+    complete: list[tuple[Snapshot, list[Verdict]]] = []  # the last complete attempt
     try:
         await pool.find_pods(began + (max(timeout, FIRST_ATTEMPT) if wait else limits.request_timeout))
         # Without `wait`, the only attempt takes as long as its requests may take.
@@ -127,10 +127,10 @@ async def _wait_for(
             attempts += 1
             snapshot = await pool.snapshot(queries, deadline)
             verdicts = await _evaluate(pool, assertions, snapshot, since, kinds, deadline)
-            if complete is not None and _is_cut_off(snapshot, deadline):
-                snapshot, verdicts = complete
+            if complete and _is_cut_off(snapshot, deadline):
+                [(snapshot, verdicts)] = complete
                 break
-            complete = (snapshot, verdicts)
+            complete = [(snapshot, verdicts)]
             now = time.monotonic()
             left = began + timeout - now
             reserve = _RESERVE * (now - started) + _SHORTEST_RESERVE

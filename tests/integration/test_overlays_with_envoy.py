@@ -33,7 +33,7 @@ URI = "spiffe://shop.example.com/payments"
 def free_ports(number: int) -> list[int]:
     """Return free ports of the loopback."""
     with ExitStack() as stack:
-        found = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(number)]
+        found = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _number in range(number)]
         return [one.getsockname()[1] for one in found]
 
 
@@ -193,7 +193,7 @@ def test_only_the_trust_of_the_author_applies(
     deployed(two_proxies(edge, inner, common, names))
     # Until the inner proxy listens, the edge proxy answers 503.
     wait_for_tls(inner)
-    assert [status(edge) for _ in range(4)] == [expected] * 4
+    assert [status(edge) for _number in range(4)] == [expected] * 4
 
 
 @pytest.mark.parametrize("form", ["combined_validation_context", "validation_context"])
@@ -211,7 +211,7 @@ def test_authority_of_the_author_replaces_that_of_the_demo(
     edge, inner = free_ports(2)
     deployed(two_proxies(edge, inner, {form: context}))
     wait_for_tls(inner)
-    assert [status(edge) for _ in range(4)] == [expected] * 4
+    assert [status(edge) for _number in range(4)] == [expected] * 4
 
 
 def wait_for_tls(port: int) -> None:
@@ -274,7 +274,7 @@ def test_dns_fields_of_a_cluster_take_effect(
     }
     deployed({"summary": "DNS", "ports": 20000, "proxies": {"edge": edge}})
     assert status(upstream) == 200
-    assert [status(port) for _ in range(4)] == [expected] * 4
+    assert [status(port) for _number in range(4)] == [expected] * 4
 
 
 @pytest.mark.parametrize("address", ["::1", "[::1]"], ids=["plain", "brackets"])
@@ -297,7 +297,7 @@ def test_ipv6_upstream_is_reached(deployed: Callable[..., Deployment], address: 
     }
     deployed({"summary": "IPv6", "ports": 20000, "proxies": {"edge": edge}})
     assert status(upstream) == 200
-    assert [status(port) for _ in range(4)] == [200] * 4
+    assert [status(port) for _number in range(4)] == [200] * 4
 
 
 RESOLVER = {

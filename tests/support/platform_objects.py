@@ -27,7 +27,7 @@ DATA: dict[str, Any] = {
 PROGRAM = {"image": "program:1", "executable": "~/bin/program"}
 
 
-def platform_of(name: str, data: Any = DATA, **context: Any) -> Platform:
+def platform_of(name: str, data: Any = None, **context: Any) -> Platform:
     """Return the planner's view of a platform for a demo."""
     from ansible_collections.meshlab.envoy.plugins.module_utils._demo.loader import read_demo
     from ansible_collections.meshlab.envoy.plugins.module_utils._platform.context import read_context
@@ -37,4 +37,6 @@ def platform_of(name: str, data: Any = DATA, **context: Any) -> Platform:
     )
 
     keys = {"platform": name, "folder": "/state", "envoy": PROGRAM, "statsd_exporter": PROGRAM, **context}
-    return platform_class(name)(read_demo("shop", data, file="shop.yml"), read_context(keys, PLANNERS))
+    return platform_class(name)(
+        read_demo("shop", data or DATA, file="shop.yml"), read_context(keys, PLANNERS)
+    )

@@ -25,9 +25,11 @@ def ssh_server() -> Iterator[dict[str, str]]:
         return dict(re.findall(r"^export (\w+)=(.*)$", ran.stdout, re.MULTILINE))
 
     was_up = "MESHLAB_SSHD_UNPRIVILEGED_USER" in variables("env")
-    yield variables("up", "--unprivileged")
-    if not was_up:
-        subprocess.run([SSHD, "down"], check=True, timeout=120)
+    try:
+        yield variables("up", "--unprivileged")
+    finally:
+        if not was_up:
+            subprocess.run([SSHD, "down"], check=True, timeout=120)
 
 
 def remote_home(platform: str, host: str, sshd: dict[str, str], python: str = "/usr/bin/python3") -> Home:

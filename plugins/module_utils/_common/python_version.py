@@ -28,4 +28,4 @@ def require_supported_python(version: str = "") -> None:
         " on the managed host. Set ansible_python_interpreter to a newer Python of this host."
     )
     sys.stdout.write(json.dumps({"failed": True, "msg": message}) + "\n")
-    sys.exit(1)
+    raise SystemExit(1)

@@ -18,15 +18,8 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.traffic_par
 
 ROOT = Path(__file__).resolve().parents[2] / "plugins" / "module_utils"
 PREFIX = "ansible_collections.meshlab.envoy.plugins.module_utils"
-COMMON = ("arguments", "binomial", "boolean", "comparison", "suggestions", "tls", "tolerance")
-FILES = [
-    *(ROOT / "_common" / f"{name}.py" for name in COMMON),
-    *(
-        path
-        for folder in ("_assertions", "_traffic", "_verify")
-        for path in sorted((ROOT / folder).glob("*.py"))
-    ),
-]
+FOLDERS = ("_common", "_assertions", "_traffic", "_verify")
+FILES = [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))]
 MODULES = [
     ".".join(path.relative_to(ROOT).with_suffix("").parts)
     for path in FILES

@@ -76,7 +76,8 @@ def test_requirements_are_pinned() -> None:
     for path in sorted((ROOT / "requirements").glob("*.txt")):
         for line in path.read_text(encoding="utf-8").splitlines():
             if line and not line.startswith(("#", "-r ")):
-                assert re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.]+", line), f"{path.name}: {line}"
+                requirement, _semicolon, _marker = line.partition("; ")
+                assert re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.]+", requirement), f"{path.name}: {line}"
 
 
 def test_sanity_has_no_ignores() -> None:

@@ -41,6 +41,7 @@ EXAMPLES = [README, OWN_DEMO, *sorted((ROOT / "roles").glob("*/README.md"))]
 WRITE = os.environ.get("MESHLAB_WRITE_SAMPLES") == "1"
 # Commands that are not run, with their reasons.
 NOT_RUN = {
+    "make units PYTEST_ARGS='-k toy_platform'\nmake check": "CI runs all tests",
     "make test": "the test that runs these commands is a part of it",
     ".venv/bin/ansible-playbook -i hosts.yml site.yml -e demo=front_proxy": "envoy1.example.com is an example",
     'make demos\nmake demos PLATFORM="local docker"\nmake demos DEMOS="gzip rbac"': "a test of its own plays the gallery",

@@ -212,7 +212,7 @@ CASES = [
         "fault_injection",
         "a 503 of the service",
         {
-            f"{FAULTY}: status 503": "of 1000, got 1000 (",
+            f"{FAULTY}: status 503": "of 1000 for a share of 20 %, got 1000 (",
             "edge: http.http.fault.aborts_injected": "expected 1000, got 0 (delta of ",
             "edge: cluster.web.upstream_rq_total": "expected 0, got 1000 (delta of ",
         },
@@ -339,8 +339,8 @@ CASES = [
         {
             "statsd_exporter: statsd_exporter_loaded_mappings": "expected at least 1, got 0 (",
             "statsd_exporter: statsd_exporter_events_unmapped_total": "expected 0, got … (",
-            "statsd_exporter: envoy_cluster_upstream_rq_time to 0.25": "it is not a histogram",
-            "statsd_exporter: envoy_cluster_upstream_rq_time to 10": "it is not a histogram",
+            "statsd_exporter: envoy_cluster_upstream_rq_time to 0.25": "It is not a histogram.",
+            "statsd_exporter: envoy_cluster_upstream_rq_time to 10": "It is not a histogram.",
         },
         deployed={"statsd_exporter": {"mapping": {"mappings": []}}},
     ),

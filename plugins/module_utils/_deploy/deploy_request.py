@@ -39,7 +39,7 @@ class DeployRequest:
         supervisord: The supervisord executable.
         timeout: Seconds until all workloads are ready.
         confirm_timeout: Seconds for a running proxy to confirm each step of its new files.
-        drain_timeout: Seconds to wait for connections of before the change.
+        drain_timeout: Seconds to wait for the connections that existed before the change.
         check_mode: Whether to change nothing and predict the result.
     """
 

@@ -111,7 +111,7 @@ def test_delta_and_rate_since_a_snapshot() -> None:
     assert verdict_of({"stat": "x", "of": "delta", "op": "eq", "value": 19}, now, again).ok
 
 
-NOBODY = Identity()
+UNKNOWN_IDENTITY = Identity()
 
 
 SOON = "the process started shortly before or after the earlier snapshot"
@@ -121,11 +121,15 @@ SOON = "the process started shortly before or after the earlier snapshot"
     ("then", "now", "reason"),
     [
         (
-            NOBODY,
+            UNKNOWN_IDENTITY,
             fake_page("e", 200).identity,
             "the earlier snapshot does not contain when the process started",
         ),
-        (fake_page("e", 100).identity, NOBODY, "the endpoint does not show when its process started"),
+        (
+            fake_page("e", 100).identity,
+            UNKNOWN_IDENTITY,
+            "the endpoint does not show when its process started",
+        ),
         (fake_page("e", 100).identity, None, "the endpoint does not show when its process started"),
         # An uptime that is as old as Envoy's last flush: it may have been there, and may have come since.
         (Identity(uptime=0, started=100, slack=6), Identity(uptime=0, started=103, slack=6), SOON),

@@ -52,9 +52,9 @@ def test_idle_endpoint_is_left_out_of_a_sum_ratio(more: dict[str, Any]) -> None:
     assert not verdict_of({**SHARE, **more, "value": 0}, fake_snapshot(busy, idle)).ok
     # What is counted where nothing is, counts.
     assert verdict_of({**SHARE, **more}, fake_snapshot(busy, fake_page("b", bad=99, all=0))).observed == 1
-    nobody = verdict_of({**SHARE, **more}, fake_snapshot(idle, fake_page("c", bad=0, all=0)))
-    assert nobody.failure == Failure("comparison", "all is 0 in total, so there is no ratio to it")
-    assert not nobody.ok
+    idle_verdict = verdict_of({**SHARE, **more}, fake_snapshot(idle, fake_page("c", bad=0, all=0)))
+    assert idle_verdict.failure == Failure("comparison", "all is 0 in total, so there is no ratio to it")
+    assert not idle_verdict.ok
     assert "(sum of ratio of bad to all at a, b)" in verdict_of(
         {**SHARE, **more, "value": 0}, fake_snapshot(busy, idle)
     ).message(1)

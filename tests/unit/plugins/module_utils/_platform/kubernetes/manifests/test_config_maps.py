@@ -93,7 +93,7 @@ def test_volume_has_files_and_certificates() -> None:
 
 
 def test_config_map_name_contains_the_digest() -> None:
-    """Pods of before keep what they started with; so a rollout that fails leaves them as they were."""
+    """Earlier pods keep the files they started with, so a failed rollout does not change them."""
     before, after = objects(), objects(replace(ENVOY, digest="def"), APP)
     assert "ConfigMap/my-demo-web-1-abc" in before
     assert "ConfigMap/my-demo-web-1-def" in after

@@ -68,5 +68,6 @@ def objects(
 
 
 def pod(planned: dict[str, dict[str, Any]], name: str = "my-demo-web-1") -> dict[str, Any]:
+    """Return the pod specification of a Deployment."""
     found: dict[str, Any] = planned[f"Deployment/{name}"]["spec"]["template"]["spec"]
     return found

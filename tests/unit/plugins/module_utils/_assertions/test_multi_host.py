@@ -97,7 +97,7 @@ def test_host_without_snapshot_is_unreachable(pattern: str, kinds: list[str] | N
 
 
 @pytest.mark.parametrize(
-    ("asked", "told"),
+    ("entry", "accepted"),
     [
         ({"stat": "h", "op": "absent"}, False),
         ({"stat": "h", "op": "present"}, False),
@@ -109,12 +109,12 @@ def test_host_without_snapshot_is_unreachable(pattern: str, kinds: list[str] | N
         ({"stat": "h", "default": 0, "op": "eq", "value": 0}, True),
     ],
 )
-def test_hosts_need_a_snapshot_with_histograms(asked: dict[str, Any], told: bool) -> None:
+def test_hosts_need_a_snapshot_with_histograms(entry: dict[str, Any], accepted: bool) -> None:
     one = fake_page("edge")
     one.sources["stats"] = parse_stats(b'{"stats":[{"name":"x","value":1}]}', ALL, histograms=False)
     hosts = read_hosts({"web": fake_snapshot(one).as_data()})
-    if told:
-        assert evaluate_hosts(parse_assertions([asked]), hosts).ok
+    if accepted:
+        assert evaluate_hosts(parse_assertions([entry]), hosts).ok
         return
     with pytest.raises(ArgumentError, match=r"does not include .* with histograms"):
-        evaluate_hosts(parse_assertions([asked]), hosts)
+        evaluate_hosts(parse_assertions([entry]), hosts)

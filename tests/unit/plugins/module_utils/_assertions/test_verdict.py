@@ -26,7 +26,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._readings.snapshot i
 
 
 @pytest.mark.parametrize(
-    ("entry", "told"),
+    ("entry", "mentioned"),
     [
         ({"bucket": "inf", "op": "eq", "value": 50}, True),
         ({"bucket": "inf", "op": "gt", "value": 40}, True),
@@ -37,21 +37,21 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._readings.snapshot i
         ({"quantile": 0.5, "op": "gt", "value": 50}, False),
     ],
 )
-def test_missing_samples_mention_the_flush(entry: dict[str, Any], told: bool) -> None:
+def test_missing_samples_mention_the_flush(entry: dict[str, Any], mentioned: bool) -> None:
     now = fake_snapshot(fake_page("e", h=Histogram(((1.0, 2.0, 40),))))
-    said = "Envoy updates histograms at its flush, every 5 s, unless stats_flush_on_admin is set."
-    assert (said in verdict_of({"stat": "h", **entry}, now).message(1)) is told
+    hint = "Envoy updates histograms at its flush, every 5 s, unless stats_flush_on_admin is set."
+    assert (hint in verdict_of({"stat": "h", **entry}, now).message(1)) is mentioned
     # Another program's page is as it is.
     (elsewhere,) = parse_endpoints([{"name": "e", "url": "http://e", "format": "prometheus"}])
     samples = Samples(ALL, {}, {"h": Histogram(((1.0, 2.0, 40),))})
     other = Snapshot(1.0, {"e": Page("e", "prometheus", 1.0, {"prometheus": samples})})
     verdict = evaluate(parse_assertions([{"stat": "h", **entry}])[0], [elsewhere], other)
     assert not verdict.ok
-    assert said not in verdict.message(1)
+    assert hint not in verdict.message(1)
 
 
 @pytest.mark.parametrize(
-    ("entry", "told"),
+    ("entry", "mentioned"),
     [
         ({"bucket": "inf", "of": "delta", "op": "eq", "value": 3}, True),
         ({"bucket": "inf", "of": "rate", "op": "lt", "value": 0.01}, True),
@@ -61,14 +61,14 @@ def test_missing_samples_mention_the_flush(entry: dict[str, Any], told: bool) ->
         ({"bucket": "inf", "op": "eq", "value": 3}, False),
     ],
 )
-def test_histogram_delta_mentions_earlier_samples(entry: dict[str, Any], told: bool) -> None:
+def test_histogram_delta_mentions_earlier_samples(entry: dict[str, Any], mentioned: bool) -> None:
     then, now = (
         fake_snapshot(fake_page("e", time, h=Histogram(((1.0, 2.0, count),))))
         for time, count in ((100, 40), (200, 45))
     )
-    said = "Samples from before the earlier snapshot can be included, because Envoy updates histograms every 5 s,"
+    hint = "Samples from before the earlier snapshot can be included, because Envoy updates histograms every 5 s,"
     verdict = verdict_of({"stat": "h", **entry}, now, then)
-    assert (said in verdict.message(1)) is told
+    assert (hint in verdict.message(1)) is mentioned
     if verdict.is_final:
         assert "A counter does not fall, so waiting ended." in verdict.message(1)
 

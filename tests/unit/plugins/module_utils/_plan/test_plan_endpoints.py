@@ -6,35 +6,7 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable
-from typing import Any
-
-Planner = Callable[..., dict[str, Any]]
-
-
-SHOP: dict[str, Any] = {
-    "summary": "A shop",
-    "ports": 20000,
-    "services": {"web": {"app": {}, "publish": 18081, "sidecar": {}, "replicas": 2}},
-    "proxies": {
-        "edge": {
-            "listeners": {
-                "http": {"port": 8080, "publish": 18080, "routes": []},
-                "https": {"port": 8443, "publish": 18443, "tls": {}, "routes": []},
-                "tcp": {"port": 7000, "publish": 17000, "filters": []},
-                "inner": {"port": 8082, "routes": []},
-            },
-            "clusters": {"web": {"to": "web"}},
-        }
-    },
-    "statsd_exporter": {"publish": 19102},
-    "traffic": [{"name": "hello", "to": "edge"}],
-}
-
-
-def shop(**keys: Any) -> dict[str, Any]:
-    return {**copy.deepcopy(SHOP), **keys}
+from shop_demo import Planner, shop
 
 
 def test_endpoints_are_admin_sockets_and_exporter_page(plan: Planner) -> None:

@@ -6,47 +6,10 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-
-Planner = Callable[..., dict[str, Any]]
-
-
-SHOP: dict[str, Any] = {
-    "summary": "A shop",
-    "ports": 20000,
-    "services": {"web": {"app": {}, "publish": 18081, "sidecar": {}, "replicas": 2}},
-    "proxies": {
-        "edge": {
-            "listeners": {
-                "http": {"port": 8080, "publish": 18080, "routes": []},
-                "https": {"port": 8443, "publish": 18443, "tls": {}, "routes": []},
-                "tcp": {"port": 7000, "publish": 17000, "filters": []},
-                "inner": {"port": 8082, "routes": []},
-            },
-            "clusters": {"web": {"to": "web"}},
-        }
-    },
-    "statsd_exporter": {"publish": 19102},
-    "traffic": [{"name": "hello", "to": "edge"}],
-}
-
-
-def shop(**keys: Any) -> dict[str, Any]:
-    return {**copy.deepcopy(SHOP), **keys}
-
-
-def changed(path: str, value: Any) -> dict[str, Any]:
-    data = shop()
-    *parents, last = path.split(".")
-    mapping: Any = data
-    for key in parents:
-        mapping = mapping[key]
-    mapping[last] = value
-    return data
+from shop_demo import Planner, changed, shop
 
 
 def digests(plan: dict[str, Any]) -> dict[str, str]:

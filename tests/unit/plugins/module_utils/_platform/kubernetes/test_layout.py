@@ -7,38 +7,12 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
 from typing import Any
 
 import pytest
+from shop_demo import Planner, shop
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError
-
-Planner = Callable[..., dict[str, Any]]
-
-
-SHOP: dict[str, Any] = {
-    "summary": "A shop",
-    "ports": 20000,
-    "services": {"web": {"app": {}, "publish": 18081, "sidecar": {}, "replicas": 2}},
-    "proxies": {
-        "edge": {
-            "listeners": {
-                "http": {"port": 8080, "publish": 18080, "routes": []},
-                "https": {"port": 8443, "publish": 18443, "tls": {}, "routes": []},
-                "tcp": {"port": 7000, "publish": 17000, "filters": []},
-                "inner": {"port": 8082, "routes": []},
-            },
-            "clusters": {"web": {"to": "web"}},
-        }
-    },
-    "statsd_exporter": {"publish": 19102},
-    "traffic": [{"name": "hello", "to": "edge"}],
-}
-
-
-def shop(**keys: Any) -> dict[str, Any]:
-    return {**copy.deepcopy(SHOP), **keys}
 
 
 def shop_alone() -> dict[str, Any]:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import shutil
 import signal
 import socket
@@ -14,15 +16,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.boot_unit import unit_text
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.documents import supervisord_conf
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.supervisord_process import (
     SupervisordProcess,
+    wait_until,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import Port, Probe, Workload
 from ansible_collections.meshlab.envoy.plugins.modules import demo_deploy as module
@@ -61,6 +66,7 @@ class Processes:
             "files": [
                 {"path": "supervisord.conf", "content": supervisord_conf("test", workloads)},
                 {"path": "server.py", "content": SERVER},
+                *options.pop("files", []),
             ],
             "directories": options.pop("directories", []),
             "workloads": [one.to_dict() for one in workloads],
@@ -225,6 +231,52 @@ def test_stopped_program_is_started_again(demo: Processes, ports: list[int], how
     assert answer(ports[0]) == "a"
     if how != "kill":  # supervisord may have restarted it before the run
         assert result["started"] == ["a"]
+
+
+def test_boot_unit_starts_the_demo_after_a_reboot(
+    demo: Processes, ports: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    enabled = tmp_path / "config/systemd/user/default.target.wants/meshlab-envoy-test.service"
+    unit = unit_text("test", str(demo.folder), str(SUPERVISORD), "supervisord.conf")
+    demo.run(server("a", ports[0]), files=[{"path": enabled.name, "content": unit}])
+    demo.supervisord.stop(20)
+    assert not demo.alive()
+    # systemd is not running in tests. This starts the command of the unit that it would start.
+    command = re.search("^ExecStart=(.*)$", enabled.read_text(), re.MULTILINE)
+    assert command
+    started = subprocess.Popen(shlex.split(command[1]), stdout=subprocess.DEVNULL)
+    try:
+        assert wait_until(demo.supervisord.is_running, 60)
+        assert demo.run(server("a", ports[0]))["failed"] is False
+        assert demo.supervisord.supervisord_pids() == [started.pid]
+        assert answer(ports[0]) == "a"
+        assert not os.path.lexists(enabled)  # the last plan has no unit
+    finally:
+        started.terminate()
+        started.wait(60)
+
+
+def test_teardown_removes_the_boot_unit(
+    demo: Processes, ports: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    demo.run(server("a", ports[0]), files=[{"path": "meshlab-envoy-test.service", "content": "[Unit]\n"}])
+    links = tmp_path / "config/systemd/user"
+    assert len([path for path in links.rglob("*") if path.is_symlink()]) == 2
+    demo.teardown()
+    assert not [path for path in links.rglob("*") if path.is_symlink()]
+
+
+def test_logs_of_a_program_are_bounded(demo: Processes, ports: list[int]) -> None:
+    lines = "import sys; sys.stdout.write(('x' * 99 + chr(10)) * 80_000); sys.stdout.flush()"
+    serve = "exec(open('server.py').read())"
+    command = (sys.executable, "-IS", "-c", f"{lines}; {serve}", str(ports[0]))
+    demo.run(replace(server("a", ports[0]), command=command))
+    sizes = [path.stat().st_size for path in (demo.folder / "logs").glob("a.log*")]
+    assert len(sizes) == 3
+    # The program wrote 8 MB.
+    assert sum(sizes) < 3 * 1024 * 1024 + 100_000
 
 
 def test_descendants_in_other_sessions_are_ended(demo: Processes, ports: list[int]) -> None:

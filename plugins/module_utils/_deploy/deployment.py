@@ -111,6 +111,7 @@ def _deployer(request: DeployRequest) -> Deployer:
         watched_files=watched,
         cluster=request.cluster,
         supervisord=request.supervisord,
+        files=frozenset(file.path for file in request.files.files),
     )
     return deployer_class(request.platform)(spec)
 

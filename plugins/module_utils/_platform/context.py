@@ -68,6 +68,7 @@ class Context:
     mesh: str = ""  # service mesh of the cluster, whose proxies replace those of the demo
     replicas: Mapping[str, Any] = field(default_factory=dict)  # checked together with the demo
     change: str = ""
+    start_at_boot: bool = False  # local: whether a systemd user unit starts the demo
     hosts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # address by name of the host
     placement: Mapping[str, str] = field(default_factory=dict)  # name of the host by group or instance
 
@@ -79,6 +80,7 @@ class Context:
 
 
 PROGRAMS = tuple(one.name for one in fields(Context) if one.type == "Program")
+SWITCHES = tuple(one.name for one in fields(Context) if one.type == "bool")
 MAPPINGS = tuple(one.name for one in fields(Context) if one.type.startswith("Mapping"))
 
 
@@ -105,6 +107,9 @@ def read_context(data: Mapping[str, Any], platforms: Iterable[str]) -> Context:
             values[key] = _program(value, where)
         elif key in MAPPINGS:
             _check_mapping(value, where)
+        elif key in SWITCHES:
+            if not isinstance(value, bool):
+                raise DemoError(where, f"expected true or false, got '{value}'.")
         elif not isinstance(value, str):
             raise DemoError(where, f"expected text, got '{value}'.")
     context = Context(**values)

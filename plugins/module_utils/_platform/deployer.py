@@ -44,6 +44,7 @@ class DeploymentSpec:
         watched_files: For each proxy the paths, relative to `folder`, of the files that it watches.
         cluster: The options of the Kubernetes client, as in the module option `cluster`.
         supervisord: The supervisord executable, by path or by name in PATH.
+        files: The paths of all files of the plan, relative to `folder`.
     """
 
     name: str
@@ -55,6 +56,7 @@ class DeploymentSpec:
     watched_files: Mapping[str, Sequence[str]] = field(default_factory=dict)
     cluster: Mapping[str, Any] = field(default_factory=dict)
     supervisord: str = "supervisord"
+    files: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,8 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_file
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.errors import ConfigRefused
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.files import file_tree
 
+# The format of the state file. A state file without a format is older than 1.0.0 and has the same keys.
+FORMAT = 1
 ABOUT = (
     "Written by meshlab.envoy. It lists the files that meshlab.envoy wrote here: only these are ever removed."
 )
@@ -65,7 +67,7 @@ class FolderState:
 
     def to_bytes(self) -> bytes:
         """Return the content of the state file."""
-        return (json.dumps({"about": ABOUT, **asdict(self)}, indent=1) + "\n").encode()
+        return (json.dumps({"about": ABOUT, "format": FORMAT, **asdict(self)}, indent=1) + "\n").encode()
 
     def during_change_to(self, desired: FolderState, unconfirmed: Iterable[str] = ()) -> FolderState:
         """Return the state that is true at any moment of a change to `desired`, wherever the change is interrupted."""
@@ -85,12 +87,13 @@ def load(folder: Path) -> FolderState:
 
     Raises:
         ConfigRefused: The state file is a symbolic link, or lists a path that is not below the folder, also by way of a
-            symbolic link. It was modified, so no file that it lists can be removed.
+            symbolic link. It was modified, so no file that it lists can be removed. Or its format is newer than `FORMAT`.
     """
     file_tree.require_no_symlink(folder, STATE_FILE)
     content = file_tree.read(folder / STATE_FILE)
     try:
         data = json.loads(content[0]) if content else {}
+        _require_known_format(folder, data.get("format", 0))
         state = FolderState(
             {
                 str(path): [str(digest) for digest in digests]
@@ -115,6 +118,15 @@ def load(folder: Path) -> FolderState:
 def save(folder: Path, state: FolderState) -> None:
     """Write the state file of `folder`."""
     file_tree.write(folder / STATE_FILE, state.to_bytes(), 0o600)
+
+
+def _require_known_format(folder: Path, found: Any) -> None:
+    if isinstance(found, int) and found > FORMAT:
+        raise ConfigRefused(
+            f"{folder} was deployed by a newer version of meshlab.envoy: the format of the file is {found}, and this version supports"
+            f" {FORMAT}. Update the collection, or tear down the deployment with the version that made it.",
+            STATE_FILE,
+        )
 
 
 def _is_record(record: Any) -> bool:

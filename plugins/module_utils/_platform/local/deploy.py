@@ -21,6 +21,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer i
     PlatformUnavailable,
     sorted_names,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.boot_unit import BootUnit
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.documents import (
     FILE,
     LOGS,
@@ -55,6 +56,7 @@ class LocalDeployer(HostDeployer):
     def __init__(self, spec: DeploymentSpec) -> None:
         """Make a deployer for the supervisord of the state folder."""
         self.folder = spec.folder
+        self.boot_unit = BootUnit(spec.name, spec.folder, spec.files)
         self.bind = spec.bind
         self.workloads = {workload.name: workload for workload in spec.workloads}
         self.supervisord = SupervisordProcess(spec.folder, spec.supervisord)
@@ -72,6 +74,7 @@ class LocalDeployer(HostDeployer):
                 f"{self.supervisord.socket}: the path has {length} bytes, but a Unix socket allows {LONGEST_SOCKET}."
                 " Choose a shorter folder"
             )
+        self.boot_unit.check()
         self._check_ports()
         self._check_executables()
 
@@ -119,7 +122,8 @@ class LocalDeployer(HostDeployer):
             self._readiness.wait(client, timeout)
 
     def remove_unlisted(self) -> AppliedChanges:
-        """Stop and remove the programs that the document does not list. Raises PlatformFailed."""
+        """Stop and remove the programs that the document does not list, and a unit that is not listed. Raises PlatformFailed."""
+        self.boot_unit.apply()
         try:
             with self.supervisord.client() as client:
                 _added, _changed, removed = client.reload()
@@ -137,7 +141,9 @@ class LocalDeployer(HostDeployer):
         """Return whether supervisord, one of its files or one of its programs is left."""
         files = (self.supervisord.socket, self.supervisord.pidfile, self.folder / LOGS)
         return any(path.exists() for path in files) or bool(
-            self.supervisord.supervisord_pids() or self.supervisord.program_pids()
+            self.supervisord.supervisord_pids()
+            or self.supervisord.program_pids()
+            or self.boot_unit.is_enabled()
         )
 
     def remove_all(self) -> tuple[str, ...]:
@@ -147,6 +153,7 @@ class LocalDeployer(HostDeployer):
             self.supervisord.stop(self._stop_timeout())
         self.supervisord.clear(self._stop_timeout())
         self.supervisord.remove_logs()
+        self.boot_unit.disable()
         return ran
 
     # Preflight

@@ -26,6 +26,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.context im
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.generated_files import File
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.instances import Instance, Proxy
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.layout import netloc
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local import boot_unit
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.documents import (
     FILE,
     LOGS,
@@ -160,11 +161,15 @@ class LocalPlatform(Platform):
     def documents(
         self, host: str, workloads: Sequence[Workload], files: Sequence[File], certificates: Sequence[str]
     ) -> Documents:
-        """Return supervisord.conf."""
+        """Return supervisord.conf, and the systemd unit if the demo starts at boot."""
         del files, certificates
-        text = supervisord_conf(self.demo["name"], workloads)
-        command = f"{_shell_word(self.context.supervisord.executable or 'supervisord')} -c {FILE}"
-        return Documents(files=(File(FILE, text, host=host),), commands=(command,))
+        name = self.demo["name"]
+        supervisord = self.context.supervisord.executable or "supervisord"
+        documents = [File(FILE, supervisord_conf(name, workloads), host=host)]
+        if self.context.start_at_boot:
+            unit = boot_unit.unit_text(name, self.context.folder, supervisord, FILE)
+            documents.append(File(boot_unit.unit_name(name), unit, host=host))
+        return Documents(files=tuple(documents), commands=(f"{_shell_word(supervisord)} -c {FILE}",))
 
     def _is_fixed(self, port: ListeningPort) -> bool:
         """Return whether a server listens on the number in its own command, instead of a number from the planner."""

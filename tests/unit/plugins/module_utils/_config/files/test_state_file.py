@@ -104,3 +104,21 @@ def test_state_during_a_change_has_both_digests() -> None:
     assert during.files == {"a": ["1", "2"], "b": ["1"]}
     assert (during.directories, during.unconfirmed) == (["run", "logs"], ["a", "b"])
     assert during.location == "docker"
+
+
+def test_state_of_a_newer_version_is_refused_with_the_remedy(tmp_path: Path) -> None:
+    write_state(tmp_path, format=state_file.FORMAT + 1, files={"a": ["1"]})
+    with pytest.raises(
+        ConfigRefused, match=r"deployed by a newer version of meshlab.envoy.*Update the collection"
+    ):
+        state_file.load(tmp_path)
+
+
+def test_folder_of_an_older_version_is_taken_over(folder: Path) -> None:
+    deploy(folder, DesiredFiles((text_file("a"), text_file("b"))))
+    state = json.loads((folder / ".files.json").read_text())
+    del state["format"]
+    (folder / ".files.json").write_text(json.dumps(state))
+    deploy(folder, DesiredFiles((text_file("a"),)))
+    assert not (folder / "b").exists()
+    assert json.loads((folder / ".files.json").read_text())["format"] == state_file.FORMAT

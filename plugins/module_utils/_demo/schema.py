@@ -20,7 +20,8 @@ class _OptionType(TypedDict):
 class Option(_OptionType, total=False):
     """One key.
 
-    `between` holds the lowest and the highest number that is valid. `host` states that the text is a host name or an IP address.
+    `between` holds the lowest and the highest number that is valid. `host` states that the text is a host name or an IP address, and
+    `unix_socket` that it can also be the address of a Unix socket.
     """
 
     required: bool
@@ -29,6 +30,7 @@ class Option(_OptionType, total=False):
     elements: OptionType
     between: tuple[int, int]
     host: bool
+    unix_socket: bool
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ LISTENER = Schema(
 CLUSTER = Schema(
     {
         "to": {"type": "str"},
-        "address": {"type": "str", "host": True},
+        "address": {"type": "str", "host": True, "unix_socket": True},
         "port": REMOTE_PORT,
         # several targets in the demo, by locality and priority: config.endpoint.v3.LocalityLbEndpoints with `to` in
         # place of lb_endpoints

@@ -42,7 +42,7 @@ def convert(value: Any, option: Option, file: str, path: str) -> Any:
     if "choices" in option:
         check_known(value, option["choices"], file, path, "choice")
     if option.get("host") and value:
-        return host_address(value, file, path)
+        return host_address(value, file, path, option.get("unix_socket", False))
     if "between" in option:
         _check_range(value, option["between"], file, path)
     return value

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.cluster_checks import check_cluster
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError, check_known
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.schema import LISTENER
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.server_texts import (
@@ -20,18 +21,15 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.bootstrap imp
     ADMIN_CLUSTER,
     STATSD_CLUSTER,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.clusters import dns_fields, is_ip
+from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.clusters import is_ip
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.overlay import (
     BOOTSTRAP,
-    CLUSTER,
     snake_case_fields,
 )
 
 # The kinds of a filter chain and of a listener. Each has exactly one.
 CHAIN_KINDS = ("routes", "virtual_hosts", "filters")
 LISTENER_KINDS = (*CHAIN_KINDS, "filter_chains", "udp_filters")
-# The types of a Cluster that resolve host names.
-DNS_TYPES = ("STRICT_DNS", "LOGICAL_DNS")
 HTTP_ONLY = ("http_filters", "http_connection_manager")
 # Names that the collection uses: clusters of each proxy, listeners of each proxy, directories in the deployment folder.
 RESERVED_CLUSTERS = (ADMIN_CLUSTER, STATSD_CLUSTER)
@@ -121,7 +119,7 @@ def _check_proxy(proxy: Mapping[str, Any], file: str, where: str) -> None:
         _check_listener(listener, file, f"{where}.listeners.{name}")
     for name, cluster in proxy["clusters"].items():
         _check_free(name, RESERVED_CLUSTERS, file, f"{where}.clusters.{name}")
-        _check_cluster(cluster, file, f"{where}.clusters.{name}")
+        check_cluster(cluster, file, f"{where}.clusters.{name}")
     if proxy["statsd"] is not None:
         _check_statsd(proxy["statsd"], file, f"{where}.statsd")
     _check_bootstrap(proxy["bootstrap"], file, f"{where}.bootstrap")
@@ -176,51 +174,6 @@ def _check_http_only(spec: Mapping[str, Any], kind: str, file: str, where: str) 
                 file,
                 f"{where}.{key}: applies to HTTP only, but '{kind}' processes another protocol. Remove the key.",
             )
-
-
-def _check_cluster(cluster: Mapping[str, Any], file: str, where: str) -> None:
-    if sum(bool(cluster[key]) for key in ("to", "address", "localities")) != 1:
-        raise DemoError(
-            file,
-            f"{where}: expected exactly one target. Use 'to' (a service or proxy), 'localities', or 'address' and 'port'.",
-        )
-    for position, locality in enumerate(cluster["localities"] or []):
-        locality_key = f"{where}.localities[{position}]"
-        if not isinstance(locality.get("to"), str):
-            raise DemoError(file, f"{locality_key}: 'to' is missing. Name a service or proxy of this demo.")
-        if "lb_endpoints" in locality:
-            raise DemoError(
-                file,
-                f"{locality_key}.lb_endpoints: the planner computes the endpoints from 'to'. Remove the key.",
-            )
-    _check_dns_fields(cluster["cluster"], file, f"{where}.cluster")
-    if cluster["address"] and not cluster["port"]:
-        raise DemoError(file, f"{where}: 'address' needs a 'port'. Add it.")
-    if cluster["to"] and cluster["port"]:
-        raise DemoError(
-            file, f"{where}.port: the planner computes the port of '{cluster['to']}'. Remove the key."
-        )
-
-
-def _check_dns_fields(cluster: Mapping[str, Any], file: str, where: str) -> None:
-    """Raise DemoError if DNS fields of a Cluster have no effect because of its discovery type."""
-    fields = snake_case_fields(cluster, CLUSTER)
-    found = [field for field in dns_fields(cluster) if fields[field] is not None]
-    if not found:
-        return
-    if fields.get("cluster_type") is not None:
-        raise DemoError(
-            file,
-            f"{where}.{found[0]}: Envoy ignores this field next to 'cluster_type'."
-            " Move it to 'cluster_type.typed_config', or remove 'cluster_type'.",
-        )
-    discovery_type = fields.get("type")
-    if isinstance(discovery_type, str) and discovery_type not in DNS_TYPES:
-        raise DemoError(
-            file,
-            f"{where}.{found[0]}: has no effect with 'type: {discovery_type}', which resolves no names."
-            f" Remove it, or use 'type: {DNS_TYPES[0]}'.",
-        )
 
 
 def _check_bootstrap(bootstrap: Mapping[str, Any], file: str, where: str) -> None:

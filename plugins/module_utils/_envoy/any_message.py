@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from typing import Any
 
 Message = dict[str, Any]
+# The beginning of the address of a Unix socket, as in `unix:///run/app.sock` and `unix://@name` (an abstract socket).
+UNIX = "unix://"
 
 
 def any_message(message_type: str, **fields: Any) -> Message:
@@ -31,6 +33,13 @@ def any_message(message_type: str, **fields: Any) -> Message:
 def socket_address(address: str, port: int) -> Message:
     """Return a config.core.v3.Address with the IP address or host name `address`."""
     return {"socket_address": {"address": address, "port_value": port}}
+
+
+def network_address(address: str, port: int) -> Message:
+    """Return a config.core.v3.Address with an IP address, a host name or the path of a Unix socket (`unix:///run/app.sock`)."""
+    if address.startswith(UNIX):
+        return {"pipe": {"path": address.removeprefix(UNIX)}}
+    return socket_address(address, port)
 
 
 def discovery_response(resources: Sequence[Message]) -> Message:

@@ -11,9 +11,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.any_message import (
+    UNIX,
     Message,
     any_message,
-    socket_address,
+    network_address,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.overlay import (
     CLUSTER,
@@ -36,14 +37,29 @@ DNS_FIELDS = (
     "typed_dns_resolver_config",
     "use_tcp_for_dns_lookups",
 )
+# Discovery types whose endpoints do not come from the Cluster: values of `type`, and names of the extension in `cluster_type`
+# (Envoy's "Service discovery", 1.40). A custom cluster type can use both.
+ORIGINAL_DST = "ORIGINAL_DST"
+TYPES_WITHOUT_ENDPOINTS = (ORIGINAL_DST, "EDS")
+DYNAMIC_FORWARD_PROXY = "envoy.clusters.dynamic_forward_proxy"
+EXTENSIONS_WITHOUT_ENDPOINTS = (
+    DYNAMIC_FORWARD_PROXY,
+    "envoy.clusters.aggregate",
+    "envoy.clusters.composite",
+    "envoy.clusters.eds",
+    "envoy.clusters.original_dst",
+    "envoy.clusters.reverse_connection",
+)
+# Host and port. The host of a Unix socket is `unix://` and its path, and its port is NO_PORT.
 Address = tuple[str, int]
+NO_PORT = 0
 # Fields of config.endpoint.v3.LocalityLbEndpoints, and the addresses of the locality.
 Locality = tuple[Mapping[str, Any], Sequence[Address]]
 
 
 def cluster(
     name: str,
-    addresses: Sequence[Address],
+    addresses: Sequence[Address] | None,
     overrides: Mapping[str, Any] | None = None,
     tls: Mapping[str, Any] | None = None,
     secrets: str = "",
@@ -55,7 +71,8 @@ def cluster(
 
     Args:
         name: The name of the cluster.
-        addresses: The endpoints: host name or IP address, and port. With `localities`, the endpoints of all of them.
+        addresses: The endpoints: host name, IP address or Unix socket, and port. With `localities`, the endpoints of all of them.
+            None: `overrides` states the endpoints, or how Envoy finds them.
         overrides: Fields of Cluster that override the generated ones.
         tls: The `tls` of a demo's cluster. None connects without TLS.
         secrets: The folder of the proxy's SDS files, for a cluster with TLS.
@@ -63,16 +80,18 @@ def cluster(
         refresh: The interval at which host names are resolved again, as a protobuf duration such as `5s`.
         localities: The endpoints by locality. When empty, all endpoints are in one locality.
     """
-    message = any_message(
-        CLUSTER, name=name, **_discovery_type(addresses, refresh, dns_fields(overrides or {}))
-    )
-    message["load_assignment"] = {
-        "cluster_name": name,
-        "endpoints": [
-            {**fields, "lb_endpoints": [_lb_endpoint(address) for address in locality_addresses]}
-            for fields, locality_addresses in localities or [({}, addresses)]
-        ],
-    }
+    message = any_message(CLUSTER, name=name)
+    if addresses is not None:
+        message |= _discovery_type(addresses, refresh, dns_fields(overrides or {}))
+        message["load_assignment"] = {
+            "cluster_name": name,
+            "endpoints": [
+                {**fields, "lb_endpoints": [_lb_endpoint(address) for address in locality_addresses]}
+                for fields, locality_addresses in localities or [({}, addresses)]
+            ],
+        }
+    elif states_endpoints(overrides or {}):
+        message["load_assignment"] = {"cluster_name": name}
     if tls is not None:
         message["transport_socket"] = upstream_transport_socket(
             secrets, tls, tls.get("server_name") or server_name
@@ -99,6 +118,29 @@ def dns_fields(overrides: Mapping[str, Any]) -> list[str]:
     return [field for field in snake_case_fields(overrides, CLUSTER) if field in DNS_FIELDS]
 
 
+def discovery_without_endpoints(overrides: Mapping[str, Any]) -> str:
+    """Return the discovery type of an author's fields of a Cluster, such as `type: EDS`, if it has no endpoints. Empty: it has."""
+    fields = snake_case_fields(overrides, CLUSTER)
+    if fields.get("type") in TYPES_WITHOUT_ENDPOINTS:
+        return f"type: {fields['type']}"
+    extension = fields.get("cluster_type")
+    name = extension.get("name") if isinstance(extension, Mapping) else None
+    return f"cluster_type: {name}" if name in EXTENSIONS_WITHOUT_ENDPOINTS else ""
+
+
+def has_own_discovery(overrides: Mapping[str, Any]) -> bool:
+    """Return whether an author's fields of a Cluster state endpoints, or a custom type, which can find them."""
+    return (
+        states_endpoints(overrides) or snake_case_fields(overrides, CLUSTER).get("cluster_type") is not None
+    )
+
+
+def states_endpoints(overrides: Mapping[str, Any]) -> bool:
+    """Return whether an author's fields of a Cluster contain endpoints."""
+    assignment = snake_case_fields(overrides, CLUSTER).get("load_assignment")
+    return isinstance(assignment, Mapping) and bool(assignment.get("endpoints"))
+
+
 def is_ip(host: str) -> bool:
     """Return whether `host` is an IP address rather than a host name."""
     try:
@@ -109,7 +151,7 @@ def is_ip(host: str) -> bool:
 
 
 def _lb_endpoint(address: Address) -> Message:
-    return {"endpoint": {"address": socket_address(*address)}}
+    return {"endpoint": {"address": network_address(*address)}}
 
 
 def _discovery_type(addresses: Sequence[Address], refresh: str, author_dns_fields: Sequence[str]) -> Message:
@@ -121,7 +163,7 @@ def _discovery_type(addresses: Sequence[Address], refresh: str, author_dns_field
     lookup = {"dns_lookup_family": "V4_PREFERRED", "dns_refresh_rate": refresh}
     if author_dns_fields:
         return {"type": "STRICT_DNS", **lookup}
-    if all(is_ip(host) for host, _port in addresses):
+    if all(is_ip(host) or host.startswith(UNIX) for host, _port in addresses):
         return {"type": "STATIC"}
     return {
         "cluster_type": {

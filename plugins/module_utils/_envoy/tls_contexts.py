@@ -85,13 +85,13 @@ def upstream_transport_socket(secrets: str, tls: Mapping[str, Any], server_name:
         secrets: The folder of the proxy's SDS files, as Envoy sees it.
         tls: The `tls` of a demo's cluster. With `client_certificate`, the proxy presents its own certificate. `context` holds
             fields of UpstreamTlsContext that override the generated ones.
-        server_name: The SNI, and the DNS name that the server's certificate must have.
+        server_name: The SNI, and the DNS name that the server's certificate must have. Empty: the cluster derives both from each
+            request, or the fields of `context` configure trust.
     """
+    names = [{"san_type": "DNS", "matcher": {"exact": server_name}}] if server_name else []
     common: Message = {
         "combined_validation_context": {
-            "default_validation_context": {
-                "match_typed_subject_alt_names": [{"san_type": "DNS", "matcher": {"exact": server_name}}]
-            },
+            "default_validation_context": {"match_typed_subject_alt_names": names} if names else {},
             "validation_context_sds_secret_config": _sds_secret_config(VALIDATION_CONTEXT, secrets),
         }
     }
@@ -100,7 +100,7 @@ def upstream_transport_socket(secrets: str, tls: Mapping[str, Any], server_name:
     context = any_message(
         "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
         common_tls_context=common,
-        sni=server_name,
+        **({"sni": server_name} if server_name else {}),
     )
     return {"name": "envoy.transport_sockets.tls", "typed_config": overlay(context, tls.get("context"))}
 

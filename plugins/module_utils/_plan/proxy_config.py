@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.cluster_checks import has_target
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.host_address import is_unix_socket
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.topology import (
     ADMIN,
     APP,
@@ -19,7 +21,12 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._demo.topology impor
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.any_message import Message
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.bootstrap import StatsSink, bootstrap
-from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.clusters import Address, Locality, cluster
+from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.clusters import (
+    NO_PORT,
+    Address,
+    Locality,
+    cluster,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.listeners import listener
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.instances import Proxy
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.platform import Platform
@@ -59,11 +66,11 @@ def proxy_clusters(proxy: Proxy, platform: Platform, static: bool) -> list[Messa
             continue
         localities = _localities(spec, f"{proxy.key}.clusters.{name}", proxy, platform)
         addresses = [address for _fields, members in localities for address in members]
-        server_name = [*cluster_targets(spec), spec["address"]][0].partition("/")[0]
+        server_name = _server_name(spec)
         found.append(
             cluster(
                 name,
-                addresses,
+                addresses if has_target(spec) else None,
                 spec["cluster"],
                 spec["tls"],
                 secrets_directory(proxy),
@@ -73,6 +80,12 @@ def proxy_clusters(proxy: Proxy, platform: Platform, static: bool) -> list[Messa
             )
         )
     return found
+
+
+def _server_name(spec: Mapping[str, Any]) -> str:
+    """Return the name that the server of a cluster has by default: that of its target. Empty: it has none."""
+    name = [*cluster_targets(spec), spec["address"] or ""][0]
+    return "" if is_unix_socket(name) else str(name).partition("/")[0]
 
 
 def proxy_bootstrap(proxy: Proxy, platform: Platform) -> Message:
@@ -102,7 +115,7 @@ def proxy_bootstrap(proxy: Proxy, platform: Platform) -> Message:
 def _localities(spec: Mapping[str, Any], where: str, proxy: Proxy, platform: Platform) -> list[Locality]:
     """Return the upstream hosts of a cluster, by locality. A cluster without localities has one without fields."""
     if spec["address"]:
-        return [({}, [(spec["address"], spec["port"])])]
+        return [({}, [(spec["address"], spec["port"] or NO_PORT)])]
     if spec["to"]:
         return [({}, _target(spec["to"], where, proxy, platform))]
     return [
@@ -110,7 +123,7 @@ def _localities(spec: Mapping[str, Any], where: str, proxy: Proxy, platform: Pla
             {key: value for key, value in one.items() if key != "to"},
             _target(one["to"], f"{where}.localities[{position}]", proxy, platform),
         )
-        for position, one in enumerate(spec["localities"])
+        for position, one in enumerate(spec["localities"] or [])
     ]
 
 

@@ -80,3 +80,38 @@ def test_addresses_of_a_demo_are_checked(path: str, value: dict[str, Any]) -> No
 def test_brackets_of_an_ipv6_address_are_removed() -> None:
     data = changed(f"{EDGE}.clusters.far", {"address": "[::1]", "port": 80})
     assert read_demo("shop", data)["proxies"]["edge"]["clusters"]["far"]["address"] == "::1"
+
+
+@pytest.mark.parametrize("value", ["unix:///run/app.sock", "unix://@app"])
+def test_unix_socket_is_an_address_of_a_cluster(value: str) -> None:
+    assert host_address(value, "shop.yml", "address", unix_sockets=True) == value
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("/run/app.sock", "'/run/app.sock' is a path. Write 'unix:///run/app.sock' for a Unix socket."),
+        (
+            "unix:/run/app.sock",
+            "'unix:/run/app.sock' is a path. Write 'unix:///run/app.sock' for a Unix socket.",
+        ),
+        (
+            "unix://run/app.sock",
+            "'unix://run/app.sock' is not the address of a Unix socket. Write unix:///PATH",
+        ),
+        ("unix:///run/app .sock", "'unix:///run/app .sock' is not the address of a Unix socket."),
+        ("unix:///run/", "'unix:///run/' is not the address of a Unix socket."),
+        (f"unix:///{'a' * 107}", "the path has 108 bytes, but a Unix socket allows 107. Use a shorter path."),
+    ],
+)
+def test_other_form_of_a_unix_socket_is_refused(value: str, message: str) -> None:
+    with pytest.raises(DemoError) as caught:
+        host_address(value, "shop.yml", "address", unix_sockets=True)
+    assert str(caught.value).startswith(f"shop.yml: address: {message}")
+
+
+def test_unix_socket_is_no_address_of_a_statsd_receiver() -> None:
+    message = error_of(changed(f"{EDGE}.statsd", {"address": "unix:///run/statsd.sock"}))
+    assert message.startswith(
+        f"shop.yml: {EDGE}.statsd.address: 'unix:///run/statsd.sock' is not a host name"
+    )

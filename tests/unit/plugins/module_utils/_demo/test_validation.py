@@ -39,7 +39,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._demo.loader import 
             f"{EDGE}.listeners.tcp.http_filters: applies to HTTP only, but 'filters' processes another protocol. Remove the key.",
         ),
         (f"{EDGE}.clusters.web.to", None, f"{EDGE}.clusters.web: expected exactly one target. Use 'to' (a service or proxy)"),
-        (f"{EDGE}.clusters.web.address", "db", f"{EDGE}.clusters.web: expected exactly one target."),
+        (f"{EDGE}.clusters.web.address", "db", f"{EDGE}.clusters.web: has 'to' and 'address'. Keep one of them"),
         (f"{EDGE}.clusters.web.port", 8080, f"{EDGE}.clusters.web.port: the planner computes the port of 'web'. Remove the key."),
         (f"{EDGE}.clusters.other", {"address": "db"}, f"{EDGE}.clusters.other: 'address' needs a 'port'. Add it."),
         (

@@ -110,3 +110,24 @@ def test_server_name_of_tls_has_precedence(tls_name: str | None, expected: str) 
 )
 def test_is_ip(host: str, expected: bool) -> None:
     assert is_ip(host) is expected
+
+
+def test_unix_socket_is_the_pipe_of_a_static_cluster() -> None:
+    made = cluster("app", [("unix:///run/app.sock", 0)])
+    assert made["type"] == "STATIC"
+    [endpoint] = made["load_assignment"]["endpoints"][0]["lb_endpoints"]
+    assert endpoint == {"endpoint": {"address": {"pipe": {"path": "/run/app.sock"}}}}
+
+
+def test_cluster_without_addresses_has_only_the_authors_fields() -> None:
+    made = cluster("original", None, {"type": "ORIGINAL_DST", "lb_policy": "CLUSTER_PROVIDED"})
+    assert {key: made[key] for key in made if key != "@type"} == {
+        "name": "original",
+        "type": "ORIGINAL_DST",
+        "lb_policy": "CLUSTER_PROVIDED",
+    }
+
+
+def test_endpoints_of_the_author_get_the_name_of_the_cluster() -> None:
+    made = cluster("app", None, {"load_assignment": {"endpoints": [{"lb_endpoints": []}]}})
+    assert made["load_assignment"] == {"cluster_name": "app", "endpoints": [{"lb_endpoints": []}]}

@@ -166,7 +166,7 @@ def error_of(plan: Planner, data: Any) -> str:
         ({"clusters": {"near": {"to": "near", "localities": []}}}, ""),
         (
             {"clusters": {"near": {"to": "near", "localities": [{"to": "far"}]}}},
-            "proxies.edge.clusters.near: expected exactly one target.",
+            "proxies.edge.clusters.near: has 'to' and 'localities'. Keep one of them",
         ),
         (
             {"clusters": {"near": {"localities": [{"priority": 1}]}}},

@@ -1,0 +1,135 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The demos of tests/integration/cases: their ports, their deployment by the modules, and the check of their numbers."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import shutil
+import socket
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import yaml
+from deployment import failure_messages, module_answer
+from live import ENVOY_VERSION, PYTHON_IMAGE, ROOT
+
+from ansible_collections.meshlab.envoy.plugins.module_utils._plan.plan import make_plan
+from ansible_collections.meshlab.envoy.plugins.modules import demo_deploy, demo_verify
+from ansible_collections.meshlab.envoy.plugins.plugin_utils._planner_defaults import complete_context
+
+CASES = ROOT / "tests" / "integration" / "cases"
+# Blocks of 100 ports: above the ranges of the gallery's copies (live.SHIFTS), and below the ephemeral ports of systems.
+BLOCKS = range(31300, 32700, 100)
+# The folder that the demos of the cases refer to.
+FOLDER = "/srv/case"
+SUPERVISORD = Path(sys.executable).with_name("supervisord")
+
+
+class PortBlock:
+    """A block of 100 ports, none of them in use. `close` releases it. A file lock reserves the block for one process."""
+
+    def __init__(self) -> None:
+        locks = Path(tempfile.gettempdir()) / "meshlab-case-ports"
+        locks.mkdir(exist_ok=True)
+        for first in BLOCKS:
+            self._lock = (locks / str(first)).open("w")
+            try:
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                self._lock.close()
+                continue
+            if all(_is_free(port) for port in range(first, first + 100)):
+                self.first = first
+                return
+            self._lock.close()
+        raise AssertionError(f"no block of {BLOCKS} is free")
+
+    def close(self) -> None:
+        """Release the block."""
+        self._lock.close()
+
+
+def case_data(name: str, block: PortBlock, folder: Path | str = FOLDER) -> Any:
+    """Return the demo in `cases/<name>` with the ports of `block`, and with `folder` as the folder of the case."""
+    text = (CASES / name).read_text(encoding="utf-8").replace(FOLDER, str(folder))
+    own = yaml.safe_load(text)["ports"] // 100
+    return yaml.safe_load(re.sub(rf"\b{own}(\d\d)\b", lambda found: str(block.first + int(found[1])), text))
+
+
+class CaseDeployment:
+    """A deployment of one demo by the modules, in a folder of its own. `close` removes everything.
+
+    Args:
+        platform: Name of the platform.
+        cluster: The option `cluster` of demo_deploy, on a cluster.
+    """
+
+    def __init__(self, platform: str, cluster: dict[str, Any] | None = None) -> None:
+        self.platform = platform
+        self.options = {"cluster": cluster} if cluster else {}
+        # Not pytest's temporary folder, because the path of a Unix socket is limited to 107 bytes.
+        self.root = Path(tempfile.mkdtemp(prefix="case-"))
+        self.folder = self.root / "state"
+        self.name = f"case{os.getpid()}-{self.root.name[-4:].lower().replace('_', 'x')}"
+
+    def plan(self, data: Any, **context: Any) -> Any:
+        """Return the plan of a demo. Raises DemoError."""
+        programs = {
+            "envoy": {
+                "image": f"envoyproxy/envoy:v{ENVOY_VERSION}",
+                "executable": os.environ["MESHLAB_ENVOY"],
+                "version": ENVOY_VERSION,
+            },
+            "python": {"image": PYTHON_IMAGE, "executable": "python3"},
+            "supervisord": {"executable": str(SUPERVISORD)},
+        }
+        base = {"platform": self.platform, "folder": str(self.folder)}
+        return make_plan(self.name, data, complete_context({**base, **programs, **context}), "case.yml")
+
+    def deploy(self, data: Any, **context: Any) -> Any:
+        """Deploy a demo, and return its plan. Fail the test if the deployment fails."""
+        planned = self.plan(data, **context)
+        result = self.result(planned)
+        assert not result["failed"], result["msg"]
+        return planned
+
+    def result(self, planned: Any, **options: Any) -> dict[str, Any]:
+        """Deploy a plan, and return the result of demo_deploy."""
+        arguments = {
+            "plan": planned,
+            "supervisord_executable": str(SUPERVISORD),
+            "timeout": 120,
+            **self.options,
+            **options,
+        }
+        return module_answer(demo_deploy, arguments)
+
+    def failures(self, planned: Any) -> list[str]:
+        """Send the traffic of a deployed plan, and return the messages of the expectations that do not hold."""
+        needed = {key: planned[key] for key in ("endpoints", "traffic", "assertions")}
+        result = module_answer(demo_verify, {"plan": needed, "timeout": 15, **self.options})
+        assert "assertions" in result, result["msg"]
+        return failure_messages(result)
+
+    def close(self) -> None:
+        """Remove the deployment and its folder."""
+        plan = {"name": self.name, "platform": self.platform, "folder": str(self.folder)}
+        result = self.result(plan, state="absent")
+        shutil.rmtree(self.root)
+        assert not result["failed"], result["msg"]
+
+
+def _is_free(port: int) -> bool:
+    for address in ("127.0.0.1", "0.0.0.0"):
+        try:
+            socket.create_server((address, port)).close()
+        except OSError:
+            return False
+    return True

@@ -9,13 +9,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import yaml
 from ansible.module_utils.common.text.converters import to_text
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.suggestions import unknown_name
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.demo_source import DemoSource, with_line
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.plan import make_plan
+from ansible_collections.meshlab.envoy.plugins.plugin_utils._demo_file import read_demo_file
 from ansible_collections.meshlab.envoy.plugins.plugin_utils._planner_defaults import complete_context
 
 
@@ -39,27 +39,26 @@ class ActionModule(ActionBase):
             required_one_of=[("path", "data")],
             mutually_exclusive=[("path", "data")],
         )
-        source = options["source"] or Path(options["path"] or options["name"]).name
+        file = options["source"] or Path(options["path"] or options["name"]).name
+        source = DemoSource(read=lambda path: self._read(Path(self._loader.path_dwim(path))))
         try:
-            data = read_file(Path(options["path"])) if options["path"] else options["data"]
-            plan = make_plan(options["name"], data, complete_context(options["context"]), source)
+            data = options["data"]
+            if options["path"]:
+                data, source = read_demo_file(Path(options["path"]), self._read)
+            context = complete_context(options["context"])
+            plan = make_plan(options["name"], data, context, file, source=source)
+        except DemoError as error:
+            return {**result, "failed": True, "msg": to_text(with_line(error, source))}
         except ValueError as error:
             return {**result, "failed": True, "msg": to_text(error)}
         return {**result, **plan, "changed": False}
 
-
-def read_file(path: Path) -> Any:
-    """Return the content of a demo file. Raises DemoError if the file is missing, cannot be read or is not YAML."""
-    try:
-        return yaml.safe_load(path.expanduser().read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        known = sorted(one.stem for one in path.expanduser().parent.glob("*.yml"))
-        raise DemoError(str(path), unknown_name("demo", path.stem, known)) from None
-    except OSError as error:
-        raise DemoError(
-            str(path), f"cannot be read: {error.strerror}. Correct the path or its permissions."
-        ) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"{path.name}, line {mark.line + 1}" if mark else path.name
-        raise DemoError(where, f"invalid YAML: {getattr(error, 'problem', None) or error}") from error
+    def _read(self, path: Path) -> bytes:
+        """Return the content of a file, decrypted if ansible-vault encrypted it."""
+        if not path.is_file():
+            return path.read_bytes()  # raises the operating system's error
+        decrypted = self._loader.get_real_file(str(path))
+        try:
+            return Path(decrypted).read_bytes()
+        finally:
+            self._loader.cleanup_tmp_file(decrypted)

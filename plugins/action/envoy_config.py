@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ class ActionModule(ActionBase):
                 texts = {
                     file["path"]: file["content"]
                     for file in arguments["files"]
-                    if "path" in file and "content" in file
+                    if "path" in file and "content" in file and file.get("encoding", "text") == "text"
                 }
                 arguments["proxies"] = [_with_candidate(proxy, texts) for proxy in proxies]
         except (FileError, AnsibleError, OSError) as error:
@@ -51,12 +52,21 @@ class ActionModule(ActionBase):
         if "src" in file and "content" not in file:
             source = self._find_needle("files", file.pop("src"))
             # The loader decrypts a file of Ansible Vault.
-            file["content"] = Path(self._loader.get_real_file(source)).read_text(encoding="utf-8")
-        if file.get("content") is not None:
+            file.update(text_or_base64(Path(self._loader.get_real_file(source)).read_bytes()))
+        if file.get("content") is not None and file.get("encoding", "text") == "text":
             file["content"] = to_text(path, file["content"])
             if path.endswith((".yaml", ".yml", ".json")):
                 check_syntax(path, file["content"])
         return file
+
+
+def text_or_base64(content: bytes) -> dict[str, str]:
+    """Return the keys `content` and, for bytes that are not text, `encoding` of a file."""
+    try:
+        text = content.decode()
+    except UnicodeDecodeError:
+        return {"content": base64.b64encode(content).decode(), "encoding": "base64"}
+    return {"content": text}
 
 
 def _with_candidate(proxy: dict[str, Any], texts: dict[str, str]) -> dict[str, Any]:

@@ -30,7 +30,14 @@ files:
     src:
       description:
         - Path to a file on the controller, used instead of O(files[].content). It is searched as M(ansible.builtin.copy) does.
+        - The file can be binary, such as a Wasm module.
       type: path
+    encoding:
+      description:
+        - Encoding of O(files[].content). V(base64) is for bytes that are not text.
+      type: str
+      choices: [text, base64]
+      default: text
     mode:
       description:
         - Permissions of the file as a quoted octal number.

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -232,10 +233,14 @@ def parse_mode(text: str | int) -> int:
     raise ConfigRefused(f"mode: {text!r} is not a mode. Write it in octal and in quotes, such as '0644'.")
 
 
+def file_bytes(file: Mapping[str, Any]) -> bytes:
+    """Return the bytes of a planned file, whose `content` is text, or Base64 if its `encoding` says so."""
+    content = str(file["content"])
+    return base64.b64decode(content) if file.get("encoding") == "base64" else content.encode()
+
+
 def _file(file: Mapping[str, Any]) -> File:
-    return File(
-        file["path"], str(file["content"]).encode(), parse_mode(file.get("mode") or "0644"), file.get("live")
-    )
+    return File(file["path"], file_bytes(file), parse_mode(file.get("mode") or "0644"), file.get("live"))
 
 
 def _certificate(certificate: Mapping[str, Any]) -> Certificate:

@@ -17,6 +17,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_file
     DesiredFiles,
     Directory,
     File,
+    file_bytes,
     parse_mode,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.errors import ConfigRefused
@@ -31,6 +32,7 @@ FILE: dict[str, dict[str, Any]] = {
     "path": {"type": "str", "required": True},
     "content": {"type": "raw"},
     "src": {"type": "path"},
+    "encoding": {"type": "str", "choices": ["text", "base64"], "default": "text"},
     "mode": {"type": "str", "default": "0644"},
     "live": {"type": "str"},
     "sensitive": {"type": "bool", "default": False},
@@ -148,7 +150,7 @@ def _file(file: Mapping[str, Any], watched_by: Mapping[str, str]) -> File:
         )
     return File(
         file["path"],
-        file["content"].encode(),
+        file_bytes(file),
         parse_mode(file["mode"]),
         file["live"] or watched_by.get(file["path"]),
         SENSITIVE if file["sensitive"] else "",

@@ -16,6 +16,7 @@ class DemoError(ValueError):
 
     def __init__(self, where: str, problem: str) -> None:
         super().__init__(f"{where}: {problem}")
+        self.where, self.problem = where, problem
 
 
 def check_known(name: object, known: Iterable[object], file: str, path: str, kind: str) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.demo_source import DemoSource
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError, check_known
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.schema import (
     DEMO,
@@ -19,7 +20,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._demo.schema import 
     Option,
     Schema,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._demo.schema_types import convert
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.schema_types import NO_SOURCE, convert
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.validation import (
     LISTENER_KINDS,
     check_consistency,
@@ -43,6 +44,7 @@ def read_demo(
     change: str = "",
     replicas: Mapping[str, Any] | None = None,
     file: str = "",
+    source: DemoSource = NO_SOURCE,
 ) -> Demo:
     """Return a demo with all defaults.
 
@@ -52,6 +54,7 @@ def read_demo(
         change: Name of the change to merge over the topology. Empty: none.
         replicas: Number of replicas by service, in place of the numbers of the file.
         file: Name of the demo file in errors. The name of the demo by default.
+        source: The origin of the data: the texts of its values, and the files relative to the demo file.
 
     Returns:
         Every key of `schema.DEMO`, with all defaults, and the keys `name` and `file`.
@@ -65,11 +68,11 @@ def read_demo(
     if not isinstance(data, Mapping):
         raise DemoError(file, "expected a mapping. A demo starts with 'summary:', 'ports:' and 'services:'.")
     # Before the merge, so that an error names a key as the file spells it.
-    demo = _complete(data, file)
+    demo = _complete(data, file, source)
     if change:
         check_known(change, demo["changes"], file, "changes", "change")
     changed = {
-        one: _complete(_changed(data, one, spec, file), f"{file} with change '{one}'")
+        one: _complete(_changed(data, one, spec, file), f"{file} with change '{one}'", source.of_change(one))
         for one, spec in demo["changes"].items()
     }
     if change:
@@ -95,9 +98,9 @@ def merge(base: Any, over: Any) -> Any:
     return deepcopy(merged)
 
 
-def _complete(data: Mapping[str, Any], file: str) -> Demo:
+def _complete(data: Mapping[str, Any], file: str, source: DemoSource) -> Demo:
     """Return `data`, checked and with all defaults."""
-    demo = _check(data, DEMO, file, "")
+    demo = _check(data, DEMO, file, "", source)
     for name, service in demo["services"].items():
         if service["sidecar"] is not None:
             _add_sidecar_listener(name, service, file)
@@ -116,7 +119,7 @@ def _changed(data: Mapping[str, Any], change: str, spec: Mapping[str, Any], file
     return changed
 
 
-def _check(data: Any, schema: Schema, file: str, path: str) -> dict[str, Any]:
+def _check(data: Any, schema: Schema, file: str, path: str, source: DemoSource) -> dict[str, Any]:
     """Return one mapping, checked against `schema` and with all defaults."""
     if not isinstance(data, Mapping):
         keys = ", ".join(f"'{key}'" for key in list(schema.options)[:3])
@@ -124,13 +127,20 @@ def _check(data: Any, schema: Schema, file: str, path: str) -> dict[str, Any]:
     for key in data:
         check_known(str(key), schema.options, file, path, "key")
     return {
-        key: _check_key(key, option, data.get(key), key in data, schema, file, _join(path, key))
+        key: _check_key(key, option, data.get(key), key in data, schema, file, _join(path, key), source)
         for key, option in schema.options.items()
     }
 
 
 def _check_key(
-    key: str, option: Option, value: Any, is_present: bool, schema: Schema, file: str, path: str
+    key: str,
+    option: Option,
+    value: Any,
+    is_present: bool,
+    schema: Schema,
+    file: str,
+    path: str,
+    source: DemoSource,
 ) -> Any:
     """Return the checked value of one key, or its default."""
     if value == "" and option["type"] in ("dict", "list"):
@@ -141,13 +151,13 @@ def _check_key(
         if option.get("required"):
             raise DemoError(file, f"{path}: missing. Add the key.")
         return deepcopy(option.get("default"))
-    value = convert(value, option, file, path)
+    value = convert(value, option, file, path, source)
     if key in schema.nested:
-        return _check(value, schema.nested[key], file, path)
+        return _check(value, schema.nested[key], file, path, source)
     if key in schema.entries:
         return {
             _check_name(str(name), file, path): _check(
-                {} if one is None else one, schema.entries[key], file, f"{path}.{name}"
+                {} if one is None else one, schema.entries[key], file, f"{path}.{name}", source
             )
             for name, one in value.items()
         }
@@ -164,7 +174,7 @@ def _add_sidecar_listener(name: str, service: Mapping[str, Any], file: str) -> N
     """Add a listener to a sidecar without one. A listener without routes or filters forwards everything to the service."""
     listeners = service["sidecar"]["listeners"]
     if not listeners:
-        listeners["ingress"] = _check({"port": SIDECAR_PORT}, LISTENER, file, "")
+        listeners["ingress"] = _check({"port": SIDECAR_PORT}, LISTENER, file, "", NO_SOURCE)
     for listener in listeners.values():
         if all(listener[kind] is None for kind in LISTENER_KINDS):
             if service["protocol"] == "http":

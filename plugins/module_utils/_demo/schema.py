@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypedDict
 
-OptionType = Literal["str", "int", "bool", "dict", "list"]
+# `file` is text, `{content: text}` or `{source: path}`; read_demo returns an AuthorFile.
+OptionType = Literal["str", "int", "bool", "dict", "list", "file"]
 
 
 class _OptionType(TypedDict):
@@ -22,6 +23,7 @@ class Option(_OptionType, total=False):
 
     `between` holds the lowest and the highest number that is valid. `host` states that the text is a host name or an IP address, and
     `unix_socket` that it can also be the address of a Unix socket.
+    `values` is the type of the values of a mapping whose keys the author chooses.
     """
 
     required: bool
@@ -31,6 +33,7 @@ class Option(_OptionType, total=False):
     between: tuple[int, int]
     host: bool
     unix_socket: bool
+    values: OptionType
 
 
 @dataclass(frozen=True)
@@ -167,7 +170,7 @@ APP = Schema(
         "service": {"type": "str", "default": ""},
         "version": {"type": "str", "default": ""},
         "calls": {"type": "list", "elements": "str", "default": []},
-        "environment": {"type": "dict", "default": {}},
+        "environment": {"type": "dict", "default": {}, "values": "str"},
     }
 )
 
@@ -190,8 +193,8 @@ SERVER = Schema(
         "command": {"type": "list", "elements": "str", "required": True},
         # the executable on a host without containers, if it is not the first word of the command
         "program": {"type": "str"},
-        "environment": {"type": "dict", "default": {}},
-        "files": {"type": "dict", "default": {}},
+        "environment": {"type": "dict", "default": {}, "values": "str"},
+        "files": {"type": "dict", "default": {}, "values": "file"},
         # the path of a page at the service's own port whose status is below 400 as soon as the server is ready
         "ready": {"type": "str"},
         # the path of a page of Prometheus metrics at the service's own port

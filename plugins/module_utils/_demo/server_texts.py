@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.author_files import AuthorFile
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.placeholders import placeholder_names
 
 PORT = "port"
@@ -41,4 +42,4 @@ def server_texts(server: Mapping[str, Any] | None) -> Iterator[tuple[str, str]]:
         yield f"command[{position}]", str(argument)
     for key in ("environment", "files"):
         for name, text in server[key].items():
-            yield f"{key}.{name}", str(text)
+            yield f"{key}.{name}", text.template if isinstance(text, AuthorFile) else text

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.yaml_text import plain
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.demo_source import DemoSource
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError, check_known
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.loader import Demo, read_demo
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.topology import EXPORTER
@@ -48,6 +49,7 @@ def make_plan(
     context: Mapping[str, Any],
     file: str = "",
     platforms: Mapping[str, type[Platform]] | None = None,
+    source: DemoSource | None = None,
 ) -> Plan:
     """Return the plan of a demo.
 
@@ -58,6 +60,7 @@ def make_plan(
             is the path of the deployment folder on the host.
         file: Name of the demo file in errors. The name of the demo by default.
         platforms: Further platforms by name, in addition to those of the collection.
+        source: The origin of the data: the texts of its values, and the files relative to the demo file. None: the data has neither.
 
     Returns:
         The plan: data that JSON represents exactly. docs/plan.md describes its keys.
@@ -88,7 +91,14 @@ def make_plan(
     planning_context = read_context(plain(context), known)
     for one in known.values():
         one.check_context(planning_context)
-    demo = read_demo(plain(name), plain(data), planning_context.change, planning_context.replicas, file)
+    demo = read_demo(
+        plain(name),
+        plain(data),
+        planning_context.change,
+        planning_context.replicas,
+        file,
+        source or DemoSource(),
+    )
     check_notes(demo)
     _check_supported(demo, planning_context.platform, known)
     return _plan(known[planning_context.platform](demo, planning_context))

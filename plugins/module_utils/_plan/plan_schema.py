@@ -19,12 +19,17 @@ Protocol = Literal["tcp", "udp"]
 EndpointFormat = Literal["envoy", "prometheus", "promql"]
 
 
-class PlannedFile(TypedDict):
+class _FileOptions(TypedDict, total=False):
+    encoding: Literal["base64"]
+
+
+class PlannedFile(_FileOptions):
     """One file of the deployment folder.
 
     Attributes:
         path: Path relative to the deployment folder.
-        content: Text of the file.
+        content: Text of the file, or its bytes in the stated encoding.
+        encoding: Encoding of `content`. Without it, `content` is text.
         mode: Permissions as an octal string, such as `0644`.
         live: Name of the proxy that watches the file and applies changes while it runs. Null: the file is read only at start.
         host: Name of the host that the file is written on.

@@ -59,8 +59,12 @@ def server_files(instance: Instance, platform: Platform) -> list[File]:
     values = _values(instance, platform)
     folder = platform.files_directory(instance)
     return [
-        File(f"{folder}/{path}", fill(str(text), values), host=instance.host)
-        for path, text in server["files"].items()
+        File(
+            f"{folder}/{path}",
+            fill(one.template, values) if one.template else one.content,
+            host=instance.host,
+        )
+        for path, one in server["files"].items()
     ]
 
 
@@ -86,12 +90,12 @@ def server_fields(instance: Instance, platform: Platform, files: list[File]) -> 
     service = platform.demo["services"][instance.group]
     server: Mapping[str, Any] = service["server"]
     values = _values(instance, platform)
-    program, *arguments = (fill(str(one), values) for one in server["command"])
+    program, *arguments = (fill(one, values) for one in server["command"])
     folder = platform.files_directory(instance)
     return {
         "image": server["image"],
         "command": (platform.server_program(server, program), *arguments),
-        "environment": {key: fill(str(value), values) for key, value in server["environment"].items()},
+        "environment": {key: fill(value, values) for key, value in server["environment"].items()},
         "mounts": platform.mounts(Mount(folder, HOME)) if files else (),
         "directory": ".",
         "probe": _probe(instance, platform),

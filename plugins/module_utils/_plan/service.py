@@ -126,7 +126,7 @@ def _app_fields(instance: Instance, platform: Platform) -> dict[str, Any]:
             platform.program(context.python, "python3"),
             f"{platform.path_in_workload(APP_FOLDER, APP_HOME)}/{APP_FILE}",
         ),
-        "environment": {key: str(value) for key, value in environment.items() if value != ""},
+        "environment": {key: value for key, value in environment.items() if value != ""},
         "mounts": platform.mounts(Mount(APP_FOLDER, APP_HOME, writable=False)) if needs_file else (),
         "directory": platform.working_directory(APP_HOME),
         "probe": _probe(instance, platform, private=bind_address == LOOPBACK),

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -22,14 +23,22 @@ class File:
     """One file of the deployment folder of `host`. `live` names the proxy that watches the file."""
 
     path: str
-    content: str
+    content: str | bytes
     mode: str = "0644"
     live: str | None = None
     host: str = DEFAULT_HOST
 
+    @property
+    def text(self) -> str:
+        """The content of a file that is text."""
+        return self.content if isinstance(self.content, str) else self.content.decode()
+
     def to_dict(self) -> dict[str, Any]:
-        """Return plain data."""
-        return asdict(self)
+        """Return plain data. The content of a file that is not text is in Base64."""
+        if isinstance(self.content, str):
+            return asdict(self)
+        content = base64.b64encode(self.content).decode()
+        return {**asdict(self), "content": content, "encoding": "base64"}
 
 
 def titled(title: str, data: Any) -> str:
@@ -46,5 +55,6 @@ def digest(files: Iterable[File]) -> str:
     """Return a hash of the paths and contents of `files`: 12 hexadecimal digits."""
     total = hashlib.sha256()
     for file in files:
-        total.update(f"{file.path}\0{file.content}\0".encode())
+        content = file.content.encode() if isinstance(file.content, str) else file.content
+        total.update(b"\0".join([file.path.encode(), content, b""]))
     return total.hexdigest()[:12]

@@ -42,7 +42,7 @@ FILE = "manifests.yaml"
 def manifests(
     demo: str,
     workloads: Sequence[Workload],
-    contents: Mapping[str, str],
+    contents: Mapping[str, str | bytes],
     certificates: Sequence[str],
     settings: ClusterSettings,
 ) -> list[Object]:

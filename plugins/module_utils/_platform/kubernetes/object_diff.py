@@ -89,9 +89,9 @@ def is_current(planned: Mapping[str, Any], existing: Mapping[str, Any]) -> bool:
     """
     if not is_subset(planned, existing):
         return False
-    return (
-        planned["kind"] not in ("ConfigMap", "Secret")
-        or (planned.get("data") or {}).keys() == (existing.get("data") or {}).keys()
+    return planned["kind"] not in ("ConfigMap", "Secret") or all(
+        (planned.get(data) or {}).keys() == (existing.get(data) or {}).keys()
+        for data in ("data", "binaryData")
     )
 
 

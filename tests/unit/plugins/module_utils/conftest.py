@@ -14,11 +14,21 @@ import pytest
 
 @pytest.fixture(scope="session")
 def plan() -> Callable[..., dict[str, Any]]:
-    """Return a function that plans the data of a demo. `context` overrides a usual context."""
+    """Return a function that plans the data of a demo. `context` overrides a usual context.
+
+    `files` has the content of the files relative to the demo file.
+    """
     # Not at the top: a conftest.py is loaded before the collection can be imported.
+    from ansible_collections.meshlab.envoy.plugins.module_utils._demo.demo_source import DemoSource
     from ansible_collections.meshlab.envoy.plugins.module_utils._plan.plan import make_plan
 
-    def planner(data: Any, platform: str = "local", name: str = "shop", **context: Any) -> dict[str, Any]:
+    def planner(
+        data: Any,
+        platform: str = "local",
+        name: str = "shop",
+        files: dict[str, bytes] | None = None,
+        **context: Any,
+    ) -> dict[str, Any]:
         usual: dict[str, Any] = {
             "platform": platform,
             "folder": "/state",
@@ -31,6 +41,7 @@ def plan() -> Callable[..., dict[str, Any]]:
                 "statsd": {"mappings": [{"match": "*", "name": "x"}]},
             },
         }
-        return make_plan(name, data, {**usual, **context}, f"{name}.yml")
+        source = DemoSource(read=files.__getitem__) if files else None
+        return make_plan(name, data, {**usual, **context}, f"{name}.yml", source=source)
 
     return planner

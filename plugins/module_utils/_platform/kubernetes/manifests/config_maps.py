@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -37,29 +38,35 @@ def folders(workloads: Iterable[Workload]) -> dict[str, str]:
     return {source: _one_digest(digests - {""}) for source, digests in found.items()}
 
 
-def files_by_folder(contents: Mapping[str, str]) -> dict[str, dict[str, str]]:
+def files_by_folder(contents: Mapping[str, str | bytes]) -> dict[str, dict[str, str | bytes]]:
     """Return the files below each directory, by directory and by path below it. `contents` has the files by path."""
-    found: dict[str, dict[str, str]] = {}
-    for path, text in contents.items():
+    found: dict[str, dict[str, str | bytes]] = {}
+    for path, content in contents.items():
         parts = path.split("/")
         for depth in range(1, len(parts)):
-            found.setdefault("/".join(parts[:depth]), {})["/".join(parts[depth:])] = text
+            found.setdefault("/".join(parts[:depth]), {})["/".join(parts[depth:])] = content
     return found
 
 
-def config_map(demo: str, folder: str, digest: str, files: Mapping[str, str]) -> Object:
+def config_map(demo: str, folder: str, digest: str, files: Mapping[str, str | bytes]) -> Object:
     """Return the ConfigMap of the files below `folder`, by path below it.
 
     Its name contains the digest of the files that are read only at start: previous pods keep their ConfigMap until they
-    end. Live files change within the ConfigMap.
+    end. Live files change within the ConfigMap. Files that are not text are in `binaryData`.
     """
+    binary = {
+        object_names.config_key(path): base64.b64encode(one).decode()
+        for path, one in files.items()
+        if isinstance(one, bytes)
+    }
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": object_names.metadata(
             demo, _config_map_name(demo, folder, digest), annotations={object_names.FOLDER: folder}
         ),
-        "data": {object_names.config_key(path): text for path, text in files.items()},
+        "data": {object_names.config_key(path): one for path, one in files.items() if isinstance(one, str)},
+        **({"binaryData": binary} if binary else {}),
     }
 
 
@@ -76,7 +83,7 @@ def secret(demo: str, folder: str) -> Object:
 
 
 def volume(
-    demo: str, folder: str, digest: str, files: Mapping[str, str], certificates: Sequence[str]
+    demo: str, folder: str, digest: str, files: Mapping[str, str | bytes], certificates: Sequence[str]
 ) -> Object:
     """Return the volume of `folder`: its files by path below it, and the certificates in directories below it."""
     items = [{"key": object_names.config_key(path), "path": path} for path in files]

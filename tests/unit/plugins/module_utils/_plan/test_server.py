@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
 from typing import Any
 
@@ -220,3 +221,31 @@ def test_unsupported_platform_is_refused(plan: Planner) -> None:
     assert "unsupported_on: unknown platform 'dokcer'. Did you mean 'docker'?" in error_of(
         plan, with_service("web", {}, unsupported_on={"dokcer": "x"})
     )
+
+
+def test_files_of_the_author_are_deployed_unchanged(plan: Planner) -> None:
+    stored = {"a.so": b"\x7fELF\xff", "a.sh": b"echo ${port}"}
+    files = {"a.so": {"source": "a.so"}, "a.sh": {"source": "a.sh"}, "b": {"content": "${port}"}}
+    server = {"image": "x:1", "command": ["x", "${port}"], "files": files}
+    data = with_service("x", {"server": server})
+    found = {one["path"]: one for one in plan(data, "docker", files=stored)["files"]}
+    assert found["files/x/a.so"]["encoding"] == "base64"
+    assert base64.b64decode(found["files/x/a.so"]["content"]) == b"\x7fELF\xff"
+    assert found["files/x/a.sh"]["content"] == "echo ${port}"
+    assert "encoding" not in found["files/x/a.sh"]
+    assert found["files/x/b"]["content"] == "8080"
+    (config_map,) = (
+        one for one in plan(data, "kubernetes", files=stored)["manifests"] if one["kind"] == "ConfigMap"
+    )
+    assert config_map["data"] == {"a.sh": "echo ${port}", "b": "8080"}
+    assert config_map["binaryData"] == {"a.so": "f0VM" + base64.b64encode(b"F\xff").decode()}
+
+
+def test_changed_binary_file_restarts_the_server(plan: Planner) -> None:
+    server = {"image": "x:1", "command": ["x"], "files": {"a": {"source": "a"}}}
+    data = with_service("x", {"server": server})
+    digests = [
+        workload_of(plan(data, "docker", files={"a": content}), "x-1")["digest"]
+        for content in (b"\xff1", b"\xff2")
+    ]
+    assert digests[0] != digests[1]

@@ -13,6 +13,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._deploy.deploy_optio
     perform,
     used_part,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._deploy.sensitive_plan import sensitive_paths
 from ansible_collections.meshlab.envoy.plugins.plugin_utils._local_execution import LocalExecutionAction
 
 
@@ -26,3 +27,8 @@ class ActionModule(LocalExecutionAction):
         """Return the options without the keys of the plan that a deployment does not use, such as traffic and assertions."""
         plan = options.get("plan")
         return {**options, "plan": used_part(plan)} if isinstance(plan, dict) else options
+
+    def is_sensitive(self, options: dict[str, Any]) -> bool:
+        """Return whether the plan has sensitive files."""
+        plan = options.get("plan")
+        return isinstance(plan, dict) and bool(sensitive_paths(plan))

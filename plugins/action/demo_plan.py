@@ -14,6 +14,7 @@ from ansible.plugins.action import ActionBase
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.demo_source import DemoSource, with_line
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError
+from ansible_collections.meshlab.envoy.plugins.module_utils._deploy.sensitive_plan import sensitive_paths
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.plan import make_plan
 from ansible_collections.meshlab.envoy.plugins.plugin_utils._demo_file import read_demo_file
 from ansible_collections.meshlab.envoy.plugins.plugin_utils._planner_defaults import complete_context
@@ -51,7 +52,9 @@ class ActionModule(ActionBase):
             return {**result, "failed": True, "msg": to_text(with_line(error, source))}
         except ValueError as error:
             return {**result, "failed": True, "msg": to_text(error)}
-        return {**result, **plan, "changed": False}
+        # The registered plan is complete. Ansible prints and logs it only without secrets.
+        hidden = {"_ansible_no_log": True} if sensitive_paths(plan) else {}
+        return {**result, **plan, **hidden, "changed": False}
 
     def _read(self, path: Path) -> bytes:
         """Return the content of a file, decrypted if ansible-vault encrypted it."""

@@ -43,7 +43,13 @@ class ActionModule(ActionBase):
         except (FileError, AnsibleError, OSError) as error:
             message = str(error).rstrip(".")
             return {**result, "failed": True, "changed": False, "msg": f"{message}. Nothing was changed."}
-        result.update(self._execute_module(module_args=arguments, task_vars=task_vars))
+        no_log = self._task.no_log
+        # Only while the module starts: it then writes no options to the syslog of the host.
+        self._task.no_log = no_log or any(file.get("sensitive") for file in _dicts(files))
+        try:
+            result.update(self._execute_module(module_args=arguments, task_vars=task_vars))
+        finally:
+            self._task.no_log = no_log
         return result
 
     def _with_text(self, file: dict[str, Any]) -> dict[str, Any]:
@@ -73,6 +79,10 @@ def _with_candidate(proxy: dict[str, Any], texts: dict[str, str]) -> dict[str, A
     if proxy.get("candidate") or not isinstance(proxy.get("name"), str):
         return proxy
     return {**proxy, "candidate": candidate(proxy, texts)}
+
+
+def _dicts(value: Any) -> list[dict[str, Any]]:
+    return value if _is_list_of_dicts(value) else []
 
 
 def _is_list_of_dicts(value: Any) -> bool:

@@ -210,6 +210,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._common.python_versi
 require_supported_python()
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._deploy.deploy_options import ARGUMENTS, perform
+from ansible_collections.meshlab.envoy.plugins.module_utils._deploy.sensitive_plan import sensitive_texts
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.cluster_options import (
     allow_kubeconfig_path_in_output,
 )
@@ -219,6 +220,8 @@ def main() -> None:
     """Run the module."""
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     allow_kubeconfig_path_in_output(module)
+    # With -vvv, Ansible prints the options of a module: without these texts.
+    module.no_log_values.update(sensitive_texts(module.params["plan"] or {}))
     result = perform(module.params, module.check_mode)
     if not module._diff:
         result.pop("diff")

@@ -265,13 +265,18 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._common.python_versi
 
 require_supported_python()
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy_config_options import ARGUMENTS
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy_config_options import (
+    ARGUMENTS,
+    sensitive_texts,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy_config_task import perform
 
 
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+    # With -vvv, Ansible prints the options of a module: without these texts.
+    module.no_log_values.update(sensitive_texts(module.params))
     result = perform(module.params, module.check_mode)
     if not module._diff:
         result.pop("diff", None)

@@ -35,9 +35,21 @@ class LocalExecutionAction(ActionBase):
         """Return the options to send to the managed host."""
         return options
 
+    def is_sensitive(self, options: Options) -> bool:  # noqa: ARG002
+        """Return whether the options have secrets, which the managed host must not log."""
+        return False
+
     def _run_on_host(self, task_vars: dict[str, Any] | None) -> Result:
         options = self.sent_options(dict(self._task.args))
-        return dict(self._execute_module(module_args=options, task_vars=task_vars))
+        if not self.is_sensitive(options):
+            return dict(self._execute_module(module_args=options, task_vars=task_vars))
+        no_log = self._task.no_log
+        # Only while the module starts: it then writes no options to the syslog of the host. Its result has no secrets.
+        self._task.no_log = True
+        try:
+            return dict(self._execute_module(module_args=options, task_vars=task_vars))
+        finally:
+            self._task.no_log = no_log
 
     def _run_in_process(self) -> Result:
         _validation, options = self.validate_argument_spec(argument_spec=self.arguments)

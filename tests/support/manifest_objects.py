@@ -57,11 +57,19 @@ FILES = {"web_1/bootstrap.yaml": "b", "web_1/secrets/tls_certificate.yaml": "i",
 
 
 def objects(
-    *workloads: Workload, settings: ClusterSettings | None = None, certificates: list[str] | None = None
+    *workloads: Workload,
+    settings: ClusterSettings | None = None,
+    certificates: list[str] | None = None,
+    sensitive: dict[str, str] | None = None,
 ) -> dict[str, dict[str, Any]]:
     """Return the objects by `Kind/name`."""
     planned = manifests(
-        "my_demo", workloads or (ENVOY, APP), FILES, certificates or [], settings or ClusterSettings()
+        "my_demo",
+        workloads or (ENVOY, APP),
+        {**FILES, **(sensitive or {})},
+        [*(sensitive or {})],
+        certificates or [],
+        settings or ClusterSettings(),
     )
     json.dumps(planned)
     return {f"{one['kind']}/{one['metadata']['name']}": one for one in planned}

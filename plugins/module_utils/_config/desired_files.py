@@ -21,6 +21,9 @@ LOCK = ".lock"
 AUTHORITY = "ca"
 RESERVED_NAMES = (STAGING, STATE_FILE, LOCK, AUTHORITY)
 
+# How a diff shows a file with secrets.
+SENSITIVE = "(sensitive, not shown)"
+
 CERTIFICATE_FILES = ("tls.crt", "tls.key", "ca.crt")
 AUTHORITY_FILES = ("ca.crt", "ca.key")
 
@@ -240,7 +243,13 @@ def file_bytes(file: Mapping[str, Any]) -> bytes:
 
 
 def _file(file: Mapping[str, Any]) -> File:
-    return File(file["path"], file_bytes(file), parse_mode(file.get("mode") or "0644"), file.get("live"))
+    return File(
+        file["path"],
+        file_bytes(file),
+        parse_mode(file.get("mode") or "0644"),
+        file.get("live"),
+        SENSITIVE if file.get("sensitive") else "",
+    )
 
 
 def _certificate(certificate: Mapping[str, Any]) -> Certificate:

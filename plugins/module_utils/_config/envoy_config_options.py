@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import (
+    SENSITIVE,
     Admin,
     Certificate,
     Check,
@@ -22,7 +23,6 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_file
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.errors import ConfigRefused
 
-SENSITIVE = "(sensitive, not shown)"
 # The options of a proxy that name one of its files.
 BOOTSTRAP = "bootstrap"
 WATCHED = ("listeners", "clusters")
@@ -125,6 +125,19 @@ def desired_files(options: Mapping[str, Any]) -> DesiredFiles:
         else (),
         admins=tuple(Admin(proxy["name"], proxy["admin"]) for proxy in proxies if proxy["admin"]),
     )
+
+
+def sensitive_texts(options: Mapping[str, Any]) -> set[str]:
+    """Return the contents of the sensitive files, and of the candidates of the proxies that read them."""
+    sensitive = [file for file in options["files"] if file["sensitive"]]
+    paths = {file["path"] for file in sensitive}
+    texts = {str(file["content"]) for file in sensitive}
+    texts |= {
+        str(proxy["candidate"])
+        for proxy in options["proxies"]
+        if paths.intersection(proxy[option] for option in PROXY_FILES)
+    }
+    return texts - {"", "None"}
 
 
 def _require_known_files(proxies: list[Mapping[str, Any]], paths: set[str]) -> None:

@@ -22,6 +22,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_file
     AUTHORITY,
     AUTHORITY_FILES,
     CERTIFICATE_FILES,
+    SENSITIVE,
     STAGING,
     STATE_FILE,
     Check,
@@ -219,6 +220,7 @@ def _state_after(
         certificates=dict(issued.records),
         checks=digests,
         location=transaction.location or before.location,
+        sensitive=[file.path for file in files if file.shown_as == SENSITIVE],
     )
 
 

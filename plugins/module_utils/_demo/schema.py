@@ -160,6 +160,8 @@ PROXY = Schema(
         "stats_config": ENVOY_MESSAGE,
         # config.bootstrap.v3.Bootstrap
         "bootstrap": ENVOY_MESSAGE,
+        # whether the configuration has secrets that the planner does not recognize
+        "sensitive": {"type": "bool", "default": False},
     },
     nested={"admin": ADMIN, "statsd": STATSD},
     entries={"listeners": LISTENER, "clusters": CLUSTER},

@@ -33,6 +33,7 @@ class PlannedFile(_FileOptions):
         mode: Permissions as an octal string, such as `0644`.
         live: Name of the proxy that watches the file and applies changes while it runs. Null: the file is read only at start.
         host: Name of the host that the file is written on.
+        sensitive: Whether the file has secrets: no diff, result or ConfigMap contains it.
     """
 
     path: str
@@ -40,6 +41,7 @@ class PlannedFile(_FileOptions):
     mode: str
     live: Optional[str]
     host: str
+    sensitive: bool
 
 
 class PlannedDirectory(TypedDict):
@@ -333,7 +335,7 @@ class Plan(TypedDict):
         certificates: Certificates that the hosts create.
         checks: Validation commands that run before anything changes.
         workloads: Processes and containers.
-        manifests: Kubernetes objects. Secrets are without data. Empty on a platform without an API server.
+        manifests: Kubernetes objects. The Secrets of certificates are without data. Empty on a platform without an API server.
         commands: Commands that run the documents without Ansible.
         admins: Admin interfaces of the proxies.
         endpoints: Endpoints that serve stats.

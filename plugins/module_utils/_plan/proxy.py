@@ -20,6 +20,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.listeners imp
     scheme,
     uses_udp,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.secret_values import secret_values
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.plan_schema import (
     Certificate,
     Check,
@@ -75,10 +76,20 @@ def plan_proxy(proxy: Proxy, platform: Platform) -> ProxyPlan:
     uses_tls = _uses_tls(proxy)
     title = f"{KIND_NAMES[proxy.kind]} {proxy.name} of {platform.demo['name']}"
 
-    def file(path: str, what: str, content: Any, live: str | None = None) -> File:
-        return File(path, titled(f"{title}: {what}", content), live=live, host=proxy.host)
+    def file(path: str, what: str, content: Any, live: str | None = None, sensitive: bool = False) -> File:
+        text = titled(f"{title}: {what}", content)
+        mode = platform.key_mode if sensitive else "0644"
+        return File(path, text, mode, live, proxy.host, sensitive)
 
-    read_at_start = [file(f"{proxy.name}/bootstrap.yaml", "read only at start", bootstrap)]
+    is_sensitive = proxy.spec["sensitive"]
+    read_at_start = [
+        file(
+            f"{proxy.name}/bootstrap.yaml",
+            "read only at start",
+            bootstrap,
+            sensitive=is_sensitive or bool(secret_values(bootstrap)),
+        )
+    ]
     if uses_tls:
         certificates = f"{proxy.name}/certs"
         watched = proxy.name if platform.watches_directory else certificates
@@ -89,9 +100,17 @@ def plan_proxy(proxy: Proxy, platform: Platform) -> ProxyPlan:
             file(f"{secrets}/{tls_contexts.TLS_CERTIFICATE}.yaml", "certificate and key", identity),
             file(f"{secrets}/{tls_contexts.VALIDATION_CONTEXT}.yaml", "trusted authority", trusted),
         ]
+    # Both are sensitive if one is: a platform can keep the watched files of a proxy in one object.
+    is_live_sensitive = is_sensitive or bool(secret_values([clusters, listeners]))
     live = [
-        file(f"{proxy.name}/clusters.yaml", "clusters; live", discovery_response(clusters), proxy.name),
-        file(f"{proxy.name}/listeners.yaml", "listeners; live", discovery_response(listeners), proxy.name),
+        file(
+            f"{proxy.name}/{kind}.yaml",
+            f"{kind}; live",
+            discovery_response(resources),
+            proxy.name,
+            is_live_sensitive,
+        )
+        for kind, resources in (("clusters", clusters), ("listeners", listeners))
     ]
     files = [*read_at_start, *live]
     return ProxyPlan(

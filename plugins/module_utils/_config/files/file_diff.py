@@ -12,7 +12,11 @@ from pathlib import Path
 from typing import TypedDict
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.config_target import ConfigTarget
-from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import Directory, File
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import (
+    SENSITIVE,
+    Directory,
+    File,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.files import file_tree
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.files.state_file import (
     FolderState,
@@ -21,6 +25,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._config.files.state_
 
 HIDDEN = "(not shown)"
 HIDDEN_SUFFIXES = (".key", ".crt")
+PRIVATE_KEY = b"PRIVATE KEY-----"
 
 
 class DiffEntry(TypedDict):
@@ -41,17 +46,24 @@ class FileDifference:
         old: Content on the host. None when the file does not exist.
         old_mode: Permission bits on the host. None when the file does not exist.
         desired: The desired file. None when the file is to be removed.
+        was_sensitive: Whether the content on the host has secrets.
     """
 
     path: str
     old: bytes | None
     old_mode: int | None
     desired: File | None
+    was_sensitive: bool = False
 
     @property
     def content_differs(self) -> bool:
         """Return whether the content differs, and not only the mode."""
         return self.desired is None or self.old != self.desired.content
+
+    @property
+    def _has_private_key(self) -> bool:
+        contents = (self.old, self.desired.content if self.desired else None)
+        return any(PRIVATE_KEY in content for content in contents if content)
 
     @property
     def ansible_diff(self) -> DiffEntry:
@@ -60,6 +72,8 @@ class FileDifference:
             shown_as = self.desired.shown_as
         else:
             shown_as = HIDDEN if self.path.endswith(HIDDEN_SUFFIXES) else ""
+        if not shown_as and (self.was_sensitive or self._has_private_key):
+            shown_as = SENSITIVE
         before = _shown(self.old, shown_as)
         after = _shown(self.desired.content if self.desired else None, shown_as)
         if shown_as and before and after and self.content_differs:
@@ -127,7 +141,9 @@ def compare(
             old, old_mode = found or (None, None)
             if deployed is not None:
                 old, old_mode = deployed, old_mode or file.mode
-            file_differences.append(FileDifference(file.path, old, old_mode, file))
+            file_differences.append(
+                FileDifference(file.path, old, old_mode, file, file.path in state.sensitive)
+            )
     for directory in directories:
         file_tree.require_no_symlink(folder, directory.path)
     desired_directories = {directory.path for directory in directories}
@@ -171,7 +187,7 @@ def _removed_files(
             continue
         found = file_tree.read(folder / path)
         if found and sha256(found[0]) in digests:
-            removed.append(FileDifference(path, *found, None))
+            removed.append(FileDifference(path, *found, None, path in state.sensitive))
         elif found:
             edited.append(path)
     return removed, edited

@@ -56,6 +56,7 @@ class FolderState:
         unconfirmed: Watched files that were replaced, and that their proxy has not confirmed.
         location: The platform, and for pods the API server and the namespace, on which the files are used. Empty when the files
             were not deployed.
+        sensitive: Paths of the files with secrets, whose content no later diff shows.
     """
 
     files: dict[str, list[str]] = field(default_factory=dict)
@@ -64,6 +65,7 @@ class FolderState:
     checks: dict[str, str] = field(default_factory=dict)
     unconfirmed: list[str] = field(default_factory=list)
     location: str = ""
+    sensitive: list[str] = field(default_factory=list)
 
     def to_bytes(self) -> bytes:
         """Return the content of the state file."""
@@ -78,7 +80,13 @@ class FolderState:
         directories = list(dict.fromkeys([*self.directories, *desired.directories]))
         # The records of certificates and checks name digests of contents, so they are true before the contents are written.
         return FolderState(
-            files, directories, desired.certificates, desired.checks, sorted(unconfirmed), desired.location
+            files,
+            directories,
+            desired.certificates,
+            desired.checks,
+            sorted(unconfirmed),
+            desired.location,
+            sorted({*self.sensitive, *desired.sensitive}),
         )
 
 
@@ -108,6 +116,7 @@ def load(folder: Path) -> FolderState:
             {str(name): str(digest) for name, digest in data.get("checks", {}).items()},
             [str(path) for path in data.get("unconfirmed", ())],
             str(data.get("location") or ""),
+            [str(path) for path in data.get("sensitive", ())],
         )
     except (ValueError, AttributeError, TypeError):
         return FolderState()

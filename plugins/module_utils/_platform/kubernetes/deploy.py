@@ -35,6 +35,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes
     still_existing,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.deployed_objects import (
+    VOLUME_KINDS,
     DeployedObjects,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.dry_run import DryRun
@@ -131,21 +132,21 @@ class KubernetesDeployer:
         self._update()
         self._wait_for_terminating()
         self._adapt_to_version()
-        config_maps = [one for (kind, _name), one in self.planned.items() if kind == "ConfigMap"]
+        file_objects = [one for (kind, _name), one in self.planned.items() if kind in VOLUME_KINDS]
         self._targets.update(
             config_map_targets(
                 self.cluster,
                 self.folder,
                 self._proxies,
                 self._watched_files,
-                config_maps,
+                file_objects,
                 self._deployed.objects,
             )
         )
         self._dry_run()
 
     def config_targets(self) -> Mapping[str, ConfigMapTarget]:
-        """Return, by proxy, the ConfigMap with its watched files."""
+        """Return, by proxy, the ConfigMap or the Secret with its watched files."""
         return self._targets
 
     def missing_images(self) -> tuple[str, ...]:

@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.manifests import (
     config_maps,
@@ -43,6 +43,7 @@ def manifests(
     demo: str,
     workloads: Sequence[Workload],
     contents: Mapping[str, str | bytes],
+    sensitive: Collection[str],
     certificates: Sequence[str],
     settings: ClusterSettings,
 ) -> list[Object]:
@@ -52,6 +53,7 @@ def manifests(
         demo: Name of the demo.
         workloads: The workloads of the demo.
         contents: Content of the files of the demo, by path.
+        sensitive: Paths of the files with secrets.
         certificates: Directories of the certificates. Their Secrets have no data until the host has generated the keys.
         settings: Settings of the cluster.
 
@@ -61,12 +63,19 @@ def manifests(
     check_names(workloads)
     owners = network_owners(workloads)
     pods = _pods(workloads, owners)
-    below = config_maps.files_by_folder(contents)
+    below, sensitive_below = (
+        config_maps.files_by_folder(
+            {path: text for path, text in contents.items() if (path in sensitive) is which}
+        )
+        for which in (False, True)
+    )
     mounted = config_maps.folders(workloads)
     writable = {mount.source for one in workloads for mount in one.mounts if mount.writable}
     volumes = {
         **{
-            folder: config_maps.volume(demo, folder, digest, below.get(folder, {}), certificates)
+            folder: config_maps.volume(
+                demo, folder, digest, below.get(folder, {}), sensitive_below.get(folder, {}), certificates
+            )
             for folder, digest in mounted.items()
         },
         **{folder: config_maps.empty(folder) for folder in writable},
@@ -76,6 +85,12 @@ def manifests(
         *(
             config_maps.config_map(demo, folder, digest, below.get(folder, {}))
             for folder, digest in mounted.items()
+            if below.get(folder) or folder not in sensitive_below
+        ),
+        *(
+            config_maps.sensitive_secret(demo, folder, digest, sensitive_below[folder])
+            for folder, digest in mounted.items()
+            if folder in sensitive_below
         ),
         *(config_maps.secret(demo, folder) for folder in certificates),
         *(policies.network_policy(demo, pod) for pod in pods),

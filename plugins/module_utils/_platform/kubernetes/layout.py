@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace as with_fields
 from typing import Any, ClassVar
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._demo import topology
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.loader import Demo
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.topology import EXPORTER
@@ -35,10 +34,16 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes
     manifests,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.manifests import istio
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.manifests.cluster_members import (
+    cluster_members,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.manifests.cluster_settings import (
     ClusterSettings,
     SettingsError,
     read_settings,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.manifests.config_maps import (
+    sensitive_paths,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.manifests.kubectl_commands import (
     CLUSTER_KEYS,
@@ -207,7 +212,7 @@ class KubernetesPlatform(Platform):
         return {
             "url": f"http://{LOOPBACK}:{ADMIN_POD_PORT}",
             "pods": self.stats_endpoint(proxy),
-            "members": self._members(proxy),
+            "members": cluster_members(self, proxy),
         }
 
     def stats_endpoint(self, proxy: Proxy) -> dict[str, Any]:
@@ -253,36 +258,20 @@ class KubernetesPlatform(Platform):
         del service
         return None
 
-    def _members(self, proxy: Proxy) -> dict[str, dict[str, Any]]:
-        """Return the pods, and their number, that each cluster must find through DNS.
-
-        A cluster with its own discovery, with targets on the loopback of the proxy or without any replicas is left out.
-        """
-        found = {}
-        for name, spec in proxy.spec["clusters"].items():
-            own = {"type", "cluster_type", "load_assignment"} & spec["cluster"].keys()
-            groups = list(dict.fromkeys(one.partition("/")[0] for one in topology.cluster_targets(spec)))
-            hosts = sum(self.replicas(group) for group in groups)
-            if hosts and not own and proxy.group not in groups:
-                found[name] = {"selector": selector(self.demo["name"], *groups), "hosts": hosts}
-        return found
-
     # Documents
 
     def documents(
         self, host: str, workloads: Sequence[Workload], files: Sequence[File], certificates: Sequence[str]
     ) -> Documents:
         """Return the objects of the demo and manifests.yaml, which has all of them except the Secrets."""
-        name = self.demo["name"]
+        name, tool = self.demo["name"], self.command(self.tool)
         contents = {file.path: file.content for file in files}
-        objects = [
-            *manifests(name, workloads, contents, certificates, self.settings),
-            *self.mesh_objects,
-        ]
-        # The host generates the keys. No document contains them.
+        sensitive = [file.path for file in files if file.sensitive]
+        objects = manifests(name, workloads, contents, sensitive, certificates, self.settings)
+        objects += self.mesh_objects
+        # No document contains secrets. The commands create them from the files of the deployment folder.
         public = [one for one in objects if one["kind"] != "Secret"]
-        tool = self.command(self.tool)
-        secrets = secret_commands(tool, name, certificates)
+        secrets = secret_commands(tool, name, certificates, sensitive_paths(name, workloads, sensitive))
         commands = [*secrets, *apply_commands(tool, FILE, self.routes_with_authority(public))]
         document = File(FILE, titled_stream(f"{name}: {' && '.join(commands)}", public), host=host)
         further, commands = self.further_documents(host, public, secrets, commands)

@@ -34,6 +34,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes
     differs,
     is_current,
     is_manually_applied,
+    object_key,
     with_digest,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.pod_volumes import (
@@ -71,7 +72,7 @@ class ObjectApplier:
         if complete is None:
             return None
         for target in self._targets.values():
-            if complete["kind"] == "ConfigMap" and complete["metadata"]["name"] == target.name:
+            if object_key(complete) == target.key:
                 complete = {**complete, "data": {**complete["data"], **target.live_data()}}
         return with_digest(complete)
 
@@ -95,7 +96,7 @@ class ObjectApplier:
                 f"The cluster rejects a request after a successful dry run: {sentence(error.message)}"
             ) from None
         for target in self._targets.values():
-            target.set_applied(results.get(("ConfigMap", target.name)))
+            target.set_applied(results.get(target.key))
         return results
 
     def _refresh_pods(self, results: Mapping[ObjectKey, KubernetesObject]) -> None:

@@ -38,7 +38,7 @@ def source_folder(thing: Mapping[str, Any]) -> str:
 def with_certificates(thing: Mapping[str, Any], state_folder: Path) -> KubernetesObject | None:
     """Return an object with the files of the state folder that the plan does not contain.
 
-    These are the data of a Secret, and the certificate authority of a Route.
+    These are the data of the Secret of a certificate, and the certificate authority of a Route.
 
     Args:
         thing: An object of the plan.
@@ -48,7 +48,7 @@ def with_certificates(thing: Mapping[str, Any], state_folder: Path) -> Kubernete
         The complete object; None where its certificate does not exist yet.
     """
     source = source_folder(thing)
-    if not source or thing["kind"] not in ("Secret", "Route"):
+    if not source or thing["kind"] not in ("Secret", "Route") or thing.get("data"):
         return dict(thing)
     try:
         if thing["kind"] == "Secret":

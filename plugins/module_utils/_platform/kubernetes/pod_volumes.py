@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import time
 from collections.abc import Mapping
@@ -40,6 +41,23 @@ def mounts(pod: Mapping[str, Any], kind: str, name: str) -> bool:
     return any(one.get("configMap", {}).get("name") == name for one in sources)
 
 
+def encoded_data(kind: str, texts: Mapping[str, str]) -> dict[str, str]:
+    """Return texts as the `data` of a ConfigMap, or of a Secret, which is in base64."""
+    if kind != "Secret":
+        return dict(texts)
+    return {
+        key: base64.b64encode(text.encode(errors="surrogateescape")).decode() for key, text in texts.items()
+    }
+
+
+def decoded_data(thing: Mapping[str, Any]) -> dict[str, str]:
+    """Return the texts in a ConfigMap or a Secret, by key."""
+    data: Mapping[str, str] = thing.get("data") or {}
+    if thing.get("kind") != "Secret":
+        return dict(data)
+    return {key: base64.b64decode(text).decode(errors="surrogateescape") for key, text in data.items()}
+
+
 def refresh_volumes(cluster: Cluster, pod: str, data: Mapping[str, str]) -> None:
     """Annotate a pod so that the kubelet updates its volumes at once. A pod that no longer exists is left out.
 
@@ -52,7 +70,7 @@ def refresh_volumes(cluster: Cluster, pod: str, data: Mapping[str, str]) -> None
         ClusterError: The patch failed, for example because the user is forbidden to patch pods.
     """
     content = "".join(f"{key}\0{text}\0" for key, text in sorted(data.items()))
-    digest = hashlib.sha256(content.encode()).hexdigest()[:12]
+    digest = hashlib.sha256(content.encode(errors="surrogateescape")).hexdigest()[:12]
     # The time makes a second refresh for the same data a change, too.
     annotations = {REFRESHED: f"{digest}-{time.time_ns():x}"}
     try:

@@ -1,7 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A proxy's watched files in a ConfigMap: written there, brought into all pods that mount it, and confirmed by the Envoy of each."""
+"""A proxy's watched files in a ConfigMap or Secret: written there, brought into the pods that mount it, and confirmed by each Envoy."""
 
 from __future__ import annotations
 
@@ -44,6 +44,8 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes
     with_digest,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.pod_volumes import (
+    decoded_data,
+    encoded_data,
     refresh_volumes,
 )
 
@@ -52,7 +54,10 @@ READ_TIMEOUT = 4.0
 
 
 class ConfigMapTarget:
-    """The ConfigMap of one proxy's watched files; see `config_target.ConfigTarget`."""
+    """The ConfigMap of one proxy's watched files; see `config_target.ConfigTarget`.
+
+    Sensitive files are in a Secret instead, whose data is in base64.
+    """
 
     def __init__(
         self,
@@ -69,21 +74,21 @@ class ConfigMapTarget:
             cluster: The cluster.
             folder: The demo's state folder.
             proxy: The pods of the proxy.
-            planned: The ConfigMap of the plan.
+            planned: The ConfigMap or Secret of the plan.
             paths: The paths of the watched files below `folder`.
-            existing: The ConfigMap in the cluster; None if it does not exist.
+            existing: The object in the cluster; None if it does not exist.
         """
         self.cluster, self.folder, self.proxy, self.planned = cluster, folder, proxy, planned
         self.paths = paths
-        self.name = str(planned["metadata"]["name"])
-        self.data: dict[str, str] = dict((existing or {}).get("data") or {})
+        self.key: ObjectKey = object_key(planned)
+        self.data: dict[str, str] = decoded_data(existing or {})
         # Whether an Envoy watches the ConfigMap. Its watched files then change only by `write` and `remove`.
         self._watched = False
         self._exists = existing is not None
         # Files that the last complete run did not write: the kubelet may still have to bring them into the pods.
         self._foreign = {self._key(path) for path in paths if self._exists and self._is_foreign(path)}
         self._written = ""  # the key that was written last
-        self._monitors = PodMonitors(cluster, proxy, self.name, self._refresh)
+        self._monitors = PodMonitors(cluster, proxy, self.key, self._refresh)
 
     def is_running(self) -> bool:
         """Return whether an Envoy watches the ConfigMap.
@@ -104,14 +109,15 @@ class ConfigMapTarget:
         return None if text is None else text.encode()
 
     def live_data(self) -> dict[str, str]:
-        """Return the data that an Envoy watches, by key: an apply of the ConfigMap must not change it."""
+        """Return the data that an Envoy watches, by key, as the object contains it: an apply must not change it."""
         keys = {self._key(path) for path in self.paths} if self._watched else set()
-        return {key: text for key, text in self.data.items() if key in keys}
+        watched = {key: text for key, text in self.data.items() if key in keys}
+        return encoded_data(self.planned["kind"], watched)
 
     def set_applied(self, thing: Mapping[str, Any] | None) -> None:
         """Take over the data of the ConfigMap after an apply outside of this class; None is ignored."""
         if thing is not None:
-            self.data, self._exists = dict(thing.get("data") or {}), True
+            self.data, self._exists = decoded_data(thing), True
 
     def write(self, path: str, content: bytes, mode: int) -> None:
         """Write a file to the ConfigMap and to the state folder. Raises OSError."""
@@ -248,7 +254,7 @@ class ConfigMapTarget:
             raise OSError(error.message) from None
 
     def _set_data(self, data: dict[str, str]) -> None:
-        self.cluster.apply(with_digest({**self.planned, "data": data}))
+        self.cluster.apply(with_digest({**self.planned, "data": encoded_data(self.planned["kind"], data)}))
         self.data = data
 
     def _refresh(self, pod: str) -> None:
@@ -260,7 +266,7 @@ def config_map_targets(
     folder: Path,
     proxies: Mapping[str, ProxyPods],
     watched_files: Mapping[str, Sequence[str]],
-    config_maps: Iterable[Mapping[str, Any]],
+    file_objects: Iterable[Mapping[str, Any]],
     existing: Mapping[ObjectKey, Mapping[str, Any]],
 ) -> dict[str, ConfigMapTarget]:
     """Return, by proxy, the target of its watched files.
@@ -270,17 +276,20 @@ def config_map_targets(
         folder: The demo's state folder.
         proxies: The pods of each proxy.
         watched_files: For each proxy the paths, below `folder`, of the files that it watches.
-        config_maps: The ConfigMaps of the plan.
+        file_objects: The ConfigMaps and Secrets of the plan.
         existing: The objects in the cluster.
     """
-    by_folder = {source_folder(planned): planned for planned in config_maps}
+    candidates = [one for one in file_objects if source_folder(one) and one.get("data")]
     targets = {}
     for proxy, pods in proxies.items():
         paths = watched_files.get(proxy, ())
-        planned = next(
-            (one for name, one in by_folder.items() if paths and paths[0].startswith(f"{name}/")), None
-        )
+        planned = next((one for one in candidates if paths and _has_file(one, paths[0])), None)
         if planned is not None:
             found = existing.get(object_key(planned))
             targets[proxy] = ConfigMapTarget(cluster, folder, pods, planned, paths, found)
     return targets
+
+
+def _has_file(thing: Mapping[str, Any], path: str) -> bool:
+    folder = source_folder(thing)
+    return path.startswith(f"{folder}/") and config_key(path.removeprefix(f"{folder}/")) in thing["data"]

@@ -1,7 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The monitors of the Envoys that watch one ConfigMap, one for each pod."""
+"""The monitors of the Envoys that watch one ConfigMap or Secret, one for each pod."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.live_config.proxy_pods import (
     ProxyPods,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.object_diff import ObjectKey
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.pod_volumes import mounts
 
 
@@ -33,17 +34,17 @@ class PodMonitors:
     """The monitors of a proxy's pods. Requests to several pods are sent at the same time."""
 
     def __init__(
-        self, cluster: Cluster, proxy: ProxyPods, config_map: str, refresh: Callable[[str], None]
+        self, cluster: Cluster, proxy: ProxyPods, mounted: ObjectKey, refresh: Callable[[str], None]
     ) -> None:
         """Keep what the monitors need; nothing is requested yet.
 
         Args:
             cluster: The cluster.
             proxy: The pods of the proxy.
-            config_map: The name of the ConfigMap that the pods mount.
+            mounted: The kind and the name of the ConfigMap or Secret that the pods mount.
             refresh: Makes the kubelet update the volumes of the pod of this name. Raises ClusterError.
         """
-        self._cluster, self._proxy, self._config_map = cluster, proxy, config_map
+        self._cluster, self._proxy, self._mounted = cluster, proxy, mounted
         self._refresh = refresh
         self._monitors: dict[str, PodMonitor] = {}
 
@@ -52,7 +53,7 @@ class PodMonitors:
         return tuple(self._monitors)
 
     def update(self) -> Mapping[str, PodMonitor]:
-        """Return the monitors by pod, of the pods that mount the ConfigMap now and whose Envoy runs.
+        """Return the monitors by pod, of the pods that mount the object now and whose Envoy runs.
 
         Raises:
             AdminUnreachable: The pods cannot be listed.
@@ -64,9 +65,7 @@ class PodMonitors:
         names = {
             pod_name(pod)
             for pod in pods
-            if mounts(pod, "ConfigMap", self._config_map)
-            and not termination_reason(pod)
-            and self._has_running_envoy(pod)
+            if mounts(pod, *self._mounted) and not termination_reason(pod) and self._has_running_envoy(pod)
         }
         for name in self._monitors.keys() - names:
             self._monitors.pop(name).close()

@@ -63,10 +63,42 @@ def config_map(demo: str, folder: str, digest: str, files: Mapping[str, str | by
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": object_names.metadata(
-            demo, _config_map_name(demo, folder, digest), annotations={object_names.FOLDER: folder}
+            demo, files_object_name(demo, folder, digest), annotations={object_names.FOLDER: folder}
         ),
         "data": {object_names.config_key(path): one for path, one in files.items() if isinstance(one, str)},
         **({"binaryData": binary} if binary else {}),
+    }
+
+
+def sensitive_secret(demo: str, folder: str, digest: str, files: Mapping[str, str | bytes]) -> Object:
+    """Return the Secret of the sensitive files below `folder`, by path below it. Its name is that of the ConfigMap."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": object_names.metadata(
+            demo, files_object_name(demo, folder, digest), annotations={object_names.FOLDER: folder}
+        ),
+        "type": "Opaque",
+        "data": {
+            object_names.config_key(path): base64.b64encode(
+                one.encode() if isinstance(one, str) else one
+            ).decode()
+            for path, one in files.items()
+        },
+    }
+
+
+def sensitive_paths(
+    demo: str, workloads: Iterable[Workload], sensitive: Iterable[str]
+) -> dict[str, dict[str, str]]:
+    """Return for each Secret of sensitive files the path of the file of each key. `sensitive` has the paths."""
+    below = files_by_folder(dict.fromkeys(sensitive, ""))
+    return {
+        files_object_name(demo, folder, digest): {
+            object_names.config_key(path): f"{folder}/{path}" for path in below[folder]
+        }
+        for folder, digest in folders(workloads).items()
+        if folder in below
     }
 
 
@@ -83,13 +115,24 @@ def secret(demo: str, folder: str) -> Object:
 
 
 def volume(
-    demo: str, folder: str, digest: str, files: Mapping[str, str | bytes], certificates: Sequence[str]
+    demo: str,
+    folder: str,
+    digest: str,
+    files: Mapping[str, str | bytes],
+    sensitive_files: Mapping[str, str | bytes],
+    certificates: Sequence[str],
 ) -> Object:
     """Return the volume of `folder`: its files by path below it, and the certificates in directories below it."""
+    name = files_object_name(demo, folder, digest)
     items = [{"key": object_names.config_key(path), "path": path} for path in files]
+    secret_items = [
+        {"key": object_names.config_key(path), "path": path, "mode": SECRET_MODE} for path in sensitive_files
+    ]
     sources: list[dict[str, Any]] = []
     if items:
-        sources.append({"configMap": {"name": _config_map_name(demo, folder, digest), "items": items}})
+        sources.append({"configMap": {"name": name, "items": items}})
+    if secret_items:
+        sources.append({"secret": {"name": name, "items": secret_items}})
     for one in certificates:
         if one.startswith(f"{folder}/"):
             below = one.removeprefix(f"{folder}/")
@@ -108,11 +151,12 @@ def secret_name(demo: str, folder: str) -> str:
     return object_names.object_name(demo, *folder.split("/"))
 
 
+def files_object_name(demo: str, folder: str, digest: str) -> str:
+    """Return the name of the ConfigMap, and of the Secret, of the files below `folder`."""
+    return object_names.object_name(demo, *folder.split("/"), *([digest] if digest else []))
+
+
 def _one_digest(digests: set[str]) -> str:
     if len(digests) < 2:
         return "".join(digests)
     return hashlib.sha256("\0".join(sorted(digests)).encode()).hexdigest()[:12]
-
-
-def _config_map_name(demo: str, folder: str, digest: str) -> str:
-    return object_names.object_name(demo, *folder.split("/"), *([digest] if digest else []))

@@ -26,14 +26,25 @@ def with_flags(tool: str, cluster: Mapping[str, str]) -> str:
     return " ".join([tool, *flags])
 
 
-def secret_commands(tool: str, demo: str, certificates: Iterable[str]) -> list[str]:
-    """Return the commands that create the Secrets of `certificates`, which are directories of the deployment folder."""
+def secret_commands(
+    tool: str, demo: str, certificates: Iterable[str], files: Mapping[str, Mapping[str, str]]
+) -> list[str]:
+    """Return the commands that create the Secrets of a demo from files of the deployment folder.
+
+    Args:
+        tool: kubectl or oc, with its flags.
+        demo: Name of the demo.
+        certificates: Directories of certificates.
+        files: For each Secret of sensitive files, the path of the file of each key.
+    """
     commands = []
     for folder in certificates:
         secret = secret_name(demo, folder)
         commands.append(f"{tool} create secret generic {secret} --from-file={folder}")
-        # The label makes the Secret an object of the demo, which a deployment adopts and a teardown deletes.
-        commands.append(f"{tool} label secret {secret} {DEMO}={demo}")
+        commands.append(_label_command(tool, demo, secret))
+    for secret, paths in files.items():
+        options = " ".join(f"--from-file={key}={path}" for key, path in paths.items())
+        commands += [f"{tool} create secret generic {secret} {options}", _label_command(tool, demo, secret)]
     return commands
 
 
@@ -53,6 +64,11 @@ def drain_command(address: str, port: int) -> str:
     request = f"{head}Content-Length: 0\\r\\nConnection: close\\r\\n\\r\\n"
     # Waits for the response, for at most 2 s.
     return f"{{ printf '{request}' >&3; read -r -t 2 _ <&3; }} 3<>/dev/tcp/{address}/{port}"
+
+
+def _label_command(tool: str, demo: str, secret: str) -> str:
+    """Return the command that makes a Secret an object of the demo, which a deployment adopts and a teardown deletes."""
+    return f"{tool} label secret {secret} {DEMO}={demo}"
 
 
 def _authority_patch(tool: str, route: str, path: str) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from config_transactions import deploy, text_file
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import (
+    SENSITIVE,
     DesiredFiles,
     Directory,
     File,
@@ -71,3 +72,28 @@ def test_removed_key_is_not_shown() -> None:
     diff = FileDifference("edge/tls.key", b"secret", 0o600, None).ansible_diff
     assert (diff["before"], diff["after"]) == ("(not shown)\n", "")
     assert diff["after_header"] == "edge/tls.key (absent)"
+
+
+def test_diff_hides_a_secret_before_during_and_after(folder: Path) -> None:
+    secret = File("edge/bootstrap.yaml", b"secret: TOP\n", 0o600, shown_as=SENSITIVE)
+    other = File("edge/bootstrap.yaml", b"secret: OTHER\n", 0o600, shown_as=SENSITIVE)
+    plain = File("edge/bootstrap.yaml", b"plain\n")
+    created = deploy(folder, DesiredFiles((secret,)))
+    replaced = deploy(folder, DesiredFiles((other,)))
+    dropped = deploy(folder, DesiredFiles((plain,)))
+    assert created.diff[0]["after"] == "(sensitive, not shown)\n"
+    assert replaced.diff[0]["after"] == "(sensitive, not shown)\n(a different one)\n"
+    assert dropped.diff[0]["before"] == "(sensitive, not shown)\n"
+    assert deploy(folder, DesiredFiles((text_file("edge/bootstrap.yaml"),))).diff[0]["before"] == "plain\n"
+
+
+def test_diff_hides_a_removed_secret(folder: Path) -> None:
+    deploy(folder, DesiredFiles((File("a", b"TOP", shown_as=SENSITIVE),)))
+    assert deploy(folder, DesiredFiles()).diff[0]["before"] == "(sensitive, not shown)\n"
+
+
+def test_diff_hides_a_private_key_that_was_added_by_hand(folder: Path) -> None:
+    desired = DesiredFiles((text_file("edge/bootstrap.yaml"),))
+    deploy(folder, desired)
+    (folder / "edge/bootstrap.yaml").write_text("-----BEGIN PRIVATE KEY-----\nMIG\n")
+    assert "MIG" not in str(deploy(folder, desired).diff)

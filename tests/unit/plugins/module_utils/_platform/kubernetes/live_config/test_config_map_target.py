@@ -199,3 +199,20 @@ def test_targets_are_made_for_proxies_with_watched_files(cluster: FakeCluster, t
     )
     assert [*targets] == ["edge"]
     assert targets["edge"].read(LISTENERS) == b"old"
+
+
+def test_sensitive_watched_file_is_in_a_secret(tmp_path: Path) -> None:
+    secret = {**CONFIG_MAP, "kind": "Secret", "data": {"listeners.yaml": "b2xk"}}
+    cluster = FakeCluster(CONFIG_MAP, secret)
+    targets = config_map_targets(
+        cast("Any", cluster),
+        tmp_path,
+        {"edge": ProxyPods("app=web")},
+        {"edge": [LISTENERS]},
+        [{**CONFIG_MAP, "data": {"bootstrap.yaml": "b"}}, secret],
+        {("Secret", "web-edge"): secret},
+    )
+    assert targets["edge"].read(LISTENERS) == b"old"
+    targets["edge"].write(LISTENERS, b"new", 0o600)
+    assert cluster.objects["Secret", "web-edge"]["data"] == {"listeners.yaml": "bmV3"}
+    assert cluster.objects["ConfigMap", "web-edge"]["data"] == {"listeners.yaml": "old"}

@@ -35,7 +35,9 @@ def pod(name: str, **more: Any) -> dict[str, Any]:
 
 
 def monitors_of(cluster: FakeCluster) -> PodMonitors:
-    return PodMonitors(cast("Any", cluster), ProxyPods("app=web"), "web-edge", lambda _pod: None)
+    return PodMonitors(
+        cast("Any", cluster), ProxyPods("app=web"), ("ConfigMap", "web-edge"), lambda _pod: None
+    )
 
 
 def test_only_running_pods_that_mount_the_map_are_monitored() -> None:

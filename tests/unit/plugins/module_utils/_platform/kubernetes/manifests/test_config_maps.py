@@ -36,3 +36,16 @@ def test_config_map_name_contains_the_digest() -> None:
     assert "ConfigMap/my-demo-web-1-abc" in before
     assert "ConfigMap/my-demo-web-1-def" in after
     assert pod(before) != pod(after)
+
+
+def test_sensitive_files_are_in_a_secret_of_the_same_volume() -> None:
+    planned = objects(sensitive={"web_1/listeners.yaml": "inline key"})
+    assert planned["Secret/my-demo-web-1-abc"]["data"] == {"listeners.yaml": "aW5saW5lIGtleQ=="}
+    assert "listeners.yaml" not in planned["ConfigMap/my-demo-web-1-abc"]["data"]
+    volume = next(one for one in pod(planned)["volumes"] if one["name"] == "web-1")
+    assert volume["projected"]["sources"][1] == {
+        "secret": {
+            "name": "my-demo-web-1-abc",
+            "items": [{"key": "listeners.yaml", "path": "listeners.yaml", "mode": 0o440}],
+        }
+    }

@@ -11,6 +11,7 @@ from typing import Any
 from ansible.utils.display import Display
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._verify.deployed_change import live_files
+from ansible_collections.meshlab.envoy.plugins.module_utils._verify.planned_observer import observed_part
 from ansible_collections.meshlab.envoy.plugins.module_utils._verify.report import report, shortened
 from ansible_collections.meshlab.envoy.plugins.module_utils._verify.verify_options import (
     ARGUMENTS,
@@ -33,7 +34,9 @@ class ActionModule(LocalExecutionAction):
         plan = options.get("plan")
         if isinstance(plan, dict):
             keys = (*REQUIRED_KEYS, "admins")
-            options["plan"] = {key: plan[key] for key in keys if key in plan} | live_files(plan)
+            options["plan"] = (
+                {key: plan[key] for key in keys if key in plan} | live_files(plan) | observed_part(plan)
+            )
         return options
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -39,8 +39,11 @@ options:
   plan:
     description:
       - The plan of M(meshlab.envoy.demo_plan).
-      - The module uses its C(endpoints), C(traffic) and C(assertions). Before the traffic it waits up to 60 seconds until the proxies in
-        C(admins) have found their pods by name.
+      - The module uses its C(endpoints), C(traffic) and C(assertions).
+      - Before the traffic, the module waits up to 60 seconds until the C(workloads) are ready, because commands such as C(docker compose up)
+        and C(kubectl apply) do not wait. It does not wait for a workload that does not exist, was stopped or ended. Without C(workloads), it
+        does not wait.
+      - Then it waits up to 60 seconds until the proxies in C(admins) have found their pods by name.
       - If an expectation fails, the module compares C(files) with C(folder), to detect that a change is deployed instead of this plan.
     type: dict
     required: true

@@ -26,6 +26,7 @@ from live import (
 )
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.plan import make_plan
+from ansible_collections.meshlab.envoy.plugins.module_utils._verify.planned_observer import observed_part
 from ansible_collections.meshlab.envoy.plugins.modules import demo_deploy, demo_verify
 from ansible_collections.meshlab.envoy.plugins.plugin_utils._planner_defaults import complete_context
 
@@ -33,11 +34,12 @@ _one_at_a_time = threading.Lock()
 
 
 class Deployment:
-    """One demo of the gallery in a home, unchanged or with changes."""
+    """One demo in a home, unchanged or with changes: a demo of the gallery, or `data`, whose ports are those of a demo of the gallery."""
 
-    def __init__(self, home: Home, demo: str) -> None:
+    def __init__(self, home: Home, demo: str, data: dict[str, Any] | None = None) -> None:
         self.home = home
         self.demo = demo
+        self.data = demo_data(demo, home.shift) if data is None else data
 
     def plan(
         self,
@@ -65,23 +67,25 @@ class Deployment:
             "replicas": replicas or {},
             "kubernetes": kubernetes or {},
         }
-        data = merged(demo_data(self.demo, self.home.shift), changes or {})
+        data = merged(self.data, changes or {})
         return make_plan(self.home.name(self.demo), data, complete_context(context))
 
     def run(self, plan: Any, **options: Any) -> dict[str, Any]:
-        where = {
-            key: self.home.variables[f"deployment_{key}"]
-            for key in ("cluster", "timeout")
-            if f"deployment_{key}" in self.home.variables
-        }
+        where = self._variables("cluster", "timeout")
         supervisord = f"{CACHE}/supervisor-{SUPERVISOR_VERSION}/bin/supervisord"
         return module_answer(
             demo_deploy, {"plan": plan, "supervisord_executable": supervisord, **where, **options}
         )
 
     def verify(self, plan: Any, timeout: float = 0.5) -> dict[str, Any]:
-        needed = {key: plan[key] for key in ("endpoints", "traffic", "assertions")}
-        return module_answer(demo_verify, {"plan": needed, "timeout": timeout})
+        needed = {key: plan[key] for key in ("endpoints", "traffic", "assertions", "admins")}
+        options = {"plan": needed | observed_part(plan), "timeout": timeout, **self._variables("cluster")}
+        return module_answer(demo_verify, options)
+
+    def _variables(self, *options: str) -> dict[str, Any]:
+        """Return the options of modules that variables of the home set."""
+        found = {key: self.home.variables.get(f"deployment_{key}") for key in options}
+        return {key: value for key, value in found.items() if value is not None}
 
 
 def failure_messages(result: dict[str, Any]) -> list[str]:

@@ -37,7 +37,7 @@ PRIVATE_NOTE = "Private to this collection: it can change at any time."
 MODULES_PER_FOLDER = 15
 LINES = 300
 # Names that several packages use on purpose: errors, and the parts that each platform has.
-SHARED_NAMES = {"__init__", "errors", "layout", "documents", "deploy", "readiness"}
+SHARED_NAMES = {"__init__", "errors", "layout", "documents", "deploy", "readiness", "observer"}
 MODULES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in sorted(ROOT.rglob("*.py"))
 }

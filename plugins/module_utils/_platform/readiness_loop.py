@@ -108,3 +108,34 @@ def wait_until_ready(
             for name, status in pending.items()
         )
     )
+
+
+def settled_statuses(
+    source: ReadinessSource,
+    workloads: Iterable[str],
+    timeout: float,
+    *,
+    first_pause: float = FIRST_PAUSE,
+    longest_pause: float = LONGEST_PAUSE,
+    sleep: Callable[[float], None] = time.sleep,
+) -> dict[str, Status]:
+    """Return the status of each workload that is not ready when no other workload is waiting.
+
+    A failed workload does not end the wait for the other workloads. The arguments are those of `wait_until_ready`.
+
+    Raises:
+        PlatformFailed: The platform supplies no statuses.
+    """
+    pending: dict[str, Status] = dict.fromkeys(workloads, waiting("not checked yet"))
+    broken: dict[str, Status] = {}
+    for left in attempts(timeout, first_pause=first_pause, longest_pause=longest_pause, sleep=sleep):
+        try:
+            statuses = source.statuses(tuple(pending), left)
+        except StatusUnknown:
+            continue
+        broken |= {name: status for name, status in statuses.items() if status.state == "failed"}
+        current = {name: statuses.get(name, status) for name, status in pending.items()}
+        pending = {name: status for name, status in current.items() if status.state == "waiting"}
+        if not pending:
+            break
+    return {**pending, **broken}

@@ -39,12 +39,15 @@ if TYPE_CHECKING:
         AdminEndpoint,
         StatsEndpoint,
     )
+    from ansible_collections.meshlab.envoy.plugins.module_utils._platform.observer import Observer
 
 Entry = Mapping[str, Any]
 # Seconds until name resolution in a cluster includes pods that are ready: stock CoreDNS caches an answer for 30 s.
 NAME_RESOLUTION_TIMEOUT = 60.0
 # Seconds during which an endpoint that does not answer is read again.
 SLOW_ENDPOINT_TIMEOUT = 60.0
+# Seconds until the workloads are ready: the commands of rendered documents return before that.
+READINESS_TIMEOUT = 60.0
 
 
 class VerificationResult(TypedDict):
@@ -67,6 +70,7 @@ class Verification:
     admins: Sequence[
         AdminEndpoint
     ] = ()  # of proxies in pods, with the hosts that each proxy has to find by name
+    observer: Observer | None = None  # of the workloads that have to be ready before the traffic
 
     def parse(self) -> list[Traffic]:
         """Return the traffic. Raises ArgumentError for anything that cannot be sent, read or evaluated."""
@@ -81,7 +85,7 @@ class Verification:
 
 
 def verify(verification: Verification, timeout: float, sleep: float) -> VerificationResult:
-    """Take a snapshot, send the traffic, and evaluate the assertions from that snapshot on.
+    """Wait for the workloads, take a snapshot, send the traffic, and evaluate the assertions from that snapshot on.
 
     Args:
         verification: What is sent and what is expected. Everything is parsed before the first request.
@@ -103,6 +107,8 @@ def verify(verification: Verification, timeout: float, sleep: float) -> Verifica
     """
     began = time.monotonic()
     traffic = verification.parse()
+    if verification.observer is not None:
+        verification.observer.wait_until_settled(READINESS_TIMEOUT)
     _wait_for_name_resolution(verification, sleep)
     before = _snapshot(verification)
     results = [send_traffic(each) for each in traffic]

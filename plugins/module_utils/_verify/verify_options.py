@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import ArgumentError
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.cluster_options import CLUSTER_ARGS
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import WorkloadError
 from ansible_collections.meshlab.envoy.plugins.module_utils._verify.deployed_change import change_hint
+from ansible_collections.meshlab.envoy.plugins.module_utils._verify.planned_observer import observer_of
 from ansible_collections.meshlab.envoy.plugins.module_utils._verify.report import failure_message, summary
 from ansible_collections.meshlab.envoy.plugins.module_utils._verify.verification_run import (
     Verification,
@@ -56,10 +58,15 @@ def perform(options: dict[str, Any], check_mode: bool) -> dict[str, Any]:
             "msg": f"plan: the key '{missing[0]}' is missing. Pass the plan that meshlab.envoy.demo_plan returns.",
         }
     access = _access(plan, options.get("cluster"))
-    verification = Verification(
-        plan["endpoints"], plan["traffic"], plan["assertions"], access, plan.get("admins") or ()
-    )
     try:
+        verification = Verification(
+            plan["endpoints"],
+            plan["traffic"],
+            plan["assertions"],
+            access,
+            plan.get("admins") or (),
+            observer_of(plan, access),
+        )
         if check_mode:
             verification.parse()
             return {**EMPTY_RESULT, "msg": "Check mode: no request was sent."}
@@ -67,7 +74,7 @@ def perform(options: dict[str, Any], check_mode: bool) -> dict[str, Any]:
             "changed": False,
             **verify(verification, options["timeout"], options["sleep"]),
         }
-    except ArgumentError as error:
+    except (ArgumentError, WorkloadError) as error:
         return {**EMPTY_RESULT, "failed": True, "msg": str(error)}
     finally:
         if access is not None:

@@ -71,11 +71,11 @@ def wait_for_rollouts(
     Raises:
         PlatformFailed: A Deployment cannot become ready, or is not ready in time; one report for each.
     """
-    source = _Rollouts(cluster, selector, groups, known, tool)
+    source = Rollouts(cluster, selector, groups, known, tool)
     wait_until_ready(source, groups, timeout, first_pause=FIRST_PAUSE, longest_pause=LONGEST_PAUSE)
 
 
-class _Rollouts:
+class Rollouts:
     """The Deployments as a source of the readiness loop; see `readiness_loop.ReadinessSource`."""
 
     def __init__(
@@ -83,9 +83,10 @@ class _Rollouts:
         cluster: Cluster,
         selector: str,
         groups: Mapping[str, str],
-        known: RolloutObjects | None,
-        tool: str,
+        known: RolloutObjects | None = None,
+        tool: str = "kubectl",
     ) -> None:
+        """Make a source; see `wait_for_rollouts` for the arguments."""
         self._cluster, self._selector, self._groups, self._tool = cluster, selector, groups, tool
         self._known = known
         self._objects = RolloutObjects()

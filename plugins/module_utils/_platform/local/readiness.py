@@ -43,10 +43,12 @@ _EXITED = re.compile(
 class LocalReadiness:
     """The readiness source of one run. It is made before programs are started, because it reads their logs from then on."""
 
-    def __init__(self, folder: Path, workloads: Mapping[str, Workload]) -> None:
+    def __init__(
+        self, folder: Path, workloads: Mapping[str, Workload], supervisor: Supervisor | None = None
+    ) -> None:
         self._folder = folder
         self._workloads = workloads
-        self._supervisor: Supervisor | None = None
+        self._supervisor = supervisor
         self._first_pids: dict[str, int] = {}
         logs = [SUPERVISORD_LOG, *map(log_path, workloads)]
         self._log_starts = {path: _size(folder / path) for path in logs}
@@ -67,7 +69,7 @@ class LocalReadiness:
         ended = {}
         for name in pending:
             program = programs.get(name)
-            first_pid = self._first_pids.setdefault(name, program.pid) if program else 0
+            first_pid = self._first_pids.setdefault(name, program.pid) if program and program.pid else 0
             if status := ended_status(name, program, first_pid, self._new_lines(SUPERVISORD_LOG)):
                 ended[name] = status
         if ended:
@@ -82,6 +84,8 @@ class LocalReadiness:
         return with_last_lines(f"{workload} {problem}", self._new_lines(path), str(self._folder / path))
 
     def _probe_status(self, name: str, program: Program, timeout: float) -> Status:
+        if not program.pid:
+            return waiting("it was not started yet")
         probe = self._workloads[name].probe
         if probe.kind == "none":
             return READY if program.state == "RUNNING" else waiting(f"it is {program.state.lower()}")
@@ -103,7 +107,7 @@ class LocalReadiness:
 def ended_status(
     name: str, program: Program | None, first_pid: int, supervisord_log: Sequence[str]
 ) -> Status | None:
-    """Return `failed` for a program that ended, was stopped or was restarted by supervisord; None for a program that runs.
+    """Return `failed` for a program that ended, was stopped or was restarted by supervisord; None for any other one.
 
     Args:
         name: The name of the program.
@@ -115,6 +119,8 @@ def ended_status(
         return failed("is missing in supervisord. Run again")
     if program.state in RUNNING and program.pid == first_pid:
         return None
+    if program.state == "STOPPED" and not program.started:
+        return None  # supervisord starts its programs after it answers for the first time
     if program.state == "STOPPED":
         return failed("was stopped by another supervisorctl. Run again")
     if program.spawnerr and not program.spawnerr.startswith("Exited too quickly"):

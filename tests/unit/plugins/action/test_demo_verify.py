@@ -85,8 +85,17 @@ def test_result_without_outcomes_prints_no_report(monkeypatch: pytest.MonkeyPatc
 def test_host_gets_only_the_keys_that_the_module_reads() -> None:
     action = demo_verify.ActionModule.__new__(demo_verify.ActionModule)
     files = [{"path": "a", "content": "x", "live": "edge"}, {"path": "b", "content": "y", "live": None}]
-    options = action.sent_options({"plan": {**PLAN, "folder": "/x", "files": files}, "timeout": 5})
-    assert options == {
-        "plan": {"endpoints": [], "traffic": [], "assertions": [], "folder": "/x", "files": files[:1]},
+    workload = {"name": "web-1", "command": ["web"], "environment": {"KEY": "secret"}}
+    plan = {**PLAN, "folder": "/x", "files": files, "workloads": [workload]}
+    assert action.sent_options({"plan": plan, "timeout": 5}) == {
+        "plan": {
+            **{
+                key: PLAN[key]
+                for key in ("name", "platform", "endpoints", "traffic", "assertions", "addresses")
+            },
+            "folder": "/x",
+            "files": files[:1],
+            "workloads": [{"name": "web-1", "command": ["web"]}],
+        },
         "timeout": 5,
     }

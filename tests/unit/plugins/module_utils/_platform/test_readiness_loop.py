@@ -16,6 +16,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.readiness_
     Status,
     StatusUnknown,
     failed,
+    settled_statuses,
     wait_until_ready,
     waiting,
 )
@@ -89,3 +90,25 @@ def test_unknown_status_at_the_deadline_fails() -> None:
 def test_error_of_the_platform_ends_the_loop() -> None:
     with pytest.raises(PlatformFailed, match="forbidden"):
         wait(PreparedStatuses(PlatformFailed("forbidden")), "a")
+
+
+def settle(source: PreparedStatuses, *workloads: str, timeout: float = 60) -> dict[str, Status]:
+    return settled_statuses(source, workloads, timeout, sleep=lambda _seconds: None)
+
+
+def test_failed_workload_is_not_waited_for() -> None:
+    broken, late = failed("ended"), waiting("late")
+    source = PreparedStatuses({"a": broken}, StatusUnknown("busy"), {"b": late}, {"b": READY})
+    assert settle(source, "a", "b") == {"a": broken}
+    assert source.pending == [("a", "b"), ("b",), ("b",), ("b",)]
+
+
+def test_waiting_workload_is_returned_at_the_deadline() -> None:
+    late = waiting("late")
+    assert settle(PreparedStatuses({"a": late, "b": READY}), "a", "b", timeout=0) == {"a": late}
+
+
+def test_ready_workloads_take_one_attempt() -> None:
+    source = PreparedStatuses({"a": READY, "b": READY})
+    assert settle(source, "a", "b") == {}
+    assert len(source.pending) == 1

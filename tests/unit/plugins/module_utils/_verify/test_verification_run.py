@@ -9,8 +9,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -113,3 +115,17 @@ def test_silent_endpoint_is_read_until_the_timeout(monkeypatch: pytest.MonkeyPat
         result = verify(verification(mute=url(mute)), timeout=0.1, sleep=0.01)
         assert [verdict["ok"] for verdict in result["assertions"]] == [False]
         assert mute.requests >= 2
+
+
+def test_workloads_are_waited_for_before_the_first_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[Any] = []
+    observer: Any = SimpleNamespace(wait_until_settled=calls.append)
+    for name in ("scrape", "send_traffic"):
+        real = getattr(verification_run, name)
+        monkeypatch.setattr(
+            verification_run, name, lambda *given, name=name, real=real: calls.append(name) or real(*given)
+        )
+    traffic = {"name": "closed", "url": "http://127.0.0.1:1/"}
+    planned = replace(verification(closed="http://127.0.0.1:1"), traffic=[traffic], observer=observer)
+    verify(planned, timeout=0.1, sleep=0.01)
+    assert calls == [verification_run.READINESS_TIMEOUT, "scrape", "send_traffic"]

@@ -28,8 +28,8 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload i
 class FakeSupervisor:
     """A supervisord with one program `a`."""
 
-    def __init__(self, state: str = "RUNNING", pid: int = 7, spawnerr: str = "") -> None:
-        self.program = Program("a", state, pid, 0, spawnerr, 0)
+    def __init__(self, state: str = "RUNNING", pid: int = 7, started: int = 5) -> None:
+        self.program = Program("a", state, pid, 0, "", started)
 
     def programs(self) -> dict[str, Program]:
         return {"a": self.program}
@@ -61,6 +61,13 @@ def test_starting_program_is_not_ready(readiness: LocalReadiness) -> None:
     )
 
 
+def test_program_before_its_first_start_is_waited_for(readiness: LocalReadiness) -> None:
+    supervisor: Any = FakeSupervisor("STOPPED", pid=0, started=0)
+    answers = iter([supervisor.programs(), FakeSupervisor("STARTING").programs()])
+    supervisor.programs = lambda: next(answers, FakeSupervisor().programs())
+    readiness.wait(supervisor, 60)
+
+
 def test_error_shows_only_new_lines_of_the_log(readiness: LocalReadiness, tmp_path: Path) -> None:
     with (tmp_path / "logs" / "a.log").open("a") as log:
         log.write("no such key\n")
@@ -88,7 +95,7 @@ def test_supervisord_without_answer_fails(readiness: LocalReadiness) -> None:
     ("program", "reason"),
     [
         (None, "is missing in supervisord. Run again"),
-        (Program("a", "STOPPED", 0, 0, "", 0), "was stopped by another supervisorctl. Run again"),
+        (Program("a", "STOPPED", 0, 0, "", 5), "was stopped by another supervisorctl. Run again"),
         (
             Program("a", "FATAL", 0, 0, "can't find command 'x'", 0),
             "cannot be started: can't find command 'x'",

@@ -12,6 +12,7 @@ from copy import deepcopy
 from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.demo_source import DemoSource
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.demo_texts import refuse_placeholders
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError, check_known
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.schema import (
     DEMO,
@@ -82,7 +83,7 @@ def read_demo(
         option = SERVICE.options["replicas"]
         demo["services"][service]["replicas"] = convert(count, option, file, f"replicas.{service}")
     check_consistency(demo, file)
-    return {**demo, "name": name, "file": file}
+    return {**refuse_placeholders(demo, file), "name": name, "file": file}
 
 
 def merge(base: Any, over: Any) -> Any:

@@ -156,6 +156,9 @@ PROXY = Schema(
         "admin": {"type": "dict"},
         # where stats are sent, in place of the statsd_exporter of the demo
         "statsd": {"type": "dict"},
+        # placeholders in all texts of a proxy: `${files}`, `${data}` and addresses such as `${web/app}`
+        "environment": {"type": "dict", "default": {}, "values": "str"},
+        "files": {"type": "dict", "default": {}, "values": "file"},
         # config.metrics.v3.StatsConfig
         "stats_config": ENVOY_MESSAGE,
         # config.bootstrap.v3.Bootstrap

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.demo_texts import proxy_placeholders
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError, check_known
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.loader import Demo
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.placeholders import address_name
@@ -131,13 +132,15 @@ def addressable_ports(demo: Demo) -> dict[str, ListeningPort]:
 def referenced_ports(
     demo: Demo, group: str, addressable: Mapping[str, ListeningPort] | None = None
 ) -> dict[str, ListeningPort]:
-    """Return the ports that the texts of a service's own server refer to, by placeholder.
+    """Return the ports that the texts of a service's own server and of a proxy refer to, by placeholder.
 
     `addressable` is the result of `addressable_ports`, which a caller computes once for all groups.
     """
     known = addressable_ports(demo) if addressable is None else addressable
     service = demo["services"].get(group)
-    names = {address_name(name) for name in server_placeholders(service["server"] if service else None)}
+    placeholders = server_placeholders(service["server"] if service else None)
+    placeholders |= proxy_placeholders(proxy_of(demo, group))
+    names = {address_name(name) for name in placeholders}
     return {name: port for name, port in known.items() if name in names}
 
 

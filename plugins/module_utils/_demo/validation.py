@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -77,13 +77,7 @@ def _check_server(service: Mapping[str, Any], file: str, where: str) -> None:
     server = service["server"]
     if not server["command"]:
         raise DemoError(file, f"{where}.server.command: empty. Add the program and its arguments.")
-    for path in server["files"]:
-        parts = PurePosixPath(str(path)).parts
-        if not parts or parts[0] == "/" or ".." in parts:
-            raise DemoError(
-                file,
-                f"{where}.server.files.{path}: the path leaves the directory of the server. Use a relative path without '..'.",
-            )
+    _check_paths(server["files"], file, f"{where}.server.files")
     _check_page(server, service["protocol"], file, f"{where}.server")
     listeners = (service["sidecar"] or {"listeners": {}})["listeners"]
     for name, port in server["ports"].items():
@@ -92,6 +86,16 @@ def _check_server(service: Mapping[str, Any], file: str, where: str) -> None:
             name, (*RESERVED_LISTENERS, *SERVER_PLACEHOLDERS, "statsd_exporter", *listeners), file, port_key
         )
         _check_page(port, port["protocol"], file, port_key)
+
+
+def _check_paths(files: Iterable[str], file: str, where: str) -> None:
+    for path in files:
+        parts = PurePosixPath(path).parts
+        if not parts or parts[0] == "/" or ".." in parts or str(PurePosixPath(path)) != path:
+            raise DemoError(
+                file,
+                f"{where}.{path}: the path leaves the directory of the files. Use a relative path without '..', '.' and '//'.",
+            )
 
 
 def _check_page(spec: Mapping[str, Any], protocol: str, file: str, where: str) -> None:
@@ -120,6 +124,7 @@ def _check_proxy(proxy: Mapping[str, Any], file: str, where: str) -> None:
     for name, cluster in proxy["clusters"].items():
         _check_free(name, RESERVED_CLUSTERS, file, f"{where}.clusters.{name}")
         check_cluster(cluster, file, f"{where}.clusters.{name}")
+    _check_paths(proxy["files"], file, f"{where}.files")
     if proxy["statsd"] is not None:
         _check_statsd(proxy["statsd"], file, f"{where}.statsd")
     _check_bootstrap(proxy["bootstrap"], file, f"{where}.bootstrap")

@@ -31,6 +31,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._plan.plan_schema im
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.plan_traffic import plan_traffic
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.proxy import plan_proxy
+from ansible_collections.meshlab.envoy.plugins.module_utils._plan.proxy_files import check_proxies
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.server import (
     check_servers,
     server_directories,
@@ -118,6 +119,7 @@ def _plan(platform: Platform) -> Plan:
     if "envoy" in programs and context.envoy.version:
         versions.require_supported(context.envoy.version)
     check_servers(demo)
+    check_proxies(demo)
     proxies = [plan_proxy(proxy, platform) for proxy in platform.proxies()]
     workloads = [proxy.workload for proxy in proxies]
     files = [*app_files(platform), *(file for proxy in proxies for file in proxy.files)]

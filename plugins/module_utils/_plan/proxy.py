@@ -32,6 +32,11 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._plan.proxy_config i
     proxy_listeners,
     secrets_directory,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._plan.proxy_files import (
+    author_files,
+    data_directories,
+    with_placeholder_values,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.generated_files import (
     File,
     digest,
@@ -70,6 +75,7 @@ def plan_proxy(proxy: Proxy, platform: Platform) -> ProxyPlan:
     Raises:
         DemoError: The demo refers to a target that does not exist, or its stats cannot reach the exporter.
     """
+    proxy = with_placeholder_values(proxy, platform)
     listeners = proxy_listeners(proxy, platform)
     clusters = proxy_clusters(proxy, platform, static=False)
     bootstrap = proxy_bootstrap(proxy, platform)
@@ -102,6 +108,7 @@ def plan_proxy(proxy: Proxy, platform: Platform) -> ProxyPlan:
         ]
     # Both are sensitive if one is: a platform can keep the watched files of a proxy in one object.
     is_live_sensitive = is_sensitive or bool(secret_values([clusters, listeners]))
+    read_at_start += author_files(proxy, platform)
     live = [
         file(
             f"{proxy.name}/{kind}.yaml",
@@ -117,7 +124,8 @@ def plan_proxy(proxy: Proxy, platform: Platform) -> ProxyPlan:
         workload=_workload(proxy, platform, digest(read_at_start)),
         files=files,
         directories=[
-            {"path": path, "mode": mode, "host": proxy.host} for path, mode in platform.run_directories(proxy)
+            {"path": path, "mode": mode, "host": proxy.host}
+            for path, mode in (*platform.run_directories(proxy), *data_directories(proxy, platform))
         ],
         certificates=[_certificate(proxy, platform)] if uses_tls else [],
         check=_check(proxy, platform, to_yaml(candidate(bootstrap, listeners, clusters)), files),
@@ -146,6 +154,7 @@ def _workload(proxy: Proxy, platform: Platform, files_digest: str) -> Workload:
             "--disable-hot-restart",
             *platform.node_arguments(),
         ),
+        environment=spec["environment"],
         directory=platform.working_directory(ENVOY_HOME),
         mounts=platform.mounts(
             Mount(proxy.name, f"{ENVOY_HOME}/{proxy.name}", writable=False),

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo import topology
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.demo_texts import with_values
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.loader import Demo
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.placeholders import (
-    address_values,
     check_placeholders,
     fill,
 )
@@ -23,9 +23,12 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._demo.server_texts i
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.topology import APP
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.plan_schema import PlannedDirectory
+from ansible_collections.meshlab.envoy.plugins.module_utils._plan.proxy_files import (
+    planned_file,
+    referenced_addresses,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.generated_files import File, digest
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.instances import Instance
-from ansible_collections.meshlab.envoy.plugins.module_utils._platform.layout import netloc
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.platform import Platform
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import Mount, Port, Probe
 
@@ -59,11 +62,7 @@ def server_files(instance: Instance, platform: Platform) -> list[File]:
     values = _values(instance, platform)
     folder = platform.files_directory(instance)
     return [
-        File(
-            f"{folder}/{path}",
-            fill(one.template, values) if one.template else one.content,
-            host=instance.host,
-        )
+        planned_file(f"{folder}/{path}", with_values(one, values), instance, platform)
         for path, one in server["files"].items()
     ]
 
@@ -126,15 +125,5 @@ def _values(instance: Instance, platform: Platform) -> dict[str, str]:
         "files": platform.path_in_workload(folder, HOME),
         "data": platform.data_directory(instance),
         **{key: str(platform.port(name, key, replica)) for key in topology.server_ports(platform.demo, name)},
-        **_referenced_addresses(instance, platform),
+        **referenced_addresses(instance, platform),
     }
-
-
-def _referenced_addresses(instance: Instance, platform: Platform) -> dict[str, str]:
-    """Return the placeholders of the addresses that the texts refer to, as `instance` reaches them."""
-    found: dict[str, str] = {}
-    for placeholder, target in platform.referenced_ports(instance.group).items():
-        host, port = platform.address(platform.instance(target.group), target.name, instance)
-        scheme = topology.scheme_of(platform.demo, target.group, target.name)
-        found |= address_values(placeholder, scheme, netloc(host, port), host, port)
-    return found

@@ -241,11 +241,12 @@ class Layout:
         for name, service in self.demo["services"].items():
             for call in (service["app"] or {}).get("calls", []):
                 yield name, topology.resolve_target(self.demo, call, f"services.{name}.app.calls")
+        for name in (*self.demo["services"], *self.demo["proxies"]):
             for port in self.referenced_ports(name).values():
                 yield name, (port.group, port.name)
 
     def referenced_ports(self, group: str) -> dict[str, ListeningPort]:
-        """Return the ports that the texts of the server of `group` refer to, by placeholder."""
+        """Return the ports that the texts of the server and of the proxy of `group` refer to, by placeholder."""
         return topology.referenced_ports(self.demo, group, self._addressable)
 
     @cached_property

@@ -127,7 +127,8 @@ def _container(workload: Workload) -> Object:
     program, *arguments = workload.command
     environment: list[Object] = [
         {"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
-        *({"name": key, "value": value} for key, value in workload.environment.items()),
+        # Kubernetes replaces `$(NAME)` in a value.
+        *({"name": key, "value": value.replace("$(", "$$(")} for key, value in workload.environment.items()),
     ]
     container: Object = {
         "name": workload.container or object_names.dns(workload.name),

@@ -82,7 +82,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._demo.loader import 
             ),
         ),
         ("services.web.replicas", 0, "statsd_exporter.shares_network_with: service 'web' has no replicas."),
-        ("services.db.server.files", {"../x": ""}, "services.db.server.files.../x: the path leaves the directory of the server."),
+        ("services.db.server.files", {"../x": ""}, "services.db.server.files.../x: the path leaves the directory of the files."),
         ("services.db.server.files", {"/etc/passwd": ""}, "services.db.server.files./etc/passwd: the path leaves the directory"),
     ],
 )  # fmt: skip

@@ -111,10 +111,13 @@ class CaseDeployment:
         }
         return module_answer(demo_deploy, arguments)
 
-    def failures(self, planned: Any) -> list[str]:
-        """Send the traffic of a deployed plan, and return the messages of the expectations that do not hold."""
+    def failures(self, planned: Any, timeout: float = 15) -> list[str]:
+        """Send the traffic of a deployed plan, and return the messages of the expectations that do not hold.
+
+        Expectations have `timeout` seconds to hold.
+        """
         needed = {key: planned[key] for key in ("endpoints", "traffic", "assertions")}
-        result = module_answer(demo_verify, {"plan": needed, "timeout": 15, **self.options})
+        result = module_answer(demo_verify, {"plan": needed, "timeout": timeout, **self.options})
         assert "assertions" in result, result["msg"]
         return failure_messages(result)
 

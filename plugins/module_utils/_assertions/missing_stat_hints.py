@@ -138,6 +138,10 @@ def hint(stat: str, names: Iterable[str], histograms: Iterable[str] = (), source
         if source in ("stats", "prometheus"):
             return "It is not a histogram. Remove quantile and bucket."
         return "It was created in the meantime."
+    if (
+        sanitized := stat.replace("://", "_").replace(":/", "_").replace(":", "_")
+    ) in known and sanitized != stat:
+        return f"Envoy replaces ':' by '_' in stat names: write {sanitized}."
     nearest = get_close_matches(stat, known, _MOST_NAMES, 0.75)
     # A stat of the same family is nearer than one that only looks similar.
     family, dot, last = stat.rpartition(".")

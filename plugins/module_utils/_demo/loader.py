@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any
@@ -14,6 +13,10 @@ from typing import Any
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.demo_source import DemoSource
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.demo_texts import refuse_placeholders
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError, check_known
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.names import (
+    envoy_name_problem,
+    name_problem,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.schema import (
     DEMO,
     LISTENER,
@@ -28,10 +31,6 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._demo.validation imp
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.filters import tcp_proxy, udp_proxy
 
-# Names become host names, container names and stat prefixes: a DNS label, short enough for the suffixes of a plan.
-# `_` is allowed because Envoy's own examples and stat names use it, and Docker's DNS and Envoy resolve such names.
-NAME = re.compile(r"[a-z0-9]([a-z0-9_-]{0,40}[a-z0-9])?")
-NAME_RULE = "Use at most 42 lower case letters, digits, '-' and '_', with a letter or digit at the start and at the end."
 # The port of Envoy's stock configuration, which users expect of a sidecar.
 SIDECAR_PORT = 10000
 # The keys of a demo that one of its changes can set.
@@ -64,8 +63,8 @@ def read_demo(
         DemoError: The demo, or any of its changes, is wrong.
     """
     file = file or name
-    if not NAME.fullmatch(name):
-        raise DemoError(file, f"invalid name '{name}' of a demo. {NAME_RULE}")
+    if problem := name_problem(name):
+        raise DemoError(file, f"invalid name '{name}' of a demo. {problem}")
     if not isinstance(data, Mapping):
         raise DemoError(file, "expected a mapping. A demo starts with 'summary:', 'ports:' and 'services:'.")
     # Before the merge, so that an error names a key as the file spells it.
@@ -157,7 +156,7 @@ def _check_key(
         return _check(value, schema.nested[key], file, path, source)
     if key in schema.entries:
         return {
-            _check_name(str(name), file, path): _check(
+            _check_name(str(name), key in schema.envoy_names, file, path): _check(
                 {} if one is None else one, schema.entries[key], file, f"{path}.{name}", source
             )
             for name, one in value.items()
@@ -165,9 +164,9 @@ def _check_key(
     return value
 
 
-def _check_name(name: str, file: str, path: str) -> str:
-    if not NAME.fullmatch(name):
-        raise DemoError(file, f"{path}.{name}: invalid name '{name}'. {NAME_RULE}")
+def _check_name(name: str, is_envoy_name: bool, file: str, path: str) -> str:
+    if problem := envoy_name_problem(name) if is_envoy_name else name_problem(name):
+        raise DemoError(file, f"{path}.{name}: invalid name '{name}'. {problem}")
     return name
 
 

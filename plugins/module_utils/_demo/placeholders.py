@@ -12,7 +12,8 @@ from collections.abc import Collection, Mapping
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError
 
 # Shell variables and `${env:X}` do not match; `$${edge/http}` escapes the text `${edge/http}`.
-_PLACEHOLDER = re.compile(r"\$(\$?)\{([a-z][a-z0-9_/.-]*)\}")
+# A name of the collection, or the name of a group and that of a listener, which follows Envoy's rules (_demo/names.py).
+_PLACEHOLDER = re.compile(r"\$(\$?)\{([a-z0-9][a-z0-9_.-]*(?:/[\x21-\x7a|~]+)?)\}")
 _PART = re.compile(r"\.(host|port)$")
 
 

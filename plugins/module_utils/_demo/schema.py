@@ -41,12 +41,13 @@ class Schema:
     """One mapping of a demo file.
 
     `options` holds its keys. A key of `nested` holds one mapping of that schema. A key of `entries` holds a mapping from
-    names, which the author chooses, to mappings of that schema.
+    names, which the author chooses, to mappings of that schema. The names in a key of `envoy_names` follow Envoy's rules.
     """
 
     options: Mapping[str, Option]
     nested: Mapping[str, Schema] = field(default_factory=dict)
     entries: Mapping[str, Schema] = field(default_factory=dict)
+    envoy_names: frozenset[str] = frozenset()
 
     @property
     def required(self) -> bool:
@@ -109,6 +110,7 @@ LISTENER = Schema(
     },
     nested={"tls": TLS},
     entries={"filter_chains": FILTER_CHAIN},
+    envoy_names=frozenset({"filter_chains"}),
 )
 
 CLUSTER = Schema(
@@ -168,6 +170,7 @@ PROXY = Schema(
     },
     nested={"admin": ADMIN, "statsd": STATSD},
     entries={"listeners": LISTENER, "clusters": CLUSTER},
+    envoy_names=frozenset({"listeners", "clusters"}),
 )
 
 APP = Schema(

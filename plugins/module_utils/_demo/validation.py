@@ -12,6 +12,7 @@ from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.cluster_checks import check_cluster
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError, check_known
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.names import PARTS
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.schema import LISTENER
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.server_texts import (
     SERVER_PLACEHOLDERS,
@@ -120,6 +121,11 @@ def _check_page(spec: Mapping[str, Any], protocol: str, file: str, where: str) -
 def _check_proxy(proxy: Mapping[str, Any], file: str, where: str) -> None:
     for name, listener in proxy["listeners"].items():
         _check_free(name, RESERVED_LISTENERS, file, f"{where}.listeners.{name}")
+        if name.endswith(PARTS):
+            raise DemoError(
+                file,
+                f"{where}.listeners.{name}: the name ends with '{name[-5:]}', which placeholders use. Choose another name.",
+            )
         _check_listener(listener, file, f"{where}.listeners.{name}")
     for name, cluster in proxy["clusters"].items():
         _check_free(name, RESERVED_CLUSTERS, file, f"{where}.clusters.{name}")

@@ -55,6 +55,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.manifests.object_names import (
     object_name,
     pods_name,
+    route_name,
     selector,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.manifests.pod_template import (
@@ -237,7 +238,7 @@ class KubernetesPlatform(Platform):
         """Return the host of a Route, or else an address on loopback and the port-forward that makes it reachable."""
         published = self.published_port(group, port)
         if published and self.settings.domain and self.settings.routes and scheme in ("http", "https"):
-            host = f"{object_name(self.demo['name'], group, port)}.{self.settings.domain}"
+            host = f"{route_name(self.demo['name'], group, port)}.{self.settings.domain}"
             return f"https://{host}{path}", what
         number = self.port(group, port)
         runs_in = self.exporter_instance().group if group == EXPORTER else group
@@ -253,9 +254,8 @@ class KubernetesPlatform(Platform):
         """Return the pods, which requests reach by port-forward."""
         return {"pod": {"selector": selector(self.demo["name"], group), "port": self.port(group, port)}}
 
-    def responding_hosts(self, service: str) -> list[str] | None:
+    def responding_hosts(self, service: str) -> list[str] | None:  # noqa: ARG002
         """Return None: Kubernetes chooses the names of pods."""
-        del service
         return None
 
     # Documents

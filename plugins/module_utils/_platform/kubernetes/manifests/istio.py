@@ -67,7 +67,7 @@ def _gateway(demo: Demo, name: str, edge: Mapping[str, Any]) -> Object:
         server: Object = {
             "port": {
                 "number": listener["publish"] or listener["port"],
-                "name": object_names.dns(key),
+                "name": object_names.port_name(key),
                 "protocol": "HTTPS" if encrypted else "HTTP",
             },
             "hosts": ["*"],

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from typing import Any
 
@@ -13,6 +14,9 @@ MANAGER = "meshlab.envoy"
 DEMO = "meshlab.envoy/demo"  # label: the demo's name, as in its file
 NAME = "app.kubernetes.io/name"  # label: the group
 FOLDER = "meshlab.envoy/folder"  # annotation: the directory of a ConfigMap or Secret in the deployment folder
+LONGEST_PORT = (
+    30  # characters of a port in the name of an object, after the names of the demo and of the group
+)
 LONGEST = 63  # characters of a DNS label, and so of the name of a Service
 
 
@@ -21,9 +25,31 @@ def dns(name: str) -> str:
     return name.replace("_", "-")
 
 
+def port_name(name: str, longest: int = LONGEST) -> str:
+    """Return the name of a port as a DNS label, in which a listener's name can have any character.
+
+    A name that `dns` cannot convert gets a digest, because other names could have the same letters.
+
+    Example:
+        >>> port_name("read_only"), port_name("outbound|8080||web.shop")
+        ('read-only', 'outbound-8080-web-shop-ff61e2')
+    """
+    label = dns(name)
+    if re.fullmatch(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", label) and len(label) <= longest:
+        return label
+    digest = hashlib.sha256(name.encode()).hexdigest()[:6]
+    letters = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[: longest - len(digest) - 1]
+    return f"{letters.rstrip('-')}-{digest}" if letters else f"port-{digest}"
+
+
 def object_name(demo: str, *parts: str) -> str:
     """Return the name of an object of `demo`: `front-proxy-service1`."""
     return "-".join(dns(part) for part in (demo, *parts))
+
+
+def route_name(demo: str, group: str, port: str) -> str:
+    """Return the name of a Route or HTTPRoute to a port of `group`."""
+    return object_name(demo, group, port_name(port, LONGEST_PORT))
 
 
 def labels(demo: str, group: str = "") -> dict[str, str]:

@@ -64,10 +64,10 @@ def routes(
     for port in (one for workload in workloads for one in workload.ports):
         if not port.published or port.scheme not in (*WEB, *ENCRYPTED):
             continue
-        name = object_names.object_name(demo, group, port.name)
+        name = object_names.route_name(demo, group, port.name)
         spec: Object = {
             "to": {"kind": "Service", "name": object_names.object_name(demo, group), "weight": 100},
-            "port": {"targetPort": object_names.dns(port.name)},
+            "port": {"targetPort": object_names.port_name(port.name)},
             "tls": _termination(port, settings),
             "wildcardPolicy": "None",
         }
@@ -99,7 +99,7 @@ def http_routes(
     for port in (one for workload in workloads for one in workload.ports):
         if not port.published or port.scheme != "http":
             continue
-        name = object_names.object_name(demo, group, port.name)
+        name = object_names.route_name(demo, group, port.name)
         spec: Object = {
             "parentRefs": [{"name": gateway, **({"namespace": namespace} if namespace else {})}],
             "rules": [
@@ -135,7 +135,7 @@ def _service(demo: str, name: str, group: str, spec: Object) -> Object:
 
 def _port(port: Port, number: int) -> Object:
     return {
-        "name": object_names.dns(f"{port.name}-udp" if port.protocol == "udp" else port.name),
+        "name": object_names.port_name(f"{port.name}-udp" if port.protocol == "udp" else port.name),
         "port": number,
         "targetPort": port.number,
         "protocol": port.protocol.upper(),

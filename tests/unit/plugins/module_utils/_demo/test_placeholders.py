@@ -21,6 +21,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._demo.placeholders i
     ("text", "names"),
     [
         ("${edge/http} and ${web/app.port}", ["edge/http", "web/app.port"]),
+        ("${edge/www.example.com} ${edge/SERVICE|8080}", ["edge/www.example.com", "edge/SERVICE|8080"]),
         ("$HOME ${HOME} ${env:X} $${edge/http}", []),
     ],
 )

@@ -5,12 +5,44 @@
 
 from __future__ import annotations
 
+import re
+
+import pytest
+
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.manifests import object_names
 
 
 def test_names_are_dns_labels() -> None:
     assert object_names.object_name("front_proxy", "service_1") == "front-proxy-service-1"
     assert object_names.pods_name("front_proxy", "service_1") == "front-proxy-service-1-pods"
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("http", "http"),
+        ("read_only", "read-only"),
+        ("www.example.com", "www-example-com-80fc0f"),
+        ("SERVICE_A", "service-a-"),
+        ("|", "port-"),
+        ("x" * 64, "x" * 56 + "-"),
+    ],
+)
+def test_port_name_is_a_dns_label(name: str, expected: str) -> None:
+    made = object_names.port_name(name)
+    assert made.startswith(expected)
+    assert re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", made)
+
+
+def test_port_names_of_similar_listeners_differ() -> None:
+    names = ["a.b", "a|b", "A.b", "x" * 64, "x" * 65]
+    assert len({object_names.port_name(name) for name in names}) == len(names)
+
+
+def test_name_of_a_route_is_a_dns_label() -> None:
+    name = object_names.route_name("front_proxy", "edge", "outbound|8080||web.shop.svc.cluster.local")
+    assert name.startswith("front-proxy-edge-outbound-8080-web-shop-")
+    assert len(name) <= len("front-proxy-edge-") + object_names.LONGEST_PORT
 
 
 def test_label_keeps_the_name_of_the_demo() -> None:

@@ -81,7 +81,9 @@ options:
           - The default is C(POST) with a O(body), and C(GET) without.
         type: str
       headers:
-        description: Headers of each request, by name.
+        description:
+          - Headers of each request, by name. The value is text, or a list for a header that is sent several times.
+          - Booleans and fractions have to be in quotes, because YAML changes their text.
         type: dict
       host:
         description:
@@ -89,8 +91,14 @@ options:
           - The default is the host of O(url), with its port unless it is the default port of the scheme.
         type: str
       body:
-        description: Body of each request.
+        description:
+          - Body of each request. Text is sent unchanged.
+          - A dictionary or a list is sent as JSON, with the header C(content-type) unless O(headers) has it.
+        type: raw
+      body_encoding:
+        description: Encoding of O(body). V(base64) is for bytes that are not text. The default is V(text).
         type: str
+        choices: [text, base64]
       timeout:
         description:
           - Number of seconds for one request, from connecting to the last byte of its answer.
@@ -183,7 +191,11 @@ options:
         elements: str
       payload:
         description: What to send with C(ws://), C(wss://), C(tcp://), C(tls://) and C(udp://).
+        type: raw
+      payload_encoding:
+        description: Encoding of O(payload). V(base64) is for bytes that are not text. The default is V(text).
         type: str
+        choices: [text, base64]
       reply:
         description:
           - A regular expression that is searched in the reply over C(ws://), C(wss://), C(tcp://), C(tls://) and C(udp://). C(^) and C($)

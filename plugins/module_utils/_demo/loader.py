@@ -25,6 +25,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._demo.schema import 
     Schema,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.schema_types import NO_SOURCE, convert
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.traffic_texts import traffic_with_texts
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.validation import (
     LISTENER_KINDS,
     check_consistency,
@@ -104,6 +105,11 @@ def _complete(data: Mapping[str, Any], file: str, source: DemoSource) -> Demo:
     for name, service in demo["services"].items():
         if service["sidecar"] is not None:
             _add_sidecar_listener(name, service, file)
+    demo["traffic"] = traffic_with_texts(demo["traffic"], file, "traffic", source)
+    for name, change in demo["changes"].items():
+        for key in ("traffic", "during"):
+            where = f"changes.{name}.{key}"
+            change[key] = traffic_with_texts(change[key], file, where, source)
     check_consistency(demo, file)
     return demo
 

@@ -18,6 +18,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.expectation
     ERRORS,
     OPERATORS,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.request_content import ENCODINGS
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.traffic_spec import CONNECTIONS
 
 EXPECT_ARGS: dict[str, Any] = {
@@ -60,7 +61,8 @@ TRAFFIC_ARGS: dict[str, Any] = {
     "method": {"type": "str"},
     "headers": {"type": "dict"},
     "host": {"type": "str"},
-    "body": {"type": "str"},
+    "body": {"type": "raw"},
+    "body_encoding": {"type": "str", "choices": list(ENCODINGS)},
     "timeout": {"type": "float"},
     "rate": {"type": "float"},
     "duration": {"type": "float"},
@@ -87,7 +89,8 @@ TRAFFIC_ARGS: dict[str, Any] = {
             "port": {"type": "str"},
         },
     },
-    "payload": {"type": "str"},
+    "payload": {"type": "raw"},
+    "payload_encoding": {"type": "str", "choices": list(ENCODINGS)},
     "reply": {"type": "str"},
     "host_from": {
         "type": "dict",

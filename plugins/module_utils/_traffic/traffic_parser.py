@@ -34,6 +34,12 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.pod_targets
     access_for,
     parse_pod_targets,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.request_content import (
+    JSON_TYPE,
+    content_bytes,
+    is_json,
+    plain_text,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.target import Target, parse_url
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.traffic_spec import (
     CONNECTIONS,
@@ -99,7 +105,7 @@ def _traffic(entry: Any, where: str, access: PodAccess | None) -> Traffic:
     duration = optional(data, "duration", where, number, above=0, most=MAX_DURATION)
     _check_combinations(data, where)
     requests = optional(data, "requests", where, integer, least=1, most=MAX_REQUESTS)
-    body = text(data, "body", where).encode()
+    body = content_bytes(data, "body", where)
     host_header, host_body = _host_from(data, target, where)
     return Traffic(
         name=text(data, "name", where) or url,
@@ -124,7 +130,7 @@ def _traffic(entry: Any, where: str, access: PodAccess | None) -> Traffic:
         tls_version=choice(data, "tls_version", where, tls.VERSIONS) if "tls_version" in data else None,
         ciphers=optional(data, "ciphers", where, scalar_text),
         alpn=parse_alpn(data, where, target.http or target.websocket) if target.tls else (),
-        payload=text(data, "payload", where).encode(),
+        payload=content_bytes(data, "payload", where),
         reply=optional(data, "reply", where, bytes_pattern),
         host_header=host_header,
         host_body=host_body,
@@ -212,5 +218,16 @@ def _headers(data: Mapping[str, Any], where: str) -> tuple[tuple[str, str], ...]
             raise ArgumentError(
                 f"{where}.{key}", f"this header follows from {_SET_BY[name]}. Use that key instead."
             )
-        headers.append((name, header_value(value, f"{where}.{key}")))
+        if isinstance(value, (list, tuple)):
+            headers += [
+                (name, _header_value(one, f"{where}.{key}[{position}]")) for position, one in enumerate(value)
+            ]
+        else:
+            headers.append((name, _header_value(value, f"{where}.{key}")))
+    if is_json(data.get("body")) and "content-type" not in {name for name, _value in headers}:
+        headers.append(("content-type", JSON_TYPE))
     return tuple(headers)
+
+
+def _header_value(value: Any, where: str) -> str:
+    return header_value(plain_text(value, where), where)

@@ -30,6 +30,7 @@ KEYS = (
     "headers",
     "host",
     "body",
+    "body_encoding",
     "timeout",
     "rate",
     "duration",
@@ -43,14 +44,15 @@ KEYS = (
     "alpn",
     "pod",
     "payload",
+    "payload_encoding",
     "reply",
     "host_from",
     "expect",
 )
 # The keys that only some schemes support; every scheme supports the others.
-REQUEST_KEYS = ("method", "body")
+REQUEST_KEYS = ("method", "body", "body_encoding")
 HEADER_KEYS = ("headers", "host")
-STREAM_KEYS = ("payload", "reply")
+STREAM_KEYS = ("payload", "payload_encoding", "reply")
 TLS_KEYS = ("ca", "client_certificate", "server_name", "tls_version", "ciphers", "alpn")
 
 DEFAULT_HOST_HEADER = "x-served-by"

@@ -64,7 +64,7 @@ def test_numbers_can_be_text() -> None:
         ),
         ({"url": "ftp://a"}, "traffic[0].url: 'ftp://a' has no scheme that is supported."),
         ({"requets": 3}, "traffic[0]: unknown key 'requets'. Did you mean 'requests'?"),
-        ({"zzz": 3}, "traffic[0]: unknown key 'zzz'. Use one of: alpn, body, ca, "),
+        ({"zzz": 3}, "traffic[0]: unknown key 'zzz'. Use one of: alpn, body, body_encoding, "),
         ({"requests": 0}, "traffic[0].requests: expected a whole number from 1 to 1000000, got 0."),
         ({"requests": 1_000_001}, "from 1 to 1000000, got 1000001."),
         ({"requests": 1.5}, "expected a whole number from 1 to 1000000, got 1.5."),
@@ -81,7 +81,10 @@ def test_numbers_can_be_text() -> None:
         ({"method": "connect"}, "traffic[0].method: 'connect' cannot be sent."),
         ({"headers": ["a"]}, "traffic[0].headers: expected a dictionary, got ['a']."),
         ({"headers": {"a b": "c"}}, "expected the name of a header, such as x-request-id, got 'a b'."),
-        ({"headers": {"a": None}}, "traffic[0].headers.a: expected text, got nothing."),
+        (
+            {"headers": {"a": None}},
+            "traffic[0].headers.a: expected text, got null. Write '' for an empty text, or remove the key.",
+        ),
         (
             {"headers": {"a": "b\r\nc: d"}},
             "a header cannot contain a line break or another control character.",

@@ -129,3 +129,14 @@ def test_workloads_are_waited_for_before_the_first_request(monkeypatch: pytest.M
     planned = replace(verification(closed="http://127.0.0.1:1"), traffic=[traffic], observer=observer)
     verify(planned, timeout=0.1, sleep=0.01)
     assert calls == [verification_run.READINESS_TIMEOUT, "scrape", "send_traffic"]
+
+
+def test_demo_without_endpoints_is_verified_by_its_traffic() -> None:
+    traffic = {
+        "name": "a",
+        "url": "http://127.0.0.1:1/",
+        "expect": [{"error": "connect", "op": "eq", "value": 1}],
+    }
+    result = verify(Verification([], [traffic], []), timeout=1, sleep=0.1)
+    assert [one["ok"] for one in result["traffic"][0]["expect"]] == [True]
+    assert result["endpoints"] == result["assertions"] == []

@@ -37,6 +37,8 @@ STYLE_ARGS ?=
 PARTS ?=
 ## FUZZ_SECONDS: the seconds that `make fuzz` spends on each parser
 FUZZ_SECONDS ?= 30
+## UPGRADE: UPGRADE=1 lets `make lock` choose the newest versions
+UPGRADE ?=
 ## FILES: the files or folders that `make format` formats
 FILES ?=
 
@@ -59,7 +61,6 @@ export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 VENV := .venv
 TEST_VENV := .venv-test
 LINK := $(VENV)/collections/ansible_collections/meshlab/envoy
-CONSTRAINTS := requirements/constraints.txt
 BIN := $(TEST_VENV)/bin
 
 # The requirements/*.txt of a platform on the controller.
@@ -68,9 +69,10 @@ REQUIREMENTS_openshift := kubernetes
 DEMO_READY = $(foreach platform,$(PLATFORM),$(VENV)/.has-$(or $(REQUIREMENTS_$(platform)),$(platform))) $(LINK)
 TEST_READY = $(TEST_VENV)/.has-test $(LINK)
 
-# Installs requirements into a virtual environment. Without --no-compile, pip would spend most of its time on the files of the package
-# `ansible`, whose collections Ansible compiles itself. compileall fails for packages that contain templates with the suffix .py.
-install = $(1)/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint $(CONSTRAINTS) --requirement $(2) \
+# Installs requirements into a virtual environment. pip verifies the hash of each file. Without --no-compile, pip would spend most of its time
+# on the files of the package `ansible`, whose collections Ansible compiles itself. compileall fails for packages that contain templates with
+# the suffix .py.
+install = $(1)/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes --requirement $(2) \
   && { $(1)/bin/python -m compileall -qq -j 0 -x '/ansible_collections/' $(1)/lib || true; }
 
 # Reports an unsuitable Python before make uses it.
@@ -88,12 +90,12 @@ $(VENV)/bin/python $(TEST_VENV)/bin/python:
 	@echo "creating $(patsubst %/bin/python,%,$@) with $$("$(PYTHON)" --version)"
 	@"$(PYTHON)" -m venv $(patsubst %/bin/python,%,$@)
 
-$(VENV)/.has-%: requirements/%.txt requirements/demo.txt $(CONSTRAINTS) | $(VENV)/bin/python
+$(VENV)/.has-%: requirements/%.txt | $(VENV)/bin/python
 	@echo "installing $< into $(VENV)"
 	@$(call install,$(VENV),$<)
 	@touch $@
 
-$(TEST_VENV)/.has-%: requirements/%.txt $(wildcard requirements/*.txt) | $(TEST_VENV)/bin/python
+$(TEST_VENV)/.has-%: requirements/%.txt | $(TEST_VENV)/bin/python
 	@echo "installing $< into $(TEST_VENV) (the first time takes a minute)"
 	@$(call install,$(TEST_VENV),$<)
 	@touch $@
@@ -138,7 +140,7 @@ list: ## Print the summary of each demo
 # --- Checks ---------------------------------------------------------------------------------------------------------------------------
 
 ##@ Checks
-TOOLS := PYTHONPATH=tools/lint:tools/docs:tools/gallery $(BIN)/python
+TOOLS := PYTHONPATH=tools/lint:tools/docs:tools/gallery:tools/release $(BIN)/python
 .PHONY: check lint lint-yaml lint-python lint-types lint-style lint-shell lint-ansible lint-docs lint-changelog sanity units coverage package format
 check: sanity lint units ## All checks without Envoy or Docker: lint, sanity, units (about two minutes after the installation)
 
@@ -156,7 +158,7 @@ lint-python: $(TEST_READY)
 lint-types: $(TEST_READY)
 	@echo "mypy"
 	@$(BIN)/mypy --no-error-summary --package ansible_collections.meshlab.envoy.plugins.module_utils
-	@MYPYPATH=.venv/collections:tools/lint:tools/docs:tools/gallery:tools/bench:tests/support \
+	@MYPYPATH=.venv/collections:tools/lint:tools/docs:tools/gallery:tools/bench:tools/release:tests/support \
 	  $(BIN)/mypy --no-error-summary $(filter-out %/conftest.py $(wildcard tools/*/test_*.py),$(wildcard tools/*/*.py))
 
 lint-style: $(TEST_READY) ## Check the language of docs, comments and messages against docs/style.md
@@ -254,14 +256,10 @@ plan-reference: $(TEST_READY) ## Write docs/plan.md from the schema of the plan
 message-types: $(TEST_READY) ## Write the table of Envoy's oneofs from the protobuf descriptors of Envoy's API
 	@$(TOOLS) tools/envoy_api/message_types_table.py
 
-lock: ## Update requirements/constraints.txt (with the oldest supported Python)
-	$(check_python)
-	@"$(PYTHON)" -m venv --clear build/lock
-	@build/lock/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements/test.txt \
-	  --requirement requirements/docs.txt
-	@{ sed -n '/^#/p' $(CONSTRAINTS); build/lock/bin/python -m pip freeze | grep -vixFf <(sed 's/;.*//' requirements/{demo,docker,kubernetes,test,docs}.txt); } \
-	  > build/lock/constraints.txt
-	@mv build/lock/constraints.txt $(CONSTRAINTS)
+lock: $(TEST_READY) ## Write the versions and hashes in requirements/*.txt and meta/versions.yml; UPGRADE=1 for the newest versions
+	@"$(PYTHON)" -m venv build/lock/venv
+	@$(call install,build/lock/venv,requirements/lock.txt)
+	@$(BIN)/python tools/release/lock.py build/lock/venv/bin/uv $(if $(UPGRADE),--upgrade)
 
 clean: ## Remove all files that make created; running demos stay (`make down` removes them)
 	rm -rf build $(VENV) $(TEST_VENV) .ansible

@@ -124,7 +124,7 @@ def source() -> str:
     """Return the package of the descriptors with its version, such as `xds-protos 1.85.0`."""
     lines = REQUIREMENTS.read_text(encoding="utf-8").splitlines()
     [pinned] = [line for line in lines if line.startswith("xds-protos==")]
-    return pinned.replace("==", " ")
+    return pinned.replace("==", " ").removesuffix("\\").strip()
 
 
 def installed_packages() -> Path:
@@ -142,7 +142,14 @@ def installed_packages() -> Path:
             "--disable-pip-version-check",
             "--no-compile",
         ]
-        arguments = ["--no-deps", "--target", str(unfinished), "--requirement", str(REQUIREMENTS)]
+        arguments = [
+            "--no-deps",
+            "--require-hashes",
+            "--target",
+            str(unfinished),
+            "--requirement",
+            str(REQUIREMENTS),
+        ]
         subprocess.run([*pip, *arguments], check=True)
         unfinished.rename(folder)
     return folder

@@ -1,0 +1,195 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Write the versions and hashes of all packages: requirements/*.txt for the controller, and the wheels and Go modules for hosts.
+
+`make lock` keeps the versions that the files pin, and adds missing ones. `make lock UPGRADE=1` moves each package to its newest version.
+One resolution has all packages of .venv and .venv-test, so that each package has one version there.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import tomllib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+REQUIREMENTS = ROOT / "requirements"
+VERSIONS = ROOT / "meta" / "versions.yml"
+BUILD = ROOT / "build" / "lock"
+# Installed together with the packages of test.in, so that one resolution contains both.
+SHARED = ("test", "docs")
+# Resolved independently: these packages have a virtual environment of their own.
+SEPARATE = ("release", "lock", "envoy-api")
+# Installed without the packages that they require.
+WITHOUT_DEPENDENCIES = ("envoy-api",)
+# The packages of the platforms of demos.
+DEMOS = ("demo", "docker", "kubernetes")
+HEADER = """\
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# The packages of {source} with all packages that they require, for each Python and each machine, with the hashes of their files.
+# Written by `make lock`. Do not edit.
+"""
+
+
+def oldest_python() -> str:
+    """Return the oldest Python of the controller."""
+    return str(read_versions()["pythons"]["controller"][0])
+
+
+def read_versions() -> dict[str, Any]:
+    """Return the content of meta/versions.yml."""
+    loaded: dict[str, Any] = yaml.safe_load(VERSIONS.read_text(encoding="utf-8"))
+    return loaded
+
+
+def resolve(uv: str, sources: Iterable[Path], output: Path, *options: str) -> None:
+    """Resolve requirements for all supported Pythons, systems and machines. An existing output contains the versions to keep."""
+    command = [uv, "pip", "compile", "--quiet", "--universal", "--python-version", oldest_python()]
+    command += ["--fork-strategy", "fewest", "--no-header", "--no-annotate", *options]
+    # The output on the terminal repeats the file.
+    subprocess.run(
+        [*command, "--output-file", str(output), *map(str, sources)], check=True, stdout=subprocess.DEVNULL
+    )
+
+
+def lock_requirements(uv: str, upgrade: bool) -> None:
+    """Write each requirements/*.txt from its .in file."""
+    BUILD.mkdir(parents=True, exist_ok=True)
+    upgrades = ["--upgrade"] if upgrade else []
+    together = BUILD / "together.txt"
+    kept = [REQUIREMENTS / f"{name}.txt" for name in SHARED]
+    together.write_text("".join(pins(path.read_text()) for path in kept if path.exists()), encoding="utf-8")
+    resolve(uv, [REQUIREMENTS / f"{name}.in" for name in SHARED], together, *upgrades)
+    for source in sorted(REQUIREMENTS.glob("*.in")):
+        target, locked = source.with_suffix(".txt"), BUILD / f"{source.stem}.txt"
+        locked.write_text(pins(target.read_text()) if target.exists() else "", encoding="utf-8")
+        options = ["--generate-hashes", *upgrades]
+        if source.stem not in SEPARATE:
+            options += ["--constraint", str(together)]
+        if source.stem in WITHOUT_DEPENDENCIES:
+            options.append("--no-deps")
+        resolve(uv, [source], locked, *options)
+        write(target, HEADER.format(source=source.name) + locked.read_text())
+
+
+def pins(locked: str) -> str:
+    """Return the lines of a locked file without hashes and comments: a package, its version and its marker each."""
+    lines = (line.removesuffix("\\").strip() for line in locked.splitlines())
+    return "".join(f"{line}\n" for line in lines if line and not line.startswith(("#", "--hash")))
+
+
+def check_platforms(uv: str) -> None:
+    """End with an error if a package of a demo has no wheel for a supported machine and Python."""
+    versions = read_versions()
+    command = [uv, "pip", "install", "--quiet", "--dry-run", "--only-binary", ":all:", "--require-hashes"]
+    for platform, python in itertools.product(versions["platforms"], versions["pythons"]["controller"]):
+        for name in DEMOS:
+            options = [
+                "--python-platform",
+                platform,
+                "--python-version",
+                python,
+                "--target",
+                str(BUILD / "none"),
+            ]
+            subprocess.run(
+                [*command, *options, "--requirement", str(REQUIREMENTS / f"{name}.txt")], check=True
+            )
+
+
+def lock_wheels(uv: str) -> None:
+    """Write the hash of each wheel of the versions in meta/versions.yml."""
+    data = read_versions()
+    for package, described in data["wheels"].items():
+        for version in described["versions"]:
+            described["versions"][version] = wheels(uv, package, version)
+    write_versions(data)
+
+
+def wheels(uv: str, package: str, version: str) -> dict[str, str]:
+    """Return the wheels of a package: their file names with their SHA-256 digests."""
+    with tempfile.TemporaryDirectory() as folder:
+        project = f'[project]\nname = "hosts"\nversion = "0"\nrequires-python = ">=3.10"\ndependencies = ["{package}=={version}"]\n'
+        Path(folder, "pyproject.toml").write_text(project, encoding="utf-8")
+        subprocess.run([uv, "lock", "--quiet", "--project", folder], check=True)
+        locked = tomllib.loads(Path(folder, "uv.lock").read_text(encoding="utf-8"))
+    return wheels_of_lock(locked, package)
+
+
+def wheels_of_lock(locked: dict[str, Any], package: str) -> dict[str, str]:
+    """Return the wheels of a package in a parsed uv.lock. A package with requirements is an error, because roles install one wheel."""
+    names = {found["name"] for found in locked["package"]} - {"hosts"}
+    if names != {package}:
+        raise SystemExit(
+            f"{VERSIONS.name}: wheels.{package}: requires {', '.join(sorted(names - {package}))}. Add these wheels to the roles first."
+        )
+    [found] = [one for one in locked["package"] if one["name"] == package]
+    files = {
+        unquote(Path(urlsplit(wheel["url"]).path).name): wheel["hash"].removeprefix("sha256:")
+        for wheel in found["wheels"]
+    }
+    # The collection runs no hosts with Windows.
+    return {name: digest for name, digest in sorted(files.items()) if not re.search(r"-win\w*\.whl$", name)}
+
+
+class _Indented(yaml.SafeDumper):
+    """Indents the entries of lists, as yamllint requires."""
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+        super().increase_indent(flow, False)
+
+
+def lock_go() -> None:
+    """Write go.mod and go.sum of the statsd_exporter that role statsd_exporter builds, in its default version."""
+    role = ROOT / "roles" / "statsd_exporter"
+    defaults = yaml.safe_load((role / "defaults" / "main.yml").read_text(encoding="utf-8"))
+    if shutil.which("go") is None:
+        print(
+            f"{role.relative_to(ROOT)}/files/go: not updated, because go is in no folder of PATH",
+            file=sys.stderr,
+        )
+        return
+    wanted = f"github.com/prometheus/statsd_exporter@v{defaults['statsd_exporter_version']}"
+    for command in (["go", "get", wanted], ["go", "mod", "tidy"]):
+        subprocess.run(command, cwd=role / "files" / "go", check=True)
+
+
+def write_versions(data: dict[str, Any]) -> None:
+    """Write meta/versions.yml with its leading comment."""
+    text = VERSIONS.read_text(encoding="utf-8")
+    header = text[: text.index("---\n") + 4]
+    body = yaml.dump(data, Dumper=_Indented, sort_keys=False, allow_unicode=True, width=140)
+    write(VERSIONS, header + body)
+
+
+def write(path: Path, text: str) -> None:
+    """Write a file if its content changes, so that make does not install unchanged requirements again."""
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        path.write_text(text, encoding="utf-8")
+
+
+def main() -> None:
+    """Write the requirements, the wheels and the Go modules."""
+    uv, *arguments = sys.argv[1:]
+    lock_requirements(uv, "--upgrade" in arguments)
+    check_platforms(uv)
+    lock_wheels(uv)
+    lock_go()
+
+
+if __name__ == "__main__":
+    main()

@@ -11,6 +11,7 @@ from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.host_address import is_unix_socket
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.tls.tls_checks import check_cluster_tls
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.clusters import (
     DYNAMIC_FORWARD_PROXY,
     ORIGINAL_DST,
@@ -36,6 +37,7 @@ def check_cluster(cluster: Mapping[str, Any], file: str, where: str) -> None:
     _check_localities(cluster, file, where)
     _check_dns_fields(cluster["cluster"], file, f"{where}.cluster")
     _check_port(cluster, file, where)
+    check_cluster_tls(cluster["tls"], file, f"{where}.tls")
     _check_server_name(cluster, file, where)
 
 
@@ -100,7 +102,13 @@ def _check_server_name(cluster: Mapping[str, Any], file: str, where: str) -> Non
     """
     tls = cluster["tls"]
     has_name = has_target(cluster) and not is_unix_socket(cluster["address"])
-    if tls is None or tls["server_name"] or has_name or _configures_trust(tls["context"]):
+    if (
+        tls is None
+        or tls["server_name"]
+        or tls["subject_alt_name"]
+        or has_name
+        or _configures_trust(tls["context"])
+    ):
         return
     if DYNAMIC_FORWARD_PROXY not in discovery_without_endpoints(cluster["cluster"]):
         raise DemoError(

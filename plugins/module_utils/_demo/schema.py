@@ -70,6 +70,13 @@ TLS = Schema(
         "client_certificate": {"type": "bool", "default": False},
         # cluster: the server name to request (SNI) and to verify
         "server_name": {"type": "str"},
+        # the author's own certificate and private key, in place of those that the deployment creates
+        "certificate_chain": {"type": "file"},
+        "private_key": {"type": "file"},
+        # the authorities that the certificate of the other side must be from: a file, or `system`
+        "ca": {"type": "file"},
+        # the one name that the certificate of the other side must have: dns, uri, ip_address or email
+        "subject_alt_name": {"type": "dict", "values": "str"},
         # listener: extensions.transport_sockets.tls.v3.DownstreamTlsContext; cluster: UpstreamTlsContext
         "context": ENVOY_MESSAGE,
     }

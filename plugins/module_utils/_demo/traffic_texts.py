@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The texts and files in the traffic of a demo: headers, bodies and payloads."""
+"""The texts and files in the traffic of a demo: headers, bodies, payloads, certificates and keys."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._demo.author_files i
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.demo_source import DemoSource
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.schema_types import text_value
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.tls.traffic_tls import with_tls_files
 
 CONTENTS = ("body", "payload")
 
@@ -41,7 +42,7 @@ def traffic_with_texts(entries: Any, file: str, where: str, source: DemoSource) 
 
 
 def _entry(entry: Mapping[str, Any], file: str, where: str, source: DemoSource) -> dict[str, Any]:
-    found = dict(entry)
+    found = with_tls_files(entry, file, where, source)
     if isinstance(found.get("headers"), Mapping):
         found["headers"] = {
             name: _texts(value, file, f"{where}.headers.{name}", source)

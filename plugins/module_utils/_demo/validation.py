@@ -18,6 +18,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._demo.server_texts i
     SERVER_PLACEHOLDERS,
     STATS_PAGES,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.tls.tls_checks import check_listener_tls
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.bootstrap import (
     ADMIN_CLUSTER,
     STATSD_CLUSTER,
@@ -35,7 +36,7 @@ HTTP_ONLY = ("http_filters", "http_connection_manager")
 # Names that the collection uses: clusters of each proxy, listeners of each proxy, directories in the deployment folder.
 RESERVED_CLUSTERS = (ADMIN_CLUSTER, STATSD_CLUSTER)
 RESERVED_LISTENERS = ("admin", "app")
-RESERVED_DIRECTORIES = ("app", "ca", "data", "files", "logs", "statsd_exporter")
+RESERVED_DIRECTORIES = ("app", "ca", "data", "files", "logs", "statsd_exporter", "traffic")
 
 
 def check_consistency(demo: Mapping[str, Any], file: str) -> None:
@@ -146,11 +147,13 @@ def _check_listener(listener: Mapping[str, Any], file: str, where: str) -> None:
         raise DemoError(
             file, f"{where}.tls: the listener has 'filter_chains'. Move 'tls' to the chains that speak TLS."
         )
+    check_listener_tls(listener["tls"], file, f"{where}.tls")
     if kind == "filter_chains" and not listener["filter_chains"]:
         raise DemoError(file, f"{where}.filter_chains: empty. Add at least one chain, by name.")
     _check_http_only(listener, kind, file, where)
     for name, chain in (listener["filter_chains"] or {}).items():
         chain_key = f"{where}.filter_chains.{name}"
+        check_listener_tls(chain["tls"], file, f"{chain_key}.tls")
         _check_http_only(chain, _kind_of(chain, CHAIN_KINDS, file, chain_key), file, chain_key)
 
 

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Mapping
 from typing import Any
 
@@ -61,15 +62,16 @@ def downstream_transport_socket(
 
     Args:
         secrets: The folder of the proxy's SDS files, as Envoy sees it.
-        tls: The `tls` of a demo's listener. With `client_certificate`, a client needs a certificate of the same authority.
-            `context` holds fields of DownstreamTlsContext that override the generated ones.
+        tls: The `tls` of a demo's listener, with paths of files. `certificate_chain` and `private_key` replace the certificate of
+            the deployment. With `client_certificate`, a client needs a certificate of the same authority, or of `ca`, with
+            `subject_alt_name` if that is set. `context` holds fields of DownstreamTlsContext that override the generated ones.
         alpn_protocols: The protocols to offer, the preferred one first.
     """
-    common: Message = {"tls_certificate_sds_secret_configs": [_sds_secret_config(TLS_CERTIFICATE, secrets)]}
+    common = _identity(secrets, tls)
     if alpn_protocols:
         common["alpn_protocols"] = list(alpn_protocols)
     if tls["client_certificate"]:
-        common["validation_context_sds_secret_config"] = _sds_secret_config(VALIDATION_CONTEXT, secrets)
+        common |= _validation(secrets, tls, "", is_combined=bool(tls.get("subject_alt_name")))
     context = any_message(
         "envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
         common_tls_context=common,
@@ -83,26 +85,58 @@ def upstream_transport_socket(secrets: str, tls: Mapping[str, Any], server_name:
 
     Args:
         secrets: The folder of the proxy's SDS files, as Envoy sees it.
-        tls: The `tls` of a demo's cluster. With `client_certificate`, the proxy presents its own certificate. `context` holds
-            fields of UpstreamTlsContext that override the generated ones.
-        server_name: The SNI, and the DNS name that the server's certificate must have. Empty: the cluster derives both from each
-            request, or the fields of `context` configure trust.
+        tls: The `tls` of a demo's cluster, with paths of files. With `client_certificate`, the proxy presents the certificate of the
+            deployment, with `certificate_chain` that one. `ca` replaces the authority. `context` holds fields of
+            UpstreamTlsContext that override the generated ones.
+        server_name: The SNI, and the name that the server's certificate must have, unless `tls` has a `subject_alt_name`. An IP
+            address is no SNI (RFC 6066, section 3). Empty: the cluster derives both from each request, or the fields of `context`
+            configure trust.
     """
-    names = [{"san_type": "DNS", "matcher": {"exact": server_name}}] if server_name else []
-    common: Message = {
-        "combined_validation_context": {
-            "default_validation_context": {"match_typed_subject_alt_names": names} if names else {},
-            "validation_context_sds_secret_config": _sds_secret_config(VALIDATION_CONTEXT, secrets),
-        }
-    }
-    if tls["client_certificate"]:
-        common["tls_certificate_sds_secret_configs"] = [_sds_secret_config(TLS_CERTIFICATE, secrets)]
+    common = _validation(secrets, tls, server_name, is_combined=True)
+    if tls["client_certificate"] or tls.get("certificate_chain"):
+        common |= _identity(secrets, tls)
     context = any_message(
         "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
         common_tls_context=common,
-        **({"sni": server_name} if server_name else {}),
+        **({"sni": server_name} if server_name and not _is_ip(server_name) else {}),
     )
     return {"name": "envoy.transport_sockets.tls", "typed_config": overlay(context, tls.get("context"))}
+
+
+def _identity(secrets: str, tls: Mapping[str, Any]) -> Message:
+    """Return the field of CommonTlsContext with the certificate of this side."""
+    if not tls.get("certificate_chain"):
+        return {"tls_certificate_sds_secret_configs": [_sds_secret_config(TLS_CERTIFICATE, secrets)]}
+    files = {field: {"filename": tls[field]} for field in ("certificate_chain", "private_key")}
+    return {"tls_certificates": [files]}
+
+
+def _validation(secrets: str, tls: Mapping[str, Any], server_name: str, is_combined: bool) -> Message:
+    """Return the field of CommonTlsContext that verifies the certificate of the other side."""
+    matchers = _name_matchers(tls, server_name)
+    names = {"match_typed_subject_alt_names": matchers} if matchers else {}
+    if tls.get("ca"):
+        return {"validation_context": {"trusted_ca": {"filename": tls["ca"]}, **names}}
+    authority = {"validation_context_sds_secret_config": _sds_secret_config(VALIDATION_CONTEXT, secrets)}
+    if not is_combined:
+        return authority
+    return {"combined_validation_context": {"default_validation_context": names, **authority}}
+
+
+def _name_matchers(tls: Mapping[str, Any], server_name: str) -> list[Message]:
+    """Return a SubjectAltNameMatcher for the one name that the other side's certificate must have, if there is one."""
+    names = tls.get("subject_alt_name")
+    if not names and server_name:
+        names = {"ip_address" if _is_ip(server_name) else "dns": server_name}
+    return [{"san_type": kind.upper(), "matcher": {"exact": name}} for kind, name in (names or {}).items()]
+
+
+def _is_ip(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
 
 
 def _secret_file(name: str, content: Message) -> Message:

@@ -37,6 +37,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._plan.server import 
     server_directories,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.service import app_files, plan_service
+from ansible_collections.meshlab.envoy.plugins.module_utils._plan.traffic_files import traffic_files
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.context import read_context
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.generated_files import File
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.platform import Documents, Platform
@@ -122,7 +123,9 @@ def _plan(platform: Platform) -> Plan:
     check_proxies(demo)
     proxies = [plan_proxy(proxy, platform) for proxy in platform.proxies()]
     workloads = [proxy.workload for proxy in proxies]
+    change = demo["changes"].get(context.change)
     files = [*app_files(platform), *(file for proxy in proxies for file in proxy.files)]
+    files += traffic_files([*demo["traffic"], *(change["during"] if change else ())], platform)
     checks = [proxy.check for proxy in proxies]
     for service in demo["services"]:
         service_workloads, service_files = plan_service(service, platform)
@@ -144,7 +147,6 @@ def _plan(platform: Platform) -> Plan:
         for host in platform.hosts
     ]
     files += [file for one in documents for file in one.files]
-    change = demo["changes"].get(context.change)
     during = f"changes.{context.change}.during"
     traffic = plan_traffic(demo["traffic"], platform, "traffic")
     endpoints = stats_endpoints(platform)

@@ -12,6 +12,8 @@ from typing import Any
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo import topology
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError, check_known
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.topology import ADMIN, APP
+from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.listeners import filter_chains
+from ansible_collections.meshlab.envoy.plugins.module_utils._plan.traffic_files import located_traffic
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.platform import Platform
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.target import (
     DEFAULT_PORTS,
@@ -24,6 +26,8 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.traffic_spe
 Entry = dict[str, Any]
 # Seconds until a request fails: longer than Envoy waits for a response by default, and than a busy machine pauses.
 REQUEST_TIMEOUT = 60
+# The certificate of the demo's authority, below the deployment folder.
+AUTHORITY = "ca/ca.crt"
 
 
 def plan_traffic(entries: Sequence[Mapping[str, Any]], platform: Platform, where: str) -> list[Entry]:
@@ -81,8 +85,10 @@ def _traffic(entry: Entry, platform: Platform, where: str) -> Entry:
     entry.setdefault("name", name)
     entry.setdefault("timeout", REQUEST_TIMEOUT)
     entry.update(platform.traffic_target(group, port))
+    entry = located_traffic(entry, platform)
     if scheme in ENCRYPTED:
-        entry.setdefault("ca", f"{platform.context.folder}/ca/ca.crt")
+        if "ca" not in entry and not _has_own_certificate(group, port, platform):
+            entry["ca"] = f"{platform.context.folder}/{AUTHORITY}"
         entry.setdefault("server_name", group)
     expected = entry.get("expect") or []
     if isinstance(expected, list):
@@ -96,6 +102,16 @@ def _target(name: str, platform: Platform, where: str) -> tuple[str, str]:
     if port == ADMIN and topology.proxy_of(platform.demo, group) is not None:
         return group, port
     return topology.resolve_target(platform.demo, name, where)
+
+
+def _has_own_certificate(group: str, port: str, platform: Platform) -> bool:
+    """Return whether the author states the certificate of a listener, in place of one of the demo's authority."""
+    proxy = topology.proxy_of(platform.demo, group)
+    listener = (proxy or {"listeners": {}})["listeners"].get(port)
+    return listener is not None and any(
+        chain["tls"] is not None and chain["tls"]["certificate_chain"] is not None
+        for chain in filter_chains(listener)
+    )
 
 
 def _scheme(group: str, port: str, stated: Any, platform: Platform, where: str) -> str:

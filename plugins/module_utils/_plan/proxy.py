@@ -37,6 +37,10 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._plan.proxy_files im
     data_directories,
     with_placeholder_values,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._plan.tls_files import (
+    needs_demo_certificate,
+    tls_files,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.generated_files import (
     File,
     digest,
@@ -79,7 +83,8 @@ def plan_proxy(proxy: Proxy, platform: Platform) -> ProxyPlan:
     listeners = proxy_listeners(proxy, platform)
     clusters = proxy_clusters(proxy, platform, static=False)
     bootstrap = proxy_bootstrap(proxy, platform)
-    uses_tls = _uses_tls(proxy)
+    uses_tls = needs_demo_certificate(proxy)
+    own_tls_files = tls_files(proxy, platform)
     title = f"{KIND_NAMES[proxy.kind]} {proxy.name} of {platform.demo['name']}"
 
     def file(path: str, what: str, content: Any, live: str | None = None, sensitive: bool = False) -> File:
@@ -109,6 +114,9 @@ def plan_proxy(proxy: Proxy, platform: Platform) -> ProxyPlan:
     # Both are sensitive if one is: a platform can keep the watched files of a proxy in one object.
     is_live_sensitive = is_sensitive or bool(secret_values([clusters, listeners]))
     read_at_start += author_files(proxy, platform)
+    if platform.watches_directory:
+        # Running pods do not have new files: a rollout starts pods that have them.
+        read_at_start += own_tls_files
     live = [
         file(
             f"{proxy.name}/{kind}.yaml",
@@ -119,7 +127,8 @@ def plan_proxy(proxy: Proxy, platform: Platform) -> ProxyPlan:
         )
         for kind, resources in (("clusters", clusters), ("listeners", listeners))
     ]
-    files = [*read_at_start, *live]
+    # The watched files refer to these, so they precede them.
+    files = list(dict.fromkeys([*read_at_start, *own_tls_files, *live]))
     return ProxyPlan(
         workload=_workload(proxy, platform, digest(read_at_start)),
         files=files,
@@ -225,10 +234,6 @@ def _check(proxy: Proxy, platform: Platform, content: str, files: list[File]) ->
     if context.envoy.version:
         check["version"] = context.envoy.version
     return check
-
-
-def _uses_tls(proxy: Proxy) -> bool:
-    return any(spec["tls"] is not None for spec in [*_chains(proxy), *proxy.spec["clusters"].values()])
 
 
 def _chains(proxy: Proxy) -> list[Mapping[str, Any]]:

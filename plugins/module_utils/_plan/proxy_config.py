@@ -28,6 +28,10 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.clusters impo
     cluster,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.listeners import listener
+from ansible_collections.meshlab.envoy.plugins.module_utils._plan.tls_files import (
+    located_listener,
+    located_tls,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.instances import Proxy
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.platform import Platform
 
@@ -42,7 +46,7 @@ def proxy_listeners(proxy: Proxy, platform: Platform) -> list[Message]:
     return [
         listener(
             name,
-            spec,
+            located_listener(spec, proxy, platform),
             platform.bind_address(proxy.group, name, proxy.replica),
             platform.port(proxy.group, name, proxy.replica),
             secrets_directory(proxy),
@@ -72,7 +76,7 @@ def proxy_clusters(proxy: Proxy, platform: Platform, static: bool) -> list[Messa
                 name,
                 addresses if has_target(spec) else None,
                 spec["cluster"],
-                spec["tls"],
+                located_tls(spec["tls"], proxy, platform),
                 secrets_directory(proxy),
                 server_name,
                 refresh=platform.dns_refresh,

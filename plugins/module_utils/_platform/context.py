@@ -22,6 +22,10 @@ CONTEXT = "context"
 DEFAULT_HOST = "default"
 
 
+# Path of the authorities that the system trusts, on Debian and in Envoy's official images.
+DEFAULT_SYSTEM_CA = "/etc/ssl/certs/ca-certificates.crt"
+
+
 @dataclass(frozen=True)
 class Program:
     """A program, as a container image and as an executable. `version` is set only if the plan must verify it."""
@@ -55,6 +59,7 @@ class Context:
     python: Program = Program()
     statsd_exporter: Program = Program()
     supervisord: Program = Program()
+    system_ca: str = DEFAULT_SYSTEM_CA  # path of the authorities that the system of the host trusts
     app: str = ""  # source text of the demo app; empty if an image contains it
     app_image: str = ""  # image that contains the demo app
     mappings: Mapping[str, Any] = field(default_factory=dict)  # default mappings of statsd_exporter, by style

@@ -19,6 +19,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._demo.loader import 
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.any_message import Message
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.bootstrap import admin_pipe, admin_socket
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.context import (
+    DEFAULT_SYSTEM_CA,
     LOOPBACK,
     Context,
     Program,
@@ -162,6 +163,10 @@ class Platform(Layout, ABC):
     def certificate_names(self, proxy: Proxy) -> list[str]:
         """Return the names by which `proxy` is reached."""
         return [proxy.group, proxy.name, "localhost"]
+
+    def system_ca(self) -> str:
+        """Return the path of the authorities that the system of Envoy trusts: in Envoy's official images, Debian's path."""
+        return DEFAULT_SYSTEM_CA
 
     def certificate_addresses(self, proxy: Proxy) -> list[str]:
         """Return the IP addresses by which users reach `proxy`."""

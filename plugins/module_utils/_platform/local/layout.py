@@ -158,6 +158,10 @@ class LocalPlatform(Platform):
         """Return the directory of supervisord's logs."""
         return [(LOGS, "0700")]
 
+    def system_ca(self) -> str:
+        """Return the path on the host."""
+        return self.context.system_ca
+
     def documents(
         self, host: str, workloads: Sequence[Workload], files: Sequence[File], certificates: Sequence[str]
     ) -> Documents:

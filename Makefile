@@ -253,8 +253,9 @@ readmes: $(TEST_READY) ## Write the option tables in the READMEs of roles from t
 plan-reference: $(TEST_READY) ## Write docs/plan.md from the schema of the plan
 	@$(TOOLS) tools/docs/plan_reference.py
 
-message-types: $(TEST_READY) ## Write the table of Envoy's oneofs from the protobuf descriptors of Envoy's API
+message-types: $(TEST_READY) ## Write the tables of Envoy's messages from the protobuf descriptors of Envoy's API
 	@$(TOOLS) tools/envoy_api/message_types_table.py
+	@$(TOOLS) tools/envoy_api/api_fields_table.py
 
 lock: $(TEST_READY) ## Write the versions and hashes in requirements/*.txt and meta/versions.yml; UPGRADE=1 for the newest versions
 	@"$(PYTHON)" -m venv build/lock/venv

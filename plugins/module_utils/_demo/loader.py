@@ -13,6 +13,9 @@ from typing import Any
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.demo_source import DemoSource
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.demo_texts import refuse_placeholders
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError, check_known
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.mistakes.envoy_messages import (
+    check_envoy_messages,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.names import (
     envoy_name_problem,
     name_problem,
@@ -111,6 +114,7 @@ def _complete(data: Mapping[str, Any], file: str, source: DemoSource) -> Demo:
             where = f"changes.{name}.{key}"
             change[key] = traffic_with_texts(change[key], file, where, source)
     check_consistency(demo, file)
+    check_envoy_messages(demo, file)
     return demo
 
 

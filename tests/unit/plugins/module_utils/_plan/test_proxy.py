@@ -22,7 +22,7 @@ LISTENER = "proxies.edge.listeners.http"
 @pytest.mark.parametrize(
     ("changed", "restarted"),
     [
-        pytest.param(changed(f"{LISTENER}.routes", [{"match": {"prefix": "/x"}}]), set(), id="routes go live"),
+        pytest.param(changed(f"{LISTENER}.routes", [{"match": {"prefix": "/x"}, "redirect": {}}]), set(), id="routes go live"),
         pytest.param(changed(f"{LISTENER}.port", 8088), set(), id="a listener goes live"),
         pytest.param(changed("proxies.edge.clusters.web.cluster", {"lb_policy": "RANDOM"}), set(), id="a cluster goes live"),
         pytest.param(changed("services.web.replicas", 1), set(), id="replicas go live"),
@@ -30,7 +30,7 @@ LISTENER = "proxies.edge.listeners.http"
         pytest.param(changed("proxies.edge.bootstrap", {"stats_flush_on_admin": True}), {"edge"}, id="bootstrap"),
         pytest.param(changed("proxies.edge.stats_config", {"use_all_default_tags": False}), {"edge"}, id="stats_config"),
         pytest.param(changed("proxies.edge.statsd", {"address": "10.0.0.1"}), {"edge"}, id="sink"),
-        pytest.param(changed("services.web.sidecar.stats_config", {"x": 1}), {"web-1-envoy", "web-2-envoy"}, id="each replica"),
+        pytest.param(changed("services.web.sidecar.stats_config", {"use_all_default_tags": True}), {"web-1-envoy", "web-2-envoy"}, id="each replica"),
         pytest.param(changed("statsd_exporter.mapping", {"mappings": [{}]}), {"statsd_exporter"}, id="mapping"),
     ],
 )  # fmt: skip

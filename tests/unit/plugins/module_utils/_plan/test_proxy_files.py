@@ -45,13 +45,13 @@ FILES = {"geo.mmdb": {"source": "geo.mmdb"}, "lua/a.lua": {"source": "a.lua"}, "
 @pytest.mark.parametrize("platform", ["local", "docker", "kubernetes"])
 def test_files_of_a_proxy_are_in_its_directory(plan: Planner, platform: str) -> None:
     data = demo(
-        files=FILES, environment={"ZONE": "north", "HOME": "${data}"}, stats_config={"x": "${files}/t"}
+        files=FILES, environment={"ZONE": "north", "HOME": "${data}"}, bootstrap={"flags_path": "${files}/t"}
     )
     planned = plan(data, platform, files=STORED)
     assert content(planned, "edge/files/geo.mmdb") == "q83vTWF4TWluZA=="
     assert content(planned, "edge/files/lua/a.lua") == "-- ${files}"
     assert content(planned, "edge/files/t") == "edge/files ${files}"
-    assert "x: edge/files/t" in content(planned, "edge/bootstrap.yaml")
+    assert "flags_path: edge/files/t" in content(planned, "edge/bootstrap.yaml")
     directory = "data/edge" if platform == "local" else "/tmp"
     assert workload_of(planned, "edge")["environment"] == {"ZONE": "north", "HOME": directory}
     assert ("data/edge" in [one["path"] for one in planned["directories"]]) == (platform == "local")
@@ -75,8 +75,8 @@ def test_changed_file_restarts_the_proxy(plan: Planner) -> None:
 
 
 def test_address_in_a_text_of_a_proxy_is_a_connection(plan: Planner) -> None:
-    data = demo(stats_config={"uri": "${auth/app}/check", "host": "${auth/app.host}"})
-    assert "uri: http://auth-1:8080/check" in content(plan(data, "docker"), "edge/bootstrap.yaml")
+    data = demo(bootstrap={"flags_path": "${auth/app}/check", "header_prefix": "${auth/app.host}"})
+    assert "flags_path: http://auth-1:8080/check" in content(plan(data, "docker"), "edge/bootstrap.yaml")
     (port,) = workload_of(plan(data, "kubernetes"), "auth")["ports"]
     assert port["peers"] == ["edge"]
     assert workload_of(plan(demo(), "kubernetes"), "auth")["ports"][0]["peers"] == []
@@ -98,7 +98,7 @@ def test_environment_of_a_pod_is_not_expanded(plan: Planner) -> None:
     [
         ({"files": {"/a": ""}}, "shop.yml: proxies.edge.files./a: the path leaves the directory of the files."),
         ({"files": {"a": "${x}"}}, "shop.yml: proxies.edge.files.a: unknown placeholder '${x}'. Use one of: files, data,"),
-        ({"stats_config": {"a": ["${x}"]}}, "shop.yml: proxies.edge.stats_config.a[0]: unknown placeholder '${x}'."),
+        ({"bootstrap": {"flags_path": "${x}"}}, "shop.yml: proxies.edge.bootstrap.flags_path: unknown placeholder '${x}'."),
         ({"environment": {"A": True}}, "shop.yml: proxies.edge.environment.A: expected text, got true. Put it in quotes."),
     ],
 )  # fmt: skip

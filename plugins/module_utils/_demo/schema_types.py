@@ -101,7 +101,7 @@ def text_value(value: Any, file: str, path: str, source: DemoSource) -> str:
 def _check_range(value: int, between: tuple[int, int], file: str, path: str) -> None:
     lowest, highest = between
     if not lowest <= value <= highest:
-        reason = " (a port below 1024 needs root)" if lowest == 1024 and value < 1024 else ""
+        reason = " (the block of a demo begins at 1024 or above)" if lowest == 1024 and value < 1024 else ""
         raise DemoError(file, f"{path}: expected a number from {lowest} to {highest}, got {value}{reason}.")
 
 

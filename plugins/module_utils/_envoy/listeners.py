@@ -15,7 +15,12 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.any_message i
     socket_address,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.filters import http_connection_manager
-from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.overlay import LISTENER, overlay
+from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.overlay import (
+    HTTP_CONNECTION_MANAGER,
+    LISTENER,
+    overlay,
+    snake_case_fields,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.tls_contexts import (
     downstream_transport_socket,
 )
@@ -82,6 +87,17 @@ def uses_udp(spec: Mapping[str, Any]) -> bool:
 def is_tcp(spec: Mapping[str, Any]) -> bool:
     """Return whether a listener or filter chain has network filters of its own instead of HTTP routes."""
     return spec["filters"] is not None
+
+
+def only_codec(spec: Mapping[str, Any]) -> str:
+    """Return the codec, `HTTP2` or `HTTP3`, that every filter chain of a demo's listener requires. Empty: a chain accepts HTTP/1.1."""
+    codecs = {
+        str(
+            snake_case_fields(chain["http_connection_manager"], HTTP_CONNECTION_MANAGER).get("codec_type", "")
+        )
+        for chain in filter_chains(spec)
+    }
+    return codecs.pop() if len(codecs) == 1 and codecs <= {"HTTP2", "HTTP3"} else ""
 
 
 def filter_chains(spec: Mapping[str, Any]) -> list[Mapping[str, Any]]:

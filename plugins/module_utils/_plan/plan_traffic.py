@@ -12,7 +12,7 @@ from typing import Any
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo import topology
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError, check_known
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.topology import ADMIN, APP
-from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.listeners import filter_chains
+from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.listeners import filter_chains, only_codec
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.traffic_files import located_traffic
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.platform import Platform
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.target import (
@@ -81,6 +81,7 @@ def _traffic(entry: Entry, platform: Platform, where: str) -> Entry:
     name = str(entry.pop("to"))
     group, port = _target(name, platform, f"{where}.to")
     scheme = _scheme(group, port, entry.pop("scheme", None), platform, where)
+    _check_codec(group, port, scheme, platform, f"{where}.to")
     entry["url"] = _url(group, port, scheme, entry.pop("path", None), platform, where)
     entry.setdefault("name", name)
     entry.setdefault("timeout", REQUEST_TIMEOUT)
@@ -124,6 +125,18 @@ def _scheme(group: str, port: str, stated: Any, platform: Platform, where: str) 
     known = [one for one in SCHEMES if (one == "udp") == (usual == "udp")]
     check_known(str(stated), known, demo["file"], f"{where}.scheme", "scheme")
     return str(stated)
+
+
+def _check_codec(group: str, port: str, scheme: str, platform: Platform, where: str) -> None:
+    """Raise DemoError if requests of HTTP/1.1 go to a listener that accepts only HTTP/2 or HTTP/3."""
+    listener = topology.listeners(platform.demo, group).get(port)
+    codec = only_codec(listener) if listener is not None and scheme in DEFAULT_PORTS else ""
+    if codec:
+        raise DemoError(
+            platform.demo["file"],
+            f"{where}: listener '{port}' of '{group}' accepts only {codec} (codec_type), but traffic is sent over HTTP/1.1."
+            f" Remove codec_type, send the traffic to another listener that routes to this one, or use 'scheme: tcp' with 'payload'.",
+        )
 
 
 def _url(group: str, port: str, scheme: str, path: str | None, platform: Platform, where: str) -> str:

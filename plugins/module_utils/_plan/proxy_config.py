@@ -119,7 +119,8 @@ def proxy_bootstrap(proxy: Proxy, platform: Platform) -> Message:
 def _localities(spec: Mapping[str, Any], where: str, proxy: Proxy, platform: Platform) -> list[Locality]:
     """Return the upstream hosts of a cluster, by locality. A cluster without localities has one without fields."""
     if spec["address"]:
-        return [({}, [(spec["address"], spec["port"] or NO_PORT)])]
+        port = spec["port"] or NO_PORT
+        return [({}, [(platform.outside_address(spec["address"], port, proxy, where), port)])]
     if spec["to"]:
         return [({}, _target(spec["to"], where, proxy, platform))]
     return [

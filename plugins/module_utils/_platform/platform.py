@@ -28,6 +28,10 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.generated_
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.instances import Instance, Proxy
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.layout import Layout
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.layout_checks import check_layout
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.outside_hosts import (
+    HOST,
+    check_outside_address,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import Mount, Workload
 
 SCRATCH = "/tmp"  # noqa: S108  (a container's own)
@@ -79,6 +83,8 @@ class Platform(Layout, ABC):
     key_mode: ClassVar[str] = "0644"
     # Interval at which Envoy resolves the names of its upstream hosts again.
     dns_refresh: ClassVar[str] = "5s"
+    # The name by which containers reach the host itself. Empty: they have none.
+    host_name_in_containers: ClassVar[str] = HOST
     # Whether Envoy watches the directory of its files, because the platform replaces all files of a directory at once.
     watches_directory: ClassVar[bool] = False
 
@@ -159,6 +165,21 @@ class Platform(Layout, ABC):
     def drain_command(self) -> str:
         """Return the Bash command that makes Envoy close its connections gracefully before it stops. Empty: none."""
         return ""
+
+    def outside_address(self, address: str, port: int, proxy: Proxy, where: str) -> str:
+        """Return the address by which `proxy` reaches a program outside the demo.
+
+        Args:
+            address: The address that the demo states.
+            port: The port that the demo states.
+            proxy: The proxy that connects.
+            where: The key of the cluster.
+
+        Raises:
+            DemoError: The proxy cannot reach the address.
+        """
+        check_outside_address(self, proxy, address, port, where, self.host_name_in_containers)
+        return address
 
     def certificate_names(self, proxy: Proxy) -> list[str]:
         """Return the names by which `proxy` is reached."""

@@ -16,6 +16,11 @@ ProbeKind = Literal["http", "tcp", "none"]
 Protocol = Literal["tcp", "udp"]
 
 
+# The first port that every user can bind by default (ip-sysctl in the kernel's documentation).
+UNPRIVILEGED_PORT = 1024
+UNPRIVILEGED_PORT_SYSCTL = "net.ipv4.ip_unprivileged_port_start"
+
+
 class WorkloadError(ValueError):
     """Workloads that contradict each other or the platform: the workload, the problem and the remedy."""
 
@@ -132,6 +137,11 @@ class Workload:
         known["network"] = known.get("network") or None
         known["stop_signal"] = str(known.get("stop_signal", "TERM")).upper().removeprefix("SIG")
         return cls(**known)
+
+
+def lowest_port(workloads: Iterable[Workload]) -> int:
+    """Return the lowest port that one of `workloads` listens on, or UNPRIVILEGED_PORT if none is lower."""
+    return min((port.number for one in workloads for port in one.ports), default=UNPRIVILEGED_PORT)
 
 
 def network_owners(workloads: Iterable[Workload]) -> dict[str, Workload]:

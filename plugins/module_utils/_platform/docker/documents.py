@@ -12,13 +12,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.outside_hosts import HOST
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import (
+    UNPRIVILEGED_PORT,
+    UNPRIVILEGED_PORT_SYSCTL,
     Mount,
     Port,
     Probe,
     Workload,
     WorkloadError,
     check_names,
+    lowest_port,
     network_owners,
     ranks,
 )
@@ -104,6 +108,10 @@ def _network(workload: Workload, owner: str, inside: Sequence[Workload], bind: s
     return {
         "hostname": workload.hostname,
         "ports": list(published),
+        # Docker sets it to 0 by default since version 20.10, other engines do not.
+        "sysctls": {UNPRIVILEGED_PORT_SYSCTL: 0} if lowest_port(inside) < UNPRIVILEGED_PORT else {},
+        # A name for programs on the host itself: Docker Desktop has it, other engines do not.
+        "extra_hosts": [f"{HOST}:host-gateway"],
         "networks": {"default": {"aliases": list(aliases)}} if aliases else {},
     }
 

@@ -8,14 +8,30 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.context import CONTEXT, Context
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.documents import FILE, compose
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.generated_files import File, titled
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.outside_hosts import HOST
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.platform import Documents, Platform
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import Workload
+
+# Networks in which Docker's DNS resolves no names of containers (Docker documentation, "Networking overview").
+NAMELESS_NETWORKS = ("bridge", "default", "host", "none")
 
 
 class DockerPlatform(Platform):
     """Each instance is a container that the others reach by its name. The base class describes everything else."""
+
+    @classmethod
+    def check_context(cls, context: Context) -> None:
+        """Raise DemoError for a network in which containers have no names."""
+        if context.network in NAMELESS_NETWORKS or context.network.startswith("container:"):
+            raise DemoError(
+                CONTEXT,
+                f"network: containers of Docker's network '{context.network}' have no names, by which the proxies of a demo reach each"
+                f" other. Leave it empty, or use a network of `docker network create`. A program on the host is reachable as '{HOST}'.",
+            )
 
     def documents(
         self, host: str, workloads: Sequence[Workload], files: Sequence[File], certificates: Sequence[str]

@@ -73,13 +73,17 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.platform i
     Platform,
     Validator,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import Workload
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import (
+    UNPRIVILEGED_PORT,
+    Workload,
+)
 
 EDGES = ("envoy", "service")
 MESHES = ("istio",)
 # The admin's own port on the loopback of its pod, which a port-forward reaches.
 ADMIN_POD_PORT = 9901
 DISTROLESS = "distroless"
+LOCAL_PORT_OFFSET = 8000  # of the local end of a port-forward to a port below 1024
 
 
 class KubernetesPlatform(Platform):
@@ -90,6 +94,7 @@ class KubernetesPlatform(Platform):
     dns_refresh = "1s"
     # A mounted ConfigMap replaces all its files by one rename of a symbolic link beside them.
     watches_directory = True
+    host_name_in_containers = ""
     # The command-line client that users type.
     tool: ClassVar[str] = "kubectl"
     # Settings that the platform changes before those of the context.
@@ -244,9 +249,12 @@ class KubernetesPlatform(Platform):
         runs_in = self.exporter_instance().group if group == EXPORTER else group
         target = f"deployment/{object_name(self.demo['name'], runs_in)} {number}"
         if published:
-            target = f"service/{self.service_name(group)} {published}"
+            # A user needs permission to bind a port below 1024.
+            number = published if published >= UNPRIVILEGED_PORT else published + LOCAL_PORT_OFFSET
+            ports = f"{number}:{published}" if number != published else f"{published}"
+            target = f"service/{self.service_name(group)} {ports}"
         return (
-            f"{scheme}://{LOOPBACK}:{published or number}{path}",
+            f"{scheme}://{LOOPBACK}:{number}{path}",
             f"{what}, after: {self.command('kubectl')} port-forward {target}",
         )
 

@@ -21,6 +21,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer i
     PlatformUnavailable,
     sorted_names,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local import privileged_ports
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.boot_unit import BootUnit
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.documents import (
     FILE,
@@ -173,6 +174,8 @@ class LocalDeployer(HostDeployer):
 
     def _check_ports(self) -> None:
         needed = self._needed_ports(self.workloads)
+        if problem := privileged_ports.problem(needed, self.workloads):
+            raise PlatformRefused(problem)
         conflicts: list[_PortConflict] = []
 
         def is_settled() -> bool:
@@ -182,11 +185,8 @@ class LocalDeployer(HostDeployer):
 
         wait_until(is_settled, PORTS_TIMEOUT)
         if conflicts:
-            raise PlatformRefused(
-                host_ports.conflict_text(
-                    {port: host_ports.describe(listener) for port, listener in conflicts}
-                )
-            )
+            holders = {port: host_ports.describe(listener) for port, listener in conflicts}
+            raise PlatformRefused(host_ports.conflict_text(holders))
 
     def _foreign(self, conflicts: Iterable[_PortConflict]) -> list[_PortConflict]:
         """Return the conflicts with processes that are not programs of this supervisord, nor descendants of one."""

@@ -32,6 +32,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.docu
     LOGS,
     supervisord_conf,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.outside_hosts import HOST
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.platform import (
     Documents,
     Platform,
@@ -80,6 +81,11 @@ class LocalPlatform(Platform):
         """Return the address that the port is bound to."""
         address = self.bind_address(group, name, replica)
         return WILDCARDS.get(address, address)
+
+    def outside_address(self, address: str, port: int, proxy: Proxy, where: str) -> str:
+        """Return the loopback address in place of the name of the host, which only containers resolve."""
+        del port, proxy, where
+        return LOOPBACK if address == HOST else address
 
     def public_netloc(self, group: str, name: str, replica: int = 1) -> str:
         """Return the address and the port that the process listens on."""

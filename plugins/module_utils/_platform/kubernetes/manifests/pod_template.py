@@ -17,9 +17,12 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes
     ClusterSettings,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import (
+    UNPRIVILEGED_PORT,
+    UNPRIVILEGED_PORT_SYSCTL,
     Probe,
     Workload,
     WorkloadError,
+    lowest_port,
 )
 
 Object = dict[str, Any]
@@ -93,6 +96,9 @@ def _pod_spec(
     volumes: Sequence[Object],
     settings: ClusterSettings,
 ) -> Object:
+    low = lowest_port(pod.workloads) < UNPRIVILEGED_PORT
+    # A safe sysctl, which Pod Security `restricted` allows.
+    sysctls = {"sysctls": [{"name": UNPRIVILEGED_PORT_SYSCTL, "value": "0"}]} if low else {}
     user = {"runAsUser": settings.uid, "fsGroup": settings.uid} if settings.uid else {}
     spec: Object = {
         "serviceAccountName": object_names.object_name(demo),
@@ -101,6 +107,7 @@ def _pod_spec(
         "securityContext": {
             "runAsNonRoot": True,
             **user,
+            **sysctls,
             "seccompProfile": {"type": "RuntimeDefault"},
         },
         "terminationGracePeriodSeconds": LINGER + max(one.stop_seconds for one in pod.workloads),

@@ -169,3 +169,21 @@ def chains_error_of(plan: Planner, data: Any) -> str:
 )
 def test_impossible_scheme_is_refused(plan: Planner, entry: dict[str, Any], message: str) -> None:
     assert chains_error_of(plan, {**chains_shop(), "traffic": [entry]}).startswith(message)
+
+
+@pytest.mark.parametrize("manager", [{"codec_type": "HTTP2"}, {"codecType": "HTTP2"}])
+def test_traffic_to_an_http2_listener_is_refused(plan: Planner, manager: dict[str, Any]) -> None:
+    data = shop(traffic=[{"to": "edge/http"}])
+    data["proxies"]["edge"]["listeners"]["http"]["http_connection_manager"] = manager
+    with pytest.raises(DemoError) as caught:
+        plan(data)
+    assert (
+        "traffic[0].to: listener 'http' of 'edge' accepts only HTTP2 (codec_type), but traffic is sent over HTTP/1.1."
+        " Remove codec_type, send the traffic to another listener that routes to this one, or use 'scheme: tcp' with 'payload'."
+    ) in str(caught.value)
+
+
+def test_bytes_to_an_http2_listener_are_sent(plan: Planner) -> None:
+    data = shop(traffic=[{"to": "edge/http", "scheme": "tcp", "payload": "x"}])
+    data["proxies"]["edge"]["listeners"]["http"]["http_connection_manager"] = {"codec_type": "HTTP2"}
+    assert plan(data)["traffic"][0]["url"].startswith("tcp://")

@@ -135,3 +135,16 @@ def test_existing_network_is_joined() -> None:
 def test_missing_image_is_refused() -> None:
     with pytest.raises(WorkloadError, match="workload app: has no image"):
         _services(_workload(image=""))
+
+
+def test_port_below_1024_needs_no_capability() -> None:
+    service = _services(_workload(ports=(Port(80, 8080),)))["app"]
+    assert service["sysctls"] == {"net.ipv4.ip_unprivileged_port_start": 0}
+    assert "sysctls" not in _services(_workload(ports=(Port(8080, 80),)))["app"]
+
+
+def test_owner_of_a_network_has_its_sysctls_and_hosts() -> None:
+    services = _services(_workload(), _workload("envoy", network="app", ports=(Port(80),)))
+    assert services["app"]["sysctls"] == {"net.ipv4.ip_unprivileged_port_start": 0}
+    assert services["app"]["extra_hosts"] == ["host.docker.internal:host-gateway"]
+    assert not {"sysctls", "extra_hosts"} & services["envoy"].keys()

@@ -5,9 +5,13 @@
 
 from __future__ import annotations
 
+import pytest
 import yaml
 from platform_objects import platform_of
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.context import Context
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.layout import DockerPlatform
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import Port, Workload
 
 
@@ -28,3 +32,14 @@ def test_container_is_reached_by_name() -> None:
     (edge,) = [one for one in platform.proxies() if one.name == "edge"]
     assert platform.target_addresses("web", edge, "clusters.web") == [("web-1", 10000), ("web-2", 10000)]
     assert platform.public_netloc("db", "app") == "127.0.0.1:18081"
+
+
+@pytest.mark.parametrize("network", ["host", "bridge", "none", "container:web"])
+def test_network_without_names_is_refused(network: str) -> None:
+    context = Context(platform="docker", folder="/state", network=network)
+    with pytest.raises(DemoError) as caught:
+        DockerPlatform.check_context(context)
+    assert str(caught.value).startswith(
+        f"context: network: containers of Docker's network '{network}' have no names"
+    )
+    assert "is reachable as 'host.docker.internal'" in str(caught.value)

@@ -22,6 +22,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.openshift.layout import (
     OpenShiftPlatform,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import Port
 from ansible_collections.meshlab.envoy.plugins.module_utils._verify.verification_run import (
     NAME_RESOLUTION_TIMEOUT,
 )
@@ -130,3 +131,10 @@ def test_replicas_do_not_change_the_pod_template() -> None:
     assert pod(one) == pod(objects())
     assert "PodDisruptionBudget/my-demo-web-1" in objects()
     assert "PodDisruptionBudget/my-demo-web-1" not in one
+
+
+def test_port_below_1024_needs_no_capability() -> None:
+    workloads = (replace(APP, ports=(Port(80),)), ENVOY)
+    assert pod(objects(*workloads))["securityContext"]["sysctls"] == [
+        {"name": "net.ipv4.ip_unprivileged_port_start", "value": "0"}
+    ]

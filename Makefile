@@ -239,13 +239,16 @@ bench: $(TEST_READY) $(VENV)/.has-docker $(VENV)/.has-kubernetes ## Measure the 
 # --- Other ----------------------------------------------------------------------------------------------------------------------------
 
 ##@ Other
-.PHONY: docs table readmes plan-reference message-types lock clean help
+.PHONY: docs table mesh-table readmes plan-reference message-types lock clean help
 docs: $(TEST_READY) $(TEST_VENV)/.has-docs ## Build the documentation as a site in build/docs (half a minute)
 	@echo "antsibull-docs and sphinx"
 	@$(TOOLS) tools/docs/docs_site.py
 
 table: $(TEST_READY) ## Write the table of results in docs/demos.md from the last runs of the gallery
 	@$(TOOLS) tools/docs/gallery_table.py
+
+mesh-table: $(TEST_READY) ## Write the table of the demos that Istio can run in docs/service-mesh.md
+	@$(TOOLS) tools/docs/mesh_table.py
 
 readmes: $(TEST_READY) ## Write the option tables in the READMEs of roles from their argument specs
 	@$(TOOLS) tools/docs/role_readmes.py

@@ -8,8 +8,12 @@
 from __future__ import annotations
 
 import copy
+from pathlib import Path
 from typing import Any
 
+import yaml
+
+GALLERY = Path(__file__).resolve().parents[2] / "playbooks" / "demos"
 ROUTES = [{"match": {"prefix": "/"}, "route": {"cluster": "web"}}]
 SHOP: dict[str, Any] = {
     "summary": "A shop",
@@ -53,3 +57,9 @@ def error_of(data: Any, **options: Any) -> str:
     except DemoError as error:
         return str(error)
     raise AssertionError("read_demo raised no error")
+
+
+def gallery_demo(name: str) -> dict[str, Any]:
+    """Return the data of a demo of the gallery."""
+    data: dict[str, Any] = yaml.safe_load((GALLERY / f"{name}.yml").read_text(encoding="utf-8"))
+    return data

@@ -11,7 +11,10 @@ from typing import Any
 import yaml
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.resource_kinds import kind_of
-from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.deployed_objects import KINDS
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.deployed_objects import (
+    KINDS,
+    OPTIONAL_KINDS,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -29,7 +32,7 @@ def permissions(file: str) -> dict[tuple[str, str], set[str]]:
 
 def test_deploy_role_has_all_verbs_on_objects_of_demos() -> None:
     allowed = permissions("deploy.yaml")
-    for kind in (*KINDS, "HTTPRoute", "Route"):
+    for kind in (*KINDS, *OPTIONAL_KINDS):
         one = kind_of(kind)
         group = one.version.rpartition("/")[0]
         assert allowed[group, one.plural] >= {"get", "list", "create", "patch", "delete"}, kind

@@ -71,6 +71,7 @@ _KINDS = (
     Kind("Gateway", "networking.istio.io/v1", "gateways"),
     Kind("VirtualService", "networking.istio.io/v1", "virtualservices"),
     Kind("DestinationRule", "networking.istio.io/v1", "destinationrules"),
+    Kind("PeerAuthentication", "security.istio.io/v1", "peerauthentications"),
 )
 _BY_VERSION = {(kind.version, kind.name): kind for kind in _KINDS}
 

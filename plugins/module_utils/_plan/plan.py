@@ -30,13 +30,14 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._plan.plan_schema im
     WorkloadData,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.plan_traffic import plan_traffic
-from ansible_collections.meshlab.envoy.plugins.module_utils._plan.proxy import plan_proxy
+from ansible_collections.meshlab.envoy.plugins.module_utils._plan.proxy import certificate_of, plan_proxy
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.proxy_files import check_proxies
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.server import (
     check_servers,
     server_directories,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.service import app_files, plan_service
+from ansible_collections.meshlab.envoy.plugins.module_utils._plan.tls_files import needs_demo_certificate
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.traffic_files import traffic_files
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.context import read_context
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.generated_files import File
@@ -116,7 +117,7 @@ def _check_supported(demo: Demo, platform: str, known: Mapping[str, type[Platfor
 
 def _plan(platform: Platform) -> Plan:
     demo, context = platform.demo, platform.context
-    programs = _programs(demo)
+    programs = _programs(demo, runs_envoy=not platform.injected_proxies())
     if "envoy" in programs and context.envoy.version:
         versions.require_supported(context.envoy.version)
     check_servers(demo)
@@ -136,7 +137,11 @@ def _plan(platform: Platform) -> Plan:
         workloads.append(exporter)
         files.append(mapping)
         checks += [check] if check else []
+    workloads += platform.injected_workloads()
     certificates = [certificate for proxy in proxies for certificate in proxy.certificates]
+    certificates += [
+        certificate_of(one, platform) for one in platform.injected_proxies() if needs_demo_certificate(one)
+    ]
     documents = [
         platform.documents(
             host,
@@ -179,11 +184,12 @@ def _plan(platform: Platform) -> Plan:
     }
 
 
-def _programs(demo: Demo) -> list[str]:
-    """Return the names of the roles that provide the programs of the demo."""
+def _programs(demo: Demo, runs_envoy: bool) -> list[str]:
+    """Return the names of the roles that provide the programs of the demo. A mesh runs its own proxies."""
     services = demo["services"].values()
     needed = {
-        "envoy": bool(demo["proxies"]) or any(one["sidecar"] is not None for one in services),
+        "envoy": runs_envoy
+        and (bool(demo["proxies"]) or any(one["sidecar"] is not None for one in services)),
         "demo_app": any(one["server"] is None for one in services),
         EXPORTER: demo[EXPORTER] is not None,
     }

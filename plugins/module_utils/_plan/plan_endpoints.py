@@ -36,7 +36,7 @@ def admin_endpoints(platform: Platform) -> list[AdminEndpoint]:
                 "host": proxy.host,
             },
         )
-        for proxy in platform.proxies()
+        for proxy in [*platform.proxies(), *platform.injected_proxies()]
     ]
 
 
@@ -50,7 +50,7 @@ def stats_endpoints(platform: Platform) -> list[StatsEndpoint]:
             "format": "envoy",
             "host": proxy.host,
         }
-        for proxy in platform.proxies()
+        for proxy in [*platform.proxies(), *platform.injected_proxies()]
     ]
     if platform.demo[EXPORTER] is not None:
         exporter = platform.instance(EXPORTER)
@@ -84,7 +84,8 @@ def published_addresses(platform: Platform) -> list[PublishedAddress]:
             if port["publish"]:
                 what = "Prometheus metrics" if port["metrics"] else "port of the server"
                 found.append(_address(group, name, port["protocol"], port["metrics"] or "", what, platform))
-        if published:
+        # A mesh does not open the admin of its proxies.
+        if published and not platform.injected_proxies():
             found.append(_address(group, ADMIN, "http", "/stats", "read-only admin", platform))
     if demo[EXPORTER] is not None:
         address = _address(EXPORTER, EXPORTER_HTTP, "http", "/metrics", "Prometheus metrics", platform)

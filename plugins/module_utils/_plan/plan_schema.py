@@ -253,9 +253,24 @@ class ClusterMembers(TypedDict):
     hosts: int
 
 
+class ReceivedConfig(TypedDict):
+    """The configuration that a proxy must have received from the control plane of a service mesh.
+
+    Attributes:
+        routes: Names of the routes.
+        listeners: Number of listeners that must have these routes.
+        members: Pods that each cluster must have, by the start of the name of the cluster.
+    """
+
+    routes: list[str]
+    listeners: int
+    members: dict[str, ClusterMembers]
+
+
 class _PodAdmin(TypedDict, total=False):
     pods: PodSelector
     members: dict[str, ClusterMembers]
+    received: ReceivedConfig
 
 
 class AdminEndpoint(_PodAdmin):
@@ -268,6 +283,7 @@ class AdminEndpoint(_PodAdmin):
         host: Name of the host that reaches the URL.
         pods: Pods that run the proxy. The URL then applies inside each pod.
         members: Pods that each cluster of the proxy must find, by name of the cluster.
+        received: Configuration that the proxy must have received from a service mesh.
     """
 
     proxy: str

@@ -136,7 +136,7 @@ def plan_proxy(proxy: Proxy, platform: Platform) -> ProxyPlan:
             {"path": path, "mode": mode, "host": proxy.host}
             for path, mode in (*platform.run_directories(proxy), *data_directories(proxy, platform))
         ],
-        certificates=[_certificate(proxy, platform)] if uses_tls else [],
+        certificates=[certificate_of(proxy, platform)] if uses_tls else [],
         check=_check(proxy, platform, to_yaml(candidate(bootstrap, listeners, clusters)), files),
     )
 
@@ -241,7 +241,8 @@ def _chains(proxy: Proxy) -> list[Mapping[str, Any]]:
     return [chain for spec in proxy.spec["listeners"].values() for chain in filter_chains(spec)]
 
 
-def _certificate(proxy: Proxy, platform: Platform) -> Certificate:
+def certificate_of(proxy: Proxy, platform: Platform) -> Certificate:
+    """Return the certificate of the proxy, with all names by which it is reached."""
     names = platform.certificate_names(proxy)
     names += [name for chain in _chains(proxy) for name in (chain["tls"] or {}).get("names", ())]
     return {

@@ -87,6 +87,10 @@ class Layout:
         for name, spec in self.demo["proxies"].items():
             yield Proxy(name, name, 1, self.host_of(name, name), "edge", spec)
 
+    def injected_proxies(self) -> list[Proxy]:
+        """Return the proxies of a service mesh that replace those of the demo. The mesh configures and starts them."""
+        return []
+
     def host_of(self, group: str, instance: str) -> str:
         """Return the name of the host that runs an instance: its own placement, that of its group, or the first host."""
         if group == EXPORTER and (shared := self.demo[EXPORTER]["shares_network_with"]):
@@ -232,7 +236,7 @@ class Layout:
 
     def _connections(self) -> Iterator[tuple[str, tuple[str, str]]]:
         """Yield (group, the port that it connects to) of each connection that the demo states."""
-        for proxy in self.proxies():
+        for proxy in [*self.proxies(), *self.injected_proxies()]:
             for name, cluster in proxy.spec["clusters"].items():
                 for one in topology.cluster_targets(cluster):
                     if self.is_own_app(one, proxy):

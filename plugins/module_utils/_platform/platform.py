@@ -108,6 +108,10 @@ class Platform(Layout, ABC):
         del server
         return program
 
+    def injected_workloads(self) -> list[Workload]:
+        """Return the workloads of the `injected_proxies` that have pods of their own."""
+        return []
+
     def validator(self, name: str, path_in_image: str) -> Validator | None:
         """Return what validates the configuration of `name` (`envoy` or `statsd_exporter`). None: nothing can."""
         program: Program = getattr(self.context, name)

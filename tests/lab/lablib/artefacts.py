@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -93,6 +94,54 @@ class GoProgram:
     def fetch(self, target: Path) -> None:
         """Copy the file or program to a path."""
         shutil.copy2(self.built(), target)
+
+
+@dataclass(frozen=True)
+class GoModuleFiles:
+    """Files of a Go module, which Go downloads and checks against its checksum database."""
+
+    module: str
+    version: str
+    #: paths or patterns below the module's folder
+    members: tuple
+
+    @property
+    def path(self) -> Path:
+        """Return the folder of the files in the cache."""
+        digest = hashlib.sha256(repr(self.members).encode()).hexdigest()[:8]
+        return CACHE / "modules" / f"{self.module.replace('/', '_')}@{self.version}-{digest}"
+
+    def files(self) -> list:
+        """Download the files if the cache has none, and return their paths."""
+        if not self.path.exists():
+            if not shutil.which("go"):
+                raise LabError(f"Go is required to download {self.module}. Install Go, and add it to PATH.")
+            log(f"downloading files of the Go module {self.module} {self.version}")
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=self.path.parent) as folder:
+                new = Path(folder) / "files"
+                new.mkdir()
+                self._download(Path(folder), new)
+                new.rename(self.path)
+        return sorted(self.path.iterdir())
+
+    def fetch(self, target: Path) -> None:
+        """Copy the only file to a path."""
+        [file] = self.files()
+        shutil.copy2(file, target)
+
+    def _download(self, folder: Path, new: Path) -> None:
+        environment = {**os.environ, "GOFLAGS": "-modcacherw"}
+        done = run(
+            ["go", "mod", "download", "-json", f"{self.module}@{self.version}"], cwd=folder, env=environment
+        )
+        module = Path(json.loads(done.stdout)["Dir"])
+        for member in self.members:
+            found = sorted(module.glob(member))
+            if not found:
+                raise LabError(f"{self.module} {self.version} has no file {member}. Change {__file__}.")
+            for file in found:
+                shutil.copyfile(file, new / file.name)
 
 
 @dataclass(frozen=True)
@@ -244,3 +293,12 @@ ZIPKIN = Archive(
     "7956e7f2c64b7073e1362b81e697fceb5fe61e121ad3cb48d545461026964b0f",
 )
 STATSD_EXPORTER = GoProgram("github.com/prometheus/statsd_exporter", "v0.30.0")
+
+_ISTIO, _ISTIO_VERSION = "istio.io/istio", "v0.0.0-20260827124520-eed52ebb66ad"
+PILOT_DISCOVERY = GoProgram(f"{_ISTIO}/pilot/cmd/pilot-discovery", _ISTIO_VERSION)
+PILOT_AGENT = GoProgram(f"{_ISTIO}/pilot/cmd/pilot-agent", _ISTIO_VERSION)
+ISTIOCTL = GoProgram(f"{_ISTIO}/istioctl/cmd/istioctl", _ISTIO_VERSION)
+ISTIO_BOOTSTRAP = GoModuleFiles(_ISTIO, _ISTIO_VERSION, ("tools/packaging/common/envoy_bootstrap.json",))
+ISTIO_CRDS = GoModuleFiles(_ISTIO, _ISTIO_VERSION, ("manifests/charts/base/files/crd-all.gen.yaml",))
+GATEWAY_API_CRDS = GoModuleFiles("sigs.k8s.io/gateway-api", "v1.6.3", ("config/crd/standard/*.yaml",))
+ENVOY_GATEWAY = GoProgram("github.com/envoyproxy/gateway/cmd/envoy-gateway", "v1.9.1")

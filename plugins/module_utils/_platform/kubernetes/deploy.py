@@ -51,6 +51,9 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.live_config.proxy_pods import (
     proxy_pods_of,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.live_config.received_config import (
+    received_configs,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.manifests import (
     object_names,
 )
@@ -90,6 +93,7 @@ class KubernetesDeployer:
         groups = {object_names.dns(name): name for name in names}
         self._deployed = DeployedObjects(self.selector, self.planned, groups)
         self._proxies = {one["proxy"]: proxy_pods_of(one) for one in spec.admins if one.get("pods")}
+        self._received = received_configs(spec.admins)
         self._watched_files = spec.watched_files
         self._options = spec.cluster
         self._cluster: Cluster | None = None
@@ -197,14 +201,18 @@ class KubernetesDeployer:
         wait_for_rollouts(self.cluster, self.selector, groups, timeout, known=known, tool=self.tool)
 
     def wait_until_discovered(self, timeout: float) -> None:
-        """Return when the Envoy of each pod has discovered its upstream pods by DNS."""
+        """Return when the Envoy of each pod has discovered its upstream pods by DNS, or received them from a mesh."""
         try:
             problems = map_to_dict(
                 lambda proxy: self._targets[proxy].wait_until_discovered(timeout), self._targets
             )
+            received = map_to_dict(
+                lambda proxy: self._received[proxy].wait(self.cluster, timeout), self._received
+            )
         except AdminUnreachable as error:
             raise PlatformFailed(f"An admin interface stopped responding: {sentence(str(error))}") from None
-        if failed := [f"{proxy}: {sentence(problem)}" for proxy, problem in problems.items() if problem]:
+        found = [*problems.items(), *received.items()]
+        if failed := [f"{proxy}: {sentence(problem)}" for proxy, problem in found if problem]:
             raise PlatformFailed("\n".join(failed))
 
     def remove_unlisted(self) -> AppliedChanges:

@@ -51,6 +51,7 @@ OPTIONAL_KINDS = (
     "Gateway.networking.istio.io",
     "VirtualService",
     "DestinationRule",
+    "PeerAuthentication",
 )
 # Kinds that the controllers of the cluster create for Deployments.
 CREATED_KINDS = ("ReplicaSet", "Pod")

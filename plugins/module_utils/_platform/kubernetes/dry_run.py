@@ -21,6 +21,10 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.manifests import (
     object_names,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.mesh.istio_mesh import (
+    NOT_INJECTED,
+    lacks_proxy,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.object_changes import (
     sample_pod,
 )
@@ -104,6 +108,9 @@ class DryRun:
                 if key not in self._existing and result["metadata"].get("resourceVersion"):
                     problems[self._name_in_use(key)] = None
                 results[key] = result
+            elif verb == "apply" and key[0] == "Pod" and lacks_proxy(result):
+                group = self._group_of(things["Deployment", key[1]])
+                problems[f"{group}: {NOT_INJECTED}"] = None
         if problems:
             raise PlatformRefused(" ".join(problems))
         return results

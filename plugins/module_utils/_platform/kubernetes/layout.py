@@ -2,12 +2,14 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The planner's view of platform `kubernetes`: one Deployment for each group, one pod for each replica."""
+"""The planner's view of platform `kubernetes`: one Deployment for each group, one pod for each replica.
+
+Longer than 300 lines because one class is the whole view of the platform, after 70 lines of imports.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace as with_fields
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError
@@ -33,7 +35,6 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes
     FILE,
     manifests,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.manifests import istio
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.manifests.cluster_members import (
     cluster_members,
 )
@@ -66,6 +67,9 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.manifests.services import (
     authority_file,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.mesh.istio_mesh import (
+    IstioMesh,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.layout import netloc
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.platform import (
@@ -106,9 +110,10 @@ class KubernetesPlatform(Platform):
             raise DemoError(
                 CONTEXT, "hosts: a cluster places its pods itself. Remove 'hosts' and 'placement'."
             )
-        self.mesh_objects: list[Object] = []
+        self.mesh: IstioMesh | None = None
         if context.mesh:
-            demo, self.mesh_objects = istio.in_mesh(demo), istio.objects(demo)
+            self.mesh = IstioMesh(demo, context.cluster.get("namespace") or "")
+            demo = self.mesh.demo()
         elif context.edge == "service":
             demo = without_edges(demo)
         super().__init__(demo, context)
@@ -125,16 +130,24 @@ class KubernetesPlatform(Platform):
     @classmethod
     def _settings(cls, context: Context) -> ClusterSettings:
         try:
-            settings = read_settings(context.kubernetes, cls.default_settings)
+            return read_settings(context.kubernetes, cls.default_settings)
         except SettingsError as error:
             raise DemoError(f"{CONTEXT}.kubernetes", str(error)) from None
-        return with_fields(settings, injected=True) if context.mesh else settings
 
     def command(self, tool: str) -> str:
         """Return `tool` with the flags that select the cluster and the namespace of the context."""
         return with_flags(tool, self.context.cluster)
 
     # Instances and ports
+
+    def proxies(self) -> Iterator[Proxy]:
+        """Yield the Envoys of the demo. In a mesh there are none."""
+        if self.mesh is None:
+            yield from super().proxies()
+
+    def injected_proxies(self) -> list[Proxy]:
+        """Return the proxies that the mesh injects in place of those of the demo."""
+        return self.mesh.proxies() if self.mesh is not None else []
 
     def instance_name(self, group: str, replica: int) -> str:
         """Return the name of the group, whose pods have one configuration."""
@@ -174,6 +187,10 @@ class KubernetesPlatform(Platform):
         return True
 
     # Programs and Envoy
+
+    def injected_workloads(self) -> list[Workload]:
+        """Return the gateways of the mesh."""
+        return self.mesh.workloads(self) if self.mesh is not None else []
 
     def validator(self, name: str, path_in_image: str) -> Validator | None:
         """Return the Envoy of the host that deploys. That host has no statsd_exporter: a wrong mapping fails the rollout."""
@@ -215,6 +232,8 @@ class KubernetesPlatform(Platform):
 
     def admin_endpoint(self, proxy: Proxy) -> dict[str, Any]:
         """Return the admin in each pod, and the pods that each cluster of the proxy must find."""
+        if self.mesh is not None:
+            return self.mesh.admin_endpoint(proxy)
         return {
             "url": f"http://{LOOPBACK}:{ADMIN_POD_PORT}",
             "pods": self.stats_endpoint(proxy),
@@ -223,6 +242,8 @@ class KubernetesPlatform(Platform):
 
     def stats_endpoint(self, proxy: Proxy) -> dict[str, Any]:
         """Return the pods of the proxy."""
+        if self.mesh is not None:
+            return self.mesh.stats_endpoint(proxy)
         return {
             "selector": selector(self.demo["name"], proxy.group),
             "container": "envoy",
@@ -276,7 +297,8 @@ class KubernetesPlatform(Platform):
         contents = {file.path: file.content for file in files}
         sensitive = [file.path for file in files if file.sensitive]
         objects = manifests(name, workloads, contents, sensitive, certificates, self.settings)
-        objects += self.mesh_objects
+        if self.mesh is not None:
+            objects = self.mesh.objects(objects)
         # No document contains secrets. The commands create them from the files of the deployment folder.
         public = [one for one in objects if one["kind"] != "Secret"]
         secrets = secret_commands(tool, name, certificates, sensitive_paths(name, workloads, sensitive))

@@ -100,7 +100,11 @@ def sample_pod(deployment: Mapping[str, Any]) -> KubernetesObject:
     return {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": {"name": name[:63].rstrip("-"), "labels": template["metadata"].get("labels", {})},
+        # The webhook of a mesh reads labels and annotations.
+        "metadata": {
+            "name": name[:63].rstrip("-"),
+            **{key: one for key, one in template["metadata"].items() if key in ("labels", "annotations")},
+        },
         "spec": spec,
     }
 

@@ -38,8 +38,6 @@ class ClusterSettings:
     termination: Termination = "passthrough"
     # Gateway API: `name` or `namespace/name` of the Gateway that HTTPRoutes attach to.
     gateway: str = ""
-    # Whether a service mesh injects a proxy into the pods. The planner sets it, not the user.
-    injected: bool = False
 
 
 def read_settings(data: Mapping[str, Any], defaults: Mapping[str, Any]) -> ClusterSettings:
@@ -48,7 +46,7 @@ def read_settings(data: Mapping[str, Any], defaults: Mapping[str, Any]) -> Clust
     Raises:
         SettingsError: A setting is unknown or has a wrong value.
     """
-    known = [one.name for one in fields(ClusterSettings) if one.name != "injected"]
+    known = [one.name for one in fields(ClusterSettings)]
     for key in data:
         if key not in known:
             raise SettingsError(unknown_name("key", key, known))

@@ -38,10 +38,6 @@ SECONDS_TO_START = 600
 SCRATCH = "/tmp"  # noqa: S108  (a container's own)
 
 
-# Istio injects its proxy into a pod with this label (istio.io, "Installing the Sidecar").
-INJECTED = {"sidecar.istio.io/inject": "true"}
-
-
 @dataclass(frozen=True)
 class Pod:
     """The workloads in each pod of `group`. The first one owns the network that they share."""
@@ -76,12 +72,7 @@ def deployment(demo: str, pod: Pod, volumes: Mapping[str, Object], settings: Clu
             # A rollback is impossible, because the ConfigMaps of previous pods are deleted with them.
             "revisionHistoryLimit": 0,
             "template": {
-                "metadata": {
-                    "labels": {
-                        **object_names.labels(demo, pod.group),
-                        **(INJECTED if settings.injected else {}),
-                    }
-                },
+                "metadata": {"labels": object_names.labels(demo, pod.group)},
                 "spec": _pod_spec(demo, pod, main, serving, [volumes[one] for one in mounted], settings),
             },
         },

@@ -12,12 +12,14 @@ from typing import Any
 from ansible.module_utils.common.text.converters import to_text
 from ansible.plugins.action import ActionBase
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.errors import ConfigRefused
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.demo_source import DemoSource, with_line
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError
 from ansible_collections.meshlab.envoy.plugins.module_utils._deploy.sensitive_plan import sensitive_paths
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.plan import make_plan
 from ansible_collections.meshlab.envoy.plugins.plugin_utils._demo_file import read_demo_file
 from ansible_collections.meshlab.envoy.plugins.plugin_utils._planner_defaults import complete_context
+from ansible_collections.meshlab.envoy.plugins.plugin_utils._shared_authority import with_issued_certificates
 
 
 class ActionModule(ActionBase):
@@ -35,6 +37,7 @@ class ActionModule(ActionBase):
                 "path": {"type": "str"},
                 "data": {"type": "dict"},
                 "source": {"type": "str"},
+                "authority": {"type": "path"},
                 "context": {"type": "dict", "required": True},
             },
             required_one_of=[("path", "data")],
@@ -48,9 +51,13 @@ class ActionModule(ActionBase):
                 data, source = read_demo_file(Path(options["path"]), self._read)
             context = complete_context(options["context"])
             plan = make_plan(options["name"], data, context, file, source=source)
+            if options["authority"]:
+                host = str((task_vars or {}).get("inventory_hostname") or "localhost")
+                authority = Path(options["authority"])
+                plan = with_issued_certificates(plan, authority, host, bool(self._task.check_mode))
         except DemoError as error:
             return {**result, "failed": True, "msg": to_text(with_line(error, source))}
-        except ValueError as error:
+        except (ValueError, ConfigRefused) as error:
             return {**result, "failed": True, "msg": to_text(error)}
         # The registered plan is complete. Ansible prints and logs it only without secrets.
         hidden = {"_ansible_no_log": True} if sensitive_paths(plan) else {}

@@ -46,6 +46,13 @@ options:
     description:
       - Name of the demo file in messages. The default is the file name of O(path), or O(name).
     type: str
+  authority:
+    description:
+      - Path to a folder on the controller with a certificate authority that several deployments share, so that they trust each other.
+      - The authority is created if it does not exist. Its private key stays in the folder, with mode 0600. A host receives only its own
+        certificates and keys.
+      - By default, each host creates an authority in its deployment folder. Requires C(openssl) on the controller.
+    type: path
   context:
     description:
       - Planning context - the platform, the folder and the programs. C(docs/architecture.md) of the collection lists its keys.

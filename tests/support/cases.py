@@ -20,6 +20,7 @@ import yaml
 from deployment import failure_messages, module_answer
 from live import ENVOY_VERSION, PYTHON_IMAGE, ROOT
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.demo_source import DemoSource
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.plan import make_plan
 from ansible_collections.meshlab.envoy.plugins.modules import demo_deploy, demo_verify
 from ansible_collections.meshlab.envoy.plugins.plugin_utils._planner_defaults import complete_context
@@ -80,7 +81,7 @@ class CaseDeployment:
         self.name = f"case{os.getpid()}-{self.root.name[-4:].lower().replace('_', 'x')}"
 
     def plan(self, data: Any, **context: Any) -> Any:
-        """Return the plan of a demo. Raises DemoError."""
+        """Return the plan of a demo, whose files are relative to `root`. Raises DemoError."""
         programs = {
             "envoy": {
                 "image": f"envoyproxy/envoy:v{ENVOY_VERSION}",
@@ -91,7 +92,10 @@ class CaseDeployment:
             "supervisord": {"executable": str(SUPERVISORD)},
         }
         base = {"platform": self.platform, "folder": str(self.folder)}
-        return make_plan(self.name, data, complete_context({**base, **programs, **context}), "case.yml")
+        source = DemoSource(read=lambda path: (self.root / path).read_bytes())
+        return make_plan(
+            self.name, data, complete_context({**base, **programs, **context}), "case.yml", source=source
+        )
 
     def deploy(self, data: Any, **context: Any) -> Any:
         """Deploy a demo, and return its plan. Fail the test if the deployment fails."""

@@ -147,6 +147,14 @@ options:
           - Name for SNI, which the server's certificate has to contain.
           - The default is the host of O(url). An IP address is verified, but not sent.
         type: str
+      unix_socket:
+        description:
+          - Path to a Unix socket to connect to, instead of the host of O(url). V(@name) is an abstract socket. The path can be longer
+            than the kernel's limit of 107 bytes.
+          - O(url) still defines the scheme, the path, the header C(host) and the name for TLS. Its host is not resolved, and it needs no
+            port.
+          - Not possible with C(udp://) and with O(pod).
+        type: path
       pod:
         description:
           - Pods of a Kubernetes cluster to connect to through the API server's port-forward, instead of the host of O(url). Connections
@@ -373,6 +381,14 @@ EXAMPLES = r"""
     requests: 20
     connections: new
     ca: ~/certs/ca.pem
+    expect:
+      - {status: "200", op: eq, value: 20}
+
+- name: Send requests over a Unix socket
+  meshlab.envoy.http_traffic:
+    url: http://localhost/
+    unix_socket: /run/envoy/http.sock
+    requests: 20
     expect:
       - {status: "200", op: eq, value: 20}
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.network.error_text import error_text
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.network.unix_socket import connect_unix
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.timeout_errors import TIMEOUT_ERRORS
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.client_tls import Session, session_of
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.traffic_spec import Traffic
@@ -79,11 +80,13 @@ def connect(
         RequestError: The connection cannot be opened.
     """
     target = traffic.target
-    peer, relay = f"{target.host}:{target.port}", None
+    peer, relay = traffic.unix_socket or f"{target.host}:{target.port}", None
     plain: socket.socket
     if traffic.pods is not None:
         forward, peer = _connect_to_pod(traffic.pods, deadline)
         plain, relay = forward, forward.relay
+    elif traffic.unix_socket is not None:
+        plain = _connect_to_unix_socket(traffic.unix_socket, deadline)
     else:
         plain = _connect_over_tcp(target.host, target.port, deadline)
     if context is None:
@@ -103,6 +106,15 @@ def connect(
     except RequestError:
         plain.close()
         raise
+
+
+def _connect_to_unix_socket(path: str, deadline: float) -> socket.socket:
+    try:
+        return connect_unix(path, seconds_left(deadline))
+    except TIMEOUT_ERRORS:
+        raise RequestError("timeout", f"no connection to {path} within the timeout") from None
+    except OSError as error:
+        raise RequestError("connect", f"cannot connect to {path}: {error_text(error)}") from None
 
 
 def _connect_over_tcp(host: str, port: int, deadline: float) -> socket.socket:

@@ -42,8 +42,8 @@ class Target(NamedTuple):
         return self.scheme in ("ws", "wss")
 
 
-def parse_url(url: str, where: str = "url") -> Target:
-    """Return the parts of a URL.
+def parse_url(url: str, where: str = "url", needs_port: bool = True) -> Target:
+    """Return the parts of a URL. Without `needs_port`, a port that neither the URL nor its scheme has is 0.
 
     Raises:
         ArgumentError: No request can be sent to the URL.
@@ -74,7 +74,7 @@ def parse_url(url: str, where: str = "url") -> Target:
     if parts.scheme in DEFAULT_PORTS:
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         return Target(parts.scheme, parts.hostname, port or DEFAULT_PORTS[parts.scheme], path)
-    if not port:
+    if not port and needs_port:
         raise ArgumentError(
             where, f"{shown(url)} has no port. Add one, for example {parts.scheme}://{parts.hostname}:9000."
         )
@@ -82,4 +82,4 @@ def parse_url(url: str, where: str = "url") -> Target:
         raise ArgumentError(
             where, f"{shown(url)} has a path, but {parts.scheme}:// has none. Send it with payload."
         )
-    return Target(parts.scheme, parts.hostname, port, "")
+    return Target(parts.scheme, parts.hostname, port or 0, "")

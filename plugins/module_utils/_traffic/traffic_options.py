@@ -80,6 +80,7 @@ TRAFFIC_ARGS: dict[str, Any] = {
     "tls_version": {"type": "str", "choices": list(VERSIONS)},
     "ciphers": {"type": "str"},
     "alpn": {"type": "list", "elements": "str"},
+    "unix_socket": {"type": "path"},
     "pod": {
         "type": "dict",
         "options": {

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -100,7 +101,7 @@ def _traffic(entry: Any, where: str, access: PodAccess | None) -> Traffic:
         raise ArgumentError(
             f"{where}.url", "a value is missing. Set an address, for example http://127.0.0.1:8080/."
         )
-    target = parse_url(url, f"{where}.url")
+    target = parse_url(url, f"{where}.url", needs_port="unix_socket" not in data)
     _check_keys_of_scheme(data, target, where)
     duration = optional(data, "duration", where, number, above=0, most=MAX_DURATION)
     _check_combinations(data, where)
@@ -126,6 +127,7 @@ def _traffic(entry: Any, where: str, access: PodAccess | None) -> Traffic:
         client_certificate=_client_certificate(data, where),
         server_name=optional(data, "server_name", where, scalar_text),
         pods=parse_pod_targets(data, target.scheme, target.port, where, access),
+        unix_socket=_unix_socket(data, target, where),
         within=optional(data, "within", where, number, above=0, most=MAX_DURATION),
         tls_version=choice(data, "tls_version", where, tls.VERSIONS) if "tls_version" in data else None,
         ciphers=optional(data, "ciphers", where, scalar_text),
@@ -185,6 +187,23 @@ def _host_from(
             f"the url has scheme {target.scheme}, which has no headers. Use body, a regular expression.",
         )
     return header_name(source["header"], f"{where}.header"), None
+
+
+def _unix_socket(data: Mapping[str, Any], target: Target, where: str) -> str | None:
+    path = optional(data, "unix_socket", where, scalar_text)
+    if path is None:
+        return None
+    if "pod" in data:
+        raise ArgumentError(where, "pod and unix_socket exclude each other. Set only one of them.")
+    if target.scheme == "udp":
+        raise ArgumentError(
+            f"{where}.unix_socket", "the url has scheme udp, but unix_socket is for connections."
+        )
+    if not path.startswith(("/", "@", "~/")):
+        raise ArgumentError(
+            f"{where}.unix_socket", f"{shown(path)} is not an absolute path. Use one, or @NAME."
+        )
+    return os.path.expanduser(path)
 
 
 def _client_certificate(data: Mapping[str, Any], where: str) -> ClientCertificate | None:

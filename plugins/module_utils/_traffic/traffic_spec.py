@@ -42,6 +42,7 @@ KEYS = (
     "tls_version",
     "ciphers",
     "alpn",
+    "unix_socket",
     "pod",
     "payload",
     "payload_encoding",
@@ -87,6 +88,7 @@ class Traffic(NamedTuple):
     client_certificate: ClientCertificate | None = None
     server_name: str | None = None
     pods: PodTargets | None = None  # connect to these pods in place of the URL's host
+    unix_socket: str | None = None  # path; connect to this socket in place of the URL's host
     within: float | None = None  # seconds in which expectations can become true
     tls_version: str | None = None
     ciphers: str | None = None

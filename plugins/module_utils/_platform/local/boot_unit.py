@@ -65,21 +65,21 @@ class BootUnit:
 
     def __init__(self, demo: str, folder: Path, files: Collection[str]) -> None:
         self.path = folder / unit_name(demo)
-        self.is_wanted = self.path.name in files
+        self.is_listed = self.path.name in files
         units = _configuration_directory() / "systemd" / "user"
         self.links = (units / self.path.name, units / f"{WANTED_BY}.wants" / self.path.name)
 
     def check(self) -> None:
         """Refuse a unit of the same name that is not the one of this folder. Raises PlatformRefused."""
-        for link in self.links if self.is_wanted else ():
+        for link in self.links if self.is_listed else ():
             if os.path.lexists(link) and not self._is_own(link):
                 raise PlatformRefused(
                     f"{link} is the unit of another program or deployment. Remove it, or choose another name for the demo"
                 )
 
     def apply(self) -> None:
-        """Create the links if the unit is wanted, and remove them otherwise. Raises PlatformFailed."""
-        if self.is_wanted:
+        """Create the links if the unit is listed, and remove them otherwise. Raises PlatformFailed."""
+        if self.is_listed:
             self.enable()
         else:
             self.disable()

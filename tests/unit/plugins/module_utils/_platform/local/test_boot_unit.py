@@ -66,7 +66,7 @@ def unit(folder: Path, *files: str) -> BootUnit:
     return BootUnit("shop", folder, files)
 
 
-def test_wanted_unit_is_linked_twice(tmp_path: Path, configuration: Path) -> None:
+def test_listed_unit_is_linked_twice(tmp_path: Path, configuration: Path) -> None:
     path = tmp_path / "meshlab-envoy-shop.service"
     unit(tmp_path, path.name).apply()
     units = configuration / "systemd" / "user"
@@ -76,7 +76,7 @@ def test_wanted_unit_is_linked_twice(tmp_path: Path, configuration: Path) -> Non
     assert unit(tmp_path).is_enabled()
 
 
-def test_unit_that_is_not_wanted_any_more_has_no_link(tmp_path: Path, configuration: Path) -> None:
+def test_unit_that_is_no_longer_listed_has_no_link(tmp_path: Path, configuration: Path) -> None:
     unit(tmp_path).enable()
     unit(tmp_path, "supervisord.conf").apply()
     assert [path for path in configuration.rglob("*") if not path.is_dir()] == []

@@ -31,6 +31,8 @@ from lablib.base import (
 )
 
 _MARK = STATE / "made-by-meshlab-lab"
+#: the commands of Podman, which its tests start themselves
+PODMAN = ("podman", "newuidmap", "slirp4netns", "/usr/lib/podman/netavark", "/usr/lib/podman/aardvark-dns")
 #: the parts of the lab; kubernetes runs without docker, but docker builds its images
 PARTS = ("docker", "kubernetes")
 
@@ -77,7 +79,7 @@ def start_docker() -> None:
             raise LabError(
                 "No Docker answers at DOCKER_HOST. Start it, or unset DOCKER_HOST so that the lab starts one."
             )
-        debian.require("prometheus", "redis-server")
+        debian.require("prometheus", "redis-server", *PODMAN)
         docker.up()
         artefacts.STATSD_EXPORTER.built()
         artefacts.OTELCOL.built()

@@ -73,6 +73,7 @@ class Context:
     mesh: str = ""  # service mesh of the cluster, whose proxies replace those of the demo
     replicas: Mapping[str, Any] = field(default_factory=dict)  # checked together with the demo
     change: str = ""
+    selinux_relabel: bool = False  # docker: whether mounts get the label that containers can read
     start_at_boot: bool = False  # local: whether a systemd user unit starts the demo
     hosts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # address by name of the host
     placement: Mapping[str, str] = field(default_factory=dict)  # name of the host by group or instance

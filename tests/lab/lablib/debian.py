@@ -31,6 +31,11 @@ PACKAGES = {
     "/usr/lib/cni/ptp": "containernetworking-plugins",
     "nft": "nftables",
     "openssl": "openssl",
+    "podman": "podman",
+    "newuidmap": "uidmap",
+    "slirp4netns": "slirp4netns",
+    "/usr/lib/podman/netavark": "netavark",
+    "/usr/lib/podman/aardvark-dns": "aardvark-dns",
 }
 #: Debian 12 has no compose v2; this suite's package is one static Go binary.
 COMPOSE_SUITE = "trixie"

@@ -40,6 +40,8 @@ LIMITS = (
 )
 # Exit codes of `docker run` when the container's command did not run (the reference of `docker run`).
 RUN_FAILED, NOT_EXECUTABLE, NOT_FOUND = 125, 126, 127
+# What Docker and Podman print when a container did not start, although their exit code is that of a command.
+NOT_STARTED = re.compile(r"exec format error|unable to upgrade to tcp, received 409|setrlimit", re.I)
 # The error, by what Docker prints.
 DOCKER_ERRORS: tuple[tuple[type[ConfigRefused], str, str], ...] = (
     (ConfigRefused, r"permission denied.*(docker\.sock|daemon socket)|dial unix .*permission denied",
@@ -58,6 +60,8 @@ DOCKER_ERRORS: tuple[tuple[type[ConfigRefused], str, str], ...] = (
      "{image}: this is not the name of an image. Correct it."),
     (ConfigRefused, r"dial tcp|no such host|i/o timeout|connection refused|tls handshake|deadline exceeded|server misbehaving",
      "{image}: the registry cannot be reached. Check the network, or run `docker load` on this host."),
+    (ConfigRefused, r"setrlimit|unable to upgrade to tcp, received 409",
+     "{image}: Podman cannot start the container. `docker run --detach {image}` prints the reason (setrlimit: see docs/platforms.md)."),
     (ConfigRefused, r"exec format error",
      "{image}: the image is built for another architecture. Choose the image for this machine."),
     (RequirementMissing, r"no such image|unable to find image",
@@ -137,7 +141,8 @@ def _docker_run(
         for option in ("--tmpfs", f"{path}:mode=1777")
     ]
     options = ["--rm", "--name", name, *LIMITS, *([] if pull else ["--pull", "never"]), *tmpfs]
-    mounts = ["--volume", f"{folder}:{WORK_FOLDER}:ro", "--workdir", WORK_FOLDER]
+    # `z` lets the container read the folder, which belongs to this collection, on a host with SELinux. Elsewhere it has no effect.
+    mounts = ["--volume", f"{folder}:{WORK_FOLDER}:ro,z", "--workdir", WORK_FOLDER]
     command = ["docker", "run", *options, *mounts, "--entrypoint", program, image, *arguments]
     try:
         result = runner(command, None, RUN_TIMEOUT)
@@ -148,7 +153,7 @@ def _docker_run(
     if result.timed_out:
         with contextlib.suppress(OSError):
             runner(["docker", "rm", "--force", name], None, 30)
-    if result.exit_code == RUN_FAILED or re.search(r"exec format error", result.stderr, re.I):
+    if result.exit_code == RUN_FAILED or NOT_STARTED.search(result.stderr):
         raise docker_error(image, result.stderr)
     return result
 

@@ -33,7 +33,11 @@ LABEL = "meshlab.envoy.demo"
 
 
 def compose(
-    name: str, workloads: Sequence[Workload], bind: str, network: str | None = None
+    name: str,
+    workloads: Sequence[Workload],
+    bind: str,
+    network: str | None = None,
+    selinux_relabel: bool = False,
 ) -> dict[str, Any]:
     """Return compose.yaml as data.
 
@@ -42,6 +46,7 @@ def compose(
         workloads: The workloads, in any order.
         bind: The IP address that published ports are bound to.
         network: An existing network to join; None for a network of the project.
+        selinux_relabel: Whether the files of the deployment folder get the SELinux label that containers can read.
 
     Raises:
         WorkloadError: A workload has no image, or refers to a workload that does not exist.
@@ -57,6 +62,8 @@ def compose(
         "name": name,
         "services": {one.name: _service(name, one, owners[one.name], sharers, bind) for one in ordered},
     }
+    if selinux_relabel:
+        _relabel(document["services"])
     if network:
         document["networks"] = {"default": {"name": network, "external": True}}
     return document
@@ -130,6 +137,14 @@ def _volume(mount: Mount) -> dict[str, Any]:
         # The daemon would create a missing folder as root.
         "bind": {"create_host_path": False},
     }
+
+
+def _relabel(services: Mapping[str, Mapping[str, Any]]) -> None:
+    """Add the option `z` to the mounts of the deployment folder. Other paths of the host keep their labels."""
+    for service in services.values():
+        for volume in service.get("volumes", ()):
+            if volume["source"].startswith("./"):
+                volume["bind"]["selinux"] = "z"
 
 
 def _healthcheck(probe: Probe) -> dict[str, Any]:

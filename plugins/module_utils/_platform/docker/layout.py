@@ -39,6 +39,9 @@ class DockerPlatform(Platform):
         """Return compose.yaml."""
         del files, certificates
         name = self.demo["name"]
-        project = compose(name, workloads, self.hosts[host].address, self.context.network or None)
+        context = self.context
+        project = compose(
+            name, workloads, self.hosts[host].address, context.network or None, context.selinux_relabel
+        )
         document = File(FILE, titled(f"{name}: docker compose up", project), host=host)
         return Documents(files=(document,), commands=("docker compose up",))

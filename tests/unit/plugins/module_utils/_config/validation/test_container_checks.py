@@ -51,7 +51,7 @@ def test_container_can_only_read_the_folder(tmp_path: Path) -> None:
         "--security-opt no-new-privileges",
         "--read-only",
         "--user 101:101",
-        f"--volume {tmp_path}:/etc/envoy:ro",
+        f"--volume {tmp_path}:/etc/envoy:ro,z",
         "--workdir /etc/envoy",
         "--tmpfs /etc/envoy/edge/run:mode=1777",
         "--pull never",

@@ -148,3 +148,11 @@ def test_owner_of_a_network_has_its_sysctls_and_hosts() -> None:
     assert services["app"]["sysctls"] == {"net.ipv4.ip_unprivileged_port_start": 0}
     assert services["app"]["extra_hosts"] == ["host.docker.internal:host-gateway"]
     assert not {"sysctls", "extra_hosts"} & services["envoy"].keys()
+
+
+@pytest.mark.parametrize(("selinux_relabel", "bind"), [(False, {}), (True, {"selinux": "z"})])
+def test_mounts_are_relabelled_only_with_the_option(selinux_relabel: bool, bind: dict[str, str]) -> None:
+    workload = _workload(mounts=(Mount("edge", "/etc/envoy"), Mount("edge/run", "/run/envoy", writable=True)))
+    document = compose("demo", [workload], "127.0.0.1", selinux_relabel=selinux_relabel)
+    volumes = document["services"]["app"]["volumes"]
+    assert [volume["bind"] for volume in volumes] == [{"create_host_path": False, **bind}] * 2

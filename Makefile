@@ -218,8 +218,8 @@ test: $(TEST_READY) $(TEST_VENV)/.has-docs $(VENV)/.has-docker $(VENV)/.has-kube
 	@$(IN_LAB) --jobs=2 integration molecule
 
 # Continues after a failure, so that one night finds all of them.
-soak: $(TEST_READY) $(TEST_VENV)/.has-fuzz $(VENV)/.has-docker $(VENV)/.has-kubernetes ## All demos on all platforms, the slow integration tests and fuzz, in the lab (takes hours)
-	@$(IN_LAB) --keep-going demos integration fuzz PLATFORM='$(sort $(PLATFORMS))' PYTEST_ARGS='-m slow $(PYTEST_ARGS)'
+soak: $(TEST_READY) $(TEST_VENV)/.has-fuzz $(VENV)/.has-docker $(VENV)/.has-kubernetes ## All demos on all platforms, all integration tests with the slow ones, and fuzz, in the lab (takes hours)
+	@$(IN_LAB) --keep-going demos integration fuzz PLATFORM='$(sort $(PLATFORMS))' PYTEST_ARGS='-m "slow or not slow" $(PYTEST_ARGS)'
 
 integration: $(TEST_READY) $(VENV)/.has-docker $(VENV)/.has-kubernetes ## Integration tests with real Envoys and daemons (`tests/lab/up` starts the daemons)
 	@if [ -n "$$(find tests/integration -name 'test_*.py')" ]; then $(BIN)/pytest --numprocesses $(TEST_JOBS) --dist loadfile --no-loadscope-reorder tests/integration $(PYTEST_ARGS); \

@@ -12,7 +12,7 @@ import os
 
 import pytest
 from envoys import binary
-from markers import SLOW, markers_of
+from markers import LONGEST_FIRST, markers_of
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -25,8 +25,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         )
         for marker in markers_of(item.path, parameters, getattr(item, "fixturenames", ())):
             item.add_marker(marker)
-    order = {name: position for position, name in enumerate(SLOW)}
-    items.sort(key=lambda item: order.get(item.path.stem, len(SLOW)))
+    order = {name: position for position, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: order.get(item.path.stem, len(LONGEST_FIRST)))
     if os.environ.get("MESHLAB_LAB_KUBERNETES") == "yours":
         lab_only = [item for item in items if needs_the_lab(item)]
         config.hook.pytest_deselected(items=lab_only)

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
-# The test files that take minutes, longest first. pytest-xdist starts them first, so that they do not run alone at the end.
-SLOW = (
+# The test files that take longest, in this order. pytest-xdist starts them first, so that they do not run alone at the end.
+LONGEST_FIRST = (
     "test_gallery",
     "test_gallery_fails",
     "test_readme",
@@ -27,8 +27,8 @@ PLAN_ONLY = ("test_plan_with_envoy",)
 
 
 def markers_of(path: Path, parameters: Iterable[object], fixtures: Collection[str]) -> set[str]:
-    """Return the markers of a test: `slow`, and what it needs: `docker`, `kubernetes`, `openshift`."""
-    found = {"slow"} if path.stem in SLOW else set()
+    """Return the markers of a test, which state what it needs: `docker`, `kubernetes`, `openshift`."""
+    found: set[str] = set()
     if path.stem not in PLAN_ONLY:
         found |= {str(one) for one in parameters} & {"docker", "kubernetes", "openshift"}
     if "docker" in path.stem or "container" in path.stem or "container" in fixtures:

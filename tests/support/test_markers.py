@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from markers import SLOW, markers_of
+from markers import LONGEST_FIRST, markers_of
 
 INTEGRATION = Path(__file__).resolve().parents[1] / "integration"
 
@@ -17,8 +17,8 @@ INTEGRATION = Path(__file__).resolve().parents[1] / "integration"
     ("path", "parameters", "fixtures", "expected"),
     [
         ("test_http_traffic.py", ["a", 3], ["tmp_path"], set()),
-        ("test_demos.py", ["front_proxy", "local"], [], {"slow"}),
-        ("test_demos.py", ["front_proxy", "docker"], [], {"docker", "slow"}),
+        ("test_demos.py", ["front_proxy", "local"], [], set()),
+        ("test_demos.py", ["front_proxy", "docker"], [], {"docker"}),
         ("test_plan_with_envoy.py", ["docker"], [], set()),
         ("test_deploy_docker.py", [], [], {"docker"}),
         ("test_envoy_admin.py", [], ["container"], {"docker"}),
@@ -33,6 +33,6 @@ def test_markers_follow_path_parameters_and_fixtures(
     assert markers_of(INTEGRATION / path, parameters, fixtures) == expected
 
 
-def test_slow_files_exist() -> None:
+def test_longest_files_exist() -> None:
     names = {path.stem for path in INTEGRATION.rglob("test_*.py")}
-    assert set(SLOW) <= names
+    assert set(LONGEST_FIRST) <= names

@@ -100,6 +100,11 @@ folder:
   description: Deployment folder on the host.
   returned: success
   type: str
+without_replicas:
+  description: Names of the services without replicas.
+  returned: success
+  type: list
+  elements: str
 hosts:
   description: Names of the hosts that run the demo.
   returned: success

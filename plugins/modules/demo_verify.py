@@ -15,8 +15,8 @@ description:
   - Reads the stats, sends the traffic of a plan, and evaluates the assertions of the plan about the change of the stats, in one task.
   - The task does the same as the modules M(meshlab.envoy.envoy_stats) and M(meshlab.envoy.http_traffic) together. Use these two in your
     own playbooks.
-  - Prints a report of what runs, what was sent, and the expected and the actual value of each expectation. The failed expectations come
-    last.
+  - Prints a report of what runs, what was sent, and the expected and the actual value of each expectation. The failed expectations and
+    their reasons come last.
 author:
   - meshlab.envoy contributors (@meshlab)
 extends_documentation_fragment:
@@ -104,6 +104,17 @@ endpoints:
   returned: on success, with C(register), or with C(-v)
   type: list
   elements: dict
+reasons:
+  description:
+    - "Why expectations fail, one line for each reason: services without replicas, workloads that were not ready, and the response flags and
+      response code details of the failed requests."
+    - The flags and details are those of the access log of the proxies, which they write unless C(access_log) is false. The module reads up to
+      256 KiB or 1000 lines of each log, for up to 2 seconds.
+  returned: always
+  type: list
+  elements: str
+  sample:
+    - "traffic web: 4 × 503 at edge: response flags UH (the cluster has no healthy upstream host), details no_healthy_upstream, cluster web"
 elapsed:
   description: Duration of the task in seconds.
   returned: always

@@ -13,6 +13,7 @@ Longer than 300 lines because `Cluster` is one class, whose methods are document
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -267,6 +268,8 @@ class Cluster:
         *,
         previous: bool = False,
         lines: int = 20,
+        seconds: float | None = None,
+        size: int | None = None,
         namespace: str | None = None,
     ) -> Lines:
         """Return the last lines of a container's log.
@@ -276,6 +279,8 @@ class Cluster:
             container: The name of the container; empty where the pod has only one.
             previous: Whether to read the log of the container before its last restart.
             lines: The number of lines.
+            seconds: The age of the oldest line in seconds; no limit by default.
+            size: The number of bytes; no limit by default.
             namespace: The namespace; `self.namespace` by default.
 
         Example:
@@ -284,6 +289,8 @@ class Cluster:
         """
         path, subject = self._path_and_title("Pod", pod, namespace)
         query = {"container": container, "previous": "true" if previous else "", "tailLines": str(lines)}
+        query["sinceSeconds"] = "" if seconds is None else str(math.ceil(seconds))
+        query["limitBytes"] = "" if size is None else str(size)
         content = self.api.request("GET", f"{path}/log", f"the log of {subject}", query)[0]
         return content.decode("utf-8", "replace").splitlines()
 

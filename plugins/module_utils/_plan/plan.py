@@ -163,6 +163,7 @@ def _plan(platform: Platform) -> Plan:
         "platform": context.platform,
         "folder": context.folder,
         "hosts": list(platform.hosts),
+        "without_replicas": [name for name in demo["services"] if platform.replicas(name) == 0],
         "programs": programs,
         "files": [_file(file) for file in files],
         "directories": [

@@ -345,6 +345,7 @@ class Plan(TypedDict):
         platform: Name of the platform that runs the demo.
         folder: Deployment folder. All paths in the plan are relative to it.
         hosts: Names of the hosts that run the demo.
+        without_replicas: Names of the services without replicas. A failed verification names them.
         programs: Names of the roles that provide the programs.
         files: Files of the deployment folder, the platform's document included.
         directories: Directories that no file creates.
@@ -367,6 +368,7 @@ class Plan(TypedDict):
     platform: str
     folder: str
     hosts: list[str]
+    without_replicas: list[str]
     programs: list[str]
     files: list[PlannedFile]
     directories: list[PlannedDirectory]

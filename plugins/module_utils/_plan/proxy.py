@@ -73,6 +73,10 @@ class ProxyPlan:
     check: Check
 
 
+# Seconds until Envoy writes a line of its access log; a verification that fails reads the log.
+FLUSH_INTERVAL = 0.5
+
+
 def plan_proxy(proxy: Proxy, platform: Platform) -> ProxyPlan:
     """Return all parts of the plan that belong to `proxy`.
 
@@ -161,6 +165,9 @@ def _workload(proxy: Proxy, platform: Platform, files_digest: str) -> Workload:
             "--drain-strategy",
             "immediate",
             "--disable-hot-restart",
+            # Milliseconds until a line of the access log is written; 10 s by default.
+            "--file-flush-interval-msec",
+            str(round(FLUSH_INTERVAL * 1000)),
             *platform.node_arguments(),
         ),
         environment=spec["environment"],

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -15,6 +16,11 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload i
 
 if TYPE_CHECKING:
     from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.pod_access import PodAccess
+
+
+# Limit of the log that is read of one workload, in bytes and in lines.
+MAX_LOG_BYTES = 262_144
+MAX_LOG_LINES = 1000
 
 
 @dataclass(frozen=True)
@@ -49,4 +55,18 @@ class Observer(Protocol):
 
         Returns:
             The status of each workload that is not ready. Nothing if the platform does not respond.
+        """
+
+    def recent_log_lines(
+        self, workloads: Sequence[str], since: float, timeout: float
+    ) -> Mapping[str, Sequence[str]]:
+        """Return the last lines of the logs of workloads, MAX_LOG_BYTES or MAX_LOG_LINES of each at most.
+
+        Args:
+            workloads: The names of the workloads.
+            since: Time in seconds since the epoch. Older lines are left out where the platform stores the time of a line.
+            timeout: Limit of the whole call in seconds.
+
+        Returns:
+            The lines by workload; nothing for a workload whose log cannot be read.
         """

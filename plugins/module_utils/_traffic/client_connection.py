@@ -33,7 +33,7 @@ class Answer(NamedTuple):
 
     status: int | None  # None where the protocol has no status
     headers: Mapping[str, str]  # by name in lower case
-    body: bytes = b""  # the first KEPT_BYTES, where an expectation or host_from reads it
+    body: bytes = b""  # the first KEPT_BYTES, where an expectation or host_from reads it; otherwise the first SAMPLE_BYTES
     size: int = 0  # of the whole body, in bytes
     host: str | None = None  # the answering host, where the connection identifies it
     tls: Session | None = None  # what the connection negotiated, where it is encrypted

@@ -10,10 +10,11 @@ import math
 from array import array
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from operator import add
 from typing import TypedDict
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.network.body_sample import MAX_SAMPLES
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.client_connection import (
     Answer,
     RequestError,
@@ -66,6 +67,10 @@ class Tally:
         self.bytes_received = 0
         self.matched = [0] * len(traffic.expect)  # answers that a header, body or tls expectation counts
         self.last_error = ""
+        self.bodies: dict[int, bytes] = {}  # the start of the first body with each status
+        self.unmatched: dict[
+            int, bytes
+        ] = {}  # the start of the first body that an expectation does not match
         self._traffic = traffic
         self._matchers = [
             (position, expectation.header, expectation.body, expectation.tls)
@@ -81,6 +86,8 @@ class Tally:
         self.bytes_received += answer.size
         if answer.status is not None:
             self.statuses[answer.status] += 1
+            if len(self.bodies) < MAX_SAMPLES:
+                self.bodies.setdefault(answer.status, answer.body)
         for name, values in self.headers.items():
             value = answer.headers.get(name)
             if value is not None:
@@ -105,7 +112,10 @@ class Tally:
                 self.matched[position] += session.matches(answer.tls)
             elif body is not None:
                 text = answer.body.decode("utf-8", "replace") if text is None else text
-                self.matched[position] += body.search(text) is not None
+                matches = body.search(text) is not None
+                self.matched[position] += matches
+                if not matches:
+                    self.unmatched.setdefault(position, answer.body)
 
     def failure(self, failure: RequestError) -> None:
         """Count a request without a complete answer."""
@@ -133,6 +143,8 @@ class Result:
     retries: int
     elapsed: float  # seconds
     last_error: str
+    bodies: dict[str, bytes] = field(default_factory=dict)  # the start of the first body with each status
+    unmatched: dict[int, bytes] = field(default_factory=dict)  # and of the first that an expectation refuses
 
     @property
     def answered(self) -> int:
@@ -191,6 +203,8 @@ def add_up(
         total.latencies.extend(tally.latencies)
         total.bytes_received += tally.bytes_received
         total.matched = list(map(add, total.matched, tally.matched))
+        total.bodies = {**tally.bodies, **total.bodies}
+        total.unmatched = {**tally.unmatched, **total.unmatched}
         total.last_error = tally.last_error or total.last_error
     return Result(
         name=traffic.name,
@@ -208,6 +222,8 @@ def add_up(
         retries=retries,
         elapsed=elapsed,
         last_error=total.last_error,
+        bodies={str(status): body for status, body in sorted(total.bodies.items())},
+        unmatched=total.unmatched,
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TypedDict
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.arguments import Number
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.network.body_sample import sample_text
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.numbers.comparison import (
     compare,
     expected_text,
@@ -21,6 +22,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.expectation
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.traffic_spec import Traffic
 
 _MOST_SHOWN = 8  # different answers in a message
+_BODIES_SHOWN = 2  # bodies in a message
 
 
 class ExpectationResult(TypedDict):
@@ -59,7 +61,7 @@ def _check(expectation: Expectation, position: int, result: Result) -> Expectati
         "name": expectation.name,
         "expected": expected,
         "observed": round(observed, 6) if isinstance(observed, float) else observed,
-        "message": name + outcome + ("" if ok else _details(expectation, result)),
+        "message": name + outcome + ("" if ok else _details(expectation, position, result)),
     }
 
 
@@ -164,10 +166,21 @@ def _is_selected(selector: str, status: str) -> bool:
     return status[0] == selector[0] if selector.endswith("xx") else selector in ("any", status)
 
 
-def _details(expectation: Expectation, result: Result) -> str:
-    """Return sentences about the other answers and about the errors, the most frequent first."""
+def _details(expectation: Expectation, position: int, result: Result) -> str:
+    """Return sentences about the other answers, their bodies and the errors, the most frequent first."""
     others = _other_answers(expectation, result)
     sentences = [f"{title}: {_listed(counts)}." for title, counts in others.items() if counts]
+    if expectation.subject == "status":
+        counts = others.get("Other answers", {})
+        unexpected = sorted(
+            (status for status in counts if result.bodies.get(status)), key=lambda one: -counts[one]
+        )
+        sentences += [
+            f"Body of a {status}: {sample_text(result.bodies[status])}."
+            for status in unexpected[:_BODIES_SHOWN]
+        ]
+    if position in result.unmatched:
+        sentences.append(f"Another body: {sample_text(result.unmatched[position])}.")
     if result.errors:
         sentences.append(f"Errors: {_listed(result.errors)}.")
     if result.errors and result.last_error:

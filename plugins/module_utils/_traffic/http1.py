@@ -10,6 +10,7 @@ import re
 import socket
 from typing import TYPE_CHECKING
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.network.body_sample import SAMPLE_BYTES
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.network.http_head import (
     HeadError,
     ResponseHead,
@@ -46,7 +47,7 @@ class HttpClient(KeptConnection):
 
     def __init__(self, traffic: Traffic, context: ssl.SSLContext | None, keep_body: bool) -> None:
         super().__init__(traffic, context)
-        self._kept = KEPT_BYTES if keep_body else 0
+        self._kept = KEPT_BYTES if keep_body else SAMPLE_BYTES
         self._request = request_bytes(traffic)
 
     def attempt(self, connection: socket.socket, deadline: float) -> Answer | None:

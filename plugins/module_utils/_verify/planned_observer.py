@@ -26,10 +26,12 @@ WORKLOAD_KEYS = ("name", "command", "probe", "ports", "network", "group", "conta
 def observed_part(plan: Plan) -> dict[str, Any]:
     """Return the keys of a plan that an observer uses; the action plugin sends only these to the host."""
     found: dict[str, Any] = {
-        key: value for key, value in plan.items() if key in ("name", "platform", "folder", "addresses")
+        key: value
+        for key, value in plan.items()
+        if key in ("name", "platform", "folder", "addresses", "without_replicas")
     }
     found["workloads"] = [
-        {key: workload[key] for key in WORKLOAD_KEYS if key in workload}
+        {key: value for key, value in workload.items() if key in WORKLOAD_KEYS}
         for workload in plan.get("workloads") or ()
     ]
     return found

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 Entry = Mapping[str, Any]
 Section = tuple[str, list[str]]
 
-OK, FAILED = "✔", "✘"
+OK, FAILED, REASON = "✔", "✘", "Reason"
 _WIDTH = len("expectations")
 # In the message of a failed task: the last 15 lines on the screen contain it and Ansible's own lines.
 _MOST_FAILURES = 5
@@ -38,6 +38,7 @@ def report(plan: Plan, result: Entry) -> list[str]:
             "expectations",
             [f"{OK} {outcome['message']}" for outcome in _outcomes(result) if outcome["ok"]] + failed,
         ),
+        ("reasons", list(result.get("reasons") or ())),
     ]
     title = f"{plan['name']} on {plan['platform']}: {plan['summary']}"
     lines = ["", title, ""]
@@ -60,11 +61,12 @@ def summary(result: Entry) -> str:
 
 
 def failure_message(result: Entry, hint: str = "") -> str:
-    """Return the message of a failed task: the summary, the failures, and a hint; empty where nothing failed."""
+    """Return the message of a failed task: the summary, the failures, their reasons, and a hint; empty where nothing failed."""
     failures = [f"{FAILED} {outcome['message']}" for outcome in _outcomes(result) if not outcome["ok"]]
     if not failures:
         return ""
-    return "\n".join(filter(None, [summary(result), *failures, hint]))
+    reasons = [f"{REASON}: {reason}." for reason in result.get("reasons") or ()]
+    return "\n".join(filter(None, [summary(result), *failures, *reasons, hint]))
 
 
 def shortened(message: str) -> str:

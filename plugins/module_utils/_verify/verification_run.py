@@ -32,6 +32,11 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.load_genera
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.traffic_parser import parse_traffic
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.traffic_spec import Traffic
+from ansible_collections.meshlab.envoy.plugins.module_utils._verify.failure_reasons import (
+    Evidence,
+    SentTraffic,
+    failure_reasons,
+)
 
 if TYPE_CHECKING:
     from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.pod_access import PodAccess
@@ -56,6 +61,7 @@ class VerificationResult(TypedDict):
     traffic: list[TrafficResult]
     assertions: list[VerdictData]
     endpoints: list[EndpointData]
+    reasons: list[str]  # of failed expectations, for the report
     elapsed: float  # seconds
 
 
@@ -71,6 +77,7 @@ class Verification:
         AdminEndpoint
     ] = ()  # of proxies in pods, with the hosts that each proxy has to find by name
     observer: Observer | None = None  # of the workloads that have to be ready before the traffic
+    without_replicas: Sequence[str] = ()  # services
 
     def parse(self) -> list[Traffic]:
         """Return the traffic. Raises ArgumentError for anything that cannot be sent, read or evaluated."""
@@ -109,19 +116,32 @@ def verify(verification: Verification, timeout: float, sleep: float) -> Verifica
     """
     began = time.monotonic()
     traffic = verification.parse()
-    if verification.observer is not None:
-        verification.observer.wait_until_settled(READINESS_TIMEOUT)
+    observer = verification.observer
+    unready = observer.wait_until_settled(READINESS_TIMEOUT) if observer is not None else {}
     _wait_for_name_resolution(verification, sleep)
     before = _snapshot(verification)
-    results = [send_traffic(each) for each in traffic]
+    sent = [_send(entry, each) for entry, each in zip(verification.traffic, traffic)]
+    results = [one.result for one in sent]
     outcome = _evaluate(verification, results, before, timeout, sleep)
     data = outcome.as_data() if outcome is not None else None
+    reasons: list[str] = []
+    if any(one.failed for one in sent) or (outcome is not None and outcome.failed):
+        proxies = {admin["proxy"]: admin["workload"] for admin in verification.admins}
+        evidence = Evidence(observer, proxies, unready, verification.without_replicas)
+        reasons = failure_reasons(sent, evidence)
     return {
         "traffic": results,
         "assertions": data["assertions"] if data else [],
         "endpoints": data["endpoints"] if data else [],
+        "reasons": reasons,
         "elapsed": round(time.monotonic() - began, 3),
     }
+
+
+def _send(entry: Entry, traffic: Traffic) -> SentTraffic:
+    began = time.time()
+    result = send_traffic(traffic)
+    return SentTraffic(entry, result, began, time.time())
 
 
 def _wait_for_name_resolution(verification: Verification, sleep: float) -> None:

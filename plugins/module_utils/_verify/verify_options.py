@@ -35,6 +35,7 @@ EMPTY_RESULT: dict[str, Any] = {
     "traffic": [],
     "assertions": [],
     "endpoints": [],
+    "reasons": [],
     "elapsed": 0.0,
 }
 
@@ -66,6 +67,7 @@ def perform(options: dict[str, Any], check_mode: bool) -> dict[str, Any]:
             access,
             plan.get("admins") or (),
             observer_of(plan, access),
+            plan.get("without_replicas") or (),
         )
         if check_mode:
             verification.parse()

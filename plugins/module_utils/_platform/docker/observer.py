@@ -6,15 +6,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.thread_pool import map_to_dict
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer import (
     PlatformFailed,
     PlatformRefused,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.docker_command import (
+    PROCESSES_AT_ONCE,
     DockerCommand,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.readiness import DockerReadiness
-from ansible_collections.meshlab.envoy.plugins.module_utils._platform.observer import DeployedDemo
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.observer import (
+    MAX_LOG_LINES,
+    DeployedDemo,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.readiness_loop import (
     Status,
     settled_statuses,
@@ -37,3 +44,17 @@ class DockerObserver:
             return settled_statuses(source, self._workloads, timeout)
         except (PlatformFailed, PlatformRefused):
             return {}
+
+    def recent_log_lines(
+        self, workloads: Sequence[str], since: float, timeout: float
+    ) -> Mapping[str, Sequence[str]]:
+        """Return the last lines of `docker logs`."""
+
+        def read(name: str) -> list[str]:
+            container = self._docker.container_name(name)
+            try:
+                return self._docker.recent_logs(container, MAX_LOG_LINES, since, timeout)
+            except (PlatformFailed, PlatformRefused):
+                return []
+
+        return map_to_dict(read, workloads, PROCESSES_AT_ONCE)

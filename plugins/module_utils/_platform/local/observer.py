@@ -6,15 +6,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer import PlatformFailed
-from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.documents import SOCKET
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.documents import SOCKET, log_path
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.readiness import (
     FIRST_PAUSE,
     LONGEST_PAUSE,
     LocalReadiness,
+    tail,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.supervisord_rpc import Supervisor
-from ansible_collections.meshlab.envoy.plugins.module_utils._platform.observer import DeployedDemo
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.observer import (
+    MAX_LOG_BYTES,
+    MAX_LOG_LINES,
+    DeployedDemo,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.readiness_loop import (
     Status,
     settled_statuses,
@@ -39,3 +46,14 @@ class LocalObserver:
                 )
             except PlatformFailed:
                 return {}
+
+    def recent_log_lines(
+        self,
+        workloads: Sequence[str],
+        since: float,  # noqa: ARG002  (a file has no time of a line)
+        timeout: float,  # noqa: ARG002
+    ) -> Mapping[str, Sequence[str]]:
+        """Return the last lines of the log files."""
+        return {
+            name: tail(self._folder / log_path(name), MAX_LOG_BYTES)[-MAX_LOG_LINES:] for name in workloads
+        }

@@ -94,14 +94,21 @@ class LocalReadiness:
 
     def _new_lines(self, path: str) -> list[str]:
         """Return the lines that were appended to a log since this was made, from its last 16 KiB."""
-        try:
-            with (self._folder / path).open("rb") as log:
-                size = log.seek(0, os.SEEK_END)
-                start = self._log_starts.get(path, 0)
-                log.seek(max(start if start <= size else 0, size - LONGEST_TAIL))
-                return log.read().decode(errors="replace").splitlines()
-        except OSError:
-            return []
+        return tail(self._folder / path, LONGEST_TAIL, self._log_starts.get(path, 0))
+
+
+def tail(path: Path, size: int, start: int = 0) -> list[str]:
+    """Return the lines of the last `size` bytes of a file from the offset `start`; nothing if the file cannot be read.
+
+    A file that is shorter than `start` was truncated, and is read from its beginning.
+    """
+    try:
+        with path.open("rb") as log:
+            end = log.seek(0, os.SEEK_END)
+            log.seek(max(start if start <= end else 0, end - size))
+            return log.read(size).decode(errors="replace").splitlines()
+    except OSError:
+        return []
 
 
 def ended_status(

@@ -119,7 +119,7 @@ def test_message_names_expected_and_observed_number(
         (
             {"status": "200", "op": "eq", "value": 20},
             MIXED,
-            "expected 20, got 18 (answers with status 200 of traffic service 1). Other answers: 2 × 503.",
+            'expected 20, got 18 (answers with status 200 of traffic service 1). Other answers: 2 × 503. Body of a 503: "hello".',
         ),
         (
             {"name": "all", "status": "any", "op": "lt", "value": 20},
@@ -134,27 +134,27 @@ def test_message_names_expected_and_observed_number(
         (
             {"status": "503", "op": "gt", "value": 2},
             MIXED,
-            "expected more than 2, got 2 (answers with status 503 of traffic service 1). Other answers: 18 × 200.",
+            'expected more than 2, got 2 (answers with status 503 of traffic service 1). Other answers: 18 × 200. Body of a 200: "hello".',
         ),
         (
             {"status": "503", "of": "share", "op": "between", "value": [0.2, 0.3]},
             MIXED,
             (
                 "expected 0.2 to 0.3, got 0.1 (share of answers with status 503 of traffic service 1)."
-                " Other answers: 18 × 200."
+                ' Other answers: 18 × 200. Body of a 200: "hello".'
             ),
         ),
         (
             {"status": "200", "of": "share", "op": "eq", "value": 1},
             MIXED,
-            "expected 1, got 0.9 (share of answers with status 200 of traffic service 1). Other answers: 2 × 503.",
+            'expected 1, got 0.9 (share of answers with status 200 of traffic service 1). Other answers: 2 × 503. Body of a 503: "hello".',
         ),
         (
             {"status": "503", "of": "share", "op": "eq", "value": 0.9, "tolerance": "binomial"},
             MIXED,
             (
                 "expected 9 to 20 of 20 for a share of 90 %, got 2"
-                " (share of answers with status 503 of traffic service 1). Other answers: 18 × 200."
+                ' (share of answers with status 503 of traffic service 1). Other answers: 18 × 200. Body of a 200: "hello".'
             ),
         ),
         # A request without an answer is a trial.
@@ -171,7 +171,7 @@ def test_message_names_expected_and_observed_number(
             MIXED,
             (
                 "expected at least 20 ± 5 %, got 18 (answers with status 200 of traffic service 1)."
-                " Other answers: 2 × 503."
+                ' Other answers: 2 × 503. Body of a 503: "hello".'
             ),
         ),
         (
@@ -179,7 +179,7 @@ def test_message_names_expected_and_observed_number(
             MIXED,
             (
                 "expected other than 20 ± 2, got 18 (answers with status 200 of traffic service 1)."
-                " Other answers: 2 × 503."
+                ' Other answers: 2 × 503. Body of a 503: "hello".'
             ),
         ),
         (
@@ -187,13 +187,13 @@ def test_message_names_expected_and_observed_number(
             MIXED,
             (
                 "expected more than 4 ± 2, got 2 (answers with status 503 of traffic service 1)."
-                " Other answers: 18 × 200."
+                ' Other answers: 18 × 200. Body of a 200: "hello".'
             ),
         ),
         (
             {"status": "503", "op": "in", "value": [9, 4], "tolerance": 1},
             MIXED,
-            "expected 9 or 4 ± 1, got 2 (answers with status 503 of traffic service 1). Other answers: 18 × 200.",
+            'expected 9 or 4 ± 1, got 2 (answers with status 503 of traffic service 1). Other answers: 18 × 200. Body of a 200: "hello".',
         ),
         (
             {"status": "200", "op": "eq", "value": 1},
@@ -289,13 +289,15 @@ def test_outcomes_are_in_the_order_of_the_expectations() -> None:
         "expected": "20",
         "observed": 18,
         "message": "all: expected 20, got 18 (answers with status 200 of traffic service 1)."
-        " Other answers: 2 × 503.",
+        ' Other answers: 2 × 503. Body of a 503: "hello".',
     }
 
 
 def test_at_most_eight_kinds_of_answers_are_listed() -> None:
     answers = [fake_answer(500 + number) for number in range(10)]
-    assert check({"status": "200", "op": "eq", "value": 1}, answers)[1].endswith("1 × 507, 2 more.")
+    assert check({"status": "200", "op": "eq", "value": 1}, answers)[1].endswith(
+        '1 × 507, 2 more. Body of a 500: "hello". Body of a 501: "hello".'
+    )
 
 
 def test_spread_of_even_and_absent_hosts() -> None:
@@ -347,4 +349,17 @@ def test_planned_text_without_number_of_requests_has_no_range() -> None:
     assert (
         planned_text(traffic.expect[0], traffic.requests)
         == "share of answers with status 503: at least 0.2 (binomial)"
+    )
+
+
+def test_empty_body_is_not_shown() -> None:
+    answers = [fake_answer(503, body=b"")]
+    assert check({"status": "200", "op": "eq", "value": 1}, answers)[1].endswith("Other answers: 1 × 503.")
+
+
+def test_body_that_does_not_match_is_shown() -> None:
+    answers = [fake_answer(body=b"bye"), fake_answer(body=b"good\nbye")]
+    assert check({"body": "^hello$", "op": "eq", "value": 2}, answers)[1] == (
+        "expected 2, got 0 (answers with a body that matches '^hello$' of traffic service 1)."
+        ' Another body: "bye".'
     )

@@ -110,3 +110,19 @@ def test_short_message_stays() -> None:
 
 def test_success_has_no_failure_message() -> None:
     assert failure_message({"traffic": [], "assertions": [HOLDING], "elapsed": 1.0}) == ""
+
+
+def test_reasons_follow_the_failures() -> None:
+    explained = result(FAILING) | {"reasons": ["service idle has 0 replicas"]}
+    lines = report(PLAN, explained)
+    assert lines[-4:-2] == ["  reasons       service idle has 0 replicas", ""]
+    assert failure_message(explained, "Hint.").splitlines()[-2:] == [
+        "Reason: service idle has 0 replicas.",
+        "Hint.",
+    ]
+
+
+def test_shortened_message_keeps_the_reasons() -> None:
+    explained = result(*[FAILING] * 20) | {"reasons": ["service idle has 0 replicas"]}
+    lines = shortened(failure_message(explained)).splitlines()
+    assert lines[-2:] == ["and 16 more, which the report lists", "Reason: service idle has 0 replicas."]

@@ -119,7 +119,7 @@ def test_silent_endpoint_is_read_until_the_timeout(monkeypatch: pytest.MonkeyPat
 
 def test_workloads_are_waited_for_before_the_first_request(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[Any] = []
-    observer: Any = SimpleNamespace(wait_until_settled=calls.append)
+    observer: Any = SimpleNamespace(wait_until_settled=lambda timeout: calls.append(timeout) or {})
     for name in ("scrape", "send_traffic"):
         real = getattr(verification_run, name)
         monkeypatch.setattr(

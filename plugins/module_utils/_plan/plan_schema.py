@@ -138,6 +138,7 @@ class PortData(TypedDict):
         scheme: What the port speaks: `http`, `https`, `tcp`, `tls` or `udp`.
         peers: Groups of the demo that connect to the port. A NetworkPolicy admits only these.
         metrics: Whether the port serves Prometheus metrics.
+        own_certificate: Whether the port presents a certificate of the demo's author, which a router must not replace.
     """
 
     number: int
@@ -147,6 +148,7 @@ class PortData(TypedDict):
     scheme: str
     peers: list[str]
     metrics: bool
+    own_certificate: bool
 
 
 class ProbeData(TypedDict):

@@ -12,7 +12,8 @@ from typing import Any
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo import topology
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError, check_known
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.topology import ADMIN, APP
-from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.listeners import filter_chains, only_codec
+from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.listeners import only_codec
+from ansible_collections.meshlab.envoy.plugins.module_utils._plan.tls_files import has_own_certificate
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.traffic_files import located_traffic
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.platform import Platform
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.target import (
@@ -109,10 +110,7 @@ def _has_own_certificate(group: str, port: str, platform: Platform) -> bool:
     """Return whether the author states the certificate of a listener, in place of one of the demo's authority."""
     proxy = topology.proxy_of(platform.demo, group)
     listener = (proxy or {"listeners": {}})["listeners"].get(port)
-    return listener is not None and any(
-        chain["tls"] is not None and chain["tls"]["certificate_chain"] is not None
-        for chain in filter_chains(listener)
-    )
+    return listener is not None and has_own_certificate(listener)
 
 
 def _scheme(group: str, port: str, stated: Any, platform: Platform, where: str) -> str:

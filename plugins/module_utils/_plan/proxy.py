@@ -38,6 +38,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._plan.proxy_files im
     with_placeholder_values,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.tls_files import (
+    has_own_certificate,
     needs_demo_certificate,
     tls_files,
 )
@@ -188,6 +189,7 @@ def _workload(proxy: Proxy, platform: Platform, files_digest: str) -> Workload:
                 scheme="http" if name == ADMIN else scheme(spec["listeners"][name]),
                 peers=platform.callers(proxy.group, name),
                 metrics=name == ADMIN,
+                own_certificate=name != ADMIN and has_own_certificate(spec["listeners"][name]),
             )
             for name in [*spec["listeners"], ADMIN]
         ),

@@ -82,6 +82,14 @@ def needs_demo_certificate(proxy: Proxy) -> bool:
     return bool(listeners or clusters)
 
 
+def has_own_certificate(listener: Mapping[str, Any]) -> bool:
+    """Return whether a listener presents a certificate of the author."""
+    return any(
+        chain["tls"] is not None and chain["tls"][CERTIFICATE] is not None
+        for chain in filter_chains(listener)
+    )
+
+
 def _listener_tls(proxy: Proxy) -> Iterator[Mapping[str, Any]]:
     for spec in proxy.spec["listeners"].values():
         yield from (chain["tls"] for chain in filter_chains(spec) if chain["tls"] is not None)

@@ -47,6 +47,8 @@ class Port:
     # The groups of the demo that connect to the port, and whether it serves metrics. A NetworkPolicy refuses all others.
     peers: tuple[str, ...] = ()
     metrics: bool = False
+    # Whether it presents a certificate of the author, which a router must not replace.
+    own_certificate: bool = False
 
 
 @dataclass(frozen=True)

@@ -119,7 +119,7 @@ def http_routes(
 def _termination(port: Port, settings: ClusterSettings) -> Object:
     if port.scheme == "http":
         return {"termination": "edge", "insecureEdgeTerminationPolicy": "Redirect"}
-    if port.scheme == "https":
+    if port.scheme == "https" and not port.own_certificate:
         return {"termination": settings.termination, "insecureEdgeTerminationPolicy": "Redirect"}
     return {"termination": "passthrough"}
 

@@ -128,3 +128,14 @@ def test_cluster_presents_an_own_certificate(plan: Planner) -> None:
     planned = plan(demo(cluster={**OWN, "ca": "system"}))
     assert cluster_tls(planned)["common_tls_context"]["tls_certificates"]
     assert planned["certificates"] == []
+
+
+def test_router_passes_an_own_certificate_through(plan: Planner) -> None:
+    def route(tls: dict[str, Any]) -> dict[str, Any]:
+        planned = plan(demo(tls), "openshift", kubernetes={"termination": "reencrypt"})
+        routes = [one for one in planned["manifests"] if one["kind"] == "Route"]
+        return next(one for one in routes if one["metadata"]["name"] == "shop-edge-https")
+
+    assert route({})["spec"]["tls"]["termination"] == "reencrypt"
+    assert route(OWN)["spec"]["tls"] == {"termination": "passthrough"}
+    assert "annotations" not in route(OWN)["metadata"]

@@ -59,6 +59,8 @@ class ActionModule(ActionBase):
             return {**result, "failed": True, "msg": to_text(with_line(error, source))}
         except (ValueError, ConfigRefused) as error:
             return {**result, "failed": True, "msg": to_text(error)}
+        for text in plan["replacements"]:
+            self._display.display(f"{options['name']}: {text}")
         # The registered plan is complete. Ansible prints and logs it only without secrets.
         hidden = {"_ansible_no_log": True} if sensitive_paths(plan) else {}
         return {**result, **plan, **hidden, "changed": False}

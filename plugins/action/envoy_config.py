@@ -13,7 +13,7 @@ from typing import Any
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.meshlab.envoy.plugins.plugin_utils._candidate_config import (
+from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.author_config.candidate import (
     FileError,
     candidate,
     check_syntax,

@@ -92,6 +92,14 @@ notes:
   returned: success
   type: list
   elements: str
+replacements:
+  description:
+    - Each address and path that differs between a file of an author (C(config) of a proxy) and the copy that Envoy reads.
+    - The task prints them. RV(replacements) is empty unless names of the demo do not resolve, as on platform V(local).
+  returned: success
+  type: list
+  elements: str
+  sample: ["envoy.yaml line 59: web:8080 is 127.0.0.1:20000 in the copy for front"]
 platform:
   description: Name of the platform that runs the demo.
   returned: success

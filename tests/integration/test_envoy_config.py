@@ -35,7 +35,10 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._config.files import
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.prepare import prepare
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.versions import NEWEST
 from ansible_collections.meshlab.envoy.plugins.modules import envoy_config
-from ansible_collections.meshlab.envoy.plugins.plugin_utils._candidate_config import candidate, to_text
+from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.author_config.candidate import (
+    candidate,
+    to_text,
+)
 
 TYPE = "type.googleapis.com/envoy."
 IMAGE = f"envoyproxy/envoy:v{NEWEST}"

@@ -37,7 +37,8 @@ DEMOS = ROOT / "docs" / "demos.md"
 OWN_DEMO = ROOT / "docs" / "write-your-own-demo.md"
 # test_docs_assert.py runs the commands of assert-on-envoy.md.
 PAGES = [README, *sorted(set((ROOT / "docs").glob("*.md")) - {ROOT / "docs" / "assert-on-envoy.md"})]
-EXAMPLES = [README, OWN_DEMO, *sorted((ROOT / "roles").glob("*/README.md"))]
+OWN_CONFIGURATION = ROOT / "docs" / "run-your-own-configuration.md"
+EXAMPLES = [README, OWN_DEMO, OWN_CONFIGURATION, *sorted((ROOT / "roles").glob("*/README.md"))]
 WRITE = os.environ.get("MESHLAB_WRITE_SAMPLES") == "1"
 # Commands that are not run, with their reasons.
 NOT_RUN = {

@@ -114,10 +114,12 @@ class Admin:
     Attributes:
         proxy: Name of the proxy.
         url: `http://host:port`, `unix:///path` (with `~` for the home of the task's user) or `unix://@name`.
+        container: Docker container in which the URL applies. Empty: it applies on this host.
     """
 
     proxy: str
     url: str
+    container: str = ""
 
 
 @dataclass(frozen=True)
@@ -194,7 +196,10 @@ class DesiredFiles:
                 )
                 for check in plan.get("checks") or ()
             ),
-            admins=tuple(Admin(admin["proxy"], admin["url"]) for admin in plan.get("admins") or ()),
+            admins=tuple(
+                Admin(admin["proxy"], admin["url"], admin.get("container") or "")
+                for admin in plan.get("admins") or ()
+            ),
         )
 
 

@@ -278,7 +278,9 @@ class Transaction:
             state_file.save(self.folder, self.after)
 
     def _target(self, admin: Admin) -> ConfigTarget:
-        return self.targets.get(admin.proxy) or FolderTarget(self.folder, XdsMonitor(ConfigAdmin(admin.url)))
+        return self.targets.get(admin.proxy) or FolderTarget(
+            self.folder, XdsMonitor(ConfigAdmin(admin.url, admin.container))
+        )
 
     def _live_files(self, proxy: str) -> list[live_update.LiveFile]:
         return live_update.live_files(self.differences.files, proxy)

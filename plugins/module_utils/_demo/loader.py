@@ -8,8 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from copy import deepcopy
-from typing import Any
+from typing import Any, cast
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.authors.author_proxy import (
+    add_author_topology,
+    check_author_proxy,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.demo_source import DemoSource
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.demo_texts import refuse_placeholders
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError, check_known
@@ -32,13 +36,14 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._demo.traffic_texts 
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.validation import (
     LISTENER_KINDS,
     check_consistency,
+    proxies,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.filters import tcp_proxy, udp_proxy
 
 # The port of Envoy's stock configuration, which users expect of a sidecar.
 SIDECAR_PORT = 10000
 # The keys of a demo that one of its changes can set.
-CHANGEABLE = ("services", "proxies", "statsd_exporter")
+CHANGEABLE = ("envoy", "services", "proxies", "statsd_exporter")
 Demo = dict[str, Any]
 
 
@@ -105,8 +110,12 @@ def merge(base: Any, over: Any) -> Any:
 def _complete(data: Mapping[str, Any], file: str, source: DemoSource) -> Demo:
     """Return `data`, checked and with all defaults."""
     demo = _check(data, DEMO, file, "", source)
+    for where, proxy in proxies(demo):
+        check_author_proxy(proxy, file, where)
+        if proxy["config"] is not None:
+            add_author_topology(cast("dict[str, Any]", proxy), file, where)
     for name, service in demo["services"].items():
-        if service["sidecar"] is not None:
+        if service["sidecar"] is not None and service["sidecar"]["config"] is None:
             _add_sidecar_listener(name, service, file)
     demo["traffic"] = traffic_with_texts(demo["traffic"], file, "traffic", source)
     for name, change in demo["changes"].items():

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypedDict
 
 # `file` is text, `{content: text}` or `{source: path}`; read_demo returns an AuthorFile.
-OptionType = Literal["str", "int", "bool", "dict", "list", "file"]
+# `config` is the path or the text of an Envoy configuration, or a list of files; read_demo returns an AuthorConfig.
+OptionType = Literal["str", "int", "bool", "dict", "list", "file", "config"]
 
 
 class _OptionType(TypedDict):
@@ -148,8 +149,17 @@ STATSD = Schema(
     }
 )
 
+# An Envoy of the author's choice: an image by tag or digest, an executable on the host, and the version that both must have.
+ENVOY = Schema({"image": {"type": "str"}, "executable": {"type": "str"}, "version": {"type": "str"}})
+
 PROXY = Schema(
     {
+        # the whole configuration, in place of `listeners`, `clusters` and so on
+        "config": {"type": "config"},
+        # ports on the host for listeners of `config`, by name; null publishes no port
+        "publish": {"type": "dict", "default": {}},
+        # another Envoy than that of the demo
+        "envoy": {"type": "dict"},
         "listeners": {"type": "dict", "default": {}},
         "clusters": {"type": "dict", "default": {}},
         "concurrency": {"type": "int", "default": 1, "between": (1, 128)},
@@ -174,7 +184,7 @@ PROXY = Schema(
         # whether the configuration has secrets that the planner does not recognize
         "sensitive": {"type": "bool", "default": False},
     },
-    nested={"admin": ADMIN, "statsd": STATSD},
+    nested={"admin": ADMIN, "statsd": STATSD, "envoy": ENVOY},
     entries={"listeners": LISTENER, "clusters": CLUSTER},
     envoy_names=frozenset({"listeners", "clusters"}),
 )
@@ -269,6 +279,8 @@ DEMO = Schema(
         "ports": {"type": "int", "required": True, "between": (1024, 65436)},
         # the reason why the demo does not run on a platform, by platform
         "unsupported_on": {"type": "dict", "default": {}},
+        # another Envoy than that of the deployment, for all proxies
+        "envoy": {"type": "dict"},
         "services": {"type": "dict", "default": {}},
         "proxies": {"type": "dict", "default": {}},
         "statsd_exporter": {"type": "dict"},
@@ -276,6 +288,6 @@ DEMO = Schema(
         "expectations": {"type": "list", "elements": "dict", "default": []},
         "changes": {"type": "dict", "default": {}},
     },
-    nested={"statsd_exporter": STATSD_EXPORTER},
+    nested={"statsd_exporter": STATSD_EXPORTER, "envoy": ENVOY},
     entries={"services": SERVICE, "proxies": PROXY, "changes": CHANGE},
 )

@@ -13,6 +13,7 @@ from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.boolean import to_boolean
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.author_files import author_file
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.authors.author_proxy import author_config
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.demo_source import DemoSource
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError, check_known
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.host_address import host_address
@@ -61,6 +62,8 @@ def convert(value: Any, option: Option, file: str, path: str, source: DemoSource
 def _converted(value: Any, kind: str, file: str, path: str, source: DemoSource) -> Any:
     if kind == "file":
         return author_file(value, file, path, source)
+    if kind == "config":
+        return author_config(value, file, path, source)
     if kind == "str":
         return text_value(value, file, path, source)
     if kind == "int" and isinstance(value, str) and re.fullmatch(r"[+-]?\d+", value):

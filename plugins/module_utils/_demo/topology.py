@@ -45,6 +45,8 @@ class ListeningPort:
     for_users: bool = False
     # Expectations query a stats page of the port, at each replica.
     serves_stats: bool = False
+    # The address that an author's configuration binds, so that the planner chooses neither address nor number. Empty: it does.
+    bound_to: str = ""
 
 
 def replicas(demo: Demo, group: str) -> int:
@@ -65,11 +67,23 @@ def sidecar_workload(instance: str) -> str:
     return f"{instance}-envoy"
 
 
+def network_workload(demo: Demo, group: str, instance: str) -> str:
+    """Return the name of the workload that owns the network of an instance of `group`."""
+    has_sidecar = group in demo["services"] and proxy_of(demo, group) is not None
+    return sidecar_workload(instance) if has_sidecar else instance
+
+
 def proxy_of(demo: Demo, group: str) -> Mapping[str, Any] | None:
     """Return the proxy of `group`: the sidecar of a service or the edge proxy itself. None if there is neither."""
     service = demo["services"].get(group)
     found: Mapping[str, Any] | None = service["sidecar"] if service else demo["proxies"].get(group)
     return found
+
+
+def has_admin(proxy: Mapping[str, Any]) -> bool:
+    """Return whether a proxy has an admin interface, which a configuration of an author can lack."""
+    config = proxy.get("config")
+    return config is None or config.admin is not None
 
 
 def listeners(demo: Demo, group: str) -> Mapping[str, Mapping[str, Any]]:
@@ -187,7 +201,14 @@ def cluster_targets(cluster: Mapping[str, Any]) -> list[str]:
 
 def _proxy_ports(group: str, proxy: Mapping[str, Any]) -> Iterator[ListeningPort]:
     for name, listener in proxy["listeners"].items():
-        yield ListeningPort(group, name, listener["port"], listener["publish"])
+        bound_to = listener.get("bound_to", "")
+        yield ListeningPort(group, name, listener["port"], listener["publish"], bound_to=bound_to)
+    config = proxy["config"]
+    if config is not None:
+        if config.admin and not config.admin.pipe:
+            published = (proxy["admin"] or {}).get("publish")
+            yield ListeningPort(group, ADMIN, config.admin.port, published, bound_to=config.admin.address)
+        return
     # The admin is for users wherever the proxy itself is.
     for_users = any(listener["publish"] for listener in proxy["listeners"].values())
     yield ListeningPort(group, ADMIN, ADMIN_PORT, (proxy["admin"] or {}).get("publish"), for_users)

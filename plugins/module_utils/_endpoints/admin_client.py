@@ -178,13 +178,16 @@ class BlockingAdminClient:
     max_bytes: int = MAX_BYTES
 
     @classmethod
-    def at(cls, url: str) -> BlockingAdminClient:
+    def at(cls, url: str, container: str = "") -> BlockingAdminClient:
         """Return the client for a URL: `http://host:port`, `https://…`, `unix:///path`, `unix://~/path` or `unix://@name`.
+
+        With `container`, the URL is that of a port on the loopback of a Docker container.
 
         Raises:
             ArgumentError: The URL is wrong.
         """
-        (endpoint,) = parse_endpoints(None, url)
+        entry = {"name": "envoy", "url": url, "container": container}
+        (endpoint,) = parse_endpoints([entry])
         return cls(endpoint)
 
     def request(self, path: str, timeout: float, method: str = "GET") -> HttpResponse:

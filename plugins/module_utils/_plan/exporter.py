@@ -79,7 +79,7 @@ def plan_exporter(platform: Platform) -> tuple[Workload, File, Check | None]:
             command=("wget", "--quiet", "--output-document=/dev/null", f"http://127.0.0.1:{http}/-/ready"),
         ),
         network=network,
-        aliases=() if network else (EXPORTER,),
+        aliases=() if network else platform.aliases(platform.instance(EXPORTER)),
         hostname=EXPORTER,
         user=EXPORTER_USER,
         memory_mb=256,
@@ -95,8 +95,8 @@ def plan_exporter(platform: Platform) -> tuple[Workload, File, Check | None]:
 
 
 def _check(platform: Platform, host: str) -> Check | None:
-    validator = platform.validator(EXPORTER, EXPORTER_IN_IMAGE)
-    if validator is None:
+    validator = platform.validator(platform.context.statsd_exporter, EXPORTER_IN_IMAGE)
+    if validator is None or not platform.validates_mappings:
         return None
     return {
         "name": EXPORTER,

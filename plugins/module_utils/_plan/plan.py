@@ -15,6 +15,9 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import 
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.loader import Demo, read_demo
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.topology import EXPORTER
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy import versions
+from ansible_collections.meshlab.envoy.plugins.module_utils._plan.envoys.author_proxy_plan import (
+    plan_author_proxy,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.exporter import plan_exporter
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.notes import check_notes, fill_notes
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.plan_assertions import plan_assertions
@@ -122,12 +125,15 @@ def _plan(platform: Platform) -> Plan:
         versions.require_supported(context.envoy.version)
     check_servers(demo)
     check_proxies(demo)
-    proxies = [plan_proxy(proxy, platform) for proxy in platform.proxies()]
-    workloads = [proxy.workload for proxy in proxies]
+    proxies = [
+        plan_proxy(one, platform) if one.spec["config"] is None else plan_author_proxy(one, platform)
+        for one in platform.proxies()
+    ]
+    workloads = [workload for proxy in proxies for workload in proxy.workloads]
     change = demo["changes"].get(context.change)
     files = [*app_files(platform), *(file for proxy in proxies for file in proxy.files)]
     files += traffic_files([*demo["traffic"], *(change["during"] if change else ())], platform)
-    checks = [proxy.check for proxy in proxies]
+    checks = [proxy.check for proxy in proxies if proxy.check]
     for service in demo["services"]:
         service_workloads, service_files = plan_service(service, platform)
         workloads += service_workloads
@@ -160,6 +166,8 @@ def _plan(platform: Platform) -> Plan:
         "name": demo["name"],
         "summary": change["summary"] if change else demo["summary"],
         "notes": fill_notes(platform, addresses),
+        "warnings": list(dict.fromkeys(text for proxy in proxies for text in proxy.warnings)),
+        "replacements": [text for proxy in proxies for text in proxy.replacements],
         "platform": context.platform,
         "folder": context.folder,
         "hosts": list(platform.hosts),

@@ -21,6 +21,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.assertio
 from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.assertion_parser import (
     parse_assertions,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo import topology
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError, check_known
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.plan_schema import StatsEndpoint
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.plan_traffic import replace_replicas
@@ -84,6 +85,17 @@ class _AssertionPlanner:
         found = [name for pattern in patterns for name in self._matching(str(pattern), f"{where}.at")]
         return {**entry, "endpoint": list(dict.fromkeys(found))}
 
+    def _require_admin(self, group: str, where: str) -> None:
+        """Raise DemoError if the proxy of a group has a configuration without an admin interface."""
+        demo = self.platform.demo
+        proxy = topology.proxy_of(demo, group)
+        if proxy is not None and not topology.has_admin(proxy):
+            raise DemoError(
+                demo["file"],
+                f"{where}: {proxy['config'].bootstrap.source} has no admin interface, where stats are read. Add"
+                " 'admin: {address: {socket_address: {address: 127.0.0.1, port_value: 9901}}}' to it.",
+            )
+
     def _matching(self, pattern: str, where: str) -> list[str]:
         """Return the endpoints of a service, or those whose names match a pattern."""
         demo = self.platform.demo
@@ -94,6 +106,7 @@ class _AssertionPlanner:
         else:
             found = fnmatch.filter(self.endpoints, pattern)
         if not found:
+            self._require_admin(group, where)
             known = [*demo["services"], *self.endpoints]
             check_known(pattern, known, demo["file"], where, "service or endpoint")
             raise DemoError(

@@ -37,6 +37,7 @@ def admin_endpoints(platform: Platform) -> list[AdminEndpoint]:
             },
         )
         for proxy in [*platform.proxies(), *platform.injected_proxies()]
+        if topology.has_admin(proxy.spec)
     ]
 
 
@@ -51,6 +52,7 @@ def stats_endpoints(platform: Platform) -> list[StatsEndpoint]:
             "host": proxy.host,
         }
         for proxy in [*platform.proxies(), *platform.injected_proxies()]
+        if topology.has_admin(proxy.spec)
     ]
     if platform.demo[EXPORTER] is not None:
         exporter = platform.instance(EXPORTER)
@@ -84,13 +86,19 @@ def published_addresses(platform: Platform) -> list[PublishedAddress]:
             if port["publish"]:
                 what = "Prometheus metrics" if port["metrics"] else "port of the server"
                 found.append(_address(group, name, port["protocol"], port["metrics"] or "", what, platform))
+        admin = platform.ports.get((group, ADMIN))
         # A mesh does not open the admin of its proxies.
-        if published and not platform.injected_proxies():
-            found.append(_address(group, ADMIN, "http", "/stats", "read-only admin", platform))
+        is_open = published and not platform.injected_proxies()
+        if admin and (admin.publish if admin.bound_to else is_open):
+            found.append(_address(group, ADMIN, "http", "/stats", _admin_kind(admin), platform))
     if demo[EXPORTER] is not None:
         address = _address(EXPORTER, EXPORTER_HTTP, "http", "/metrics", "Prometheus metrics", platform)
         found.append({**address, "name": EXPORTER})
     return found
+
+
+def _admin_kind(admin: topology.ListeningPort) -> str:
+    return "admin" if admin.bound_to else "read-only admin"
 
 
 def _address(

@@ -270,6 +270,7 @@ class ReceivedConfig(TypedDict):
 
 
 class _PodAdmin(TypedDict, total=False):
+    container: str
     pods: PodSelector
     members: dict[str, ClusterMembers]
     received: ReceivedConfig
@@ -283,6 +284,7 @@ class AdminEndpoint(_PodAdmin):
         url: URL of the admin interface, such as `unix:///state/edge/run/admin.sock`.
         workload: Name of the workload that runs the proxy.
         host: Name of the host that reaches the URL.
+        container: Name of the Docker container in which the URL applies.
         pods: Pods that run the proxy. The URL then applies inside each pod.
         members: Pods that each cluster of the proxy must find, by name of the cluster.
         received: Configuration that the proxy must have received from a service mesh.
@@ -312,7 +314,7 @@ class StatsEndpoint(_EndpointAddress):
         host: Name of the host that reaches the endpoint.
         url: URL of the endpoint.
         selector: Label selector of the pods that serve the endpoint.
-        container: Name of the container in each pod.
+        container: Name of the container in each pod, or of the Docker container in which the URL applies.
         port: Port in each pod.
         path: Path of the page.
     """
@@ -344,6 +346,8 @@ class Plan(TypedDict):
         name: Name of the demo.
         summary: Summary of the demo, or of its change.
         notes: Commands to try, with the addresses of this platform.
+        warnings: Facts about the demo that its author should know, such as an admin interface that others reach.
+        replacements: Each address and path that differs between a file of an author and the copy that Envoy reads.
         platform: Name of the platform that runs the demo.
         folder: Deployment folder. All paths in the plan are relative to it.
         hosts: Names of the hosts that run the demo.
@@ -367,6 +371,8 @@ class Plan(TypedDict):
     name: str
     summary: str
     notes: list[str]
+    warnings: list[str]
+    replacements: list[str]
     platform: str
     folder: str
     hosts: list[str]

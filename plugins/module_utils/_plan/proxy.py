@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.yaml_text import to_yaml
@@ -17,10 +17,14 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.any_message i
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.bootstrap import candidate
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.listeners import (
     filter_chains,
-    scheme,
-    uses_udp,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.secret_values import secret_values
+from ansible_collections.meshlab.envoy.plugins.module_utils._plan.envoys.envoy_workload import (
+    bash_probe,
+    envoy_check,
+    envoy_workload,
+    planned_ports,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.plan_schema import (
     Certificate,
     Check,
@@ -38,7 +42,6 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._plan.proxy_files im
     with_placeholder_values,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.tls_files import (
-    has_own_certificate,
     needs_demo_certificate,
     tls_files,
 )
@@ -48,34 +51,28 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.generated_
     titled,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.instances import Proxy
-from ansible_collections.meshlab.envoy.plugins.module_utils._platform.platform import Platform, Validator
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.platform import Platform
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import (
     Mount,
-    Port,
     Probe,
-    Protocol,
     Workload,
 )
 
-ENVOY_USER = "101:101"  # of the official image since 1.15
 ENVOY_HOME = "/etc/envoy"
 KIND_NAMES = {"sidecar": "Sidecar", "edge": "Edge proxy"}
-ENVOY_IN_IMAGE = "/usr/local/bin/envoy"
 
 
 @dataclass(frozen=True)
 class ProxyPlan:
     """The parts of the plan that belong to one Envoy. plan_schema.py describes their keys."""
 
-    workload: Workload
+    workloads: list[Workload]
     files: list[File]
     directories: list[PlannedDirectory]
     certificates: list[Certificate]
-    check: Check
-
-
-# Seconds until Envoy writes a line of its access log; a verification that fails reads the log.
-FLUSH_INTERVAL = 0.5
+    check: Check | None
+    replacements: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
 
 def plan_proxy(proxy: Proxy, platform: Platform) -> ProxyPlan:
@@ -135,114 +132,43 @@ def plan_proxy(proxy: Proxy, platform: Platform) -> ProxyPlan:
     # The watched files refer to these, so they precede them.
     files = list(dict.fromkeys([*read_at_start, *own_tls_files, *live]))
     return ProxyPlan(
-        workload=_workload(proxy, platform, digest(read_at_start)),
+        workloads=[_workload(proxy, platform, digest(read_at_start))],
         files=files,
         directories=[
             {"path": path, "mode": mode, "host": proxy.host}
             for path, mode in (*platform.run_directories(proxy), *data_directories(proxy, platform))
         ],
         certificates=[certificate_of(proxy, platform)] if uses_tls else [],
-        check=_check(proxy, platform, to_yaml(candidate(bootstrap, listeners, clusters)), files),
+        check=envoy_check(proxy, platform, to_yaml(candidate(bootstrap, listeners, clusters)), files),
     )
 
 
 def _workload(proxy: Proxy, platform: Platform, files_digest: str) -> Workload:
-    context, spec = platform.context, proxy.spec
     admin_port = platform.port(proxy.group, ADMIN, proxy.replica)
-    return Workload(
-        name=proxy.workload,
-        image=context.envoy.image,
-        command=(
-            platform.program(context.envoy, ENVOY_IN_IMAGE),
-            "--config-path",
-            f"{proxy.name}/bootstrap.yaml",
-            "--concurrency",
-            str(spec["concurrency"]),
-            "--log-level",
-            spec["log_level"],
-            "--drain-time-s",
-            str(spec["drain_seconds"]),
-            # Each connection closes with its next response. Gradual draining cuts connections at the end of the drain time.
-            "--drain-strategy",
-            "immediate",
-            "--disable-hot-restart",
-            # Milliseconds until a line of the access log is written; 10 s by default.
-            "--file-flush-interval-msec",
-            str(round(FLUSH_INTERVAL * 1000)),
-            *platform.node_arguments(),
-        ),
-        environment=spec["environment"],
+    probe = Probe(
+        "http",
+        host=platform.own_address(proxy.group, ADMIN, proxy.replica),
+        port=admin_port,
+        path="/ready",
+        command=bash_probe(admin_port, "/ready"),
+    )
+    return envoy_workload(
+        proxy,
+        platform,
+        config_path=f"{proxy.name}/bootstrap.yaml",
+        arguments=platform.node_arguments(),
         directory=platform.working_directory(ENVOY_HOME),
-        mounts=platform.mounts(
+        mounts=(
             Mount(proxy.name, f"{ENVOY_HOME}/{proxy.name}", writable=False),
             *(
                 Mount(path, f"{ENVOY_HOME}/{path}", writable=True)
                 for path, _mode in platform.run_directories(proxy)
             ),
         ),
-        ports=tuple(
-            Port(
-                platform.port(proxy.group, name, proxy.replica),
-                platform.published_port(proxy.group, name, proxy.replica),
-                protocol=_protocol(spec, name),
-                name=name,
-                scheme="http" if name == ADMIN else scheme(spec["listeners"][name]),
-                peers=platform.callers(proxy.group, name),
-                metrics=name == ADMIN,
-                own_certificate=name != ADMIN and has_own_certificate(spec["listeners"][name]),
-            )
-            for name in [*spec["listeners"], ADMIN]
-        ),
-        probe=Probe(
-            "http",
-            host=platform.own_address(proxy.group, ADMIN, proxy.replica),
-            port=admin_port,
-            path="/ready",
-            command=bash_probe(admin_port, "/ready"),
-        ),
-        aliases=(proxy.name,),
-        hostname=proxy.name,
-        user=ENVOY_USER,
-        memory_mb=256,
-        cpus=1.0,
-        stop_seconds=10,
-        drain=platform.drain_command(),
-        digest=files_digest,
-        group=proxy.group,
-        replicas=platform.workload_replicas(proxy.group),
-        container="envoy",
-        sidecar=proxy.kind == "sidecar",
-        host=proxy.host,
+        ports=planned_ports(proxy, platform, [*proxy.spec["listeners"], ADMIN]),
+        probe=probe,
+        files_digest=files_digest,
     )
-
-
-def _protocol(spec: Mapping[str, Any], port: str) -> Protocol:
-    """Return the transport protocol of a port."""
-    return "udp" if port != ADMIN and uses_udp(spec["listeners"][port]) else "tcp"
-
-
-def bash_probe(port: int, path: str) -> tuple[str, ...]:
-    """Return a command that probes `path` with Bash alone: Envoy's image has neither curl nor wget."""
-    request = f"GET {path} HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: close\\r\\n\\r\\n"
-    script = f"exec 3<>/dev/tcp/127.0.0.1/{port} && printf '{request}' >&3 && read -r _ code _ <&3 && [ \"$code\" = 200 ]"
-    return ("bash", "-c", script)
-
-
-def _check(proxy: Proxy, platform: Platform, content: str, files: list[File]) -> Check:
-    context = platform.context
-    path = f"{proxy.name}/candidate.yaml"
-    validator = platform.validator("envoy", ENVOY_IN_IMAGE) or Validator(context.envoy.executable)
-    check: Check = {
-        "name": proxy.name,
-        "image": validator.image,
-        "command": [validator.program, "--mode", "validate", "--config-path", path, "--log-level", "error"],
-        "files": [{"path": path, "content": content}],
-        "validated_files": [file.path for file in files],
-        "host": proxy.host,
-    }
-    if context.envoy.version:
-        check["version"] = context.envoy.version
-    return check
 
 
 def _chains(proxy: Proxy) -> list[Mapping[str, Any]]:

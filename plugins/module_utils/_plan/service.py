@@ -89,7 +89,7 @@ def _workload(instance: Instance, platform: Platform, files: list[File]) -> Work
             *server_ports(instance, platform),
         ),
         "network": topology.sidecar_workload(instance.name) if has_sidecar else None,
-        "aliases": () if has_sidecar else (instance.name,),
+        "aliases": () if has_sidecar else platform.aliases(instance),
         "hostname": instance.name,
         "memory_mb": 256,
         "cpus": 1.0,

@@ -15,6 +15,7 @@ from functools import cached_property
 from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo import topology
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.authors.author_targets import author_targets
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.loader import Demo
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.server_texts import readiness_page
@@ -242,6 +243,9 @@ class Layout:
                     if self.is_own_app(one, proxy):
                         continue
                     yield proxy.group, topology.resolve_target(self.demo, one, f"{proxy.key}.clusters.{name}")
+            for target in author_targets(self.demo, proxy.group):
+                if target.group != proxy.group:
+                    yield proxy.group, (target.group, target.name)
         for name, service in self.demo["services"].items():
             for call in (service["app"] or {}).get("calls", []):
                 yield name, topology.resolve_target(self.demo, call, f"services.{name}.app.calls")

@@ -16,17 +16,23 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.loader import Demo
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.topology import ADMIN
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.any_message import Message
+from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.author_config.content import AuthorConfig
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.bootstrap import admin_pipe, admin_socket
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.authors.author_layout import (
+    AuthorLayout,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.context import (
     DEFAULT_SYSTEM_CA,
     LOOPBACK,
+    WILDCARDS,
     Context,
     Program,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.generated_files import File
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.instances import Instance, Proxy
-from ansible_collections.meshlab.envoy.plugins.module_utils._platform.layout import Layout
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.layout import netloc
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.layout_checks import check_layout
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.outside_hosts import (
     HOST,
@@ -54,7 +60,7 @@ class Validator:
     image: str | None = None
 
 
-class Platform(Layout, ABC):
+class Platform(AuthorLayout, ABC):
     """One platform with one demo: the only object through which the planner learns where and how the demo runs.
 
     Args:
@@ -87,6 +93,8 @@ class Platform(Layout, ABC):
     host_name_in_containers: ClassVar[str] = HOST
     # Whether Envoy watches the directory of its files, because the platform replaces all files of a directory at once.
     watches_directory: ClassVar[bool] = False
+    # Whether the mapping of statsd_exporter is validated before the deployment.
+    validates_mappings: ClassVar[bool] = True
 
     def __init__(self, demo: Demo, context: Context) -> None:
         super().__init__(demo, context)
@@ -112,9 +120,8 @@ class Platform(Layout, ABC):
         """Return the workloads of the `injected_proxies` that have pods of their own."""
         return []
 
-    def validator(self, name: str, path_in_image: str) -> Validator | None:
-        """Return what validates the configuration of `name` (`envoy` or `statsd_exporter`). None: nothing can."""
-        program: Program = getattr(self.context, name)
+    def validator(self, program: Program, path_in_image: str) -> Validator | None:
+        """Return what validates a configuration of `program`. None: nothing can before the deployment."""
         return Validator(path_in_image, program.image)
 
     def working_directory(self, path: str) -> str:
@@ -150,6 +157,22 @@ class Platform(Layout, ABC):
 
     # Envoy
 
+    def envoy(self, proxy: Proxy) -> Program:
+        """Return the Envoy of `proxy`: that of its `envoy`, of the `envoy` of the demo, or of the context.
+
+        The version of an author's Envoy is unknown, unless the author states it.
+        """
+        own = {
+            key: value
+            for spec in (self.demo["envoy"], proxy.spec["envoy"])
+            for key, value in (spec or {}).items()
+            if value
+        }
+        if not own:
+            return self.context.envoy
+        executable = "" if self.runs_images and "image" in own else self.context.envoy.executable
+        return Program(**{"image": self.context.envoy.image, "executable": executable, **own})
+
     def admin_address(self, proxy: Proxy) -> Message:
         """Return the address of the admin interface of `proxy` (config.core.v3.Address)."""
         return admin_pipe(proxy.name, self.admin_socket_mode)
@@ -166,8 +189,9 @@ class Platform(Layout, ABC):
         """Return the host name that the demo app reports in its responses. Empty: that of its operating system."""
         return instance.name
 
-    def drain_command(self) -> str:
+    def drain_command(self, proxy: Proxy) -> str:
         """Return the Bash command that makes Envoy close its connections gracefully before it stops. Empty: none."""
+        del proxy
         return ""
 
     def outside_address(self, address: str, port: int, proxy: Proxy, where: str) -> str:
@@ -199,17 +223,29 @@ class Platform(Layout, ABC):
 
     # Endpoints and addresses
 
-    def admin_url(self, proxy: Proxy) -> str:
-        """Return the URL by which the host of `proxy` reaches its admin interface."""
-        return f"unix://{self.context.folder}/{admin_socket(proxy.name)}"
+    def admin_location(self, proxy: Proxy) -> dict[str, str]:
+        """Return the keys `url` and, inside a container, `container` by which the host of `proxy` reaches its admin interface."""
+        config: AuthorConfig | None = proxy.spec["config"]
+        if config is None or config.admin is None:
+            return {"url": f"unix://{self.context.folder}/{admin_socket(proxy.name)}"}
+        if config.admin.pipe:
+            return {"url": f"unix://{self.author_socket(proxy, config.admin.pipe)}"}
+        published = self.published_port(proxy.group, ADMIN, proxy.replica)
+        if published:
+            return {"url": f"http://{self.public_netloc(proxy.group, ADMIN, proxy.replica)}"}
+        address = WILDCARDS.get(config.admin.address, config.admin.address)
+        return {
+            "url": f"http://{netloc(address, config.admin.port)}",
+            "container": self.container_name(proxy.workload),
+        }
 
     def admin_endpoint(self, proxy: Proxy) -> dict[str, Any]:
         """Return the keys of `plan_schema.AdminEndpoint` that depend on the platform."""
-        return {"url": self.admin_url(proxy)}
+        return self.admin_location(proxy)
 
     def stats_endpoint(self, proxy: Proxy) -> dict[str, Any]:
         """Return the keys of `plan_schema.StatsEndpoint` that locate the admin interface of `proxy`."""
-        return {"url": self.admin_url(proxy)}
+        return self.admin_location(proxy)
 
     def page_endpoint(self, instance: Instance, container: str, port: str, path: str) -> dict[str, Any]:
         """Return the keys of `plan_schema.StatsEndpoint` that locate a page of `instance`."""

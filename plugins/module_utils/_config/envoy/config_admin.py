@@ -32,7 +32,9 @@ class AdminForbidden(AdminUnreachable):
 
 
 class ConfigAdmin:
-    """The admin interface of one Envoy at a URL (`Admin.url`). A subclass replaces `get` for another way to connect.
+    """The admin interface of one Envoy at a URL (`Admin.url`), which can apply inside a container.
+
+    A subclass replaces `get` for another way to connect.
 
     Example:
         >>> admin = ConfigAdmin("unix:///no/such/admin.sock")
@@ -40,8 +42,9 @@ class ConfigAdmin:
         False
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, container: str = "") -> None:
         self.url = url
+        self.container = container
 
     def is_running(self, timeout: float = RUNNING_TIMEOUT) -> bool:
         """Return whether an Envoy responds, ready or not.
@@ -97,7 +100,7 @@ class ConfigAdmin:
         from ansible_collections.meshlab.envoy.plugins.module_utils._readings.errors import ScrapeError
 
         try:
-            response = BlockingAdminClient.at(self.url).request(path, timeout)
+            response = BlockingAdminClient.at(self.url, self.container).request(path, timeout)
         except ArgumentError as error:
             raise ConfigRefused(f"{error}. Use http://host:port or unix:///path.") from None
         except ScrapeError as error:

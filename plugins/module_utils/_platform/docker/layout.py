@@ -33,6 +33,10 @@ class DockerPlatform(Platform):
                 f" other. Leave it empty, or use a network of `docker network create`. A program on the host is reachable as '{HOST}'.",
             )
 
+    def container_name(self, workload: str) -> str:
+        """Return the name that compose gives to the container of a service."""
+        return f"{self.demo['name']}-{workload}-1"
+
     def documents(
         self, host: str, workloads: Sequence[Workload], files: Sequence[File], certificates: Sequence[str]
     ) -> Documents:

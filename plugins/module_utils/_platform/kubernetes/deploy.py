@@ -54,6 +54,9 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.live_config.received_config import (
     received_configs,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.live_config.upstream_hosts import (
+    wait_for_pods_of,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.manifests import (
     object_names,
 )
@@ -202,10 +205,9 @@ class KubernetesDeployer:
 
     def wait_until_discovered(self, timeout: float) -> None:
         """Return when the Envoy of each pod has discovered its upstream pods by DNS, or received them from a mesh."""
+        waiting = [name for name, pods in self._proxies.items() if name in self._targets or pods.members]
         try:
-            problems = map_to_dict(
-                lambda proxy: self._targets[proxy].wait_until_discovered(timeout), self._targets
-            )
+            problems = map_to_dict(lambda proxy: self._undiscovered(proxy, timeout), waiting)
             received = map_to_dict(
                 lambda proxy: self._received[proxy].wait(self.cluster, timeout), self._received
             )
@@ -214,6 +216,12 @@ class KubernetesDeployer:
         found = [*problems.items(), *received.items()]
         if failed := [f"{proxy}: {sentence(problem)}" for proxy, problem in found if problem]:
             raise PlatformFailed("\n".join(failed))
+
+    def _undiscovered(self, proxy: str, timeout: float) -> str:
+        """Return which pods a proxy has not discovered after `timeout` seconds, or an empty text."""
+        if proxy in self._targets:
+            return self._targets[proxy].wait_until_discovered(timeout)
+        return wait_for_pods_of(self.cluster, self._proxies[proxy], timeout)
 
     def remove_unlisted(self) -> AppliedChanges:
         """Delete the objects that are not planned, and remove the callers of the previous plan from NetworkPolicies."""

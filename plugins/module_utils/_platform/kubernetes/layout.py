@@ -15,10 +15,6 @@ from typing import Any, ClassVar
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.loader import Demo
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.topology import EXPORTER
-from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.any_message import (
-    Message,
-    socket_address,
-)
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.context import (
     CONTEXT,
     LOOPBACK,
@@ -49,7 +45,6 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.manifests.kubectl_commands import (
     CLUSTER_KEYS,
     apply_commands,
-    drain_command,
     secret_commands,
     with_flags,
 )
@@ -71,11 +66,12 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.mesh.istio_mesh import (
     IstioMesh,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.pod_envoys import (
+    EnvoysInPods,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.layout import netloc
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.platform import (
     Documents,
-    Platform,
-    Validator,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import (
     UNPRIVILEGED_PORT,
@@ -84,13 +80,10 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload i
 
 EDGES = ("envoy", "service")
 MESHES = ("istio",)
-# The admin's own port on the loopback of its pod, which a port-forward reaches.
-ADMIN_POD_PORT = 9901
-DISTROLESS = "distroless"
 LOCAL_PORT_OFFSET = 8000  # of the local end of a port-forward to a port below 1024
 
 
-class KubernetesPlatform(Platform):
+class KubernetesPlatform(EnvoysInPods):
     """One instance per group stands for all its pods. Names are those of Services, and users connect by port-forward."""
 
     key_mode = "0600"
@@ -192,37 +185,10 @@ class KubernetesPlatform(Platform):
         """Return the gateways of the mesh."""
         return self.mesh.workloads(self) if self.mesh is not None else []
 
-    def validator(self, name: str, path_in_image: str) -> Validator | None:
-        """Return the Envoy of the host that deploys. That host has no statsd_exporter: a wrong mapping fails the rollout."""
-        del path_in_image
-        return Validator(self.context.envoy.executable) if name == "envoy" else None
-
-    def admin_address(self, proxy: Proxy) -> Message:
-        """Return a port on the loopback of the pod, which is private and which a port-forward reaches."""
-        del proxy
-        return socket_address(LOOPBACK, ADMIN_POD_PORT)
-
-    def run_directories(self, proxy: Proxy) -> list[tuple[str, str]]:
-        """Return nothing: the admin has no socket file."""
-        del proxy
-        return []
-
-    def node_arguments(self) -> tuple[str, ...]:
-        """Return `--service-node` with the name of the pod, which Kubernetes substitutes."""
-        return ("--service-node", "$(POD_NAME)")
-
     def reported_hostname(self, instance: Instance) -> str:
         """Return the empty string: the name of the pod identifies the replica."""
         del instance
         return ""
-
-    def drain_command(self) -> str:
-        """Return a request to /drain_listeners, or nothing for an image without Bash.
-
-        Envoy's images without Bash have `distroless` in their names. A preStop command that does not exist would stop the
-        pod at once.
-        """
-        return "" if DISTROLESS in self.context.envoy.image else drain_command(LOOPBACK, ADMIN_POD_PORT)
 
     def certificate_names(self, proxy: Proxy) -> list[str]:
         """Return the usual names and that of the Service."""
@@ -235,9 +201,9 @@ class KubernetesPlatform(Platform):
         if self.mesh is not None:
             return self.mesh.admin_endpoint(proxy)
         return {
-            "url": f"http://{LOOPBACK}:{ADMIN_POD_PORT}",
+            "url": f"http://{LOOPBACK}:{self.admin_pod_port(proxy)}",
             "pods": self.stats_endpoint(proxy),
-            "members": cluster_members(self, proxy),
+            "members": self.author_members(proxy) if proxy.spec["config"] else cluster_members(self, proxy),
         }
 
     def stats_endpoint(self, proxy: Proxy) -> dict[str, Any]:
@@ -247,7 +213,7 @@ class KubernetesPlatform(Platform):
         return {
             "selector": selector(self.demo["name"], proxy.group),
             "container": "envoy",
-            "port": ADMIN_POD_PORT,
+            "port": self.admin_pod_port(proxy),
         }
 
     def page_endpoint(self, instance: Instance, container: str, port: str, path: str) -> dict[str, Any]:

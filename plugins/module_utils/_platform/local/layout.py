@@ -10,6 +10,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.authors.author_targets import NamedPort
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.loader import Demo
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.server_texts import (
@@ -17,6 +18,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._demo.server_texts i
     server_placeholders,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.topology import APP, ListeningPort
+from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.clusters import Address
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.context import (
     LOOPBACK,
     WILDCARDS,
@@ -47,6 +49,7 @@ class LocalPlatform(Platform):
     admin_socket_mode = 0o600
     run_directory_mode = "0700"
     key_mode = "0600"
+    runs_images = False
 
     def __init__(self, demo: Demo, context: Context) -> None:
         super().__init__(demo, context)
@@ -70,7 +73,10 @@ class LocalPlatform(Platform):
 
     def bind_address(self, group: str, name: str, replica: int = 1) -> str:
         """Return the address of the host for a port that is published or called from another host, else loopback."""
-        public = self.ports[group, name].publish and replica == 1
+        port = self.ports[group, name]
+        if port.bound_to:
+            return port.bound_to
+        public = port.publish and replica == 1
         if public or self.is_called_across_hosts(group, name, replica):
             return self.hosts[self.instance(group, replica).host].address
         return LOOPBACK
@@ -103,6 +109,14 @@ class LocalPlatform(Platform):
         """Return None: processes have no network that another process joins."""
         return None
 
+    def author_addresses(self, target: NamedPort, proxy: Proxy) -> list[Address] | None:
+        """Return the addresses of the instances: names of the demo do not resolve on a host."""
+        return [self.address(one, target.name, proxy) for one in self._named_instances(target)]
+
+    def author_socket(self, proxy: Proxy, path: str) -> str:
+        """Return the path itself, or that in the working directory of the process."""
+        return path if path.startswith(("/", "@")) else f"{self.context.folder}/{proxy.name}/config/{path}"
+
     def network_label(self, instance: Instance) -> str:
         """Return the host, whose network all its processes use."""
         return self.host_label(instance.host)
@@ -123,9 +137,9 @@ class LocalPlatform(Platform):
         """Return the executable on the host, which can differ from the program in the image."""
         return server["program"] or program
 
-    def validator(self, name: str, path_in_image: str) -> Validator | None:
+    def validator(self, program: Program, path_in_image: str) -> Validator | None:
         """Return the executable on the host."""
-        return Validator(self.program(getattr(self.context, name), path_in_image))
+        return Validator(self.program(program, path_in_image))
 
     def working_directory(self, path: str) -> str:
         """Return the deployment folder."""
@@ -183,6 +197,8 @@ class LocalPlatform(Platform):
 
     def _is_fixed(self, port: ListeningPort) -> bool:
         """Return whether a server listens on the number in its own command, instead of a number from the planner."""
+        if port.bound_to:
+            return True
         server = (self.demo["services"].get(port.group) or {"server": None})["server"]
         if server is None or port.name not in (APP, *server["ports"]):
             return False
@@ -190,6 +206,12 @@ class LocalPlatform(Platform):
 
     def _check_fixed_ports(self) -> None:
         for port in self.ports.values():
+            if port.bound_to and port.publish not in (None, port.number):
+                raise DemoError(
+                    self.demo["file"],
+                    f"{port.group}.publish.{port.name}: on platform local, Envoy itself listens on port {port.number}, and nothing"
+                    f" publishes it as {port.publish}. Use {port.number}, or change the port in the configuration.",
+                )
             if self._is_fixed(port) and port.publish not in (None, port.number):
                 raise DemoError(
                     self.demo["file"],

@@ -34,14 +34,14 @@ class PodMonitors:
     """The monitors of a proxy's pods. Requests to several pods are sent at the same time."""
 
     def __init__(
-        self, cluster: Cluster, proxy: ProxyPods, mounted: ObjectKey, refresh: Callable[[str], None]
+        self, cluster: Cluster, proxy: ProxyPods, mounted: ObjectKey | None, refresh: Callable[[str], None]
     ) -> None:
         """Keep what the monitors need; nothing is requested yet.
 
         Args:
             cluster: The cluster.
             proxy: The pods of the proxy.
-            mounted: The kind and the name of the ConfigMap or Secret that the pods mount.
+            mounted: The kind and the name of the ConfigMap or Secret that the pods mount. None: they can mount anything.
             refresh: Makes the kubelet update the volumes of the pod of this name. Raises ClusterError.
         """
         self._cluster, self._proxy, self._mounted = cluster, proxy, mounted
@@ -65,7 +65,9 @@ class PodMonitors:
         names = {
             pod_name(pod)
             for pod in pods
-            if mounts(pod, *self._mounted) and not termination_reason(pod) and self._has_running_envoy(pod)
+            if (self._mounted is None or mounts(pod, *self._mounted))
+            and not termination_reason(pod)
+            and self._has_running_envoy(pod)
         }
         for name in self._monitors.keys() - names:
             self._monitors.pop(name).close()

@@ -14,6 +14,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.cluster
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.errors import ClusterError
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.pod_status import select_ready
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.live_config.proxy_pods import (
+    ProxyPods,
     UpstreamPods,
 )
 
@@ -46,6 +47,34 @@ def wait_until_discovered(
         if not problem:
             return ""
     return f"{problem} after {timeout:g} s. Name resolution returns other pods than those that are ready"
+
+
+def wait_for_pods_of(cluster: Cluster, proxy: ProxyPods, timeout: float) -> str:
+    """Wait until the Envoys of a proxy without watched files have discovered their upstream pods.
+
+    Args:
+        cluster: The Kubernetes cluster.
+        proxy: The pods of the proxy.
+        timeout: Seconds until the deadline.
+
+    Returns:
+        Which Envoy clusters still differ at the deadline; empty if none does.
+
+    Raises:
+        AdminUnreachable: The admin interface or the API server does not respond.
+    """
+    from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.live_config.pod_monitors import (
+        PodMonitors,
+    )
+
+    monitors = PodMonitors(cluster, proxy, None, lambda _pod: None)
+    try:
+        return monitors.problem(
+            monitors.update(),
+            lambda _pod, monitor: wait_until_discovered(cluster, proxy.members, monitor, timeout),
+        )
+    finally:
+        monitors.close()
 
 
 def host_difference(cluster: Cluster, name: str, upstream: UpstreamPods, hosts: set[str]) -> str:

@@ -28,14 +28,17 @@ def services(
 ) -> Iterator[Object]:
     """Yield the Services of `group`, whose workloads run in the pods of `selected`.
 
-    A headless Service resolves to each pod, for Envoy. A Service of the chosen type has the published ports, for users.
+    A headless Service resolves to each pod, for Envoy. Another one has the name by which the files of an author refer to the
+    group. A Service of the chosen type has the published ports, for users.
     """
+    workloads = list(workloads)
     ports = [port for one in workloads for port in one.ports]
     called = [port for port in ports if port.peers]
-    if called:
+    aliases = dict.fromkeys(alias for one in workloads for alias in one.aliases)
+    for name in [object_names.pods_name(demo, group), *map(object_names.dns, aliases)] if called else []:
         yield _service(
             demo,
-            object_names.pods_name(demo, group),
+            name,
             group,
             {
                 "clusterIP": "None",

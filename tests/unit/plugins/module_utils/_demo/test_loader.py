@@ -195,7 +195,7 @@ def test_unknown_change_is_refused() -> None:
 
 def test_change_of_another_key_is_refused() -> None:
     assert error_of(changed("changes.bigger.set.ports", 3000)) == (
-        "shop.yml: changes.bigger.set: unknown key 'ports'. Use one of: proxies, services, statsd_exporter."
+        "shop.yml: changes.bigger.set: unknown key 'ports'. Use one of: envoy, proxies, services, statsd_exporter."
     )
 
 

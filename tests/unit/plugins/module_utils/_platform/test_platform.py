@@ -38,7 +38,7 @@ def test_platform_without_documents_is_abstract() -> None:
 def test_container_runs_programs_of_its_image() -> None:
     platform = platform_of("docker")
     assert platform.program(platform.context.envoy, "/bin/envoy") == "/bin/envoy"
-    assert platform.validator("envoy", "/bin/envoy") == Validator("/bin/envoy", "program:1")
+    assert platform.validator(platform.context.envoy, "/bin/envoy") == Validator("/bin/envoy", "program:1")
     assert platform.path_in_workload("app", "/app") == "/app"
     assert platform.working_directory("/app") == "/app"
 

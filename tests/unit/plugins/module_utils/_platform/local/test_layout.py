@@ -16,7 +16,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload i
 def test_process_runs_the_executable_of_the_host() -> None:
     platform = platform_of("local")
     assert platform.program(platform.context.envoy, "/bin/envoy") == "~/bin/program"
-    assert platform.validator("envoy", "/bin/envoy") == Validator("~/bin/program")
+    assert platform.validator(platform.context.envoy, "/bin/envoy") == Validator("~/bin/program")
     assert platform.server_program({"program": "web"}, "/usr/bin/web") == "web"
     assert platform.server_program({"program": None}, "/usr/bin/web") == "/usr/bin/web"
 

@@ -11,7 +11,7 @@ import json
 import pytest
 import yaml
 
-from ansible_collections.meshlab.envoy.plugins.plugin_utils._candidate_config import (
+from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.author_config.candidate import (
     FileError,
     candidate,
     check_syntax,

@@ -7,12 +7,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-import yaml
+try:
+    import yaml
+except ImportError:  # on a managed host, which makes no candidate
+    yaml = None  # type: ignore[assignment]
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.yaml_text import to_yaml
+from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.author_config.nodes import (
+    FileError,
+    mapping_node,
+    parsed,
+)
 
 CLUSTER = "type.googleapis.com/envoy.config.cluster.v3.Cluster"
 LISTENER = "type.googleapis.com/envoy.config.listener.v3.Listener"
@@ -20,13 +28,6 @@ LISTENER = "type.googleapis.com/envoy.config.listener.v3.Listener"
 WATCHED = {"listeners": ("lds_config", LISTENER), "clusters": ("cds_config", CLUSTER)}
 # Envoy requires a node when it watches files, also for validation.
 MINIMAL_BOOTSTRAP = "node: {id: validation, cluster: validation}\n"
-
-
-class FileError(ValueError):
-    """A file that Envoy cannot read, with the path, the line and the fault."""
-
-    def __init__(self, path: str, fault: str, line: int | None = None) -> None:
-        super().__init__(f"{path} line {line}: {fault}" if line else f"{path}: {fault}")
 
 
 def to_text(path: str, content: Any) -> str:
@@ -52,7 +53,9 @@ def candidate(proxy: Mapping[str, Any], texts: Mapping[str, str]) -> str:
         FileError: A file is missing, is not YAML, or has resources of another type.
     """
     path = proxy.get("bootstrap")
-    root = _mapping(path, _text(proxy, "bootstrap", texts)) if path else _mapping("", MINIMAL_BOOTSTRAP)
+    root = (
+        mapping_node(path, _text(proxy, "bootstrap", texts)) if path else mapping_node("", MINIMAL_BOOTSTRAP)
+    )
     for kind, (source, type_url) in WATCHED.items():
         path = proxy.get(kind)
         if not path:
@@ -73,11 +76,11 @@ def candidate(proxy: Mapping[str, Any], texts: Mapping[str, str]) -> str:
 
 def check_syntax(path: str, text: str) -> None:
     """Raise FileError with the line when `text` is not YAML (of which JSON is a part). It can have several documents."""
-    _parsed(path, lambda: list(yaml.compose_all(text, Loader=yaml.SafeLoader)))
+    parsed(path, lambda: list(yaml.compose_all(text, Loader=yaml.SafeLoader)))
 
 
 def _resources(path: str, text: str, type_url: str) -> list[yaml.Node]:
-    resources = _get(_mapping(path, text), "resources")
+    resources = _get(mapping_node(path, text), "resources")
     if resources is None:
         raise FileError(path, "a watched file needs the key 'resources'. Add it")
     if isinstance(resources, yaml.ScalarNode) and resources.value in ("", "null", "~"):
@@ -109,24 +112,6 @@ def _text(proxy: Mapping[str, Any], option: str, texts: Mapping[str, str]) -> st
             f"{path!r} is not a path of 'files'. Add the file, or correct the path",
         )
     return texts[path]
-
-
-def _parsed(path: str, parse: Callable[[], Any]) -> Any:
-    try:
-        return parse()
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        problem = " ".join(part for part in (error.problem, error.context and f"({error.context})") if part)
-        raise FileError(path, f"not YAML: {problem}", mark.line + 1 if mark else None) from None
-    except yaml.YAMLError as error:
-        raise FileError(path, f"not YAML: {error}") from None
-
-
-def _mapping(path: str, text: str) -> yaml.MappingNode:
-    node = _parsed(path, lambda: yaml.compose(text, Loader=yaml.SafeLoader))
-    if not isinstance(node, yaml.MappingNode):
-        raise FileError(path, "the file is not a mapping. Write the fields of the message as keys")
-    return node
 
 
 def _get(node: yaml.MappingNode, key: str) -> Any:

@@ -1,0 +1,169 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The workload of one Envoy and the validation of its configuration, whether the planner or an author wrote the configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.topology import ADMIN
+from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.listeners import scheme, uses_udp
+from ansible_collections.meshlab.envoy.plugins.module_utils._plan.plan_schema import Check
+from ansible_collections.meshlab.envoy.plugins.module_utils._plan.tls_files import has_own_certificate
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.generated_files import File
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.instances import Proxy
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.platform import Platform
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import (
+    Mount,
+    Port,
+    Probe,
+    Protocol,
+    Workload,
+)
+
+# Seconds until Envoy writes a line of its access log; a verification that fails reads the log.
+FLUSH_INTERVAL = 0.5
+ENVOY_USER = "101:101"  # of the official image since 1.15
+ENVOY_IN_IMAGE = "/usr/local/bin/envoy"
+
+
+def planned_ports(proxy: Proxy, platform: Platform, names: Iterable[str]) -> tuple[Port, ...]:
+    """Return the ports of a proxy: those of its listeners and of its admin interface."""
+    spec = proxy.spec
+    return tuple(
+        Port(
+            platform.port(proxy.group, name, proxy.replica),
+            platform.published_port(proxy.group, name, proxy.replica),
+            protocol=_protocol(spec, name),
+            name=name,
+            scheme="http" if name == ADMIN else scheme(spec["listeners"][name]),
+            peers=platform.callers(proxy.group, name),
+            # The admin interface of an author is not read-only, so its port is not open for Prometheus.
+            metrics=name == ADMIN and spec["config"] is None,
+            own_certificate=name != ADMIN and _has_own_certificate(spec, name),
+        )
+        for name in names
+    )
+
+
+def envoy_workload(
+    proxy: Proxy,
+    platform: Platform,
+    config_path: str,
+    arguments: Sequence[str],
+    directory: str,
+    mounts: Sequence[Mount],
+    ports: tuple[Port, ...],
+    probe: Probe,
+    files_digest: str,
+) -> Workload:
+    """Return the workload that runs the Envoy of a proxy.
+
+    Args:
+        proxy: The proxy.
+        platform: The platform with the demo.
+        config_path: Path of the bootstrap, relative to `directory` or absolute in a container.
+        arguments: Further arguments of Envoy.
+        directory: Working directory.
+        mounts: Directories of the deployment folder that a container must see.
+        ports: The ports that Envoy listens on.
+        probe: The readiness probe.
+        files_digest: Digest of the files that Envoy reads only at start.
+    """
+    spec, program = proxy.spec, platform.envoy(proxy)
+    return Workload(
+        name=proxy.workload,
+        image=program.image,
+        command=(
+            platform.program(program, ENVOY_IN_IMAGE),
+            "--config-path",
+            config_path,
+            "--concurrency",
+            str(spec["concurrency"]),
+            "--log-level",
+            spec["log_level"],
+            "--drain-time-s",
+            str(spec["drain_seconds"]),
+            # Each connection closes with its next response. Gradual draining cuts connections at the end of the drain time.
+            "--drain-strategy",
+            "immediate",
+            "--disable-hot-restart",
+            # Milliseconds until a line of the access log is written; 10 s by default.
+            "--file-flush-interval-msec",
+            str(round(FLUSH_INTERVAL * 1000)),
+            *arguments,
+        ),
+        environment=spec["environment"],
+        directory=directory,
+        mounts=platform.mounts(*mounts),
+        ports=ports,
+        probe=probe,
+        aliases=platform.aliases(proxy),
+        hostname=proxy.name,
+        user=ENVOY_USER,
+        memory_mb=256,
+        cpus=1.0,
+        stop_seconds=10,
+        drain=platform.drain_command(proxy),
+        after=platform.starts_after(proxy),
+        digest=files_digest,
+        group=proxy.group,
+        replicas=platform.workload_replicas(proxy.group),
+        container="envoy",
+        sidecar=proxy.kind == "sidecar",
+        host=proxy.host,
+    )
+
+
+def _has_own_certificate(spec: Mapping[str, Any], name: str) -> bool:
+    """Return whether an author, not the demo, provides the certificate of a listener."""
+    listener = spec["listeners"][name]
+    if spec["config"] is not None:
+        return listener["tls"] is not None
+    return has_own_certificate(listener)
+
+
+def _protocol(spec: Mapping[str, Any], port: str) -> Protocol:
+    """Return the transport protocol of a port."""
+    return "udp" if port != ADMIN and uses_udp(spec["listeners"][port]) else "tcp"
+
+
+def bash_probe(port: int, path: str) -> tuple[str, ...]:
+    """Return a command that probes `path` with Bash alone: Envoy's image has neither curl nor wget."""
+    request = f"GET {path} HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: close\\r\\n\\r\\n"
+    script = f"exec 3<>/dev/tcp/127.0.0.1/{port} && printf '{request}' >&3 && read -r _ code _ <&3 && [ \"$code\" = 200 ]"
+    return ("bash", "-c", script)
+
+
+def envoy_check(
+    proxy: Proxy, platform: Platform, content: str, files: Iterable[File], arguments: Sequence[str] = ()
+) -> Check | None:
+    """Return the validation of a configuration. None: the platform has no program that validates it before the deployment.
+
+    Args:
+        proxy: The proxy.
+        platform: The platform with the demo.
+        content: The text that Envoy validates.
+        files: The deployed files in which errors are located.
+        arguments: Further arguments of Envoy.
+    """
+    program = platform.envoy(proxy)
+    path = f"{proxy.name}/candidate.yaml"
+    validator = platform.validator(program, ENVOY_IN_IMAGE)
+    if validator is None:
+        return None
+    validate = ["--mode", "validate", "--config-path", path, "--log-level", "error"]
+    check: Check = {
+        "name": proxy.name,
+        "image": validator.image,
+        "command": [validator.program, *validate, *arguments],
+        "files": [{"path": path, "content": content}],
+        "validated_files": [file.path for file in files],
+        "host": proxy.host,
+    }
+    if program.version:
+        check["version"] = program.version
+    return check

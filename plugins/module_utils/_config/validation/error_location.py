@@ -57,6 +57,8 @@ def duplicate_names(
     proxies = {path: check.name for check in checks for path in check.validated_files}
     findings = []
     for path, file_names in names.items():
+        if len(set(file_names)) == len(file_names):
+            continue
         spans = _items(texts[path].splitlines(), ["resources"])
         for number, name in enumerate(file_names):
             if name in file_names[:number]:
@@ -132,12 +134,8 @@ def _block(files: Mapping[str, list[str]], path: Path, name: str) -> tuple[str, 
 
 def _items(lines: list[str], root: Path) -> list[Span]:
     """Return the lines of each item of the list at `root`."""
-    spans: list[Span] = []
-    while True:
-        span, followed = yaml_position.follow_path(lines, [*root, len(spans)])
-        if followed <= len(root):
-            return spans
-        spans.append(span)
+    span, followed = yaml_position.follow_path(lines, root)
+    return yaml_position.items(lines, span) if followed == len(root) else []
 
 
 def _by_token(files: Mapping[str, list[str]], error: EnvoyError, name: str) -> Location | None:

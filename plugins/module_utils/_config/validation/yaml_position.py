@@ -100,6 +100,12 @@ def _key(lines: Lines, span: Span, key: str) -> Span | None:
 
 def _item(lines: Lines, span: Span, index: int) -> Span | None:
     """Return the lines of item `index` of the block sequence below the key in `span`."""
+    found = items(lines, span)
+    return found[index] if index < len(found) else None
+
+
+def items(lines: Lines, span: Span) -> list[Span]:
+    """Return the lines of each item of the block sequence below the key in `span`."""
     first = next(
         (
             n
@@ -109,19 +115,19 @@ def _item(lines: Lines, span: Span, index: int) -> Span | None:
         None,
     )
     if first is None:
-        return None
+        return []
     column = _indent(lines[first])
     starts = [
         n
         for n in range(first, span.end)
         if _indent(lines[n]) == column and lines[n].lstrip().startswith("- ")
     ]
-    if index >= len(starts):
-        return None
-    start = starts[index]
-    end = starts[index + 1] if index + 1 < len(starts) else _end(lines, start + 1, span.end, column, False)
-    dash = lines[start][column + 1 :]
-    return Span(start, end, column + 1 + len(dash) - len(dash.lstrip()))
+    ends = [*starts[1:], _end(lines, starts[-1] + 1, span.end, column, False)]
+    dashes = [lines[start][column + 1 :] for start in starts]
+    return [
+        Span(start, end, column + 1 + len(dash) - len(dash.lstrip()))
+        for start, end, dash in zip(starts, ends, dashes)
+    ]
 
 
 def _end(lines: Lines, start: int, limit: int, column: int, dashes: bool) -> int:

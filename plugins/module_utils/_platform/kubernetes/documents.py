@@ -83,9 +83,10 @@ def manifests(
     objects = [
         policies.service_account(demo),
         *(
-            config_maps.config_map(demo, folder, digest, below.get(folder, {}))
+            one
             for folder, digest in mounted.items()
             if below.get(folder) or folder not in sensitive_below
+            for one in config_maps.file_config_maps(demo, folder, digest, below.get(folder, {}))
         ),
         *(
             config_maps.sensitive_secret(demo, folder, digest, sensitive_below[folder])

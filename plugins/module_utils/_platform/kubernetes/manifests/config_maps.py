@@ -18,9 +18,17 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes
     Object,
     volume_name,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import Workload
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import (
+    Workload,
+    WorkloadError,
+)
 
 CERTIFICATE = ("tls.crt", "tls.key", "ca.crt")
+# The bytes of all files of a ConfigMap or a Secret (MaxSecretSize of the Kubernetes API), and of a file with its own ConfigMap.
+LIMIT = 1024 * 1024
+LARGE = 64 * 1024
+# The files, below the directory of a proxy, that change while Envoy runs.
+WATCHED = frozenset(("clusters.yaml", "listeners.yaml"))
 SECRET_MODE = 0o440  # readable by the group of the pod, whatever its user id is
 
 
@@ -48,12 +56,57 @@ def files_by_folder(contents: Mapping[str, str | bytes]) -> dict[str, dict[str, 
     return found
 
 
-def config_map(demo: str, folder: str, digest: str, files: Mapping[str, str | bytes]) -> Object:
-    """Return the ConfigMap of the files below `folder`, by path below it.
+def file_config_maps(demo: str, folder: str, digest: str, files: Mapping[str, str | bytes]) -> list[Object]:
+    """Return the ConfigMaps of the files below `folder`, by path below it. Large files are in ConfigMaps of their own.
 
-    Its name contains the digest of the files that are read only at start: previous pods keep their ConfigMap until they
-    end. Live files change within the ConfigMap. Files that are not text are in `binaryData`.
+    Their names contain the digest of the files that are read only at start: previous pods keep their ConfigMaps until they
+    end. Live files change within the first ConfigMap. Files that are not text are in `binaryData`.
+
+    Raises:
+        WorkloadError: The files do not fit into ConfigMaps.
     """
+    name = files_object_name(demo, folder, digest)
+    return [
+        _config_map(demo, part_name, folder, part)
+        for part_name, part in file_parts(name, folder, files).items()
+    ]
+
+
+def file_parts(name: str, folder: str, files: Mapping[str, str | bytes]) -> dict[str, dict[str, str | bytes]]:
+    """Return the files of each object, by its name: `name` for watched files and small ones, `name-2` and so on for large ones.
+
+    The distribution depends only on the files that are read at start, whose digest is in the names.
+    """
+    large = {path for path, one in files.items() if path not in WATCHED and _size(one) > LARGE}
+    parts = {name: {path: one for path, one in files.items() if path not in large}}
+    parts |= {f"{name}-{number}": {path: files[path]} for number, path in enumerate(sorted(large), 2)}
+    for part in parts.values():
+        _check_size(folder, part)
+    return parts
+
+
+def _check_size(folder: str, files: Mapping[str, str | bytes]) -> None:
+    """Raise WorkloadError if files do not fit into one ConfigMap or Secret."""
+    sizes = {path: _size(content) for path, content in files.items()}
+    total = sum(sizes.values())
+    if total <= LIMIT:
+        return
+    listed = ", ".join(f"{path}: {count:,}" for path, count in sizes.items() if count > LARGE)
+    remedy = "Use an image that contains the file, or smaller files"
+    if files.keys() & WATCHED:
+        remedy = "Distribute its clusters and routes over several proxies"
+    raise WorkloadError(
+        f"{folder}: its files have {total:,} bytes ({listed}), but a ConfigMap or a Secret has at most {LIMIT:,}."
+        f" {remedy}, or deploy on a platform without this limit, such as docker."
+    )
+
+
+def _size(content: str | bytes) -> int:
+    """Return the number of bytes of a file."""
+    return len(content.encode() if isinstance(content, str) else content)
+
+
+def _config_map(demo: str, name: str, folder: str, files: Mapping[str, str | bytes]) -> Object:
     binary = {
         object_names.config_key(path): base64.b64encode(one).decode()
         for path, one in files.items()
@@ -62,9 +115,7 @@ def config_map(demo: str, folder: str, digest: str, files: Mapping[str, str | by
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
-        "metadata": object_names.metadata(
-            demo, files_object_name(demo, folder, digest), annotations={object_names.FOLDER: folder}
-        ),
+        "metadata": object_names.metadata(demo, name, annotations={object_names.FOLDER: folder}),
         "data": {object_names.config_key(path): one for path, one in files.items() if isinstance(one, str)},
         **({"binaryData": binary} if binary else {}),
     }
@@ -72,6 +123,7 @@ def config_map(demo: str, folder: str, digest: str, files: Mapping[str, str | by
 
 def sensitive_secret(demo: str, folder: str, digest: str, files: Mapping[str, str | bytes]) -> Object:
     """Return the Secret of the sensitive files below `folder`, by path below it. Its name is that of the ConfigMap."""
+    _check_size(folder, files)
     return {
         "apiVersion": "v1",
         "kind": "Secret",
@@ -124,13 +176,20 @@ def volume(
 ) -> Object:
     """Return the volume of `folder`: its files by path below it, and the certificates in directories below it."""
     name = files_object_name(demo, folder, digest)
-    items = [{"key": object_names.config_key(path), "path": path} for path in files]
     secret_items = [
         {"key": object_names.config_key(path), "path": path, "mode": SECRET_MODE} for path in sensitive_files
     ]
     sources: list[dict[str, Any]] = []
-    if items:
-        sources.append({"configMap": {"name": name, "items": items}})
+    sources += [
+        {
+            "configMap": {
+                "name": part_name,
+                "items": [{"key": object_names.config_key(path), "path": path} for path in part],
+            }
+        }
+        for part_name, part in file_parts(name, folder, files).items()
+        if part
+    ]
     if secret_items:
         sources.append({"secret": {"name": name, "items": secret_items}})
     for one in certificates:

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 import yaml
 
@@ -176,3 +178,14 @@ def test_duplicate_name_is_at_the_second_resource() -> None:
 def test_different_names_are_not_duplicates() -> None:
     names = {"edge/listeners.yaml": ["first", "edge"]}
     assert duplicate_names([CHECK], TEXTS, names) == []
+
+
+def test_duplicate_in_many_resources_is_found_in_linear_time() -> None:
+    count = 3000
+    text = "resources:\n" + "".join(f"- name: c{number}\n" for number in [*range(count), 0])
+    names = [f"c{number}" for number in [*range(count), 0]]
+    check = Check("edge", ("envoy",), validated_files=("edge/clusters.yaml",))
+    began = time.process_time()
+    (finding,) = duplicate_names([check], {"edge/clusters.yaml": text}, {"edge/clusters.yaml": names})
+    assert finding.line == count + 2
+    assert time.process_time() - began < 3

@@ -6,9 +6,21 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from typing import Any
 
+import pytest
 from manifest_objects import APP, ENVOY, objects, pod
+
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.manifests.config_maps import (
+    LARGE,
+    LIMIT,
+    file_config_maps,
+    sensitive_secret,
+    volume,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import WorkloadError
 
 
 def test_volume_has_files_and_certificates() -> None:
@@ -49,3 +61,46 @@ def test_sensitive_files_are_in_a_secret_of_the_same_volume() -> None:
             "items": [{"key": "listeners.yaml", "path": "listeners.yaml", "mode": 0o440}],
         }
     }
+
+
+def test_large_file_has_a_config_map_of_its_own() -> None:
+    files = {
+        "listeners.yaml": "l" * LARGE * 2,
+        "a.yaml": "a",
+        "b.wasm": bytes(LIMIT),
+        "c.so": bytes(LARGE + 1),
+    }
+    made = {one["metadata"]["name"]: one for one in file_config_maps("shop", "edge", "abc", files)}
+    assert {name: [*one["data"], *one.get("binaryData", ())] for name, one in made.items()} == {
+        "shop-edge-abc": ["listeners.yaml", "a.yaml"],
+        "shop-edge-abc-2": ["b.wasm"],
+        "shop-edge-abc-3": ["c.so"],
+    }
+    sources = volume("shop", "edge", "abc", files, {}, [])["projected"]["sources"]
+    assert {
+        one["configMap"]["name"]: [item["path"] for item in one["configMap"]["items"]] for one in sources
+    } == {
+        "shop-edge-abc": ["listeners.yaml", "a.yaml"],
+        "shop-edge-abc-2": ["b.wasm"],
+        "shop-edge-abc-3": ["c.so"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("make", "files", "message"),
+    [
+        (
+            file_config_maps,
+            {"clusters.yaml": "c" * LIMIT, "a.yaml": "a"},
+(
+            "edge: its files have 1,048,577 bytes (clusters.yaml: 1,048,576), but a ConfigMap or a Secret has at most"
+            " 1,048,576. Distribute its clusters and routes over several proxies, or deploy on a platform without this limit"
+            ),
+        ),
+        (file_config_maps, {"a.so": bytes(LIMIT + 1)}, "Use an image that contains the file, or smaller files, or deploy on"),
+        (sensitive_secret, {"a.so": bytes(LIMIT + 1)}, "edge: its files have 1,048,577 bytes (a.so: 1,048,577), but"),
+    ],
+)  # fmt: skip
+def test_file_that_no_config_map_can_hold_is_refused(make: Any, files: Any, message: str) -> None:
+    with pytest.raises(WorkloadError, match=re.escape(message)):
+        make("shop", "edge", "abc", files)

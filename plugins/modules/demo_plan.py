@@ -113,6 +113,10 @@ without_replicas:
   returned: success
   type: list
   elements: str
+trust:
+  description: The certificates that the clusters with TLS accept, in words, by proxy and cluster.
+  returned: success
+  type: dict
 hosts:
   description: Names of the hosts that run the demo.
   returned: success

@@ -107,7 +107,7 @@ def _check_server_name(cluster: Mapping[str, Any], file: str, where: str) -> Non
         or tls["server_name"]
         or tls["subject_alt_name"]
         or has_name
-        or _configures_trust(tls["context"])
+        or configures_trust(tls["context"])
     ):
         return
     if DYNAMIC_FORWARD_PROXY not in discovery_without_endpoints(cluster["cluster"]):
@@ -117,7 +117,7 @@ def _check_server_name(cluster: Mapping[str, Any], file: str, where: str) -> Non
         )
 
 
-def _configures_trust(context: Mapping[str, Any]) -> bool:
+def configures_trust(context: Mapping[str, Any]) -> bool:
     """Return whether an author's fields of UpstreamTlsContext contain a validation context."""
     fields = overlay({}, context, f"{TLS_TYPES}.UpstreamTlsContext").get("common_tls_context", {})
     return any("validation_context" in field for field in fields)

@@ -113,7 +113,10 @@ def _identity(secrets: str, tls: Mapping[str, Any]) -> Message:
 
 def _validation(secrets: str, tls: Mapping[str, Any], server_name: str, is_combined: bool) -> Message:
     """Return the field of CommonTlsContext that verifies the certificate of the other side."""
-    matchers = _name_matchers(tls, server_name)
+    matchers = [
+        {"san_type": kind.upper(), "matcher": {"exact": name}}
+        for kind, name in accepted_name(tls, server_name).items()
+    ]
     names = {"match_typed_subject_alt_names": matchers} if matchers else {}
     if tls.get("ca"):
         return {"validation_context": {"trusted_ca": {"filename": tls["ca"]}, **names}}
@@ -123,12 +126,11 @@ def _validation(secrets: str, tls: Mapping[str, Any], server_name: str, is_combi
     return {"combined_validation_context": {"default_validation_context": names, **authority}}
 
 
-def _name_matchers(tls: Mapping[str, Any], server_name: str) -> list[Message]:
-    """Return a SubjectAltNameMatcher for the one name that the other side's certificate must have, if there is one."""
-    names = tls.get("subject_alt_name")
-    if not names and server_name:
-        names = {"ip_address" if _is_ip(server_name) else "dns": server_name}
-    return [{"san_type": kind.upper(), "matcher": {"exact": name}} for kind, name in (names or {}).items()]
+def accepted_name(tls: Mapping[str, Any], server_name: str) -> dict[str, str]:
+    """Return the one name that the other side's certificate must have, by its kind: `{"dns": "web"}`. Empty: any name."""
+    if names := tls.get("subject_alt_name"):
+        return dict(names)
+    return {"ip_address" if _is_ip(server_name) else "dns": server_name} if server_name else {}
 
 
 def _is_ip(name: str) -> bool:

@@ -40,8 +40,9 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._plan.server import 
     server_directories,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.service import app_files, plan_service
-from ansible_collections.meshlab.envoy.plugins.module_utils._plan.tls_files import needs_demo_certificate
-from ansible_collections.meshlab.envoy.plugins.module_utils._plan.traffic_files import traffic_files
+from ansible_collections.meshlab.envoy.plugins.module_utils._plan.tls.tls_files import needs_demo_certificate
+from ansible_collections.meshlab.envoy.plugins.module_utils._plan.tls.traffic_files import traffic_files
+from ansible_collections.meshlab.envoy.plugins.module_utils._plan.tls.trust import accepted_certificates
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.context import read_context
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.generated_files import File
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.platform import Documents, Platform
@@ -171,6 +172,9 @@ def _plan(platform: Platform) -> Plan:
         "platform": context.platform,
         "folder": context.folder,
         "hosts": list(platform.hosts),
+        "trust": {
+            one.name: trust for one in platform.proxies() if (trust := accepted_certificates(one, platform))
+        },
         "without_replicas": [name for name in demo["services"] if platform.replicas(name) == 0],
         "programs": programs,
         "files": [_file(file) for file in files],

@@ -13,8 +13,8 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._demo import topolog
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError, check_known
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.topology import ADMIN, APP
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.listeners import only_codec
-from ansible_collections.meshlab.envoy.plugins.module_utils._plan.tls_files import has_own_certificate
-from ansible_collections.meshlab.envoy.plugins.module_utils._plan.traffic_files import located_traffic
+from ansible_collections.meshlab.envoy.plugins.module_utils._plan.tls.tls_files import has_own_certificate
+from ansible_collections.meshlab.envoy.plugins.module_utils._plan.tls.traffic_files import located_traffic
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.platform import Platform
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.target import (
     DEFAULT_PORTS,

@@ -41,7 +41,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._plan.proxy_files im
     data_directories,
     with_placeholder_values,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._plan.tls_files import (
+from ansible_collections.meshlab.envoy.plugins.module_utils._plan.tls.tls_files import (
     needs_demo_certificate,
     tls_files,
 )

@@ -28,7 +28,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.clusters impo
     cluster,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.listeners import listener
-from ansible_collections.meshlab.envoy.plugins.module_utils._plan.tls_files import (
+from ansible_collections.meshlab.envoy.plugins.module_utils._plan.tls.tls_files import (
     located_listener,
     located_tls,
 )
@@ -70,7 +70,6 @@ def proxy_clusters(proxy: Proxy, platform: Platform, static: bool) -> list[Messa
             continue
         localities = _localities(spec, f"{proxy.key}.clusters.{name}", proxy, platform)
         addresses = [address for _fields, members in localities for address in members]
-        server_name = _server_name(spec)
         found.append(
             cluster(
                 name,
@@ -78,7 +77,7 @@ def proxy_clusters(proxy: Proxy, platform: Platform, static: bool) -> list[Messa
                 spec["cluster"],
                 located_tls(spec["tls"], proxy, platform),
                 secrets_directory(proxy),
-                server_name,
+                server_name(spec),
                 refresh=platform.dns_refresh,
                 localities=localities,
             )
@@ -86,7 +85,7 @@ def proxy_clusters(proxy: Proxy, platform: Platform, static: bool) -> list[Messa
     return found
 
 
-def _server_name(spec: Mapping[str, Any]) -> str:
+def server_name(spec: Mapping[str, Any]) -> str:
     """Return the name that the server of a cluster has by default: that of its target. Empty: it has none."""
     name = [*cluster_targets(spec), spec["address"] or ""][0]
     return "" if is_unix_socket(name) else str(name).partition("/")[0]

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 Entry = Mapping[str, Any]
 Group = tuple[str, int, str]  # proxy, status, reason
 FIRST_ERROR = 400  # status
+# Part of Envoy's text for a certificate that it does not accept.
+VERIFY_FAILED = "CERTIFICATE_VERIFY_FAILED"
 MOST_REASONS = 5
 # Seconds until the access logs contain the requests: Envoy writes each 0.5 s, and a log driver can be slower.
 LOG_TIMEOUT = 2.0
@@ -77,12 +79,21 @@ class Evidence:
         proxies: The name of the workload of each proxy.
         unready: The status of each workload that was not ready before the traffic.
         without_replicas: The names of services without replicas.
+        trust: The certificates that each cluster accepts, by proxy and cluster, in words.
     """
 
     observer: Observer | None = None
     proxies: Mapping[str, str] = field(default_factory=dict)
     unready: Mapping[str, Status] = field(default_factory=dict)
     without_replicas: Sequence[str] = ()
+    trust: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    def reason(self, request: LoggedRequest) -> str:
+        """Return the reason of a request; for a certificate that was not accepted, with what the cluster accepts."""
+        accepted = self.trust.get(request.proxy, {}).get(request.cluster)
+        if VERIFY_FAILED not in request.reason or accepted is None:
+            return request.reason
+        return f"{request.reason}, which accepts {accepted}"
 
 
 def failure_reasons(
@@ -119,7 +130,7 @@ def _from_logs(sent: Sequence[SentTraffic], evidence: Evidence, sleep: Callable[
             for proxy, workload in evidence.proxies.items()
             for request in parse_lines(proxy, lines.get(workload, ()))
         ]
-        groups = [_grouped(one, requests) for one in explained]
+        groups = [_grouped(one, requests, evidence) for one in explained]
         if all(_is_complete(one, group) for one, group in zip(explained, groups)):
             break
     return [
@@ -130,10 +141,10 @@ def _from_logs(sent: Sequence[SentTraffic], evidence: Evidence, sleep: Callable[
     ]
 
 
-def _grouped(sent: SentTraffic, requests: Sequence[LoggedRequest]) -> Counter[Group]:
+def _grouped(sent: SentTraffic, requests: Sequence[LoggedRequest], evidence: Evidence) -> Counter[Group]:
     statuses = sent.unexplained
     own = [one for one in requests if one.status in statuses and sent.contains(one)]
-    return Counter((one.proxy, one.status, one.reason) for one in own)
+    return Counter((one.proxy, one.status, evidence.reason(one)) for one in own)
 
 
 def _is_complete(sent: SentTraffic, groups: Counter[Group]) -> bool:

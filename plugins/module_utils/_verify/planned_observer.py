@@ -28,7 +28,7 @@ def observed_part(plan: Plan) -> dict[str, Any]:
     found: dict[str, Any] = {
         key: value
         for key, value in plan.items()
-        if key in ("name", "platform", "folder", "addresses", "without_replicas")
+        if key in ("name", "platform", "folder", "addresses", "without_replicas", "trust")
     }
     found["workloads"] = [
         {key: value for key, value in workload.items() if key in WORKLOAD_KEYS}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._assertions import value_references
@@ -78,6 +78,7 @@ class Verification:
     ] = ()  # of proxies in pods, with the hosts that each proxy has to find by name
     observer: Observer | None = None  # of the workloads that have to be ready before the traffic
     without_replicas: Sequence[str] = ()  # services
+    trust: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # by proxy and cluster, in words
 
     def parse(self) -> list[Traffic]:
         """Return the traffic. Raises ArgumentError for anything that cannot be sent, read or evaluated."""
@@ -127,7 +128,7 @@ def verify(verification: Verification, timeout: float, sleep: float) -> Verifica
     reasons: list[str] = []
     if any(one.failed for one in sent) or (outcome is not None and outcome.failed):
         proxies = {admin["proxy"]: admin["workload"] for admin in verification.admins}
-        evidence = Evidence(observer, proxies, unready, verification.without_replicas)
+        evidence = Evidence(observer, proxies, unready, verification.without_replicas, verification.trust)
         reasons = failure_reasons(sent, evidence)
     return {
         "traffic": results,

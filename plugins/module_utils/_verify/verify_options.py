@@ -68,6 +68,7 @@ def perform(options: dict[str, Any], check_mode: bool) -> dict[str, Any]:
             plan.get("admins") or (),
             observer_of(plan, access),
             plan.get("without_replicas") or (),
+            plan.get("trust") or {},
         )
         if check_mode:
             verification.parse()

@@ -15,9 +15,11 @@ from typing import Any
 import pytest
 from cases import CaseDeployment, PortBlock, case_data
 from certificates import Pair, new_authority, new_certificate
+from deployment import module_answer
 from live import docker
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.cluster_client import connect
+from ansible_collections.meshlab.envoy.plugins.modules import demo_verify
 
 Deploy = Callable[[str], CaseDeployment]
 NAMES = "DNS:shop.example.com,IP:192.0.2.7,URI:spiffe://shop.example.com/web"
@@ -132,6 +134,20 @@ def test_author_decides_which_certificates_are_used(
         new_certificate(made.root, "shop", NAMES, Pair(made.root / "company.crt", made.root / "company.key"))
         for_system = planned_for_system(made, block)
         assert made.failures(for_system) == []
+
+
+def test_refused_certificate_is_explained(block: PortBlock, deployment: Deploy) -> None:
+    local = deployment("local")
+    make_files(local.root)
+    data = demo(block)
+    data["traffic"] = [one for one in data["traffic"] if one["name"] == "demo_ca"]
+    data["traffic"][0]["expect"][0]["status"] = "200"
+    planned = local.deploy(data)
+    result = module_answer(demo_verify, {"plan": planned, "timeout": 5})
+    [reason] = result["reasons"]
+    assert "CERTIFICATE_VERIFY_FAILED" in reason
+    accepted = f"a certificate of the demo's authority ({local.folder}/ca/ca.crt; for another one, set 'ca' of the cluster's tls)"
+    assert reason.endswith(f"which accepts {accepted} with the DNS name 'shop.example.com'")
 
 
 def planned_for_system(made: CaseDeployment, block: PortBlock) -> Any:

@@ -12,7 +12,7 @@ from typing import Any
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.topology import ADMIN
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.listeners import scheme, uses_udp
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.plan_schema import Check
-from ansible_collections.meshlab.envoy.plugins.module_utils._plan.tls_files import has_own_certificate
+from ansible_collections.meshlab.envoy.plugins.module_utils._plan.tls.tls_files import has_own_certificate
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.generated_files import File
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.instances import Proxy
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.platform import Platform

@@ -120,3 +120,11 @@ def test_number_of_reasons_is_limited() -> None:
     found = reasons(PreparedLogs([]), without_replicas=[f"s{number}" for number in range(MOST_REASONS + 3)])
     assert found[-1] == "and 3 more"
     assert len(found) == MOST_REASONS + 1
+
+
+def test_refused_certificate_is_reported_with_the_accepted_one() -> None:
+    details = "upstream_reset_before_response_started{TLS_error:CERTIFICATE_VERIFY_FAILED}"
+    refused = line(response_flags="UF", response_code_details=details, upstream_cluster="plain")
+    trust = {"edge": {"plain": "a certificate of the demo's authority", "other": "x"}}
+    [found] = reasons(PreparedLogs([refused, refused]), sent(s503=2), trust=trust)
+    assert found.endswith("cluster plain, which accepts a certificate of the demo's authority")

@@ -15,6 +15,7 @@ import yaml
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.suggestions import unknown_name
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.demo_source import DemoSource
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError
+from ansible_collections.meshlab.envoy.plugins.plugin_utils._yaml_mistakes import yaml_mistake
 
 # Limits of a demo file. Envoy's deepest messages have about 40 levels; 10,000 clusters with their routes have 300,000 values.
 MAX_DEPTH = 100
@@ -36,6 +37,7 @@ def read_demo_file(
         DemoError: The file is missing, cannot be read or is not YAML, a key occurs twice, or the data is too deep or too large.
     """
     file = path.expanduser()
+    text = ""
     try:
         text = read_bytes(file).decode()
         node = yaml.compose(text, Loader=_Loader)
@@ -49,9 +51,9 @@ def read_demo_file(
     except RecursionError:
         raise DemoError(path.name, _too_deep()) from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"{path.name}, line {mark.line + 1}" if mark else path.name
-        raise DemoError(where, f"invalid YAML: {getattr(error, 'problem', None) or error}") from error
+        mistake = yaml_mistake(text, error, secret=file.read_bytes().startswith(b"$ANSIBLE_VAULT"))
+        where = f"{path.name}, line {mistake.line}" if mistake.line else path.name
+        raise DemoError(where, mistake.problem) from error
     if node is None:
         return None, DemoSource()
     _check_size(node, path.name)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -18,8 +18,10 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._config.errors impor
 STAGING = ".staging"
 STATE_FILE = ".files.json"
 LOCK = ".lock"
+# Configurations that Envoy refused, which errors refer to. The next run removes them.
+REFUSED = ".refused"
 AUTHORITY = "ca"
-RESERVED_NAMES = (STAGING, STATE_FILE, LOCK, AUTHORITY)
+RESERVED_NAMES = (STAGING, STATE_FILE, LOCK, REFUSED, AUTHORITY)
 
 # How a diff shows a file with secrets.
 SENSITIVE = "(sensitive, not shown)"
@@ -87,6 +89,21 @@ class Certificate:
 
 
 @dataclass(frozen=True)
+class CheckSource:
+    """The part of a demo file from which a check's proxy is generated.
+
+    Attributes:
+        file: Name of the demo file.
+        key: Key of the proxy, such as `proxies.edge`.
+        lines: Line of each key below it, relative to it, such as `listeners.http`. Its own line is that of the empty key.
+    """
+
+    file: str
+    key: str
+    lines: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Check:
     """A command that must succeed in a staged copy of the folder before anything is changed.
 
@@ -97,6 +114,7 @@ class Check:
         files: Files that exist only while the check runs.
         validated_files: Paths of the deployed files that the check validates. Errors are reported with their lines.
         version: Envoy version that the program must have. None accepts any program.
+        source: The author's keys, which errors name in place of the deployed files. None: the author wrote the deployed files.
     """
 
     name: str
@@ -105,6 +123,7 @@ class Check:
     files: tuple[File, ...] = ()
     validated_files: tuple[str, ...] = ()
     version: str | None = None
+    source: CheckSource | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -193,6 +212,7 @@ class DesiredFiles:
                     files=tuple(_file(file) for file in check.get("files") or ()),
                     validated_files=tuple(check.get("validated_files") or ()),
                     version=check.get("version"),
+                    source=CheckSource(**check["source"]) if check.get("source") else None,
                 )
                 for check in plan.get("checks") or ()
             ),

@@ -21,15 +21,20 @@ class Finding:
         check: The name of the check that found it, which for an Envoy is the name of the proxy. None when no check did.
         file: The path of the faulty file below the folder. None when it is not known.
         line: The faulty line, counted from 1. None when it is not known.
+        key: The key of the demo file, when `file` is one. None otherwise.
     """
 
     message: str
     check: str | None = None
     file: str | None = None
     line: int | None = None
+    key: str | None = None
 
     def __str__(self) -> str:
         """Return `location: fault`, with as much of the location as is known."""
+        if self.key:
+            file = f"{self.file}, line {self.line}" if self.line else self.file
+            return f"{file}: {self.key}: {self.message}"
         file_and_line = f"{self.file} line {self.line}" if self.file and self.line else self.file
         return ": ".join(part for part in (self.check, file_and_line, self.message) if part)
 

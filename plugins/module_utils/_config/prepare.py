@@ -22,6 +22,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_file
     AUTHORITY,
     AUTHORITY_FILES,
     CERTIFICATE_FILES,
+    REFUSED,
     SENSITIVE,
     STAGING,
     STATE_FILE,
@@ -31,6 +32,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_file
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy import xds_file
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.errors import (
+    UNCHANGED,
     ConfigRefused,
     RequirementMissing,
 )
@@ -197,7 +199,31 @@ def _prepare_locked(transaction: Transaction, runner: CommandRunner, moment: flo
             check_files = [file for check in checks_to_run for file in check.files]
             staging.fill(staged.tree, [*files, *check_files], desired.directories)
             writable = [directory.path for directory in desired.directories]
-            checks.run_checks(checks_to_run, staged.tree, texts, writable, not transaction.check_mode, runner)
+            with _keeping_refused(transaction, checks_to_run):
+                checks.run_checks(
+                    checks_to_run, staged.tree, texts, writable, not transaction.check_mode, runner
+                )
+
+
+@contextlib.contextmanager
+def _keeping_refused(transaction: Transaction, checks_to_run: Sequence[Check]) -> Iterator[None]:
+    """Keep the generated configurations that Envoy refused, so that the author can read them. Check mode keeps nothing."""
+    try:
+        yield
+    except RequirementMissing:
+        raise
+    except ConfigRefused as error:
+        names = {finding.check for finding in error.findings if finding.key}
+        kept = []
+        for check in checks_to_run:
+            if check.name in names and check.files and not transaction.check_mode:
+                path = transaction.folder / REFUSED / f"{check.name}.yaml"
+                file_tree.make_directory(path.parent, 0o700, exact=True)
+                file_tree.write(path, check.files[0].content, 0o600)
+                kept.append(str(path))
+        if not kept:
+            raise
+        raise ConfigRefused(error.findings, outcome=f"{UNCHANGED} Refused: {', '.join(kept)}.") from None
 
 
 def _state_after(

@@ -47,6 +47,16 @@ class DemoSource:
                 return self.written.get(f"{prefix}{path}")
         return None
 
+    def lines_below(self, path: str) -> dict[str, int]:
+        """Return the lines of the keys below a path, relative to it. Its own line is that of the empty key."""
+        found: dict[str, int] = {}
+        for prefix in reversed(self.prefixes):
+            whole = f"{prefix}{path}"
+            for key, line in self.lines.items():
+                if key == whole or key.startswith((f"{whole}.", f"{whole}[")):
+                    found[key[len(whole) :].lstrip(".")] = line
+        return found
+
     def line(self, path: str) -> int | None:
         """Return the line of a path, or of the longest part of it that the file has. None: no part is in the file."""
         while path:

@@ -20,6 +20,10 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import 
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.mistakes.envoy_messages import (
     check_envoy_messages,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.mistakes.misplaced_keys import (
+    check_key,
+    missing_remedy,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.names import (
     envoy_name_problem,
     name_problem,
@@ -144,7 +148,7 @@ def _check(data: Any, schema: Schema, file: str, path: str, source: DemoSource) 
         keys = ", ".join(f"'{key}'" for key in list(schema.options)[:3])
         raise DemoError(file, f"{path}: expected a mapping with keys such as {keys}, got '{data}'.")
     for key in data:
-        check_known(str(key), schema.options, file, path, "key")
+        check_key(str(key), schema, file, path)
     return {
         key: _check_key(key, option, data.get(key), key in data, schema, file, _join(path, key), source)
         for key, option in schema.options.items()
@@ -168,7 +172,7 @@ def _check_key(
         value = {}  # `sidecar:` without a value is a sidecar with all defaults
     if value is None:
         if option.get("required"):
-            raise DemoError(file, f"{path}: missing. Add the key.")
+            raise DemoError(file, f"{path}: missing. {missing_remedy(key)}")
         return deepcopy(option.get("default"))
     value = convert(value, option, file, path, source)
     if key in schema.nested:

@@ -19,11 +19,12 @@ from pathlib import Path
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import (
     AUTHORITY,
     LOCK,
+    REFUSED,
     STAGING,
     STATE_FILE,
     DesiredFiles,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._config.files import state_file
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.files import file_tree, state_file
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.prepare import prepare
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.transaction import Transaction
 from ansible_collections.meshlab.envoy.plugins.module_utils._deploy.deploy_request import (
@@ -254,6 +255,7 @@ def _teardown(request: DeployRequest, deployer: Deployer, folder: Path, result: 
         if is_deployed:
             result.removed = deployer.remove_all()
     with result.phase("remove"):
+        file_tree.remove_tree(folder / REFUSED)
         if (folder / STATE_FILE).exists():
             _remove_files(folder, stored)
             if folder.exists():

@@ -108,7 +108,17 @@ def make_plan(
     )
     check_notes(demo)
     _check_supported(demo, planning_context.platform, known)
-    return _plan(known[planning_context.platform](demo, planning_context))
+    plan = _plan(known[planning_context.platform](demo, planning_context))
+    _add_lines(plan, source or DemoSource(), planning_context.change)
+    return plan
+
+
+def _add_lines(plan: Plan, source: DemoSource, change: str) -> None:
+    """Add the lines of the demo file to the checks, so that an error of Envoy names the author's line."""
+    found = source.of_change(change) if change else source
+    for check in plan["checks"]:
+        if "source" in check:
+            check["source"]["lines"] = found.lines_below(check["source"]["key"])
 
 
 def _check_supported(demo: Demo, platform: str, known: Mapping[str, type[Platform]]) -> None:

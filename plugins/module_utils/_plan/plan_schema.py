@@ -88,8 +88,23 @@ class CheckFile(TypedDict):
     content: str
 
 
+class CheckSource(TypedDict):
+    """The part of the demo file that a proxy is generated from. Errors name its keys.
+
+    Attributes:
+        file: Name of the demo file.
+        key: Key of the proxy, such as `proxies.edge`.
+        lines: Line of each key below it, relative to it, such as `listeners.http`. The line of an empty key is that of `key`.
+    """
+
+    file: str
+    key: str
+    lines: dict[str, int]
+
+
 class _CheckOptions(TypedDict, total=False):
     version: str
+    source: CheckSource
 
 
 class Check(_CheckOptions):
@@ -102,6 +117,7 @@ class Check(_CheckOptions):
         files: Files that exist only while the check runs.
         validated_files: Paths of the deployed files that the check validates. Errors are reported with their lines.
         version: Envoy version that the executable or the image must have.
+        source: Key of the proxy in the demo file, with the lines of its keys.
         host: Name of the host that runs the check.
     """
 

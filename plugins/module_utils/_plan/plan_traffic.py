@@ -146,6 +146,11 @@ def _url(group: str, port: str, scheme: str, path: str | None, platform: Platfor
         subject = f"services.{group}" if port == APP else f"{kind} '{port}' of '{group}'"
         raise DemoError(demo["file"], f"{where}.to: {subject} is not published. Add 'publish:' with a port.")
     if scheme in DEFAULT_PORTS:
+        if path is not None and not str(path).startswith("/"):
+            raise DemoError(
+                demo["file"],
+                f"{where}.path: expected a path that begins with '/', got '{path}'. Write '/{path}'.",
+            )
         return f"{scheme}://{platform.public_netloc(group, port)}{path or '/'}"
     if path is not None:
         raise DemoError(

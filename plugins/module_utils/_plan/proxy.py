@@ -139,7 +139,11 @@ def plan_proxy(proxy: Proxy, platform: Platform) -> ProxyPlan:
             for path, mode in (*platform.run_directories(proxy), *data_directories(proxy, platform))
         ],
         certificates=[certificate_of(proxy, platform)] if uses_tls else [],
-        check=envoy_check(proxy, platform, to_yaml(candidate(bootstrap, listeners, clusters)), files),
+        check=_with_source(
+            envoy_check(proxy, platform, to_yaml(candidate(bootstrap, listeners, clusters)), files),
+            proxy,
+            platform,
+        ),
     )
 
 
@@ -169,6 +173,13 @@ def _workload(proxy: Proxy, platform: Platform, files_digest: str) -> Workload:
         probe=probe,
         files_digest=files_digest,
     )
+
+
+def _with_source(check: Check | None, proxy: Proxy, platform: Platform) -> Check | None:
+    """Return a check with the key of its proxy, which errors name. make_plan adds the lines."""
+    if check is not None:
+        check["source"] = {"file": platform.demo["file"], "key": proxy.key, "lines": {}}
+    return check
 
 
 def _chains(proxy: Proxy) -> list[Mapping[str, Any]]:

@@ -14,7 +14,11 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import LOCK, STAGING
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import (
+    LOCK,
+    REFUSED,
+    STAGING,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.errors import ConfigRefused
 
 UNFINISHED_SUFFIX = ".meshlab-unfinished"
@@ -106,8 +110,9 @@ def remove_empty_directory(path: Path) -> bool:
 
 
 def remove_leftovers(folder: Path, directories: set[str]) -> None:
-    """Remove what an interrupted run left: the staged copy, and unfinished files in `directories` below `folder`."""
-    remove_tree(folder / STAGING)
+    """Remove what an interrupted run left: the staged copy, refused configurations, and unfinished files in `directories`."""
+    for name in (STAGING, REFUSED):
+        remove_tree(folder / name)
     for directory in directories:
         for unfinished in (folder / directory).glob(f".*{UNFINISHED_SUFFIX}"):
             unfinished.unlink(missing_ok=True)

@@ -132,7 +132,12 @@ def run_checks(
         if job.check and result.exit_code != 0
     ]
     if findings:
-        raise ConfigRefused(findings)
+        # The replicas of a service have the same fault of the author.
+        unique = {
+            (one.file, one.key, one.message.partition(": ")[2] if one.key else one): one
+            for one in findings[::-1]
+        }
+        raise ConfigRefused(list(unique.values())[::-1])
 
 
 def _run_on_host(job: Job, folder: Path, runner: CommandRunner) -> CommandResult:

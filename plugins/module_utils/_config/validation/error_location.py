@@ -8,17 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import Check
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import Check, CheckSource
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy.xds_file import kind
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.errors import Finding
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.validation import yaml_position
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.validation.author_location import (
+    author_location,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.validation.envoy_errors import (
     EnvoyError,
     parse_error,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.validation.remedies import remedy
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.validation.yaml_position import Path, Span
+from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.bootstrap import (
+    ADMIN_CLUSTER,
+    STATSD_CLUSTER,
+)
 
-Location = tuple[str, int]  # file, line (counted from 1)
+GENERATED_CLUSTERS = (ADMIN_CLUSTER, STATSD_CLUSTER)
+Location = tuple[str, "int | None"]  # file, line (counted from 1)
 
 
 def locate_error(check: Check, output: str, texts: Mapping[str, str]) -> Finding:
@@ -30,6 +39,8 @@ def locate_error(check: Check, output: str, texts: Mapping[str, str]) -> Finding
         texts: The text of all deployed files, by path.
     """
     error = parse_error(output)
+    if check.source is not None:
+        return _in_demo_file(check, check.source, error)
     files = {path: texts[path].splitlines() for path in check.validated_files if path in texts}
     name, rest = _resource(check, error)
     message = error.text.rstrip(".") or "the check failed without a message"
@@ -40,8 +51,30 @@ def locate_error(check: Check, output: str, texts: Mapping[str, str]) -> Finding
         message += f" (at {error.path})"
     location = _by_path(files, name, rest, error) or _by_token(files, error, name)
     if not location and len(files) == 1:
-        return Finding(f"{message}.", check.name, next(iter(files)))
-    return Finding(f"{message}.", check.name, *(location or (None, None)))
+        location = (next(iter(files)), None)
+    sentence = f"{message}. {remedy(error.text, _cluster_names(check))}"
+    return Finding(sentence, check.name, *(location or (None, None)))
+
+
+def _in_demo_file(check: Check, source: CheckSource, error: EnvoyError) -> Finding:
+    """Return an error of a generated configuration at the author's key."""
+    candidate = [line for file in check.files for line in file.content.decode(errors="replace").splitlines()]
+    found = author_location(source, candidate, error)
+    text = error.text.rstrip(".") or "the check failed without a message"
+    sentence = (
+        f"{check.name}: Envoy refuses it: {text}. {remedy(error.text, _cluster_names(check), source.key)}"
+    )
+    return Finding(sentence, check.name, source.file, found.line, found.key)
+
+
+def _cluster_names(check: Check) -> list[str]:
+    """Return the names of the clusters of a candidate."""
+    for file in check.files:
+        lines = file.content.decode(errors="replace").splitlines()
+        spans = _items(lines, ["static_resources", "clusters"])
+        names = [yaml_position.resource_name(lines, span) for span in spans]
+        return [name for name in names if name not in ("", *GENERATED_CLUSTERS)]
+    return []
 
 
 def duplicate_names(

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 STEP = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
+_KEY = re.compile(r"""(?:"([^"]+)"|'([^']+)'|([^\s"'#][^:]*?))\s*:(?:\s|$)""")
 Lines = Sequence[str]
 Path = list["str | int"]  # in quotes for Python 3.9
 
@@ -79,6 +80,51 @@ def find_token(lines: Lines, token: str, span: Span | None = None, occurrence: i
         if found:
             return found[min(occurrence, len(found) - 1)]
     return None
+
+
+def token_lines(lines: Lines, token: str) -> list[int]:
+    """Return the lines, counted from 0, whose value is `token` or contains it as a whole."""
+    pattern = re.compile(rf"(?<![\w./-]){re.escape(token)}(?![\w/-]|\.\w)")
+    return [number for number, line in enumerate(lines) if pattern.search(line)]
+
+
+def path_at(lines: Lines, number: int) -> Path:
+    """Return the path of the value in a line, in a text in block style. A line of a longer text belongs to its key.
+
+    Example:
+        >>> path_at(["a:", "- b: 1", "  c:", "    - d"], 3)
+        ['a', 0, 'c', 0]
+    """
+    path: Path = []
+    column: int | None = None  # where the current value begins
+    index: int | None = None  # the items of the list at `column` that follow this line
+    for current in range(number, -1, -1):
+        line = lines[current]
+        if not _content(line):
+            continue
+        text, indent = line.lstrip(" "), _indent(line)
+        starts = [indent]
+        while text.startswith("- "):
+            inner = text[2:].lstrip(" ")
+            indent += len(text) - len(inner)
+            text = inner
+            starts.append(indent)
+        key = _KEY.match(text)
+        # From the innermost position of the line outwards.
+        for position, start in reversed(list(enumerate(starts))):
+            is_item = position < len(starts) - 1
+            if is_item:
+                if column is None or start < column:
+                    path.append(0)
+                    column, index = start, len(path) - 1
+                elif start == column and index is not None:
+                    path[index] = int(path[index]) + 1
+            elif key and (column is None or start < column or (index is not None and start == column)):
+                path.append(key[1] or key[2] or key[3])
+                column, index = start, None
+            elif column is None and not key:
+                column = start + 1  # a scalar item, or a line of a longer text
+    return path[::-1]
 
 
 def _key(lines: Lines, span: Span, key: str) -> Span | None:

@@ -87,7 +87,7 @@ def test_missing_file_is_refused_with_file_key_and_line(demo: Path) -> None:
         ("a:\n  - {yes: 1, yes: 2}\n", "shop.yml, line 2: the key 'yes' is already in line 2."),
         ("? [a]\n: b\n", "shop.yml, line 1: a key is a list or a mapping. Write text as the key."),
         ("a: &a\n  b: *a\n", "shop.yml, line 1: this value contains an alias of itself. Write out the value."),
-        ("a: [\n", "shop.yml, line 2: invalid YAML:"),
+        ("a: [\n", "shop.yml, line 1: the '[' in this line is not closed. Add ']'."),
         ("a: !custom b\n", "shop.yml, line 1: invalid YAML: could not determine a constructor"),
         ("[" * 2000 + "]" * 2000, "shop.yml"),
         ("a: " + "[" * 200 + "]" * 200, f"shop.yml, line 1: the demo has more than {MAX_DEPTH} levels of lists and mappings."),

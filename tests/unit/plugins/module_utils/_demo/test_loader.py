@@ -16,6 +16,9 @@ from demo_data import EDGE, SHOP, changed, error_of
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.loader import merge, read_demo
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.mistakes.misplaced_keys import (
+    missing_remedy,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.schema import DEMO
 
 
@@ -72,13 +75,15 @@ def test_unknown_key_without_similar_key_lists_known_keys() -> None:
     ],
 )
 def test_missing_required_key_is_refused(path: str) -> None:
-    assert error_of(changed(path, None)) == f"shop.yml: {path}: missing. Add the key."
+    remedy = missing_remedy(path.rpartition(".")[2])
+    assert remedy != "Add the key."
+    assert error_of(changed(path, None)) == f"shop.yml: {path}: missing. {remedy}"
     data = copy.deepcopy(SHOP)
     mapping: Any = data
     for key in path.split(".")[:-1]:
         mapping = mapping[key]
     del mapping[path.rsplit(".", maxsplit=1)[-1]]
-    assert error_of(data) == f"shop.yml: {path}: missing. Add the key."
+    assert error_of(data) == f"shop.yml: {path}: missing. {remedy}"
 
 
 @pytest.mark.parametrize("data", [None, [], "front_proxy", 5])

@@ -26,6 +26,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._config.validation.c
     check_digest,
     run_checks,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.validation.remedies import DEFAULT
 
 IMAGE = "envoyproxy/envoy:v1.40.0"
 
@@ -104,7 +105,9 @@ def test_each_check_has_its_own_result(tmp_path: Path) -> None:
     ]
     with pytest.raises(ConfigRefused) as caught:
         run_checks(checks, tmp_path, {"bad/a": "x"}, [], True, FakeDockerRun())
-    assert [(finding.check, finding.message) for finding in caught.value.findings] == [("bad", "no.")]
+    assert [(finding.check, finding.message) for finding in caught.value.findings] == [
+        ("bad", f"no. {DEFAULT}")
+    ]
 
 
 def test_version_is_requested_once_in_the_same_container(tmp_path: Path) -> None:

@@ -16,7 +16,12 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._config.validation.e
     duplicate_names,
     locate_error,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.validation.remedies import (
+    DEFAULT,
+    REFERENCE,
+)
 
+DURATION = "Write a duration in seconds with the unit, such as 0.25s."
 LOG = (
     "[2026-11-22 05:14:03.749][17320][warning][main] [source/server/server.cc:1059] There is no configured limit.\n"
     "[2026-11-22 05:14:03.750][17320][critical][main] [source/server/config_validation/server.cc:76]"
@@ -102,23 +107,34 @@ def test_candidate_of_this_module_is_valid_yaml() -> None:
             UNKNOWN_FIELD,
             (
                 "no such field: 'domain' (in listener 'edge' at filter_chains[0].filters[0].typed_config"
-                ".route_config.virtual_hosts[1])."
+                ".route_config.virtual_hosts[1]). Correct the name of the field, or move it to the message that has it:"
+                f" {REFERENCE}."
             ),
             ("edge/listeners.yaml", 23),
         ),
-        ("route: unknown cluster 'nix'", "route: unknown cluster 'nix'.", ("edge/listeners.yaml", 21)),
+        (
+            "route: unknown cluster 'nix'",
+            (
+                "route: unknown cluster 'nix'. The clusters of this proxy are: edge. Correct the name, or add the cluster."
+            ),
+            ("edge/listeners.yaml", 21),
+        ),
         (
             BAD_PORT,
             (
                 "port_value: value must be less than or equal to 65535 (in listener 'edge' at"
-                " address.socket_address.port_value)."
+                " address.socket_address.port_value). Change the value to one in this range."
             ),
             ("edge/listeners.yaml", 10),
         ),
-        ("missing ): (/a", "missing ): (/a.", ("edge/listeners.yaml", 26)),
+        (
+            "missing ): (/a",
+            "missing ): (/a. Correct the regular expression, in the syntax of RE2.",
+            ("edge/listeners.yaml", 26),
+        ),
         (
             "Invalid duration: Expected positive duration: goo.gle/debugstr   \nseconds: -1\n",
-            "Invalid duration: Expected positive duration: seconds: -1.",
+            f"Invalid duration: Expected positive duration: seconds: -1. {DURATION}",
             ("edge/clusters.yaml", 4),
         ),
         (
@@ -126,17 +142,21 @@ def test_candidate_of_this_module_is_valid_yaml() -> None:
                 "Protobuf message (type envoy.config.bootstrap.v3.Bootstrap reason INVALID_ARGUMENT: unknown enum value:"
                 " 'ROUND') has unknown fields"
             ),
-            "unknown enum value: 'ROUND'.",
+            f"unknown enum value: 'ROUND'. Use one of the values of the field in Envoy's reference: {REFERENCE}.",
             ("edge/clusters.yaml", 5),
         ),
-        ("malformed IP address: statsd", "malformed IP address: statsd.", ("edge/bootstrap.yaml", 9)),
+        (
+            "malformed IP address: statsd",
+            "malformed IP address: statsd. Write an IP address.",
+            ("edge/bootstrap.yaml", 9),
+        ),
         (
             (
                 "Unable to parse JSON as proto (INVALID_ARGUMENT: invalid JSON   in  envoy.config.bootstrap.v3.Bootstrap @"
                 " static_resources.clusters[0].connect_timeout: message   google.protobuf.Duration, near 1:890 (offset  889):"
                 ' duration must end with a single \'s\'): {"node":{"cluster":"t"}}'
             ),
-            "duration must end with a single 's' (in cluster 'edge' at connect_timeout).",
+            f"duration must end with a single 's' (in cluster 'edge' at connect_timeout). {DURATION}",
             ("edge/clusters.yaml", 4),
         ),
         (
@@ -145,10 +165,10 @@ def test_candidate_of_this_module_is_valid_yaml() -> None:
                 " caused by StaticResourcesValidationError.Listeners[1]: embedded message failed validation | caused by"
                 " ListenerValidationError.Name: value length must be at least 1 characters)"
             ),
-            "name: value length must be at least 1 characters (in listener 'first' at name).",
+            "name: value length must be at least 1 characters (in listener 'first' at name). Add a value.",
             ("edge/listeners.yaml", 3),
         ),
-        ("something that names nothing", "something that names nothing.", (None, None)),
+        ("something that names nothing", f"something that names nothing. {DEFAULT}", (None, None)),
     ],
 )
 def test_error_is_located_in_the_authors_file(
@@ -161,11 +181,11 @@ def test_error_is_located_in_the_authors_file(
 def test_error_of_another_program_is_its_last_line() -> None:
     check = Check("statsd_exporter", ("statsd_exporter",), validated_files=("mapping.yaml",))
     finding = locate_error(check, "x\nbad\n", {"mapping.yaml": "a"})
-    assert str(finding) == "statsd_exporter: mapping.yaml: bad."
+    assert str(finding) == f"statsd_exporter: mapping.yaml: bad. {DEFAULT}"
 
 
 def test_check_without_output_failed_without_a_message() -> None:
-    assert locate_error(CHECK, "", TEXTS).message == "the check failed without a message."
+    assert locate_error(CHECK, "", TEXTS).message == f"the check failed without a message. {DEFAULT}"
 
 
 def test_duplicate_name_is_at_the_second_resource() -> None:

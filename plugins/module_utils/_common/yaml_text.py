@@ -49,6 +49,16 @@ def to_yaml(data: Any) -> str:
     return str(yaml.dump(plain(data), Dumper=_Dumper, sort_keys=False, width=4096, allow_unicode=True))
 
 
+def from_yaml(text: str) -> Any:
+    """Return the data of a YAML text.
+
+    Example:
+        >>> from_yaml("name: edge")
+        {'name': 'edge'}
+    """
+    return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+
+
 def plain(value: Any) -> Any:
     """Return a copy of `value` that has only the types of JSON.
 

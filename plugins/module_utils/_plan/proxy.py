@@ -25,6 +25,9 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._plan.envoys.envoy_w
     envoy_workload,
     planned_ports,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._plan.envoys.written_paths import (
+    check_written_paths,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.plan_schema import (
     Certificate,
     Check,
@@ -82,6 +85,7 @@ def plan_proxy(proxy: Proxy, platform: Platform) -> ProxyPlan:
         DemoError: The demo refers to a target that does not exist, or its stats cannot reach the exporter.
     """
     proxy = with_placeholder_values(proxy, platform)
+    check_written_paths(proxy, platform, ENVOY_HOME)
     listeners = proxy_listeners(proxy, platform)
     clusters = proxy_clusters(proxy, platform, static=False)
     bootstrap = proxy_bootstrap(proxy, platform)

@@ -93,6 +93,8 @@ class Platform(AuthorLayout, ABC):
     host_name_in_containers: ClassVar[str] = HOST
     # Whether Envoy watches the directory of its files, because the platform replaces all files of a directory at once.
     watches_directory: ClassVar[bool] = False
+    # Whether configurations are validated on another machine than the one that runs them.
+    validates_elsewhere: ClassVar[bool] = False
     # Whether the mapping of statsd_exporter is validated before the deployment.
     validates_mappings: ClassVar[bool] = True
 
@@ -180,6 +182,10 @@ class Platform(AuthorLayout, ABC):
     def run_directories(self, proxy: Proxy) -> list[tuple[str, str]]:
         """Return (path, mode) of each directory that `proxy` writes to."""
         return [(f"{proxy.name}/run", self.run_directory_mode)]
+
+    def writable_directories(self, proxy: Proxy, home: str) -> list[str] | None:
+        """Return the directories that `proxy` can write to, with the working directory `home`. None: those of its user."""
+        return [SCRATCH, *(f"{home}/{path}" for path, _mode in self.run_directories(proxy))]
 
     def node_arguments(self) -> tuple[str, ...]:
         """Return the arguments of Envoy that identify the replica, if replicas share one configuration."""

@@ -15,6 +15,7 @@ from operator import add
 from typing import TypedDict
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.network.body_sample import MAX_SAMPLES
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.network.http_head import field_values
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.client_connection import (
     Answer,
     RequestError,
@@ -90,8 +91,8 @@ class Tally:
                 self.bodies.setdefault(answer.status, answer.body)
         for name, values in self.headers.items():
             value = answer.headers.get(name)
-            if value is not None:
-                _count(values, value, MAX_VALUES)
+            for one in () if value is None else field_values(value):
+                _count(values, one, MAX_VALUES)
         host = answer.host
         if host is None and traffic.host_header is not None:
             host = answer.headers.get(traffic.host_header)

@@ -23,6 +23,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._common.arguments im
     text,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import ArgumentError
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.network.http_head import field_values
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.numbers.tolerance import (
     BINOMIAL,
     EXACT,
@@ -55,12 +56,13 @@ class HeaderMatch(NamedTuple):
     pattern: re.Pattern[str] | None = None
 
     def matches(self, value: str | None) -> bool:
-        """Return whether an answer with this value counts; None means that the answer has no such header."""
+        """Return whether an answer with this value, or with this among several, counts. None: the answer has no such header."""
         if value is None:
             return False
+        values = (value, *field_values(value))
         if self.value is not None:
-            return value == self.value
-        return self.pattern is None or self.pattern.search(value) is not None
+            return self.value in values
+        return self.pattern is None or any(self.pattern.search(one) for one in values)
 
 
 class Expectation(NamedTuple):

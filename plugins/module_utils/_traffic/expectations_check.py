@@ -198,7 +198,8 @@ def _other_answers(expectation: Expectation, result: Result) -> dict[str, dict[s
     if expectation.header is not None:
         values = result.headers.get(expectation.header.name, {})
         found = {f"{expectation.header.name}: {value}": number for value, number in values.items()}
-        without = result.answered - sum(values.values())
+        # An answer can have the header several times.
+        without = max(0, result.answered - sum(values.values()))
         return {"Answers": {**found, f"no {expectation.header.name}": without} if without else found}
     if expectation.subject == "hosts":
         return {"Answers": result.hosts}

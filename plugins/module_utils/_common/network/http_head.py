@@ -25,6 +25,32 @@ class HeadError(ValueError):
     """The bytes are not the head of an HTTP/1 response. The message has the reason."""
 
 
+class RepeatedField(str):
+    """The values of a header field that occurs several times, joined with a comma and a space (RFC 9110, section 5.3).
+
+    Attributes:
+        values: The value of each line.
+    """
+
+    values: tuple[str, ...]
+
+    def __new__(cls, *values: str) -> RepeatedField:
+        """Return the joined values."""
+        field = super().__new__(cls, ", ".join(values))
+        field.values = values
+        return field
+
+
+def field_values(field: str) -> tuple[str, ...]:
+    r"""Return the value of each line of a header field.
+
+    Example:
+        >>> field_values(parse_head(b"HTTP/1.1 200 OK\r\nA: 1\r\nA: 2\r\n\r\n").headers["a"])
+        ('1', '2')
+    """
+    return field.values if isinstance(field, RepeatedField) else (field,)
+
+
 class ResponseHead(NamedTuple):
     """The head of an HTTP/1 response."""
 
@@ -32,7 +58,7 @@ class ResponseHead(NamedTuple):
     """0 for HTTP/1.0, 1 for HTTP/1.1."""
     status: int
     headers: Mapping[str, str]
-    """Values by name in lower case. The values of a repeated field are joined with a comma and a space."""
+    """Values by name in lower case. A field that occurs several times is a `RepeatedField`."""
 
     @property
     def keeps_connection(self) -> bool:
@@ -85,5 +111,5 @@ def parse_fields(lines: bytes) -> Mapping[str, str]:
         if not colon:
             raise HeadError(f"a header line has no colon: {line[:80]!r}")
         key, text = name.strip().decode("latin-1").lower(), value.strip(b" \t").decode("utf-8", "replace")
-        headers[key] = f"{headers[key]}, {text}" if key in headers else text
+        headers[key] = RepeatedField(*field_values(headers[key]), text) if key in headers else text
     return headers

@@ -18,6 +18,7 @@ except ImportError:  # on a managed host, which makes no candidate
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.yaml_text import to_yaml
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.author_config.nodes import (
     FileError,
+    check_keys,
     mapping_node,
     parsed,
 )
@@ -75,8 +76,9 @@ def candidate(proxy: Mapping[str, Any], texts: Mapping[str, str]) -> str:
 
 
 def check_syntax(path: str, text: str) -> None:
-    """Raise FileError with the line when `text` is not YAML (of which JSON is a part). It can have several documents."""
-    parsed(path, lambda: list(yaml.compose_all(text, Loader=yaml.SafeLoader)))
+    """Raise FileError with the line when `text` is not YAML (of which JSON is a part) or has a key twice. It can have several documents."""
+    for document in parsed(path, lambda: list(yaml.compose_all(text, Loader=yaml.SafeLoader))):
+        check_keys(path, document)
 
 
 def _resources(path: str, text: str, type_url: str) -> list[yaml.Node]:

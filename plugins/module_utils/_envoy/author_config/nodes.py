@@ -50,6 +50,7 @@ def mapping_node(path: str, text: str) -> Any:
     node = parsed(path, lambda: yaml.compose(text, Loader=yaml.SafeLoader))
     if not is_mapping(node):
         raise FileError(path, "the file is not a mapping. Write the fields of the message as keys")
+    check_keys(path, node)
     return node
 
 
@@ -122,3 +123,29 @@ def span(node: Any) -> Span:
 def is_block(node: Any) -> bool:
     """Return whether a collection is written in block style."""
     return not node.flow_style
+
+
+def check_keys(path: str, root: Any) -> None:
+    """Raise FileError if a mapping has a key twice: parsers disagree on which of the two values applies."""
+    seen: set[int] = set()
+    pending = [root]
+    while pending:
+        node = pending.pop()
+        if id(node) in seen:
+            continue  # an alias
+        seen.add(id(node))
+        if isinstance(node, yaml.MappingNode):
+            lines: dict[str, int] = {}
+            for key, value in node.value:
+                line = key.start_mark.line + 1
+                pending.append(value)
+                if not isinstance(key, yaml.ScalarNode):
+                    continue
+                if key.value in lines:
+                    fault = (
+                        f"the key '{key.value}' is already in line {lines[key.value]}. Keep one of the two"
+                    )
+                    raise FileError(path, fault, line)
+                lines[key.value] = line
+        elif isinstance(node, yaml.SequenceNode):
+            pending += node.value

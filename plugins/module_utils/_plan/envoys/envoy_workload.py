@@ -11,6 +11,9 @@ from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.topology import ADMIN
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.listeners import scheme, uses_udp
+from ansible_collections.meshlab.envoy.plugins.module_utils._plan.envoys.written_paths import (
+    without_written_files,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.plan_schema import Check
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.tls.tls_files import has_own_certificate
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.generated_files import File
@@ -155,6 +158,8 @@ def envoy_check(
     validator = platform.validator(program, ENVOY_IN_IMAGE)
     if validator is None:
         return None
+    if platform.validates_elsewhere:
+        content = without_written_files(content)
     validate = ["--mode", "validate", "--config-path", path, "--log-level", "error"]
     check: Check = {
         "name": proxy.name,

@@ -91,6 +91,7 @@ class KubernetesPlatform(EnvoysInPods):
     dns_refresh = "1s"
     # A mounted ConfigMap replaces all its files by one rename of a symbolic link beside them.
     watches_directory = True
+    validates_elsewhere = True
     host_name_in_containers = ""
     # The command-line client that users type.
     tool: ClassVar[str] = "kubectl"

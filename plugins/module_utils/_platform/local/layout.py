@@ -172,6 +172,10 @@ class LocalPlatform(Platform):
         """Return the data directory of the instance."""
         return [(self.data_directory(instance), "0700")]
 
+    def writable_directories(self, proxy: Proxy, home: str) -> list[str] | None:
+        """Return None: a process can write wherever its user can."""
+        del proxy, home
+
     # Documents
 
     def document_directories(self) -> list[tuple[str, str]]:

@@ -6,11 +6,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import ArgumentError
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.network.http_head import parse_head
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.expectations import HeaderMatch
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.traffic_parser import parse_traffic
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.traffic_spec import Traffic
 
@@ -66,3 +69,13 @@ def test_converted_value_is_refused(keys: dict[str, Any], message: str) -> None:
     with pytest.raises(ArgumentError) as caught:
         parsed(**keys)
     assert message in str(caught.value)
+
+
+def test_each_value_of_a_repeated_response_header_counts() -> None:
+    answer = parse_head(b"HTTP/1.1 200 OK\r\nset-cookie: a=1\r\nSet-Cookie: b=2\r\n\r\n")
+    field = answer.headers["set-cookie"]
+    assert field == "a=1, b=2"
+    for value in ("a=1", "b=2", "a=1, b=2"):
+        assert HeaderMatch("set-cookie", value).matches(field)
+    assert not HeaderMatch("set-cookie", "a").matches(field)
+    assert HeaderMatch("set-cookie", pattern=re.compile("^b=")).matches(field)

@@ -113,3 +113,16 @@ def test_check_syntax_accepts_yaml_streams(text: str) -> None:
 def test_check_syntax_names_the_line() -> None:
     with pytest.raises(FileError, match=r"^a.json line 2: not YAML"):
         check_syntax("a.json", "{\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a:\n  - b: 1\n    b: 2\n", "a.yaml line 3: the key 'b' is already in line 2. Keep one of the two"),
+        ("{a: 1, a: 2}", "a.yaml line 1: the key 'a' is already in line 1. Keep one of the two"),
+    ],
+)
+def test_key_that_occurs_twice_is_refused(text: str, message: str) -> None:
+    with pytest.raises(FileError) as caught:
+        check_syntax("a.yaml", text)
+    assert str(caught.value) == message

@@ -18,8 +18,11 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import 
 from ansible_collections.meshlab.envoy.plugins.module_utils._deploy.sensitive_plan import sensitive_paths
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.plan import make_plan
 from ansible_collections.meshlab.envoy.plugins.plugin_utils._demo_file import read_demo_file
+from ansible_collections.meshlab.envoy.plugins.plugin_utils._demo_values import ValueResolver
 from ansible_collections.meshlab.envoy.plugins.plugin_utils._planner_defaults import complete_context
 from ansible_collections.meshlab.envoy.plugins.plugin_utils._shared_authority import with_issued_certificates
+
+HIDDEN = "(a value from Ansible Vault or a template)"
 
 
 class ActionModule(ActionBase):
@@ -48,7 +51,8 @@ class ActionModule(ActionBase):
         try:
             data = options["data"]
             if options["path"]:
-                data, source = read_demo_file(Path(options["path"]), self._read)
+                resolver = ValueResolver(self._loader, self._templar)
+                data, source = read_demo_file(Path(options["path"]), self._read, resolver)
             context = complete_context(options["context"])
             plan = make_plan(options["name"], data, context, file, source=source)
             if options["authority"]:
@@ -56,7 +60,10 @@ class ActionModule(ActionBase):
                 authority = Path(options["authority"])
                 plan = with_issued_certificates(plan, authority, host, bool(self._task.check_mode))
         except DemoError as error:
-            return {**result, "failed": True, "msg": to_text(with_line(error, source))}
+            message = with_line(error, source)
+            for secret in source.secrets:
+                message = message.replace(secret, HIDDEN) if secret else message
+            return {**result, "failed": True, "msg": to_text(message)}
         except (ValueError, ConfigRefused) as error:
             return {**result, "failed": True, "msg": to_text(error)}
         for text in plan["replacements"]:

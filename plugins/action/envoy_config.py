@@ -48,6 +48,8 @@ class ActionModule(ActionBase):
         self._task.no_log = no_log or any(file.get("sensitive") for file in _dicts(files))
         try:
             result.update(self._execute_module(module_args=arguments, task_vars=task_vars))
+            if self._task.no_log:
+                result.pop("invocation", None)
         finally:
             self._task.no_log = no_log
         return result

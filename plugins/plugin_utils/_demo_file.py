@@ -15,6 +15,7 @@ import yaml
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.suggestions import unknown_name
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.demo_source import DemoSource
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError
+from ansible_collections.meshlab.envoy.plugins.plugin_utils._demo_values import TAGS, ValueResolver
 from ansible_collections.meshlab.envoy.plugins.plugin_utils._yaml_mistakes import yaml_mistake
 
 # Limits of a demo file. Envoy's deepest messages have about 40 levels; 10,000 clusters with their routes have 300,000 values.
@@ -25,13 +26,16 @@ _TEXT, _MERGE = "tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"
 
 
 def read_demo_file(
-    path: Path, read_bytes: Callable[[Path], bytes] = Path.read_bytes
+    path: Path,
+    read_bytes: Callable[[Path], bytes] = Path.read_bytes,
+    resolve: ValueResolver | None = None,
 ) -> tuple[Any, DemoSource]:
     """Return the data of a demo file and its source.
 
     Args:
         path: Path to the file. `~` is expanded.
         read_bytes: Reads a file, and decrypts it if needed.
+        resolve: Resolves values with a tag, such as `!vault`. None refuses them.
 
     Raises:
         DemoError: The file is missing, cannot be read or is not YAML, a key occurs twice, or the data is too deep or too large.
@@ -57,13 +61,20 @@ def read_demo_file(
     if node is None:
         return None, DemoSource()
     _check_size(node, path.name)
+    if resolve is not None:
+        _resolve_values(node, resolve, path.name)
     lines: dict[str, int] = {}
     written: dict[str, str] = {}
     for where, value, line in _values(node, ""):
         lines[where] = line
         if isinstance(value, yaml.ScalarNode) and value.tag != _TEXT:
             written[where] = value.value
-    source = DemoSource(lines, written, lambda one: read_bytes(file.parent / Path(one).expanduser()))
+    source = DemoSource(
+        lines,
+        written,
+        lambda one: read_bytes(file.parent / Path(one).expanduser()),
+        secrets=frozenset(resolve.secrets) if resolve else frozenset(),
+    )
     loader = _Loader("")
     try:
         return loader.construct_document(node), source
@@ -101,6 +112,21 @@ def _check_size(root: yaml.Node, file: str) -> None:
         return total
 
     size(root, 1)
+
+
+def _resolve_values(root: yaml.Node, resolve: ValueResolver, file: str) -> None:
+    """Replace each value with a tag of Ansible by its text."""
+    for where, node, line in _values(root, ""):
+        if isinstance(node, yaml.ScalarNode) and node.tag in TAGS:
+            try:
+                node.value = resolve(node.tag, node.value)
+            except ValueError as error:
+                problem = str(error).rstrip(".")
+                raise DemoError(
+                    f"{file}, line {line}",
+                    f"{where}: {node.tag}: {problem}. Correct the value, or its password.",
+                ) from None
+            node.tag = _TEXT
 
 
 def _too_deep() -> str:

@@ -44,12 +44,14 @@ class LocalExecutionAction(ActionBase):
         if not self.is_sensitive(options):
             return dict(self._execute_module(module_args=options, task_vars=task_vars))
         no_log = self._task.no_log
-        # Only while the module starts: it then writes no options to the syslog of the host. Its result has no secrets.
+        # Only while the module starts: it then writes no options to the syslog of the host. Its result has no other secrets.
         self._task.no_log = True
         try:
-            return dict(self._execute_module(module_args=options, task_vars=task_vars))
+            result = dict(self._execute_module(module_args=options, task_vars=task_vars))
         finally:
             self._task.no_log = no_log
+        result.pop("invocation", None)
+        return result
 
     def _run_in_process(self) -> Result:
         _validation, options = self.validate_argument_spec(argument_spec=self.arguments)

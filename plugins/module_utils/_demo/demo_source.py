@@ -29,12 +29,14 @@ class DemoSource:
         written: Text of each value that YAML does not read as text, such as `0644` or `yes`, by path.
         read: Returns the content of a file whose path is relative to the demo file. Raises OSError.
         prefixes: Paths that precede a path, in the order in which they are searched.
+        secrets: Values from Ansible Vault and from templates.
     """
 
     lines: Mapping[str, int] = field(default_factory=dict)
     written: Mapping[str, str] = field(default_factory=dict)
     read: Callable[[str], bytes] = _no_files
     prefixes: tuple[str, ...] = ("",)
+    secrets: frozenset[str] = frozenset()
 
     def of_change(self, change: str) -> DemoSource:
         """Return the source of the demo with a change: its values are in the change, or else in the demo."""

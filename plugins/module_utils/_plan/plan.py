@@ -35,6 +35,10 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._plan.plan_schema im
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.plan_traffic import plan_traffic
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.proxy import certificate_of, plan_proxy
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.proxy_files import check_proxies
+from ansible_collections.meshlab.envoy.plugins.module_utils._plan.secret_files import (
+    refuse_secrets_in_objects,
+    with_sensitive_files,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.server import (
     check_servers,
     server_directories,
@@ -108,7 +112,7 @@ def make_plan(
     )
     check_notes(demo)
     _check_supported(demo, planning_context.platform, known)
-    plan = _plan(known[planning_context.platform](demo, planning_context))
+    plan = _plan(known[planning_context.platform](demo, planning_context), (source or DemoSource()).secrets)
     _add_lines(plan, source or DemoSource(), planning_context.change)
     return plan
 
@@ -129,7 +133,7 @@ def _check_supported(demo: Demo, platform: str, known: Mapping[str, type[Platfor
         raise DemoError(demo["file"], f"unsupported_on: the demo does not run on {platform}: {reason}")
 
 
-def _plan(platform: Platform) -> Plan:
+def _plan(platform: Platform, secrets: frozenset[str]) -> Plan:
     demo, context = platform.demo, platform.context
     programs = _programs(demo, runs_envoy=not platform.injected_proxies())
     if "envoy" in programs and context.envoy.version:
@@ -159,6 +163,7 @@ def _plan(platform: Platform) -> Plan:
     certificates += [
         certificate_of(one, platform) for one in platform.injected_proxies() if needs_demo_certificate(one)
     ]
+    files = with_sensitive_files(files, secrets, platform.key_mode)
     documents = [
         platform.documents(
             host,
@@ -168,7 +173,9 @@ def _plan(platform: Platform) -> Plan:
         )
         for host in platform.hosts
     ]
-    files += [file for one in documents for file in one.files]
+    refuse_secrets_in_objects((thing for one in documents for thing in one.objects), secrets, demo["file"])
+    document_files = [file for one in documents for file in one.files]
+    files += with_sensitive_files(document_files, secrets, platform.key_mode)
     during = f"changes.{context.change}.during"
     traffic = plan_traffic(demo["traffic"], platform, "traffic")
     endpoints = stats_endpoints(platform)

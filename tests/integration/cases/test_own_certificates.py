@@ -184,6 +184,7 @@ def assert_secrets_are_private(made: CaseDeployment, secrets: list[str]) -> None
         assert [secret for secret in secrets if secret in "\n".join(logs)] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", ["a.yml", "c.yml"])
 def test_certificate_in_envoys_own_fields(block: PortBlock, deployment: Deploy, file: str) -> None:
     local = deployment("local")

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from ansible.utils.display import Display
+
 from ansible_collections.meshlab.envoy.plugins.module_utils._deploy.deploy_options import (
     ARGUMENTS,
     perform,
     used_part,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._deploy.sensitive_plan import sensitive_paths
+from ansible_collections.meshlab.envoy.plugins.plugin_utils._failed_results import short_result
 from ansible_collections.meshlab.envoy.plugins.plugin_utils._local_execution import LocalExecutionAction
 
 
@@ -22,6 +25,11 @@ class ActionModule(LocalExecutionAction):
 
     arguments = ARGUMENTS
     perform = staticmethod(perform)
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Return the module's result; of a failure, what runs and what does not."""
+        result = super().run(tmp, task_vars)
+        return short_result(result, ("started", "restarted", "removed"), Display().verbosity)
 
     def sent_options(self, options: dict[str, Any]) -> dict[str, Any]:
         """Return the options without the keys of the plan that a deployment does not use, such as traffic and assertions."""

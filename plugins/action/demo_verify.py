@@ -18,9 +18,8 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._verify.verify_optio
     REQUIRED_KEYS,
     perform,
 )
+from ansible_collections.meshlab.envoy.plugins.plugin_utils._failed_results import VERBOSITY, short_result
 from ansible_collections.meshlab.envoy.plugins.plugin_utils._local_execution import LocalExecutionAction
-
-DETAILS = ("traffic", "assertions", "endpoints")
 
 
 class ActionModule(LocalExecutionAction):
@@ -46,9 +45,13 @@ class ActionModule(LocalExecutionAction):
             return result
         display = Display()
         display.display("\n".join(report(self._task.args["plan"], result)))
-        # Ansible prints the whole result of a failed task, hundreds of lines after the failures. A later task can read the
-        # details only if they are registered.
-        if result.get("failed") and not self._task.register and display.verbosity == 0:
-            kept = {key: value for key, value in result.items() if key not in DETAILS}
-            return {**kept, "msg": shortened(str(result["msg"]))}
-        return result
+        if not result.get("failed") or display.verbosity >= VERBOSITY:
+            return result
+        # A later task can read the details only if they are registered: those of the failures.
+        failures = {
+            "traffic": [one for one in result.get("traffic") or [] if not all(each["ok"] for each in one["expect"])],
+            "assertions": [one for one in result.get("assertions") or [] if not one["ok"]],
+        }
+        kept = {**result, **failures} if self._task.register else result
+        keys = ("elapsed", "reasons", *(failures if self._task.register else ()))
+        return {**short_result(kept, keys, display.verbosity), "msg": shortened(str(result["msg"]))}

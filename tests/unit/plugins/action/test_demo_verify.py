@@ -35,6 +35,15 @@ FAILED = {
     "elapsed": 1.0,
 }
 
+TRAFFIC = {
+    "sent": 1,
+    "answered": 0,
+    "statuses": {},
+    "errors": {},
+    "hosts": {},
+    "latency_ms": {"p50": 0.0, "p99": 0.0},
+}
+
 
 class FakeDisplay:
     """Records what is printed."""
@@ -65,11 +74,20 @@ def test_failed_task_prints_the_report_and_leaves_out_details(monkeypatch: pytes
     assert "✘ expected 2, got 1 (x at edge)" in printed[0]
 
 
-@pytest.mark.parametrize(("register", "verbosity"), [("result", 0), ("", 1)])
-def test_registered_or_verbose_failure_has_details(
-    monkeypatch: pytest.MonkeyPatch, register: str, verbosity: int
-) -> None:
-    assert run_action(monkeypatch, FAILED, register, verbosity)[0] == FAILED
+def test_registered_failure_has_the_details_of_the_failures_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    good = {"ok": True, "message": "expected 1, got 1 (y at edge)"}
+    sent = [{**TRAFFIC, "name": "good", "expect": [good]}, {**TRAFFIC, "name": "bad", "expect": FAILED["assertions"]}]
+    result, _printed = run_action(
+        monkeypatch, {**FAILED, "traffic": sent, "assertions": [good, *FAILED["assertions"]]}, "result"
+    )
+    assert [one["name"] for one in result["traffic"]] == ["bad"]
+    assert result["assertions"] == FAILED["assertions"]
+    assert "endpoints" not in result
+
+
+def test_failure_has_all_details_with_vv(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run_action(monkeypatch, FAILED, verbosity=2)[0] == FAILED
+    assert "assertions" not in run_action(monkeypatch, FAILED, verbosity=1)[0]
 
 
 def test_success_has_details(monkeypatch: pytest.MonkeyPatch) -> None:

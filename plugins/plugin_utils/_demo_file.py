@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.network.error_text import error_text
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.suggestions import unknown_name
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.demo_source import DemoSource
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError
@@ -50,7 +51,7 @@ def read_demo_file(
         raise DemoError(str(path), unknown_name("demo", path.stem, known)) from None
     except OSError as error:
         raise DemoError(
-            str(path), f"cannot be read: {error.strerror}. Correct the path or its permissions."
+            str(path), f"cannot be read: {error_text(error)}. Correct the path or its permissions."
         ) from error
     except RecursionError:
         raise DemoError(path.name, _too_deep()) from None

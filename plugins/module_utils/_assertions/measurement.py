@@ -37,6 +37,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._readings.snapshot i
 
 _REMOVED = "the earlier snapshot has it and it does not exist any more, so what it counted is lost"
 _MISSING = "it does not exist"
+_NO_HISTOGRAM = "no histogram has this name"
 NO_SAMPLE = "it has no sample"
 
 
@@ -244,7 +245,7 @@ def _histogram(
         if name in samples.values:
             raise NoReading("absent", "it is not a histogram")
         if assertion.default is None:
-            raise NoReading("absent", _MISSING)
+            raise NoReading("absent", _NO_HISTOGRAM)
         if baseline is None:
             return Reading(endpoint, name, assertion.default)
         histogram = Histogram(())  # the default is the number of samples before and now

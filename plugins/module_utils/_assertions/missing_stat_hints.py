@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
@@ -136,7 +137,7 @@ def hint(stat: str, names: Iterable[str], histograms: Iterable[str] = (), source
         return "It is a histogram. Set quantile or bucket."
     if stat in known:
         if source in ("stats", "prometheus"):
-            return "It is not a histogram. Remove quantile and bucket."
+            return "It is a counter or a gauge. Remove quantile and bucket."
         return "It was created in the meantime."
     if (
         sanitized := stat.replace("://", "_").replace(":/", "_").replace(":", "_")
@@ -150,8 +151,8 @@ def hint(stat: str, names: Iterable[str], histograms: Iterable[str] = (), source
         nearest = get_close_matches(stat, siblings, _MOST_NAMES, 0.5) or siblings[:1]
         if _counts_a_status(last):
             return (
-                "Envoy creates it at the first such response (default: 0 counts it as 0 until then)."
-                f" The nearest names are {', '.join(nearest)}."
+                f"The nearest names are {', '.join(nearest)}."
+                " Envoy creates it at the first such response; default: 0 counts it as 0 until then."
             )
     if nearest:
         return f"The nearest names are {', '.join(nearest)}."
@@ -175,8 +176,7 @@ def _unknown_beginning(stat: str, known: Iterable[str]) -> str:
 
 def _counts_a_status(last: str) -> bool:
     """Return whether a stat with this last part counts responses of one status, such as upstream_rq_5xx."""
-    stem, _underscore, status = last.rpartition("_")
-    return stem.endswith("_rq") and status[:1].isdigit()
+    return re.search(r"_rq_([1-5]xx|[1-5]\d\d)$", last) is not None
 
 
 def _missing_name(verdict: Verdict) -> str:

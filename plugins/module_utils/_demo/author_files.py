@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.network.error_text import error_text
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.demo_source import DemoSource
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError, check_known
 
@@ -82,7 +83,7 @@ def _read(path: str, file: str, where: str, source: DemoSource) -> str | bytes:
     except OSError as error:
         raise DemoError(
             file,
-            f"{where}: cannot read '{path}': {error.strerror or error}. Correct the path, which is relative to the demo file.",
+            f"{where}: cannot read '{path}': {error_text(error)}. Correct the path, which is relative to the demo file.",
         ) from None
     try:
         text = content.decode()

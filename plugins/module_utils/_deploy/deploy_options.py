@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import ArgumentError
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.network.error_text import error_text
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import DesiredFiles
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.errors import ConfigRefused
 from ansible_collections.meshlab.envoy.plugins.module_utils._deploy.deploy_request import (
@@ -135,7 +136,7 @@ def perform(options: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
     except (ConfigRefused, PlatformFailed) as error:
         message = str(error)
     except OSError as error:
-        message = f"{error.filename or 'This host'}: {error.strerror or error}. Correct that and run again."
+        message = f"{error.filename or 'This host'}: {error_text(error)}. Correct that and run again."
     except Exception as error:
         message = f"Internal error of meshlab.envoy, please report it: {type(error).__name__}: {error}"
     answer = asdict(result)

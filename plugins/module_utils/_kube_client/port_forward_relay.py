@@ -15,6 +15,7 @@ import socket
 import ssl
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.network import websocket_frames
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.network.error_text import error_text
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.errors import ClusterError
 
 PROTOCOL = "v4.channel.k8s.io"
@@ -163,7 +164,7 @@ class Relay:
     def _connection_closed(self, error: OSError | None) -> None:
         if self.remote_ended:
             return
-        reason = f" ({error.strerror or error})" if error is not None else ""
+        reason = f" ({error_text(error)})" if error is not None else ""
         self._end(
             ClusterError("broken", f"{self.subject} was cut: the connection to the API server closed{reason}")
         )

@@ -17,6 +17,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.co
     CommandResult,
     CommandRunner,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.network.error_text import error_text
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import Certificate
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.errors import (
     ConfigRefused,
@@ -126,7 +127,7 @@ def _run_openssl(runner: CommandRunner, arguments: Sequence[str]) -> CommandResu
         return runner(["openssl", *arguments])
     except OSError as error:
         raise RequirementMissing(
-            f"openssl: this host does not have the command that creates certificates ({error.strerror})."
+            f"openssl: this host does not have the command that creates certificates ({error_text(error)})."
             " Install openssl."
         ) from None
 

@@ -14,6 +14,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.network.error_text import error_text
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import (
     LOCK,
     REFUSED,
@@ -156,7 +157,7 @@ def refusing_os_errors(folder: Path) -> Iterator[None]:
         ) from None
     except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
         raise ConfigRefused(
-            f"{error.filename or folder}: {(error.strerror or 'cannot be written').lower()}. Remove or rename it."
+            f"{error.filename or folder}: {error_text(error)}. Remove or rename it."
         ) from None
 
 

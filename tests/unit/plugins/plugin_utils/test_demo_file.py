@@ -76,7 +76,7 @@ def test_source_is_relative_to_the_demo(demo: Path) -> None:
 
 def test_missing_file_is_refused_with_file_key_and_line(demo: Path) -> None:
     assert refused(demo, "      files:\n        a:\n          source: b.txt\n").startswith(
-        "shop.yml, line 10: services.web.server.files.a.source: cannot read 'b.txt': No such file or directory."
+        "shop.yml, line 10: services.web.server.files.a.source: cannot read 'b.txt': no such file or directory."
     )
 
 

@@ -41,7 +41,10 @@ def test_hint_names_other_labels() -> None:
     # Of these labels it is there, and no histogram.
     verdict = verdict_of({**asked, "labels": {"cluster": "a"}, "bucket": 5}, fake_snapshot(one))
     add_hint(verdict, one, "prometheus")
-    assert "It is not a histogram" in verdict.hint
+    assert verdict.hint == "It is a counter or a gauge. Remove quantile and bucket."
+    # The hint must not contradict the failure.
+    assert verdict.failure is not None
+    assert verdict.failure.message == "no histogram has this name"
 
 
 def test_deleted_pod_gets_no_hint() -> None:
@@ -58,7 +61,13 @@ def test_deleted_pod_gets_no_hint() -> None:
     [
         ("cluster.web.upstream_rq_totl", "The nearest names are cluster.web.upstream_rq_total"),
         ("cluster.wob.upstream_rq_total", "The nearest names are cluster.web.upstream_rq_total"),
-        ("cluster.web.upstream_rq_5xx", "default: 0"),
+        (
+            "cluster.web.upstream_rq_5xx",
+            (
+                "cluster.web.time. Envoy creates it at the first such response;"
+                " default: 0 counts it as 0 until then."
+            ),
+        ),
         ("http.ingress.rq", "No name begins with http. Check the name and the stats matcher."),
         ("cluster.other-name-altogether.cx", "No name begins with cluster.other-name-altogether."),
         ("cluster.web.grpc.shop.Shop.Get.failure", "No name begins with cluster.web.grpc."),
@@ -70,5 +79,9 @@ def test_hint_names_the_nearest_stats(stat: str, text: str) -> None:
         stat, ["cluster.web.upstream_rq_total", "cluster.web.upstream_cx_total"], ["cluster.web.time"]
     )
     assert "The endpoint has no stats." in hint(stat, [])
+    # A misspelt status is no status.
+    assert hint("cluster.web.upstream_rq_20", ["cluster.web.upstream_rq_200"]) == (
+        "The nearest names are cluster.web.upstream_rq_200."
+    )
     # A matcher hides stats, and nothing else.
     assert "matcher" not in hint(stat, ["cluster.web.upstream_rq_total"], source="clusters")

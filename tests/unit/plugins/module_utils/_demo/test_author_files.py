@@ -54,7 +54,7 @@ def test_source_has_no_placeholders() -> None:
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        ({"source": "c.txt"}, f"{FILES}.config.source: cannot read 'c.txt': No such file or directory. Correct the path"),
+        ({"source": "c.txt"}, f"{FILES}.config.source: cannot read 'c.txt': no such file or directory. Correct the path"),
         ({"source": "a", "content": "b"}, f"{FILES}.config: has both 'source' and 'content'. Use 'source'"),
         ({"sensitive": True}, f"{FILES}.config: has neither 'source' nor 'content'. Use 'source'"),
         ({"sourc": "a"}, f"{FILES}.config: unknown key of a file 'sourc'. Did you mean 'source'?"),

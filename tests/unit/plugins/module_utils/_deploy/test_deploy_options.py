@@ -208,7 +208,7 @@ def test_unreachable_cluster_is_refused_or_warned(tmp_path: Path, check_mode: bo
         (
             PermissionError(13, "Permission denied", "/x"),
             "write",
-            "/x: Permission denied. Correct that",
+            "/x: permission denied. Correct that",
             True,
         ),
         (KeyError("a"), "write", "Internal error of meshlab.envoy, please report it: KeyError: 'a'", True),

@@ -210,12 +210,19 @@ MOLECULE := $(firstword $(wildcard extensions/molecule molecule))
 
 # A variable, because `make --dry-run` executes recipe lines that contain the name of the variable MAKE, and would start the lab.
 IN_LAB = tests/lab/with $(MAKE) --no-print-directory
-.PHONY: test soak integration molecule fuzz bench
+.PHONY: test test-mesh mesh-tests soak integration molecule fuzz bench
 # Two linters at a time, because each of them uses one processor; the longest first. Each prints its output at once if make supports it.
 PARALLEL = --jobs=2 $(if $(filter output-sync,$(.FEATURES)),--output-sync)
 test: $(TEST_READY) $(TEST_VENV)/.has-docs $(VENV)/.has-docker $(VENV)/.has-kubernetes ## check, docs, integration and molecule, in the lab, which is stopped afterwards
 	@$(MAKE) --no-print-directory $(PARALLEL) check docs
 	@$(IN_LAB) --jobs=2 integration molecule
+
+# Builds Istio and Envoy Gateway at the first run, which takes ten minutes and more.
+test-mesh: $(TEST_READY) $(VENV)/.has-kubernetes ## Demos with Istio and with Envoy Gateway in the lab's cluster
+	@$(IN_LAB) mesh-tests
+
+mesh-tests: $(TEST_READY)
+	@$(BIN)/pytest tests/mesh $(PYTEST_ARGS)
 
 # Continues after a failure, so that one night finds all of them.
 soak: $(TEST_READY) $(TEST_VENV)/.has-fuzz $(VENV)/.has-docker $(VENV)/.has-kubernetes ## All demos on all platforms, all integration tests with the slow ones, and fuzz, in the lab (takes hours)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Run the test lab: up, down, status, with, kubectl, sshd, statsd-exporter. See README.md."""
+"""Run the test lab: up, down, status, with, kubectl, sshd, statsd-exporter, mesh. See README.md."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from lablib import artefacts, debian, docker, kubernetes, machine, node, registry, sshd
+from lablib import artefacts, debian, docker, kubernetes, machine, mesh, node, registry, sshd
 from lablib.base import (
     CACHE,
     ENV_FILE,
@@ -268,6 +268,19 @@ def statsd_exporter(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def service_mesh(arguments: argparse.Namespace) -> int:
+    """Install or remove Istio, or print the path of istioctl."""
+    with locked("mesh"):
+        if arguments.action == "istioctl":
+            print(mesh.istioctl())
+            return 0
+        if not kubernetes.is_ours():
+            raise LabError("The lab's cluster does not run. Run `tests/lab/up` first.")
+        begin, end = mesh.PARTS[arguments.part]
+        begin() if arguments.action == "up" else end()
+    return 0
+
+
 def kubectl(arguments: list) -> int:
     """Replace this process with kubectl: the one of MESHLAB_KUBECTL, or else one of the cache, which is built if necessary."""
     program = os.environ.get("MESHLAB_KUBECTL")
@@ -308,6 +321,10 @@ def main() -> int:
         "--unprivileged", action="store_true", help=f"also create the user {sshd.UNPRIVILEGED}"
     )
     server.set_defaults(call=ssh_server)
+    meshes = commands.add_parser("mesh")
+    meshes.add_argument("action", choices=("up", "down", "istioctl"))
+    meshes.add_argument("part", nargs="?", choices=tuple(mesh.PARTS), default="istio")
+    meshes.set_defaults(call=service_mesh)
     commands.add_parser("statsd-exporter").set_defaults(call=statsd_exporter)
     commands.add_parser("kubectl", help="run kubectl with the arguments that follow")
     try:

@@ -10,6 +10,7 @@ import os
 import secrets
 import subprocess
 from collections import Counter
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -35,11 +36,11 @@ DEMO_KINDS = (
 
 
 class ClusterHome(Home):
-    """A home folder, and a namespace with Pod Security `restricted`; `close` removes both."""
+    """A home folder, and a namespace with Pod Security `restricted` or with other labels; `close` removes both."""
 
     publishes = False
 
-    def __init__(self, platform: str) -> None:
+    def __init__(self, platform: str, labels: Mapping[str, str] = RESTRICTED) -> None:
         super().__init__(platform)
         # A new name for each home: the deletion of a namespace takes some seconds.
         self.namespace = f"meshlab-{self.prefix}-{secrets.token_hex(3)}"
@@ -51,11 +52,15 @@ class ClusterHome(Home):
                 "kind": "Namespace",
                 "metadata": {
                     "name": self.namespace,
-                    "labels": RESTRICTED | PLATFORM_LABELS[platform],
+                    "labels": {**labels, **PLATFORM_LABELS[platform]},
                     "annotations": UIDS,
                 },
             }
         )
+
+    def kubectl(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run kubectl in the namespace."""
+        return kubectl(self, *arguments)
 
     def close(self) -> None:
         self.cluster.delete("Namespace", self.namespace)

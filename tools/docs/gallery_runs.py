@@ -22,7 +22,7 @@ PLATFORMS = ("local", "docker", "kubernetes", "openshift")
 
 
 def last_runs(*folders: Path) -> dict[str, dict[str, Data]]:
-    """Return the results of the last runs by platform and demo, each platform from the first folder that has its file.
+    """Return the results of the last runs by platform and demo, each from the first folder that has it.
 
     A platform without a run is absent.
     """
@@ -30,9 +30,8 @@ def last_runs(*folders: Path) -> dict[str, dict[str, Data]]:
     for platform in PLATFORMS:
         for path in (folder / f"{platform}.json" for folder in folders):
             if path.is_file():
-                runs = [_plain(one) for one in json.loads(path.read_text(encoding="utf-8"))]
-                found[platform] = {one["demo"]: one for one in runs}
-                break
+                for run in map(_plain, json.loads(path.read_text(encoding="utf-8"))):
+                    found.setdefault(platform, {}).setdefault(run["demo"], run)
     return found
 
 

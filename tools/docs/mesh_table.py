@@ -22,7 +22,7 @@ CONTEXT = {
     "python": {"image": "python"},
 }
 # `file: key: what is wrong. What to do.`
-ERROR = re.compile(r"\S+: (?P<key>[^:]+): (?P<problem>.*)")
+ERROR = re.compile(r"\S+( with change '(?P<change>\S+)')?: (?P<key>[^:]+): (?P<problem>.*)")
 
 
 def rows() -> Iterator[tuple[str, str]]:
@@ -36,21 +36,23 @@ def rows() -> Iterator[tuple[str, str]]:
 
     for path in sorted((ROOT / "playbooks" / "demos").glob("*.yml")):
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
-        try:
-            make_plan(path.stem, data, CONTEXT, path.name)
-        except DemoError as error:
-            yield path.stem, reason(str(error))
-        else:
-            yield path.stem, ""
+        refused = ""
+        for change in ("", *(data.get("changes") or {})):
+            try:
+                make_plan(path.stem, data, {**CONTEXT, "change": change}, path.name)
+            except DemoError as error:
+                refused = refused or reason(str(error))
+        yield path.stem, refused
 
 
 def reason(error: str) -> str:
     """Return the key of a refusal and what is wrong, without the file and the remedy."""
     found = ERROR.fullmatch(error)
     if found is None:
-        stop(f"{error}: the error names no key.")
+        raise SystemExit(f"mesh_table.py: {error}: the error names no key.")
     problem = re.sub(r"\. Remove it, or leave `deployment_mesh` empty\.$", "", found["problem"])
-    return f"`{found['key']}`: {problem}"
+    change = f" of change `{found['change']}`" if found["change"] else ""
+    return f"`{found['key']}`{change}: {problem}"
 
 
 def table() -> str:

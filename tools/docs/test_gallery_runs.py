@@ -43,6 +43,14 @@ def test_prefix_of_a_test_is_removed_from_demo_and_pods(tmp_path: Path) -> None:
     }
 
 
+def test_run_of_one_demo_keeps_the_recorded_others(tmp_path: Path) -> None:
+    local, recorded = tmp_path / "local", tmp_path / "recorded"
+    newer, other = {**RUN, "seconds": 7.0}, {**RUN, "demo": "other"}
+    record({"docker": {"shop": RUN, "other": other}}, recorded)
+    write(local, "docker", newer)
+    assert last_runs(local, recorded) == {"docker": {"shop": newer, "other": other}}
+
+
 def test_recorded_results_fill_missing_platforms(tmp_path: Path) -> None:
     local, recorded = tmp_path / "local", tmp_path / "recorded"
     record({"local": {"shop": RUN}, "docker": {"shop": RUN}}, recorded)

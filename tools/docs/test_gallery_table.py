@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from gallery_table import MARKS, PAGE, cell
+from gallery_table import MARKS, PAGE, ROOT, cell
 
 RUN: dict[str, Any] = {"held": 18, "expectations": 18, "seconds": 6.8, "failed": [], "unsupported_on": ""}
 
@@ -30,3 +30,12 @@ def test_cell_shows_the_result_of_a_run(run: dict[str, Any] | None, expected: st
 def test_page_has_both_markers_once() -> None:
     text = PAGE.read_text(encoding="utf-8")
     assert [text.count(mark) for mark in MARKS] == [1, 1]
+
+
+def test_every_demo_has_a_result_on_each_platform() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    begin, end = (text.index(mark) for mark in MARKS)
+    rows = {line.split("`")[1]: line.split("|")[2:-1] for line in text[begin:end].splitlines() if "`" in line}
+    assert sorted(rows) == sorted(path.stem for path in (ROOT / "playbooks" / "demos").glob("*.yml"))
+    for demo, cells in rows.items():
+        assert [cell.strip()[0] for cell in cells if cell.strip()[0] not in "✔–"] == [], demo

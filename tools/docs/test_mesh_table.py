@@ -24,7 +24,8 @@ def test_outdated_table_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_demos_of_the_mesh_are_found() -> None:
     found = dict(rows())
-    assert [demo for demo, why in found.items() if not why] == ["canary", "dynamic_config_fs", "front_proxy"]
+    assert [demo for demo, why in found.items() if not why] == ["canary", "front_proxy"]
+    assert found["dynamic_config_fs"].startswith("`expectations[2].stat` of change `green`: ")
     assert found["rbac"].startswith("`proxies.edge.listeners.http.http_filters`: ")
 
 

@@ -301,4 +301,8 @@ ISTIOCTL = GoProgram(f"{_ISTIO}/istioctl/cmd/istioctl", _ISTIO_VERSION)
 ISTIO_BOOTSTRAP = GoModuleFiles(_ISTIO, _ISTIO_VERSION, ("tools/packaging/common/envoy_bootstrap.json",))
 ISTIO_CRDS = GoModuleFiles(_ISTIO, _ISTIO_VERSION, ("manifests/charts/base/files/crd-all.gen.yaml",))
 GATEWAY_API_CRDS = GoModuleFiles("sigs.k8s.io/gateway-api", "v1.6.3", ("config/crd/standard/*.yaml",))
-ENVOY_GATEWAY = GoProgram("github.com/envoyproxy/gateway/cmd/envoy-gateway", "v1.9.1")
+_GATEWAY, _GATEWAY_VERSION = "github.com/envoyproxy/gateway", "v1.9.1"
+ENVOY_GATEWAY = GoProgram(f"{_GATEWAY}/cmd/envoy-gateway", _GATEWAY_VERSION)
+ENVOY_GATEWAY_CRDS = GoModuleFiles(
+    _GATEWAY, _GATEWAY_VERSION, ("charts/gateway-helm/charts/crds/crds/generated/*.yaml",)
+)

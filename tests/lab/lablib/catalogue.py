@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from .artefacts import (
+    ENVOY_GATEWAY,
     ISTIO_BOOTSTRAP,
     OTELCOL,
     PILOT_AGENT,
@@ -79,8 +80,8 @@ IMAGES = (
     Image("meshlab/pause:1", "pause", ("busybox-static",)),  # keeps the namespaces of a pod
 )
 
-#: images that only `tests/lab/mesh` needs
-MESH_IMAGES = (
+#: images that only `tests/lab/mesh` needs, by part
+ISTIO_IMAGES = (
     Image("istio/pilot:lab", "istio_pilot", _BASE, {"pilot-discovery": PILOT_DISCOVERY}),
     Image(
         "istio/proxyv2:lab",
@@ -92,4 +93,7 @@ MESH_IMAGES = (
             "envoy_bootstrap.json": ISTIO_BOOTSTRAP,
         },
     ),
+)
+ENVOY_GATEWAY_IMAGES = (
+    Image("envoyproxy/gateway:v1.9.1", "envoy_gateway", _BASE, {"envoy-gateway": ENVOY_GATEWAY}),
 )

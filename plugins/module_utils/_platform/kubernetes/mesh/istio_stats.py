@@ -27,8 +27,8 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes
     REMEDY,
 )
 
-# Stats that have the same name in each Envoy.
-SAME = ("server.", "cluster_manager.", "listener_manager.", "runtime.")
+# Stats that mean the same in each Envoy.
+SAME = ("server.", "cluster_manager.cds.update_", "runtime.")
 # A live change of routes arrives through RDS in a mesh, and through LDS at the proxies of a demo.
 LISTENER_UPDATES = "listener_manager.lds."
 # The keys of an expectation that name stats, and the key of a pattern in their place.

@@ -113,6 +113,11 @@ def nested(path: tuple[str, ...], value: Any) -> Any:
         ),
         (
             ("expectations",),
+            [{"at": "edge", "stat": "listener_manager.listener_in_place_updated", "op": "eq", "value": 1}],
+            "expectations[0].stat",
+        ),
+        (
+            ("expectations",),
             [{"at": "edge", "stat": "envoy_x", "labels": {"a": "b"}, "op": "eq", "value": 1}],
             "expectations[0].labels",
         ),

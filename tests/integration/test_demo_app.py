@@ -23,6 +23,9 @@ from typing import NamedTuple
 
 import pytest
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.load_generator import send_traffic
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.traffic_parser import parse_traffic
+
 FILE = Path(__file__).resolve().parents[2] / "roles" / "demo_app" / "files" / "demo_app.py"
 
 
@@ -466,3 +469,31 @@ def test_app_runs_as_random_user_on_read_only_root() -> None:
             assert "Uid:\t1234567" in Path(f"/proc/{process.pid}/status").read_text()
         finally:
             process.kill()
+
+
+def test_unix_socket_replaces_address_and_port(tmp_path: Path) -> None:
+    path = tmp_path / "app.sock"
+    for _number in range(2):  # the second process replaces the socket that the first one left
+        environment = {"DEMO_APP_UNIX_SOCKET": str(path), "DEMO_APP_HOSTNAME": "app-1"}
+        with subprocess.Popen(
+            [sys.executable, "-S", "-E", str(FILE)], env=environment, stdout=subprocess.PIPE, text=True
+        ) as process:
+            try:
+                assert process.stdout is not None
+                assert process.stdout.readline() == f"demo_app: http on {path}\n"
+                assert path.stat().st_mode & 0o777 == 0o666
+                [traffic] = parse_traffic(
+                    [
+                        {
+                            "url": "http://localhost/service/1",
+                            "unix_socket": str(path),
+                            "requests": 3,
+                            "expect": [{"hosts": "app-1", "op": "eq", "value": 3}],
+                        }
+                    ]
+                )
+                result = send_traffic(traffic)
+                assert (result["errors"], [one["ok"] for one in result["expect"]]) == ({}, [True])
+                assert result["connections"] == 1
+            finally:
+                process.kill()

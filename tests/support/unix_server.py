@@ -20,7 +20,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         body = b"from a Unix socket\n"
-        self.send_response(200)
+        self.send_response(200 if self.path == "/" else 404)
         self.send_header("content-length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -37,7 +37,7 @@ class _Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
 
 
 class UnixServer:
-    """A server that answers each GET with 200, while the context is open. Every user can connect to its socket."""
+    """A server that answers a GET of `/` with 200 and of other paths with 404. Every user can connect to its socket."""
 
     def __init__(self, path: Path) -> None:
         self._server = _Server(str(path), _Handler)

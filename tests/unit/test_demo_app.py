@@ -73,6 +73,11 @@ def test_invalid_setting_is_an_error(app: ModuleType, name: str, value: str, mes
     assert message in str(refused.value)
 
 
+def test_unix_socket_receives_no_datagrams(app: ModuleType) -> None:
+    with pytest.raises(app.SettingsError, match="DEMO_APP_UNIX_SOCKET: datagrams need a port"):
+        app.Settings.read({"DEMO_APP_UNIX_SOCKET": "/run/app.sock", "DEMO_APP_PROTOCOL": "udp"})
+
+
 @pytest.mark.parametrize(
     ("path", "template"),
     [

@@ -105,8 +105,11 @@ FILTER_CHAIN = Schema(
 
 LISTENER = Schema(
     {
-        "port": {**PORT, "required": True},
+        # required, unless the listener is on a Unix socket
+        "port": PORT,
         "publish": PORT,
+        # the name of a Unix socket in the directory of the instance
+        "unix_socket": {"type": "str"},
         **CHAIN,
         # several filter chains in place of one, each for the connections that it matches
         "filter_chains": {"type": "dict"},
@@ -237,6 +240,8 @@ SERVICE = Schema(
         "app": {"type": "dict"},
         "server": {"type": "dict"},
         "port": {**PORT, "default": 8080},
+        # the name of a Unix socket that the application listens on, in place of the port
+        "unix_socket": {"type": "str"},
         "protocol": {"type": "str", "choices": ["http", "tcp", "udp"], "default": "http"},
         "publish": PORT,
         # 0 removes the instances of the service

@@ -12,11 +12,11 @@ from copy import deepcopy
 from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.boolean import to_boolean
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.addresses.host_address import host_address
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.author_files import author_file
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.authors.author_proxy import author_config
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.demo_source import DemoSource
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError, check_known
-from ansible_collections.meshlab.envoy.plugins.module_utils._demo.host_address import host_address
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.schema import Option
 
 TYPE_NAMES = {

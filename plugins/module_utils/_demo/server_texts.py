@@ -15,7 +15,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._demo.placeholders i
 PORT = "port"
 # The bind address, the port, the directory of the server's files and its writable directory. The names of the server's
 # further ports and the addresses of the demo are placeholders too.
-SERVER_PLACEHOLDERS = ("address", PORT, "files", "data")
+SERVER_PLACEHOLDERS = ("address", PORT, "files", "data", "unix_socket")
 # The pages that expectations can query: the key that states the path, and the format of the page.
 STATS_PAGES = {"metrics": "prometheus", "promql": "promql"}
 

@@ -13,6 +13,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.addresses.unix_sockets import (
+    is_on_unix_socket,
+    own_pipe,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.demo_texts import proxy_placeholders
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError, check_known
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.loader import Demo
@@ -158,6 +162,27 @@ def referenced_ports(
     return {name: port for name, port in known.items() if name in names}
 
 
+def unix_socket_of(demo: Demo, group: str, port: str) -> str:
+    """Return the Unix socket that a listener or an application of `group` listens on. Empty: it listens on a port.
+
+    It is the name of a socket in the directory of the instance, or a path of the author, which contains `/`.
+    """
+    listener = listeners(demo, group).get(port)
+    if listener is not None:
+        return str(listener["unix_socket"] or own_pipe(listener))
+    service = demo["services"].get(group)
+    return str((service and port == APP and service["unix_socket"]) or "")
+
+
+def check_has_port(demo: Demo, group: str, port: str, where: str) -> None:
+    """Raise DemoError for a target on a Unix socket, which no other instance reaches."""
+    if unix_socket_of(demo, group, port):
+        raise DemoError(
+            demo["file"],
+            f"{where}: '{group}/{port}' listens on a Unix socket, which no other instance reaches. Use a target with a port.",
+        )
+
+
 def scheme_of(demo: Demo, group: str, port: str) -> str:
     """Return what a port of `group` speaks: http, https, tcp, tls or udp."""
     listener = listeners(demo, group).get(port)
@@ -201,6 +226,8 @@ def cluster_targets(cluster: Mapping[str, Any]) -> list[str]:
 
 def _proxy_ports(group: str, proxy: Mapping[str, Any]) -> Iterator[ListeningPort]:
     for name, listener in proxy["listeners"].items():
+        if is_on_unix_socket(listener):
+            continue
         bound_to = listener.get("bound_to", "")
         yield ListeningPort(group, name, listener["port"], listener["publish"], bound_to=bound_to)
     config = proxy["config"]

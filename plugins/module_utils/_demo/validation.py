@@ -10,7 +10,13 @@ from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._demo.cluster_checks import check_cluster
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.addresses.cluster_checks import (
+    check_cluster,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.addresses.unix_sockets import (
+    check_listener_address,
+    check_service_socket,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError, check_known
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.names import PARTS
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.schema import LISTENER
@@ -71,6 +77,7 @@ def _check_service(name: str, service: Mapping[str, Any], file: str) -> None:
         )
     if service["sidecar"] is not None:
         _check_free(name, RESERVED_CLUSTERS, file, where)
+    check_service_socket(service, file, where)
     if service["server"] is not None:
         _check_server(service, file, where)
 
@@ -128,6 +135,7 @@ def _check_proxy(proxy: Mapping[str, Any], file: str, where: str) -> None:
                 f"{where}.listeners.{name}: the name ends with '{name[-5:]}', which placeholders use. Choose another name.",
             )
         _check_listener(listener, file, f"{where}.listeners.{name}")
+        check_listener_address(listener, file, f"{where}.listeners.{name}")
     for name, cluster in proxy["clusters"].items():
         _check_free(name, RESERVED_CLUSTERS, file, f"{where}.clusters.{name}")
         check_cluster(cluster, file, f"{where}.clusters.{name}")

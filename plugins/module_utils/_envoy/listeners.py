@@ -12,7 +12,6 @@ from typing import Any
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.any_message import (
     Message,
     any_message,
-    socket_address,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.filters import http_connection_manager
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.overlay import (
@@ -29,8 +28,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.tls_contexts 
 def listener(
     name: str,
     spec: Mapping[str, Any],
-    address: str,
-    port: int,
+    address: Message,
     secrets: str,
     access_log: bool = True,
 ) -> Message:
@@ -40,15 +38,13 @@ def listener(
         name: The name of the listener, which is the stat prefix of its filters.
         spec: The listener of a demo, with all keys: `routes`, `virtual_hosts` or `filters`, or else `filter_chains` or
             `udp_filters`, and `tls`. Its `listener` holds fields of Listener that override the generated ones.
-        address: The IP address to bind to.
-        port: The port to bind to.
+        address: The config.core.v3.Address to bind to.
         secrets: The folder of the proxy's SDS files, for a listener with TLS.
         access_log: Whether to log each HTTP request on standard output.
     """
-    bind_address = socket_address(address, port)
-    message = any_message(LISTENER, name=name, address=bind_address)
+    message = any_message(LISTENER, name=name, address=address)
     if spec["udp_filters"] is not None:
-        bind_address["socket_address"]["protocol"] = "UDP"
+        message["address"] = {"socket_address": {**address["socket_address"], "protocol": "UDP"}}
         message["listener_filters"] = [dict(udp_filter) for udp_filter in spec["udp_filters"]]
     elif spec["filter_chains"] is not None:
         message["filter_chains"] = [
@@ -78,10 +74,14 @@ def uses_udp(spec: Mapping[str, Any]) -> bool:
     """Return whether a demo's listener receives datagrams: by `udp_filters`, or by an address of its own fields, as for QUIC."""
     if spec.get("udp_filters") is not None:
         return True
+    address = own_address(spec).get("socket_address")
+    return isinstance(address, Mapping) and address.get("protocol") == "UDP"
+
+
+def own_address(spec: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the config.core.v3.Address in the author's fields of a demo's listener, empty if there is none."""
     address: Any = overlay({}, spec.get("listener"), LISTENER).get("address")
-    for field in ("socket_address", "protocol"):
-        address = address.get(field) if isinstance(address, Mapping) else None
-    return bool(address == "UDP")
+    return address if isinstance(address, Mapping) else {}
 
 
 def is_tcp(spec: Mapping[str, Any]) -> bool:

@@ -198,6 +198,7 @@ def _plan(platform: Platform, secrets: frozenset[str]) -> Plan:
         "directories": [
             *(directory for proxy in proxies for directory in proxy.directories),
             *server_directories(platform),
+            *_socket_directories(platform),
             *_document_directories(platform),
         ],
         "certificates": certificates,
@@ -224,6 +225,15 @@ def _programs(demo: Demo, runs_envoy: bool) -> list[str]:
         EXPORTER: demo[EXPORTER] is not None,
     }
     return [program for program, is_needed in needed.items() if is_needed]
+
+
+def _socket_directories(platform: Platform) -> list[PlannedDirectory]:
+    return [
+        {"path": path, "mode": mode, "host": instance.host}
+        for group in (*platform.demo["services"], *platform.demo["proxies"])
+        for instance in platform.instances(group)
+        for path, mode in platform.socket_directories(instance)
+    ]
 
 
 def _document_directories(platform: Platform) -> list[PlannedDirectory]:

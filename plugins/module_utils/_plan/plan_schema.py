@@ -177,6 +177,7 @@ class ProbeData(TypedDict):
         command: Command that probes from inside the container. Null: there is none.
         host: Address that the host probes.
         private: Whether the port is on the loopback interface of the container, where only `command` reaches it.
+        unix_socket: Path of a Unix socket in the deployment folder, which the host probes instead of the port. Empty: none.
     """
 
     kind: ProbeKind
@@ -185,6 +186,7 @@ class ProbeData(TypedDict):
     command: Optional[list[str]]
     host: str
     private: bool
+    unix_socket: str
 
 
 class WorkloadData(TypedDict):

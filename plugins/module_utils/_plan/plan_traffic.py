@@ -83,10 +83,14 @@ def _traffic(entry: Entry, platform: Platform, where: str) -> Entry:
     group, port = _target(name, platform, f"{where}.to")
     scheme = _scheme(group, port, entry.pop("scheme", None), platform, where)
     _check_codec(group, port, scheme, platform, f"{where}.to")
-    entry["url"] = _url(group, port, scheme, entry.pop("path", None), platform, where)
+    path = entry.pop("path", None)
+    if unix_socket := topology.unix_socket_of(demo, group, port):
+        entry["unix_socket"] = _socket_on_host(group, port, unix_socket, platform, where)
+    entry["url"] = _url(group, port, scheme, path, platform, where)
     entry.setdefault("name", name)
     entry.setdefault("timeout", REQUEST_TIMEOUT)
-    entry.update(platform.traffic_target(group, port))
+    if "unix_socket" not in entry:
+        entry.update(platform.traffic_target(group, port))
     entry = located_traffic(entry, platform)
     if scheme in ENCRYPTED:
         if "ca" not in entry and not _has_own_certificate(group, port, platform):
@@ -140,24 +144,49 @@ def _check_codec(group: str, port: str, scheme: str, platform: Platform, where: 
 def _url(group: str, port: str, scheme: str, path: str | None, platform: Platform, where: str) -> str:
     """Return the URL of the first instance of `group`, as its users reach it."""
     demo = platform.demo
-    listening = platform.ports[group, port]
-    if not listening.publish and not listening.for_users:
-        kind = "port" if port in topology.server_ports(demo, group) else "listener"
-        subject = f"services.{group}" if port == APP else f"{kind} '{port}' of '{group}'"
-        raise DemoError(demo["file"], f"{where}.to: {subject} is not published. Add 'publish:' with a port.")
+    netloc = "localhost"
+    if not topology.unix_socket_of(demo, group, port):
+        netloc = _published_netloc(group, port, platform, where)
     if scheme in DEFAULT_PORTS:
         if path is not None and not str(path).startswith("/"):
             raise DemoError(
                 demo["file"],
                 f"{where}.path: expected a path that begins with '/', got '{path}'. Write '/{path}'.",
             )
-        return f"{scheme}://{platform.public_netloc(group, port)}{path or '/'}"
+        return f"{scheme}://{netloc}{path or '/'}"
     if path is not None:
         raise DemoError(
             demo["file"],
             f"{where}.path: applies to HTTP, but '{group}/{port}' speaks {scheme}. Remove the key.",
         )
-    return f"{scheme}://{platform.public_netloc(group, port)}"
+    return f"{scheme}://{netloc}"
+
+
+def _socket_on_host(group: str, port: str, unix_socket: str, platform: Platform, where: str) -> str:
+    """Return the path on the host of the Unix socket of the first instance of `group`."""
+    path = platform.socket_on_host(platform.instance(group), unix_socket)
+    if not path:
+        remedy = (
+            "Use 'unix_socket' with the name of a socket instead of a path."
+            if platform.socket_on_host(platform.instance(group), "name")
+            else "Send it to a listener with a port, or state the platform in 'unsupported_on'."
+        )
+        raise DemoError(
+            platform.demo["file"],
+            f"{where}.to: '{group}/{port}' listens on a Unix socket that this platform's host does not reach. {remedy}",
+        )
+    return path
+
+
+def _published_netloc(group: str, port: str, platform: Platform, where: str) -> str:
+    """Return `host:port` of the first instance of `group`, as its users reach it."""
+    demo = platform.demo
+    listening = platform.ports[group, port]
+    if not listening.publish and not listening.for_users:
+        kind = "port" if port in topology.server_ports(demo, group) else "listener"
+        subject = f"services.{group}" if port == APP else f"{kind} '{port}' of '{group}'"
+        raise DemoError(demo["file"], f"{where}.to: {subject} is not published. Add 'publish:' with a port.")
+    return platform.public_netloc(group, port)
 
 
 def _expectations(entries: list[Any], platform: Platform, where: str) -> list[Any]:

@@ -140,7 +140,10 @@ def plan_proxy(proxy: Proxy, platform: Platform) -> ProxyPlan:
         files=files,
         directories=[
             {"path": path, "mode": mode, "host": proxy.host}
-            for path, mode in (*platform.run_directories(proxy), *data_directories(proxy, platform))
+            for path, mode in (
+                *platform.run_directories(proxy),
+                *data_directories(proxy, platform),
+            )
         ],
         certificates=[certificate_of(proxy, platform)] if uses_tls else [],
         check=_with_source(
@@ -167,6 +170,7 @@ def _workload(proxy: Proxy, platform: Platform, files_digest: str) -> Workload:
         arguments=platform.node_arguments(),
         directory=platform.working_directory(ENVOY_HOME),
         mounts=(
+            *platform.socket_mounts(proxy),
             Mount(proxy.name, f"{ENVOY_HOME}/{proxy.name}", writable=False),
             *(
                 Mount(path, f"{ENVOY_HOME}/{path}", writable=True)

@@ -9,9 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._demo.cluster_checks import has_target
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo import topology
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.addresses.cluster_checks import has_target
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.addresses.host_address import is_unix_socket
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.addresses.unix_sockets import (
+    is_on_unix_socket,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError
-from ansible_collections.meshlab.envoy.plugins.module_utils._demo.host_address import is_unix_socket
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.topology import (
     ADMIN,
     APP,
@@ -19,7 +23,11 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._demo.topology impor
     EXPORTER_STATSD,
     cluster_targets,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.any_message import Message
+from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.any_message import (
+    UNIX,
+    Message,
+    socket_address,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.bootstrap import StatsSink, bootstrap
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.clusters import (
     NO_PORT,
@@ -47,13 +55,25 @@ def proxy_listeners(proxy: Proxy, platform: Platform) -> list[Message]:
         listener(
             name,
             located_listener(spec, proxy, platform),
-            platform.bind_address(proxy.group, name, proxy.replica),
-            platform.port(proxy.group, name, proxy.replica),
+            _bind_address(name, spec, proxy, platform),
             secrets_directory(proxy),
             proxy.spec["access_log"],
         )
         for name, spec in proxy.spec["listeners"].items()
     ]
+
+
+def _bind_address(name: str, spec: Mapping[str, Any], proxy: Proxy, platform: Platform) -> Message:
+    """Return the config.core.v3.Address that a listener binds to. The author's fields can replace it."""
+    if spec["unix_socket"]:
+        path = platform.socket_path(proxy, spec["unix_socket"])
+        return {"pipe": {"path": path, "mode": platform.socket_mode}}
+    if is_on_unix_socket(spec):
+        return {}
+    return socket_address(
+        platform.bind_address(proxy.group, name, proxy.replica),
+        platform.port(proxy.group, name, proxy.replica),
+    )
 
 
 def proxy_clusters(proxy: Proxy, platform: Platform, static: bool) -> list[Message]:
@@ -140,6 +160,8 @@ def _target(target: str, where: str, proxy: Proxy, platform: Platform) -> list[A
 
 def _own_app(proxy: Proxy, platform: Platform) -> list[Address]:
     group, replica = proxy.group, proxy.replica
+    if name := topology.unix_socket_of(platform.demo, group, APP):
+        return [(f"{UNIX}{platform.socket_path(proxy, name)}", NO_PORT)]
     return [(platform.own_address(group, APP, replica), platform.port(group, APP, replica))]
 
 

@@ -95,7 +95,7 @@ def server_fields(instance: Instance, platform: Platform, files: list[File]) -> 
         "image": server["image"],
         "command": (platform.server_program(server, program), *arguments),
         "environment": {key: fill(value, values) for key, value in server["environment"].items()},
-        "mounts": platform.mounts(Mount(folder, HOME)) if files else (),
+        "mounts": (platform.mounts(Mount(folder, HOME)) if files else ()) + platform.socket_mounts(instance),
         "directory": ".",
         "probe": _probe(instance, platform),
         "user": USER,
@@ -108,6 +108,10 @@ def _probe(instance: Instance, platform: Platform) -> Probe:
     service = platform.demo["services"][instance.group]
     if service["protocol"] == "udp":
         return Probe()
+    if name := service["unix_socket"]:
+        page = readiness_page(service["server"])
+        path = platform.socket_in_folder(instance, name)
+        return Probe("http" if page else "tcp", path=page or "", unix_socket=path)
     host = platform.own_address(instance.group, APP, instance.replica)
     port = platform.port(instance.group, APP, instance.replica)
     if page := readiness_page(service["server"]):
@@ -124,6 +128,7 @@ def _values(instance: Instance, platform: Platform) -> dict[str, str]:
         "port": str(platform.port(name, APP, replica)),
         "files": platform.path_in_workload(folder, HOME),
         "data": platform.data_directory(instance),
+        "unix_socket": platform.socket_path(instance, platform.demo["services"][name]["unix_socket"] or ""),
         **{key: str(platform.port(name, key, replica)) for key in topology.server_ports(platform.demo, name)},
         **referenced_addresses(instance, platform),
     }

@@ -24,6 +24,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload i
     Mount,
     Port,
     Probe,
+    ProbeKind,
     Workload,
 )
 
@@ -71,21 +72,13 @@ def _app_file(platform: Platform, host: str) -> File:
 
 
 def _workload(instance: Instance, platform: Platform, files: list[File]) -> Workload:
-    name, replica = instance.group, instance.replica
+    name = instance.group
     service = platform.demo["services"][name]
     has_sidecar = service["sidecar"] is not None
     common: dict[str, Any] = {
         "name": instance.name,
         "ports": (
-            Port(
-                platform.port(name, APP, replica),
-                platform.published_port(name, APP, replica),
-                protocol="udp" if service["protocol"] == "udp" else "tcp",
-                name=APP,
-                scheme=service["protocol"],
-                peers=platform.callers(name, APP),
-                metrics=topology.has_metrics(platform.demo, name, APP),
-            ),
+            *_app_ports(instance, platform),
             *server_ports(instance, platform),
         ),
         "network": topology.sidecar_workload(instance.name) if has_sidecar else None,
@@ -104,6 +97,25 @@ def _workload(instance: Instance, platform: Platform, files: list[File]) -> Work
     return Workload(**common, **_app_fields(instance, platform))
 
 
+def _app_ports(instance: Instance, platform: Platform) -> list[Port]:
+    """Return the port of the application, or nothing if it listens on a Unix socket."""
+    name, replica = instance.group, instance.replica
+    service = platform.demo["services"][name]
+    if service["unix_socket"]:
+        return []
+    return [
+        Port(
+            platform.port(name, APP, replica),
+            platform.published_port(name, APP, replica),
+            protocol="udp" if service["protocol"] == "udp" else "tcp",
+            name=APP,
+            scheme=service["protocol"],
+            peers=platform.callers(name, APP),
+            metrics=topology.has_metrics(platform.demo, name, APP),
+        )
+    ]
+
+
 def _app_fields(instance: Instance, platform: Platform) -> dict[str, Any]:
     """Return the fields of the workload that are specific to the demo app."""
     context, service = platform.context, platform.demo["services"][instance.group]
@@ -119,6 +131,8 @@ def _app_fields(instance: Instance, platform: Platform) -> dict[str, Any]:
         "DEMO_APP_CALLS": ",".join(_called_addresses(instance, platform)),
         **app.get("environment", {}),
     }
+    if unix_socket := service["unix_socket"]:
+        environment["DEMO_APP_UNIX_SOCKET"] = platform.socket_path(instance, unix_socket)
     needs_file = platform.needs_app_file()
     return {
         "image": context.app_image or context.python.image,
@@ -127,7 +141,8 @@ def _app_fields(instance: Instance, platform: Platform) -> dict[str, Any]:
             f"{platform.path_in_workload(APP_FOLDER, APP_HOME)}/{APP_FILE}",
         ),
         "environment": {key: value for key, value in environment.items() if value != ""},
-        "mounts": platform.mounts(Mount(APP_FOLDER, APP_HOME, writable=False)) if needs_file else (),
+        "mounts": (platform.mounts(Mount(APP_FOLDER, APP_HOME, writable=False)) if needs_file else ())
+        + platform.socket_mounts(instance),
         "directory": platform.working_directory(APP_HOME),
         "probe": _probe(instance, platform, private=bind_address == LOOPBACK),
         "user": APP_USER,
@@ -140,8 +155,14 @@ def _probe(instance: Instance, platform: Platform, private: bool) -> Probe:
     protocol = platform.demo["services"][instance.group]["protocol"]
     port = platform.port(instance.group, APP, instance.replica)
     path = HEALTH if protocol == "http" else None
+    kind: ProbeKind = "tcp" if path is None else "http"
+    if name := platform.demo["services"][instance.group]["unix_socket"]:
+        command = _python_probe(platform.socket_path(instance, name), path)
+        return Probe(
+            kind, path=HEALTH, command=command, unix_socket=platform.socket_in_folder(instance, name)
+        )
     return Probe(
-        "tcp" if path is None else "http",
+        kind,
         host=platform.own_address(instance.group, APP, instance.replica),
         port=port,
         path=HEALTH,
@@ -158,12 +179,15 @@ def _called_addresses(instance: Instance, platform: Platform) -> list[str]:
     return [netloc(host, port) for one in found for host, port in one]
 
 
-def _python_probe(port: int, path: str | None) -> tuple[str, ...]:
-    """Return a command that probes from inside the container: a GET of `path`, or only a connection.
+def _python_probe(target: int | str, path: str | None) -> tuple[str, ...]:
+    """Return a command that probes a port or a Unix socket from inside the container: a GET of `path`, or only a connection.
 
     It does not use http.client, whose import takes three times as long as the rest of the command.
     """
-    script = f"import socket; s = socket.create_connection(('127.0.0.1', {port}), 3)"
+    if isinstance(target, int):
+        script = f"import socket; s = socket.create_connection(('127.0.0.1', {target}), 3)"
+    else:
+        script = f"import socket; s = socket.socket(socket.AF_UNIX); s.settimeout(3); s.connect({target!r})"
     if path is not None:
         request = f"s.sendall(b'GET {path} HTTP/1.0\\r\\n\\r\\n')"
         script += f"; {request}; raise SystemExit(b' 200 ' not in s.recv(99))"

@@ -174,6 +174,7 @@ class Layout:
         `target` and `where` are those of `topology.resolve_target`, which raises DemoError.
         """
         group, name = topology.resolve_target(self.demo, target, where)
+        topology.check_has_port(self.demo, group, name, where)
         return [self.address(one, name, source) for one in self.instances(group)]
 
     def public_netloc(self, group: str, name: str, replica: int = 1) -> str:

@@ -34,11 +34,14 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.generated_
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.instances import Instance, Proxy
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.layout import netloc
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.layout_checks import check_layout
-from ansible_collections.meshlab.envoy.plugins.module_utils._platform.outside_hosts import (
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.reachability.outside_hosts import (
     HOST,
     check_outside_address,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import Mount, Workload
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.reachability.socket_layout import (
+    SocketLayout,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import Workload
 
 SCRATCH = "/tmp"  # noqa: S108  (a container's own)
 
@@ -60,7 +63,7 @@ class Validator:
     image: str | None = None
 
 
-class Platform(AuthorLayout, ABC):
+class Platform(AuthorLayout, SocketLayout, ABC):
     """One platform with one demo: the only object through which the planner learns where and how the demo runs.
 
     Args:
@@ -82,10 +85,8 @@ class Platform(AuthorLayout, ABC):
         '/app'
     """
 
-    # Permissions of the admin's Unix socket, of its directory and of private keys. The user of a container is not the
-    # owner of the files; the deployment folder, which is 0700, keeps them private.
-    admin_socket_mode: ClassVar[int] = 0o666
-    run_directory_mode: ClassVar[str] = "0777"
+    # Permissions of private keys. The user of a container is not the owner of the files; the deployment folder, which is 0700,
+    # keeps them private.
     key_mode: ClassVar[str] = "0644"
     # Interval at which Envoy resolves the names of its upstream hosts again.
     dns_refresh: ClassVar[str] = "5s"
@@ -130,15 +131,6 @@ class Platform(AuthorLayout, ABC):
         """Return the working directory of a workload that runs in `path` of its container."""
         return path
 
-    def mounts(self, *mounts: Mount) -> tuple[Mount, ...]:
-        """Return the directories of the deployment folder that a container must see."""
-        return mounts
-
-    def path_in_workload(self, source: str, target: str) -> str:
-        """Return the path by which a workload opens `source` of the deployment folder, which is mounted at `target`."""
-        del source
-        return target
-
     def needs_app_file(self) -> bool:
         """Return whether the demo app's file is part of the deployment folder. An image can contain the app instead."""
         return not self.context.app_image
@@ -177,7 +169,7 @@ class Platform(AuthorLayout, ABC):
 
     def admin_address(self, proxy: Proxy) -> Message:
         """Return the address of the admin interface of `proxy` (config.core.v3.Address)."""
-        return admin_pipe(proxy.name, self.admin_socket_mode)
+        return admin_pipe(proxy.name, self.socket_mode)
 
     def run_directories(self, proxy: Proxy) -> list[tuple[str, str]]:
         """Return (path, mode) of each directory that `proxy` writes to."""
@@ -185,7 +177,8 @@ class Platform(AuthorLayout, ABC):
 
     def writable_directories(self, proxy: Proxy, home: str) -> list[str] | None:
         """Return the directories that `proxy` can write to, with the working directory `home`. None: those of its user."""
-        return [SCRATCH, *(f"{home}/{path}" for path, _mode in self.run_directories(proxy))]
+        run = (f"{home}/{path}" for path, _mode in self.run_directories(proxy))
+        return [SCRATCH, *run, *(mount.target for mount in self.socket_mounts(proxy))]
 
     def node_arguments(self) -> tuple[str, ...]:
         """Return the arguments of Envoy that identify the replica, if replicas share one configuration."""

@@ -57,7 +57,8 @@ class Probe:
 
     `http` expects a status below 400, `tcp` expects a connection, `none` expects that the process keeps running. `command`
     probes from inside a container, `host` is the address for probes of a process. `private` marks a port on the loopback
-    interface of the container, which only `command` reaches.
+    interface of the container, which only `command` reaches. `unix_socket` is the path of a Unix socket in the deployment folder,
+    to which the host connects instead of `port`.
     """
 
     kind: ProbeKind = "none"
@@ -66,6 +67,7 @@ class Probe:
     command: tuple[str, ...] | None = None
     host: str = "127.0.0.1"
     private: bool = False
+    unix_socket: str = ""
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,7 @@ from urllib.parse import parse_qs, urlsplit
 SETTINGS = {
     "BIND": ("0.0.0.0", "address to listen on"),
     "PORT": ("8080", "port to listen on; 0 selects a free port"),
+    "UNIX_SOCKET": ("", "path of a Unix socket to listen on, instead of an address and a port"),
     "PROTOCOL": (
         "http",
         "http, tcp (an echo server) or udp (an echo server for datagrams, which also accepts TCP connections as a readiness check)",
@@ -106,6 +107,7 @@ class Settings:
 
     bind: str
     port: int
+    unix_socket: str
     protocol: str
     service: str
     hostname: str
@@ -143,10 +145,14 @@ class Settings:
         for hop in calls:
             if not re.fullmatch(r"(\[[0-9a-f:.]+\]|[a-z0-9_.-]+)(:[0-9]{1,5})?", hop):
                 raise SettingsError(f"{PREFIX}CALLS: {hop!r} is not a host. Use host or host:port.")
+        protocol = _one_of("PROTOCOL", values["PROTOCOL"], PROTOCOLS)
+        if values["UNIX_SOCKET"] and protocol == "udp":
+            raise SettingsError(f"{PREFIX}UNIX_SOCKET: datagrams need a port. Use another protocol.")
         return cls(
             bind=values["BIND"],
             port=_whole("PORT", values["PORT"], 65535),
-            protocol=_one_of("PROTOCOL", values["PROTOCOL"], PROTOCOLS),
+            unix_socket=values["UNIX_SOCKET"],
+            protocol=protocol,
             service=values["SERVICE"],
             hostname=hostname,
             version=values["VERSION"],
@@ -736,7 +742,7 @@ class HttpHandler(BaseHTTPRequestHandler):
             try:
                 body = self.read_body()
                 values = parse_qs(query, keep_blank_values=True, max_num_fields=50) if query else {}
-                local = self.connection.getsockname()[0]
+                local = "localhost" if app.settings.unix_socket else self.connection.getsockname()[0]
                 request = Request(
                     app, self.command, url, values, self.headers, body, self.client_address[0], local
                 )
@@ -922,6 +928,25 @@ class StreamServer(WithoutTracebacks, socketserver.ThreadingTCPServer):
     request_queue_size = 1024
 
 
+class UnixServer(StreamServer):
+    """The server of connections to a Unix socket, which every user can open. Its directory restricts access."""
+
+    address_family = socket.AF_UNIX
+    allow_reuse_address = False
+
+    def server_bind(self) -> None:
+        """Replace the socket of a previous process."""
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(str(self.server_address))
+        self.socket.bind(self.server_address)
+        os.chmod(str(self.server_address), 0o666)  # noqa: S103  (Envoy is another user)
+
+    def get_request(self) -> tuple[Any, Any]:
+        """Return a connection with the address that a client over a network would have."""
+        connection, _address = self.socket.accept()
+        return connection, ("localhost", 0)
+
+
 class DatagramServer(WithoutTracebacks, socketserver.UDPServer):
     """The server of datagrams."""
 
@@ -946,18 +971,25 @@ def serve(settings: Settings) -> int:
     family = socket.AF_INET6 if ":" in settings.bind else socket.AF_INET
     handler = type(base.__name__, (base,), {"app": app})
     port = settings.port
+    place = settings.unix_socket or f"{settings.bind} port {port}"
     try:
-        if settings.protocol == "udp":
+        if settings.unix_socket:
+            kind, handler.disable_nagle_algorithm = UnixServer, False
+        elif settings.protocol == "udp":
             # The TCP port first, because more TCP ports than UDP ports are in use.
             listener = socket.create_server((settings.bind, port), family=family)
             port = listener.getsockname()[1]
             threading.Thread(target=accept_and_close, args=(listener,), daemon=True).start()
-        server = type(kind.__name__, (kind,), {"address_family": family})((settings.bind, port), handler)
+        if settings.unix_socket:
+            server = kind(settings.unix_socket, handler)
+        else:
+            server = type(kind.__name__, (kind,), {"address_family": family})((settings.bind, port), handler)
+            place = f"{settings.bind} port {server.server_address[1]}"
     except (OSError, OverflowError) as error:
-        print(f"demo_app: cannot listen on {settings.bind} port {settings.port}: {error}", file=sys.stderr)
+        print(f"demo_app: cannot listen on {place}: {error}", file=sys.stderr)
         return 1
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
-    print(f"demo_app: {settings.protocol} on {settings.bind} port {server.server_address[1]}", flush=True)
+    print(f"demo_app: {settings.protocol} on {place}", flush=True)
     signal.sigwait(stops)
     app.stopping.set()
     started = time.monotonic()

@@ -49,6 +49,7 @@ def planned_ports(proxy: Proxy, platform: Platform, names: Iterable[str]) -> tup
             own_certificate=name != ADMIN and _has_own_certificate(spec, name),
         )
         for name in names
+        if (proxy.group, name) in platform.ports  # a Unix socket has no port
     )
 
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._demo.cluster_checks import configures_trust
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.addresses.cluster_checks import (
+    configures_trust,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.tls.tls_checks import SYSTEM
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.tls_contexts import accepted_name
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.proxy_config import server_name

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._platform.outside_hosts import HOST
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.reachability.outside_hosts import HOST
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import (
     UNPRIVILEGED_PORT,
     UNPRIVILEGED_PORT_SYSCTL,

@@ -12,8 +12,8 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import 
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.context import CONTEXT, Context
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.documents import FILE, compose
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.generated_files import File, titled
-from ansible_collections.meshlab.envoy.plugins.module_utils._platform.outside_hosts import HOST
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.platform import Documents, Platform
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.reachability.outside_hosts import HOST
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import Workload
 
 # Networks in which Docker's DNS resolves no names of containers (Docker documentation, "Networking overview").

@@ -107,6 +107,10 @@ class DockerReadiness:
 
     def _probe_problem(self, container: InspectedContainer, workload: Workload, timeout: float) -> str:
         probe = workload.probe
+        if probe.unix_socket:
+            if probe.command:
+                return self._exec_problem(workload.name, container.id, probe.command, timeout)
+            return probe_request.problem(probe, min(timeout, 3), self._docker.folder)
         owner = self._containers.get(network_owner(workload, self._workloads.values()).name, container)
         host = _reachable_address(owner, probe.port)
         # Where this host sees the container's network, most attempts need no process in the container.

@@ -54,6 +54,16 @@ class EnvoysInPods(Platform):
         del proxy
         return []
 
+    def socket_directories(self, instance: Instance) -> list[tuple[str, str]]:
+        """Return nothing: the containers of a pod share an emptyDir."""
+        del instance
+        return []
+
+    def socket_on_host(self, instance: Instance, socket: str) -> str:
+        """Return nothing: no port-forward reaches a Unix socket."""
+        del instance, socket
+        return ""
+
     def node_arguments(self) -> tuple[str, ...]:
         """Return `--service-node` with the name of the pod, which Kubernetes substitutes."""
         return ("--service-node", "$(POD_NAME)")

@@ -34,19 +34,19 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.docu
     LOGS,
     supervisord_conf,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._platform.outside_hosts import HOST
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.platform import (
     Documents,
     Platform,
     Validator,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.reachability.outside_hosts import HOST
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import Mount, Workload
 
 
 class LocalPlatform(Platform):
     """Processes share the network of their host: each port has a number of its own, and loopback reaches all of them."""
 
-    admin_socket_mode = 0o600
+    socket_mode = 0o600
     run_directory_mode = "0700"
     key_mode = "0600"
     runs_images = False
@@ -175,6 +175,11 @@ class LocalPlatform(Platform):
     def writable_directories(self, proxy: Proxy, home: str) -> list[str] | None:
         """Return None: a process can write wherever its user can."""
         del proxy, home
+        return None
+
+    def socket_on_host(self, instance: Instance, socket: str) -> str:
+        """Return the path itself if it is absolute: a process shares the file system of the host."""
+        return socket if socket.startswith("/") else super().socket_on_host(instance, socket)
 
     # Documents
 

@@ -89,7 +89,7 @@ class LocalReadiness:
         probe = self._workloads[name].probe
         if probe.kind == "none":
             return READY if program.state == "RUNNING" else waiting(f"it is {program.state.lower()}")
-        problem = probe_request.problem(probe, timeout)
+        problem = probe_request.problem(probe, timeout, self._folder)
         return waiting(problem) if problem else READY
 
     def _new_lines(self, path: str) -> list[str]:

@@ -179,9 +179,9 @@ def _before_stop(workload: Workload) -> Object:
 
 def _probes(probe: Probe) -> Object:
     """Return a startup probe every second and a readiness probe every 10 s. The kubelet probes from outside the pod."""
-    if probe.kind == "none":
-        return {}
-    if probe.private and probe.command:
+    if probe.kind == "none" or (probe.unix_socket and not probe.command):
+        return {}  # the kubelet cannot connect to a Unix socket
+    if probe.command and (probe.private or probe.unix_socket):
         handler: Object = {"exec": {"command": list(probe.command)}}
     elif probe.kind == "http":
         handler = {"httpGet": {"path": probe.path, "port": probe.port}}

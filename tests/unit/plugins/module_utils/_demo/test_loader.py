@@ -69,7 +69,6 @@ def test_unknown_key_without_similar_key_lists_known_keys() -> None:
         "ports",
         "services.db.server.image",
         "services.db.server.command",
-        f"{EDGE}.listeners.http.port",
         f"{EDGE}.statsd.address",
         "changes.bigger.summary",
     ],

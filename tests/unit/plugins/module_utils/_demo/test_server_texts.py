@@ -171,7 +171,8 @@ def test_unknown_placeholder_is_refused(plan: Planner, word: str) -> None:
     with pytest.raises(DemoError) as caught:
         plan(shop(files={"a": f"${{{word}}}"}), "docker")
     assert str(caught.value) == (
-        f"shop.yml: services.watch.server.files.a: unknown placeholder '${{{word}}}'. Use one of: address, port, files, data, web/app,"
+        f"shop.yml: services.watch.server.files.a: unknown placeholder '${{{word}}}'."
+        " Use one of: address, port, files, data, unix_socket, web/app,"
         " web/ingress, web/admin, bare/app, watch/app, edge/tls, edge/admin, statsd_exporter;"
         f" or write $${{{word}}} for that text itself."
     )

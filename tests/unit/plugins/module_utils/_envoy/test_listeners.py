@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from envoy_listener_spec import listener_spec
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.any_message import socket_address
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.listeners import (
     filter_chains,
     listener,
@@ -20,7 +21,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.listeners imp
 
 
 def test_routes_are_one_virtual_host_for_all_domains() -> None:
-    message = listener("http", listener_spec(port=1, routes=[{"r": 1}]), "0.0.0.0", 8080, "s")
+    message = listener("http", listener_spec(port=1, routes=[{"r": 1}]), socket_address("0.0.0.0", 8080), "s")
     assert message["address"] == {"socket_address": {"address": "0.0.0.0", "port_value": 8080}}
     manager = message["filter_chains"][0]["filters"][0]["typed_config"]
     assert manager["stat_prefix"] == "http"
@@ -31,13 +32,17 @@ def test_routes_are_one_virtual_host_for_all_domains() -> None:
 
 def test_virtual_hosts_are_not_modified() -> None:
     virtual_hosts = [{"name": "a", "domains": ["a.example"], "routes": []}]
-    message = listener("http", listener_spec(port=1, virtual_hosts=virtual_hosts), "0.0.0.0", 8080, "s")
+    message = listener(
+        "http", listener_spec(port=1, virtual_hosts=virtual_hosts), socket_address("0.0.0.0", 8080), "s"
+    )
     manager = message["filter_chains"][0]["filters"][0]["typed_config"]
     assert manager["route_config"]["virtual_hosts"] == virtual_hosts
 
 
 def test_udp_filters_make_a_udp_listener() -> None:
-    message = listener("dns", listener_spec(port=1, udp_filters=[{"name": "f"}]), "0.0.0.0", 53, "s")
+    message = listener(
+        "dns", listener_spec(port=1, udp_filters=[{"name": "f"}]), socket_address("0.0.0.0", 53), "s"
+    )
     assert message["address"]["socket_address"]["protocol"] == "UDP"
     assert message["listener_filters"] == [{"name": "f"}]
     assert "filter_chains" not in message
@@ -45,7 +50,9 @@ def test_udp_filters_make_a_udp_listener() -> None:
 
 def test_filter_chains_have_their_names_and_matches() -> None:
     chain = {**listener_spec(filters=[{"name": "f"}]), "match": {"server_names": ["a.example"]}}
-    message = listener("in", listener_spec(port=1, filter_chains={"a": chain}), "0.0.0.0", 1, "s")
+    message = listener(
+        "in", listener_spec(port=1, filter_chains={"a": chain}), socket_address("0.0.0.0", 1), "s"
+    )
     assert message["filter_chains"] == [
         {"name": "a", "filter_chain_match": {"server_names": ["a.example"]}, "filters": [{"name": "f"}]}
     ]
@@ -54,7 +61,10 @@ def test_filter_chains_have_their_names_and_matches() -> None:
 def test_overrides_are_merged_into_the_listener() -> None:
     overrides = {"per_connection_buffer_limit_bytes": 5, "filter_chains": [{"name": "second"}]}
     message = listener(
-        "l", listener_spec(port=1, filters=[{"name": "f"}], listener=overrides), "0.0.0.0", 1, "s"
+        "l",
+        listener_spec(port=1, filters=[{"name": "f"}], listener=overrides),
+        socket_address("0.0.0.0", 1),
+        "s",
     )
     assert message["per_connection_buffer_limit_bytes"] == 5
     assert message["filter_chains"] == [{"name": "second"}]
@@ -67,13 +77,15 @@ def test_overrides_are_merged_into_the_listener() -> None:
 )
 def test_only_an_http_listener_offers_alpn_protocols(spec: dict[str, Any], alpn_protocols: Any) -> None:
     tls = {"client_certificate": False}
-    message = listener("l", listener_spec(port=1, tls=tls, **spec), "127.0.0.1", 1, "n-1/secrets")
+    message = listener(
+        "l", listener_spec(port=1, tls=tls, **spec), socket_address("127.0.0.1", 1), "n-1/secrets"
+    )
     context = message["filter_chains"][0]["transport_socket"]["typed_config"]
     assert context["common_tls_context"].get("alpn_protocols") == alpn_protocols
 
 
 def test_listener_without_tls_has_no_transport_socket() -> None:
-    message = listener("l", listener_spec(port=1, routes=[]), "::1", 1, "s")
+    message = listener("l", listener_spec(port=1, routes=[]), socket_address("::1", 1), "s")
     assert "transport_socket" not in message["filter_chains"][0]
 
 

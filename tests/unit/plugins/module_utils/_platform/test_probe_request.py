@@ -10,8 +10,11 @@ import http.server
 import socket
 import threading
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
+from unix_server import UnixServer
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.probe_request import problem
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import Probe
@@ -79,3 +82,19 @@ def test_answer_that_is_not_http_is_the_problem() -> None:
         text = problem(Probe("http", port), 5)
         thread.join()
     assert text == f"http://127.0.0.1:{port}/: 220 mail ready"
+
+
+@pytest.mark.parametrize("kind", ["http", "tcp"])
+def test_unix_socket_is_probed(tmp_path: Path, kind: Any) -> None:
+    probe = Probe(kind, unix_socket="web/app.sock")
+    (tmp_path / "web").mkdir()
+    assert problem(probe, 5, tmp_path) == f"{tmp_path}/web/app.sock: no such file or directory"
+    with UnixServer(tmp_path / "web" / "app.sock"):
+        assert problem(probe, 5, tmp_path) == ""
+
+
+def test_error_status_over_a_unix_socket_is_a_problem(tmp_path: Path) -> None:
+    path = tmp_path / "app.sock"
+    with UnixServer(path):
+        probe = Probe("http", path="/missing", unix_socket="app.sock")
+        assert problem(probe, 5, tmp_path) == f"{path}: /missing answers 404"

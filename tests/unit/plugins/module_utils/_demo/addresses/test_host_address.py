@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from demo_data import EDGE, changed, error_of
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.addresses.host_address import host_address
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError
-from ansible_collections.meshlab.envoy.plugins.module_utils._demo.host_address import host_address
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.loader import read_demo
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.addresses.host_address import is_unix_socket
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError
-from ansible_collections.meshlab.envoy.plugins.module_utils._demo.host_address import is_unix_socket
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.tls.tls_checks import check_cluster_tls
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.clusters import (
     DYNAMIC_FORWARD_PROXY,

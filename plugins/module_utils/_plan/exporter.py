@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.topology import (
     EXPORTER,
     EXPORTER_HTTP,
@@ -33,6 +35,15 @@ HOME = "/etc/statsd_exporter"
 # applies its limit.
 READ_BUFFER = 1 << 20
 MAPPING = f"{EXPORTER}/mapping.yaml"
+# Formats of tags within a name, which Envoy's sinks do not send. The brackets of an IPv6 address and the commas and hashes of a name
+# would be read as tags.
+FOREIGN_TAGS = ("signalfx", "influxdb", "librato")
+
+
+def without_foreign_tags(arguments: Sequence[str]) -> list[str]:
+    """Return the options that turn off FOREIGN_TAGS, without those that `arguments` sets: an option must not occur twice."""
+    options = [f"statsd.parse-{one}-tags" for one in FOREIGN_TAGS]
+    return [f"--no-{option}" for option in options if not any(option in one for one in arguments)]
 
 
 def plan_exporter(platform: Platform) -> tuple[Workload, File, Check | None]:
@@ -56,6 +67,7 @@ def plan_exporter(platform: Platform) -> tuple[Workload, File, Check | None]:
             f"--statsd.listen-udp={statsd}",
             f"--statsd.listen-tcp={statsd}",
             f"--statsd.read-buffer={READ_BUFFER}",
+            *without_foreign_tags(spec["arguments"]),
             *spec["arguments"],
         ),
         mounts=platform.mounts(Mount(EXPORTER, HOME, writable=False)),

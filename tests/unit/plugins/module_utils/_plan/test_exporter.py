@@ -63,6 +63,25 @@ def test_exporter_in_network_of_proxy_gets_udp(plan: Planner) -> None:
     assert "--statsd.listen-udp=127.0.0.1:9125" in exporter["command"]
 
 
+@pytest.mark.parametrize(
+    ("arguments", "options"),
+    [
+        ([], ["signalfx", "influxdb", "librato"]),
+        (["--statsd.parse-signalfx-tags"], ["influxdb", "librato"]),
+        (["--no-statsd.parse-librato-tags", "--log.level=debug"], ["signalfx", "influxdb"]),
+    ],
+)
+def test_tags_of_other_formats_are_not_parsed(
+    plan: Planner, arguments: list[str], options: list[str]
+) -> None:
+    data = exporter_shop("web")
+    data["statsd_exporter"]["arguments"] = arguments
+    command = workload_of(plan(data, "local"), "statsd_exporter")["command"]
+    found = [one for one in command if "statsd.parse-" in one and one not in arguments]
+    assert found == [f"--no-statsd.parse-{name}-tags" for name in options]
+    assert command[len(command) - len(arguments) :] == arguments
+
+
 @pytest.mark.parametrize("shared_with", ["web", None])
 def test_processes_of_a_host_send_udp_to_exporter(plan: Planner, shared_with: str | None) -> None:
     planned = plan(exporter_shop(shared_with, replicas=3), "local")

@@ -1,0 +1,186 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The statsd sinks of real Envoys: the same names, labels and numbers by plain statsd and by dog_statsd."""
+
+from __future__ import annotations
+
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+from live import Home
+from real_envoy import TYPES, Envoy, answering
+from statsd_exporter import MAPPINGS, exporter, free_port, samples_of
+
+from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.versions import NEWEST, OLDEST, SUPPORTED
+
+BODY = 100_000  # bytes
+REQUESTS = 20
+Series = dict[tuple[str, tuple[tuple[str, str], ...]], float]
+
+
+def sink(style: str, port: int) -> dict[str, Any]:
+    name, message = ("statsd", "StatsdSink") if style == "statsd" else ("dog_statsd", "DogStatsdSink")
+    address = {"socket_address": {"address": "127.0.0.1", "port_value": port}}
+    config = {"@type": f"type.googleapis.com/envoy.config.metrics.v3.{message}", "address": address}
+    return {"name": f"envoy.stat_sinks.{name}", "typed_config": config}
+
+
+def cluster(name: str, port: int) -> dict[str, Any]:
+    address = {"socket_address": {"address": "127.0.0.1", "port_value": port}}
+    endpoints = [{"lb_endpoints": [{"endpoint": {"address": address}}]}]
+    return {
+        "name": name,
+        "type": "STATIC",
+        "load_assignment": {"cluster_name": name, "endpoints": endpoints},
+        "track_cluster_stats": {
+            "request_response_sizes": True,
+            "timeout_budgets": True,
+            "per_endpoint_stats": True,
+        },
+    }
+
+
+def manager_of(listener: dict[str, Any]) -> dict[str, Any]:
+    manager: dict[str, Any] = listener["filter_chains"][0]["filters"][0]["typed_config"]
+    return manager
+
+
+def config_of(sinks: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return an Envoy whose listener `main` forwards to its listener `body`, with stats of many scopes."""
+    body = answering({"direct_response": {"status": 200, "body": {"inline_string": "x" * BODY}}}, "body")
+    port = body["address"]["socket_address"]["port_value"] = free_port()
+    manager_of(body)["route_config"]["max_direct_response_body_size_bytes"] = BODY
+    route = {"cluster": "outbound_80_Web", "timeout": "10s"}
+    main = answering(
+        {"route": route, "stat_prefix": "everything"},
+        virtual_clusters=[
+            {"name": "gets", "headers": [{"name": ":method", "string_match": {"exact": "GET"}}]}
+        ],
+    )
+    # Without a name of its own, the stats of a listener have its address: [__1]_8080.
+    main["address"]["socket_address"] = {"address": "::1", "port_value": 0}
+    manager = manager_of(main)
+    manager["add_user_agent"] = True
+    percentage = {"numerator": 100}
+    fault = {
+        "@type": f"{TYPES}.filters.http.fault.v3.HTTPFault",
+        "abort": {"http_status": 500, "percentage": percentage},
+        "headers": [{"name": "x-fault", "present_match": True}],
+    }
+    limit = {
+        "@type": f"{TYPES}.filters.http.local_ratelimit.v3.LocalRateLimit",
+        "stat_prefix": "limited",
+        "token_bucket": {"max_tokens": 10000, "fill_interval": "60s"},
+        "filter_enabled": {"default_value": percentage},
+    }
+    anybody = {"permissions": [{"any": True}], "principals": [{"any": True}]}
+    rules = {
+        "@type": f"{TYPES}.filters.http.rbac.v3.RBAC",
+        "shadow_rules": {"policies": {"all": anybody}},
+        "shadow_rules_stat_prefix": "shadow_",
+    }
+    filters = {"fault": fault, "local_ratelimit": limit, "rbac": rules}
+    manager["http_filters"][:0] = [
+        {"name": f"envoy.filters.http.{name}", "typed_config": one} for name, one in filters.items()
+    ]
+    return {
+        "stats_sinks": sinks,
+        "stats_flush_on_admin": True,
+        "enable_dispatcher_stats": True,
+        "static_resources": {"listeners": [main, body], "clusters": [cluster("outbound_80_Web", port)]},
+    }
+
+
+@pytest.fixture(scope="module")
+def program() -> Iterator[str]:
+    home = Home("local")
+    yield home.exporter
+    home.close()
+
+
+def request(port: int, **headers: str) -> None:
+    sent = urllib.request.Request(f"http://[::1]:{port}/", headers=headers)
+    with urllib.request.urlopen(sent, timeout=60) as answer:
+        assert len(answer.read()) == BODY
+
+
+def series(page: str) -> Series:
+    """Return Envoy's metrics without the buckets. The address of an endpoint has a colon in a tag, and none in a name."""
+    return {
+        (name, tuple(sorted((label, text.replace(":", "_")) for label, text in labels.items()))): number
+        for name, labels, number in samples_of(page)
+        if name.startswith("envoy_") and not name.endswith("_bucket")
+    }
+
+
+# Metrics that change between two flushes, of Envoy itself and of its admin interface.
+CHANGING = (
+    "envoy_server_",
+    "envoy_listener_admin_",
+    "envoy_http_downstream_rq_xx",
+    "dispatcher",
+    "filesystem",
+)
+
+
+def is_stable(one: tuple[str, tuple[tuple[str, str], ...]]) -> bool:
+    name, labels = one
+    admin = ("envoy_http_conn_manager_prefix", "admin")
+    return admin not in labels and not any(word in name for word in CHANGING)
+
+
+# `make test` runs the newest and the oldest.
+VERSIONS = [
+    pytest.param(version, marks=() if version in (NEWEST, OLDEST) else pytest.mark.slow)
+    for version in SUPPORTED.values()
+]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_both_styles_have_the_same_numbers(version: str, program: str, tmp_path: Any) -> None:
+    with ExitStack() as stack:
+        pages, sinks = {}, []
+        for style in ("statsd", "dog_statsd"):
+            pages[style], port = stack.enter_context(exporter(program, MAPPINGS / f"{style}.yaml"))
+            sinks.append(sink(style, port))
+        envoy = Envoy(tmp_path, config_of(sinks), version).start()
+        stack.callback(envoy.stop)
+        port = envoy.port()
+        for _number in range(REQUESTS):
+            request(port, **{"User-Agent": "iOS"})
+        with pytest.raises(urllib.error.HTTPError, match="500"):
+            request(port, **{"x-fault": "yes", "x-envoy-downstream-service-cluster": "shop"})
+        until = time.monotonic() + 30
+        while time.monotonic() < until:
+            envoy.response("/stats?filter=none")  # flushes
+            plain, tagged = series(pages["statsd"]), series(pages["dog_statsd"])
+            if set(plain) == set(tagged) and sum_of(plain, "upstream_rs_body_size") == REQUESTS * BODY:
+                break
+            time.sleep(0.2)
+        assert sorted(set(plain) ^ set(tagged)) == []
+        differing = {one: plain[one] for one in plain if is_stable(one) and plain[one] != tagged[one]}
+        assert differing == {}
+        prefixes = {label for _name, labels in plain for label, _text in labels if "prefix" not in label}
+        assert prefixes >= {
+            "envoy_virtual_cluster",
+            "envoy_route",
+            "envoy_http_user_agent",
+            "envoy_fault_downstream_cluster",
+        }
+    # Bytes, counts, percentages, microseconds and milliseconds.
+    assert sum_of(plain, "upstream_rs_body_size") == REQUESTS * BODY
+    assert sum_of(plain, "upstream_rq_headers_count") >= REQUESTS
+    assert 0 <= sum_of(plain, "upstream_rq_timeout_budget_percent_used") < REQUESTS * 100
+    assert 0 < sum_of(plain, "server_dispatcher_loop_duration_us", "envoy") < 60
+    assert 0 <= sum_of(plain, "upstream_rq_time") < REQUESTS * 60
+
+
+def sum_of(found: Series, name: str, scope: str = "envoy_cluster") -> float:
+    """Return the sum of a histogram of the cluster."""
+    return sum(number for (known, _labels), number in found.items() if known == f"{scope}_{name}_sum")

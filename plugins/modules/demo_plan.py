@@ -114,7 +114,7 @@ without_replicas:
   type: list
   elements: str
 trust:
-  description: The certificates that the clusters with TLS accept, in words, by proxy and cluster.
+  description: The certificates that the clusters with TLS accept, as text, by proxy and cluster.
   returned: success
   type: dict
 hosts:

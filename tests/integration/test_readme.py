@@ -38,13 +38,21 @@ OWN_DEMO = ROOT / "docs" / "write-your-own-demo.md"
 # test_docs_assert.py runs the commands of assert-on-envoy.md.
 PAGES = [README, *sorted(set((ROOT / "docs").glob("*.md")) - {ROOT / "docs" / "assert-on-envoy.md"})]
 OWN_CONFIGURATION = ROOT / "docs" / "run-your-own-configuration.md"
-EXAMPLES = [README, OWN_DEMO, OWN_CONFIGURATION, *sorted((ROOT / "roles").glob("*/README.md"))]
+OWN_CERTIFICATES = ROOT / "docs" / "use-your-own-certificates.md"
+EXAMPLES = [
+    README,
+    OWN_DEMO,
+    OWN_CONFIGURATION,
+    OWN_CERTIFICATES,
+    *sorted((ROOT / "roles").glob("*/README.md")),
+]
 WRITE = os.environ.get("MESHLAB_WRITE_SAMPLES") == "1"
 # Commands that are not run, with their reasons.
 NOT_RUN = {
     "make units PYTEST_ARGS='-k toy_platform'\nmake check": "CI runs all tests",
     "make test": "the test that runs these commands is a part of it",
     ".venv/bin/ansible-playbook -i hosts.yml site.yml -e demo=front_proxy": "envoy1.example.com is an example",
+    "ansible-playbook -i hosts.yml site.yml\ncurl http://127.0.0.1:10000/   # on host a": "a.example.com is an example",
     'make demos\nmake demos PLATFORM="local docker"\nmake demos DEMOS="gzip rbac"': "a test of its own plays the gallery",
 }
 # Ports of the demos and of the examples.

@@ -370,7 +370,7 @@ class Plan(TypedDict):
         folder: Deployment folder. All paths in the plan are relative to it.
         hosts: Names of the hosts that run the demo.
         without_replicas: Names of the services without replicas. A failed verification names them.
-        trust: The certificates that the clusters with TLS accept, in words, by proxy and cluster. A failed verification names them.
+        trust: The certificates that the clusters with TLS accept, as text, by proxy and cluster. A failed verification names them.
         programs: Names of the roles that provide the programs.
         files: Files of the deployment folder, the platform's document included.
         directories: Directories that no file creates.

@@ -79,7 +79,7 @@ class Evidence:
         proxies: The name of the workload of each proxy.
         unready: The status of each workload that was not ready before the traffic.
         without_replicas: The names of services without replicas.
-        trust: The certificates that each cluster accepts, by proxy and cluster, in words.
+        trust: The certificates that each cluster accepts, as text, by proxy and cluster.
     """
 
     observer: Observer | None = None

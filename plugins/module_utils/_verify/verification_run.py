@@ -78,7 +78,7 @@ class Verification:
     ] = ()  # of proxies in pods, with the hosts that each proxy has to find by name
     observer: Observer | None = None  # of the workloads that have to be ready before the traffic
     without_replicas: Sequence[str] = ()  # services
-    trust: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # by proxy and cluster, in words
+    trust: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # as text, by proxy and cluster
 
     def parse(self) -> list[Traffic]:
         """Return the traffic. Raises ArgumentError for anything that cannot be sent, read or evaluated."""

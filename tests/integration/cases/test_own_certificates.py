@@ -7,14 +7,18 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from cases import CaseDeployment, PortBlock, case_data
 from certificates import Pair, new_authority, new_certificate
+from certificates_page import block as example
 from deployment import module_answer
 from live import docker
 
@@ -219,3 +223,15 @@ def test_server_without_the_required_uri_is_not_trusted(block: PortBlock, deploy
         "subject_alt_name": {"uri": "spiffe://shop.example.com/payments"}
     }
     assert local.failures(local.deploy(data)) == []
+
+
+def test_example_of_the_page(block: PortBlock, deployment: Deploy) -> None:
+    local = deployment("local")
+    environment = {**os.environ, "HOME": str(local.root)}
+    subprocess.run(["bash", "-euc", example("sh")], env=environment, check=True, capture_output=True)
+    for path in (local.root / "certificates").iterdir():
+        path.rename(local.root / path.name)
+    text = example("file=~/certificates/shop.yml")
+    for port, position in (("31600", 0), ("8443", 43), ("8444", 44)):
+        text = text.replace(port, str(block.first + position))
+    assert local.failures(local.deploy(yaml.safe_load(text))) == []

@@ -15,10 +15,10 @@ from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
-from cases import CASES, PortBlock
+import yaml
+from cases import PortBlock
+from certificates_page import block as example
 from live import Home
-
-CASE = CASES / "41-two-hosts"
 
 
 class Service(http.server.BaseHTTPRequestHandler):
@@ -45,33 +45,62 @@ def service_port() -> Iterator[int]:
     server.server_close()
 
 
+def example_site(folder: Path, first: int, service_port: int) -> str:
+    """Write the playbook and the inventory of the page, with two addresses of this machine as hosts; return the playbook."""
+    inventory = yaml.safe_load(example("hosts=hosts.yml"))
+    shop = inventory["shop"]
+    a, b = shop["hosts"]["a"], shop["hosts"]["b"]
+    a |= {
+        "deployment_bind": "127.0.0.2",
+        "envoy_sidecar_listener": {"port": first + 80, "publish": first + 80},
+    }
+    a["envoy_sidecar_cluster"] |= {"address": "127.0.0.3", "port": first + 90}
+    b |= {
+        "deployment_bind": "127.0.0.3",
+        "envoy_sidecar_listener": {"port": first + 90, "publish": first + 90},
+    }
+    b["envoy_sidecar_cluster"] = {"address": "127.0.0.3", "port": service_port}
+    for host in (a, b):
+        del host["ansible_host"]
+    shop["vars"] = {
+        "ansible_connection": "local",
+        "ansible_python_interpreter": "{{ ansible_playbook_python }}",
+        "envoy_sidecar_ports": first,
+        "envoy_sidecar_admin": {"publish": first + 1},
+    }
+    (folder / "hosts.yml").write_text(yaml.safe_dump(inventory))
+    (folder / "site.yml").write_text(example("hosts=site.yml"))
+    return str(folder / "site.yml")
+
+
 @pytest.fixture
-def home() -> Iterator[Home]:
+def home(tmp_path: Path) -> Iterator[Home]:
     home = Home("local")
-    home.inventory = str(CASE / "hosts.yml")
+    home.inventory = str(tmp_path / "hosts.yml")
     yield home
     home.close()
 
 
-def test_sidecars_of_two_hosts_trust_one_authority(home: Home, block: PortBlock, service_port: int) -> None:
-    variables = {"base": block.first, "service_port": service_port}
-    site = str(CASE / "site.yml")
+def test_sidecars_of_two_hosts_trust_one_authority(
+    home: Home, block: PortBlock, service_port: int, tmp_path: Path
+) -> None:
+    site = example_site(tmp_path, block.first, service_port)
+    folders = [home.folder / f".local/state/meshlab.envoy/shop_{host}" for host in "ab"]
     try:
-        ran = home.play(site, "--diff", "-vvv", **variables)
+        ran = home.play(site, "--diff", "-vvv")
         for _request in range(4):
             with urlopen(f"http://127.0.0.2:{block.first + 80}/", timeout=20) as response:
                 assert response.status == 200
         authority = home.folder / ".local/state/meshlab.envoy/authorities/shop"
         assert_no_key_is_shown(ran.output, authority)
-        folders = [home.folder / f".local/state/meshlab.envoy/shop_{host}" for host in "ab"]
         assert [(folder / "ca/ca.crt").read_bytes() for folder in folders] == [
             (authority / "ca/ca.crt").read_bytes()
         ] * 2
         assert [path for folder in folders for path in folder.rglob("ca.key")] == []
         assert_server_requires_a_certificate(block.first + 90, folders[0])
-        assert home.play(site, **variables).recap["changed"] == 0
+        assert home.play(site).recap["changed"] == 0
     finally:
-        home.play(site, envoy_sidecar_state="absent", **variables)
+        home.play(site, envoy_sidecar_state="absent")
     assert not any(folder.exists() for folder in folders)
 
 
@@ -84,12 +113,10 @@ def assert_no_key_is_shown(output: str, authority: Path) -> None:
 
 def assert_server_requires_a_certificate(port: int, folder: Path) -> None:
     context = ssl.create_default_context(cafile=str(folder / "ca/ca.crt"))
-    request = b"GET / HTTP/1.1\r\nhost: shop\r\n\r\n"
     with (
         socket.create_connection(("127.0.0.3", port), 20) as plain,
         context.wrap_socket(plain, server_hostname="shop_b") as connection,
-    ):
-        connection.sendall(request)
         # With TLS 1.3, the client learns of the refusal only when it reads.
-        with pytest.raises(ssl.SSLError, match="CERTIFICATE_REQUIRED"):
-            connection.recv(1)
+        pytest.raises(ssl.SSLError, match="CERTIFICATE_REQUIRED"),
+    ):
+        connection.recv(1)

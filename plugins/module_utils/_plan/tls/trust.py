@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The certificates that the clusters of a proxy accept, in words, for the report of a failed verification."""
+"""The certificates that the clusters of a proxy accept, as text for the report of a failed verification."""
 
 from __future__ import annotations
 

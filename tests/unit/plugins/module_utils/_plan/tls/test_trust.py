@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Tests of the certificates that a cluster accepts, in words."""
+"""Tests of the certificates that a cluster accepts, as text."""
 
 from __future__ import annotations
 

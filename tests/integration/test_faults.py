@@ -56,7 +56,8 @@ FAULTS = [
     ),
     Fault(
         "a filter that Envoy does not have",
-        r"edge: edge/listeners\.yaml line \d+: could not find @type .*NoSuchFilter'\. Nothing was changed\.",
+        r"front_proxy\.yml, line \d+: proxies\.edge\.listeners\.http\.http_filters\[0\].*: edge: Envoy refuses it:"
+        r" could not find @type .*NoSuchFilter'\. .*Nothing was changed\. Refused: .*/\.refused/edge\.yaml\.",
         demo={"proxies": {"edge": {"listeners": {"http": {"http_filters": [BAD_FILTER]}}}}},
     ),
     Fault(
@@ -112,7 +113,7 @@ def everything(home: Home) -> dict[str, Any]:
     files = {
         str(path): (path.stat().st_mtime_ns, path.read_bytes())
         for path in home.state("front_proxy").rglob("*")
-        if path.is_file() and path.name != ".lock" and path.suffix != ".log"
+        if path.is_file() and path.name != ".lock" and path.suffix != ".log" and ".refused" not in path.parts
     }
     return {"left": home.remaining("front_proxy"), **files}
 

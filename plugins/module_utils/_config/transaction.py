@@ -36,6 +36,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._config.files.file_d
     ansible_diff,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.files.state_file import FolderState
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.validation.error_location import rejection
 
 
 class Transaction:
@@ -181,7 +182,7 @@ class Transaction:
             except AdminUnreachable as error:
                 return [Finding(f"the Envoy that was started does not respond: {error}.", proxy)]
             return [
-                Finding(f"the Envoy that was started rejected the file: {text}.", proxy, path)
+                rejection(self.desired.checks, proxy, "the Envoy that was started rejected", text, path)
                 for path, text in rejections.items()
                 if text
             ]
@@ -235,9 +236,11 @@ class Transaction:
             state_file.save(self.folder, self.before.during_change_to(self.after, unconfirmed))
             raise ConfigRefused(
                 [
-                    Finding(
-                        f"the running Envoy did not accept the file: {result.error}.",
+                    rejection(
+                        self.desired.checks,
                         result.proxy,
+                        "the running Envoy did not accept",
+                        str(result.error),
                         result.file,
                     )
                     for result in failed

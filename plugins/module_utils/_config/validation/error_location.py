@@ -19,13 +19,18 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._config.validation.e
     EnvoyError,
     parse_error,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._config.validation.remedies import remedy
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.validation.remedies import (
+    DEFAULT,
+    IN_LOG,
+    remedy,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.validation.yaml_position import Path, Span
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.bootstrap import (
     ADMIN_CLUSTER,
     STATSD_CLUSTER,
 )
 
+REFUSES = "Envoy refuses it"
 GENERATED_CLUSTERS = (ADMIN_CLUSTER, STATSD_CLUSTER)
 Location = tuple[str, "int | None"]  # file, line (counted from 1)
 
@@ -56,14 +61,30 @@ def locate_error(check: Check, output: str, texts: Mapping[str, str]) -> Finding
     return Finding(sentence, check.name, *(location or (None, None)))
 
 
-def _in_demo_file(check: Check, source: CheckSource, error: EnvoyError) -> Finding:
+def rejection(checks: Sequence[Check], proxy: str, problem: str, reason: str, file: str | None) -> Finding:
+    """Return the rejection of a file by a running Envoy, at the author's key if the file is generated.
+
+    Args:
+        checks: The checks, whose names are those of the proxies.
+        proxy: The proxy.
+        problem: What the Envoy did.
+        reason: Its reason, which validation does not find.
+        file: The rejected file.
+    """
+    for check in checks:
+        if check.name == proxy and check.source is not None:
+            return _in_demo_file(check, check.source, EnvoyError(reason), problem)
+    return Finding(f"{problem} the file: {reason}. {remedy(reason, (), default=IN_LOG)}", proxy, file)
+
+
+def _in_demo_file(check: Check, source: CheckSource, error: EnvoyError, problem: str = REFUSES) -> Finding:
     """Return an error of a generated configuration at the author's key."""
     candidate = [line for file in check.files for line in file.content.decode(errors="replace").splitlines()]
     found = author_location(source, candidate, error)
     text = error.text.rstrip(".") or "the check failed without a message"
-    sentence = (
-        f"{check.name}: Envoy refuses it: {text}. {remedy(error.text, _cluster_names(check), source.key)}"
-    )
+    default = DEFAULT if problem == REFUSES else IN_LOG
+    what_to_do = remedy(error.text, _cluster_names(check), source.key, default)
+    sentence = f"{check.name}: {problem}: {text}. {what_to_do}"
     return Finding(sentence, check.name, source.file, found.line, found.key)
 
 

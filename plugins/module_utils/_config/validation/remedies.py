@@ -14,6 +14,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._common.suggestions 
 REFERENCE = "https://www.envoyproxy.io/docs/envoy/latest/api-v3/api"
 # The remedy for the first pattern that matches the error. `{0}` is the first group.
 REMEDIES = (
+    (r"could not find @type", "Correct '@type', or use a build of Envoy with this extension."),
     (r"with type URL: ''", "Add the configuration of the extension in 'typed_config', with its '@type'."),
     (r"registered implementation for .* with type URL", "Correct '@type', or use a build of Envoy with this extension."),
     (r"(?:no such field|Cannot find field)", f"Correct the name of the field, or move it to the message that has it: {REFERENCE}."),
@@ -41,13 +42,17 @@ UNKNOWN_CLUSTER = re.compile(r"unknown cluster '([^']*)'|unknown target cluster 
 DEFAULT = "Correct this part of the configuration."
 
 
-def remedy(text: str, clusters: Sequence[str], key: str = "") -> str:
+IN_LOG = "See the log of the Envoy."
+
+
+def remedy(text: str, clusters: Sequence[str], key: str = "", default: str = DEFAULT) -> str:
     """Return what to do about an error, as a sentence.
 
     Args:
         text: The error.
         clusters: The names of the clusters of the proxy.
         key: The key of the proxy in the demo file. Empty without a demo file.
+        default: The sentence for an error without its own.
 
     Example:
         >>> remedy("route: unknown cluster 'webb'", ["web"], "proxies.edge")
@@ -65,4 +70,4 @@ def remedy(text: str, clusters: Sequence[str], key: str = "") -> str:
         return (
             f"{f'Did you mean {near} ' if near else ''}{known} Correct the name, or add the cluster{place}."
         )
-    return next((sentence for pattern, sentence in REMEDIES if re.search(pattern, text)), DEFAULT)
+    return next((sentence for pattern, sentence in REMEDIES if re.search(pattern, text)), default)

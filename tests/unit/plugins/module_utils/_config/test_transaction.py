@@ -162,7 +162,7 @@ def test_rejected_file_is_restored(folder: Path) -> None:
     with pytest.raises(ConfigRefused) as caught:
         deploy_to(folder, target, b"resources:\n- name: rejected\n")
     assert caught.value.findings[0].file == LISTENERS
-    assert caught.value.message == "the running Envoy did not accept the file: no."
+    assert caught.value.message == "the running Envoy did not accept the file: no. See the log of the Envoy."
     assert (target.deployed["listeners"], (folder / LISTENERS).read_bytes()) == (old, old)
 
 
@@ -181,7 +181,7 @@ def test_confirm_started_reports_a_rejected_file(folder: Path) -> None:
         with pytest.raises(ConfigRefused) as caught:
             transaction.confirm_started()
     assert str(caught.value) == (
-        "edge: edge/listeners.yaml: the Envoy that was started rejected the file: no such cluster."
+        "edge: edge/listeners.yaml: the Envoy that was started rejected the file: no such cluster. See the log of the Envoy."
         " It runs without the rejected files."
     )
     with prepare(folder, desired, targets={"edge": target}) as transaction:

@@ -7,14 +7,20 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import pytest
 import yaml
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import Check, File
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import (
+    Check,
+    CheckSource,
+    File,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.validation.error_location import (
     duplicate_names,
     locate_error,
+    rejection,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.validation.remedies import (
     DEFAULT,
@@ -209,3 +215,28 @@ def test_duplicate_in_many_resources_is_found_in_linear_time() -> None:
     (finding,) = duplicate_names([check], {"edge/clusters.yaml": text}, {"edge/clusters.yaml": names})
     assert finding.line == count + 2
     assert time.process_time() - began < 3
+
+
+def test_rejection_of_a_generated_file_is_at_the_authors_key() -> None:
+    source = CheckSource("shop.yml", "proxies.edge", {"": 4, "clusters.edge": 9, "clusters.edge.cluster": 10})
+    found = rejection(
+        [replace(CHECK, source=source)], "edge", "the running Envoy did not accept", "no cluster 'edge'", "x"
+    )
+    assert str(found) == (
+        "shop.yml, line 9: proxies.edge.clusters.edge: edge: the running Envoy did not accept: no cluster 'edge'."
+        " See the log of the Envoy."
+    )
+
+
+def test_error_about_a_generated_file_is_at_the_authors_key() -> None:
+    source = CheckSource("shop.yml", "proxies.edge", {"": 4, "listeners.edge": 9})
+    found = locate_error(replace(CHECK, source=source), LOG.replace("{}", BAD_PORT), TEXTS)
+    assert str(found) == (
+        "shop.yml, line 9: proxies.edge.listeners.edge: edge: Envoy refuses it: port_value: value must be less than or"
+        " equal to 65535. Change the value to one in this range."
+    )
+    # Without a file, the key is the place.
+    without_lines = locate_error(
+        replace(CHECK, source=replace(source, lines={})), LOG.replace("{}", BAD_PORT), TEXTS
+    )
+    assert str(without_lines).startswith("shop.yml: proxies.edge: edge: Envoy refuses it: port_value:")

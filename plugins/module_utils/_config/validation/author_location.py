@@ -84,6 +84,8 @@ def _possible_keys(source: CheckSource, candidate: Lines, path: Path) -> Iterato
     span, followed = yaml_position.follow_path(candidate, path[:3])
     name = yaml_position.resource_name(candidate, span) if followed == 3 else ""
     base = f"{kind}.{name}"
+    if rest == ["name"]:
+        yield base
     yield from _cluster_keys(base, rest) if kind == "clusters" else _listener_keys(source, base, rest)
     yield base
 

@@ -114,6 +114,7 @@ class Check:
         files: Files that exist only while the check runs.
         validated_files: Paths of the deployed files that the check validates. Errors are reported with their lines.
         version: Envoy version that the program must have. None accepts any program.
+        elsewhere: Whether the configuration runs on another machine, which can have other files.
         source: The author's keys, which errors name in place of the deployed files. None: the author wrote the deployed files.
     """
 
@@ -123,6 +124,7 @@ class Check:
     files: tuple[File, ...] = ()
     validated_files: tuple[str, ...] = ()
     version: str | None = None
+    elsewhere: bool = False
     source: CheckSource | None = field(default=None, compare=False)
 
 
@@ -212,6 +214,7 @@ class DesiredFiles:
                     files=tuple(_file(file) for file in check.get("files") or ()),
                     validated_files=tuple(check.get("validated_files") or ()),
                     version=check.get("version"),
+                    elsewhere=bool(check.get("elsewhere")),
                     source=CheckSource(**check["source"]) if check.get("source") else None,
                 )
                 for check in plan.get("checks") or ()

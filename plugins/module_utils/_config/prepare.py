@@ -200,7 +200,7 @@ def _prepare_locked(transaction: Transaction, runner: CommandRunner, moment: flo
             staging.fill(staged.tree, [*files, *check_files], desired.directories)
             writable = [directory.path for directory in desired.directories]
             with _keeping_refused(transaction, checks_to_run):
-                checks.run_checks(
+                transaction.warnings += checks.run_checks(
                     checks_to_run, staged.tree, texts, writable, not transaction.check_mode, runner
                 )
 

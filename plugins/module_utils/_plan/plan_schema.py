@@ -104,6 +104,7 @@ class CheckSource(TypedDict):
 
 class _CheckOptions(TypedDict, total=False):
     version: str
+    elsewhere: bool
     source: CheckSource
 
 
@@ -117,6 +118,7 @@ class Check(_CheckOptions):
         files: Files that exist only while the check runs.
         validated_files: Paths of the deployed files that the check validates. Errors are reported with their lines.
         version: Envoy version that the executable or the image must have.
+        elsewhere: Whether the configuration runs on another machine, which can have files that this host does not have.
         source: Key of the proxy in the demo file, with the lines of its keys.
         host: Name of the host that runs the check.
     """

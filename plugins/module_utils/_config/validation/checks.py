@@ -38,6 +38,11 @@ SHARED_LIBRARY = re.compile(r"error while loading shared libraries: .*|version `
 # Exit codes of a shell for a command that SIGILL or SIGSEGV ended.
 ENDED_BY_SIGILL, ENDED_BY_SIGSEGV = 132, 139
 
+# What Envoy prints for a file that does not exist.
+MISSING_FILE = re.compile(
+    r"(?:Invalid path: |[Ff]ile )(?P<path>/\S*[^\s.])|(?P<module>\S+\.so) not found in any search path"
+)
+
 
 @dataclass(frozen=True)
 class Job:
@@ -90,8 +95,8 @@ def run_checks(
     writable: Sequence[str],
     pull: bool,
     runner: CommandRunner,
-) -> None:
-    """Run checks in parallel.
+) -> list[str]:
+    """Run checks in parallel; return warnings about files that only another machine has.
 
     Args:
         checks: The checks.
@@ -126,10 +131,14 @@ def run_checks(
     )
     for job, result in results.items():
         _require_envoy_ran(job, result)
-    findings = [
-        locate_error(job.check, f"{result.stdout}\n{result.stderr}", texts)
+    failed = {
+        job.check: f"{result.stdout}\n{result.stderr}"
         for job, result in results.items()
         if job.check and result.exit_code != 0
+    }
+    elsewhere = {check: path for check, output in failed.items() if (path := _path_elsewhere(check, output))}
+    findings = [
+        locate_error(check, output, texts) for check, output in failed.items() if check not in elsewhere
     ]
     if findings:
         # The replicas of a service have the same fault of the author.
@@ -138,6 +147,16 @@ def run_checks(
             for one in findings[::-1]
         }
         raise ConfigRefused(list(unique.values())[::-1])
+    return [
+        f"{check.name}: this host does not have {path}, so only the Envoy that runs the configuration validates it completely."
+        for check, path in elsewhere.items()
+    ]
+
+
+def _path_elsewhere(check: Check, output: str) -> str:
+    """Return the path that a failed check misses on this host, if the configuration runs on another machine. Empty: none."""
+    found = MISSING_FILE.search(output) if check.elsewhere else None
+    return (found["path"] or found["module"]) if found else ""
 
 
 def _run_on_host(job: Job, folder: Path, runner: CommandRunner) -> CommandResult:

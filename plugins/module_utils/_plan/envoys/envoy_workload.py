@@ -170,6 +170,8 @@ def envoy_check(
         "validated_files": [file.path for file in files],
         "host": proxy.host,
     }
+    if platform.validates_elsewhere:
+        check["elsewhere"] = True
     if program.version:
         check["version"] = program.version
     return check

@@ -7,10 +7,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from config_transactions import deploy, text_file
+from config_transactions import deploy, python_check, text_file
 from fake_docker_run import FakeDockerRun
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.command import (
@@ -130,3 +131,31 @@ def test_program_that_is_not_in_the_image_is_refused(tmp_path: Path) -> None:
     checks = [Check(name, ("/no/envoy", "--mode", "validate"), IMAGE) for name in "ab"]
     with pytest.raises(ConfigRefused, match=r"^envoyproxy/envoy:v1\.40\.0: /no/envoy is not in the image"):
         run_checks(checks, tmp_path, {}, [], True, FakeDockerRun())
+
+
+@pytest.mark.parametrize(
+    ("output", "path"),
+    [
+        ("file /etc/page.bin does not exist", "/etc/page.bin"),
+        ("Invalid path: /etc/none.lua", "/etc/none.lua"),
+        ("Unable to open Maxmind database file /etc/geo.mmdb. Error Error opening", "/etc/geo.mmdb"),
+        (
+            "Failed to load dynamic module: libmine.so not found in any search path: ./libmine.so",
+            "libmine.so",
+        ),
+    ],
+)
+def test_file_of_another_machine_is_a_warning(tmp_path: Path, output: str, path: str) -> None:
+    """The messages are those of Envoy 1.40."""
+    check = python_check(f"raise SystemExit({output!r})")
+    with pytest.raises(ConfigRefused):
+        run_checks([check], tmp_path, {}, [], False, run)
+    assert run_checks([replace(check, elsewhere=True)], tmp_path, {}, [], False, run) == [
+        f"edge: this host does not have {path}, so only the Envoy that runs the configuration validates it completely."
+    ]
+
+
+def test_other_fault_is_refused_for_another_machine(tmp_path: Path) -> None:
+    check = replace(python_check("raise SystemExit('no such field: x')"), elsewhere=True)
+    with pytest.raises(ConfigRefused, match="no such field: x"):
+        run_checks([check], tmp_path, {}, [], False, run)

@@ -84,7 +84,10 @@ def envoy_gateway_up() -> None:
 
 def envoy_gateway_down() -> None:
     """Remove everything of Envoy Gateway from the cluster."""
-    _kubectl("delete", "--ignore-not-found", "--filename", _GATEWAY_MANIFEST)
+    _kubectl("delete", "--ignore-not-found", "--wait=false", "--filename", _GATEWAY_MANIFEST, check=False)
+    # The finalizer of Envoy Gateway, which no longer runs.
+    no_finalizers = '{"metadata": {"finalizers": null}}'
+    _kubectl("patch", "gatewayclass", "meshlab", "--type=merge", f"--patch={no_finalizers}", check=False)
     _kubectl("delete", "namespace", GATEWAY_NAMESPACE, "--ignore-not-found")
     for file in artefacts.ENVOY_GATEWAY_CRDS.files():
         _kubectl("delete", "--ignore-not-found", "--filename", file)

@@ -118,6 +118,11 @@ class KubernetesPlatform(EnvoysInPods):
         check_context_choice(context.edge or "envoy", EDGES, "edge", "kind of edge")
         if context.mesh:
             check_context_choice(context.mesh, MESHES, "mesh", "mesh")
+            if context.edge == "service":
+                raise DemoError(
+                    CONTEXT,
+                    "edge: a mesh has gateways of its own. Remove `deployment_edge`, or leave `deployment_mesh` empty.",
+                )
         check_context_keys(context.cluster, CLUSTER_KEYS, "cluster")
         cls._settings(context)
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
@@ -84,6 +85,19 @@ def test_rejected_pods_name_their_group() -> None:
     assert str(error.value) == (
         "app: the cluster rejects its pods: violates PodSecurity. Change the demo or the namespace's rules."
     )
+
+
+def test_pods_without_proxy_of_the_mesh_are_refused() -> None:
+    deployment = copy.deepcopy(DEPLOYMENT)
+    labels = deployment["spec"]["template"]["metadata"].setdefault("labels", {})
+    labels["sidecar.istio.io/inject"] = "true"
+    with pytest.raises(
+        PlatformRefused, match=r"^app: the cluster injects no Istio proxy into its pods\. Install Istio"
+    ):
+        dry_run_of(FakeCluster(), deployment)
+    proxy = {"name": "istio-proxy", "image": "istio/proxyv2:1"}
+    deployment["spec"]["template"]["spec"].setdefault("initContainers", []).append(proxy)
+    assert [*dry_run_of(FakeCluster(), deployment)] == [("Deployment", "web-app")]
 
 
 def test_pod_rejected_because_of_the_user_is_no_problem() -> None:

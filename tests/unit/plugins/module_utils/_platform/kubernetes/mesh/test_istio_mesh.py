@@ -143,10 +143,17 @@ def test_gateway_confirms_its_routes_and_pods(plan: Planner) -> None:
     }
 
 
+def test_mesh_and_edge_service_exclude_each_other(plan: Planner) -> None:
+    with pytest.raises(ValueError, match=r"^context: edge: a mesh has gateways of its own\. Remove"):
+        planned(plan, "canary", edge="service")
+
+
 def test_pod_without_injected_proxy_is_found(plan: Planner) -> None:
     found = objects(plan, "canary")
     app, edge = (sample_pod(found[f"Deployment/canary-{group}"]) for group in ("v1", "edge"))
     assert (lacks_proxy(app), lacks_proxy(edge)) == (True, True)
+    # Istio reads the template of the gateway in the annotations.
+    assert edge["metadata"]["annotations"]["inject.istio.io/templates"] == "gateway"
     app["spec"]["initContainers"] = [{"name": "istio-proxy", "image": "istio/proxyv2:1"}]
     edge["spec"]["containers"][0]["image"] = "istio/proxyv2:1"
     assert (lacks_proxy(app), lacks_proxy(edge)) == (False, False)

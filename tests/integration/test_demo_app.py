@@ -120,7 +120,7 @@ def app() -> Iterator[AppProcess]:
         ("/status/599", 599, "as requested"),
         ("/status/100", 400, "not a status from 200 to 599"),
         ("/bytes?n=200", 200, "Every request is counted once"),
-        ("/hop?url=http://127.0.0.1/", 403, "DEMO_APP_CALLS"),
+        ("/hop/other/", 404, "DEMO_APP_CALLS"),
         ("/text?n=200", 200, "hede loga pana"),
         ("/cached?control=max-age=60", 200, "Made by app-1."),
         ("/cached?control=a%0d%0ax:y", 400, "Use a cache-control value"),
@@ -289,32 +289,64 @@ def cpu(status: Path) -> float | None:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def test_hop_forwards_trace_headers() -> None:
+def test_hop_forwards_headers_without_credentials() -> None:
     with ExitStack() as stack:
         last = stack.enter_context(running(HOSTNAME="last"))
-        calls = f"127.0.0.1:{last.port}"
+        calls = f"last=127.0.0.1:{last.port}"
         first = stack.enter_context(running(CALLS=calls, LIMIT_HOP_MS="60000"))
         impatient = stack.enter_context(running(CALLS=calls, LIMIT_HOP_MS="300"))
-        url = f"http://127.0.0.1:{last.port}"
-        trace = {
+        forwarded = {
             "x-request-id": "r",
             "traceparent": "t",
             "x-b3-traceid": "b",
             "x-ot-span-context": "o",
             "baggage": "g",
+            "x-tenant": "shop",
         }
-        answer = first.get(f"/hop?url={url}/headers", **trace, authorization="secret")
+        private = {
+            "authorization": "secret",
+            "cookie": "secret",
+            "x-forwarded-for": "1.2.3.4",
+            "x-envoy-internal": "true",
+        }
+        answer = first.get("/hop/last/headers", **forwarded, **private)
         result = json.loads(answer.text)  # type: ignore[attr-defined]
-        assert (answer.status, result["status"], result["served_by"]) == (200, 200, "last")
-        seen = json.loads(result["body"])["headers"]
-        assert {name: seen.get(name) for name in trace} == trace
-        assert seen["x-demo-app-hops"] == "1"
-        assert "authorization" not in seen
-        assert first.get(f"/hop?url={url}/status/503").status == 503
-        assert impatient.get(f"/hop?url={url}/delay?ms=5000").status == 504
+        assert (answer.status, result["to"], result["status"], result["served_by"]) == (
+            200,
+            "last",
+            200,
+            "last",
+        )
+        seen = result["body"]["headers"]
+        assert {name: seen.get(name) for name in forwarded} == forwarded
+        assert (seen["host"], seen["x-demo-app-hops"]) == ("last", "1")
+        assert not seen.keys() & private.keys()
+        assert first.get("/hop/last/status/503").status == 503
+        assert json.loads(first.text("/hop/last/text?n=5"))["body"] == "hede\n"
+        assert impatient.get("/hop/last/delay?ms=5000").status == 504
         last.process.kill()
         last.process.wait()
-        assert first.get(f"/hop?url={url}/").status == 502
+        assert first.get("/hop/last/").status == 502
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"x-large": "x" * 60_000}, 200),
+        ({"x-large": "x" * 70_000}, 431),
+        ({f"x-{number}": "x" for number in range(90)}, 200),
+        ({f"x-{number}": "x" for number in range(110)}, 431),
+    ],
+)
+def test_limits_of_headers_are_those_of_the_index_page(
+    app: AppProcess, headers: dict[str, str], status: int
+) -> None:
+    answer = app.get("/healthz", **headers)
+    assert answer.status == status
+    if status == 431:
+        assert (
+            answer.text == "A header is longer than 65536 bytes, or the request has more than 100 headers.\n"
+        )  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

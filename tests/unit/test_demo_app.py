@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-FILE = Path(__file__).resolve().parents[2] / "roles" / "demo_app" / "files" / "demo_app.py"
+ROLE = Path(__file__).resolve().parents[2] / "roles" / "demo_app"
+FILE, README = ROLE / "files" / "demo_app.py", ROLE / "README.md"
 
 
 @pytest.fixture(scope="module")
@@ -60,8 +61,8 @@ def test_settings_have_defaults(app: ModuleType) -> None:
         ("SERVICE", "1/2", "Use letters, digits, dots and dashes only."),
         ("HOSTNAME", "a\r\nx: y", "Use letters, digits, dots and dashes only."),
         ("VERSION", 'v"1', "Use letters, digits, dots and dashes only."),
-        ("CALLS", "http://a", "DEMO_APP_CALLS: 'http://a' is not a host. Use host or host:port."),
-        ("CALLS", "*", "Use host or host:port."),
+        ("CALLS", "http://a", "DEMO_APP_CALLS: 'http://a' is not valid. Use NAME=host:port."),
+        ("CALLS", "*", "Use NAME=host:port."),
         ("LIMIT_CPU_MS", "1.5", "a whole number"),
         ("PROT", "1", "unknown setting 'DEMO_APP_PROT'. Did you mean 'DEMO_APP_PORT'?"),
         ("ZZZ", "1", "unknown setting 'DEMO_APP_ZZZ'. "),
@@ -154,38 +155,62 @@ def test_concurrent_work_is_limited(app: ModuleType) -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "status"),
+    ("path", "status"),
     [
-        ("", 400),
-        ("https://allowed/", 400),
-        ("file:///etc/passwd", 400),
-        ("http://allowed@elsewhere/", 400),
-        ("http://allowed:x/", 400),
-        ("http://allowed/\r\nx: y", 400),
-        ("http://elsewhere/", 403),
-        ("http://elsewhere#@allowed/", 403),
-        ("http://allowed.elsewhere/", 403),
-        ("http://ported/", 403),
-        ("http://ported:82/", 403),
-        ("http://169.254.169.254/latest/", 403),
+        ("/hop/", 404),
+        ("/hop/other/", 404),
+        ("/hop/other:81/", 404),
+        ("/hop/http://169.254.169.254/latest/", 404),
+        ("/hop/known/\r\nx: y", 400),
+        ("/hop/known/ü", 400),
     ],
 )
-def test_hop_calls_allowed_hosts_only(
-    app: ModuleType, url: str, status: int, monkeypatch: pytest.MonkeyPatch
+def test_hop_calls_known_names_only(
+    app: ModuleType, path: str, status: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(app.http.client, "HTTPConnection", lambda *_a, **_k: pytest.fail("called"))
     with pytest.raises(app.RefusedError) as refused:
-        app.hop(request(app, "/hop", {"url": [url]}, CALLS="allowed, ported:81"))
+        app.hop(request(app, path, CALLS="known=127.0.0.1:81, six=[::1]:82"))
     assert refused.value.status == status
 
 
 @pytest.mark.parametrize("hops", ["4", "999", "x", "-1"])
 def test_chain_of_hops_is_limited(app: ModuleType, hops: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(app.http.client, "HTTPConnection", lambda *_a, **_k: pytest.fail("called"))
-    last = request(app, "/hop", {"url": ["http://allowed/"]}, CALLS="allowed", LIMIT_HOPS="4")
+    last = request(app, "/hop/known/", CALLS="known=127.0.0.1:81", LIMIT_HOPS="4")
     last.headers = {app.HOPS_HEADER: hops}
     with pytest.raises(app.RefusedError, match="longer than 4"):
         app.hop(last)
+
+
+def test_name_with_several_addresses_calls_them_in_turn(app: ModuleType) -> None:
+    shared = request(app, CALLS="web=a:1,web=b:2,other=[::1]:3").app
+    assert [shared.next_address("web") for _number in range(3)] == [("a", 1), ("b", 2), ("a", 1)]
+    assert shared.next_address("other") == ("::1", 3)
+
+
+def test_rest_of_a_hop_is_not_a_label_of_metrics(app: ModuleType) -> None:
+    assert app.route("/hop/a/status/503")[0] == "/hop/{name}"
+
+
+def test_index_lists_all_paths_with_their_purpose(app: ModuleType) -> None:
+    page = app.index(request(app, SERVICE="1", CALLS="billing=a:1")).body.decode()
+    for path in app.PATHS:
+        assert app.html.escape(app.description(path)) in page
+    for example in ("/service/1", "/hop/billing/headers", "/workload?value=100", "/status/503"):
+        assert f'href="{example}"' in page
+    assert "status 431" in page
+
+
+def test_readme_lists_all_paths_with_their_purpose(app: ModuleType) -> None:
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in README.read_text(encoding="utf-8").splitlines()
+        if line.startswith("| `/")
+    ]
+    assert [(path.strip("`").partition("?")[0], purpose) for path, purpose in rows] == [
+        (template, app.description(path)) for path, (template, _respond) in app.PATHS.items()
+    ]
 
 
 def test_metrics_count_requests_and_durations(app: ModuleType) -> None:

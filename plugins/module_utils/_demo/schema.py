@@ -196,7 +196,8 @@ APP = Schema(
     {
         "service": {"type": "str", "default": ""},
         "version": {"type": "str", "default": ""},
-        "calls": {"type": "list", "elements": "str", "default": []},
+        # targets by name, as /hop/NAME of the app calls them
+        "calls": {"type": "dict", "values": "str", "default": {}},
         "environment": {"type": "dict", "default": {}, "values": "str"},
     }
 )

@@ -6,9 +6,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo import topology
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.topology import APP
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.server import (
     server_fields,
@@ -32,6 +34,7 @@ APP_FOLDER, APP_FILE = "app", "demo_app.py"
 APP_HOME = "/app"
 APP_USER = "65534:65534"  # an unprivileged user
 HEALTH = "/healthz"
+CALL_NAME = re.compile(r"[a-z0-9._-]+")  # the name of a call, a part of a path of the app
 
 
 def app_files(platform: Platform) -> list[File]:
@@ -128,7 +131,7 @@ def _app_fields(instance: Instance, platform: Platform) -> dict[str, Any]:
         "DEMO_APP_PROTOCOL": service["protocol"],
         "DEMO_APP_SERVICE": app.get("service", ""),
         "DEMO_APP_VERSION": app.get("version", ""),
-        "DEMO_APP_CALLS": ",".join(_called_addresses(instance, platform)),
+        "DEMO_APP_CALLS": ",".join(_calls(instance, platform)),
         **app.get("environment", {}),
     }
     if unix_socket := service["unix_socket"]:
@@ -171,12 +174,24 @@ def _probe(instance: Instance, platform: Platform, private: bool) -> Probe:
     )
 
 
-def _called_addresses(instance: Instance, platform: Platform) -> list[str]:
-    """Return `host:port` of each instance that the app can call."""
-    name = instance.group
-    targets = (platform.demo["services"][name]["app"] or {}).get("calls", [])
-    found = (platform.target_addresses(one, instance, f"services.{name}.app.calls") for one in targets)
-    return [netloc(host, port) for one in found for host, port in one]
+def _calls(instance: Instance, platform: Platform) -> list[str]:
+    """Return `name=host:port` for each address that the app can call. Of its own sidecar, it calls the one in its network."""
+    calls = (platform.demo["services"][instance.group]["app"] or {}).get("calls", {})
+    found = []
+    for name, target in calls.items():
+        where = f"services.{instance.group}.app.calls.{name}"
+        if not CALL_NAME.fullmatch(name):
+            raise DemoError(
+                platform.demo["file"],
+                f"{where}: '{name}' cannot be part of a path. Use lower-case letters, digits, dots, dashes and underscores.",
+            )
+        group, port = topology.resolve_target(platform.demo, target, where)
+        if group == instance.group:
+            addresses = [platform.address(instance, port, instance)]
+        else:
+            addresses = platform.target_addresses(target, instance, where)
+        found += [f"{name}={netloc(host, number)}" for host, number in addresses]
+    return found
 
 
 def _python_probe(target: int | str, path: str | None) -> tuple[str, ...]:

@@ -248,8 +248,8 @@ class Layout:
                 if target.group != proxy.group:
                     yield proxy.group, (target.group, target.name)
         for name, service in self.demo["services"].items():
-            for call in (service["app"] or {}).get("calls", []):
-                yield name, topology.resolve_target(self.demo, call, f"services.{name}.app.calls")
+            for call, target in (service["app"] or {}).get("calls", {}).items():
+                yield name, topology.resolve_target(self.demo, target, f"services.{name}.app.calls.{call}")
         for name in (*self.demo["services"], *self.demo["proxies"]):
             for port in self.referenced_ports(name).values():
                 yield name, (port.group, port.name)

@@ -17,6 +17,7 @@ import functools
 import hashlib
 import html
 import http.client
+import itertools
 import json
 import os
 import random
@@ -34,7 +35,7 @@ from email.utils import formatdate
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from typing import Any, NoReturn
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 # Name: (default, description).
 SETTINGS = {
@@ -48,7 +49,10 @@ SETTINGS = {
     "SERVICE": ("", "number N of /service/N that this app answers"),
     "HOSTNAME": ("", "host name in responses; default: the name of the host"),
     "VERSION": ("", "version in responses and in the header x-app-version"),
-    "CALLS": ("", "hosts that /hop may call, separated by commas: name or name:port"),
+    "CALLS": (
+        "",
+        "servers that /hop/NAME calls, separated by commas: NAME=host:port. A name with several addresses calls them in turn",
+    ),
     "LOG": ("none", "none, or requests: a line of JSON for each request"),
     "DRAIN": ("0", "seconds to continue serving after SIGTERM"),
     "DEADLINE": ("10", "seconds after which a stop no longer waits for active requests"),
@@ -63,22 +67,17 @@ SETTINGS = {
 }
 PREFIX = "DEMO_APP_"
 PROTOCOLS = ("http", "tcp", "udp")
-TRACE_HEADERS = (
-    "x-request-id",
-    "x-b3-traceid",
-    "x-b3-spanid",
-    "x-b3-parentspanid",
-    "x-b3-sampled",
-    "x-b3-flags",
-    "b3",
-    "traceparent",
-    "tracestate",
-    "baggage",
-    "x-ot-span-context",
+# Headers that /hop does not forward: those of one connection, of the message itself, of proxies, and credentials. It forwards
+# all others, among them those of tracing.
+NOT_FORWARDED = re.compile(
+    r"host|connection|keep-alive|te|trailer|transfer-encoding|upgrade|expect|content-length|accept-encoding|forwarded|via"
+    r"|proxy-.*|x-forwarded-.*|x-envoy-.*|x-demo-app-.*|authorization|cookie"
 )
 HOPS_HEADER = "x-demo-app-hops"
 WEBSOCKET_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, 1.3
-HOP_BODY = 65_536  # maximum bytes of the called app's response that /hop returns
+HOP_BODY = 65_536  # maximum bytes of the called server's response that /hop returns
+# Limits of Python's http.server: headers of a request, and bytes of one header. Larger requests get status 431.
+MAX_HEADERS, MAX_HEADER_BYTES = 100, 65_536
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 IDLE_SECONDS = 3700  # longer than Envoy's idle timeout (an hour), so that Envoy closes idle connections
 SENTENCE = b"Every request is counted once, and every count is compared with the requests that were sent.\n"
@@ -112,7 +111,7 @@ class Settings:
     service: str
     hostname: str
     version: str
-    calls: frozenset[str]
+    calls: dict[str, list[tuple[str, int]]]
     log: bool
     drain: float
     deadline: float
@@ -141,10 +140,6 @@ class Settings:
                 raise SettingsError(
                     f"{PREFIX}{name}: {value!r} is not valid. Use letters, digits, dots and dashes only."
                 )
-        calls = frozenset(hop.strip().lower() for hop in values["CALLS"].split(",") if hop.strip())
-        for hop in calls:
-            if not re.fullmatch(r"(\[[0-9a-f:.]+\]|[a-z0-9_.-]+)(:[0-9]{1,5})?", hop):
-                raise SettingsError(f"{PREFIX}CALLS: {hop!r} is not a host. Use host or host:port.")
         protocol = _one_of("PROTOCOL", values["PROTOCOL"], PROTOCOLS)
         if values["UNIX_SOCKET"] and protocol == "udp":
             raise SettingsError(f"{PREFIX}UNIX_SOCKET: datagrams need a port. Use another protocol.")
@@ -156,7 +151,7 @@ class Settings:
             service=values["SERVICE"],
             hostname=hostname,
             version=values["VERSION"],
-            calls=calls,
+            calls=_calls(values["CALLS"]),
             log=_one_of("LOG", values["LOG"], ("none", "requests")) == "requests",
             drain=_whole("DRAIN", values["DRAIN"], 3600),
             deadline=_whole("DEADLINE", values["DEADLINE"], 3600),
@@ -172,6 +167,17 @@ def _whole(name: str, value: str, most: int) -> int:
     if not re.fullmatch(r"[0-9]{1,15}", value) or int(value) > most:
         raise SettingsError(f"{PREFIX}{name}: {value!r} is not a whole number from 0 to {most}.")
     return int(value)
+
+
+def _calls(value: str) -> dict[str, list[tuple[str, int]]]:
+    """Return the addresses of each name. Raises SettingsError."""
+    found: dict[str, list[tuple[str, int]]] = {}
+    for call in filter(None, map(str.strip, value.split(","))):
+        parts = re.fullmatch(r"([a-z0-9._-]+)=(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9._-]+)):([0-9]{1,5})", call)
+        if parts is None:
+            raise SettingsError(f"{PREFIX}CALLS: {call!r} is not valid. Use NAME=host:port.")
+        found.setdefault(parts[1], []).append((parts[2] or parts[3], int(parts[4])))
+    return found
 
 
 def _one_of(name: str, value: str, choices: tuple[str, ...]) -> str:
@@ -253,9 +259,15 @@ class App:
     changed: threading.Condition = field(default_factory=threading.Condition)
 
     def __post_init__(self) -> None:
+        self._turns = {name: itertools.cycle(addresses) for name, addresses in self.settings.calls.items()}
         self.work = threading.BoundedSemaphore(max(1, self.settings.limits["LIMIT_WORK"]))
         # In a thread, because a resolver may not answer. Until it does, responses contain the address of the connection.
         threading.Thread(target=self._resolve, daemon=True).start()
+
+    def next_address(self, name: str) -> tuple[str, int]:
+        """Return an address of the server with this name in DEMO_APP_CALLS, in turn."""
+        with self.changed:
+            return next(self._turns[name])
 
     def _resolve(self) -> None:
         with contextlib.suppress(OSError, UnicodeError):
@@ -284,6 +296,7 @@ class Request:
     body: bytes
     client: str
     local: str
+    raw_query: str = ""
 
     def number(self, name: str, limit: str, default: int | None = None) -> int:
         """Return a whole number of the query, at most the limit of that name. Raises RefusedError."""
@@ -339,26 +352,9 @@ def index(request: Request) -> Response:
     table = "\n".join(
         f'<tr><th scope="row">{name}</th><td>{html.escape(value)}</td></tr>' for name, value in rows.items()
     )
-    own = f"/service/{settings.service}" if settings.service else ""
-    paths = [
-        own,
-        "/workload?value=100",
-        "/cpuwork?cpu=50",
-        "/memwork?value=100&memory=16",
-        "/rand",
-        "/delay?ms=200",
-    ]
-    paths += [
-        "/status/503",
-        "/bytes?n=1000",
-        "/text?n=1000",
-        "/cached?control=max-age=60",
-        "/headers",
-        "/healthz",
-        "/metrics",
-    ]
     links = "\n".join(
-        f'<li><a href="{html.escape(path)}">{html.escape(path)}</a></li>' for path in paths if path
+        f"<tr><td>{_example(path, settings)}</td><td>{html.escape(description(path))}</td></tr>"
+        for path in PATHS
     )
     page = f"""<!doctype html>
 <html lang="en">
@@ -371,6 +367,7 @@ def index(request: Request) -> Response:
 :root {{ color-scheme: light dark }}
 body {{ font: 1rem/1.5 system-ui, sans-serif; max-width: 42rem; margin: 2rem auto; padding: 0 1rem }}
 th {{ text-align: left; padding-right: 2rem; font-weight: 600 }}
+th, td {{ vertical-align: top }}
 td {{ overflow-wrap: anywhere }}
 </style>
 </head>
@@ -384,14 +381,36 @@ td {{ overflow-wrap: anywhere }}
 </tbody>
 </table>
 <h2>Paths</h2>
-<ul>
+<table>
+<thead><tr><th scope="col">Path</th><th scope="col">What it does</th></tr></thead>
+<tbody>
 {links}
-</ul>
+</tbody>
+</table>
+<p>A header can have up to {MAX_HEADER_BYTES} bytes, and a request {MAX_HEADERS} headers. Larger requests get status 431.</p>
 </main>
 </body>
 </html>
 """
     return Response(200, page.encode(), "text/html; charset=utf-8")
+
+
+def _example(path: str, settings: Settings) -> str:
+    """Return a link to an example of a path, or its template if only another request than GET makes sense."""
+    template = PATHS[path][0]
+    example = EXAMPLES.get(path, template)
+    if path == "/service/":
+        example = f"/service/{settings.service}" if settings.service else ""
+    elif path == "/hop/":
+        example = f"/hop/{next(iter(settings.calls))}/headers" if settings.calls else ""
+    if not example:
+        return html.escape(template)
+    return f'<a href="{html.escape(example)}">{html.escape(example)}</a>'
+
+
+def description(path: str) -> str:
+    """Return what a path of PATHS does: the first line of the docstring of its function."""
+    return (PATHS[path][1].__doc__ or "").partition("\n")[0]
 
 
 def service(request: Request) -> Response:
@@ -417,6 +436,7 @@ def burn(milliseconds: float) -> None:
 def limited(respond: Callable[[Request], Response]) -> Callable[[Request], Response]:
     """Limit the number of concurrent requests (a decorator)."""
 
+    @functools.wraps(respond)
     def bounded(request: Request) -> Response:
         if not request.app.work.acquire(blocking=False):
             most = request.app.settings.limits["LIMIT_WORK"]
@@ -543,36 +563,48 @@ def echo(request: Request) -> Response:
 
 
 def hop(request: Request) -> Response:
-    """Call another app with the trace headers of the request, and return its response."""
+    """Call NAME of DEMO_APP_CALLS with the rest of the path, and return the status, the host and the body of its response."""
     settings = request.app.settings
-    url = request.query.get("url", [""])[-1]
-    try:
-        parts = urlsplit(url)
-        host, port = (parts.hostname or "").lower(), parts.port or 80
-    except ValueError:
-        raise RefusedError(400, "url: this is not a URL. Use ?url=http://host:port/path.") from None
-    if parts.scheme != "http" or not host or parts.username is not None:
-        raise RefusedError(
-            400, "url: only http URLs without a user are allowed. Use ?url=http://host:port/path."
-        )
-    if re.search(r"[^\x21-\x7e]", url):
-        raise RefusedError(400, "url: some characters are not allowed. Percent-encode them.")
-    name = f"[{host}]" if ":" in host else host
-    if name not in settings.calls and f"{name}:{port}" not in settings.calls:
-        raise RefusedError(403, f"url: calls to {name}:{port} are not allowed. Add it to {PREFIX}CALLS.")
+    name, _slash, rest = request.path[len("/hop/") :].partition("/")
+    if name not in settings.calls:
+        known = ", ".join(settings.calls) or "none"
+        raise RefusedError(404, f"/hop/{name}: this name is not in {PREFIX}CALLS. Known names: {known}.")
     previous = request.headers.get(HOPS_HEADER, "0")
     hops = int(previous) + 1 if re.fullmatch(r"[0-9]{1,3}", previous) else 1000
     if hops > settings.limits["LIMIT_HOPS"]:
         raise RefusedError(
             400, f"The chain of hops is longer than {settings.limits['LIMIT_HOPS']} ({PREFIX}LIMIT_HOPS)."
         )
-    forwarded = {header: request.headers[header] for header in TRACE_HEADERS if header in request.headers}
-    seconds = settings.limits["LIMIT_HOP_MS"] / 1000
-    connection = http.client.HTTPConnection(host, port, timeout=seconds)
+    path = f"/{rest}" + (f"?{request.raw_query}" if request.raw_query else "")
+    if re.search(r"[^\x21-\x7e]", path):
+        raise RefusedError(400, "/hop: some characters are not allowed. Percent-encode them.")
+    headers = [
+        (header, value)
+        for header, value in request.headers.items()
+        if not NOT_FORWARDED.fullmatch(header.lower())
+    ]
+    # Envoy selects a virtual host by the name.
+    headers += [("host", name), (HOPS_HEADER, str(hops)), ("connection", "close")]
+    status, served_by, body = call(request.app.next_address(name), request, path, headers)
+    result = {"to": name, "status": status, "served_by": served_by}
+    return as_json({**result, "body": body}, status if status >= 200 else 502)
+
+
+def call(
+    address: tuple[str, int], request: Request, path: str, headers: list[tuple[str, str]]
+) -> tuple[int, str | None, Any]:
+    """Return the status, the serving host and the body of a response; a body of JSON is parsed. Raises RefusedError."""
+    seconds = request.app.settings.limits["LIMIT_HOP_MS"] / 1000
+    connection = http.client.HTTPConnection(*address, timeout=seconds)
     end = time.monotonic() + seconds
+    shown = f"{address[0]}:{address[1]}"
     try:
-        path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        connection.request("GET", path, headers={**forwarded, HOPS_HEADER: str(hops), "connection": "close"})
+        connection.putrequest(request.method, path, skip_host=True, skip_accept_encoding=True)
+        for header, value in headers:
+            connection.putheader(header, value)
+        if request.body:
+            connection.putheader("content-length", str(len(request.body)))
+        connection.endheaders(request.body or None)
         response = connection.getresponse()
         body = b""
         while len(body) < HOP_BODY and time.monotonic() < end:
@@ -582,17 +614,17 @@ def hop(request: Request) -> Response:
             body += part
     except TimeoutError:
         raise RefusedError(
-            504, f"{name}:{port}: no response within the time limit ({PREFIX}LIMIT_HOP_MS)."
+            504, f"{shown}: no response within the time limit ({PREFIX}LIMIT_HOP_MS)."
         ) from None
     except (OSError, http.client.HTTPException, ValueError) as error:
-        raise RefusedError(502, f"{name}:{port}: no response: {error}.") from None
+        raise RefusedError(502, f"{shown}: no response: {error}.") from None
     finally:
         connection.close()
-    result = {"url": url, "status": response.status, "served_by": response.headers.get("x-served-by")}
-    return as_json(
-        {**result, "body": body.decode("utf-8", "replace")},
-        response.status if response.status >= 200 else 502,
-    )
+    content: Any = body.decode("utf-8", "replace")
+    if response.headers.get_content_type() == "application/json":
+        with contextlib.suppress(ValueError):
+            content = json.loads(content)
+    return response.status, response.headers.get("x-served-by"), content
 
 
 def healthz(request: Request) -> Response:
@@ -660,7 +692,7 @@ PATHS: dict[str, tuple[str, Callable[[Request], Response]]] = {
     "/cached": ("/cached", cached),
     "/headers": ("/headers", headers),
     "/echo": ("/echo", echo),
-    "/hop": ("/hop", hop),
+    "/hop/": ("/hop/{name}", hop),
     "/healthz": ("/healthz", healthz),
     "/ready": ("/ready", ready),
     "/healthcheck/": ("/healthcheck/{what}", healthcheck),
@@ -669,6 +701,20 @@ PATHS: dict[str, tuple[str, Callable[[Request], Response]]] = {
 }
 
 
+# Examples on the index page. A path without an entry is its own example; an empty one has no link.
+EXAMPLES = {
+    "/workload": "/workload?value=100",
+    "/cpuwork": "/cpuwork?cpu=50",
+    "/memwork": "/memwork?value=100&memory=16",
+    "/delay": "/delay?ms=200",
+    "/status/": "/status/503",
+    "/bytes": "/bytes?n=1000",
+    "/text": "/text?n=1000",
+    "/cached": "/cached?control=max-age=60",
+    "/healthcheck/": "",
+    "/websocket": "",
+    "/echo": "",
+}
 # Paths with a variable part.
 PARENTS = tuple(path for path in PATHS if path.endswith("/") and path != "/")
 
@@ -683,6 +729,8 @@ def route(path: str) -> tuple[str, Callable[[Request], Response]]:
     if path in PATHS and path not in PARENTS:
         return PATHS[path]
     parent = path[: path.rfind("/") + 1]
+    if path.startswith("/hop/"):  # the rest of its path is that of the call
+        parent = "/hop/"
     return PATHS[parent] if parent in PARENTS and parent != path else ("other", unknown_path)
 
 
@@ -744,7 +792,7 @@ class HttpHandler(BaseHTTPRequestHandler):
                 values = parse_qs(query, keep_blank_values=True, max_num_fields=50) if query else {}
                 local = "localhost" if app.settings.unix_socket else self.connection.getsockname()[0]
                 request = Request(
-                    app, self.command, url, values, self.headers, body, self.client_address[0], local
+                    app, self.command, url, values, self.headers, body, self.client_address[0], local, query
                 )
                 response = respond(request)
             except RefusedError as refused:
@@ -869,7 +917,10 @@ class HttpHandler(BaseHTTPRequestHandler):
         """Send the errors of the base class in the same format."""
         self.close_connection = True
         self.command = self.command or "GET"
-        self.send(text(f"{message or 'This request is not valid'}.", int(code)))
+        problem = message or "This request is not valid"
+        if code == HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE:
+            problem = f"A header is longer than {MAX_HEADER_BYTES} bytes, or the request has more than {MAX_HEADERS} headers"
+        self.send(text(f"{problem}.", int(code)))
 
     def handle_expect_100(self) -> bool:
         """Send 100 Continue only, without the headers that the base class adds."""

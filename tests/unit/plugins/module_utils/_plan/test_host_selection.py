@@ -25,7 +25,7 @@ SHOP: dict[str, Any] = {
     "summary": "A shop over two hosts",
     "ports": 20000,
     "services": {
-        "web": {"app": {"calls": ["db"]}, "sidecar": {}, "replicas": 2},
+        "web": {"app": {"calls": {"db": "db"}}, "sidecar": {}, "replicas": 2},
         "db": {"app": {}, "port": 8081},
     },
     "proxies": {
@@ -59,8 +59,8 @@ def test_edge_reaches_another_host_by_its_address(plan: Planner, platform: str) 
 @pytest.mark.parametrize("platform", ["local", "docker"])
 def test_app_and_exporter_are_reached_across_hosts(plan: Planner, platform: str) -> None:
     found = two_hosts(plan, platform)
-    assert workload_of(found, "web-1")["environment"]["DEMO_APP_CALLS"].startswith("192.0.2.2:")
-    assert not workload_of(found, "web-2")["environment"]["DEMO_APP_CALLS"].startswith("192.0.2.2:80")
+    assert workload_of(found, "web-1")["environment"]["DEMO_APP_CALLS"].startswith("db=192.0.2.2:")
+    assert not workload_of(found, "web-2")["environment"]["DEMO_APP_CALLS"].startswith("db=192.0.2.2:80")
     assert sink_of(found, "web-2")["tcp_cluster_name"] == "statsd"
     statsd = file_of(found, "web-2/bootstrap.yaml")["static_resources"]["clusters"][-1]
     address = statsd["load_assignment"]["endpoints"][0]["lb_endpoints"][0]["endpoint"]["address"][

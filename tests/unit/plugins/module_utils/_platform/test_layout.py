@@ -112,11 +112,38 @@ def test_edge_can_bypass_the_sidecar(plan: Planner, platform: str) -> None:
 
 def test_called_app_listens_on_all_addresses(plan: Planner) -> None:
     data = shop()
-    data["services"]["bare"]["app"] = {"calls": ["web/app", "web"]}
+    data["services"]["bare"]["app"] = {"calls": {"direct": "web/app", "web": "web"}}
     planned = plan(data, "docker")
     assert workload_of(planned, "web-1")["environment"]["DEMO_APP_BIND"] == "0.0.0.0"
     assert workload_of(planned, "bare-1")["environment"]["DEMO_APP_CALLS"] == ",".join(
-        [f"web-{replica}:8080" for replica in (1, 2, 3)] + [f"web-{replica}:10000" for replica in (1, 2, 3)]
+        [f"direct=web-{replica}:8080" for replica in (1, 2, 3)]
+        + [f"web=web-{replica}:10000" for replica in (1, 2, 3)]
+    )
+
+
+@pytest.mark.parametrize("platform", ["local", "docker", "kubernetes"])
+def test_app_calls_the_sidecar_in_its_own_network(plan: Planner, platform: str) -> None:
+    data = shop()
+    data["services"]["web"]["app"] = {"calls": {"db": "web/egress"}}
+    data["services"]["web"]["sidecar"] = {
+        "listeners": {"ingress": {"port": 10000}, "egress": {"port": 10001, "routes": []}}
+    }
+    planned = plan(data, platform)
+    apps = [one for one in planned["workloads"] if one["name"] in ("web", "web-1", "web-2", "web-3")]
+    assert len(apps) == (1 if platform == "kubernetes" else 3)
+    for app in apps:
+        calls = app["environment"]["DEMO_APP_CALLS"]
+        [sidecar] = [one for one in planned["workloads"] if one["name"] == f"{app['name']}-envoy"]
+        [port] = [port["number"] for port in sidecar["ports"] if port["name"] == "egress"]
+        assert calls == f"db=127.0.0.1:{port}"
+
+
+def test_call_that_cannot_be_a_path_is_refused(plan: Planner) -> None:
+    data = shop()
+    data["services"]["bare"]["app"] = {"calls": {"a/b": "web"}}
+    assert error_of(plan, data) == (
+        "shop.yml: services.bare.app.calls.a/b: 'a/b' cannot be part of a path."
+        " Use lower-case letters, digits, dots, dashes and underscores."
     )
 
 
@@ -169,9 +196,9 @@ def test_unknown_target_of_sidecar_or_app_is_refused(plan: Planner) -> None:
         "shop.yml: services.web.sidecar.clusters.x: unknown service or proxy 'bar'"
     )
     data = shop()
-    data["services"]["bare"]["app"] = {"calls": ["wbe"]}
+    data["services"]["bare"]["app"] = {"calls": {"db": "wbe"}}
     assert error_of(plan, data).startswith(
-        "shop.yml: services.bare.app.calls: unknown service or proxy 'wbe'. Did you"
+        "shop.yml: services.bare.app.calls.db: unknown service or proxy 'wbe'. Did you"
     )
 
 

@@ -75,6 +75,7 @@ def demo(block: PortBlock) -> dict[str, Any]:
         "clusters": {"web": {"to": "web"}},
     }
     edge = data["proxies"]["edge"]
+    edge["sensitive"] = True
     edge["listeners"]["trust"] = {
         "port": port + 12,
         "publish": port + 12,
@@ -133,6 +134,7 @@ def test_author_decides_which_certificates_are_used(
     assert [secret for secret in secrets if secret in shown] == []
     assert not made.result(planned)["changed"]
     assert_secrets_are_private(made, secrets)
+    assert_change_goes_live(made, block)
     if platform == "local":
         # On a platform whose system trusts the company, and with a new certificate, which goes live.
         new_certificate(made.root, "shop", NAMES, Pair(made.root / "company.crt", made.root / "company.key"))
@@ -163,6 +165,22 @@ def planned_for_system(made: CaseDeployment, block: PortBlock) -> Any:
     assert not result["failed"], result["msg"]
     assert (result["started"], result["restarted"]) == ([], [])
     return planned
+
+
+def assert_change_goes_live(made: CaseDeployment, block: PortBlock) -> None:
+    """Swap the clusters of two routes of the proxy whose files are sensitive: it applies them without a restart."""
+    data = demo(block)
+    routes = {
+        one["match"]["prefix"]: one["route"]
+        for one in data["proxies"]["edge"]["listeners"]["trust"]["routes"]
+    }
+    routes["/uri/"]["cluster"], routes["/other_uri/"]["cluster"] = "other_uri", "uri"
+    planned = made.plan(data)
+    result = made.result(planned, _ansible_diff=True)
+    assert not result["failed"], result["msg"]
+    assert (result["started"], result["restarted"]) == ([], [])
+    assert "other_uri" not in json.dumps(result["diff"])
+    assert len(made.failures(planned)) == 2
 
 
 def assert_secrets_are_private(made: CaseDeployment, secrets: list[str]) -> None:

@@ -12,7 +12,8 @@ project = "meshlab.envoy"
 author = "meshlab.envoy contributors"
 project_copyright = author
 
-extensions = ["myst_parser", "sphinx_antsibull_ext"]
+extensions = ["myst_parser", "sphinx_antsibull_ext", "sphinx_copybutton", "sphinx_design"]
+myst_enable_extensions = ["colon_fence"]
 # The roles of the pages that antsibull-docs generates.
 default_role = "any"
 nitpicky = True
@@ -28,8 +29,8 @@ html_css_files = ["site.css"]
 html_use_index = False
 html_copy_source = False
 html_show_sphinx = False
-pygments_style = "ansible"
-pygments_dark_style = "monokai"
+pygments_style = "a11y-high-contrast-light"
+pygments_dark_style = "a11y-high-contrast-dark"
 
 _ANSIBLE = "https://docs.ansible.com/projects/ansible/latest"
 _GUIDES = {
@@ -42,6 +43,9 @@ _PLUGIN = re.compile(r"ansible_collections\.(\w+)\.(\w+)\.(\w+)_(\w+)")
 _FILE = re.compile(r"^```yaml file=(\S+)$", re.MULTILINE)
 _CONTENTS = re.compile(r"^\.\. contents::\n(?: +\S.*\n)*", re.MULTILINE)
 _TITLE = re.compile(r"^meshlab\.envoy\.(\w+ (?:module|filter|role)) -- (.+)\n(\+{3,})$", re.MULTILINE)
+_EXAMPLES = re.compile(r"^\.\. Examples\n.*?(?=^\.\. Facts$)", re.MULTILINE | re.DOTALL)
+# antsibull-docs writes a comment before each section. The first of these follows the synopsis and the requirements.
+_OPTIONS = re.compile(r"^\.\. (?:Input|Positional|Options)$", re.MULTILINE)
 _REFERENCE = "Modules, filters and roles"
 
 
@@ -64,10 +68,25 @@ def adapt_page(_app: Any, page: str, source: list[str]) -> None:
     """Adapt a page of antsibull-docs to a site of one collection: a shorter title, and the theme's table of contents."""
     text = _FILE.sub(r"```{code-block} yaml+jinja\n:caption: \1\n", source[0])
     if page.startswith("collection/"):
-        text = _CONTENTS.sub("", text)
+        text = _examples_first(_CONTENTS.sub("", text))
         text = _TITLE.sub(lambda title: f"{title[1]}\n{title[3]}\n\n{title[2]}.\n", text, count=1)
         text = text.replace("Meshlab.Envoy\n=============\n", f"{_REFERENCE}\n{'=' * len(_REFERENCE)}\n", 1)
     source[0] = text
+
+
+def _examples_first(text: str) -> str:
+    """Move the examples of a module or filter before its options."""
+    examples, options = _EXAMPLES.search(text), _OPTIONS.search(text)
+    if examples is None or options is None or examples.start() < options.start():
+        return text
+    return "".join(
+        (
+            text[: options.start()],
+            examples[0],
+            text[options.start() : examples.start()],
+            text[examples.end() :],
+        )
+    )
 
 
 def setup(app: Any) -> None:

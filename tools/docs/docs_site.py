@@ -17,6 +17,7 @@ from pathlib import Path
 
 from checkout import BUILD, ROOT, exclusive
 from docs_lint import antsibull_docs
+from page_accessibility import accessible
 
 FOLDER = BUILD / "docs-site"
 SITE = BUILD / "docs"
@@ -30,7 +31,13 @@ def write_gallery(folder: Path) -> None:
     from demo_runs import unsupported_on
 
     demos = gallery_pages.gallery(ROOT / "playbooks" / "demos", BUILD / "gallery", unsupported_on)
+    if themeless := gallery_pages.themeless(demos):
+        raise SystemExit(
+            f"playbooks/demos: theme: {', '.join(themeless)}: expected one of {', '.join(gallery_pages.THEMES)}."
+        )
     gallery_pages.write(folder, demos)
+    first = next(demo for demo in demos if demo.name == gallery_pages.FIRST)
+    (folder / "front_page.html").write_text(gallery_pages.front_page(first), encoding="utf-8")
 
 
 def main() -> int:
@@ -56,6 +63,8 @@ def main() -> int:
     failed = subprocess.run([*sphinx, *caches, str(source), str(built)], check=False).returncode
     if failed:
         return failed
+    for page in built.rglob("*.html"):
+        page.write_text(accessible(page.read_text(encoding="utf-8")), encoding="utf-8")
     shutil.rmtree(SITE, ignore_errors=True)
     built.rename(SITE)
     print(f"written to {SITE.relative_to(ROOT)}: open {SITE.relative_to(ROOT)}/index.html")

@@ -28,6 +28,20 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.traffic_par
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.traffic_spec import Traffic
 from ansible_collections.meshlab.envoy.plugins.module_utils._verify import planned_expectations
 
+# The themes of the gallery, in the order of its page. Each demo file has the key of one of them.
+THEMES = {
+    "basics": "Basics",
+    "routing": "Routing and load balancing",
+    "configuration": "Dynamic configuration",
+    "resilience": "Limits and faults",
+    "security": "Security",
+    "content": "Content of requests and responses",
+    "protocols": "Protocols",
+    "observability": "Observability",
+}
+# The demo that readers see first.
+FIRST = "front_proxy"
+
 Data = Mapping[str, Any]
 Runs = Mapping[str, Data]  # the results of a demo by platform, with the keys of play_demos.Played
 
@@ -88,33 +102,27 @@ def gallery(folder: Path, runs: Path, unsupported_on: Callable[[str, str], str])
 
 
 def index(demos: Sequence[Demo]) -> str:
-    """Return the page with the table of all demos."""
-    rows = "\n".join(
-        f"* - [{plain_text(demo.name)}]({demo.name}.md)\n"
-        f"  - {plain_text(demo.data['summary'])}\n"
-        f"  - {', '.join(code(one) for one in features(demo.complete()))}"
-        for demo in demos
-    )
+    """Return the page with a card for each demo, grouped by theme, front_proxy first."""
+    sections = []
+    for theme, title in THEMES.items():
+        members = sorted(
+            (demo for demo in demos if demo.data.get("theme") == theme), key=lambda one: one.name != FIRST
+        )
+        if members:
+            cards = "\n".join(map(_card, members))
+            sections.append(f'## {title}\n\n```{{raw}} html\n<ul class="demos">\n{cards}\n</ul>\n```')
+    text = "\n\n".join(sections)
     names = "\n".join(demo.name for demo in demos)
     return f"""# The gallery
 
 {len(demos)} demos. Each is one file with a topology, traffic, and the expected numbers. Any demos run at the same time.
 
 ```sh
-make demo DEMO={demos[0].name if demos else ""}
+make demo DEMO={FIRST}
 make demos
 ```
 
-```{{list-table}}
-:header-rows: 1
-:widths: 22 38 40
-:class: gallery
-
-* - demo
-  - summary
-  - Envoy features
-{rows}
-```
+{text}
 
 ```{{toctree}}
 :hidden:
@@ -122,6 +130,38 @@ make demos
 {names}
 ```
 """
+
+
+def themeless(demos: Sequence[Demo]) -> list[str]:
+    """Return the names of the demos whose theme is not one of the gallery."""
+    return [demo.name for demo in demos if demo.data.get("theme") not in THEMES]
+
+
+def front_page(demo: Demo) -> str:
+    """Return the picture of a demo with the numbers of its last run on the platform local, as HTML for the first page."""
+    run: Data = demo.runs.get(PLATFORMS[0], {})
+    verdicts = run.get("seen", {}).get("", [])[:4]
+    items = "\n".join(f"<li><code>{escape(verdict)}</code></li>" for verdict in verdicts)
+    held = f"{run['held']} of {run['expectations']} expectations hold" if run else ""
+    return f"""<div class="topology-frame" tabindex="0" role="region" aria-label="The topology of {escape(demo.name)}">
+{picture(demo.complete(), "front-page")}
+</div>
+<ul class="verdicts">
+{items}
+<li>{escape(held)}.</li>
+</ul>
+"""
+
+
+def _card(demo: Demo) -> str:
+    """Return the list item of a demo: a small picture, its name, its summary and its Envoy features."""
+    svg = picture(demo.complete(), f"{demo.name}-thumbnail").replace("<svg ", '<svg aria-hidden="true" ', 1)
+    names = ", ".join(features(demo.complete()))
+    return (
+        f'<li><div class="thumbnail">{svg}</div>'
+        f'<p class="name"><a href="{demo.name}.html">{escape(demo.name)}</a></p>'
+        f'<p>{escape(demo.data["summary"])}.</p><p class="features">{escape(names)}</p></li>'
+    )
 
 
 def page(demo: Demo) -> str:
@@ -151,7 +191,7 @@ def page(demo: Demo) -> str:
 
 def html_block(svg: str) -> str:
     """Return a picture as a block of a page, in the colours of the page."""
-    return f'```{{raw}} html\n<div class="topology-frame">\n{svg}\n</div>\n```'
+    return f'```{{raw}} html\n<div class="topology-frame" tabindex="0">\n{svg}\n</div>\n```'
 
 
 # --- Parts of a page ----------------------------------------------------------------------------------------------------------------------
@@ -171,15 +211,20 @@ def _addresses(addresses: Sequence[Data]) -> str:
 
 
 def _how_to_run(demo: Demo) -> Iterator[str]:
-    rows = ["| platform | with make | with Ansible |", "|---|---|---|"]
-    for platform in PLATFORMS:
-        if platform in demo.unsupported_on:
-            rows.append(f"| {platform} | unsupported: {plain_text(demo.unsupported_on[platform])} | |")
-            continue
-        argument = "" if platform == PLATFORMS[0] else f" PLATFORM={platform}"
-        ansible = f"ansible-playbook -i inventories/{platform} site.yml -e demo={demo.name}"
-        rows.append(f"| {platform} | {code(f'make demo DEMO={demo.name}{argument}')} | {code(ansible)} |")
-    yield "\n".join(rows)
+    supported = [platform for platform in PLATFORMS if platform not in demo.unsupported_on]
+    arguments = {one: "" if one == PLATFORMS[0] else f" PLATFORM={one}" for one in supported}
+    if supported:
+        commands = [f"make demo DEMO={demo.name}{arguments[one]}" for one in supported]
+        yield "\n".join(["With make:", "", "```sh", *commands, "```"])
+        commands = [
+            f"ansible-playbook -i inventories/{one} site.yml -e demo={demo.name}" for one in supported
+        ]
+        yield "\n".join(["With Ansible:", "", "```sh", *commands, "```"])
+    if demo.unsupported_on:
+        yield _bullets(
+            f"{platform}: unsupported: {plain_text(reason)}"
+            for platform, reason in demo.unsupported_on.items()
+        )
     yield (
         f"{code(f'make verify DEMO={demo.name}')} sends the traffic again, and {code(f'make down DEMO={demo.name}')} removes the demo,"
         " both with the same `PLATFORM`. `make` installs Ansible as `.venv/bin/ansible-playbook`."

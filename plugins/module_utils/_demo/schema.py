@@ -280,6 +280,8 @@ CHANGE = Schema(
 DEMO = Schema(
     {
         "summary": {"type": "str", "required": True},
+        # under which the demo is listed, such as security
+        "theme": {"type": "str", "default": ""},
         "notes": {"type": "list", "elements": "str", "default": []},
         # the first port of the demo's block of 100 ports
         "ports": {"type": "int", "required": True, "between": (1024, 65436)},

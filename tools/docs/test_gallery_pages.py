@@ -90,9 +90,10 @@ def test_markdown_in_a_demo_file_is_escaped() -> None:
 
 def test_page_shows_how_to_run_on_each_platform() -> None:
     text = page(unsupported_on={"kubernetes": "a port-forward carries no datagrams"})
-    assert "| `make demo DEMO=shop` | `ansible-playbook -i inventories/local site.yml -e demo=shop` |" in text
-    assert "| docker | `make demo DEMO=shop PLATFORM=docker` |" in text
-    assert "| kubernetes | unsupported: a port-forward carries no datagrams |" in text
+    assert "```sh\nmake demo DEMO=shop\nmake demo DEMO=shop PLATFORM=docker\n" in text
+    assert "```sh\nansible-playbook -i inventories/local site.yml -e demo=shop\n" in text
+    assert "PLATFORM=kubernetes\n" not in text
+    assert "- kubernetes: unsupported: a port-forward carries no datagrams" in text
 
 
 def test_page_describes_traffic_and_expectations() -> None:
@@ -141,10 +142,31 @@ def test_failed_result_without_verdicts_has_no_details() -> None:
 def test_index_lists_summary_and_features() -> None:
     import gallery_pages
 
-    text = gallery_pages.index([gallery_pages.Demo("shop", TEXT)])
-    assert "* - [shop](shop.md)\n  - \\*One\\*" in text
-    assert "\n  - `envoy.filters.http.fault`\n" in text
+    text = gallery_pages.index([gallery_pages.Demo("shop", f"{TEXT}theme: resilience\n")])
+    assert "## Limits and faults\n" in text
+    assert '<a href="shop.html">shop</a></p><p>*One* app, &lt;b&gt;&#x27;quoted&#x27;&lt;/b&gt;.</p>' in text
+    assert '<p class="features">envoy.filters.http.fault</p>' in text
     assert ":hidden:\n\nshop\n" in text
+
+
+def test_gallery_begins_with_front_proxy() -> None:
+    import gallery_pages
+
+    canary, first = (
+        gallery_pages.Demo(name, f"{TEXT}theme: basics\n") for name in ("canary", gallery_pages.FIRST)
+    )
+    text = gallery_pages.index([canary, first])
+    assert text.index("front_proxy.html") < text.index("canary.html")
+
+
+def test_demo_with_an_unknown_theme_is_reported() -> None:
+    import gallery_pages
+
+    demos = [
+        gallery_pages.Demo("a", f"{TEXT}theme: basic\n"),
+        gallery_pages.Demo("b", f"{TEXT}theme: basics\n"),
+    ]
+    assert gallery_pages.themeless(demos) == ["a"]
 
 
 def test_each_demo_of_the_gallery_has_a_page(demo_runs: ModuleType, tmp_path: Path) -> None:

@@ -22,7 +22,10 @@ from page_accessibility import accessible
         ),
         ("<pre><span>", '<pre tabindex="0"><span>'),
         ('<a aria-role="button" class="x">', '<a class="x">'),
-        ('<aside class="toc-drawer no-toc">', '<aside class="toc-drawer no-toc" aria-label="Sections of this page">'),
+        (
+            '<aside class="toc-drawer no-toc">',
+            '<aside class="toc-drawer no-toc" aria-label="Sections of this page">',
+        ),
         ("<p>pre</p>", "<p>pre</p>"),
     ],
 )

@@ -32,6 +32,7 @@ PACKAGES = {
     "nft": "nftables",
     "openssl": "openssl",
     "podman": "podman",
+    "chromium": "chromium",
     "newuidmap": "uidmap",
     "slirp4netns": "slirp4netns",
     "/usr/lib/podman/netavark": "netavark",

@@ -72,6 +72,7 @@ def up() -> None:
     debian.require("containerd", "runc", "/usr/lib/cni/ptp", "iptables", "nft", "ip", "openssl")
     folder = artefacts.KUBERNETES.built()
     if all(pids().values()):
+        _apply_schemas(folder / "kubectl")
         return
     machine.remember()
     log(f"starting Kubernetes on {ADDRESS}")
@@ -371,16 +372,29 @@ def _corefile() -> Path:
 
 
 def _apply(kubectl: Path) -> None:
-    """Apply the manifests of ../kubernetes, the service of CoreDNS, and the schemas of the Gateway API and of Istio."""
+    """Apply the manifests of ../kubernetes, the service of CoreDNS, and the schemas of other projects."""
     write_whole(
         FOLDER / "dns.json", json.dumps({"apiVersion": "v1", "kind": "List", "items": _dns_service()})
     )
+    _apply_files(kubectl, MANIFESTS, FOLDER / "dns.json")
+    _apply_schemas(kubectl)
+
+
+def _apply_schemas(kubectl: Path) -> None:
+    """Apply the schemas of the Gateway API and of Istio, unless this cluster has them."""
+    files = [*artefacts.GATEWAY_API_CRDS.files(), *artefacts.ISTIO_CRDS.files()]
+    applied, names = FOLDER / "schemas.txt", "\n".join(map(str, files))
+    if not applied.exists() or applied.read_text(encoding="utf-8") != names:
+        _apply_files(kubectl, *files)
+        crds = ["crd", "--all", "--for=condition=Established", "--timeout=60s"]
+        run([kubectl, "--kubeconfig", KUBECONFIG, "wait", *crds])
+        write_whole(applied, names)
+
+
+def _apply_files(kubectl: Path, *files: Path) -> None:
     options = ["--server-side", "--force-conflicts", "--field-manager=lab"]
-    schemas = [*artefacts.GATEWAY_API_CRDS.files(), *artefacts.ISTIO_CRDS.files()]
-    for source in (MANIFESTS, FOLDER / "dns.json", *schemas):
-        run([kubectl, "--kubeconfig", KUBECONFIG, "apply", *options, "--filename", source])
-    crds = ["crd", "--all", "--for=condition=Established", "--timeout=30s"]
-    run([kubectl, "--kubeconfig", KUBECONFIG, "wait", *crds])
+    sources = [f"--filename={file}" for file in files]
+    run([kubectl, "--kubeconfig", KUBECONFIG, "apply", *options, *sources])
 
 
 def _dns_service() -> list:

@@ -89,8 +89,8 @@ def envoy_gateway_down() -> None:
     no_finalizers = '{"metadata": {"finalizers": null}}'
     _kubectl("patch", "gatewayclass", "meshlab", "--type=merge", f"--patch={no_finalizers}", check=False)
     _kubectl("delete", "namespace", GATEWAY_NAMESPACE, "--ignore-not-found")
-    for file in artefacts.ENVOY_GATEWAY_CRDS.files():
-        _kubectl("delete", "--ignore-not-found", "--filename", file)
+    sources = [f"--filename={file}" for file in artefacts.ENVOY_GATEWAY_CRDS.files()]
+    _kubectl("delete", "--ignore-not-found", *sources)
 
 
 def istioctl() -> Path:
@@ -115,8 +115,8 @@ def _fill_registry(images: tuple) -> None:
 
 
 def _apply(*files: Path) -> None:
-    for file in files:
-        _kubectl("apply", "--server-side", "--force-conflicts", "--field-manager=lab", "--filename", file)
+    sources = [f"--filename={file}" for file in files]
+    _kubectl("apply", "--server-side", "--force-conflicts", "--field-manager=lab", *sources)
 
 
 def _wait(namespace: str, deployment: str) -> None:

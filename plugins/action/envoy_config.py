@@ -19,6 +19,9 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.author_config
     check_syntax,
     to_text,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.author_config.listener_names import (
+    with_listener_names,
+)
 
 
 class ActionModule(ActionBase):
@@ -28,18 +31,14 @@ class ActionModule(ActionBase):
         """Run the module with the texts of the files, or fail with the location of a syntax error."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         arguments = dict(self._task.args)
+        notes: list[str] = []
         try:
             files = arguments.get("files")
             proxies = arguments.get("proxies")
             if _is_list_of_dicts(files):
                 arguments["files"] = [self._with_text(file) for file in files]
             if _is_list_of_dicts(files) and _is_list_of_dicts(proxies):
-                texts = {
-                    file["path"]: file["content"]
-                    for file in arguments["files"]
-                    if "path" in file and "content" in file and file.get("encoding", "text") == "text"
-                }
-                arguments["proxies"] = [_with_candidate(proxy, texts) for proxy in proxies]
+                arguments["files"], arguments["proxies"], notes = completed(arguments["files"], proxies)
         except (FileError, AnsibleError, OSError) as error:
             message = str(error).rstrip(".")
             return {**result, "failed": True, "changed": False, "msg": f"{message}. Nothing was changed."}
@@ -52,6 +51,8 @@ class ActionModule(ActionBase):
                 result.pop("invocation", None)
         finally:
             self._task.no_log = no_log
+        if notes:
+            result["warnings"] = [*notes, *result.get("warnings", ())]
         return result
 
     def _with_text(self, file: dict[str, Any]) -> dict[str, Any]:
@@ -75,6 +76,29 @@ def text_or_base64(content: bytes) -> dict[str, str]:
     except UnicodeDecodeError:
         return {"content": base64.b64encode(content).decode(), "encoding": "base64"}
     return {"content": text}
+
+
+def completed(
+    files: list[dict[str, Any]], proxies: list[dict[str, Any]]
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[str]]:
+    """Return the files with a name for each listener, the proxies with their candidates, and a sentence about each added name.
+
+    Raises:
+        FileError: A file cannot be read by Envoy.
+    """
+    texts = {
+        file["path"]: file["content"]
+        for file in files
+        if "path" in file and "content" in file and file.get("encoding", "text") == "text"
+    }
+    notes: list[str] = []
+    for path in {str(proxy.get("listeners") or "") for proxy in proxies} & texts.keys():
+        texts[path], added = with_listener_names(path, texts[path])
+        notes += added
+    named = [
+        {**file, "content": texts[file["path"]]} if file.get("path") in texts else file for file in files
+    ]
+    return named, [_with_candidate(proxy, texts) for proxy in proxies], notes
 
 
 def _with_candidate(proxy: dict[str, Any], texts: dict[str, str]) -> dict[str, Any]:

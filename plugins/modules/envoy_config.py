@@ -67,6 +67,7 @@ options:
       listeners:
         description:
           - Path of the file that it watches as C(lds_config), one of the O(files).
+          - A listener without a name gets one, such as V(port-8080), with a warning. Envoy rejects a watched file with two such listeners.
         type: str
       clusters:
         description:
@@ -77,7 +78,14 @@ options:
           - URL of its admin interface, for example V(http://127.0.0.1:9901) or V(unix:///run/envoy/admin.sock).
             C(~) is expanded on the managed host.
           - Without it, the files are written in a safe order, but no step is confirmed.
+          - The task fails if it does not respond, unless O(proxies[].running=false).
         type: str
+      running:
+        description:
+          - Whether the Envoy runs. V(false) is for an Envoy that may not run yet. If O(proxies[].admin) does not respond, the files are
+            written, and Envoy reads them when it starts. If it responds, it confirms each step.
+        type: bool
+        default: true
       candidate:
         description:
           - Configuration of the proxy in one file, which is validated because Envoy does not read watched files when it validates.
@@ -163,6 +171,8 @@ EXAMPLES = r"""
         listeners: edge/listeners.yaml
         clusters: edge/clusters.yaml
         admin: unix:///etc/envoy/edge/run/admin.sock
+        # On a new host, this task precedes the start of Envoy.
+        running: false
     envoy:
       image: envoyproxy/envoy:v1.40.0
       version: 1.40.0

@@ -2,17 +2,20 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The desired content of a folder: files, directories, certificates, checks and the proxies that confirm a change."""
+"""The desired content of a folder: files, directories, certificates, checks and the proxies that confirm a change.
+
+Longer than 300 lines because it defines the data of the whole package, with a description of each field.
+"""
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Any
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._config.errors import ConfigRefused
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.errors import ConfigRefused, Finding
 
 # Names directly below the folder that this package uses itself.
 STAGING = ".staging"
@@ -40,6 +43,7 @@ class File:
         mode: Permission bits.
         live: Name of the proxy that watches the file while it runs. None when a proxy reads it only at its start.
         shown_as: Text that a diff shows instead of the content. Empty shows the content.
+        source: The author's file of which this is a copy. Errors name it. Empty: errors name the path.
     """
 
     path: str
@@ -47,6 +51,7 @@ class File:
     mode: int = 0o644
     live: str | None = None
     shown_as: str = ""
+    source: str = ""
 
 
 @dataclass(frozen=True)
@@ -116,6 +121,7 @@ class Check:
         version: Envoy version that the program must have. None accepts any program.
         elsewhere: Whether the configuration runs on another machine, which can have other files.
         source: The author's keys, which errors name in place of the deployed files. None: the author wrote the deployed files.
+        directory: Working directory, relative to the staged copy.
     """
 
     name: str
@@ -126,6 +132,7 @@ class Check:
     version: str | None = None
     elsewhere: bool = False
     source: CheckSource | None = field(default=None, compare=False)
+    directory: str = ""
 
 
 @dataclass(frozen=True)
@@ -183,6 +190,11 @@ class DesiredFiles:
                         str(parent),
                     )
 
+    def located(self, findings: Sequence[Finding]) -> list[Finding]:
+        """Return findings that name the files of their author."""
+        sources = {one.path: one.source for one in self.files if one.source}
+        return [replace(one, file=sources.get(one.file or "", one.file)) for one in findings]
+
     @classmethod
     def from_plan(cls, plan: Mapping[str, Any]) -> DesiredFiles:
         """Return the files, directories, certificates, checks and admins of a plan.
@@ -215,6 +227,7 @@ class DesiredFiles:
                     validated_files=tuple(check.get("validated_files") or ()),
                     version=check.get("version"),
                     elsewhere=bool(check.get("elsewhere")),
+                    directory=check.get("directory") or "",
                     source=CheckSource(**check["source"]) if check.get("source") else None,
                 )
                 for check in plan.get("checks") or ()
@@ -279,6 +292,7 @@ def _file(file: Mapping[str, Any]) -> File:
         parse_mode(file.get("mode") or "0644"),
         file.get("live"),
         SENSITIVE if file.get("sensitive") else "",
+        file.get("source") or "",
     )
 
 

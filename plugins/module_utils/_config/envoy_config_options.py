@@ -55,6 +55,7 @@ PROXY: dict[str, dict[str, Any]] = {
     "listeners": {"type": "str"},
     "clusters": {"type": "str"},
     "admin": {"type": "str"},
+    "running": {"type": "bool", "default": True},
     "candidate": {"type": "str"},
 }
 ENVOY: dict[str, dict[str, Any]] = {

@@ -6,11 +6,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy.config_admin import ConfigAdmin
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.thread_pool import map_to_pairs
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy.config_admin import (
+    RUNNING_TIMEOUT,
+    AdminUnreachable,
+    ConfigAdmin,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy_config_options import desired_files
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.errors import ConfigRefused, Finding
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.prepare import prepare
@@ -29,7 +34,9 @@ def perform(options: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
         `msg` and `errors`.
     """
     try:
-        with prepare(options["folder"], desired_files(options), check_mode=check_mode) as transaction:
+        desired = desired_files(options)
+        require_running(options["proxies"])
+        with prepare(options["folder"], desired, check_mode=check_mode) as transaction:
             result = {
                 "changed": transaction.changed,
                 "files": transaction.changed_files(),
@@ -55,6 +62,26 @@ def perform(options: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
             "msg": str(error),
             "errors": [_error(finding) for finding in error.findings],
         }
+
+
+def require_running(proxies: Sequence[Mapping[str, Any]]) -> None:
+    """Raise ConfigRefused if the admin interface of a proxy that runs does not respond: nothing would confirm a change."""
+
+    def finding_of(proxy: Mapping[str, Any]) -> Finding | None:
+        try:
+            ConfigAdmin(proxy["admin"]).get("/ready", RUNNING_TIMEOUT)
+        except AdminUnreachable as error:
+            return Finding(
+                f"admin: the admin interface does not respond: {str(error).rstrip('.')}. Start Envoy, correct 'admin', or set"
+                " 'running: false' for an Envoy that does not run yet.",
+                proxy["name"],
+            )
+        return None
+
+    asked = [proxy for proxy in proxies if proxy["admin"] and proxy["running"]]
+    findings = [finding for _proxy, finding in map_to_pairs(finding_of, asked) if finding]
+    if findings:
+        raise ConfigRefused(findings)
 
 
 def apply(transaction: Transaction, confirm_timeout: float, drain_timeout: float) -> None:

@@ -182,7 +182,7 @@ def _prepare_locked(transaction: Transaction, runner: CommandRunner, moment: flo
     texts = {file.path: file.content.decode(errors="replace") for file in desired.files}
     findings = duplicate_names(desired.checks, texts, _resource_names(desired.files))
     if findings:
-        raise ConfigRefused(findings)
+        raise ConfigRefused(desired.located(findings))
     if not (comparison.due or comparison.checks_to_run):
         return
     staging_base = None if transaction.check_mode else transaction.folder
@@ -221,9 +221,10 @@ def _keeping_refused(transaction: Transaction, checks_to_run: Sequence[Check]) -
                 file_tree.make_directory(path.parent, 0o700, exact=True)
                 file_tree.write(path, check.files[0].content, 0o600)
                 kept.append(str(path))
+        findings = transaction.desired.located(error.findings)
         if not kept:
-            raise
-        raise ConfigRefused(error.findings, outcome=f"{UNCHANGED} Refused: {', '.join(kept)}.") from None
+            raise ConfigRefused(findings, outcome=error.outcome) from None
+        raise ConfigRefused(findings, outcome=f"{UNCHANGED} Refused: {', '.join(kept)}.") from None
 
 
 def _state_after(

@@ -196,7 +196,7 @@ class Transaction:
                 if difference.desired and difference.desired.live in watching
             ]
             state_file.save(self.folder, self.before.during_change_to(self.after, unconfirmed))
-            raise ConfigRefused(findings, outcome="It runs without the rejected files.")
+            raise ConfigRefused(self.desired.located(findings), outcome="It runs without the rejected files.")
 
     def go_live(self, timeout: float = 60, drain_timeout: float = 10) -> list[live_update.LiveUpdate]:
         """Replace the watched files of all running proxies, in parallel, each step confirmed by the proxy.
@@ -234,19 +234,17 @@ class Transaction:
                 file.path for result in failed if not result.restored for file in live_files[result.proxy]
             ]
             state_file.save(self.folder, self.before.during_change_to(self.after, unconfirmed))
-            raise ConfigRefused(
-                [
-                    rejection(
-                        self.desired.checks,
-                        result.proxy,
-                        "the running Envoy did not accept",
-                        str(result.error),
-                        result.file,
-                    )
-                    for result in failed
-                ],
-                outcome=_outcome(failed),
-            )
+            findings = [
+                rejection(
+                    self.desired.checks,
+                    result.proxy,
+                    "the running Envoy did not accept",
+                    str(result.error),
+                    result.file,
+                )
+                for result in failed
+            ]
+            raise ConfigRefused(self.desired.located(findings), outcome=_outcome(failed))
         return self.updates
 
     def restore(self, proxies: Iterable[str]) -> None:

@@ -21,6 +21,7 @@ EndpointFormat = Literal["envoy", "prometheus", "promql"]
 
 class _FileOptions(TypedDict, total=False):
     encoding: Literal["base64"]
+    source: str
 
 
 class PlannedFile(_FileOptions):
@@ -30,6 +31,7 @@ class PlannedFile(_FileOptions):
         path: Path relative to the deployment folder.
         content: Text of the file, or its bytes in the stated encoding.
         encoding: Encoding of `content`. Without it, `content` is text.
+        source: File of the author that this one is a copy of, line by line. Errors name it.
         mode: Permissions as an octal string, such as `0644`.
         live: Name of the proxy that watches the file and applies changes while it runs. Null: the file is read only at start.
         host: Name of the host that the file is written on.
@@ -103,6 +105,7 @@ class CheckSource(TypedDict):
 
 
 class _CheckOptions(TypedDict, total=False):
+    directory: str
     version: str
     elsewhere: bool
     source: CheckSource
@@ -120,6 +123,7 @@ class Check(_CheckOptions):
         version: Envoy version that the executable or the image must have.
         elsewhere: Whether the configuration runs on another machine, which can have files that this host does not have.
         source: Key of the proxy in the demo file, with the lines of its keys.
+        directory: Working directory of the command, relative to the staged copy. The default is the copy itself.
         host: Name of the host that runs the check.
     """
 

@@ -23,6 +23,7 @@ class File:
     """One file of the deployment folder of `host`.
 
     `live` names the proxy that watches the file. `sensitive` marks secrets: no diff, result or ConfigMap contains the file.
+    `source` is the author's file that this one is a copy of, line by line; errors name it.
     """
 
     path: str
@@ -31,6 +32,7 @@ class File:
     live: str | None = None
     host: str = DEFAULT_HOST
     sensitive: bool = False
+    source: str = ""
 
     @property
     def text(self) -> str:
@@ -39,10 +41,13 @@ class File:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data. The content of a file that is not text is in Base64."""
+        data = asdict(self)
+        if not self.source:
+            del data["source"]
         if isinstance(self.content, str):
-            return asdict(self)
+            return data
         content = base64.b64encode(self.content).decode()
-        return {**asdict(self), "content": content, "encoding": "base64"}
+        return {**data, "content": content, "encoding": "base64"}
 
 
 def titled(title: str, data: Any) -> str:

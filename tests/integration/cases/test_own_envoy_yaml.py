@@ -17,6 +17,42 @@ CASE = "40-own-envoy-yaml"
 ENVOY_YAML = (CASES / CASE / "envoy.yaml").read_text(encoding="utf-8")
 # The ports in the author's file.
 PORTS = (10000, 10001, 9901)
+HTTP = "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
+ROUTER = "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"
+WATCHED = """\
+admin: {address: {socket_address: {address: 127.0.0.1, port_value: 9901 }}}
+dynamic_resources:
+  lds_config: {path_config_source: {path: /var/lib/envoy/lds.yaml}}
+  cds_config: {path_config_source: {path: /var/lib/envoy/cds.yaml}}
+"""
+LDS = f"""\
+resources:
+  - "@type": type.googleapis.com/envoy.config.listener.v3.Listener
+    name: http
+    address: {{socket_address: {{address: 0.0.0.0, port_value: 10000 }}}}
+    filter_chains:
+      - filters:
+          - name: http
+            typed_config:
+              "@type": {HTTP}
+              stat_prefix: http
+              route_config:
+                virtual_hosts:
+                  - {{name: all, domains: ["*"], routes: [{{match: {{prefix: /}}, route: {{cluster: web}}}}]}}
+              http_filters:
+                - {{name: router, typed_config: {{"@type": {ROUTER}}}}}
+"""
+CDS = """\
+resources:
+  - "@type": type.googleapis.com/envoy.config.cluster.v3.Cluster
+    name: web
+    type: STRICT_DNS
+    load_assignment:
+      cluster_name: web
+      endpoints:
+        - lb_endpoints:
+            - endpoint: {address: {socket_address: {address: web, port_value: 8080}}}
+"""
 
 
 def on_ports_of(block: PortBlock, text: str = ENVOY_YAML) -> str:
@@ -79,3 +115,91 @@ def test_envoy_yaml_runs_unchanged_in_a_pod(block: PortBlock, deployment: Deploy
     assert cluster.failures(planned) == []
     [deployed] = [one["content"] for one in planned["files"] if one["path"] == "front/config/envoy.yaml"]
     assert deployed == ENVOY_YAML
+
+
+@pytest.mark.parametrize("platform", ["local", pytest.param("docker", marks=pytest.mark.docker)])
+def test_error_of_envoy_names_the_file_and_line_of_the_author(
+    block: PortBlock, deployment: Deploy, platform: str
+) -> None:
+    one = deployment(platform)
+    wrong = on_ports_of(block).replace("connect_timeout: 1s", "connect_timeout: soon", 1)
+    (one.root / "envoy.yaml").write_text(wrong, encoding="utf-8")
+    result = one.result(one.plan(own_demo(block)))
+    assert result["failed"]
+    line = wrong.splitlines().index("      connect_timeout: soon") + 1
+    assert f"front: envoy.yaml line {line}: " in result["msg"]
+    assert "Nothing was changed." in result["msg"]
+
+
+def test_watched_listeners_and_clusters_change_live(block: PortBlock, deployment: Deploy) -> None:
+    local = deployment("local")
+    files = {"envoy.yaml": WATCHED, "lds.yaml": LDS, "cds.yaml": CDS}
+    for name, text in files.items():
+        (local.root / name).write_text(on_ports_of(block, text), encoding="utf-8")
+    data = own_demo(block, config=["envoy.yaml", "lds.yaml", "cds.yaml"])
+    data["traffic"] = [
+        {"to": "front/http", "requests": 5, "expect": [{"status": "200", "op": "eq", "value": 5}]}
+    ]
+    data["expectations"] = [
+        {"at": "front", "stat": "cluster.web.upstream_rq_200", "of": "delta", "op": "eq", "value": 5}
+    ]
+    assert local.failures(local.deploy(data)) == []
+    changed = on_ports_of(block, LDS).replace("cluster: web", "cluster: api")
+    (local.root / "lds.yaml").write_text(changed, encoding="utf-8")
+    (local.root / "cds.yaml").write_text(CDS.replace("web", "api"), encoding="utf-8")
+    data["expectations"][0]["stat"] = "cluster.api.upstream_rq_200"
+    planned = local.plan(data)
+    result = local.result(planned)
+    assert (result["failed"], result["restarted"], result["started"]) == (False, [], [])
+    assert local.failures(planned) == []
+
+
+def test_rejected_listener_is_restored(block: PortBlock, deployment: Deploy) -> None:
+    local = deployment("local")
+    for name, text in {"envoy.yaml": WATCHED, "lds.yaml": LDS, "cds.yaml": CDS}.items():
+        (local.root / name).write_text(on_ports_of(block, text), encoding="utf-8")
+    data = own_demo(block, config=["envoy.yaml", "lds.yaml", "cds.yaml"])
+    del data["traffic"], data["expectations"]
+    local.deploy(data)
+    # Validation binds no address, and a running Envoy rejects one that the host does not have.
+    wrong = on_ports_of(block, LDS).replace("address: 0.0.0.0", "address: 192.0.2.1")
+    (local.root / "lds.yaml").write_text(wrong, encoding="utf-8")
+    result = local.result(local.plan(data))
+    assert result["failed"]
+    assert "front: lds.yaml: the running Envoy did not accept the file" in result["msg"]
+    assert "The previous files of front were restored and confirmed." in result["msg"]
+
+
+@pytest.mark.parametrize(
+    "admin", ["{address: 127.0.0.1, port_value: 9901 }", "socket"], ids=["loopback", "unix_socket"]
+)
+@pytest.mark.parametrize(
+    "platform",
+    [
+        "local",
+        pytest.param("docker", marks=pytest.mark.docker),
+        pytest.param("kubernetes", marks=[pytest.mark.kubernetes, pytest.mark.slow]),
+    ],
+)
+def test_private_admin_is_queried_where_it_listens(
+    block: PortBlock, deployment: Deploy, platform: str, admin: str
+) -> None:
+    one = deployment(platform)
+    folder = f"{one.root}/run" if platform == "local" else "/var/run/envoy"
+    (one.root / "run").mkdir()
+    address = (
+        f"{{pipe: {{path: {folder}/admin.sock}}}}" if admin == "socket" else f"{{socket_address: {admin}}}"
+    )
+    text = f"admin: {{address: {address}}}\nstatic_resources: {{}}\n"
+    (one.root / "envoy.yaml").write_text(
+        on_ports_of(block, text) if platform == "local" else text, encoding="utf-8"
+    )
+    data = {
+        "summary": "A private admin",
+        "ports": block.first,
+        "proxies": {"front": {"config": "envoy.yaml"}},
+        "expectations": [{"at": "front", "stat": "server.live", "op": "eq", "value": 1}],
+    }
+    planned = one.deploy(data)
+    assert planned["warnings"] == []
+    assert one.failures(planned) == []

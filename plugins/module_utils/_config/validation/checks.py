@@ -60,6 +60,11 @@ class Job:
     check: Check | None = None
     version: str | None = None
 
+    @property
+    def directory(self) -> str:
+        """The working directory, relative to the staged folder."""
+        return self.check.directory if self.check else ""
+
 
 def check_digest(check: Check, contents: Mapping[str, bytes]) -> str:
     """Return a digest that changes when `check` must run again: of its command, its program and the files that it can read.
@@ -117,10 +122,10 @@ def run_checks(
     )
     jobs = [*version_jobs, *(Job(check.image, check.command, check) for check in checks)]
     results: dict[Job, CommandResult] = {}
-    for image in dict.fromkeys(job.image for job in jobs if job.image):
-        image_jobs = [job for job in jobs if job.image == image]
+    for image, directory in dict.fromkeys((job.image, job.directory) for job in jobs if job.image):
+        image_jobs = [job for job in jobs if (job.image, job.directory) == (image, directory)]
         image_results = container_checks.run_in_container(
-            image, [job.command for job in image_jobs], folder, writable, pull, runner
+            image, [job.command for job in image_jobs], folder, writable, pull, runner, directory
         )
         results.update(zip(image_jobs, image_results))
     host_jobs = [job for job in jobs if not job.image]
@@ -162,7 +167,7 @@ def _path_elsewhere(check: Check, output: str) -> str:
 def _run_on_host(job: Job, folder: Path, runner: CommandRunner) -> CommandResult:
     program = program_path(job.command[0])
     try:
-        return runner([program, *job.command[1:]], folder, CHECK_TIMEOUT)
+        return runner([program, *job.command[1:]], folder / job.directory, CHECK_TIMEOUT)
     except OSError as error:
         problem = not_started(job.command[0], error)
         raise (RequirementMissing if problem.is_missing else ConfigRefused)(str(problem)) from None

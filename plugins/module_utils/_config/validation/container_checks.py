@@ -76,16 +76,18 @@ def run_in_container(
     writable: Sequence[str],
     pull: bool,
     runner: CommandRunner,
+    directory: str = "",
 ) -> list[CommandResult]:
     """Run commands in one container, or in one container each when the image has no shell.
 
     Args:
         image: The image.
         commands: Programs with their arguments.
-        folder: The folder that the container sees as its working directory, read only.
+        folder: The folder that the container sees at WORK_FOLDER, read only.
         writable: Paths below `folder` that the container sees as empty and writable.
         pull: Whether an image that the host does not have is pulled.
         runner: Runs `docker`.
+        directory: The working directory, relative to `folder`.
 
     Returns:
         The results, in the order of `commands`.
@@ -95,9 +97,11 @@ def run_in_container(
         RequirementMissing: Docker or the image is missing.
     """
     if len(commands) == 1:
-        return [_docker_run(image, commands[0][0], commands[0][1:], folder, writable, pull, runner)]
+        program, *arguments = commands[0]
+        return [_docker_run(image, program, arguments, folder, writable, pull, runner, directory)]
     mark = secrets.token_hex(8)
-    combined = _docker_run(image, "sh", ["-c", _script(commands, mark)], folder, writable, pull, runner)
+    script = ["-c", _script(commands, mark)]
+    combined = _docker_run(image, "sh", script, folder, writable, pull, runner, directory)
     outputs = re.findall(rf"^{mark} (\d+) (\d+)\n(.*?)^{mark} end\n", combined.stdout, re.S | re.M)
     if len(outputs) == len(commands):
         return [
@@ -110,7 +114,8 @@ def run_in_container(
         )
         return [failed] * len(commands)
     return [
-        _docker_run(image, command[0], command[1:], folder, writable, pull, runner) for command in commands
+        _docker_run(image, command[0], command[1:], folder, writable, pull, runner, directory)
+        for command in commands
     ]
 
 
@@ -133,6 +138,7 @@ def _docker_run(
     writable: Sequence[str],
     pull: bool,
     runner: CommandRunner,
+    directory: str,
 ) -> CommandResult:
     name = f"meshlab-envoy-check-{secrets.token_hex(6)}"
     tmpfs = [
@@ -142,7 +148,12 @@ def _docker_run(
     ]
     options = ["--rm", "--name", name, *LIMITS, *([] if pull else ["--pull", "never"]), *tmpfs]
     # `z` lets the container read the folder, which belongs to this collection, on a host with SELinux. Elsewhere it has no effect.
-    mounts = ["--volume", f"{folder}:{WORK_FOLDER}:ro,z", "--workdir", WORK_FOLDER]
+    mounts = [
+        "--volume",
+        f"{folder}:{WORK_FOLDER}:ro,z",
+        "--workdir",
+        f"{WORK_FOLDER}/{directory}".rstrip("/"),
+    ]
     command = ["docker", "run", *options, *mounts, "--entrypoint", program, image, *arguments]
     try:
         result = runner(command, None, RUN_TIMEOUT)

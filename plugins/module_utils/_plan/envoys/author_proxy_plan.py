@@ -92,7 +92,14 @@ def plan_author_proxy(proxy: Proxy, platform: Platform) -> ProxyPlan:
         directories=directories,
         certificates=[],
         # Envoy requires a node where a bootstrap refers to watched files, also for validation.
-        check=envoy_check(proxy, platform, found.candidate, found.files, _node_arguments(proxy, config)),
+        check=envoy_check(
+            proxy,
+            platform,
+            found.candidate,
+            found.files,
+            _node_arguments(proxy, config),
+            directory=found.layout.working_directory,
+        ),
         replacements=found.replacements,
         warnings=found.warnings,
     )

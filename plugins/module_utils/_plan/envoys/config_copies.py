@@ -80,6 +80,7 @@ def author_files(proxy: Proxy, platform: Platform) -> AuthorFiles:
             copies.deployed(file),
             live[file.name],
             is_live_sensitive if live[file.name] else is_sensitive or file.sensitive,
+            file.source,
             proxy,
             platform,
         )
@@ -98,10 +99,16 @@ def author_files(proxy: Proxy, platform: Platform) -> AuthorFiles:
 
 
 def _file(
-    path: str, content: str | bytes, live: str | None, sensitive: bool, proxy: Proxy, platform: Platform
+    path: str,
+    content: str | bytes,
+    live: str | None,
+    sensitive: bool,
+    source: str,
+    proxy: Proxy,
+    platform: Platform,
 ) -> File:
     mode = platform.key_mode if sensitive else "0644"
-    return File(path, content, mode, live, proxy.host, sensitive)
+    return File(path, content, mode, live, proxy.host, sensitive, source)
 
 
 class _Copies:
@@ -117,9 +124,13 @@ class _Copies:
 
     def path(self, path: str) -> str:
         """Return the path by which Envoy opens a file that it reads at `path` in a container."""
-        if self._platform.runs_images:
-            return path
-        return posixpath.relpath(self._layout.deployed(path), self._layout.working_directory)
+        return path if self._platform.runs_images else self._relative(path)
+
+    def _relative(self, path: str) -> str:
+        """Return the path of a file relative to the working directory, in the deployment folder."""
+        relative = posixpath.relpath(self._layout.deployed(path), self._layout.working_directory)
+        # Envoy cannot watch a path without a directory (observed with 1.40).
+        return relative if "/" in relative else f"./{relative}"
 
     def deployed(self, file: ConfigFile) -> str | bytes:
         """Return the content of the copy that Envoy reads, and record each replacement."""
@@ -149,10 +160,10 @@ class _Copies:
         return self._proxy.name
 
     def candidate(self) -> str:
-        """Return the bootstrap, with the listeners and clusters of watched files, and with paths in the deployment folder."""
+        """Return the bootstrap, with the listeners and clusters of watched files, and with paths relative to the working directory."""
         texts = {
             one.name: edited(
-                one.text, [path_edit(use, self._layout.deployed(path)) for use, path in self._uses(one)]
+                one.text, [path_edit(use, self._relative(path)) for use, path in self._uses(one)]
             )
             for one in self._config.files
         }

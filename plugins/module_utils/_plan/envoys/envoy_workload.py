@@ -29,6 +29,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload i
 
 # Seconds until Envoy writes a line of its access log; a verification that fails reads the log.
 FLUSH_INTERVAL = 0.5
+CANDIDATE = "candidate.yaml"
 ENVOY_USER = "101:101"  # of the official image since 1.15
 ENVOY_IN_IMAGE = "/usr/local/bin/envoy"
 
@@ -143,7 +144,12 @@ def bash_probe(port: int, path: str) -> tuple[str, ...]:
 
 
 def envoy_check(
-    proxy: Proxy, platform: Platform, content: str, files: Iterable[File], arguments: Sequence[str] = ()
+    proxy: Proxy,
+    platform: Platform,
+    content: str,
+    files: Iterable[File],
+    arguments: Sequence[str] = (),
+    directory: str = "",
 ) -> Check | None:
     """Return the validation of a configuration. None: the platform has no program that validates it before the deployment.
 
@@ -153,15 +159,23 @@ def envoy_check(
         content: The text that Envoy validates.
         files: The deployed files in which errors are located.
         arguments: Further arguments of Envoy.
+        directory: Working directory, relative to the deployment folder.
     """
     program = platform.envoy(proxy)
-    path = f"{proxy.name}/candidate.yaml"
+    path = f"{directory or proxy.name}/{CANDIDATE}"
     validator = platform.validator(program, ENVOY_IN_IMAGE)
     if validator is None:
         return None
     if platform.validates_elsewhere:
         content = without_written_files(content)
-    validate = ["--mode", "validate", "--config-path", path, "--log-level", "error"]
+    validate = [
+        "--mode",
+        "validate",
+        "--config-path",
+        CANDIDATE if directory else path,
+        "--log-level",
+        "error",
+    ]
     check: Check = {
         "name": proxy.name,
         "image": validator.image,
@@ -172,6 +186,8 @@ def envoy_check(
     }
     if platform.validates_elsewhere:
         check["elsewhere"] = True
+    if directory:
+        check["directory"] = directory
     if program.version:
         check["version"] = program.version
     return check

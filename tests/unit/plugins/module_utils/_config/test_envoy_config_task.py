@@ -9,6 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy_config_options import (
     ARGUMENTS,
     ENVOY,
@@ -64,3 +66,20 @@ def test_missing_envoy_is_an_error_of_the_run(folder: Path) -> None:
     assert perform(given, check_mode=True)["warnings"] == [
         "The files were not validated: /no/envoy does not exist. Install it, or correct its path."
     ]
+
+
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_admin_that_does_not_respond_is_an_error(folder: Path, tmp_path: Path, check_mode: bool) -> None:
+    proxies = [{"name": "edge", "admin": f"unix://{tmp_path}/no.sock"}]
+    result = perform({**options(folder, proxies=proxies), "validate": False}, check_mode)
+    assert result["failed"]
+    assert result["msg"].startswith("edge: admin: the admin interface does not respond: ")
+    assert result["msg"].endswith(
+        "or set 'running: false' for an Envoy that does not run yet. Nothing was changed."
+    )
+    assert not folder.exists()
+
+
+def test_envoy_that_does_not_run_yet_gets_its_files(folder: Path, tmp_path: Path) -> None:
+    proxies = [{"name": "edge", "admin": f"unix://{tmp_path}/no.sock", "running": False}]
+    assert perform({**options(folder, proxies=proxies), "validate": False}, check_mode=False)["changed"]

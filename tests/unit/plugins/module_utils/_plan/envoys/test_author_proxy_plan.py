@@ -154,7 +154,7 @@ def test_resources_of_watched_files_are_validated() -> None:
 def test_paths_on_a_host_are_below_the_working_directory() -> None:
     plan = author_plan("local", author_demo(THREE))
     text = file_of(plan, "front/config/watched.yaml")["content"]
-    assert "{path: lds.yaml, " in text
+    assert "{path: ./lds.yaml, " in text
     assert "{path: ../config-1/cds.yaml}" in text
     assert "address: 127.0.0.1, port_value: 20000" in file_of(plan, "front/config-1/cds.yaml")["content"]
 

@@ -53,5 +53,5 @@ class ActionModule(LocalExecutionAction):
             "assertions": [one for one in result.get("assertions") or [] if not one["ok"]],
         }
         kept = {**result, **failures} if self._task.register else result
-        keys = ("elapsed", "reasons", *(failures if self._task.register else ()))
+        keys = ("elapsed", *(failures if self._task.register else ()))
         return {**short_result(kept, keys, display.verbosity), "msg": shortened(str(result["msg"]))}

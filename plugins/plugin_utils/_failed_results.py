@@ -30,5 +30,5 @@ def short_result(result: Mapping[str, Any], keys: Collection[str], verbosity: in
     return {
         key: value
         for key, value in result.items()
-        if key in GENERAL or key.startswith("_") or (key in keys and value not in ([], {}, None, ""))
+        if key in GENERAL or key.startswith("_") or (key in keys and (value or value == 0))
     }

@@ -139,7 +139,7 @@ class MountData(TypedDict):
     """One directory of the deployment folder that a container sees.
 
     Attributes:
-        source: Path relative to the deployment folder.
+        source: Path relative to the deployment folder, or an absolute path of the host.
         target: Absolute path in the container.
         writable: Whether the container can write to the directory.
     """

@@ -26,6 +26,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._plan.envoys.envoy_w
     planned_ports,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.envoys.written_paths import (
+    check_own_sockets,
     check_written_paths,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.plan_schema import (
@@ -86,6 +87,7 @@ def plan_proxy(proxy: Proxy, platform: Platform) -> ProxyPlan:
     """
     proxy = with_placeholder_values(proxy, platform)
     check_written_paths(proxy, platform, ENVOY_HOME)
+    check_own_sockets(proxy, platform, ENVOY_HOME)
     listeners = proxy_listeners(proxy, platform)
     clusters = proxy_clusters(proxy, platform, static=False)
     bootstrap = proxy_bootstrap(proxy, platform)
@@ -171,6 +173,7 @@ def _workload(proxy: Proxy, platform: Platform, files_digest: str) -> Workload:
         directory=platform.working_directory(ENVOY_HOME),
         mounts=(
             *platform.socket_mounts(proxy),
+            *platform.outside_mounts(proxy),
             Mount(proxy.name, f"{ENVOY_HOME}/{proxy.name}", writable=False),
             *(
                 Mount(path, f"{ENVOY_HOME}/{path}", writable=True)

@@ -20,6 +20,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.host_proce
     PROC,
     process_name,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import UNPRIVILEGED_PORT
 
 # The state of a listening socket in /proc/net/tcp (include/net/tcp_states.h).
 _LISTEN = "0A"
@@ -111,6 +112,14 @@ def socket_process(inode: int, proc: Path = PROC) -> int | None:
         if folder.name.isdigit() and inode in socket_inodes(int(folder.name), proc):
             return int(folder.name)
     return None
+
+
+def unprivileged_start(proc: Path = PROC) -> int:
+    """Return the first port that every user can bind."""
+    try:
+        return int((proc / "sys" / "net" / "ipv4" / "ip_unprivileged_port_start").read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return UNPRIVILEGED_PORT
 
 
 def is_closing(listener: Listener) -> bool:

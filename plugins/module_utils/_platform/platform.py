@@ -38,10 +38,13 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.reachabili
     HOST,
     check_outside_address,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.reachability.outside_sockets import (
+    socket_mounts,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.reachability.socket_layout import (
     SocketLayout,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import Workload
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import Mount, Workload
 
 SCRATCH = "/tmp"  # noqa: S108  (a container's own)
 
@@ -192,6 +195,10 @@ class Platform(AuthorLayout, SocketLayout, ABC):
         """Return the Bash command that makes Envoy close its connections gracefully before it stops. Empty: none."""
         del proxy
         return ""
+
+    def outside_mounts(self, proxy: Proxy) -> tuple[Mount, ...]:
+        """Return the mounts of the Unix sockets of the host that `proxy` connects to. Raise DemoError if it cannot have them."""
+        return self.mounts(*socket_mounts(proxy))
 
     def outside_address(self, address: str, port: int, proxy: Proxy, where: str) -> str:
         """Return the address by which `proxy` reaches a program outside the demo.

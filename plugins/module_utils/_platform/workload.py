@@ -27,7 +27,10 @@ class WorkloadError(ValueError):
 
 @dataclass(frozen=True)
 class Mount:
-    """A directory of the deployment folder (`source`) that a container sees at the absolute path `target`."""
+    """A directory of the deployment folder (`source`) that a container sees at the absolute path `target`.
+
+    An absolute source is a directory or a Unix socket of the host.
+    """
 
     source: str
     target: str

@@ -62,8 +62,10 @@ def test_upstream_on_a_unix_socket_in_envoys_own_fields(
         assert local.failures(planned) == []
 
 
-def test_upstream_on_a_unix_socket_as_an_address(block: PortBlock, deployment: Deploy) -> None:
-    local = deployment("local")
+@pytest.mark.parametrize("platform", ["local", "docker"])
+def test_upstream_on_a_unix_socket_as_an_address(block: PortBlock, deployment: Deploy, platform: str) -> None:
+    local = deployment(platform)
+    local.root.chmod(0o755)  # Envoy is another user in its container
     data = case_data("03-uds-upstream/a.yml", block, local.root)
     data["proxies"]["edge"]["clusters"]["app"] = {"address": f"unix://{local.root}/app.sock"}
     with UnixServer(local.root / "app.sock"):

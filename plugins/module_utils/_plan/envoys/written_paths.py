@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.yaml_text import from_yaml
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.addresses.unix_sockets import own_pipe
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.instances import Proxy
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.platform import Platform
@@ -51,6 +52,23 @@ def check_written_paths(proxy: Proxy, platform: Platform, home: str) -> None:
                 platform.demo["file"],
                 f"{where}: Envoy cannot write '{path}', because the file system of its container is read-only."
                 f" Use ${{data}}/{posixpath.basename(path)}, /dev/stdout, or a path below {' or '.join(writable)}.",
+            )
+
+
+def check_own_sockets(proxy: Proxy, platform: Platform, home: str) -> None:
+    """Raise DemoError if Envoy cannot create the Unix socket of a listener where it runs."""
+    writable = platform.writable_directories(proxy, home)
+    for name, listener in proxy.spec["listeners"].items():
+        path = own_pipe(listener)
+        if writable is None or not path or path.startswith("@"):
+            continue
+        absolute = posixpath.normpath(posixpath.join(home, path))
+        if not any(absolute.startswith(f"{directory}/") for directory in writable):
+            raise DemoError(
+                platform.demo["file"],
+                f"{proxy.key}.listeners.{name}.listener.address.pipe.path: Envoy cannot create '{path}', because the file system of its"
+                f" container is read-only. Use 'unix_socket: {posixpath.basename(path)}' instead of 'address', or a path below"
+                f" {' or '.join(writable)}.",
             )
 
 

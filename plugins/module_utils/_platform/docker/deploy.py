@@ -37,6 +37,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.doc
     parse_version,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.documents import FILE
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.host_checks import check_host
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.readiness import DockerReadiness
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import network_owner
 
@@ -71,6 +72,7 @@ class DockerDeployer(HostDeployer):
             self._check_compose()
         self._check_folder()
         self._check_ports()
+        check_host(self.docker, self.workloads.values())
 
     def missing_images(self) -> tuple[str, ...]:
         """Return the images that the daemon does not have. The image of an existing container is not looked up."""

@@ -131,7 +131,7 @@ def _published(port: Port, bind: str) -> str:
 def _volume(mount: Mount) -> dict[str, Any]:
     return {
         "type": "bind",
-        "source": _plain(f"./{mount.source.removeprefix('./')}"),
+        "source": _plain(_source(mount)),
         "target": _plain(mount.target),
         "read_only": not mount.writable,
         # The daemon would create a missing folder as root.
@@ -145,6 +145,10 @@ def _relabel(services: Mapping[str, Mapping[str, Any]]) -> None:
         for volume in service.get("volumes", ()):
             if volume["source"].startswith("./"):
                 volume["bind"]["selinux"] = "z"
+
+
+def _source(mount: Mount) -> str:
+    return mount.source if mount.source.startswith("/") else f"./{mount.source.removeprefix('./')}"
 
 
 def _healthcheck(probe: Probe) -> dict[str, Any]:

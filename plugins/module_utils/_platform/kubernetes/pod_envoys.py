@@ -27,6 +27,10 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes
     selector,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.platform import Platform, Validator
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.reachability.outside_sockets import (
+    check_no_outside_sockets,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import Mount
 
 # The admin's own port on the loopback of its pod, which a port-forward reaches.
 ADMIN_POD_PORT = 9901
@@ -53,6 +57,12 @@ class EnvoysInPods(Platform):
         """Return nothing: the admin has no socket file."""
         del proxy
         return []
+
+    def outside_mounts(self, proxy: Proxy) -> tuple[Mount, ...]:
+        """Raise DemoError for a Unix socket of the node, which Pod Security `restricted` denies to pods."""
+        remedy = "Use a host name and a port, or state the platform in 'unsupported_on'."
+        check_no_outside_sockets(proxy, self.demo["file"], remedy)
+        return ()
 
     def socket_directories(self, instance: Instance) -> list[tuple[str, str]]:
         """Return nothing: the containers of a pod share an emptyDir."""

@@ -12,10 +12,12 @@ import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._platform.host_ports import NeededPort
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.host_ports import (
+    NeededPort,
+    unprivileged_start,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.host_processes import PROC
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import (
-    UNPRIVILEGED_PORT,
     UNPRIVILEGED_PORT_SYSCTL,
     Workload,
 )
@@ -44,14 +46,6 @@ def problem(needed: Iterable[NeededPort], workloads: Mapping[str, Workload], pro
                 f" sysctl -w {UNPRIVILEGED_PORT_SYSCTL}={one.port}"
             )
     return ""
-
-
-def unprivileged_start(proc: Path = PROC) -> int:
-    """Return the first port that every user can bind."""
-    try:
-        return int((proc / "sys" / "net" / "ipv4" / "ip_unprivileged_port_start").read_text(encoding="ascii"))
-    except (OSError, ValueError):
-        return UNPRIVILEGED_PORT
 
 
 def can_bind_all(proc: Path = PROC) -> bool:

@@ -76,7 +76,10 @@ def test_failed_task_prints_the_report_and_leaves_out_details(monkeypatch: pytes
 
 def test_registered_failure_has_the_details_of_the_failures_only(monkeypatch: pytest.MonkeyPatch) -> None:
     good = {"ok": True, "message": "expected 1, got 1 (y at edge)"}
-    sent = [{**TRAFFIC, "name": "good", "expect": [good]}, {**TRAFFIC, "name": "bad", "expect": FAILED["assertions"]}]
+    sent = [
+        {**TRAFFIC, "name": "good", "expect": [good]},
+        {**TRAFFIC, "name": "bad", "expect": FAILED["assertions"]},
+    ]
     result, _printed = run_action(
         monkeypatch, {**FAILED, "traffic": sent, "assertions": [good, *FAILED["assertions"]]}, "result"
     )

@@ -12,6 +12,8 @@ import pytest
 import yaml
 from planned_envoy import plan
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError
+
 ROUTES = [{"match": {"prefix": "/"}, "route": {"cluster": "web"}}]
 PLATFORMS = ("local", "docker", "kubernetes")
 
@@ -115,3 +117,60 @@ def test_traffic_has_the_path_on_the_host(platform: str) -> None:
         "/state/edge/run/http.sock",
         own,
     ]
+
+
+def edge_with(platform: str, **edge: Any) -> dict[str, Any]:
+    """Return the plan of one edge proxy."""
+    return plan({"summary": "s", "ports": 20000, "proxies": {"edge": edge}}, "shop", platform)
+
+
+PIPE = {"endpoint": {"address": {"pipe": {"path": "/srv/case/app.sock"}}}}
+ENDPOINTS = {"load_assignment": {"endpoints": [{"lb_endpoints": [PIPE]}]}}
+UPSTREAMS = {
+    "address": {"clusters": {"app": {"address": "unix:///srv/case/app.sock"}}},
+    "load_assignment": {"clusters": {"app": {"cluster": {"type": "STATIC", **ENDPOINTS}}}},
+    "bootstrap": {"bootstrap": {"static_resources": {"clusters": [{"name": "app", **ENDPOINTS}]}}},
+}
+
+
+@pytest.mark.parametrize("form", UPSTREAMS)
+def test_container_mounts_the_directory_of_an_upstream(form: str) -> None:
+    mount = {"source": "/srv/case", "target": "/srv/case", "writable": False}
+    found = edge_with("docker", **UPSTREAMS[form])
+    assert mount in workload(found, "edge")["mounts"]
+    [compose] = [one["content"] for one in found["files"] if one["path"] == "compose.yaml"]
+    volumes = yaml.safe_load(compose)["services"]["edge"]["volumes"]
+    assert ["/srv/case", "/srv/case", True] in [
+        [one["source"], one["target"], one["read_only"]] for one in volumes
+    ]
+    assert workload(edge_with("local", **UPSTREAMS[form]), "edge")["mounts"] == []
+
+
+def test_shared_directory_is_not_mounted() -> None:
+    found = edge_with("docker", clusters={"app": {"address": "unix:///run/app.sock"}})
+    assert {"source": "/run/app.sock", "target": "/run/app.sock", "writable": False} in workload(
+        found, "edge"
+    )["mounts"]
+
+
+@pytest.mark.parametrize("form", UPSTREAMS)
+def test_pod_has_no_socket_of_its_node(form: str) -> None:
+    with pytest.raises(DemoError) as caught:
+        edge_with("kubernetes", **UPSTREAMS[form])
+    assert str(caught.value).endswith(
+        ": '/srv/case/app.sock' is a Unix socket outside the pod of edge. Use a host name and a port, or state the platform in"
+        " 'unsupported_on'."
+    )
+
+
+@pytest.mark.parametrize(
+    ("platform", "path"), [("docker", "http.sock"), ("kubernetes", "edge/run/http.sock")]
+)
+def test_own_socket_in_a_read_only_directory_is_refused(platform: str, path: str) -> None:
+    listener = {"listener": {"address": {"pipe": {"path": path}}}, "routes": []}
+    with pytest.raises(DemoError) as caught:
+        edge_with(platform, listeners={"http": listener})
+    assert str(caught.value).startswith(
+        f"shop.yml: proxies.edge.listeners.http.listener.address.pipe.path: Envoy cannot create '{path}', because the file system of"
+        " its container is read-only. Use 'unix_socket: http.sock' instead of 'address', or a path below /tmp"
+    )

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform import host_ports
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.host_ports import NeededPort
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local import privileged_ports
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import Workload
@@ -59,7 +60,7 @@ def test_capability_of_the_executable_allows_the_port(
 
 
 def test_host_without_the_setting_has_the_usual_limit(tmp_path: Path) -> None:
-    assert privileged_ports.unprivileged_start(tmp_path) == 1024
+    assert host_ports.unprivileged_start(tmp_path) == 1024
 
 
 def test_host_without_proc_allows_root_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,16 +31,16 @@ REPRESENTATIVE = (
     "collection/delta_filter.html",
     "collection/envoy_stats_module.html",
 )
-# Elements that reach beyond the right edge of the window, unless they are in a container that scrolls.
+# Elements that reach beyond the right edge of the window, unless they are in a container of the text that scrolls or cuts a thumbnail.
 OVERFLOWING = """
 () => {
   const scrolls = (node) => {
-    for (let one = node.parentElement; one; one = one.parentElement)
-      if (['auto', 'scroll', 'hidden'].includes(getComputedStyle(one).overflowX)) return true;
+    for (let one = node.parentElement; one && one.tagName !== 'ARTICLE'; one = one.parentElement)
+      if (['auto', 'scroll'].includes(getComputedStyle(one).overflowX) || one.className === 'thumbnail') return true;
     return false;
   };
   const width = document.documentElement.clientWidth;
-  const found = [...document.querySelectorAll('.content *, article *')]
+  const found = [...document.querySelectorAll('article *')]
     .filter((node) => node.getClientRects().length && node.getBoundingClientRect().right > width + 1 && !scrolls(node))
     .map((node) => `${node.tagName.toLowerCase()}.${node.className} ${node.textContent.trim().slice(0, 60)}`);
   if (document.documentElement.scrollWidth > width + 1) found.push(`the page is ${document.documentElement.scrollWidth} px wide`);

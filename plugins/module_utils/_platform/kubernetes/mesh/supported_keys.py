@@ -71,13 +71,20 @@ def _edge_problems(demo: Demo, name: str, edge: Mapping[str, Any]) -> Iterator[P
     yield from _own_settings(where, edge)
     for key, listener in edge["listeners"].items():
         yield from _listener_problems(f"{where}.listeners.{key}", listener)
+    targets: dict[str, str] = {}
     for key, cluster in edge["clusters"].items():
         here = f"{where}.clusters.{key}"
         for option, spec in CLUSTER.options.items():
             if option != "to" and cluster[option] != spec.get("default"):
                 yield f"{here}.{option}", "a VirtualService only forwards to the services of the demo"
-        if topology.resolve_target(demo, cluster["to"], f"{here}.to")[0] not in demo["services"]:
+        group = topology.resolve_target(demo, cluster["to"], f"{here}.to")[0]
+        if group not in demo["services"]:
             yield f"{here}.to", f"'{cluster['to']}' is a proxy, and a VirtualService forwards to services"
+        if (other := targets.setdefault(group, key)) != key:
+            yield (
+                f"{here}.to",
+                f"Istio counts the requests of clusters '{other}' and '{key}' as those of one cluster",
+            )
     first, *others = [listener["routes"] for listener in edge["listeners"].values()] or [[]]
     if any(other != first for other in others):
         yield f"{where}.listeners", "they have different routes, and a VirtualService has one list for all"

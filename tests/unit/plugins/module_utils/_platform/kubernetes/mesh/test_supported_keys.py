@@ -79,6 +79,7 @@ def nested(path: tuple[str, ...], value: Any) -> Any:
         ),
         (("proxies", "edge", "clusters", "web"), {"tls": {}}, "proxies.edge.clusters.web.tls"),
         (("proxies", "edge", "clusters", "web"), {"to": "edge/http"}, "proxies.edge.clusters.web.to"),
+        (("proxies", "edge", "clusters", "more"), {"to": "web"}, "proxies.edge.clusters.more.to"),
         (
             ("proxies", "edge", "listeners", "http"),
             {"http_connection_manager": {"via": "x"}},

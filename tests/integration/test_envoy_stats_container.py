@@ -136,11 +136,11 @@ def test_image_without_a_shell_is_unreachable(
 def test_docker_command_that_hangs_times_out(
     url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fake_docker(tmp_path, monkeypatch, script="#!/bin/sh\nexec sleep 4\n")
+    fake_docker(tmp_path, monkeypatch, script="#!/bin/sh\nexec sleep 120\n")
     began = time.monotonic()
     outcome = read("any", url, timeout=0.5)
     assert outcome.failure == "timeout"
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 60
 
 
 def test_missing_docker_command_is_reported(

@@ -75,6 +75,17 @@ class Parts:
         assert not result["failed"], result["msg"]
         return result
 
+    def wait_until_counted(self, stat: dict[str, Any]) -> None:
+        """Return when a counter of the exporter has a value that does not change for several of its flush intervals."""
+        counted = -1.0
+        for _number in range(40):
+            seen = self.hold({**stat, "op": "ge", "value": 1})["assertions"][0]["observed"]
+            if seen == counted:
+                return
+            counted = seen
+            time.sleep(1)
+        raise AssertionError(f"{stat['stat']} still changes after 40 s")
+
     def query(self, query: str) -> float:
         seen = self.hold({"promql": query, "op": "present"})
         return float(seen["assertions"][0]["readings"][0]["observed"])
@@ -173,8 +184,8 @@ def test_lines_and_increments_show_lost_datagrams(parts: Parts, tmp_path: Path) 
                 sender.sendto(line, ("127.0.0.1", receives))
     finally:
         os.kill(process, signal.SIGCONT)
-    time.sleep(1.5)  # the exporter's own flush
     padding = {"padding": "x" * 400}
+    parts.wait_until_counted({"endpoint": "statsd_exporter", "stat": "envoy_test_lost", "labels": padding})
     seen = parts.hold(
         {
             "endpoint": "statsd_exporter",

@@ -17,7 +17,7 @@ from live import Home
 from real_envoy import TYPES, Envoy, answering
 from statsd_exporter import MAPPINGS, exporter, free_port, samples_of
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.versions import NEWEST, OLDEST, SUPPORTED
+from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.versions import SUPPORTED
 
 BODY = 100_000  # bytes
 REQUESTS = 20
@@ -135,14 +135,7 @@ def is_stable(one: tuple[str, tuple[tuple[str, str], ...]]) -> bool:
     return admin not in labels and not any(word in name for word in CHANGING)
 
 
-# `make test` runs the newest and the oldest.
-VERSIONS = [
-    pytest.param(version, marks=() if version in (NEWEST, OLDEST) else pytest.mark.slow)
-    for version in SUPPORTED.values()
-]
-
-
-@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("version", SUPPORTED.values())
 def test_both_styles_have_the_same_numbers(version: str, program: str, tmp_path: Any) -> None:
     with ExitStack() as stack:
         pages, sinks = {}, []

@@ -10,15 +10,17 @@ import http.server
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
 import yaml
-from cases import PortBlock
+from cases import CaseDeployment, PortBlock, case_data
 from certificates_page import block as example
 from live import Home
+
+from ansible_collections.meshlab.envoy.plugins.plugin_utils._shared_authority import with_issued_certificates
 
 
 class Service(http.server.BaseHTTPRequestHandler):
@@ -120,3 +122,22 @@ def assert_server_requires_a_certificate(port: int, folder: Path) -> None:
         pytest.raises(ssl.SSLError, match="CERTIFICATE_REQUIRED"),
     ):
         connection.recv(1)
+
+
+@pytest.mark.parametrize("platform", ["kubernetes", pytest.param("docker", marks=pytest.mark.slow)])
+def test_containers_get_certificates_of_a_shared_authority(
+    block: PortBlock, deployment: Callable[[str], CaseDeployment], platform: str
+) -> None:
+    made = deployment(platform)
+    data = case_data("18-uri-san/a.yml", block)
+    data["proxies"]["edge"]["clusters"]["inner"]["tls"] = {"client_certificate": True}
+    data["proxies"]["inner"]["listeners"]["https"]["tls"] = {"client_certificate": True}
+    data["traffic"][0]["expect"][0]["status"] = "200"
+    authority = made.root / "authority"
+    planned = with_issued_certificates(made.plan(data), authority, "host", check_mode=False)
+    result = made.result(planned)
+    assert not result["failed"], result["msg"]
+    assert made.failures(planned) == []
+    assert (made.folder / "ca/ca.crt").read_bytes() == (authority / "ca/ca.crt").read_bytes()
+    again = with_issued_certificates(made.plan(data), authority, "host", check_mode=False)
+    assert not made.result(again)["changed"]

@@ -16,6 +16,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._deploy.deploy_optio
     used_part,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._deploy.sensitive_plan import sensitive_paths
+from ansible_collections.meshlab.envoy.plugins.plugin_utils._envoy_suggestions import with_suggestions
 from ansible_collections.meshlab.envoy.plugins.plugin_utils._failed_results import short_result
 from ansible_collections.meshlab.envoy.plugins.plugin_utils._local_execution import LocalExecutionAction
 
@@ -28,7 +29,7 @@ class ActionModule(LocalExecutionAction):
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return the module's result; of a failure, what runs and what does not."""
-        result = super().run(tmp, task_vars)
+        result = with_suggestions(super().run(tmp, task_vars))
         return short_result(result, ("started", "restarted", "removed"), Display().verbosity)
 
     def sent_options(self, options: dict[str, Any]) -> dict[str, Any]:

@@ -49,7 +49,9 @@ class ActionModule(LocalExecutionAction):
             return result
         # A later task can read the details only if they are registered: those of the failures.
         failures = {
-            "traffic": [one for one in result.get("traffic") or [] if not all(each["ok"] for each in one["expect"])],
+            "traffic": [
+                one for one in result.get("traffic") or [] if not all(each["ok"] for each in one["expect"])
+            ],
             "assertions": [one for one in result.get("assertions") or [] if not one["ok"]],
         }
         kept = {**result, **failures} if self._task.register else result

@@ -22,6 +22,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.author_config
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.author_config.listener_names import (
     with_listener_names,
 )
+from ansible_collections.meshlab.envoy.plugins.plugin_utils._envoy_suggestions import with_suggestions
 
 
 class ActionModule(ActionBase):
@@ -46,7 +47,7 @@ class ActionModule(ActionBase):
         # Only while the module starts: it then writes no options to the syslog of the host.
         self._task.no_log = no_log or any(file.get("sensitive") for file in _dicts(files))
         try:
-            result.update(self._execute_module(module_args=arguments, task_vars=task_vars))
+            result.update(with_suggestions(self._execute_module(module_args=arguments, task_vars=task_vars)))
             if self._task.no_log:
                 result.pop("invocation", None)
         finally:

@@ -287,7 +287,7 @@ CAUSES = {
     "unknown key 'publsh'. Did you mean 'publish'?": (
         "sed 's/publish: 8443/publsh: 8443/' playbooks/demos/front_proxy.yml > ~/wrong.yml; make demo DEMO=~/wrong.yml"
     ),
-    "no such field: 'prefx'": (
+    "unknown field 'prefx' of a RouteMatch. Did you mean 'prefix'?": (
         "sed '0,/prefix:/s//prefx:/' playbooks/demos/front_proxy.yml > ~/wrong.yml; make demo DEMO=~/wrong.yml"
     ),
     "There is no namespace shop on this cluster": (

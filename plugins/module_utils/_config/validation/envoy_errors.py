@@ -38,10 +38,12 @@ class EnvoyError:
     Attributes:
         text: The fault.
         path: The path of the faulty field, such as `static_resources.listeners[0].address`. Empty when Envoy names none.
+        message_type: The type of the message that lacks the field. Empty when Envoy names none.
     """
 
     text: str
     path: str = ""
+    message_type: str = ""
 
     @property
     def tokens(self) -> list[str]:
@@ -79,7 +81,8 @@ def _parse_message(message: str) -> EnvoyError:
         return _parse_constraint(constraint.group("chain"))
     message = " ".join(DEBUG_PREFIX.sub("", message).split())
     if error := JSON_ERROR.fullmatch(message):
-        return EnvoyError(error.group("text"), error.group("path").replace(".<any>", ""))
+        path = error.group("path").replace(".<any>", "")
+        return EnvoyError(error.group("text"), path, (error.group("kind") or "").rpartition(" ")[2])
     return EnvoyError(re.sub(r"^[A-Z]+(_[A-Z]+)+: ", "", message))
 
 

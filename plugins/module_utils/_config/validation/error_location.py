@@ -57,7 +57,7 @@ def locate_error(check: Check, output: str, texts: Mapping[str, str]) -> Finding
     location = _by_path(files, name, rest, error) or _by_token(files, error, name)
     if not location and len(files) == 1:
         location = (next(iter(files)), None)
-    sentence = f"{message}. {remedy(error.text, _cluster_names(check))}"
+    sentence = f"{message}. {remedy(error.text, _cluster_names(check), message_type=error.message_type)}"
     return Finding(sentence, check.name, *(location or (None, None)))
 
 
@@ -83,7 +83,7 @@ def _in_demo_file(check: Check, source: CheckSource, error: EnvoyError, problem:
     found = author_location(source, candidate, error)
     text = error.text.rstrip(".") or "the check failed without a message"
     default = DEFAULT if problem == REFUSES else IN_LOG
-    what_to_do = remedy(error.text, _cluster_names(check), source.key, default)
+    what_to_do = remedy(error.text, _cluster_names(check), source.key, default, error.message_type)
     sentence = f"{check.name}: {problem}: {text}. {what_to_do}"
     return Finding(sentence, check.name, source.file, found.line, found.key)
 

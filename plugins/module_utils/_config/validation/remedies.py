@@ -17,7 +17,6 @@ REMEDIES = (
     (r"could not find @type", "Correct '@type', or use a build of Envoy with this extension."),
     (r"with type URL: ''", "Add the configuration of the extension in 'typed_config', with its '@type'."),
     (r"registered implementation for .* with type URL", "Correct '@type', or use a build of Envoy with this extension."),
-    (r"(?:no such field|Cannot find field)", f"Correct the name of the field, or move it to the message that has it: {REFERENCE}."),
     (r"oneof .*(?:already|multiple)|already (?:been )?set", "Remove one of the two fields: they exclude each other."),
     (r"unknown enum value|invalid enum value", f"Use one of the values of the field in Envoy's reference: {REFERENCE}."),
     (r"(?:value )?is required|has no value|must be set", "Add the field."),
@@ -38,6 +37,7 @@ REMEDIES = (
     (r"malformed IP|IP address", "Write an IP address."),
     (r"value must be", "Change the value to one in this range."),
 )  # fmt: skip
+UNKNOWN_FIELD = re.compile(r"no such field|Cannot find field")
 UNKNOWN_CLUSTER = re.compile(r"unknown cluster '([^']*)'|unknown target cluster '([^']*)'")
 DEFAULT = "Correct this part of the configuration."
 
@@ -45,7 +45,9 @@ DEFAULT = "Correct this part of the configuration."
 IN_LOG = "See the log of the Envoy."
 
 
-def remedy(text: str, clusters: Sequence[str], key: str = "", default: str = DEFAULT) -> str:
+def remedy(
+    text: str, clusters: Sequence[str], key: str = "", default: str = DEFAULT, message_type: str = ""
+) -> str:
     """Return what to do about an error, as a sentence.
 
     Args:
@@ -53,6 +55,7 @@ def remedy(text: str, clusters: Sequence[str], key: str = "", default: str = DEF
         clusters: The names of the clusters of the proxy.
         key: The key of the proxy in the demo file. Empty without a demo file.
         default: The sentence for an error without its own.
+        message_type: The type of the message that lacks a field.
 
     Example:
         >>> remedy("route: unknown cluster 'webb'", ["web"], "proxies.edge")
@@ -70,4 +73,7 @@ def remedy(text: str, clusters: Sequence[str], key: str = "", default: str = DEF
         return (
             f"{f'Did you mean {near} ' if near else ''}{known} Correct the name, or add the cluster{place}."
         )
+    if UNKNOWN_FIELD.search(text):
+        of_message = f" of {message_type}" if message_type else ""
+        return f"Correct the name of the field{of_message}, or move it to the message that has it."
     return next((sentence for pattern, sentence in REMEDIES if re.search(pattern, text)), default)

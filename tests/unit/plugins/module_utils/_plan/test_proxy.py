@@ -30,7 +30,7 @@ LISTENER = "proxies.edge.listeners.http"
         pytest.param(changed("proxies.edge.bootstrap", {"stats_flush_on_admin": True}), {"edge"}, id="bootstrap"),
         pytest.param(changed("proxies.edge.stats_config", {"use_all_default_tags": False}), {"edge"}, id="stats_config"),
         pytest.param(changed("proxies.edge.statsd", {"address": "10.0.0.1"}), {"edge"}, id="sink"),
-        pytest.param(changed("services.web.sidecar.stats_config", {"use_all_default_tags": True}), {"web-1-envoy", "web-2-envoy"}, id="each replica"),
+        pytest.param(changed("services.web.sidecar.bootstrap", {"flags_path": "x"}), {"web-1-envoy", "web-2-envoy"}, id="each replica"),
         pytest.param(changed("statsd_exporter.mapping", {"mappings": [{}]}), {"statsd_exporter"}, id="mapping"),
     ],
 )  # fmt: skip

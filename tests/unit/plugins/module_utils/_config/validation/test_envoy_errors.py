@@ -54,7 +54,9 @@ def test_last_rejection_of_a_log_is_returned(log: str, reason: str) -> None:
                 " envoy.config.listener.v3.Listener, near 1:6 (offset 5): no such field: 'nam') has unknown fields\n"
                 "[2026-11-22 05:14:03.751][1][info][main] exiting\n"
             ),
-            EnvoyError("no such field: 'nam'", "static_resources.listeners[0]"),
+            EnvoyError(
+                "no such field: 'nam'", "static_resources.listeners[0]", "envoy.config.listener.v3.Listener"
+            ),
         ),
         (
             "Proto constraint validation failed (ClusterValidationError.ConnectTimeout: value must be greater than 0s)",

@@ -113,8 +113,8 @@ def test_candidate_of_this_module_is_valid_yaml() -> None:
             UNKNOWN_FIELD,
             (
                 "no such field: 'domain' (in listener 'edge' at filter_chains[0].filters[0].typed_config"
-                ".route_config.virtual_hosts[1]). Correct the name of the field, or move it to the message that has it:"
-                f" {REFERENCE}."
+                ".route_config.virtual_hosts[1]). Correct the name of the field of"
+                " envoy.config.route.v3.VirtualHost, or move it to the message that has it."
             ),
             ("edge/listeners.yaml", 23),
         ),

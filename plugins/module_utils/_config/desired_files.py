@@ -119,6 +119,7 @@ class Check:
         files: Files that exist only while the check runs.
         validated_files: Paths of the deployed files that the check validates. Errors are reported with their lines.
         version: Envoy version that the program must have. None accepts any program.
+        volumes: Volumes that the container sees: `kind` (`empty` or `host`), `target`, `name` and `writable` of each.
         elsewhere: Whether the configuration runs on another machine, which can have other files.
         source: The author's keys, which errors name in place of the deployed files. None: the author wrote the deployed files.
         directory: Working directory, relative to the staged copy.
@@ -130,6 +131,7 @@ class Check:
     files: tuple[File, ...] = ()
     validated_files: tuple[str, ...] = ()
     version: str | None = None
+    volumes: tuple[tuple[str, str, str, bool], ...] = ()
     elsewhere: bool = False
     source: CheckSource | None = field(default=None, compare=False)
     directory: str = ""
@@ -226,6 +228,10 @@ class DesiredFiles:
                     files=tuple(_file(file) for file in check.get("files") or ()),
                     validated_files=tuple(check.get("validated_files") or ()),
                     version=check.get("version"),
+                    volumes=tuple(
+                        (one["kind"], one["target"], one["name"], one["writable"])
+                        for one in check.get("volumes") or ()
+                    ),
                     elsewhere=bool(check.get("elsewhere")),
                     directory=check.get("directory") or "",
                     source=CheckSource(**check["source"]) if check.get("source") else None,
@@ -280,7 +286,7 @@ def parse_mode(text: str | int) -> int:
 
 
 def file_bytes(file: Mapping[str, Any]) -> bytes:
-    """Return the bytes of a planned file, whose `content` is text, or Base64 if its `encoding` says so."""
+    """Return the bytes of a planned file, whose `content` is text, or Base64 if `encoding` is base64."""
     content = str(file["content"])
     return base64.b64decode(content) if file.get("encoding") == "base64" else content.encode()
 

@@ -183,6 +183,8 @@ PROXY = Schema(
         # placeholders in all texts of a proxy: `${files}`, `${data}` and addresses such as `${web/app}`
         "environment": {"type": "dict", "default": {}, "values": "str"},
         "files": {"type": "dict", "default": {}, "values": "file"},
+        # volumes by path in the container: {} is an empty directory
+        "mounts": {"type": "dict", "default": {}},
         # config.metrics.v3.StatsConfig
         "stats_config": ENVOY_MESSAGE,
         # config.bootstrap.v3.Bootstrap

@@ -108,6 +108,7 @@ class _CheckOptions(TypedDict, total=False):
     directory: str
     version: str
     elsewhere: bool
+    volumes: list[VolumeData]
     source: CheckSource
 
 
@@ -121,6 +122,7 @@ class Check(_CheckOptions):
         files: Files that exist only while the check runs.
         validated_files: Paths of the deployed files that the check validates. Errors are reported with their lines.
         version: Envoy version that the executable or the image must have.
+        volumes: Volumes that the container of the command sees.
         elsewhere: Whether the configuration runs on another machine, which can have files that this host does not have.
         source: Key of the proxy in the demo file, with the lines of its keys.
         directory: Working directory of the command, relative to the staged copy. The default is the copy itself.
@@ -146,6 +148,22 @@ class MountData(TypedDict):
 
     source: str
     target: str
+    writable: bool
+
+
+class VolumeData(TypedDict):
+    """One volume outside the deployment folder, which a container sees.
+
+    Attributes:
+        kind: `empty`, `host`, `config_map`, `secret` or `claim`.
+        target: Absolute path in the container.
+        name: Path on the host, or name of the object in the cluster. Empty for an empty directory.
+        writable: Whether the container can write to it.
+    """
+
+    kind: str
+    target: str
+    name: str
     writable: bool
 
 
@@ -204,6 +222,7 @@ class WorkloadData(TypedDict):
         image: Container image. Empty on a platform that runs processes.
         environment: Environment variables.
         mounts: Directories that the container sees.
+        volumes: Volumes of the author, besides these directories.
         ports: Ports that the workload listens on.
         probe: Readiness probe.
         network: Name of the workload whose network this workload shares. Null: it has its own network.
@@ -231,6 +250,7 @@ class WorkloadData(TypedDict):
     image: str
     environment: dict[str, str]
     mounts: list[MountData]
+    volumes: list[VolumeData]
     ports: list[PortData]
     probe: ProbeData
     network: Optional[str]

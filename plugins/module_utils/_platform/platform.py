@@ -44,7 +44,11 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.reachabili
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.reachability.socket_layout import (
     SocketLayout,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import Mount, Workload
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import (
+    EMPTY,
+    Mount,
+    Workload,
+)
 
 SCRATCH = "/tmp"  # noqa: S108  (a container's own)
 
@@ -99,6 +103,8 @@ class Platform(AuthorLayout, SocketLayout, ABC):
     watches_directory: ClassVar[bool] = False
     # Whether configurations are validated on another machine than the one that runs them.
     validates_elsewhere: ClassVar[bool] = False
+    # The kinds of volumes that a workload can mount. Empty: workloads open the paths of their host.
+    volume_kinds: ClassVar[tuple[str, ...]] = (EMPTY, "host")
     # Whether the mapping of statsd_exporter is validated before the deployment.
     validates_mappings: ClassVar[bool] = True
 

@@ -14,6 +14,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._common.suggestions 
 
 ProbeKind = Literal["http", "tcp", "none"]
 Protocol = Literal["tcp", "udp"]
+EMPTY = "empty"  # the kind of a volume that is a new directory
 
 
 # The first port that every user can bind by default (ip-sysctl in the kernel's documentation).
@@ -34,6 +35,20 @@ class Mount:
 
     source: str
     target: str
+    writable: bool = False
+
+
+@dataclass(frozen=True)
+class Volume:
+    """A volume outside the deployment folder, which a container sees at `target`.
+
+    `kind` is `empty`, `host` (a directory of the host), `config_map`, `secret` or `claim` (objects of a cluster). `name` is the
+    path or the name of the object.
+    """
+
+    kind: str
+    target: str
+    name: str = ""
     writable: bool = False
 
 
@@ -83,6 +98,7 @@ class Workload:
     image: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
     mounts: tuple[Mount, ...] = ()
+    volumes: tuple[Volume, ...] = ()
     ports: tuple[Port, ...] = ()
     probe: Probe = Probe()
     # The name of the workload whose network this one shares. None: it has its own network.
@@ -136,6 +152,9 @@ class Workload:
         known["environment"] = {str(key): str(value) for key, value in known.get("environment", {}).items()}
         known["mounts"] = tuple(
             Mount(**_known(Mount, one, f"workload {name}: mounts")) for one in known.get("mounts", ())
+        )
+        known["volumes"] = tuple(
+            Volume(**_known(Volume, one, f"workload {name}: volumes")) for one in known.get("volumes", ())
         )
         known["ports"] = tuple(_port(one, f"workload {name}: ports") for one in known.get("ports", ()))
         known["probe"] = _probe(known.get("probe", {}), f"workload {name}: probe")

@@ -31,7 +31,8 @@ TYPES = "type.googleapis.com/envoy.extensions"
 
 def demo_with_files(block: PortBlock, folder: Path) -> Any:
     """Return case 08, whose edge also has a script, a binary page, a log, and an address in a header."""
-    (folder / "page.bin").write_bytes(PAGE)
+    for name in ("page.bin", "request.bin"):
+        (folder / name).write_bytes(PAGE)
     data = case_data("08-environment/a.yml", block)
     edge = data["proxies"]["edge"]
     edge["files"] = {"zone.lua": LUA, "page.bin": {"source": "page.bin"}}
@@ -60,7 +61,7 @@ def demo_with_files(block: PortBlock, folder: Path) -> Any:
             "to": "edge/http",
             "path": "/page",
             "requests": 2,
-            "body": {"source": "page.bin"},
+            "body": {"source": "request.bin"},
             "expect": [
                 {"bytes": "total", "op": "eq", "value": 2 * len(PAGE)},
                 {"header": {"name": "x-lua-zone", "value": "north"}, "op": "eq", "value": 2},
@@ -80,6 +81,20 @@ def demo_with_files(block: PortBlock, folder: Path) -> Any:
     return data
 
 
+def mount_volumes(edge: Any, folder: Path | None) -> None:
+    """Mount an empty directory for a log, and a directory of the host."""
+    http = edge["listeners"]["http"]
+    log = {"@type": f"{TYPES}.access_loggers.file.v3.FileAccessLog", "path": "/var/log/envoy/access.log"}
+    http["http_connection_manager"]["access_log"].append({"name": "mounted", "typed_config": log})
+    edge["mounts"] = {"/var/log/envoy": {}}
+    if folder is not None:
+        (folder / "pages").mkdir(mode=0o755)
+        (folder / "page.bin").rename(folder / "pages" / "page.bin")
+        edge["mounts"]["/srv/pages"] = {"host": str(folder / "pages")}
+        edge["files"]["page.bin"] = {"source": "pages/page.bin"}
+        http["routes"][0]["direct_response"]["body"]["filename"] = "/srv/pages/page.bin"
+
+
 @pytest.mark.parametrize(
     "platform",
     [
@@ -90,7 +105,10 @@ def demo_with_files(block: PortBlock, folder: Path) -> Any:
 )
 def test_proxy_reads_files_and_environment(block: PortBlock, deployment: Deploy, platform: str) -> None:
     made = deployment(platform)
-    planned = made.deploy(demo_with_files(block, made.root))
+    data = demo_with_files(block, made.root)
+    if platform != "local":
+        mount_volumes(data["proxies"]["edge"], made.root if platform == "docker" else None)
+    planned = made.deploy(data)
     assert made.failures(planned) == []
     if platform == "kubernetes":
         # The validation on this host has not opened the log of the pod.

@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.command import (
     CommandResult,
@@ -122,10 +123,14 @@ def run_checks(
     )
     jobs = [*version_jobs, *(Job(check.image, check.command, check) for check in checks)]
     results: dict[Job, CommandResult] = {}
-    for image, directory in dict.fromkeys((job.image, job.directory) for job in jobs if job.image):
-        image_jobs = [job for job in jobs if (job.image, job.directory) == (image, directory)]
+    containers: dict[tuple[str, str, tuple[Any, ...]], list[Job]] = {}
+    for job in jobs:
+        if job.image:
+            volumes = job.check.volumes if job.check else ()
+            containers.setdefault((job.image, job.directory, volumes), []).append(job)
+    for (image, directory, volumes), image_jobs in containers.items():
         image_results = container_checks.run_in_container(
-            image, [job.command for job in image_jobs], folder, writable, pull, runner, directory
+            image, [job.command for job in image_jobs], folder, writable, pull, runner, directory, volumes
         )
         results.update(zip(image_jobs, image_results))
     host_jobs = [job for job in jobs if not job.image]

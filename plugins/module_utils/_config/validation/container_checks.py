@@ -77,6 +77,7 @@ def run_in_container(
     pull: bool,
     runner: CommandRunner,
     directory: str = "",
+    volumes: Sequence[tuple[str, str, str, bool]] = (),
 ) -> list[CommandResult]:
     """Run commands in one container, or in one container each when the image has no shell.
 
@@ -88,6 +89,7 @@ def run_in_container(
         pull: Whether an image that the host does not have is pulled.
         runner: Runs `docker`.
         directory: The working directory, relative to `folder`.
+        volumes: Further volumes, as `Check.volumes` has them.
 
     Returns:
         The results, in the order of `commands`.
@@ -98,10 +100,10 @@ def run_in_container(
     """
     if len(commands) == 1:
         program, *arguments = commands[0]
-        return [_docker_run(image, program, arguments, folder, writable, pull, runner, directory)]
+        return [_docker_run(image, program, arguments, folder, writable, pull, runner, directory, volumes)]
     mark = secrets.token_hex(8)
     script = ["-c", _script(commands, mark)]
-    combined = _docker_run(image, "sh", script, folder, writable, pull, runner, directory)
+    combined = _docker_run(image, "sh", script, folder, writable, pull, runner, directory, volumes)
     outputs = re.findall(rf"^{mark} (\d+) (\d+)\n(.*?)^{mark} end\n", combined.stdout, re.S | re.M)
     if len(outputs) == len(commands):
         return [
@@ -114,7 +116,7 @@ def run_in_container(
         )
         return [failed] * len(commands)
     return [
-        _docker_run(image, command[0], command[1:], folder, writable, pull, runner, directory)
+        _docker_run(image, command[0], command[1:], folder, writable, pull, runner, directory, volumes)
         for command in commands
     ]
 
@@ -139,6 +141,7 @@ def _docker_run(
     pull: bool,
     runner: CommandRunner,
     directory: str,
+    volumes: Sequence[tuple[str, str, str, bool]],
 ) -> CommandResult:
     name = f"meshlab-envoy-check-{secrets.token_hex(6)}"
     tmpfs = [
@@ -154,6 +157,11 @@ def _docker_run(
         "--workdir",
         f"{WORK_FOLDER}/{directory}".rstrip("/"),
     ]
+    for kind, target, source, _writable in volumes:
+        # A validation writes nothing to a directory of the host.
+        mounts += (
+            ["--tmpfs", f"{target}:mode=1777"] if kind == "empty" else ["--volume", f"{source}:{target}:ro"]
+        )
     command = ["docker", "run", *options, *mounts, "--entrypoint", program, image, *arguments]
     try:
         result = runner(command, None, RUN_TIMEOUT)

@@ -7,14 +7,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from dataclasses import asdict
+from typing import Any, cast
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.topology import ADMIN
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.listeners import scheme, uses_udp
+from ansible_collections.meshlab.envoy.plugins.module_utils._plan.envoys.author_volumes import (
+    author_volumes,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.envoys.written_paths import (
     without_written_files,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._plan.plan_schema import Check
+from ansible_collections.meshlab.envoy.plugins.module_utils._plan.plan_schema import Check, VolumeData
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.tls.tls_files import has_own_certificate
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.generated_files import File
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.instances import Proxy
@@ -104,6 +108,7 @@ def envoy_workload(
         environment=spec["environment"],
         directory=directory,
         mounts=platform.mounts(*mounts),
+        volumes=author_volumes(proxy, platform),
         ports=ports,
         probe=probe,
         aliases=platform.aliases(proxy),
@@ -186,6 +191,8 @@ def envoy_check(
     }
     if platform.validates_elsewhere:
         check["elsewhere"] = True
+    elif volumes := author_volumes(proxy, platform):
+        check["volumes"] = [cast(VolumeData, asdict(one)) for one in volumes]
     if directory:
         check["directory"] = directory
     if program.version:

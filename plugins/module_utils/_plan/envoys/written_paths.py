@@ -14,6 +14,9 @@ from typing import Any
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.yaml_text import from_yaml
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.addresses.unix_sockets import own_pipe
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError
+from ansible_collections.meshlab.envoy.plugins.module_utils._plan.envoys.author_volumes import (
+    author_volumes,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.instances import Proxy
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.platform import Platform
 
@@ -45,13 +48,15 @@ def check_written_paths(proxy: Proxy, platform: Platform, home: str) -> None:
     writable = platform.writable_directories(proxy, home)
     if writable is None:
         return
+    writable += [one.target for one in author_volumes(proxy, platform) if one.writable]
     for where, path in written_paths(proxy.spec, proxy.key):
         absolute = posixpath.normpath(posixpath.join(home, path))
         if not any(absolute.startswith(f"{directory}/") for directory in writable):
             raise DemoError(
                 platform.demo["file"],
                 f"{where}: Envoy cannot write '{path}', because the file system of its container is read-only."
-                f" Use ${{data}}/{posixpath.basename(path)}, /dev/stdout, or a path below {' or '.join(writable)}.",
+                f" Use ${{data}}/{posixpath.basename(path)}, /dev/stdout, a path below {' or '.join(writable)}, or a mount"
+                f" ('mounts: {{{posixpath.dirname(absolute)}: {{}}}}').",
             )
 
 

@@ -14,11 +14,13 @@ from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.reachability.outside_hosts import HOST
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import (
+    EMPTY,
     UNPRIVILEGED_PORT,
     UNPRIVILEGED_PORT_SYSCTL,
     Mount,
     Port,
     Probe,
+    Volume,
     Workload,
     WorkloadError,
     check_names,
@@ -83,10 +85,14 @@ def _service(
         "command": [_plain(argument) for argument in arguments],
         "environment": {key: _plain(value) for key, value in environment.items()},
         "working_dir": workload.directory if workload.directory.startswith("/") else None,
-        "volumes": [_volume(mount) for mount in workload.mounts],
+        "volumes": [_volume(mount) for mount in workload.mounts]
+        + [_host_volume(one) for one in workload.volumes if one.kind != EMPTY],
         "user": workload.user,
         "read_only": True,
-        "tmpfs": ["/tmp"],  # noqa: S108  (in the container)
+        "tmpfs": [
+            "/tmp",  # noqa: S108  (in the container)
+            *(f"{_plain(one.target)}:mode=1777" for one in workload.volumes if one.kind == EMPTY),
+        ],
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges:true"],
         "init": workload.init or None,
@@ -149,6 +155,10 @@ def _relabel(services: Mapping[str, Mapping[str, Any]]) -> None:
 
 def _source(mount: Mount) -> str:
     return mount.source if mount.source.startswith("/") else f"./{mount.source.removeprefix('./')}"
+
+
+def _host_volume(volume: Volume) -> dict[str, Any]:
+    return _volume(Mount(volume.name, volume.target, volume.writable))
 
 
 def _healthcheck(probe: Probe) -> dict[str, Any]:

@@ -74,6 +74,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.platform i
     Documents,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import (
+    EMPTY,
     UNPRIVILEGED_PORT,
     Workload,
 )
@@ -92,6 +93,7 @@ class KubernetesPlatform(EnvoysInPods):
     # A mounted ConfigMap replaces all its files by one rename of a symbolic link beside them.
     watches_directory = True
     validates_elsewhere = True
+    volume_kinds = (EMPTY, "config_map", "secret", "claim")
     host_name_in_containers = ""
     # The command-line client that users type.
     tool: ClassVar[str] = "kubectl"

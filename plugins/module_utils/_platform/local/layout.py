@@ -49,6 +49,7 @@ class LocalPlatform(Platform):
     socket_mode = 0o600
     run_directory_mode = "0700"
     key_mode = "0600"
+    volume_kinds = ()
     runs_images = False
 
     def __init__(self, demo: Demo, context: Context) -> None:

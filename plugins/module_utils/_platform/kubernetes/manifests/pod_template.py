@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload i
     UNPRIVILEGED_PORT,
     UNPRIVILEGED_PORT_SYSCTL,
     Probe,
+    Volume,
     Workload,
     WorkloadError,
     lowest_port,
@@ -113,7 +115,13 @@ def _pod_spec(
         # A native sidecar starts before the other containers and stops after them (Kubernetes 1.29 and newer).
         "initContainers": [{**_container(one), "restartPolicy": "Always"} for one in serving],
         "containers": [_container(one) for one in main],
-        "volumes": [{"name": "scratch", "emptyDir": {"sizeLimit": "64Mi"}}, *volumes],
+        "volumes": [
+            {"name": "scratch", "emptyDir": {"sizeLimit": "64Mi"}},
+            *volumes,
+            *{
+                _author_volume_name(v): _author_volume(v) for one in pod.workloads for v in one.volumes
+            }.values(),
+        ],
         "imagePullSecrets": [{"name": one} for one in settings.pull_secrets],
     }
     return {key: value for key, value in spec.items() if value not in ([], None)}
@@ -152,6 +160,14 @@ def _container(workload: Workload) -> Object:
                 {"name": volume_name(mount.source), "mountPath": mount.target, "readOnly": not mount.writable}
                 for mount in workload.mounts
             ),
+            *(
+                {
+                    "name": _author_volume_name(one),
+                    "mountPath": one.target,
+                    "readOnly": not one.writable,
+                }
+                for one in workload.volumes
+            ),
         ],
     }
     container["volumeMounts"] = [
@@ -159,6 +175,22 @@ def _container(workload: Workload) -> Object:
         for mount in container["volumeMounts"]
     ]
     return {key: value for key, value in container.items() if value not in (None, [], {})}
+
+
+def _author_volume_name(volume: Volume) -> str:
+    """Return the name of a volume of the author. Containers of a pod that mount the same object share it."""
+    content = f"{volume.kind} {volume.name}" if volume.name else volume.target
+    return f"author-{hashlib.sha256(content.encode()).hexdigest()[:10]}"
+
+
+def _author_volume(volume: Volume) -> Object:
+    sources: dict[str, Object] = {
+        "empty": {"emptyDir": {"sizeLimit": "64Mi"}},
+        "config_map": {"configMap": {"name": volume.name}},
+        "secret": {"secret": {"secretName": volume.name, "defaultMode": 0o440}},
+        "claim": {"persistentVolumeClaim": {"claimName": volume.name}},
+    }
+    return {"name": _author_volume_name(volume), **sources[volume.kind]}
 
 
 def volume_name(folder: str) -> str:

@@ -49,7 +49,7 @@ def test_log_that_a_container_cannot_write_is_refused(plan: Planner, platform: s
         plan(demo(path), platform)
     assert str(caught.value).startswith(
         f"shop.yml: {WHERE}: Envoy cannot write '{path}', because the file system of its container is read-only."
-        " Use ${data}/access.log, /dev/stdout, or a path below /tmp"
+        " Use ${data}/access.log, /dev/stdout, a path below /tmp"
     )
 
 

@@ -6,11 +6,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from cases import CASES, CaseDeployment, PortBlock, case_data
+from live import ENVOY_VERSION
+
+from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.versions import OLDEST
 
 Deploy = Callable[[str], CaseDeployment]
 CASE = "40-own-envoy-yaml"
@@ -203,3 +210,45 @@ def test_private_admin_is_queried_where_it_listens(
     planned = one.deploy(data)
     assert planned["warnings"] == []
     assert one.failures(planned) == []
+
+
+@pytest.mark.docker
+@pytest.mark.slow
+def test_image_with_the_file_runs_without_a_mount(
+    block: PortBlock, deployment: Deploy, baked_image: str
+) -> None:
+    docker = deployment("docker")
+    (docker.root / "envoy.yaml").write_text(ENVOY_YAML, encoding="utf-8")
+    config = {"source": "envoy.yaml", "in_image": "/etc/envoy/envoy.yaml"}
+    data = own_demo(block, config=config, envoy={"image": baked_image}, publish=published(block))
+    planned = docker.deploy(data)
+    assert docker.failures(planned) == []
+    assert not (docker.folder / "front").exists()
+
+
+@pytest.fixture(scope="module")
+def baked_image() -> Iterator[str]:
+    """Return an image that contains the file of the case, by its digest, as a build of the author."""
+    name = "meshlab-own-envoy-yaml:test"
+    dockerfile = f"FROM envoyproxy/envoy:v{ENVOY_VERSION}\nCOPY envoy.yaml /etc/envoy/envoy.yaml\n"
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "Dockerfile").write_text(dockerfile, encoding="utf-8")
+        (Path(folder) / "envoy.yaml").write_text(ENVOY_YAML, encoding="utf-8")
+        subprocess.run(["docker", "build", "--quiet", "--tag", name, folder], check=True)
+    yield name
+    subprocess.run(["docker", "image", "rm", "--force", name], check=True, stdout=subprocess.DEVNULL)
+
+
+def test_own_binary_of_a_proxy(block: PortBlock, deployment: Deploy) -> None:
+    local = deployment("local")
+    (local.root / "envoy.yaml").write_text(on_ports_of(block), encoding="utf-8")
+    own = local.root / "our-envoy"
+    own.symlink_to(os.environ["MESHLAB_ENVOY_OLDEST"])
+    data = own_demo(block, envoy={"executable": str(own), "version": OLDEST})
+    data["expectations"] += [{"at": "front", "stat": "server.live", "op": "eq", "value": 1}]
+    planned = local.deploy(data)
+    assert local.failures(planned) == []
+    wrong = own_demo(block, envoy={"executable": str(own), "version": ENVOY_VERSION})
+    result = local.result(local.plan(wrong))
+    assert result["failed"]
+    assert f"expected Envoy {ENVOY_VERSION}, got {OLDEST}" in result["msg"]

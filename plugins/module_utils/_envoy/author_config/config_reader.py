@@ -31,6 +31,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.author_config
     FileError,
     Span,
     at,
+    column,
     fields,
     is_block,
     is_mapping,
@@ -181,12 +182,12 @@ def _hosts(file: str, root: Any, binds: set[int]) -> Iterator[HostUse]:
 def _item(above: tuple[Any, ...]) -> tuple[Span | None, int | None, bool, str]:
     """Return the fields `item`, `indent`, `only_one` and `cluster` of an address that the nodes `above` contain."""
     for position, node in enumerate(above[:-1]):
-        parent = above[position + 1]
+        parent: Any = above[position + 1]
         holder = above[position + 2] if position + 2 < len(above) else None
         if fields(holder).get("lb_endpoints") is parent:
             cluster = next((one for one in above[position:] if "load_assignment" in fields(one)), None)
             only_one = text_at(cluster, "type").upper() == "LOGICAL_DNS"
-            indent = parent.start_mark.column if is_block(parent) else None
+            indent = column(parent) if is_block(parent) else None
             return span(node), indent, only_one, text_at(cluster, "name")
     return None, None, False, ""
 

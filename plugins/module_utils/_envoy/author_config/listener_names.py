@@ -39,7 +39,9 @@ def with_listener_names(path: str, text: str) -> tuple[str, list[str]]:
         >>> with_listener_names("lds.yaml", "resources: [{address: {socket_address: {port_value: 80}}}]")[0]
         'resources: [{"name": "port-80", address: {socket_address: {port_value: 80}}}]'
     """
-    listeners = [one for one in items(at(mapping_node(path, text), "resources")) if is_mapping(one) and one.value]
+    listeners = [
+        one for one in items(at(mapping_node(path, text), "resources")) if is_mapping(one) and one.value
+    ]
     names = {text_at(one, "name") for one in listeners}
     edits, notes = [], []
     for listener in listeners:

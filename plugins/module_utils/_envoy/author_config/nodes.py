@@ -149,3 +149,8 @@ def check_keys(path: str, root: Any) -> None:
                 lines[key.value] = line
         elif isinstance(node, yaml.SequenceNode):
             pending += node.value
+
+
+def column(node: Any) -> int:
+    """Return the column of the first character of a node, counted from 0."""
+    return int(node.start_mark.column)

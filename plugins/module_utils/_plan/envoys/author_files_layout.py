@@ -72,7 +72,9 @@ def layout_files(config: AuthorConfig, proxy: str) -> AuthorFilesLayout:
         DemoError: No file refers to a file, or its directory cannot be mounted.
     """
     bootstrap = config.bootstrap
-    paths = {bootstrap.name: (bootstrap.path or config.in_image or f"{ENVOY_HOME}/{bootstrap.name}",)}
+    paths: dict[str, tuple[str, ...]] = {
+        bootstrap.name: (bootstrap.path or config.in_image or f"{ENVOY_HOME}/{bootstrap.name}",)
+    }
     for file in config.files[1:]:
         used = [file.path] if file.path else [one.path for one in config.uses_of(file.name)]
         if not used:

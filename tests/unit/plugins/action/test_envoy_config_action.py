@@ -12,7 +12,7 @@ LISTENER = "type.googleapis.com/envoy.config.listener.v3.Listener"
 LDS = f"resources:\n- '@type': {LISTENER}\n  address: {{socket_address: {{port_value: 8080}}}}\n"
 
 
-def test_listener_without_a_name_gets_one_in_the_file_and_in_the_candidate() -> None:
+def test_listener_without_a_name_gets_one_everywhere() -> None:
     files = [
         {"path": "lds.yaml", "content": LDS},
         {"path": "a.wasm", "content": "AGFz", "encoding": "base64"},

@@ -37,6 +37,8 @@ STYLE_ARGS ?=
 PARTS ?=
 ## FUZZ_SECONDS: the seconds that `make fuzz` spends on each parser
 FUZZ_SECONDS ?= 30
+## TAG: the tag of `make release`, which must fit the version in galaxy.yml
+TAG ?=
 ## UPGRADE: UPGRADE=1 lets `make lock` choose the newest versions
 UPGRADE ?=
 ## FILES: the files or folders that `make format` formats
@@ -56,10 +58,12 @@ export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 # --- Virtual environments -------------------------------------------------------------------------------------------------------------
 #
 # .venv contains only the requirements of the demos, and is ready in seconds. .venv-test contains the test tools. They are separate so that a
-# test of `make demo` fails if a requirement is missing in the list for users.
+# test of `make demo` fails if a requirement is missing in the list for users. .venv-release contains the tools of a release, which require old
+# versions of other packages.
 
 VENV := .venv
 TEST_VENV := .venv-test
+RELEASE_VENV := .venv-release
 LINK := $(VENV)/collections/ansible_collections/meshlab/envoy
 BIN := $(TEST_VENV)/bin
 
@@ -85,7 +89,7 @@ define check_python
   echo "make: PYTHON=$(PYTHON): the module venv is missing. Install it (Debian, Ubuntu: apt-get install python3-venv), or set PYTHON" >&2; exit 1; }
 endef
 
-$(VENV)/bin/python $(TEST_VENV)/bin/python:
+$(VENV)/bin/python $(TEST_VENV)/bin/python $(RELEASE_VENV)/bin/python:
 	$(check_python)
 	@echo "creating $(patsubst %/bin/python,%,$@) with $$("$(PYTHON)" --version)"
 	@"$(PYTHON)" -m venv $(patsubst %/bin/python,%,$@)
@@ -98,6 +102,11 @@ $(VENV)/.has-%: requirements/%.txt | $(VENV)/bin/python
 $(TEST_VENV)/.has-%: requirements/%.txt | $(TEST_VENV)/bin/python
 	@echo "installing $< into $(TEST_VENV) (the first time takes a minute)"
 	@$(call install,$(TEST_VENV),$<)
+	@touch $@
+
+$(RELEASE_VENV)/.has-%: requirements/%.txt | $(RELEASE_VENV)/bin/python
+	@echo "installing $< into $(RELEASE_VENV)"
+	@$(call install,$(RELEASE_VENV),$<)
 	@touch $@
 
 # A link to the checkout under the full name of the collection. It is relative, so that the checkout can be moved.
@@ -142,7 +151,7 @@ list: ## Print the summary of each demo
 ##@ Checks
 TOOLS := PYTHONPATH=tools/lint:tools/docs:tools/gallery:tools/release $(BIN)/python
 .PHONY: check lint lint-yaml lint-python lint-types lint-style lint-shell lint-ansible lint-docs lint-changelog sanity units coverage package format
-check: sanity lint units ## All checks without Envoy or Docker: lint, sanity, units (about two minutes after the installation)
+check: sanity lint release-check units ## All checks without Envoy or Docker: lint, sanity, units, release (about two minutes after the installation)
 
 lint: lint-yaml lint-python lint-types lint-style lint-shell lint-docs lint-changelog package lint-ansible ## All linters
 
@@ -196,6 +205,10 @@ package: $(TEST_READY) ## Build the tarball of the collection in build/package, 
 	@echo "ansible-galaxy collection build"
 	@$(TOOLS) tools/lint/package.py
 
+release-check: $(TEST_READY) $(RELEASE_VENV)/.has-release ## Do the steps of a release on a copy with version 1.0.0: changelog, import by Galaxy, licences
+	@echo "release of a copy"
+	@$(TOOLS) tools/release/release_check.py
+
 format: $(TEST_READY) ## Format the Python files of FILES (FILES=. formats all)
 	@[ -n "$(FILES)" ] || { echo "make: FILES: expected files or folders: make format FILES='plugins/filter tests/unit'" >&2; exit 1; }
 	@$(BIN)/ruff check --quiet --fix-only $(FILES)
@@ -210,7 +223,7 @@ MOLECULE := $(firstword $(wildcard extensions/molecule molecule))
 
 # A variable, because `make --dry-run` executes recipe lines that contain the name of the variable MAKE, and would start the lab.
 IN_LAB = tests/lab/with $(MAKE) --no-print-directory
-.PHONY: test test-mesh mesh-tests soak integration molecule fuzz bench
+.PHONY: test test-mesh mesh-tests soak matrix-environments integration molecule fuzz bench
 # Two linters at a time, because each of them uses one processor; the longest first. Each prints its output at once if make supports it.
 PARALLEL = --jobs=2 $(if $(filter output-sync,$(.FEATURES)),--output-sync)
 test: $(TEST_READY) $(TEST_VENV)/.has-docs $(VENV)/.has-docker $(VENV)/.has-kubernetes ## check, docs, integration and molecule, in the lab, which is stopped afterwards
@@ -228,7 +241,11 @@ mesh-tests: $(TEST_READY)
 soak: $(TEST_READY) $(TEST_VENV)/.has-fuzz $(VENV)/.has-docker $(VENV)/.has-kubernetes ## All demos on all platforms, all integration tests with the slow ones, and fuzz, in the lab (takes hours)
 	@$(IN_LAB) --keep-going demos integration fuzz PLATFORM='$(sort $(PLATFORMS))' PYTEST_ARGS='-m "slow or not slow" $(PYTEST_ARGS)'
 
-integration: $(TEST_READY) $(VENV)/.has-docker $(VENV)/.has-kubernetes ## Integration tests with real Envoys and daemons (`tests/lab/up` starts the daemons)
+# For tests/integration/test_version_matrix.py.
+matrix-environments: $(TEST_READY)
+	@$(TOOLS) tools/release/matrix_environments.py
+
+integration: $(TEST_READY) $(VENV)/.has-docker $(VENV)/.has-kubernetes matrix-environments ## Integration tests with real Envoys and daemons (`tests/lab/up` starts the daemons)
 	@if [ -n "$$(find tests/integration -name 'test_*.py')" ]; then $(BIN)/pytest --numprocesses $(TEST_JOBS) --dist loadfile --no-loadscope-reorder tests/integration $(PYTEST_ARGS); \
 	else $(call absent,tests/integration has no tests); fi
 
@@ -246,7 +263,7 @@ bench: $(TEST_READY) $(VENV)/.has-docker $(VENV)/.has-kubernetes ## Measure the 
 # --- Other ----------------------------------------------------------------------------------------------------------------------------
 
 ##@ Other
-.PHONY: docs table mesh-table readmes plan-reference message-types lock clean help
+.PHONY: docs table mesh-table readmes plan-reference message-types lock sbom release clean help
 docs: $(TEST_READY) $(TEST_VENV)/.has-docs ## Build the documentation as a site in build/docs (half a minute)
 	@echo "antsibull-docs and sphinx"
 	@$(TOOLS) tools/docs/docs_site.py
@@ -272,8 +289,14 @@ lock: $(TEST_READY) ## Write the versions and hashes in requirements/*.txt and m
 	@$(call install,build/lock/venv,requirements/lock.txt)
 	@$(BIN)/python tools/release/lock.py build/lock/venv/bin/uv $(if $(UPGRADE),--upgrade)
 
+sbom: $(VENV)/.has-demo ## Write a bill of materials for each platform to build/sbom: what a demo installs
+	@$(VENV)/bin/python tools/release/sbom.py
+
+release: package sbom ## Build what a release publishes, for the version of galaxy.yml and the tag TAG=v1.0.0
+	@$(TOOLS) tools/release/release_tag.py "$(TAG)"
+
 clean: ## Remove all files that make created; running demos stay (`make down` removes them)
-	rm -rf build $(VENV) $(TEST_VENV) .ansible
+	rm -rf build $(VENV) $(TEST_VENV) $(RELEASE_VENV) .venv-matrix .ansible
 
 help: ## Print this list
 	@awk 'BEGIN { FS = ":.*## " } \

@@ -16,6 +16,7 @@ description:
   - Checks the data of a demo and computes everything that deploying and verifying it needs - files, workloads, endpoints, traffic and
     assertions.
   - M(meshlab.envoy.demo_plan) returns the same plan for a demo file.
+  - Internal to the collection. Its roles and playbooks use it, and its options and results can change in any release.
 options:
   _input:
     description: Content of a demo file.

@@ -14,6 +14,7 @@ description:
   - Returns V(localhost) when the inventory has no host, or only V(localhost), so that C(ansible-playbook meshlab.envoy.site) deploys to
     the controller.
   - Fails when the inventory has hosts, but none of them is in O(group). A play without hosts would end with exit status 0.
+  - Internal to the collection. Its roles and playbooks use it, and its options and results can change in any release.
 positional: group
 options:
   _input:

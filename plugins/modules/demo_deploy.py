@@ -24,6 +24,7 @@ description:
   - In a cluster it applies objects with server-side apply, after a dry run of all of them. It deletes objects of the demo that
     the plan does not list any more, which it finds by the label C(meshlab.envoy/demo) in the namespace. A rollout that cannot
     complete fails at once with the reason and the last log lines, while the pods of the previous rollout keep serving.
+  - Internal to the collection. Its roles and playbooks use it, and its options and results can change in any release.
 extends_documentation_fragment:
   - meshlab.envoy.attributes
   - meshlab.envoy.attributes.action_group

@@ -13,6 +13,7 @@ description:
   - Reads a demo, checks it, and computes everything that deploying and verifying it needs - files, workloads, endpoints, traffic and
     assertions.
   - The module runs on the controller, reads only the demo file, and changes nothing.
+  - Internal to the collection. Its roles and playbooks use it, and its options and results can change in any release.
 author:
   - meshlab.envoy contributors (@meshlab)
 extends_documentation_fragment:

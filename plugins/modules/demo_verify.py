@@ -17,6 +17,7 @@ description:
     own playbooks.
   - Prints a report of what runs, what was sent, and the expected and the actual value of each expectation. The failed expectations and
     their reasons come last.
+  - Internal to the collection. Its roles and playbooks use it, and its options and results can change in any release.
 author:
   - meshlab.envoy contributors (@meshlab)
 extends_documentation_fragment:

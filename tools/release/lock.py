@@ -15,7 +15,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import tomllib
+import tomllib  # type: ignore[import-not-found]  # mypy checks with Python 3.10
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any

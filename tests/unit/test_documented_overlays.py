@@ -62,3 +62,18 @@ def test_trust_of_the_page(platform: str) -> None:
         ]
     }
     assert combined["validation_context_sds_secret_config"]["name"] == "validation_context"
+
+
+@pytest.mark.parametrize("platform", ["local", "docker", "kubernetes", "openshift"])
+def test_files_of_the_page(platform: str) -> None:
+    (text,) = re.findall(r"```yaml proxy=files\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    demo = {"summary": "s", "ports": 20000, "proxies": {"edge": yaml.safe_load(text)}}
+    planned = plan(demo, "shop", platform)
+    files = {file["path"]: file["content"] for file in planned["files"]}
+    assert "x-zone" in files["edge/files/zone.lua"]
+    assert "filename: edge/files/zone.lua\n" in files["edge/listeners.yaml"]
+    assert (
+        f"path: {'data/edge' if platform == 'local' else '/tmp'}/access.log\n" in files["edge/listeners.yaml"]
+    )
+    (workload,) = planned["workloads"]
+    assert workload["environment"]["ZONE"] == "north"

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The platforms by name: for each, one line for the planner's view, one for its deployer and one for its observer.
+"""The platforms by name: one line for the planner's view of each, and one line for its deployer.
 
-A module of a platform is imported when it is used: the imports of a cluster's client take 0.1 s. The imports of deployers and
-observers are statements, because Ansible finds the modules to send to a host by these statements. The planner runs on the controller only,
+A module of a platform is imported when it is used: the imports of a cluster's client take 0.1 s. The imports of deployers are
+statements, because Ansible finds the modules to send to a host by these statements. The planner runs on the controller only,
 so its imports are made from names and its modules are not sent.
 """
 
@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer import Deployer
-    from ansible_collections.meshlab.envoy.plugins.module_utils._platform.observer import Observer
     from ansible_collections.meshlab.envoy.plugins.module_utils._platform.platform import Platform
 
 # The class in `<name>/layout.py` of each platform.
@@ -43,11 +42,6 @@ def platform_classes() -> dict[str, type[Platform]]:
 def deployer_class(platform: str) -> type[Deployer]:
     """Return the class that deploys on `platform`. Raises KeyError for a name that is not in DEPLOYERS."""
     return DEPLOYERS[platform]()
-
-
-def observer_class(platform: str) -> type[Observer] | None:
-    """Return the class that observes deployed demos on `platform`; None for a platform without one."""
-    return OBSERVERS[platform]() if platform in OBSERVERS else None
 
 
 def _local() -> type[Deployer]:
@@ -83,34 +77,4 @@ DEPLOYERS: dict[str, Callable[[], type[Deployer]]] = {
     "docker": _docker,
     "kubernetes": _kubernetes,
     "openshift": _openshift,
-}
-
-
-def _observe_local() -> type[Observer]:
-    from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.observer import LocalObserver
-
-    return LocalObserver
-
-
-def _observe_docker() -> type[Observer]:
-    from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.observer import (
-        DockerObserver,
-    )
-
-    return DockerObserver
-
-
-def _observe_kubernetes() -> type[Observer]:
-    from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.observer import (
-        KubernetesObserver,
-    )
-
-    return KubernetesObserver
-
-
-OBSERVERS: dict[str, Callable[[], type[Observer]]] = {
-    "local": _observe_local,
-    "docker": _observe_docker,
-    "kubernetes": _observe_kubernetes,
-    "openshift": _observe_kubernetes,
 }

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.observer import DeployedDemo, Observer
-from ansible_collections.meshlab.envoy.plugins.module_utils._platform.registry import observer_class
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.observers import observer_class
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import Workload
 
 if TYPE_CHECKING:

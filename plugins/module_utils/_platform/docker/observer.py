@@ -39,7 +39,7 @@ class DockerObserver:
 
     def wait_until_settled(self, timeout: float) -> dict[str, Status]:
         """Return the status of each container that is not ready."""
-        source = DockerReadiness(self._docker, self._workloads, self._bind)
+        source = DockerReadiness(self._docker, self._workloads, self._bind, listening_suffices=True)
         try:
             return settled_statuses(source, self._workloads, timeout)
         except (PlatformFailed, PlatformRefused):

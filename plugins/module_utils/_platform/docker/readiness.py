@@ -44,8 +44,24 @@ FIRST_EXEC_PAUSE, LONGEST_EXEC_PAUSE = 0.1, 1.0  # seconds between two `docker e
 class DockerReadiness:
     """The readiness source of containers. It runs the probes itself, since Docker runs a health check once a second at most."""
 
-    def __init__(self, docker: DockerCommand, workloads: Mapping[str, Workload], bind: str) -> None:
+    def __init__(
+        self,
+        docker: DockerCommand,
+        workloads: Mapping[str, Workload],
+        bind: str,
+        listening_suffices: bool = False,
+    ) -> None:
+        """Make a source.
+
+        Args:
+            docker: The docker command of the project.
+            workloads: The workloads by name.
+            bind: The address that published ports are bound to.
+            listening_suffices: Whether a port on the loopback of a container needs no further probe when a program listens on it.
+                The probe is a process in the container.
+        """
         self._docker = docker
+        self._listening_suffices = listening_suffices
         self._workloads = workloads
         self._bind = bind
         self._inspected: Mapping[str, InspectedContainer] | None = None
@@ -117,7 +133,7 @@ class DockerReadiness:
         listens = host_ports.listens(container.pid, probe.port) if host else None
         if listens is False:
             return f"nothing listens on its port {probe.port}"
-        if listens and probe.kind == "tcp":
+        if listens and (probe.kind == "tcp" or (probe.private and self._listening_suffices)):
             return ""
         problem = probe_request.problem(replace(probe, host=host), min(timeout, 3)) if host else ""
         if host and not problem:

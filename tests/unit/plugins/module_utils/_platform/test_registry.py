@@ -7,13 +7,9 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._platform.observer import Observer
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.platform import Platform
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.registry import (
-    DEPLOYERS,
-    OBSERVERS,
     PLANNERS,
-    observer_class,
     platform_class,
     platform_classes,
 )
@@ -28,18 +24,3 @@ def test_planner_is_the_class_of_its_folder(name: str) -> None:
 
 def test_all_planners_are_found() -> None:
     assert list(platform_classes()) == list(PLANNERS)
-
-
-def test_each_platform_with_a_deployer_has_an_observer() -> None:
-    assert list(OBSERVERS) == list(DEPLOYERS)
-
-
-@pytest.mark.parametrize("name", OBSERVERS)
-def test_observer_has_the_methods_of_the_interface(name: str) -> None:
-    found = observer_class(name)
-    assert found is not None
-    assert {one for one in vars(Observer) if not one.startswith("_")} <= {*dir(found)}
-
-
-def test_unknown_platform_has_no_observer() -> None:
-    assert observer_class("toy") is None

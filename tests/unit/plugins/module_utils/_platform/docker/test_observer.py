@@ -9,9 +9,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 from fake_docker import FakeDocker, inspect_entry
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.command import CommandResult
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker import readiness
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.observer import DockerObserver
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.observer import (
     MAX_LOG_LINES,
@@ -20,9 +22,11 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.observer i
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.readiness_loop import failed
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import Probe, Workload
 
+TCP = Probe("tcp", 80)
 
-def observer_with(docker: FakeDocker) -> DockerObserver:
-    workload = Workload(name="a", image="i:1", command=("x",), probe=Probe("tcp", 80))
+
+def observer_with(docker: FakeDocker, probe: Probe = TCP) -> DockerObserver:
+    workload = Workload(name="a", image="i:1", command=("x",), probe=probe)
     found = DockerObserver(DeployedDemo("demo", Path("/nonexistent"), (workload,)))
     found._docker.runner = docker
     return found
@@ -36,6 +40,20 @@ def test_healthy_container_takes_one_command() -> None:
     docker = FakeDocker(container=inspected(Health={"Status": "healthy"}))
     assert observer_with(docker).wait_until_settled(60) == {}
     assert len(docker.commands) == 1
+
+
+@pytest.mark.parametrize("listens", [True, None])
+def test_private_port_is_probed_only_without_a_view_of_its_network(
+    monkeypatch: pytest.MonkeyPatch, listens: bool | None
+) -> None:
+    monkeypatch.setattr(readiness, "_reachable_address", lambda _owner, _port: "127.0.0.1")
+    monkeypatch.setattr(readiness.host_ports, "listens", lambda _pid, _port: listens)
+    docker = FakeDocker(container=inspected(), exec=CommandResult(0, "", ""))
+    probe = Probe("http", 1, "/", command=("probe",), private=True)
+    assert observer_with(docker, probe).wait_until_settled(60) == {}
+    assert [command.split()[0] for command in docker.commands] == ["container"] + (
+        [] if listens else ["exec"]
+    )
 
 
 def test_ended_container_is_not_waited_for() -> None:

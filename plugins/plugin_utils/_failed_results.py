@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-# With -vv, Ansible's users ask for details.
+# From `-vv` on, a result is printed whole.
 VERBOSITY = 2
 # Keys that a result of a module or an action always has.
 GENERAL = ("failed", "changed", "msg", "warnings", "deprecations", "exception", "invocation")

@@ -27,6 +27,12 @@ TYPE_NAMES = {
     "list": "a list",
     "file": "a file",
 }
+TYPE_REMEDIES = {
+    "int": "Write digits only.",
+    "bool": "Write one of them.",
+    "dict": "Write 'key: value' pairs below the key.",
+    "list": "Write items that begin with '- ' below the key.",
+}
 NO_SOURCE = DemoSource()
 
 
@@ -77,7 +83,9 @@ def _converted(value: Any, kind: str, file: str, path: str, source: DemoSource) 
         "list": isinstance(value, (list, tuple)),
     }[kind]
     if not fits:
-        raise DemoError(file, f"{path}: expected {TYPE_NAMES[kind]}, got {_as_written(value)}.")
+        raise DemoError(
+            file, f"{path}: expected {TYPE_NAMES[kind]}, got {_as_written(value)}. {TYPE_REMEDIES[kind]}"
+        )
     return value
 
 

@@ -222,7 +222,7 @@ def test_replicas_of_the_context_override_file_and_change() -> None:
         ({"wbe": 2}, "replicas: unknown service 'wbe'. Did you mean 'web'?"),
         ({"edge": 2}, "replicas: unknown service 'edge'. Use one of: db, web."),
         ({"web": 99}, "replicas.web: expected a number from 0 to 10, got 99."),
-        ({"web": "two"}, "replicas.web: expected a whole number, got 'two'."),
+        ({"web": "two"}, "replicas.web: expected a whole number, got 'two'. Write digits only."),
         (
             {"web": 0},
             "statsd_exporter.shares_network_with: service 'web' has no replicas. Give it at least one, or remove 'shares_network_with'.",

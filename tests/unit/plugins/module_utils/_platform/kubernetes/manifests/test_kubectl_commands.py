@@ -82,3 +82,19 @@ def test_drain_command_needs_only_bash(plan: Planner) -> None:
     assert "Content-Length: 0\r\n" in headers
     ran = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=10, check=False)
     assert (ran.returncode, ran.stdout) == (0, "went on\n")
+
+
+@pytest.mark.parametrize("platform", ["kubernetes", "openshift"])
+def test_secrets_of_sensitive_files_are_created_from_files(plan: Planner, platform: str) -> None:
+    demo = {key: one for key, one in shop().items() if key not in ("statsd_exporter", "traffic")}
+    demo["proxies"]["edge"]["sensitive"] = True
+    planned = plan(demo, platform)
+    [secret] = [one for one in planned["manifests"] if one["kind"] == "Secret" and one.get("data")]
+    name = secret["metadata"]["name"]
+    [created] = [one for one in planned["commands"] if f"create secret generic {name} " in one]
+    files = dict(one.removeprefix("--from-file=").split("=") for one in created.split()[5:])
+    assert files.keys() == secret["data"].keys()
+    assert files["listeners.yaml"] == "edge/listeners.yaml"
+    documents = [one for one in planned["files"] if one["path"] in ("manifests.yaml", "template.yaml")]
+    assert documents
+    assert not any(secret["data"]["listeners.yaml"] in one["content"] for one in documents)

@@ -86,7 +86,7 @@ def demo_of(home: Home) -> dict[str, Any]:
     }
 
 
-@pytest.fixture(params=["local", "docker", "kubernetes"])
+@pytest.fixture(params=["local", "docker", pytest.param("kubernetes", marks=pytest.mark.slow)])
 def home(request: pytest.FixtureRequest) -> Iterator[Home]:
     found = ClusterHome(request.param) if request.param == "kubernetes" else Home(request.param)
     yield found

@@ -43,7 +43,7 @@ def test_healthy_container_takes_one_command() -> None:
 
 
 @pytest.mark.parametrize("listens", [True, None])
-def test_private_port_is_probed_only_without_a_view_of_its_network(
+def test_private_port_is_probed_only_if_its_network_is_hidden(
     monkeypatch: pytest.MonkeyPatch, listens: bool | None
 ) -> None:
     monkeypatch.setattr(readiness, "_reachable_address", lambda _owner, _port: "127.0.0.1")

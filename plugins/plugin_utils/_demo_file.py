@@ -14,10 +14,10 @@ import yaml
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.network.error_text import error_text
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.suggestions import unknown_name
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.yaml_mistakes import yaml_mistake
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.demo_source import DemoSource
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError
 from ansible_collections.meshlab.envoy.plugins.plugin_utils._demo_values import TAGS, ValueResolver
-from ansible_collections.meshlab.envoy.plugins.plugin_utils._yaml_mistakes import yaml_mistake
 
 # Limits of a demo file. Envoy's deepest messages have about 40 levels; 10,000 clusters with their routes have 300,000 values.
 MAX_DEPTH = 100

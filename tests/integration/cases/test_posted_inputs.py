@@ -160,7 +160,7 @@ static_resources:
         ('"@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router', "",
          "envoy.yaml line 12: Didn't find a registered implementation for 'envoy.filters.http.router'"),
         ('["*"]', '[a.com, "*", "*"]', "envoy.yaml: Only a single wildcard domain is permitted"),
-        ("  clusters:", "\tclusters:", "envoy.yaml line 13: not YAML: found character"),
+        ("  clusters:", "\tclusters:", "envoy.yaml line 13: not YAML: a tab indents this line"),
         ("  clusters:", "  listeners: []\n  clusters:", "envoy.yaml line 13: the key 'listeners' is already in line 2."),
     ],
 )  # fmt: skip

@@ -77,7 +77,7 @@ def candidate(proxy: Mapping[str, Any], texts: Mapping[str, str]) -> str:
 
 def check_syntax(path: str, text: str) -> None:
     """Raise FileError with the line when `text` is not YAML (of which JSON is a part) or has a key twice. It can have several documents."""
-    for document in parsed(path, lambda: list(yaml.compose_all(text, Loader=yaml.SafeLoader))):
+    for document in parsed(path, text, lambda: list(yaml.compose_all(text, Loader=yaml.SafeLoader))):
         check_keys(path, document)
 
 

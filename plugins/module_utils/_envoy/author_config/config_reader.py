@@ -98,7 +98,7 @@ def _is_yaml(file: ConfigFile) -> bool:
 
 
 def _has_secrets(file: ConfigFile) -> bool:
-    data = parsed(file.source, lambda: yaml.safe_load(file.text))
+    data = parsed(file.source, file.text, lambda: yaml.safe_load(file.text))
     return bool(secret_values(data))
 
 

@@ -16,6 +16,8 @@ try:
 except ImportError:  # on a managed host, which parses no YAML
     yaml = None  # type: ignore[assignment]
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.yaml_mistakes import yaml_mistake
+
 
 class FileError(ValueError):
     """A file that Envoy cannot read, with the path, the line and the fault."""
@@ -33,21 +35,19 @@ class Span:
     line: int
 
 
-def parsed(path: str, parse: Callable[[], Any]) -> Any:
-    """Return the result of `parse`. Raises FileError with the line when the text is not YAML."""
+def parsed(path: str, text: str, parse: Callable[[], Any]) -> Any:
+    """Return the result of `parse`. Raises FileError with the line of the mistake when the text is not YAML."""
     try:
         return parse()
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        problem = " ".join(part for part in (error.problem, error.context and f"({error.context})") if part)
-        raise FileError(path, f"not YAML: {problem}", mark.line + 1 if mark else None) from None
     except yaml.YAMLError as error:
-        raise FileError(path, f"not YAML: {error}") from None
+        # Without the lines around it, which may contain secrets.
+        mistake = yaml_mistake(text, error, secret=True)
+        raise FileError(path, f"not YAML: {mistake.problem}", mistake.line) from None
 
 
 def mapping_node(path: str, text: str) -> Any:
     """Return the root of a text, which is a mapping. Raises FileError."""
-    node = parsed(path, lambda: yaml.compose(text, Loader=yaml.SafeLoader))
+    node = parsed(path, text, lambda: yaml.compose(text, Loader=yaml.SafeLoader))
     if not is_mapping(node):
         raise FileError(path, "the file is not a mapping. Write the fields of the message as keys")
     check_keys(path, node)

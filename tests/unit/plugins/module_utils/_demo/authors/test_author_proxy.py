@@ -83,7 +83,7 @@ def test_sidecar_gets_no_listener_of_the_collection() -> None:
         ({"config": {"source": "envoy.yaml", "in_image": "envoy.yaml"}}, "proxies.front.config.in_image: expected an absolute path"),
         ({"config": {"surce": "envoy.yaml"}}, "proxies.front.config: unknown key of a configuration file 'surce'. Did you mean 'source'?"),
         ({"config": ["envoy.yaml", "envoy.yaml"]}, "proxies.front.config[1]: two files have the name 'envoy.yaml'."),
-        ({"config": "a: {\n"}, "proxies.front.config: proxies.front.config of own.yml line 2: not YAML:"),
+        ({"config": "a: {\n"}, "proxies.front.config: proxies.front.config of own.yml line 1: not YAML:"),
     ],
 )  # fmt: skip
 def test_wrong_key_is_refused(front: Any, message: str) -> None:

@@ -75,13 +75,17 @@ def test_json_files_are_accepted() -> None:
 @pytest.mark.parametrize(
     ("path", "text", "message"),
     [
-        ("l.yaml", "resources:\n- a: b\n\tc: d\n", "l.yaml line 3: not YAML: found character '\\\\t'"),
+        (
+            "l.yaml",
+            "resources:\n- a: b\n\tc: d\n",
+            "l.yaml line 3: not YAML: a tab indents this line. YAML needs blanks",
+        ),
         ("l.yaml", "listeners: []\n", "l.yaml: a watched file needs the key 'resources'"),
         ("l.yaml", "resources:\n  name: a\n", "l.yaml line 2: 'resources' is not a list"),
         ("l.yaml", "resources:\n- a\n", "l.yaml line 2: a resource is not a mapping"),
         ("l.yaml", "resources:\n- name: a\n", "l.yaml line 2: a resource has no '@type'"),
         ("l.yaml", TEXTS["c.yaml"], "l.yaml line 3: '@type' is .*Cluster. Use .*Listener"),
-        ("c.yaml", "[\n", "c.yaml line 2: not YAML"),
+        ("c.yaml", "[\n", "c.yaml line 1: not YAML: the '\\[' in this line is not closed"),
         ("b.yaml", "- a\n", "b.yaml: the file is not a mapping"),
         ("b.yaml", "", "b.yaml: the file is not a mapping"),
         ("x.yaml", "", "proxies.edge.listeners: 'l.yaml' is not a path of 'files'"),
@@ -111,7 +115,7 @@ def test_check_syntax_accepts_yaml_streams(text: str) -> None:
 
 
 def test_check_syntax_names_the_line() -> None:
-    with pytest.raises(FileError, match=r"^a.json line 2: not YAML"):
+    with pytest.raises(FileError, match=r"^a.json line 1: not YAML"):
         check_syntax("a.json", "{\n")
 
 

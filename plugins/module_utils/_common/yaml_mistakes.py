@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The mistake in a text that is not YAML, its line and the lines around it. Private to this collection: it can change at any time."""
+"""The mistake in a text that is not YAML, its line and the lines around it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import yaml
+try:
+    import yaml
+except ImportError:  # on a managed host, which reads no YAML
+    yaml = None  # type: ignore[assignment]
 
 CLOSING = {"{": "}", "[": "]"}
 # The problems of PyYAML and of libyaml, and what to do about them.
@@ -61,7 +64,7 @@ def yaml_mistake(text: str, error: Exception, secret: bool = False) -> YamlMista
         return YamlMistake(None, "the file is not UTF-8 text. Save it in this encoding.")
     with contextlib.suppress(ValueError):
         try:
-            yaml.compose(text, Loader=yaml.SafeLoader)
+            list(yaml.compose_all(text, Loader=yaml.SafeLoader))
         except yaml.YAMLError as detailed:
             error = detailed  # libyaml names fewer lines
     lines = text.splitlines()

@@ -9,7 +9,10 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from ansible_collections.meshlab.envoy.plugins.plugin_utils._yaml_mistakes import YamlMistake, yaml_mistake
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.yaml_mistakes import (
+    YamlMistake,
+    yaml_mistake,
+)
 
 
 def mistake_of(text: str, secret: bool = False) -> YamlMistake:

@@ -91,7 +91,14 @@ def with_port(data: Any, port: int) -> Any:
     return data
 
 
-@pytest.mark.parametrize("platform", ["docker", pytest.param("kubernetes", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "platform",
+    [
+        "docker",
+        pytest.param("kubernetes", marks=pytest.mark.slow),
+        pytest.param("openshift", marks=pytest.mark.slow),
+    ],
+)
 def test_platform_publishes_a_port_below_1024(
     block: PortBlock, deployment: Deploy, low_port: int, platform: str
 ) -> None:

@@ -76,10 +76,18 @@ def app_on_a_socket(block: PortBlock) -> Any:
     }
 
 
-@pytest.mark.parametrize("platform", ["local", "docker", pytest.param("kubernetes", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "platform",
+    [
+        "local",
+        "docker",
+        pytest.param("kubernetes", marks=pytest.mark.slow),
+        pytest.param("openshift", marks=pytest.mark.slow),
+    ],
+)
 def test_sidecar_and_host_reach_the_sockets(block: PortBlock, deployment: Deploy, platform: str) -> None:
     data = app_on_a_socket(block)
-    if platform != "kubernetes":
+    if platform in ("local", "docker"):
         data["traffic"] += [
             {"name": target, "to": target, "requests": 4, "expect": OK} for target in ("web/local", "web/app")
         ]

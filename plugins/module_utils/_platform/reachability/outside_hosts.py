@@ -59,7 +59,8 @@ def _can_listen(layout: Layout, proxy: Proxy, port: int) -> bool:
     service = layout.demo["services"].get(proxy.group)
     if service is not None and service["server"] is not None:
         return True
-    if proxy.spec["bootstrap"] or any(one["listener"] for one in proxy.spec["listeners"].values()):
+    own_listeners = (proxy.spec["bootstrap"].get("static_resources") or {}).get("listeners")
+    if own_listeners or any(one["listener"] for one in proxy.spec["listeners"].values()):
         return True
     return any(
         port == layout.port(group, name, proxy.replica)

@@ -69,6 +69,12 @@ def test_loopback_of_a_container_without_a_listener_is_refused(platform: str, ad
     )
 
 
+def test_bootstrap_without_listeners_makes_no_listener() -> None:
+    bootstrap = {"node": {"id": "edge-1"}}
+    with pytest.raises(DemoError, match="is the container of edge itself"):
+        planned("docker", {"address": "127.0.0.1", "port": 8080}, bootstrap=bootstrap)
+
+
 def test_loopback_is_the_host_on_local() -> None:
     assert endpoint(planned("local", {"address": "127.0.0.1", "port": 26790})) == "127.0.0.1"
 

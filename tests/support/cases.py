@@ -122,8 +122,10 @@ class CaseDeployment:
         """
         needed = {key: planned[key] for key in ("endpoints", "traffic", "assertions")}
         result = module_answer(demo_verify, {"plan": needed, "timeout": timeout, **self.options})
-        assert "assertions" in result, result["msg"]
-        return failure_messages(result)
+        found = failure_messages(result)
+        # A plan that cannot be verified fails without an outcome.
+        assert found or not result["failed"], result["msg"]
+        return found
 
     def close(self) -> None:
         """Remove the deployment and its folder."""

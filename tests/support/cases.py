@@ -28,6 +28,8 @@ from ansible_collections.meshlab.envoy.plugins.plugin_utils._planner_defaults im
 CASES = ROOT / "tests" / "integration" / "cases"
 # Blocks of 100 ports: above the ranges of the gallery's copies (live.SHIFTS), and below the ephemeral ports of systems.
 BLOCKS = range(31300, 32700, 100)
+# Folder of the lock files of blocks and of ports below 1024.
+LOCKS = ROOT / "build" / "cache" / "case-ports"
 # The folder that the demos of the cases refer to.
 FOLDER = "/srv/case"
 SUPERVISORD = Path(sys.executable).with_name("supervisord")
@@ -37,10 +39,9 @@ class PortBlock:
     """A block of 100 ports, none of them in use. `close` releases it. A file lock reserves the block for one process."""
 
     def __init__(self) -> None:
-        locks = Path(tempfile.gettempdir()) / "meshlab-case-ports"
-        locks.mkdir(exist_ok=True)
+        LOCKS.mkdir(parents=True, exist_ok=True)
         for first in BLOCKS:
-            self._lock = (locks / str(first)).open("w")
+            self._lock = (LOCKS / str(first)).open("w")
             try:
                 fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

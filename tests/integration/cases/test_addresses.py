@@ -90,6 +90,7 @@ def test_wrong_form_of_an_address_is_refused(
     assert remedy in message
 
 
+@SLOW
 def test_to_reaches_a_proxy_with_one_address(block: PortBlock, deployment: Deploy) -> None:
     docker = deployment("docker")
     assert docker.failures(docker.deploy(case_data("25-ipv6/c.yml", block))) == []

@@ -9,15 +9,13 @@ from __future__ import annotations
 import fcntl
 import http.server
 import socket
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
-from cases import CaseDeployment, PortBlock, case_data
+from cases import LOCKS, CaseDeployment, PortBlock, case_data
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError
 
@@ -70,8 +68,9 @@ def test_network_of_the_host_is_refused(block: PortBlock, deployment: Deploy) ->
 @pytest.fixture
 def low_port() -> Iterator[int]:
     """Return a free port below 1024, reserved by a file lock."""
+    LOCKS.mkdir(parents=True, exist_ok=True)
     for port in range(901, 1000):
-        with (Path(tempfile.gettempdir()) / f"meshlab-low-port-{port}").open("w") as lock:
+        with (LOCKS / str(port)).open("w") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 socket.create_server(("127.0.0.1", port)).close()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.topology import (
     EXPORTER,
     EXPORTER_HTTP,
@@ -38,6 +39,8 @@ MAPPING = f"{EXPORTER}/mapping.yaml"
 # Formats of tags within a name, which Envoy's sinks do not send. The brackets of an IPv6 address and the commas and hashes of a name
 # would be read as tags.
 FOREIGN_TAGS = ("signalfx", "influxdb", "librato")
+# What separates the fields of each style, and the style in which a name can contain it.
+SEPARATORS = {"statsd": (".", "dog_statsd"), "dog_statsd": ("|", "statsd")}
 
 
 def without_foreign_tags(arguments: Sequence[str]) -> list[str]:
@@ -46,8 +49,30 @@ def without_foreign_tags(arguments: Sequence[str]) -> list[str]:
     return [f"--no-{option}" for option in options if not any(option in one for one in arguments)]
 
 
+def _check_names(platform: Platform) -> None:
+    """Refuse names of clusters and listeners whose stats the exporter would drop or split in a wrong place."""
+    spec, file = platform.demo[EXPORTER], platform.demo["file"]
+    mark, other = SEPARATORS[spec["style"]]
+    if spec["mapping"] and spec["style"] == "statsd":
+        return  # the author's mapping can have the names
+    for proxy in platform.proxies():
+        for kind in ("clusters", "listeners") if proxy.spec["statsd"] is None else ():
+            for name in proxy.spec[kind]:
+                if mark in name:
+                    raise DemoError(
+                        file,
+                        f"{proxy.key}.{kind}.{name}: a '{mark}' in a name separates fields of {spec['style']}."
+                        f" Rename it, or set {EXPORTER}.style to {other}.",
+                    )
+
+
 def plan_exporter(platform: Platform) -> tuple[Workload, File, Check | None]:
-    """Return the exporter's workload, its mapping file and the check of that file, or None where nothing can check it."""
+    """Return the exporter's workload, its mapping file and the check of that file, or None where nothing can check it.
+
+    Raises:
+        DemoError: A name of a cluster or listener cannot be sent in the style of the exporter.
+    """
+    _check_names(platform)
     spec, context = platform.demo[EXPORTER], platform.context
     host = platform.instance(EXPORTER).host
     content = spec["mapping"] or context.mappings.get(spec["style"], {})

@@ -64,6 +64,26 @@ def test_exporter_in_network_of_proxy_gets_udp(plan: Planner) -> None:
 
 
 @pytest.mark.parametrize(
+    ("style", "name", "other"), [("statsd", "a.b", "dog_statsd"), ("dog_statsd", "a|b", "statsd")]
+)
+def test_name_with_a_separator_of_the_style_is_refused(
+    plan: Planner, style: str, name: str, other: str
+) -> None:
+    data = exporter_shop("web", other)
+    data["proxies"] = {"edge": {"listeners": {}, "clusters": {name: {"to": "web"}}}}
+    plan(data, "local")
+    data["statsd_exporter"]["style"] = style
+    with pytest.raises(DemoError) as error:
+        plan(data, "local")
+    assert f"proxies.edge.clusters.{name}: a '{name[1]}' in a name separates fields of {style}." in str(
+        error.value
+    )
+    assert str(error.value).endswith(f"Rename it, or set statsd_exporter.style to {other}.")
+    data["proxies"]["edge"]["statsd"] = {"address": "127.0.0.1"}
+    plan(data, "local")
+
+
+@pytest.mark.parametrize(
     ("arguments", "options"),
     [
         ([], ["signalfx", "influxdb", "librato"]),

@@ -184,7 +184,11 @@ def _plan(platform: Platform, secrets: frozenset[str]) -> Plan:
         "name": demo["name"],
         "summary": change["summary"] if change else demo["summary"],
         "notes": fill_notes(platform, addresses),
-        "warnings": list(dict.fromkeys(text for proxy in proxies for text in proxy.warnings)),
+        "warnings": list(
+            dict.fromkeys(
+                [*(text for proxy in proxies for text in proxy.warnings), *platform.name_warnings()]
+            )
+        ),
         "replacements": [text for proxy in proxies for text in proxy.replacements],
         "platform": context.platform,
         "folder": context.folder,

@@ -252,3 +252,33 @@ def test_own_binary_of_a_proxy(block: PortBlock, deployment: Deploy) -> None:
     result = local.result(local.plan(wrong))
     assert result["failed"]
     assert f"expected Envoy {ENVOY_VERSION}, got {OLDEST}" in result["msg"]
+
+
+@pytest.mark.kubernetes
+@pytest.mark.slow
+def test_watched_files_change_live_in_a_pod(block: PortBlock, deployment: Deploy) -> None:
+    cluster = deployment("kubernetes")
+    watched = WATCHED
+    for name in ("lds", "cds"):
+        source = f"{{path: /etc/envoy/{name}.yaml, watched_directory: {{path: /etc/envoy}}}}"
+        watched = watched.replace(f"{{path: /var/lib/envoy/{name}.yaml}}", source)
+    for name, text in {"envoy.yaml": watched, "lds.yaml": LDS, "cds.yaml": CDS}.items():
+        (cluster.root / name).write_text(text, encoding="utf-8")
+    data = own_demo(block, config=["envoy.yaml", "lds.yaml", "cds.yaml"])
+    data["traffic"] = [
+        {"to": "front/http", "requests": 5, "expect": [{"status": "200", "op": "eq", "value": 5}]}
+    ]
+    data["expectations"] = [
+        {"at": "front", "stat": "cluster.web.upstream_rq_200", "of": "delta", "op": "eq", "value": 5}
+    ]
+    planned = cluster.deploy(data)
+    assert planned["warnings"] == []
+    assert cluster.failures(planned) == []
+    (cluster.root / "lds.yaml").write_text(LDS.replace("cluster: web", "cluster: api"), encoding="utf-8")
+    (cluster.root / "cds.yaml").write_text(CDS.replace("web", "api"), encoding="utf-8")
+    data["expectations"][0]["stat"] = "cluster.api.upstream_rq_200"
+    planned = cluster.plan(data)
+    result = cluster.result(planned)
+    # The NetworkPolicies of web and api change, and no pod restarts.
+    assert (result["failed"], result["restarted"], result["started"]) == (False, [], []), result["msg"]
+    assert cluster.failures(planned) == []

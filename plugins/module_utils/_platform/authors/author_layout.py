@@ -52,6 +52,10 @@ class AuthorLayout(Layout):
             return [self.instance(target.group, target.replica)]
         return self.instances(target.group)
 
+    def name_warnings(self) -> list[str]:
+        """Return facts about the names of the demo that its author should know."""
+        return []
+
     def starts_after(self, proxy: Proxy) -> tuple[str, ...]:
         """Return the workloads that start before `proxy`, so that their names resolve at its first attempt.
 

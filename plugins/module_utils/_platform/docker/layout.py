@@ -33,6 +33,17 @@ class DockerPlatform(Platform):
                 f" other. Leave it empty, or use a network of `docker network create`. A program on the host is reachable as '{HOST}'.",
             )
 
+    def name_warnings(self) -> list[str]:
+        """Return that containers outside the demo can have its names, in a network that exists without the demo."""
+        if not (self.context.network and self.has_author_config):
+            return []
+        names = ", ".join([*self.demo["services"], *self.demo["proxies"]])
+        warning = (
+            f"Docker's network '{self.context.network}' can have other containers with the names {names}, and a name resolves to all of"
+            " them. Remove these containers from the network, or rename the services."
+        )
+        return [warning]
+
     def container_name(self, workload: str) -> str:
         """Return the name that compose gives to the container of a service."""
         return f"{self.demo['name']}-{workload}-1"

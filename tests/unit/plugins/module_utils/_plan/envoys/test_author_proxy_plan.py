@@ -232,3 +232,9 @@ def test_secret_in_the_file_reaches_no_config_map() -> None:
     plan = author_plan("kubernetes", author_demo(secret))
     assert file_of(plan, "front/config/envoy.yaml")["sensitive"]
     assert not any("hunter2" in str(one) for one in plan["manifests"])
+
+
+def test_names_in_a_shared_network_are_reported() -> None:
+    [warning] = author_plan("docker", author_demo(), network="shared")["warnings"]
+    assert warning.startswith("Docker's network 'shared' can have other containers with the names web, front")
+    assert author_plan("docker", author_demo())["warnings"] == []

@@ -640,7 +640,8 @@ class Playbook:
             "files": [{"path": path, "src": path.rpartition("/")[2]} for path in FILES],
             "directories": [{"path": "edge/run", "mode": "0755"}],
             "certificates": [{"path": "edge/certs", "names": ["edge"]}],
-            "proxies": [{**PROXY, "admin": edge.admin.url}],
+            # As in a playbook for new and for existing hosts.
+            "proxies": [{**PROXY, "admin": edge.admin.url, "running": False}],
             "envoy": {"executable": edge.binary},
         }
 
@@ -692,6 +693,12 @@ def playbook(tmp_path: Path, binary: str, backend: int) -> Playbook:
 
 
 def test_module_deploys_on_a_new_host(playbook: Playbook) -> None:
+    (proxy,) = playbook.arguments["proxies"]
+    del proxy["running"]
+    result, _output = playbook.run()
+    assert "edge: admin: the admin interface does not respond: " in result["msg"]
+    assert not playbook.edge.folder.exists() or not list(playbook.edge.folder.rglob("*.yaml"))
+    proxy["running"] = False
     result, _output = playbook.run()
     assert result["changed"]
     assert set(FILES) < set(result["files"])

@@ -20,6 +20,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._common.arguments im
     text,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import ArgumentError
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.network.url_problem import url_problem
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint import (
     FORMATS,
     Endpoint,
@@ -200,7 +201,7 @@ def _address(url: str, where: str, form: str, contained: bool) -> tuple[str, str
         parts = urlsplit(url)
         port = parts.port
     except ValueError as error:
-        raise ArgumentError(where, f"{shown!r} is not a URL: {error}.") from None
+        raise ArgumentError(where, f"{shown!r} is not a URL: {url_problem(error)}") from None
     if not parts.hostname:
         raise ArgumentError(where, f"{shown!r} has no host. Write {scheme}://HOST.")
     if parts.username is not None or parts.password is not None:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.arguments import shown
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import ArgumentError
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.network.url_problem import url_problem
 
 SCHEMES = ("http", "https", "ws", "wss", "tcp", "tls", "udp")
 ENCRYPTED = ("https", "wss", "tls")
@@ -56,7 +57,7 @@ def parse_url(url: str, where: str = "url", needs_port: bool = True) -> Target:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as error:
-        raise ArgumentError(where, f"{shown(url)} is not a URL: {error}.") from None
+        raise ArgumentError(where, f"{shown(url)} is not a URL: {url_problem(error)}") from None
     if parts.scheme not in SCHEMES:
         schemes = ", ".join(f"{scheme}://" for scheme in SCHEMES)
         raise ArgumentError(where, f"{shown(url)} has no scheme that is supported. Use one of: {schemes}.")

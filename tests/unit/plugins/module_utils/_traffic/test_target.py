@@ -34,7 +34,7 @@ def test_parse_url(url: str, scheme: str, host: str, port: int, path: str) -> No
     [
         ("ftp://a", "Use one of: http://, https://, ws://, wss://, tcp://, tls://, udp://."),
         ("http://", "'http://' has no host. Write http://HOST."),
-        ("http://a:99999", "is not a URL: "),
+        ("http://a:99999", "is not a URL: its port is above 65535. Write a port from 1 to 65535."),
         ("tcp://a", "'tcp://a' has no port. Add one, for example tcp://a:9000."),
         ("tcp://a:1/x", "has a path, but tcp:// has none. Send it with payload."),
         ("http://me:secret@a", "contains a user name or password. Send it in the header authorization."),

@@ -33,7 +33,8 @@ ARCHIVE = f"statsd_exporter-{EXPORTER}.{SYSTEM}.tar.gz"
 def home() -> Iterator[Home]:
     """Yield an empty home whose cache has no programs."""
     found = Home("local")
-    found.variables["deployment_cache"] = str(found.folder / "cache")
+    # Relative to HOME, which is not the home folder in the user database.
+    found.variables["deployment_cache"] = "~/cache"
     try:
         yield found
     finally:

@@ -167,7 +167,7 @@ lint-python: $(TEST_READY)
 lint-types: $(TEST_READY)
 	@echo "mypy"
 	@$(BIN)/mypy --no-error-summary --package ansible_collections.meshlab.envoy.plugins.module_utils
-	@MYPYPATH=.venv/collections:tools/lint:tools/docs:tools/gallery:tools/bench:tools/release:tests/support \
+	@MYPYPATH=.venv/collections:tools/envoy_api:tools/lint:tools/docs:tools/gallery:tools/bench:tools/release:tests/support \
 	  $(BIN)/mypy --no-error-summary $(filter-out %/conftest.py $(wildcard tools/*/test_*.py),$(wildcard tools/*/*.py))
 
 lint-style: $(TEST_READY) ## Check the language of docs, comments and messages against docs/style.md

@@ -33,12 +33,12 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy.xds_co
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.errors import ConfigRefused
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.files import file_tree
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.prepare import prepare
-from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.versions import NEWEST
-from ansible_collections.meshlab.envoy.plugins.modules import envoy_config
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.author_config.candidate import (
     candidate,
     to_text,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.versions import NEWEST
+from ansible_collections.meshlab.envoy.plugins.modules import envoy_config
 
 TYPE = "type.googleapis.com/envoy."
 IMAGE = f"envoyproxy/envoy:v{NEWEST}"

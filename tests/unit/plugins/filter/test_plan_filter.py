@@ -33,7 +33,11 @@ def test_filter_returns_the_plan() -> None:
 @pytest.mark.parametrize(
     ("demo", "context", "message"),
     [
-        ({**DEMO, "ports": "x"}, CONTEXT, "shop.yml: ports: expected a whole number, got 'x'. Write digits only."),
+        (
+            {**DEMO, "ports": "x"},
+            CONTEXT,
+            "shop.yml: ports: expected a whole number, got 'x'. Write digits only.",
+        ),
         (
             {**DEMO, "proxies": {"edge": {}}},
             {**CONTEXT, "envoy": {"version": "1.2.3"}},

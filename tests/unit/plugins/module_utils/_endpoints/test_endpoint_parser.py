@@ -33,7 +33,10 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint_
         ),
         ({"url": "ftp://a"}, "endpoints[0].url: 'ftp://a' has no supported scheme"),
         ({"url": "http://"}, "endpoints[0].url: 'http://' has no host. Write http://HOST."),
-        ({"url": "http://a:b"}, "endpoints[0].url: 'http://a:b' is not a URL: its port is not a number. Write the port in digits"),
+        (
+            {"url": "http://a:b"},
+            "endpoints[0].url: 'http://a:b' is not a URL: its port is not a number. Write the port in digits",
+        ),
         (
             {"url": "http://u:secret@a"},
             "contains a user name or password. Send it in the header authorization.",

@@ -41,9 +41,9 @@ options:
     description:
       - The plan of M(meshlab.envoy.demo_plan).
       - The module uses its C(endpoints), C(traffic) and C(assertions).
-      - Before the traffic, the module waits up to 60 seconds until the C(workloads) are ready, because commands such as C(docker compose up)
-        and C(kubectl apply) do not wait. It does not wait for a workload that does not exist, was stopped or ended. Without C(workloads), it
-        does not wait.
+      - Before the traffic, the module waits up to 60 seconds until the C(workloads) are ready, because commands such as
+        C(docker compose up) and C(kubectl apply) do not wait. It does not wait for a workload that does not exist, was stopped or
+        ended. Without C(workloads), it does not wait.
       - Then it waits up to 60 seconds until the proxies in C(admins) have found their pods by name.
       - If an expectation fails, the module compares C(files) with C(folder), to detect that a change is deployed instead of this plan.
     type: dict
@@ -109,8 +109,8 @@ reasons:
   description:
     - "Why expectations fail, one line for each reason: services without replicas, workloads that were not ready, and the response flags and
       response code details of the failed requests."
-    - The flags and details are those of the access log of the proxies, which they write unless C(access_log) is false. The module reads up to
-      256 KiB or 1000 lines of each log, for up to 2 seconds.
+    - The flags and details are those of the access log of the proxies, which they write unless C(access_log) is false. The module
+      reads up to 256 KiB or 1000 lines of each log, for up to 2 seconds.
   returned: always
   type: list
   elements: str

@@ -23,8 +23,12 @@ from typing import Any
 import pytest
 from ansible.module_utils.testing import patch_module_args
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.host_ports import NeededPort
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.boot_unit import unit_text
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.documents import supervisord_conf
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.port_reservation import (
+    PortReservations,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.supervisord_process import (
     SupervisordProcess,
     wait_until,
@@ -148,6 +152,19 @@ def test_second_run_changes_nothing(demo: Processes, ports: list[int]) -> None:
     assert [demo.pid(name) for name in "abc"] == before
     assert (demo.folder / "supervisord.sock").stat().st_mode & 0o777 == 0o600
     assert demo.folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_port_of_a_deployment_that_is_starting_is_refused(demo: Processes, ports: list[int]) -> None:
+    other = PortReservations()
+    other.reserve([NeededPort("edge", ports[1])])
+    try:
+        result = demo.run(server("a", ports[0]), server("b", ports[1]))
+    finally:
+        other.release()
+    assert result["failed"]
+    assert f"port {ports[1]} of b: another deployment on this host is starting" in result["msg"]
+    assert not demo.alive()
+    assert not demo.run(server("a", ports[0]), server("b", ports[1]))["failed"]
 
 
 def test_only_changed_program_restarts(demo: Processes, ports: list[int]) -> None:

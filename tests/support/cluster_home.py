@@ -40,8 +40,9 @@ class ClusterHome(Home):
 
     publishes = False
 
-    def __init__(self, platform: str, labels: Mapping[str, str] = RESTRICTED) -> None:
+    def __init__(self, platform: str, labels: Mapping[str, str] | None = None) -> None:
         super().__init__(platform)
+        labels = RESTRICTED if labels is None else labels
         # A new name for each home: the deletion of a namespace takes some seconds.
         self.namespace = f"meshlab-{self.prefix}-{secrets.token_hex(3)}"
         self.cluster: Cluster = connect({"namespace": self.namespace})

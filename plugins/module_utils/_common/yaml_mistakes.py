@@ -93,8 +93,9 @@ def _mistake(lines: Sequence[str], error: Any, mark: Any) -> tuple[int, str]:
         return number, "a tab indents this line. YAML needs blanks: replace the tab."
     if "quoted scalar" in context and "end of" in problem and start is not None:
         return start.line, "the quote that begins in this line is not closed. Add the closing quote."
-    if "flow" in context and (bracket := _open_bracket(lines, mark.line, mark.column)):
-        line_number, opening = bracket
+    bracket = _open_bracket(lines, mark.line, mark.column) if "flow" in context else None
+    if bracket is not None:
+        line_number, opening = bracket[0], bracket[1]
         closing = CLOSING[opening]
         if line_number != number or closing not in line[mark.column :]:
             return line_number, f"the '{opening}' in this line is not closed. Add '{closing}'."

@@ -21,13 +21,16 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer i
     PlatformUnavailable,
     sorted_names,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local import privileged_ports
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.boot_unit import BootUnit
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.documents import (
     FILE,
     LOGS,
     log_path,
     sections,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.port_check import check_ports
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.port_reservation import (
+    PortReservations,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.readiness import LocalReadiness
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.supervisord_process import (
@@ -43,10 +46,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.supe
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import ranks
 
-PORTS_TIMEOUT = 5  # seconds until the ports of a process that was killed are free
 DEATHS_TIMEOUT = 60  # seconds until supervisord has waited for a program that ended
-
-_PortConflict = tuple[host_ports.NeededPort, host_ports.Listener]
 
 
 class LocalDeployer(HostDeployer):
@@ -62,6 +62,7 @@ class LocalDeployer(HostDeployer):
         self.workloads = {workload.name: workload for workload in spec.workloads}
         self.supervisord = SupervisordProcess(spec.folder, spec.supervisord)
         self._readiness = LocalReadiness(spec.folder, self.workloads)
+        self._ports = PortReservations()
 
     def location(self) -> str:
         """Return `local`."""
@@ -76,7 +77,8 @@ class LocalDeployer(HostDeployer):
                 " Choose a shorter folder"
             )
         self.boot_unit.check()
-        self._check_ports()
+        self._ports.reserve(self._needed_ports(self.workloads))
+        check_ports(self._needed_ports(self.workloads), self.workloads, self.supervisord, self._programs)
         self._check_executables()
 
     def missing_images(self) -> tuple[str, ...]:
@@ -157,6 +159,10 @@ class LocalDeployer(HostDeployer):
         self.boot_unit.disable()
         return ran
 
+    def close(self) -> None:
+        """Release the reserved ports."""
+        self._ports.release()
+
     # Preflight
 
     def _check_executables(self) -> None:
@@ -171,38 +177,6 @@ class LocalDeployer(HostDeployer):
                 problems[program] = f"{name} cannot be started: {text}"
         if problems:
             raise PlatformUnavailable("; ".join(problems.values()))
-
-    def _check_ports(self) -> None:
-        needed = self._needed_ports(self.workloads)
-        if problem := privileged_ports.problem(needed, self.workloads):
-            raise PlatformRefused(problem)
-        conflicts: list[_PortConflict] = []
-
-        def is_settled() -> bool:
-            used = host_ports.used_ports(needed)
-            conflicts[:] = self._foreign(used) if used else []
-            return not any(host_ports.is_closing(listener) for _port, listener in conflicts)
-
-        wait_until(is_settled, PORTS_TIMEOUT)
-        if conflicts:
-            holders = {port: host_ports.describe(listener) for port, listener in conflicts}
-            raise PlatformRefused(host_ports.conflict_text(holders))
-
-    def _foreign(self, conflicts: Iterable[_PortConflict]) -> list[_PortConflict]:
-        """Return the conflicts with processes that are not programs of this supervisord, nor descendants of one."""
-        programs = self._programs() or {}
-        running = {program.name: program.pid for program in programs.values() if program.pid}
-        own = {inode for pid in running.values() for inode in host_ports.socket_inodes(pid)}
-        left = [(port, listener) for port, listener in conflicts if listener.inode not in own]
-        if any(not listener.inode for _port, listener in left):  # this host has no /proc
-            left = [
-                (port, listener) for port, listener in left if listener.inode or port.workload not in running
-            ]
-        if left:
-            own = {
-                inode for pid in self.supervisord.program_pids() for inode in host_ports.socket_inodes(pid)
-            }
-        return [(port, listener) for port, listener in left if listener.inode not in own]
 
     def _needed_ports(self, names: Iterable[str]) -> list[host_ports.NeededPort]:
         return [

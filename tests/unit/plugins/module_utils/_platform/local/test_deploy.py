@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import socket
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -59,8 +60,11 @@ def test_used_port_is_refused(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         workload = Workload(name="a", command=("sleep", "9"), ports=(Port(port),))
-        with pytest.raises(PlatformRefused, match=f"port {port} of a is used by process"):
-            deployer(tmp_path, workload).preflight()
+        with (
+            closing(deployer(tmp_path, workload)) as one,
+            pytest.raises(PlatformRefused, match=f"port {port} of a is used by process"),
+        ):
+            one.preflight()
 
 
 def test_missing_executables_are_named_once(tmp_path: Path) -> None:

@@ -1,0 +1,48 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Test the reservation of ports between deployments at the same moment."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer import PlatformRefused
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.host_ports import NeededPort
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.port_reservation import (
+    PortReservations,
+)
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="abstract Unix sockets exist on Linux only")
+# A number that no port has, so that the test does not disturb a deployment.
+PORT = 70_001
+
+
+@pytest.fixture
+def first() -> Iterator[PortReservations]:
+    reservations = PortReservations()
+    reservations.reserve(
+        [NeededPort("edge", PORT), NeededPort("edge", PORT), NeededPort("dns", PORT, protocol="udp")]
+    )
+    yield reservations
+    reservations.release()
+
+
+def test_port_of_a_concurrent_deployment_is_refused(first: PortReservations) -> None:
+    second = PortReservations()
+    with pytest.raises(
+        PlatformRefused, match=rf"port {PORT} of web: another deployment .* another block of ports"
+    ):
+        second.reserve([NeededPort("web", PORT)])
+    second.release()
+
+
+def test_released_port_can_be_reserved_again(first: PortReservations) -> None:
+    first.release()
+    second = PortReservations()
+    second.reserve([NeededPort("web", PORT)])
+    second.release()

@@ -92,8 +92,10 @@ def test_large_file_has_a_config_map_of_its_own() -> None:
         (
             file_config_maps,
             {"clusters.yaml": "c" * LIMIT, "a.yaml": "a"},
-            "edge: its files have 1,048,577 bytes (clusters.yaml: 1,048,576), but a ConfigMap or a Secret has at most"
-             " 1,048,576. Distribute its clusters and routes over several proxies, or deploy on a platform without this limit",
+            (
+                "edge: its files have 1,048,577 bytes (clusters.yaml: 1,048,576), but a ConfigMap or a Secret has at most"
+                " 1,048,576. Distribute its clusters and routes over several proxies, or deploy on a platform without this limit"
+            ),
         ),
         (file_config_maps, {"a.so": bytes(LIMIT + 1)}, "Use an image that contains the file, or smaller files, or deploy on"),
         (sensitive_secret, {"a.so": bytes(LIMIT + 1)}, "edge: its files have 1,048,577 bytes (a.so: 1,048,577), but"),

@@ -339,8 +339,8 @@ CASES = [
         {
             "statsd_exporter: statsd_exporter_loaded_mappings": "expected at least 1, got 0 (",
             "statsd_exporter: statsd_exporter_events_unmapped_total": "expected 0, got … (",
-            "statsd_exporter: envoy_cluster_upstream_rq_time to 0.25": "It is not a histogram.",
-            "statsd_exporter: envoy_cluster_upstream_rq_time to 10": "It is not a histogram.",
+            "statsd_exporter: envoy_cluster_upstream_rq_time to 0.25": "no histogram has this name",
+            "statsd_exporter: envoy_cluster_upstream_rq_time to 10": "no histogram has this name",
         },
         deployed={"statsd_exporter": {"mapping": {"mappings": []}}},
     ),

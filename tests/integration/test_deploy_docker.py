@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
+from managed_host import on_managed_host
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.documents import compose
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import (
@@ -84,7 +85,7 @@ class ComposeProject:
 
     def _module(self, options: dict[str, Any], check: bool) -> dict[str, Any]:
         arguments = {**options, "_ansible_check_mode": check, "_ansible_diff": True}
-        with patch_module_args(arguments), pytest.raises(SystemExit):
+        with on_managed_host(), patch_module_args(arguments), pytest.raises(SystemExit):
             module.main()
         result: dict[str, Any] = json.loads(self._capsys.readouterr().out)
         return {"failed": False, **result}

@@ -22,6 +22,7 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
+from managed_host import on_managed_host
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.host_ports import NeededPort
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.boot_unit import unit_text
@@ -91,7 +92,7 @@ class Processes:
             "_ansible_check_mode": check,
             "_ansible_diff": True,
         }
-        with patch_module_args(arguments), pytest.raises(SystemExit):
+        with on_managed_host(), patch_module_args(arguments), pytest.raises(SystemExit):
             module.main()
         result: dict[str, Any] = json.loads(self._capsys.readouterr().out)
         return {"failed": False, **result}

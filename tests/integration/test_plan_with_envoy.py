@@ -146,9 +146,9 @@ def test_envoy_accepts_every_document(
 @pytest.mark.parametrize(
     ("options", "error"),
     [
-        ({"clusters": {"c": {"to": "web", "cluster": {"lb_polcy": "RANDOM"}}}}, "lb_polcy"),
+        ({"clusters": {"c": {"to": "web", "cluster": {"lb_policy": "CLUSTER_PROVIDED"}}}}, "cluster provided LB"),
         ({"listeners": {"l": {"port": 9000, "routes": [{"match": {"prefix": "/"}, "route": {"cluster": "gone"}}]}}}, "gone"),
-        ({"bootstrap": {"stats_flush_interval": "soon"}}, "soon"),
+        ({"bootstrap": {"stats_flush_interval": "0.0001s"}}, "StatsFlushInterval"),
     ],
 )  # fmt: skip
 def test_envoy_rejects_a_wrong_candidate(

@@ -24,6 +24,7 @@ from live import (
     demo_data,
     merged,
 )
+from managed_host import on_managed_host
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.plan import make_plan
 from ansible_collections.meshlab.envoy.plugins.module_utils._verify.planned_observer import observed_part
@@ -106,6 +107,6 @@ def take_down(home: Home, demo: str) -> None:
 def module_answer(module: ModuleType, arguments: dict[str, Any]) -> dict[str, Any]:
     """Run a module in this process; return its result, with `failed` in any case."""
     printed = io.StringIO()
-    with patch_module_args(arguments), redirect_stdout(printed), suppress(SystemExit):
+    with on_managed_host(), patch_module_args(arguments), redirect_stdout(printed), suppress(SystemExit):
         module.main()
     return {"failed": False, **json.loads(printed.getvalue())}

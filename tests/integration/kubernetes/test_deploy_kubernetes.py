@@ -143,7 +143,8 @@ def test_rejected_file_is_restored_in_all_pods(front: Deployment, home: ClusterH
     answer = front.run(bad)
     assert answer["failed"]
     message = answer["msg"]
-    assert "service1: service1/listeners.yaml: the running Envoy did not accept the file: pod " in message
+    assert "services.service1.sidecar: service1: the running Envoy did not accept: pod " in message
+    assert "listener 'ingress'" in message
     assert "203.0.113.7" in message
     assert "Cannot assign requested address" in message
     assert "The previous files of service1 were restored and confirmed" in message
@@ -167,9 +168,7 @@ def test_rejected_clusters_are_explained_by_the_log(front: Deployment) -> None:
     )
     answer = front.run(bad)
     assert answer["failed"]
-    assert (
-        "service1: service1/clusters.yaml: the running Envoy did not accept the file: pod " in answer["msg"]
-    )
+    assert "services.service1.sidecar: service1: the running Envoy did not accept: pod " in answer["msg"]
     assert "cannot create an EDS cluster without an EDS config" in answer["msg"]
     assert "The previous files of service1 were restored and confirmed" in answer["msg"]
     assert not present(front, plan)["failed"]

@@ -63,6 +63,13 @@ NOT_RUN = {
     "make test": "the test that runs these commands is a part of it",
     ".venv/bin/ansible-playbook -i hosts.yml site.yml -e demo=front_proxy": "envoy1.example.com is an example",
     "ansible-playbook -i hosts.yml site.yml\ncurl http://127.0.0.1:10000/   # on host a": "a.example.com is an example",
+    "kubectl label namespace demos istio-injection=enabled\n"
+    "ansible-playbook -i inventories/kubernetes site.yml -e demo=canary -e deployment_mesh=istio \\\n"
+    "  -e '{deployment_cluster: {namespace: demos}}'\n"
+    "ansible-playbook -i inventories/kubernetes playbooks/change.yml -e demo=canary -e change=half -e deployment_mesh=istio \\\n"
+    "  -e '{deployment_cluster: {namespace: demos}}'": "make test-mesh runs these demos in a mesh",
+    "ansible-playbook -i inventories/kubernetes site.yml -e demo=front_proxy \\\n"
+    "  -e '{deployment_kubernetes: {gateway: infra/public, domain: apps.example.com}}'": "make test-mesh runs these demos in a mesh",
     'make demos\nmake demos PLATFORM="local docker"\nmake demos DEMOS="gzip rbac"': "a test of its own plays the gallery",
 }
 # Ports of the demos and of the examples.

@@ -21,7 +21,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer i
     PlatformUnavailable,
     sorted_names,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.boot_unit import BootUnit
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.boot_links import BootLinks
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.documents import (
     FILE,
     LOGS,
@@ -57,7 +57,7 @@ class LocalDeployer(HostDeployer):
     def __init__(self, spec: DeploymentSpec) -> None:
         """Make a deployer for the supervisord of the state folder."""
         self.folder = spec.folder
-        self.boot_unit = BootUnit(spec.name, spec.folder, spec.files)
+        self.boot_links = BootLinks(spec.name, spec.folder, spec.files)
         self.bind = spec.bind
         self.workloads = {workload.name: workload for workload in spec.workloads}
         self.supervisord = SupervisordProcess(spec.folder, spec.supervisord)
@@ -76,7 +76,7 @@ class LocalDeployer(HostDeployer):
                 f"{self.supervisord.socket}: the path has {length} bytes, but a Unix socket allows {LONGEST_SOCKET}."
                 " Choose a shorter folder"
             )
-        self.boot_unit.check()
+        self.boot_links.check()
         self._ports.reserve(self._needed_ports(self.workloads))
         check_ports(self._needed_ports(self.workloads), self.workloads, self.supervisord, self._programs)
         self._check_executables()
@@ -126,7 +126,7 @@ class LocalDeployer(HostDeployer):
 
     def remove_unlisted(self) -> AppliedChanges:
         """Stop and remove the programs that the document does not list, and a unit that is not listed. Raises PlatformFailed."""
-        self.boot_unit.apply()
+        self.boot_links.apply()
         try:
             with self.supervisord.client() as client:
                 _added, _changed, removed = client.reload()
@@ -146,7 +146,7 @@ class LocalDeployer(HostDeployer):
         return any(path.exists() for path in files) or bool(
             self.supervisord.supervisord_pids()
             or self.supervisord.program_pids()
-            or self.boot_unit.is_enabled()
+            or self.boot_links.is_enabled()
         )
 
     def remove_all(self) -> tuple[str, ...]:
@@ -156,7 +156,7 @@ class LocalDeployer(HostDeployer):
             self.supervisord.stop(self._stop_timeout())
         self.supervisord.clear(self._stop_timeout())
         self.supervisord.remove_logs()
-        self.boot_unit.disable()
+        self.boot_links.disable()
         return ran
 
     def close(self) -> None:

@@ -16,9 +16,9 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.registry i
 
 ROOT = Path(__file__).resolve().parents[2] / "plugins" / "module_utils"
 PACKAGES = ("_common", "_envoy", "_demo", "_plan", "_deploy", "_verify")
-# The modules of _platform that all platforms share. registry.py maps the names of platforms to their classes.
-# The modules that list the platforms.
+# The modules that map the names of platforms to their classes.
 REGISTRIES = ("registry.py", "observers.py")
+# The modules of _platform that all platforms share.
 SHARED = [path for path in sorted((ROOT / "_platform").glob("*.py")) if path.name not in REGISTRIES]
 MODULES = [*SHARED, *(path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py")))]
 

@@ -69,18 +69,21 @@ def server_files(instance: Instance, platform: Platform) -> list[File]:
 
 def server_ports(instance: Instance, platform: Platform) -> tuple[Port, ...]:
     """Return the further ports of a server."""
-    name, replica = instance.group, instance.replica
-    return tuple(
-        Port(
-            platform.port(name, key, replica),
-            platform.published_port(name, key, replica),
-            protocol="udp" if port["protocol"] == "udp" else "tcp",
-            name=key,
-            scheme=port["protocol"],
-            peers=platform.callers(name, key),
-            metrics=topology.has_metrics(platform.demo, name, key),
-        )
-        for key, port in topology.server_ports(platform.demo, name).items()
+    ports = topology.server_ports(platform.demo, instance.group)
+    return tuple(service_port(instance, platform, name, port["protocol"]) for name, port in ports.items())
+
+
+def service_port(instance: Instance, platform: Platform, name: str, protocol: str) -> Port:
+    """Return a port of a service: that of its application, or a further one of its server. `protocol` is that of the demo."""
+    group, replica = instance.group, instance.replica
+    return Port(
+        platform.port(group, name, replica),
+        platform.published_port(group, name, replica),
+        protocol="udp" if protocol == "udp" else "tcp",
+        name=name,
+        scheme=protocol,
+        peers=platform.callers(group, name),
+        metrics=topology.has_metrics(platform.demo, group, name),
     )
 
 

@@ -16,6 +16,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._plan.server import 
     server_fields,
     server_files,
     server_ports,
+    service_port,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.context import LOOPBACK
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.generated_files import File, digest
@@ -102,21 +103,8 @@ def _workload(instance: Instance, platform: Platform, files: list[File]) -> Work
 
 def _app_ports(instance: Instance, platform: Platform) -> list[Port]:
     """Return the port of the application, or nothing if it listens on a Unix socket."""
-    name, replica = instance.group, instance.replica
-    service = platform.demo["services"][name]
-    if service["unix_socket"]:
-        return []
-    return [
-        Port(
-            platform.port(name, APP, replica),
-            platform.published_port(name, APP, replica),
-            protocol="udp" if service["protocol"] == "udp" else "tcp",
-            name=APP,
-            scheme=service["protocol"],
-            peers=platform.callers(name, APP),
-            metrics=topology.has_metrics(platform.demo, name, APP),
-        )
-    ]
+    service = platform.demo["services"][instance.group]
+    return [] if service["unix_socket"] else [service_port(instance, platform, APP, service["protocol"])]
 
 
 def _app_fields(instance: Instance, platform: Platform) -> dict[str, Any]:

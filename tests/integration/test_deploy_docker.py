@@ -15,8 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible.module_utils.testing import patch_module_args
-from managed_host import on_managed_host
+from managed_host import run_module
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.documents import compose
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import (
@@ -58,10 +57,9 @@ pytestmark = pytest.mark.skipif(not _usable(), reason="this host has no Docker")
 class ComposeProject:
     """The compose project of one test, deployed by the module."""
 
-    def __init__(self, name: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def __init__(self, name: str, folder: Path) -> None:
         self.name = name
         self.folder = folder
-        self._capsys = capsys
 
     def run(self, *workloads: Workload, check: bool = False, **options: Any) -> dict[str, Any]:
         """Deploy workloads; return the module's result, with `failed` in any case."""
@@ -85,10 +83,7 @@ class ComposeProject:
 
     def _module(self, options: dict[str, Any], check: bool) -> dict[str, Any]:
         arguments = {**options, "_ansible_check_mode": check, "_ansible_diff": True}
-        with on_managed_host(), patch_module_args(arguments), pytest.raises(SystemExit):
-            module.main()
-        result: dict[str, Any] = json.loads(self._capsys.readouterr().out)
-        return {"failed": False, **result}
+        return {"failed": False, **run_module(module, arguments)}
 
     def container(self, service: str) -> str:
         return f"{self.name}-{service}-1"
@@ -102,10 +97,8 @@ class ComposeProject:
 
 
 @pytest.fixture
-def demo(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest
-) -> Iterator[ComposeProject]:
-    one = ComposeProject(f"deploy-test-{abs(hash(request.node.name)) % 100000}", tmp_path / "state", capsys)
+def demo(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[ComposeProject]:
+    one = ComposeProject(f"deploy-test-{abs(hash(request.node.name)) % 100000}", tmp_path / "state")
     yield one
     one.teardown()
     assert one.ids() == {}

@@ -21,8 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible.module_utils.testing import patch_module_args
-from managed_host import on_managed_host
+from managed_host import run_module
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.host_ports import NeededPort
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.boot_unit import unit_text
@@ -55,9 +54,8 @@ pytestmark = pytest.mark.skipif(not SUPERVISORD.exists(), reason="supervisor is 
 class Processes:
     """The processes of one test, deployed by the module."""
 
-    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._capsys = capsys
 
     @property
     def supervisord(self) -> SupervisordProcess:
@@ -92,10 +90,7 @@ class Processes:
             "_ansible_check_mode": check,
             "_ansible_diff": True,
         }
-        with on_managed_host(), patch_module_args(arguments), pytest.raises(SystemExit):
-            module.main()
-        result: dict[str, Any] = json.loads(self._capsys.readouterr().out)
-        return {"failed": False, **result}
+        return {"failed": False, **run_module(module, arguments)}
 
     def pid(self, name: str) -> int:
         with self.supervisord.client() as supervisor:
@@ -106,8 +101,8 @@ class Processes:
 
 
 @pytest.fixture
-def demo(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Processes]:
-    one = Processes(tmp_path / "state", capsys)
+def demo(tmp_path: Path) -> Iterator[Processes]:
+    one = Processes(tmp_path / "state")
     yield one
     one.teardown()
     assert not one.alive()

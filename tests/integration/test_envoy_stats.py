@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import re
@@ -18,12 +17,11 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible.module_utils.testing import patch_module_args
+from real_envoy import run
 
 from ansible_collections.meshlab.envoy.plugins.modules import envoy_stats, envoy_stats_info
 
@@ -177,15 +175,6 @@ def own(tmp_path: Path) -> Iterator[Envoy]:
     envoy = Envoy(tmp_path)
     yield envoy.start()
     envoy.stop()
-
-
-def run(module: Any, **arguments: Any) -> dict[str, Any]:
-    """Run a module as Ansible does, and return its result."""
-    printed = io.StringIO()
-    with patch_module_args(arguments), redirect_stdout(printed), pytest.raises(SystemExit):
-        module.main()
-    result: dict[str, Any] = json.loads(printed.getvalue())
-    return result
 
 
 def info(**arguments: Any) -> dict[str, Any]:

@@ -5,15 +5,11 @@
 
 from __future__ import annotations
 
-import io
-import json
 import os
 import threading
-from contextlib import redirect_stdout, suppress
 from types import ModuleType
 from typing import Any
 
-from ansible.module_utils.testing import patch_module_args
 from live import (
     CACHE,
     ENVOY_VERSION,
@@ -24,7 +20,7 @@ from live import (
     demo_data,
     merged,
 )
-from managed_host import on_managed_host
+from managed_host import run_module
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.plan import make_plan
 from ansible_collections.meshlab.envoy.plugins.module_utils._verify.planned_observer import observed_part
@@ -106,7 +102,4 @@ def take_down(home: Home, demo: str) -> None:
 
 def module_answer(module: ModuleType, arguments: dict[str, Any]) -> dict[str, Any]:
     """Run a module in this process; return its result, with `failed` in any case."""
-    printed = io.StringIO()
-    with on_managed_host(), patch_module_args(arguments), redirect_stdout(printed), suppress(SystemExit):
-        module.main()
-    return {"failed": False, **json.loads(printed.getvalue())}
+    return {"failed": False, **run_module(module, arguments)}

@@ -5,11 +5,32 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+import io
+import json
+from collections.abc import Mapping
+from contextlib import redirect_stdout
+from types import ModuleType
 from typing import Any
 from unittest.mock import patch
 
+import pytest
+from ansible.module_utils.common import warnings
+from ansible.module_utils.testing import patch_module_args
 
-def on_managed_host() -> AbstractContextManager[Any]:
-    """Let modules return their warnings. In a process that has imported Ansible's controller, they are displayed instead."""
-    return patch("ansible.module_utils._internal.is_controller", False)
+
+def run_module(module: ModuleType, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Run a module in this process as Ansible does, and return its result."""
+    printed = io.StringIO()
+    # Ansible runs each module in a new process, so a result has no warnings of an earlier module.
+    warnings._global_warnings.clear()
+    warnings._global_deprecations.clear()
+    with (
+        # In a process that has imported Ansible's controller, warnings are displayed and not returned.
+        patch("ansible.module_utils._internal.is_controller", False),
+        patch_module_args(dict(arguments)),
+        redirect_stdout(printed),
+        pytest.raises(SystemExit),
+    ):
+        module.main()
+    result: dict[str, Any] = json.loads(printed.getvalue())
+    return result

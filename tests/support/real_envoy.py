@@ -6,20 +6,17 @@
 from __future__ import annotations
 
 import http.client
-import io
 import json
 import socket
 import subprocess
 import time
-from contextlib import redirect_stdout, suppress
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import pytest
-from ansible.module_utils.common import warnings
-from ansible.module_utils.testing import patch_module_args
 from envoys import binary
+from managed_host import run_module
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.versions import NEWEST
 
@@ -104,11 +101,4 @@ class Envoy:
 
 def run(module: ModuleType, **arguments: Any) -> dict[str, Any]:
     """Run a module as Ansible does, and return its result."""
-    printed = io.StringIO()
-    # Ansible runs each module in a new process, so a result has no warnings of an earlier module.
-    warnings._global_warnings.clear()
-    warnings._global_deprecations.clear()
-    with patch_module_args(arguments), redirect_stdout(printed), pytest.raises(SystemExit):
-        module.main()
-    result: dict[str, Any] = json.loads(printed.getvalue())
-    return result
+    return run_module(module, arguments)

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import base64
-import io
 import json
 import os
 import socket
@@ -16,14 +15,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager, redirect_stdout, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 import yaml
-from ansible.module_utils.testing import patch_module_args
 from envoy_namespace import (
     EnvoyNamespace,
     bootstrap,
@@ -33,6 +31,7 @@ from envoy_namespace import (
     pod_spec,
     until,
 )
+from managed_host import run_module
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.cluster_client import connect
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.errors import ClusterError
@@ -137,11 +136,7 @@ def send(shop: EnvoyNamespace, entry: dict[str, Any]) -> dict[str, Any]:
 
 def task(module: ModuleType, **arguments: Any) -> dict[str, Any]:
     """Run a module in this process, and return its result."""
-    out = io.StringIO()
-    with patch_module_args(arguments), redirect_stdout(out), pytest.raises(SystemExit):
-        module.main()
-    answer: dict[str, Any] = json.loads(out.getvalue())
-    return answer
+    return run_module(module, arguments)
 
 
 @contextmanager

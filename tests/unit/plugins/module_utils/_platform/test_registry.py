@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from collection_hooks import collections_folder
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.platform import Platform
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.registry import (
@@ -35,7 +36,7 @@ def test_planner_does_not_load_modules_of_the_deployer() -> None:
     module_utils = "ansible_collections.meshlab.envoy.plugins.module_utils"
     program = f"""
 import sys
-sys.path[:] = {sys.path!r}
+sys.path.insert(0, {str(collections_folder())!r})
 from {module_utils}._plan import plan
 from {module_utils}._platform.registry import platform_classes
 platform_classes()

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from live import ROOT
+from site_links import broken_links
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -103,9 +103,6 @@ def axe_findings(tab: Page, axe_script: str) -> list[str]:
 
 def test_no_link_of_the_site_is_broken() -> None:
     assert not problem(), problem()
-    sys.path.append(str(ROOT / "tools" / "docs"))
-    from site_links import broken_links
-
     assert broken_links(SITE) == []
 
 

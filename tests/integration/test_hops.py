@@ -6,13 +6,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from typing import Any
 
 import pytest
 import yaml
-from cases import CaseDeployment, PortBlock
-from cluster_home import ClusterHome
+from cases import CaseDeployment, PortBlock, case_deployments
 from live import ROOT
 
 PAGE = ROOT / "docs" / "write-your-own-demo.md"
@@ -25,19 +23,8 @@ TRACE = {
 
 @pytest.fixture
 def deployment() -> Iterator[Callable[[str], CaseDeployment]]:
-    with ExitStack() as stack:
-
-        def make(platform: str) -> CaseDeployment:
-            cluster = None
-            if platform == "kubernetes":
-                home = ClusterHome(platform)
-                stack.callback(home.close)
-                cluster = {"namespace": home.namespace}
-            made = CaseDeployment(platform, cluster)
-            stack.callback(made.close)
-            return made
-
-        yield make
+    with case_deployments() as deployments:
+        yield deployments
 
 
 def documented(block: PortBlock) -> Any:

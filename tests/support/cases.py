@@ -13,6 +13,8 @@ import shutil
 import socket
 import sys
 import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -143,3 +145,24 @@ def _is_free(port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+@contextmanager
+def case_deployments() -> Iterator[Callable[[str], CaseDeployment]]:
+    """Yield a function that makes a deployment on a platform, which is removed at the end."""
+    # The client of a cluster is imported only if a test is run.
+    from cluster_home import PLATFORMS, ClusterHome
+
+    with ExitStack() as stack:
+
+        def make(platform: str) -> CaseDeployment:
+            cluster = None
+            if platform in PLATFORMS:
+                home = ClusterHome(platform)
+                stack.callback(home.close)
+                cluster = {"namespace": home.namespace}
+            made = CaseDeployment(platform, cluster)
+            stack.callback(made.close)
+            return made
+
+        yield make

@@ -13,10 +13,13 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.supervisord_process import (
+    wait_until,
+)
 
 USER = "meshlab-podman"
 TUN = Path("/dev/net/tun")
@@ -47,7 +50,7 @@ def podman_service(user: str = "root") -> Iterator[str]:
         start_new_session=True,
     )
     try:
-        _wait_for(lambda: (folder / "podman.sock").exists() or service.poll() is not None)
+        wait_until(lambda: (folder / "podman.sock").exists() or service.poll() is not None, 60)
         assert service.poll() is None, (folder / "log").read_text()
         yield address
     finally:
@@ -77,9 +80,7 @@ def unprivileged_user() -> Iterator[str]:
         TUN.chmod(mode)
         # The pause process of rootless Podman stays until it is ended.
         subprocess.run(["pkill", "--signal", "KILL", "--uid", USER], check=False)
-        _wait_for(
-            lambda: subprocess.run(["pgrep", "--uid", USER], capture_output=True, check=False).returncode
-        )
+        wait_until(lambda: not _has_processes(USER), 60)
         subprocess.run(["userdel", "--remove", USER], check=True, capture_output=True)
 
 
@@ -107,16 +108,14 @@ def _environment(folder: Path, account: pwd.struct_passwd) -> dict[str, str]:
     }
 
 
+def _has_processes(user: str) -> bool:
+    return not subprocess.run(["pgrep", "--uid", user], capture_output=True, check=False).returncode
+
+
 def _as(user: str, command: list[str]) -> list[str]:
     if user == "root":
         return command
     return ["setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups", *command]
-
-
-def _wait_for(condition: object) -> None:
-    deadline = time.monotonic() + 60
-    while not condition() and time.monotonic() < deadline:  # type: ignore[operator]
-        time.sleep(0.1)
 
 
 def _remove_firewall_rules() -> None:

@@ -6,9 +6,11 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -29,6 +31,27 @@ def files() -> list[str]:
     except (OSError, subprocess.CalledProcessError) as error:
         stop(f"git cannot list the files of {ROOT}: {error}")
     return sorted(name for name in set(listed.split("\0")) if name and (ROOT / name).is_file())
+
+
+def output_of(command: Sequence[str | Path], cwd: Path, variables: Mapping[str, str]) -> str:
+    """Run a program without the user's settings of Ansible, and return its output; end with its output if it fails.
+
+    `variables` are added to the environment.
+    """
+    values = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
+    done = subprocess.run(
+        [str(part) for part in command],
+        cwd=cwd,
+        env={**values, **variables},
+        check=False,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    if done.returncode:
+        words = [Path(command[0]).name, *map(str, command[1:])]
+        stop(f"{' '.join(words)} failed:\n{done.stdout}")
+    return done.stdout
 
 
 def exclusive(folder: Path) -> IO[str]:

@@ -6,14 +6,12 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
 import sys
 import tarfile
 from pathlib import Path
 
-from checkout import BUILD, ROOT, exclusive, files, stop
+from checkout import BUILD, ROOT, exclusive, files, output_of, stop
 
 FOLDER = BUILD / "package"
 # The limit of Galaxy for a tarball.
@@ -29,20 +27,7 @@ PLAYBOOKS = ("site", "verify", "render", "teardown")
 
 def ansible(program: str, *arguments: str, **environment: str) -> str:
     """Run a program of Ansible, and return its output; end with its output if it fails."""
-    command = [str(Path(sys.executable).with_name(program)), *arguments]
-    values = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
-    done = subprocess.run(
-        command,
-        cwd=FOLDER,
-        env={**values, **environment},
-        check=False,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )
-    if done.returncode:
-        stop(f"{program} {' '.join(arguments)} failed:\n{done.stdout}")
-    return done.stdout
+    return output_of([Path(sys.executable).with_name(program), *arguments], FOLDER, environment)
 
 
 def build() -> Path:

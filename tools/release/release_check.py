@@ -12,13 +12,12 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import sbom
 import yaml
-from checkout import BUILD, ROOT, exclusive, export, stop
+from checkout import BUILD, ROOT, exclusive, export, output_of, stop
 
 FOLDER = BUILD / "release"
 VERSION = "1.0.0"
@@ -42,25 +41,8 @@ IMAGE = {
 
 def run(*command: str | Path, cwd: Path = FOLDER, variables: dict[str, str] | None = None) -> str:
     """Run a program with the programs of its folder in PATH, and return its output; end with its output if it fails."""
-    program = Path(command[0])
-    values = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
-    done = subprocess.run(
-        [str(part) for part in command],
-        cwd=cwd,
-        env={
-            **values,
-            "PATH": f"{program.parent}{os.pathsep}{os.environ['PATH']}",
-            "HOME": str(FOLDER / "home"),
-            **(variables or {}),
-        },
-        check=False,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )
-    if done.returncode:
-        stop(f"{program.name} {' '.join(str(part) for part in command[1:])} failed:\n{done.stdout}")
-    return done.stdout
+    path = f"{Path(command[0]).parent}{os.pathsep}{os.environ['PATH']}"
+    return output_of(command, cwd, {"PATH": path, "HOME": str(FOLDER / "home"), **(variables or {})})
 
 
 def copy_with_version() -> Path:

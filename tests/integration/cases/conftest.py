@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
@@ -29,19 +28,7 @@ def block() -> Iterator[PortBlock]:
 @pytest.fixture
 def deployment() -> Iterator[Callable[[str], CaseDeployment]]:
     """Return a function that makes a deployment on a platform, which is removed at the end of the test."""
-    from cases import CaseDeployment
-    from cluster_home import PLATFORMS, ClusterHome
+    from cases import case_deployments
 
-    with ExitStack() as stack:
-
-        def make(platform: str) -> CaseDeployment:
-            cluster = None
-            if platform in PLATFORMS:
-                home = ClusterHome(platform)
-                stack.callback(home.close)
-                cluster = {"namespace": home.namespace}
-            made = CaseDeployment(platform, cluster)
-            stack.callback(made.close)
-            return made
-
-        yield make
+    with case_deployments() as deployments:
+        yield deployments

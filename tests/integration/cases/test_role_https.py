@@ -6,9 +6,7 @@
 
 from __future__ import annotations
 
-import http.server
 import ssl
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.error import HTTPError
@@ -17,6 +15,7 @@ from urllib.request import urlopen
 import pytest
 from cases import PortBlock
 from certificates import new_certificate
+from http_service import http_service
 from live import Home
 
 # Each case deploys once more, so that TLS changes while the sidecar runs.
@@ -43,32 +42,14 @@ CASES: list[tuple[dict[str, object], int]] = [
 ]
 
 
-class Answer(http.server.BaseHTTPRequestHandler):
-    """Answers each request with 200."""
-
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.send_header("content-length", "0")
-        self.end_headers()
-
-    def log_message(self, *_arguments: object) -> None:
-        """Log nothing."""
-
-
 @pytest.fixture
 def upstream(tmp_path: Path) -> Iterator[int]:
     """Return the port of an HTTPS service for localhost."""
     pair = new_certificate(tmp_path, "up", "DNS:localhost,IP:127.0.0.1")
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answer)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(pair.certificate, pair.key)
-    server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield server.server_address[1]
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with http_service("127.0.0.1", context) as port:
+        yield port
 
 
 @pytest.mark.slow

@@ -6,10 +6,8 @@
 
 from __future__ import annotations
 
-import http.server
 import socket
 import ssl
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.request import urlopen
@@ -18,33 +16,17 @@ import pytest
 import yaml
 from cases import CaseDeployment, PortBlock, case_data
 from certificates_page import block as example
+from http_service import http_service
 from live import Home
 
 from ansible_collections.meshlab.envoy.plugins.plugin_utils._shared_authority import with_issued_certificates
 
 
-class Service(http.server.BaseHTTPRequestHandler):
-    """Answers each request with 200."""
-
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.send_header("content-length", "0")
-        self.end_headers()
-
-    def log_message(self, *_arguments: object) -> None:
-        """Log nothing."""
-
-
 @pytest.fixture
 def service_port() -> Iterator[int]:
     """Return the port of a service on the second host."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.3", 0), Service)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield server.server_address[1]
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with http_service("127.0.0.3") as port:
+        yield port
 
 
 def example_site(folder: Path, first: int, service_port: int) -> str:

@@ -6,12 +6,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.author_files import AuthorFile
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.clusters import is_ip
+from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.nested_messages import messages_in
 
 # The value of `ca` for the authorities that the system trusts.
 SYSTEM = "system"
@@ -70,7 +71,11 @@ def _check_tls(tls: Mapping[str, Any], file: str, where: str) -> None:
         _check_pem(tls[key], key, begin, file, f"{where}.{key}")
     if (names := tls["subject_alt_name"]) is not None:
         _check_subject_alt_name(names, file, f"{where}.subject_alt_name")
-    if any(field in ("system_root_certs", "systemRootCerts") for field in _fields(tls["context"])):
+    if any(
+        field in message
+        for _path, message in messages_in(tls["context"])
+        for field in ("system_root_certs", "systemRootCerts")
+    ):
         raise DemoError(
             file,
             f"{where}.context: Envoy ignores 'system_root_certs' and accepts any certificate. Use '{where}.ca: {SYSTEM}'.",
@@ -110,14 +115,3 @@ def _check_subject_alt_name(names: Mapping[str, Any], file: str, where: str) -> 
         raise DemoError(
             file, f"{where}.uri: '{value}' is not a URI, such as 'spiffe://example.com/shop'. Add its scheme."
         )
-
-
-def _fields(message: Any) -> Iterator[str]:
-    """Yield the names of all fields of a message, at any depth."""
-    if isinstance(message, Mapping):
-        for key, value in message.items():
-            yield str(key)
-            yield from _fields(value)
-    elif isinstance(message, (list, tuple)):
-        for one in message:
-            yield from _fields(one)

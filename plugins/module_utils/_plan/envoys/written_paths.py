@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.yaml_text import from_yaml
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.addresses.unix_sockets import own_pipe
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError
+from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.nested_messages import messages_in
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.envoys.author_volumes import (
     author_volumes,
 )
@@ -29,18 +30,12 @@ _DEVICES = "/dev/"
 
 def written_paths(value: Any, where: str = "") -> Iterator[tuple[str, str]]:
     """Yield (key, path) of each file that a configuration makes Envoy write. Devices such as `/dev/stdout` are left out."""
-    if isinstance(value, Mapping):
-        is_log = str(value.get("@type", "")).endswith(FILE_ACCESS_LOG)
-        for key, one in value.items():
-            path = f"{where}.{key}" if where else str(key)
-            if isinstance(one, str) and (key in LOG_PATHS or (is_log and key == "path")):
-                if not one.startswith(_DEVICES):
-                    yield path, one
-            else:
-                yield from written_paths(one, path)
-    elif isinstance(value, (list, tuple)):
-        for position, one in enumerate(value):
-            yield from written_paths(one, f"{where}[{position}]")
+    for path, message in messages_in(value, where):
+        is_log = str(message.get("@type", "")).endswith(FILE_ACCESS_LOG)
+        for key, one in message.items():
+            is_path = isinstance(one, str) and (key in LOG_PATHS or (is_log and key == "path"))
+            if is_path and not one.startswith(_DEVICES):
+                yield (f"{path}.{key}" if path else str(key)), one
 
 
 def check_written_paths(proxy: Proxy, platform: Platform, home: str) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.any_message import UNIX
+from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.nested_messages import messages_in
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.instances import Proxy
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.reachability.socket_layout import (
     SOCKETS,
@@ -67,12 +68,7 @@ def _outside(key: str, path: str) -> Iterator[tuple[str, str]]:
 
 def _pipes(value: Any, where: str) -> Iterator[tuple[str, str]]:
     """Yield (key, path) of each config.core.v3.Pipe below an author's fields."""
-    if isinstance(value, Mapping):
-        for key, one in value.items():
-            if key == "pipe" and isinstance(one, Mapping) and isinstance(one.get("path"), str):
-                yield f"{where}.pipe.path", one["path"]
-            else:
-                yield from _pipes(one, f"{where}.{key}")
-    elif isinstance(value, (list, tuple)):
-        for position, one in enumerate(value):
-            yield from _pipes(one, f"{where}[{position}]")
+    for path, message in messages_in(value, where):
+        pipe = message.get("pipe")
+        if isinstance(pipe, Mapping) and isinstance(pipe.get("path"), str):
+            yield f"{path}.pipe.path", pipe["path"]

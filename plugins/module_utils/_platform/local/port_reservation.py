@@ -12,44 +12,79 @@ the process ends, however it ends. Hosts without abstract names (macOS) reserve 
 from __future__ import annotations
 
 import errno
+import re
 import socket
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer import PlatformRefused
-from ansible_collections.meshlab.envoy.plugins.module_utils._platform.host_ports import NeededPort
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.host_ports import (
+    Listener,
+    NeededPort,
+    conflicts,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.host_processes import PROC
+
+# The kernel shows the zero byte at the beginning of an abstract name as `@`.
+_RESERVATION = re.compile(r"@(meshlab\.envoy/(tcp|udp)/(\d+)/(\S+))$", re.MULTILINE)
 
 
 class PortReservations:
     """The ports that this deployment has reserved."""
 
     def __init__(self) -> None:
-        self._sockets: list[socket.socket] = []
+        self._sockets: dict[str, socket.socket] = {}
 
     def reserve(self, ports: Iterable[NeededPort]) -> None:
         """Reserve ports until `release`.
 
         Raises:
-            PlatformRefused: Another deployment has reserved one of them.
+            PlatformRefused: Another deployment has reserved one of them, at an address that cannot be used at the same time.
         """
         if not sys.platform.startswith("linux"):
             return
-        first_user = {(needed.protocol, needed.port): needed.workload for needed in reversed(list(ports))}
-        for (protocol, port), workload in first_user.items():
-            reservation = socket.socket(socket.AF_UNIX)
-            self._sockets.append(reservation)
-            try:
-                reservation.bind(f"\0meshlab.envoy/{protocol}/{port}")
-            except OSError as error:
-                if error.errno != errno.EADDRINUSE:
-                    raise
-                raise PlatformRefused(
-                    f"port {port} of {workload}: another deployment on this host is starting a program on it. Wait until that"
-                    " deployment has finished, or give one of the demos another block of ports (ports: in the demo file)"
-                ) from None
+        needed = list(ports)
+        for port in needed:
+            self._reserve(port)
+        others = [listener for name, listener in _reservations(PROC) if name not in self._sockets]
+        for port in needed:
+            if any(conflicts(port, other) for other in others):
+                raise _refusal(port)
 
     def release(self) -> None:
         """Release all ports."""
-        for reservation in self._sockets:
+        for reservation in self._sockets.values():
             reservation.close()
         self._sockets.clear()
+
+    def _reserve(self, port: NeededPort) -> None:
+        name = f"meshlab.envoy/{port.protocol}/{port.port}/{port.address}"
+        if name in self._sockets:
+            return
+        reservation = socket.socket(socket.AF_UNIX)
+        try:
+            reservation.bind(f"\0{name}")
+        except OSError as error:
+            reservation.close()
+            if error.errno == errno.EADDRINUSE:
+                raise _refusal(port) from None
+            raise
+        self._sockets[name] = reservation
+
+
+def _reservations(proc: Path) -> Iterator[tuple[str, Listener]]:
+    """Yield the name of each reservation on this host, with the port that a program will listen on."""
+    try:
+        table = (proc / "net" / "unix").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return
+    for name, protocol, port, address in _RESERVATION.findall(table):
+        yield name, Listener(int(port), address, protocol)
+
+
+def _refusal(port: NeededPort) -> PlatformRefused:
+    return PlatformRefused(
+        f"port {port.port} of {port.workload}: another deployment on this host is starting a program on it. Wait until that"
+        " deployment has finished, or give one of the demos another block of ports (ports: in the demo file)"
+    )

@@ -46,3 +46,27 @@ def test_released_port_can_be_reserved_again(first: PortReservations) -> None:
     second = PortReservations()
     second.reserve([NeededPort("web", PORT)])
     second.release()
+
+
+@pytest.mark.parametrize(
+    ("held", "needed", "is_refused"),
+    [
+        ("127.0.0.2", "127.0.0.3", False),
+        ("127.0.0.2", "127.0.0.2", True),
+        ("0.0.0.0", "127.0.0.2", True),
+        ("127.0.0.2", "0.0.0.0", True),
+        ("::1", "127.0.0.1", False),
+    ],
+)
+def test_addresses_conflict_as_those_of_listeners(held: str, needed: str, is_refused: bool) -> None:
+    first, second = PortReservations(), PortReservations()
+    first.reserve([NeededPort("edge", PORT, held)])
+    try:
+        if is_refused:
+            with pytest.raises(PlatformRefused):
+                second.reserve([NeededPort("web", PORT, needed)])
+        else:
+            second.reserve([NeededPort("web", PORT, needed)])
+    finally:
+        first.release()
+        second.release()

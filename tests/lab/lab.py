@@ -152,6 +152,8 @@ def take_down(parts: Sequence) -> None:
     sshd.down()
     registry.process.stop()
     machine.restore()
+    # Daemons that were killed leave mounts, and so does a `down` that failed.
+    machine.unmount(STATE)
     shutil.rmtree(STATE)
     for parent in STATE.parents:
         if parent == Path.home() or any(parent.iterdir()):

@@ -11,6 +11,7 @@ import json
 import os
 import shlex
 import shutil
+import socket as socketlib
 from pathlib import Path
 
 from . import debian, machine, registry
@@ -158,12 +159,25 @@ def _install_compose() -> None:
 def _current_state() -> dict:
     rules = run([which("iptables-save"), "-t", "filter"]).stdout
     return {
-        "socket_taken": os.path.lexists(_DEFAULT_SOCKET),
+        "socket_taken": _socket_taken(),
         "compose": _PLUGIN.exists(),
         "compose_folders": [str(folder) for folder in list(_PLUGIN.parents)[:3] if folder.exists()],
         "bridge": Path("/sys/class/net/docker0").exists(),
         "forward_dropped": ":FORWARD DROP" in rules,
     }
+
+
+def _socket_taken() -> bool:
+    """Return whether a program uses the default socket: a killed daemon leaves a file that refuses connections."""
+    with contextlib.closing(socketlib.socket(socketlib.AF_UNIX)) as client:
+        client.settimeout(5)
+        try:
+            client.connect(str(_DEFAULT_SOCKET))
+        except (FileNotFoundError, ConnectionRefusedError):
+            return _DEFAULT_SOCKET.is_symlink()
+        except OSError:
+            return True
+    return True
 
 
 def _before() -> dict:
@@ -172,7 +186,7 @@ def _before() -> dict:
 
 def _restore() -> None:
     before = _before()
-    machine.unmount_below(_DATA, _EXEC)
+    machine.unmount(_DATA, _EXEC)
     if not before["bridge"]:
         run([which("ip"), "link", "delete", "docker0"], check=False)
     _remove_rules(forward_dropped=before["forward_dropped"])

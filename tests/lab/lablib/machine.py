@@ -70,13 +70,13 @@ def restore() -> None:
     _BEFORE.unlink()
 
 
-def unmount_below(*folders: Path) -> None:
-    """Unmount everything below folders, innermost first; a mount in use ends with its last user."""
+def unmount(*folders: Path) -> None:
+    """Unmount folders and everything below them, innermost first; a mount in use ends with its last user."""
     points = [
         line.split()[4] for line in Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines()
     ]
     for point in reversed(points):
-        if any(point.startswith(f"{folder}/") for folder in folders):
+        if any(f"{point}/".startswith(f"{folder}/") for folder in folders):
             run(["umount", "--lazy", point], check=False)
 
 

@@ -11,6 +11,7 @@ import ipaddress
 import json
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 from . import machine, registry
@@ -39,7 +40,19 @@ ADDRESS = str(NODES[1])
 
 
 def up() -> None:
-    """Configure the address of the node and the forwarding for pods, and start containerd."""
+    """Configure the address of the node and the forwarding for pods, and start containerd.
+
+    Raises:
+        LabError: if the containerd of another state folder uses the same network.
+    """
+    for pid, configuration in _other_containerds():
+        raise LabError(
+            f"A lab with another state folder runs (containerd has pid {pid} and the configuration {configuration}). "
+            "Stop it first: run tests/lab/down with the HOME or MESHLAB_LAB_STATE of that lab."
+        )
+    if process.pid is None and not _pod_processes():
+        # A lab that was killed with all its processes leaves the links, and routes to addresses that new pods get.
+        _remove_pod_links()
     _network()
     if process.pid is None:
         _configure()
@@ -57,7 +70,8 @@ def down() -> None:
         _kill(pid)
     for path in (*_shim_sockets(), *_network_records(), *_log_links()):
         path.unlink(missing_ok=True)
-    machine.unmount_below(FOLDER)
+    machine.unmount(FOLDER)
+    _remove_pod_links()
     wait_until(
         lambda: not _ip("route", "show", "root", PODS),
         10,
@@ -111,6 +125,12 @@ def _network() -> None:
     for rule in _forward_rules():
         if run([which("iptables"), "-w", "-C", "FORWARD", *rule], check=False).returncode:
             run([which("iptables"), "-w", "-A", "FORWARD", *rule])
+
+
+def _remove_pod_links() -> None:
+    """Remove the links of pods, and with them the routes to the pods."""
+    for route in json.loads(_ip("-json", "route", "show", "root", PODS)):
+        _ip("link", "delete", route["dev"], check=False)
 
 
 def _forward_rules() -> list:
@@ -193,17 +213,22 @@ def _cgroups() -> list:
 
 
 def _end_pods() -> None:
-    for root in _cgroups():
-        for _attempt in range(3):
-            found = [
-                int(pid)
-                for tasks in root.rglob("cgroup.procs")
-                for pid in tasks.read_text(encoding="utf-8").split()
-            ]
-            for pid in found:
-                _kill(pid)
-            if not found:
-                break
+    for _attempt in range(3):
+        found = _pod_processes()
+        for pid in found:
+            _kill(pid)
+        if not found:
+            break
+
+
+def _pod_processes() -> list:
+    """Return the ids of all processes in pods."""
+    return [
+        int(pid)
+        for root in _cgroups()
+        for tasks in root.rglob("cgroup.procs")
+        for pid in tasks.read_text(encoding="utf-8").split()
+    ]
 
 
 def _kill(pid: int) -> None:
@@ -213,15 +238,31 @@ def _kill(pid: int) -> None:
         stop_pid(pid, 5, still_ours=lambda: identity(pid) == known, first=signal.SIGKILL)
 
 
-def _shims() -> list:
-    """Return the shims of the lab's containerd."""
-    found = []
+def _commands() -> Iterator[tuple[int, list]]:
+    """Yield the id and the command of each process of this machine."""
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             command = (folder / "cmdline").read_bytes().decode(errors="replace").split("\0")
-            if Path(command[0]).name.startswith("containerd-shim") and str(SOCKET) in command:
-                found.append(int(folder.name))
-    return found
+            yield int(folder.name), command
+
+
+def _shims() -> list:
+    """Return the shims of the lab's containerd."""
+    return [
+        pid
+        for pid, command in _commands()
+        if Path(command[0]).name.startswith("containerd-shim") and str(SOCKET) in command
+    ]
+
+
+def _other_containerds() -> Iterator[tuple[int, str]]:
+    """Yield the process id and the configuration of each containerd of another lab."""
+    ours = _CONTAINERD / "config.toml"
+    for pid, command in _commands():
+        if Path(command[0]).name == "containerd" and "--config" in command:
+            configuration = Path(command[command.index("--config") + 1])
+            if configuration != ours and configuration.parts[-3:] == ours.parts[-3:]:
+                yield pid, str(configuration)
 
 
 def _shim_sockets() -> list:

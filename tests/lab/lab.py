@@ -112,6 +112,7 @@ def start_kubernetes() -> None:
                 "No cluster answers at KUBECONFIG. Start it, or unset KUBECONFIG so that the lab starts one."
             )
         return
+    node.check_other_labs()
     registry.up()
     if not registry.is_full():
         only_for_images = not docker.has_state()

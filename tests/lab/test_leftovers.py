@@ -13,23 +13,15 @@ import sys
 from pathlib import Path
 
 import pytest
+from program_output import printed_by
 
 LAB = Path(__file__).parent
 
 
 def in_lab(tmp_path: Path, program: str, *, prefix: tuple[str, ...] = ()) -> str:
     """Return what a Python program prints that uses the lab's modules, with a state folder of its own."""
-    ran = subprocess.run(
-        [*prefix, sys.executable, "-c", program],
-        cwd=LAB,
-        env={**os.environ, "MESHLAB_LAB_STATE": str(tmp_path / "state")},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert ran.returncode == 0, ran.stderr
-    return ran.stdout.strip()
+    environment = {**os.environ, "MESHLAB_LAB_STATE": str(tmp_path / "state")}
+    return printed_by([*prefix, sys.executable, "-c", program], environment, cwd=LAB)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can create links")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from interpreters import interpreter
+from program_output import printed_by
 
 from ansible_collections.meshlab.envoy.plugins.module_utils import stats_api
 
@@ -117,16 +118,10 @@ print(open(sys.argv[2] + "/edge/a").read())
 
 def run(version: str, program: str, *arguments: str) -> str:
     """Return what a program prints on an interpreter, which has only the collection and the standard library."""
-    ran = subprocess.run(
+    return printed_by(
         [interpreter(version), "-W", "error", "-c", program, str(COLLECTIONS), *arguments],
-        env={"PYTHONPATH": str(COLLECTIONS), "PYTHONDONTWRITEBYTECODE": "1", "PATH": "/usr/bin:/bin"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
+        {"PYTHONPATH": str(COLLECTIONS), "PYTHONDONTWRITEBYTECODE": "1", "PATH": "/usr/bin:/bin"},
     )
-    assert ran.returncode == 0, ran.stderr
-    return ran.stdout.strip()
 
 
 @pytest.mark.parametrize("version", SUPPORTED)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from . import debian, machine, registry
 from .base import STATE, LabError, log, require_root, run, wait_until, which, write_whole
-from .processes import Process, identity
+from .processes import Process, commands, identity
 
 _DEFAULT_SOCKET = Path("/var/run/docker.sock")
 _OWN_SOCKET = STATE / "docker.sock"
@@ -216,13 +216,9 @@ def _remove_rules(forward_dropped: bool) -> None:
 
 
 def _still_running() -> list:
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            command = (folder / "cmdline").read_bytes().decode(errors="replace").split("\0")
-            program = Path(command[0]).name
-            if program.startswith(("dockerd", "containerd")) and any(
-                argument.startswith((f"{_CONFIG}", f"{_EXEC}/")) for argument in command
-            ):
-                found.append(int(folder.name))
-    return found
+    return [
+        pid
+        for pid, command in commands()
+        if Path(command[0]).name.startswith(("dockerd", "containerd"))
+        and any(argument.startswith((f"{_CONFIG}", f"{_EXEC}/")) for argument in command)
+    ]

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import ipaddress
 import json
 import os
@@ -16,7 +15,7 @@ from pathlib import Path
 
 from . import machine, registry
 from .base import STATE, LabError, run, wait_until, which, write_whole
-from .processes import Process, identity, stop_pid
+from .processes import Process, commands, identity, stop_pid
 
 FOLDER = STATE / "kubernetes"
 NAME = "lab"
@@ -39,17 +38,17 @@ NODES, SERVICES, PODS = list(NETWORK.subnets(prefixlen_diff=2))[:3]
 ADDRESS = str(NODES[1])
 
 
-def up() -> None:
-    """Configure the address of the node and the forwarding for pods, and start containerd.
-
-    Raises:
-        LabError: if the containerd of another state folder uses the same network.
-    """
+def check_other_labs() -> None:
+    """Raise LabError if the containerd of a lab with another state folder runs: it uses the same network."""
     for pid, configuration in _other_containerds():
         raise LabError(
             f"A lab with another state folder runs (containerd has pid {pid} and the configuration {configuration}). "
             "Stop it first: run tests/lab/down with the HOME or MESHLAB_LAB_STATE of that lab."
         )
+
+
+def up() -> None:
+    """Configure the address of the node and the forwarding for pods, and start containerd."""
     if process.pid is None and not _pod_processes():
         # A lab that was killed with all its processes leaves the links, and routes to addresses that new pods get.
         _remove_pod_links()
@@ -238,19 +237,11 @@ def _kill(pid: int) -> None:
         stop_pid(pid, 5, still_ours=lambda: identity(pid) == known, first=signal.SIGKILL)
 
 
-def _commands() -> Iterator[tuple[int, list]]:
-    """Yield the id and the command of each process of this machine."""
-    for folder in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            command = (folder / "cmdline").read_bytes().decode(errors="replace").split("\0")
-            yield int(folder.name), command
-
-
 def _shims() -> list:
     """Return the shims of the lab's containerd."""
     return [
         pid
-        for pid, command in _commands()
+        for pid, command in commands()
         if Path(command[0]).name.startswith("containerd-shim") and str(SOCKET) in command
     ]
 
@@ -258,7 +249,7 @@ def _shims() -> list:
 def _other_containerds() -> Iterator[tuple[int, str]]:
     """Yield the process id and the configuration of each containerd of another lab."""
     ours = _CONTAINERD / "config.toml"
-    for pid, command in _commands():
+    for pid, command in commands():
         if Path(command[0]).name == "containerd" and "--config" in command:
             configuration = Path(command[command.index("--config") + 1])
             if configuration != ours and configuration.parts[-3:] == ours.parts[-3:]:

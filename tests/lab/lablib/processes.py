@@ -12,6 +12,7 @@ import os
 import select
 import signal
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 from .base import STATE, SYSTEM_PATH, LabError, wait_until, which, write_whole
@@ -31,6 +32,14 @@ def identity(pid: int) -> dict | None:
         return {"pid": pid, "started": int(after_name[19]), "program": program}
     except (OSError, IndexError):
         return None
+
+
+def commands() -> Iterator[tuple[int, list]]:
+    """Yield the id and the command line of each process of this machine."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            command = (folder / "cmdline").read_bytes().decode(errors="replace").split("\0")
+            yield int(folder.name), command
 
 
 class Process:

@@ -243,6 +243,8 @@ class WorkloadData(TypedDict):
         container: Name of the container in its pod.
         sidecar: Whether the workload serves the workload whose pod it shares.
         host: Name of the host that runs the workload.
+        generation: How often the workload was replaced. Its program is `NAME` for 0, and `NAME.GENERATION` for other numbers.
+        replacement: How a new generation takes over: `hot_restart`, `overlap`, `stop` or `rollout`.
     """
 
     name: str
@@ -271,6 +273,8 @@ class WorkloadData(TypedDict):
     container: str
     sidecar: bool
     host: str
+    generation: int
+    replacement: str
 
 
 class PodSelector(TypedDict):

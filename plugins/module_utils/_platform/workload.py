@@ -14,6 +14,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._common.suggestions 
 
 ProbeKind = Literal["http", "tcp", "none"]
 Protocol = Literal["tcp", "udp"]
+Replacement = Literal["hot_restart", "overlap", "stop", "rollout"]
 EMPTY = "empty"  # the kind of a volume that is a new directory
 
 
@@ -129,6 +130,14 @@ class Workload:
     sidecar: bool = False
     # The name of the host that runs it.
     host: str = "default"
+    # How often it was replaced, and how a new generation takes over: see "How a workload is replaced" in docs/architecture.md.
+    generation: int = 0
+    replacement: Replacement = "stop"
+
+    @property
+    def program(self) -> str:
+        """The name of this generation, by which a platform runs it: `edge`, or `edge.2` for generation 2."""
+        return f"{self.name}.{self.generation}" if self.generation else self.name
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data, as a module takes it."""

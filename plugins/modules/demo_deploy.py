@@ -97,6 +97,7 @@ options:
     description:
       - Number of seconds to wait until connections from before the change no longer use clusters that are removed. After that
         time the clusters stay, a warning names them, and the next run removes them.
+      - It is also the longest wait before a workload that was replaced is stopped.
     type: float
     default: 10
 notes:
@@ -171,6 +172,16 @@ restarted:
   type: list
   elements: str
   sample: []
+replaced:
+  description:
+    - How each restarted workload was replaced.
+    - V(hot_restart) - the new Envoy took the listening sockets from the previous one, which finished its requests.
+    - V(overlap) - the new process became ready before the previous one stopped.
+    - V(stop) - the previous process was stopped first, which interrupted its requests.
+    - V(rollout) - a Deployment replaced its pods.
+  returned: always
+  type: dict
+  sample: {edge: hot_restart}
 removed:
   description: Names of the workloads that were stopped and removed.
   returned: always

@@ -67,6 +67,7 @@ class DeployResult:
     started: tuple[str, ...] = ()
     restarted: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
+    replaced: dict[str, str] = field(default_factory=dict)
     objects: tuple[str, ...] = ()
     files: list[str] = field(default_factory=list)
     diff: list[Mapping[str, Any]] = field(default_factory=list)
@@ -78,6 +79,7 @@ class DeployResult:
         self.started = sorted_names((*self.started, *applied.started))
         self.restarted = sorted_names((*self.restarted, *applied.restarted))
         self.removed = sorted_names((*self.removed, *applied.removed))
+        self.replaced |= applied.replaced
         self.objects = sorted_names((*self.objects, *applied.objects))
         self.diff += applied.diff
         self.changed = self.changed or applied.changed

@@ -45,6 +45,7 @@ class DeploymentSpec:
         cluster: The options of the Kubernetes client, as in the module option `cluster`.
         supervisord: The supervisord executable, by path or by name in PATH.
         files: The paths of all files of the plan, relative to `folder`.
+        drain_timeout: Seconds to wait for the connections of a workload that was replaced, before it is stopped.
     """
 
     name: str
@@ -57,6 +58,7 @@ class DeploymentSpec:
     cluster: Mapping[str, Any] = field(default_factory=dict)
     supervisord: str = "supervisord"
     files: frozenset[str] = frozenset()
+    drain_timeout: float = 10
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,7 @@ class AppliedChanges:
         removed: Workloads that were stopped and removed.
         objects: Objects of a cluster that were created, changed or deleted, as in `Deployment/front-proxy-edge`.
         diff: Ansible's diff of these objects.
+        replaced: How each restarted workload was replaced: a value of `Replacement`.
     """
 
     started: tuple[str, ...] = ()
@@ -76,6 +79,7 @@ class AppliedChanges:
     removed: tuple[str, ...] = ()
     objects: tuple[str, ...] = ()
     diff: tuple[dict[str, Any], ...] = ()
+    replaced: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def changed(self) -> bool:

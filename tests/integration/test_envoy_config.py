@@ -329,11 +329,11 @@ def test_unsafe_rename_loses_requests(edge: Edge, unsafe: str) -> None:
         edge.rename("two")
         if unsafe == "clusters first":
             for path in (FILES[2], FILES[1]):
-                file_tree.write(edge.folder / path, edge.texts[path].encode(), 0o644)
+                file_tree.write(edge.folder, path, edge.texts[path].encode(), 0o644)
                 wait_for(lambda: counts["503"] > 0)
         else:
             edge.deploy(drain_timeout=0)
-            file_tree.write(edge.folder / FILES[2], edge.texts[FILES[2]].encode(), 0o644)
+            file_tree.write(edge.folder, FILES[2], edge.texts[FILES[2]].encode(), 0o644)
             wait_for(lambda: counts["503"] > 0)
 
 

@@ -81,8 +81,7 @@ class FolderTarget:
 
     def write(self, path: str, content: bytes, mode: int) -> None:
         """Write the file below the folder."""
-        file_tree.make_directory((self.folder / path).parent)
-        file_tree.write(self.folder / path, content, mode)
+        file_tree.write(self.folder, path, content, mode)
 
     def remove(self, path: str) -> None:
         """Remove the file, and the directories that are then empty."""

@@ -42,6 +42,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._config.files import
     state_file,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.files.file_diff import compare
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.files.folder_lock import locked_folder
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.files.state_file import (
     FolderState,
     sha256,
@@ -61,6 +62,7 @@ def prepare(
     now: float | None = None,
     targets: Mapping[str, ConfigTarget] | None = None,
     location: str = "",
+    is_locked: bool = False,
 ) -> Transaction:
     """Prepare a transaction that makes a folder equal to its desired content.
 
@@ -77,6 +79,7 @@ def prepare(
         targets: For each proxy whose watched files are not read from `folder`, where they are deployed. `folder` then holds a
             copy of them.
         location: The platform on which the files are used, which the state file records. Empty keeps the recorded one.
+        is_locked: Whether the caller has locked the folder (`locked_folder`).
 
     Returns:
         The transaction. Use it as a context manager: it holds the lock of the folder. Its phases are, in this order: `write`,
@@ -104,11 +107,15 @@ def prepare(
     """
     transaction = Transaction(Path(folder).expanduser().absolute(), desired, check_mode, targets, location)
     moment = time.time() if now is None else now
+    if is_locked:
+        _remove_leftovers(transaction)
     if not _compare(transaction, moment).is_needed:
         return transaction
     try:
-        if not check_mode:
-            _lock(transaction)
+        if not check_mode and not is_locked:
+            with file_tree.refusing_os_errors(transaction.folder):
+                transaction.lock.enter_context(locked_folder(transaction.folder))
+            _remove_leftovers(transaction)
         _prepare_locked(transaction, runner, moment)
         if not transaction.changed and not check_mode:
             # No file differs, but the state file does, or an interrupted run left files.
@@ -129,13 +136,10 @@ class _Comparison:
     checks_to_run: Sequence[Check]
 
 
-def _lock(transaction: Transaction) -> None:
-    """Create the folder, lock it, and remove what an interrupted run left."""
+def _remove_leftovers(transaction: Transaction) -> None:
+    """Remove what an interrupted run left in a locked folder."""
     folder = transaction.folder
     with file_tree.refusing_os_errors(folder):
-        if not folder.is_dir():
-            file_tree.make_directory(folder, 0o700)
-        transaction.lock.enter_context(file_tree.locked(folder))
         paths = [
             *state_file.load(folder).files,
             *(file.path for file in transaction.desired.files),
@@ -217,10 +221,10 @@ def _keeping_refused(transaction: Transaction, checks_to_run: Sequence[Check]) -
         kept = []
         for check in checks_to_run:
             if check.name in names and check.files and not transaction.check_mode:
-                path = transaction.folder / REFUSED / f"{check.name}.yaml"
-                file_tree.make_directory(path.parent, 0o700, exact=True)
-                file_tree.write(path, check.files[0].content, 0o600)
-                kept.append(str(path))
+                path = f"{REFUSED}/{check.name}.yaml"
+                file_tree.make_directory(transaction.folder, REFUSED, 0o700, exact=True)
+                file_tree.write(transaction.folder, path, check.files[0].content, 0o600)
+                kept.append(str(transaction.folder / path))
         findings = transaction.desired.located(error.findings)
         if not kept:
             raise ConfigRefused(findings, outcome=error.outcome) from None

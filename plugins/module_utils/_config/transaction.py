@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import contextlib
-import stat
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -156,12 +155,11 @@ class Transaction:
             ]
             state_file.save(self.folder, self.before.during_change_to(self.after, live_paths))
             for directory in self.desired.directories:
-                file_tree.make_directory(self.folder / directory.path, directory.mode, exact=True)
+                file_tree.make_directory(self.folder, directory.path, directory.mode, exact=True)
             for difference in self.differences.files:
                 if difference.desired and difference.desired.live not in self.running:
-                    file_tree.make_directory((self.folder / difference.path).parent)
                     file_tree.write(
-                        self.folder / difference.path, difference.desired.content, difference.desired.mode
+                        self.folder, difference.path, difference.desired.content, difference.desired.mode
                     )
 
     def confirm_started(self) -> None:
@@ -267,15 +265,13 @@ class Transaction:
             for difference in self.differences.removed:
                 file_tree.remove(self.folder, difference.path)
             for path in self.before.files.keys() - self.after.files.keys():
-                if not (self.folder / path).exists():
+                if not file_tree.exists(self.folder, path):
                     # An interrupted run may have created the directory but not the file.
                     file_tree.remove(self.folder, path)
             for path in sorted(self.differences.removed_directories, reverse=True):
-                for entry in (self.folder / path).glob("*"):
-                    # A stopped Envoy leaves the socket of its admin interface.
-                    if stat.S_ISSOCK(entry.lstat().st_mode):
-                        entry.unlink()
-                file_tree.remove_empty_directory(self.folder / path)
+                # A stopped Envoy leaves the socket of its admin interface.
+                file_tree.remove_sockets(self.folder, path)
+                file_tree.remove_empty_directory(self.folder, path)
             state_file.save(self.folder, self.after)
 
     def _target(self, admin: Admin) -> ConfigTarget:
@@ -290,7 +286,7 @@ class Transaction:
         if difference.old is None or difference.old_mode is None:
             file_tree.remove(self.folder, difference.path)
         else:
-            file_tree.write(self.folder / difference.path, difference.old, difference.old_mode)
+            file_tree.write(self.folder, difference.path, difference.old, difference.old_mode)
 
 
 def _outcome(failed: Sequence[live_update.LiveUpdate]) -> str:

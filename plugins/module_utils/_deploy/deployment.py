@@ -10,21 +10,23 @@ it: what a phase does is up to the platform's `Deployer`.
 
 from __future__ import annotations
 
-import os
 import shutil
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import (
     AUTHORITY,
     LOCK,
-    REFUSED,
-    STAGING,
     STATE_FILE,
     DesiredFiles,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.files import file_tree, state_file
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.files.folder_lock import locked_folder
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.files.trusted_folder import (
+    home_folders,
+    trusted_path,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.prepare import prepare
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.transaction import Transaction
 from ansible_collections.meshlab.envoy.plugins.module_utils._deploy.deploy_request import (
@@ -66,7 +68,7 @@ def deploy(request: DeployRequest, result: DeployResult) -> None:
         ansible_collections...PlatformRefused: plan.files: has no supervisord.conf, the document of the platform local. Use a
         plan of meshlab.envoy.demo_plan
     """
-    with closing(_deployer(request)) as deployer:
+    with _locked(request), closing(_deployer(request)) as deployer:
         document = _document(request, deployer.document_path)
         _deploy(request, deployer, document, result)
 
@@ -88,13 +90,25 @@ def teardown(request: DeployRequest, result: DeployResult) -> None:
         >>> result.changed
         False
     """
-    with closing(_deployer(request)) as deployer:
-        _teardown(request, deployer, Path(os.path.realpath(request.folder)), result)
+    folder = trusted_path(request.folder)
+    with _locked(request, removes_folder=True), closing(_deployer(request)) as deployer:
+        _teardown(request, deployer, folder, result)
+
+
+@contextmanager
+def _locked(request: DeployRequest, removes_folder: bool = False) -> Iterator[None]:
+    """Lock the folder during a deployment or teardown, from its first check to its end. Check mode creates no lock."""
+    with ExitStack() as stack:
+        folder = trusted_path(request.folder)
+        if not request.check_mode and (folder.exists() or not removes_folder):
+            with file_tree.refusing_os_errors(folder):
+                stack.enter_context(locked_folder(folder, removes_folder=removes_folder))
+        yield
 
 
 def _deployer(request: DeployRequest) -> Deployer:
-    folder = Path(os.path.realpath(request.folder))
-    if folder in (Path("/"), Path.home().resolve()):
+    folder = trusted_path(request.folder)
+    if folder in (Path("/"), *home_folders()):
         raise PlatformRefused(
             f"{folder} cannot be a state folder, because teardown removes it. Choose another folder"
         )
@@ -129,6 +143,7 @@ def _deploy(request: DeployRequest, deployer: Deployer, document: str, result: D
             targets=deployer.config_targets(),
             # Check mode stores nothing, and the location may still be unknown.
             location="" if request.check_mode else deployer.location(),
+            is_locked=not request.check_mode,
         )
     with change:
         result.changed, result.files, result.diff = change.changed, change.changed_files(), list(change.diff)
@@ -256,22 +271,23 @@ def _teardown(request: DeployRequest, deployer: Deployer, folder: Path, result: 
         if is_deployed:
             result.removed = deployer.remove_all()
     with result.phase("remove"):
-        file_tree.remove_tree(folder / REFUSED)
-        if (folder / STATE_FILE).exists():
+        is_ours = file_tree.exists(folder, STATE_FILE)
+        with file_tree.refusing_os_errors(folder):
             _remove_files(folder, stored)
-            if folder.exists():
-                foreign = ", ".join(sorted(path.name for path in folder.iterdir()))
-                result.warnings.append(f"{folder} stays, because it has files of other programs: {foreign}.")
+        foreign = sorted({*file_tree.names(folder)} - {LOCK})
+        if is_ours and foreign:
+            result.warnings.append(
+                f"{folder} stays, because it has files of other programs: {', '.join(foreign)}."
+            )
 
 
 def _remove_files(folder: Path, stored: state_file.FolderState) -> None:
-    """Remove what this collection wrote to `folder`, and the folder itself where nothing else is in it."""
+    """Remove what this collection wrote to `folder`. The state file is last, so that an interrupted teardown can be repeated."""
+    file_tree.remove_leftovers(folder, {".", *(str(Path(path).parent) for path in stored.files)})
+    for path in (*stored.directories, *([AUTHORITY] if stored.certificates else [])):
+        file_tree.remove_tree(folder, path)
     for path in stored.files:
-        (folder / path).unlink(missing_ok=True)
-    for path in (*stored.directories, AUTHORITY, STAGING):
-        shutil.rmtree(folder / path, ignore_errors=True)
-    for path in (LOCK, STATE_FILE):
-        (folder / path).unlink(missing_ok=True)
-    for current, _folders, _files in os.walk(folder, topdown=False):
-        if not os.listdir(current):
-            Path(current).rmdir()
+        file_tree.remove(folder, path)
+    for path in stored.directories:
+        file_tree.remove(folder, path)
+    file_tree.remove_file(folder, STATE_FILE)

@@ -129,7 +129,7 @@ def issue(
         file.path.rpartition("/")[2]: file.content for file in files if file.path.startswith(f"{AUTHORITY}/")
     }
     for name, content in authority.items():
-        file_tree.write(private / name, content, 0o600)
+        file_tree.write(private, name, content, 0o600)
     due_certificates = [
         (number, certificate) for number, certificate in enumerate(certificates) if certificate.path in due
     ]
@@ -186,7 +186,7 @@ def _reason(
 
 def _contents(folder: Path, directory: str, names: Sequence[str]) -> dict[str, bytes]:
     """Return the contents of all files `names` of a directory, or nothing when one is missing."""
-    found = {name: file_tree.read(folder / directory / name) for name in names}
+    found = {name: file_tree.read(folder, f"{directory}/{name}") for name in names}
     return {name: file[0] for name, file in found.items() if file} if all(found.values()) else {}
 
 

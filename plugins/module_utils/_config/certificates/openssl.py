@@ -48,7 +48,7 @@ subjectAltName = {names}
 def end_time(certificate: bytes, private: Path, runner: CommandRunner) -> int:
     """Return when a certificate ends, in seconds since the epoch; 0 when `certificate` is not one."""
     path = private / "foreign.crt"
-    file_tree.write(path, certificate, 0o600)
+    file_tree.write(private, path.name, certificate, 0o600)
     result = _run_openssl(runner, ["x509", "-in", str(path), "-noout", "-enddate"])
     end = re.search(r"notAfter=(.*)", result.stdout)
     return ssl.cert_time_to_seconds(end.group(1).strip()) if result.exit_code == 0 and end else 0
@@ -59,7 +59,7 @@ def new_authority(private: Path, days: int, runner: CommandRunner) -> dict[str, 
     config = private / "ca.cnf"
     # A client that trusts two authorities needs different subjects, so the name has a random part.
     name = f"meshlab.envoy {secrets.token_hex(4)}"
-    file_tree.write(config, (REQUEST.format(name=name) + AUTHORITY_EXTENSIONS).encode(), 0o600)
+    file_tree.write(private, config.name, (REQUEST.format(name=name) + AUTHORITY_EXTENSIONS).encode(), 0o600)
     key, crt = private / "ca.key", private / "ca.crt"
     options = ["-extensions", "extensions", "-days", str(days), "-sha256", "-set_serial", _serial()]
     _require_openssl(
@@ -84,8 +84,10 @@ def new_certificate(
     config, extensions = base.with_suffix(".cnf"), base.with_suffix(".ext")
     key, request, crt = base.with_suffix(".key"), base.with_suffix(".csr"), base.with_suffix(".crt")
     common_name = certificate.subject_alternative_names[0][:COMMON_NAME_LENGTH]
-    file_tree.write(config, REQUEST.format(name=common_name).encode(), 0o600)
-    file_tree.write(extensions, CERTIFICATE_EXTENSIONS.format(names=", ".join(names)).encode(), 0o600)
+    file_tree.write(private, config.name, REQUEST.format(name=common_name).encode(), 0o600)
+    file_tree.write(
+        private, extensions.name, CERTIFICATE_EXTENSIONS.format(names=", ".join(names)).encode(), 0o600
+    )
     _require_openssl(
         runner, ["req", "-new", *NEW_KEY, "-config", str(config), "-keyout", str(key), "-out", str(request)]
     )

@@ -10,8 +10,6 @@ The folder has `ca/ca.crt` and `ca/ca.key`, and for each deployment a folder bel
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -25,14 +23,16 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._config.certificates
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import (
     AUTHORITY,
     AUTHORITY_FILES,
-    LOCK,
     Certificate,
     DesiredFiles,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.errors import ConfigRefused
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.files import file_tree
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.files.folder_lock import locked_folder
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.prepare import prepare
 
 ISSUED = "issued"
+LOCK_TIMEOUT = 60  # seconds to wait for other runs
 
 
 def issue(
@@ -64,32 +64,40 @@ def issue(
     """
     folder = folder.expanduser().absolute()
     with _writable_copy(folder, deployment, check_mode) as home:
-        with file_tree.refusing_os_errors(home):
-            file_tree.make_directory(home, 0o700, exact=True)
-            with _locked(home):
-                _ensure_authority(home, runner)
-        own = home / ISSUED / deployment
-        with file_tree.refusing_os_errors(own):
-            file_tree.make_directory(own / AUTHORITY, 0o700)
+        own = f"{ISSUED}/{deployment}"
+        # Ansible plans for several hosts at the same time.
+        with file_tree.refusing_os_errors(home), locked_folder(home, LOCK_TIMEOUT):
+            _ensure_authority(home, runner)
+            file_tree.make_directory(home, ISSUED, 0o700)
+            file_tree.make_directory(home, own, 0o700, exact=True)
+            file_tree.make_directory(home, f"{own}/{AUTHORITY}", 0o700)
             for name in AUTHORITY_FILES:
-                file_tree.write(own / AUTHORITY / name, (home / AUTHORITY / name).read_bytes(), 0o600)
-        with prepare(own, DesiredFiles(certificates=tuple(certificates)), runner) as transaction:
+                file_tree.write(
+                    home, f"{own}/{AUTHORITY}/{name}", _content(home, f"{AUTHORITY}/{name}"), 0o600
+                )
+        with prepare(home / own, DesiredFiles(certificates=tuple(certificates)), runner) as transaction:
             transaction.write()
             transaction.finish()
         paths = [f"{one.path}/{name}" for one in certificates for name in ("tls.crt", "tls.key", "ca.crt")]
-        return {path: (own / path).read_bytes() for path in (*paths, f"{AUTHORITY}/ca.crt")}
+        return {path: _content(home, f"{own}/{path}") for path in (*paths, f"{AUTHORITY}/ca.crt")}
 
 
 def _ensure_authority(home: Path, runner: CommandRunner) -> None:
     """Create the authority of a folder, unless it exists."""
-    paths = {name: home / AUTHORITY / name for name in AUTHORITY_FILES}
-    if all(path.exists() for path in paths.values()):
+    if all(file_tree.exists(home, f"{AUTHORITY}/{name}") for name in AUTHORITY_FILES):
         return
     with tempfile.TemporaryDirectory(dir=home) as private:
         created = openssl.new_authority(Path(private), authority.AUTHORITY_DAYS, runner)
-    file_tree.make_directory(home / AUTHORITY, 0o700)
-    for name, path in paths.items():
-        file_tree.write(path, created[name], 0o600)
+    file_tree.make_directory(home, AUTHORITY, 0o700)
+    for name in AUTHORITY_FILES:
+        file_tree.write(home, f"{AUTHORITY}/{name}", created[name], 0o600)
+
+
+def _content(home: Path, path: str) -> bytes:
+    found = file_tree.read(home, path)
+    if found is None:
+        raise ConfigRefused("this file was removed during this run. Run again.", str(home / path))
+    return found[0]
 
 
 @contextlib.contextmanager
@@ -104,14 +112,3 @@ def _writable_copy(folder: Path, deployment: str, check_mode: bool) -> Iterator[
             if (folder / part).is_dir():
                 shutil.copytree(folder / part, copy / part)
         yield copy
-
-
-@contextlib.contextmanager
-def _locked(home: Path) -> Iterator[None]:
-    """Lock the folder, and wait for other runs: Ansible plans for several hosts at the same time."""
-    descriptor = os.open(home / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)

@@ -130,8 +130,7 @@ def compare(
     """
     file_differences = []
     for file in files:
-        file_tree.require_no_symlink(folder, file.path)
-        found = file_tree.read(folder / file.path)
+        found = file_tree.read(folder, file.path)
         deployed = targets[file.live].read(file.path) if file.live and file.live in targets else None
         if (
             found != (file.content, file.mode)
@@ -185,7 +184,7 @@ def _removed_files(
     for path, digests in state.files.items():
         if path in keep or (folder / path).is_symlink() or not (folder / path).is_file():
             continue
-        found = file_tree.read(folder / path)
+        found = file_tree.read(folder, path)
         if found and sha256(found[0]) in digests:
             removed.append(FileDifference(path, *found, None, path in state.sensitive))
         elif found:

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -38,28 +37,22 @@ class StagedFolder:
 @contextlib.contextmanager
 def staged_folder(folder: Path | None) -> Iterator[StagedFolder]:
     """Create the directories of a staged copy below `folder`, or below the directory for temporary files when it is None."""
-    base = folder / STAGING if folder else Path(tempfile.mkdtemp(prefix="meshlab-envoy-"))
-    file_tree.remove_tree(base)
-    base.mkdir(0o700)
-    try:
-        staged = StagedFolder(base / "tree", base / "private")
-        file_tree.make_directory(staged.tree, 0o755)
-        file_tree.make_directory(staged.private, 0o700)
-        yield staged
-    finally:
-        file_tree.remove_tree(base)
+    with contextlib.ExitStack() as stack:
+        if folder is None:
+            # A directory of this user, with mode 0700.
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="meshlab-envoy-")))
+        file_tree.remove_tree(folder, STAGING)
+        stack.callback(file_tree.remove_tree, folder, STAGING)
+        file_tree.make_directory(folder, STAGING, 0o700)
+        file_tree.make_directory(folder, f"{STAGING}/tree", 0o755)
+        file_tree.make_directory(folder, f"{STAGING}/private", 0o700)
+        yield StagedFolder(folder / STAGING / "tree", folder / STAGING / "private")
 
 
 def fill(tree: Path, files: Sequence[File], directories: Sequence[Directory]) -> None:
     """Write `files` and `directories` below `tree`, except the private key of the authority, which no check reads."""
     for directory in directories:
-        file_tree.make_directory(tree / directory.path, directory.mode, exact=True)
+        file_tree.make_directory(tree, directory.path, directory.mode, exact=True)
     for file in files:
-        if file.path == f"{AUTHORITY}/ca.key":
-            continue
-        path = tree / file.path
-        file_tree.make_directory(path.parent)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with open(descriptor, "wb") as target:
-            target.write(file.content)
-            os.fchmod(target.fileno(), file.mode)
+        if file.path != f"{AUTHORITY}/ca.key":
+            file_tree.write(tree, file.path, file.content, file.mode, durable=False)

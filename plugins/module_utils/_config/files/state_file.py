@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -36,6 +36,38 @@ RECORD_TYPES = {
     "days": int,
     "renew_days": int,
     "authority": str,
+}
+
+
+def _is_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(one, str) for one in value)
+
+
+def _is_record(value: Any) -> bool:
+    return isinstance(value, dict) and all(
+        isinstance(value[key], kind) and not isinstance(value[key], bool)
+        for key, kind in RECORD_TYPES.items()
+        if key in value
+    )
+
+
+def _is_mapping_of(is_valid: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, dict) and all(map(is_valid, value.values()))
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+# For each key of the file: whether a value is valid, and what it has to be.
+SCHEMA: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "files": (_is_mapping_of(_is_texts), "a list of digests for each path"),
+    "directories": (_is_texts, "a list of paths"),
+    "certificates": (_is_mapping_of(_is_record), "a record for each directory"),
+    "checks": (_is_mapping_of(_is_text), "a digest for each check"),
+    "unconfirmed": (_is_texts, "a list of paths"),
+    "location": (_is_text, "text"),
+    "sensitive": (_is_texts, "a list of paths"),
 }
 
 
@@ -91,67 +123,59 @@ class FolderState:
 
 
 def load(folder: Path) -> FolderState:
-    """Return the state of `folder`, or an empty state when it has no state file that can be parsed.
+    """Return the state of `folder`, or an empty state when it has no state file.
 
     Raises:
-        ConfigRefused: The state file is a symbolic link, or lists a path that is not below the folder, also by way of a
-            symbolic link. It was modified, so no file that it lists can be removed. Or its format is newer than `FORMAT`.
+        ConfigRefused: The state file was modified: it is a symbolic link, belongs to another user, can be changed by other users, has a
+            value of a wrong type, or lists a path that is not below the folder, also by way of a symbolic link. Or its format is
+            newer than `FORMAT`, or the folder is not trusted (`trusted_folder`).
     """
-    file_tree.require_no_symlink(folder, STATE_FILE)
-    content = file_tree.read(folder / STATE_FILE)
-    try:
-        data = json.loads(content[0]) if content else {}
-        _require_known_format(folder, data.get("format", 0))
-        state = FolderState(
-            {
-                str(path): [str(digest) for digest in digests]
-                for path, digests in data.get("files", {}).items()
-            },
-            [str(path) for path in data.get("directories", ())],
-            {
-                str(path): record
-                for path, record in data.get("certificates", {}).items()
-                if _is_record(record)
-            },
-            {str(name): str(digest) for name, digest in data.get("checks", {}).items()},
-            [str(path) for path in data.get("unconfirmed", ())],
-            str(data.get("location") or ""),
-            [str(path) for path in data.get("sensitive", ())],
-        )
-    except (ValueError, AttributeError, TypeError):
+    folder = folder.expanduser().absolute()
+    content = file_tree.read(folder, STATE_FILE, own=True)
+    if content is None:
         return FolderState()
+    path = folder / STATE_FILE
+    try:
+        data = json.loads(content[0])
+    except (ValueError, RecursionError):
+        raise _modified(path, "it is not JSON") from None
+    if not isinstance(data, dict):
+        raise _modified(path, "it is not an object of JSON")
+    _require_known_format(folder, data.get("format", 0))
+    for key, (is_valid, description) in SCHEMA.items():
+        if key in data and not is_valid(data[key]):
+            raise _modified(path, f"{key} is not {description}")
+    state = FolderState(**{key: data[key] for key in SCHEMA if key in data})
     _require_paths_below(folder, state)
     return state
 
 
 def save(folder: Path, state: FolderState) -> None:
     """Write the state file of `folder`."""
-    file_tree.write(folder / STATE_FILE, state.to_bytes(), 0o600)
+    file_tree.write(folder.expanduser().absolute(), STATE_FILE, state.to_bytes(), 0o600)
 
 
 def _require_known_format(folder: Path, found: Any) -> None:
-    if isinstance(found, int) and found > FORMAT:
+    if not isinstance(found, int):
+        raise _modified(folder / STATE_FILE, "format is not a number")
+    if found > FORMAT:
         raise ConfigRefused(
             f"{folder} was deployed by a newer version of meshlab.envoy: the format of the file is {found}, and this version supports"
             f" {FORMAT}. Update the collection, or tear down the deployment with the version that made it.",
-            STATE_FILE,
+            str(folder / STATE_FILE),
         )
 
 
-def _is_record(record: Any) -> bool:
-    return isinstance(record, Mapping) and all(
-        isinstance(record[key], kind) for key, kind in RECORD_TYPES.items() if key in record
+def _modified(path: Path, fault: str) -> ConfigRefused:
+    return ConfigRefused(
+        f"{fault}. The file was modified. Delete it: then no file of an earlier run is removed.", str(path)
     )
 
 
 def _require_paths_below(folder: Path, state: FolderState) -> None:
-    for path in [*state.files, *state.directories]:
+    for path in [*state.files, *state.directories, *state.sensitive, *state.unconfirmed]:
         if not is_safe_path(path):
-            raise ConfigRefused(
-                f"it lists {path!r}, which is not a path below {folder}. The file was modified."
-                " Delete it: then no file of an earlier run is removed.",
-                STATE_FILE,
-            )
+            raise _modified(folder / STATE_FILE, f"it lists {path!r}, which is not a path below {folder}")
     parents = {str(PurePosixPath(path).parent) for path in state.files}
     for path in sorted(parents.union(state.directories)):
         file_tree.require_no_symlink(folder, path)

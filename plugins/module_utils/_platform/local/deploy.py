@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution import executables
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.files import file_tree
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform import host_ports, host_processes
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer import (
     AppliedChanges,
@@ -235,8 +236,9 @@ class LocalDeployer(HostDeployer):
             client.remove(name)
         for name in programs:
             host_processes.end(self.supervisord.program_pids(name), 1)
-            for log in self.folder.glob(f"{log_path(name)}*") if name not in self.workloads else ():
-                log.unlink(missing_ok=True)
+            for log in file_tree.names(self.folder, LOGS) if name not in self.workloads else ():
+                if f"{LOGS}/{log}".startswith(log_path(name)):
+                    file_tree.remove_file(self.folder, f"{LOGS}/{log}")
 
     def _wait_until_stopped(self, client: Supervisor, programs: Sequence[str]) -> None:
         def are_stopped() -> bool:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import os
 import pwd
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution import executables
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.command import run
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.polling import attempts
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.files import file_tree
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform import host_processes
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer import PlatformFailed
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.documents import (
@@ -64,7 +64,7 @@ class SupervisordProcess:
 
     def start(self) -> None:
         """Start supervisord as a daemon, and return when it answers. Raises PlatformFailed."""
-        (self.folder / LOGS).mkdir(mode=0o700, exist_ok=True)
+        file_tree.make_directory(self.folder, LOGS, 0o700)
         program = executables.found(self.executable, self.folder)
         command = [str(program or self.executable), "--configuration", str(self.document)]
         try:
@@ -107,12 +107,13 @@ class SupervisordProcess:
             raise PlatformFailed(
                 f"Processes {', '.join(map(str, unkillable))} of {self.folder} still run after SIGKILL."
             )
-        for path in (self.pidfile, *self.folder.glob(f"{SOCKET}*")):
-            path.unlink(missing_ok=True)
+        for name in file_tree.names(self.folder):
+            if name == PIDFILE or name.startswith(SOCKET):
+                file_tree.remove_file(self.folder, name)
 
     def remove_logs(self) -> None:
         """Remove the logs of supervisord and of its programs."""
-        shutil.rmtree(self.folder / LOGS, ignore_errors=True)
+        file_tree.remove_tree(self.folder, LOGS)
 
     def supervisord_pids(self) -> list[int]:
         """Return the supervisords that run the folder's document, whether they answer or not."""

@@ -123,8 +123,7 @@ class ConfigMapTarget:
         """Write a file to the ConfigMap and to the state folder. Raises OSError."""
         self._written = self._key(path)
         self._apply({**self.data, self._written: content.decode()})
-        file_tree.make_directory((self.folder / path).parent)
-        file_tree.write(self.folder / path, content, mode)
+        file_tree.write(self.folder, path, content, mode)
 
     def remove(self, path: str) -> None:
         """Remove a file from the ConfigMap and from the state folder. Raises OSError."""
@@ -231,7 +230,7 @@ class ConfigMapTarget:
         self._monitors.close()
 
     def _is_foreign(self, path: str) -> bool:
-        written = file_tree.read(self.folder / path)
+        written = file_tree.read(self.folder, path)
         return written is None or written[0] != self.read(path)
 
     def _key(self, path: str) -> str:

@@ -140,7 +140,7 @@ def test_modified_state_file_is_refused(folder: Path, tmp_path: Path) -> None:
     state["files"][str(outside)] = state["files"]["a"]
     (folder / ".files.json").write_text(json.dumps(state))
     with pytest.raises(
-        ConfigRefused, match=rf"^\.files\.json: it lists '{outside}', which is not a path below"
+        ConfigRefused, match=rf"^{folder}/\.files\.json: it lists '{outside}', which is not a path below"
     ):
         deploy(folder, DesiredFiles((text_file("a", "new\n"),)))
     assert outside.exists()

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import re
 import threading
-import time
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -20,6 +19,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.errors 
     ClusterError,
     response_error,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.request_retries import repeat
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.websocket_upgrade import unreachable
 
 # A Kubernetes object as JSON: apiVersion, kind, metadata, and the further keys of its kind.
@@ -29,9 +29,6 @@ USER_AGENT = "meshlab.envoy"
 CONNECTIONS = 16  # that are kept open
 CONNECT_TIMEOUT = 5.0  # seconds
 RESPONSE_TIMEOUT = 30.0  # seconds
-_TOO_MANY_REQUESTS = 429
-_MAX_ATTEMPTS = 5
-_MAX_RETRY_AFTER = 5.0  # seconds
 _WARNING = re.compile(r'\d{3} \S+ "((?:[^"\\]|\\.)*)"')  # RFC 7234, section 5.5
 
 
@@ -44,6 +41,7 @@ class ApiServer:
 
         self.settings = settings
         self._lock = threading.Lock()
+        self._has_responded = False
         if not settings.configuration.verify_ssl:
             urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
         options: dict[str, Any] = {"maxsize": CONNECTIONS, "ssl_context": settings.tls}
@@ -56,6 +54,11 @@ class ApiServer:
             if settings.proxy
             else urllib3.PoolManager(**options)
         )
+
+    @property
+    def has_responded(self) -> bool:
+        """Return whether the API server has sent a response."""
+        return self._has_responded
 
     def close(self) -> None:
         """Close the kept connections."""
@@ -93,8 +96,7 @@ class ApiServer:
     ) -> tuple[bytes, tuple[str, ...]]:
         """Send a request and return the response's body and warnings.
 
-        A request is sent again while the API server returns status 429 (after the time of its header `retry-after`), and once
-        where a kept connection was closed: each request of this client can be repeated.
+        A request that fails for a passing reason is sent again; see `request_retries`.
 
         Args:
             method: The HTTP method.
@@ -113,9 +115,8 @@ class ApiServer:
         url = f"{self.settings.server}{path}" + (f"?{parameters}" if parameters else "")
         timeout = urllib3.Timeout(connect=CONNECT_TIMEOUT, read=RESPONSE_TIMEOUT)
         payload = None if body is None else json.dumps(body).encode()
-        attempt = 0
-        while True:
-            attempt += 1
+
+        def send() -> tuple[bytes, tuple[str, ...]]:
             try:
                 response = self._pool.request(
                     method,
@@ -126,23 +127,23 @@ class ApiServer:
                     retries=False,
                     redirect=False,
                 )
-            except urllib3.exceptions.ProtocolError as error:
-                if attempt > 1:
-                    raise unreachable(self.settings, _cause(error)) from None
-                continue
             except urllib3.exceptions.ReadTimeoutError:
                 raise ClusterError(
                     "timeout", f"{subject}: no response within {RESPONSE_TIMEOUT:g} s"
                 ) from None
             except urllib3.exceptions.HTTPError as error:
-                raise unreachable(self.settings, _cause(error)) from None
-            if response.status == _TOO_MANY_REQUESTS and attempt < _MAX_ATTEMPTS:
-                time.sleep(_retry_after(response.headers.get("retry-after")))
-                continue
+                failure = unreachable(self.settings, _cause(error))
+                if isinstance(error, urllib3.exceptions.NewConnectionError) and not self._has_responded:
+                    failure.transient = False  # nothing listens at the address, which may be wrong
+                raise failure from None
+            self._has_responded = True
             if not 200 <= response.status < 300:
-                raise response_error(response.status, response.data, subject)
+                retry_after = response.headers.get("retry-after") or ""
+                raise response_error(response.status, response.data, subject, retry_after)
             warnings = _WARNING.findall(", ".join(response.headers.getlist("warning")))
             return response.data, tuple(re.sub(r"\\(.)", r"\1", one) for one in warnings)
+
+        return repeat(send, has_responded=self._has_responded)
 
     def _headers(self, content_type: str) -> Any:
         from urllib3._collections import HTTPHeaderDict
@@ -155,10 +156,6 @@ class ApiServer:
         if content_type:
             headers["content-type"] = content_type
         return headers
-
-
-def _retry_after(value: str | None) -> float:
-    return min(float(value), _MAX_RETRY_AFTER) if value and value.isdigit() else 1.0
 
 
 def _cause(error: BaseException) -> BaseException:

@@ -15,6 +15,8 @@ from __future__ import annotations
 
 import math
 import re
+import socket
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -38,6 +40,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.port_fo
     RelayThread,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.port_forward_relay import PROTOCOL
+from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.request_retries import repeat
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.resource_kinds import (
     kind_of,
     kind_of_object,
@@ -56,6 +59,7 @@ Lines = list[str]
 FIELD_MANAGER = "meshlab.envoy"
 _MERGE_PATCH = "application/merge-patch+json"
 _APPLY_PATCH = "application/apply-patch+yaml"
+SHORTEST_TIMEOUT = 0.1  # seconds of the last attempt at a port-forward
 _MAX_CONFLICTS = 5  # attempts to change an object that others change at the same time
 
 
@@ -326,7 +330,13 @@ class Cluster:
         path, title = self._path_and_title("Pod", pod, namespace)
         subject = f"the port-forward to port {port} of {title}"
         target = f"{path}/portforward?ports={port}"
-        remote, received = open_websocket(self._settings, target, PROTOCOL, subject, timeout)
+        deadline = time.monotonic() + timeout
+
+        def open_once() -> tuple[socket.socket, bytes]:
+            left = max(deadline - time.monotonic(), SHORTEST_TIMEOUT)
+            return open_websocket(self._settings, target, PROTOCOL, subject, left)
+
+        remote, received = repeat(open_once, has_responded=self.api.has_responded, seconds=timeout)
         try:
             return self._relays.add(subject, remote, received)
         except BaseException:

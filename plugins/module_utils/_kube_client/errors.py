@@ -31,6 +31,7 @@ _REASON_BY_STATUS = {
     409: "conflict",
     413: "invalid",
     422: "invalid",
+    429: "server",
     504: "timeout",
 }
 # The wording of the RBAC authorizer. Admission controllers (Pod Security, quotas) word their 403 differently.
@@ -41,6 +42,8 @@ _RBAC_DENIAL = re.compile(
 _ADMISSION_PREFIX = re.compile(r'^[^"]* "[^"]*" is forbidden: ')
 _NO_NAMESPACE = re.compile(r'^namespaces "([^"]*)" not found$')
 _MAX_MESSAGE = 1_000  # characters
+_TOO_MANY_REQUESTS, _SERVER_ERROR = 429, 500
+_MAX_RETRY_AFTER = 5.0  # seconds
 
 
 class ClusterError(Exception):
@@ -49,23 +52,45 @@ class ClusterError(Exception):
     Attributes:
         reason: One of REASONS.
         message: What is wrong and what to do, in one line.
+        transient: Whether the same request can succeed a moment later.
+        retry_after: The seconds that the API server asks to wait; None if it states none.
+        is_response: Whether the API server sent a response.
     """
 
-    def __init__(self, reason: str, message: str) -> None:
+    def __init__(
+        self,
+        reason: str,
+        message: str,
+        *,
+        transient: bool = False,
+        retry_after: float | None = None,
+        is_response: bool = False,
+    ) -> None:
         """Create an error; `reason` is one of REASONS."""
         super().__init__(message)
         self.reason = reason
         self.message = message
+        self.transient, self.retry_after, self.is_response = transient, retry_after, is_response
 
 
-def response_error(status: int, body: bytes, subject: str) -> ClusterError:
+def response_error(status: int, body: bytes, subject: str, retry_after: str = "") -> ClusterError:
     """Return the error of a response whose status is not 2xx.
 
     Args:
         status: The HTTP status.
         body: The response's body: a Status object as a rule, plain text from a proxy.
         subject: What the request was about, such as `Pod web-1 in namespace demo`.
+        retry_after: The header `retry-after`.
     """
+    error = _response_error(status, body, subject)
+    error.transient = status == _TOO_MANY_REQUESTS or status >= _SERVER_ERROR
+    error.is_response = True
+    if error.transient and retry_after.isdigit():
+        error.retry_after = min(float(retry_after), _MAX_RETRY_AFTER)
+    return error
+
+
+def _response_error(status: int, body: bytes, subject: str) -> ClusterError:
     message = _message_of(body)
     reason = _REASON_BY_STATUS.get(status, "server" if status >= 500 else "invalid")
     if reason == "unauthorized":

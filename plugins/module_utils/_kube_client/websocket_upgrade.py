@@ -54,7 +54,7 @@ def open_websocket(
         connection = _connect(settings, deadline)
     except TIMEOUT_ERRORS:
         raise ClusterError(
-            "timeout", f"the API server at {settings.server} does not respond within {timeout:g} s"
+            "timeout", f"the API server at {settings.server} does not respond within {timeout:.3g} s"
         ) from None
     except OSError as error:
         raise unreachable(settings, error) from None
@@ -64,11 +64,13 @@ def open_websocket(
         connection.close()
         if isinstance(error, TIMEOUT_ERRORS):
             raise ClusterError(
-                "timeout", f"{subject}: no response from the API server within {timeout:g} s"
+                "timeout", f"{subject}: no response from the API server within {timeout:.3g} s"
             ) from None
         if isinstance(error, OSError):
             raise ClusterError(
-                "broken", f"{subject}: the connection to the API server broke ({error_text(error)})"
+                "broken",
+                f"{subject}: the connection to the API server broke ({error_text(error)})",
+                transient=True,
             ) from None
         if isinstance(error, websocket_handshake.HandshakeError):
             raise ClusterError(
@@ -83,6 +85,7 @@ def open_websocket(
 def unreachable(settings: ConnectionSettings, error: BaseException) -> ClusterError:
     """Return the error for an API server to which no connection was possible."""
     text = error_text(error)
+    transient = not isinstance(error, ssl.SSLCertVerificationError)
     hint = f"Check that the cluster is up, and that {settings.origin} has the right address."
     if isinstance(error, ssl.SSLCertVerificationError):
         hint = "Set cluster.ca_cert to its certificate authority, or cluster.validate_certs to false."
@@ -91,7 +94,7 @@ def unreachable(settings: ConnectionSettings, error: BaseException) -> ClusterEr
         message = f"no TLS connection to the API server at {settings.server} ({text})"
     else:
         message = f"no API server answers at {settings.server} ({text})"
-    return ClusterError("no_cluster", f"{message}. {hint}")
+    return ClusterError("no_cluster", f"{message}. {hint}", transient=transient)
 
 
 def _upgrade(
@@ -111,7 +114,8 @@ def _upgrade(
     connection.sendall(request)
     head, rest = _read_head(connection, deadline)
     if head.status != websocket_handshake.SWITCHING_PROTOCOLS:
-        raise response_error(head.status, _read_body(connection, head, rest, deadline), subject)
+        body = _read_body(connection, head, rest, deadline)
+        raise response_error(head.status, body, subject, head.headers.get("retry-after", ""))
     websocket_handshake.check_response(head.headers, key, protocol)
     return rest
 

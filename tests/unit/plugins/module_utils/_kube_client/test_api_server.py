@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -58,6 +60,58 @@ def test_busy_server_is_retried_after_its_time(
     api_server.respond(f"GET {PODS}", busy, 429, **{"retry-after": "2"})
     assert cluster.list("Pod") == []
     assert pauses == [2.0]
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
+def test_passing_error_is_retried(
+    api_server: FakeApiServer, cluster: Cluster, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    pauses: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 3:
+            api_server.respond(f"GET {PODS}", {"items": []})
+
+    monkeypatch.setattr("time.sleep", sleep)
+    api_server.respond(f"GET {PODS}", {"kind": "Status", "message": "try again"}, status)
+    assert cluster.list("Pod") == []
+    assert pauses == [0.1, 0.2, 0.4]
+
+
+def test_refusal_is_not_retried(
+    api_server: FakeApiServer, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.sleep", lambda _seconds: pytest.fail("the request was repeated"))
+    for status in (400, 401, 403, 404, 409, 422):
+        api_server.respond(f"GET {PODS}", {"kind": "Status", "message": "no"}, status)
+        with pytest.raises(ClusterError):
+            cluster.list("Pod")
+
+
+def test_tls_alert_is_retried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.sleep", lambda _seconds: None)
+    decode_error = bytes((21, 3, 1, 0, 2, 2, 50))  # a fatal alert, RFC 8446, section 6
+    accepted: list[int] = []
+
+    def respond() -> None:
+        with suppress(OSError):  # at the end of the test
+            while True:
+                with server.accept()[0] as connection:
+                    accepted.append(1)
+                    connection.recv(65_536)
+                    connection.sendall(decode_error)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=respond, daemon=True).start()
+        host = f"https://127.0.0.1:{server.getsockname()[1]}"
+        with connect({"host": host, "api_key": "x"}) as cluster:
+            with pytest.raises(ClusterError, match="decode error"):
+                cluster.list("Pod")
+            assert len(accepted) == 3
+            with pytest.raises(ClusterError, match="decode error"):
+                cluster.forward("a", 1)
+            assert len(accepted) == 6
 
 
 def test_closed_connection_is_opened_again(api_server: FakeApiServer, cluster: Cluster) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 from fake_api_server import FakeApiServer, fake_api_server
@@ -41,14 +42,15 @@ def test_silent_server_is_a_timeout() -> None:
 
 
 def one_response(data: bytes) -> tuple[socket.socket, str]:
-    """Start a server that sends `data` to its first connection; return it with its address."""
+    """Start a server that sends `data` to each connection; return it with its address."""
     server = socket.create_server(("127.0.0.1", 0))
 
     def respond() -> None:
-        connection = server.accept()[0]
-        with connection:
-            connection.recv(65_536)
-            connection.sendall(data)
+        with suppress(OSError):  # at the end of the test
+            while True:
+                with server.accept()[0] as connection:
+                    connection.recv(65_536)
+                    connection.sendall(data)
 
     threading.Thread(target=respond, daemon=True).start()
     return server, f"127.0.0.1:{server.getsockname()[1]}"
@@ -70,6 +72,16 @@ def test_connection_closed_before_the_response_is_broken() -> None:
         cluster.forward("a", 1)
     assert "closed the connection before its response" in error.value.message
     assert error.value.reason == "broken"
+
+
+def test_reset_connection_is_opened_again(api_server: FakeApiServer) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as program:
+        api_server.ports["web:80"] = program.getsockname()[1]
+        api_server.close_before_response = 2
+        with connect(api_server.options()) as cluster, cluster.forward("web", 80) as connection:
+            connection.sendall(b"hello")
+            with program.accept()[0] as accepted:
+                assert accepted.recv(5) == b"hello"
 
 
 def test_proxy_that_refuses_is_named(api_server: FakeApiServer) -> None:

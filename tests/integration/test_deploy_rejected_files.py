@@ -24,8 +24,10 @@ def demo(request: pytest.FixtureRequest) -> Iterator[Deployment]:
 
 
 def test_rejected_file_fails_until_it_is_corrected(demo: Deployment) -> None:
-    # Envoy fetches configuration only from a cluster of its bootstrap, and checks that when it reads the listener.
-    wrong = demo.plan({"proxies": {"edge": {"clusters": {"control": {"static": False}}}}})
+    # Envoy validates without binding. The address is one of a documentation network (RFC 5737), which no host has.
+    more = {"address": {"socket_address": {"address": "192.0.2.1", "port_value": demo.home.shift + 7000}}}
+    listener = {"listener": {"additional_addresses": [more]}}
+    wrong = demo.plan({"proxies": {"edge": {"listeners": {"http": listener}}}})
     for _run in range(2):
         answer = demo.run(wrong)
         assert answer["failed"], answer
@@ -33,7 +35,7 @@ def test_rejected_file_fails_until_it_is_corrected(demo: Deployment) -> None:
         assert re.match(r"\S+(, line \d+)?: proxies\.edge[\w.]*: edge: the (Envoy|running)", answer["msg"]), (
             answer["msg"]
         )
-        assert "statically" in answer["msg"], answer["msg"]
+        assert "192.0.2.1" in answer["msg"], answer["msg"]
     corrected = demo.run(demo.plan())
     assert not corrected["failed"], corrected["msg"]
     assert corrected["changed"]

@@ -17,12 +17,22 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._demo.authors.author
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.demo_source import DemoSource
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.demo_texts import refuse_placeholders
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError, check_known
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.mistakes.cluster_names import (
+    check_cluster_names,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.mistakes.envoy_messages import (
     check_envoy_messages,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.mistakes.misplaced_keys import (
     check_key,
     missing_remedy,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.mistakes.replaced_fields import (
+    check_replaced_fields,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.mistakes.unusable_texts import (
+    check_characters,
+    check_texts,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.names import (
     envoy_name_problem,
@@ -80,6 +90,7 @@ def read_demo(
         raise DemoError(file, f"invalid name '{name}' of a demo. {problem}")
     if not isinstance(data, Mapping):
         raise DemoError(file, "expected a mapping. A demo starts with 'summary:', 'ports:' and 'services:'.")
+    check_characters(data, file)
     # Before the merge, so that an error names a key as the file spells it.
     demo = _complete(data, file, source)
     if change:
@@ -127,7 +138,10 @@ def _complete(data: Mapping[str, Any], file: str, source: DemoSource) -> Demo:
             where = f"changes.{name}.{key}"
             change[key] = traffic_with_texts(change[key], file, where, source)
     check_consistency(demo, file)
+    check_texts(demo, file)
     check_envoy_messages(demo, file)
+    check_replaced_fields(demo, file)
+    check_cluster_names(demo, file)
     return demo
 
 

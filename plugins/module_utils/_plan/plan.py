@@ -19,6 +19,8 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._plan.envoys.author_
     plan_author_proxy,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.exporter import plan_exporter
+from ansible_collections.meshlab.envoy.plugins.module_utils._plan.faults.loops import check_loops
+from ansible_collections.meshlab.envoy.plugins.module_utils._plan.faults.protocols import check_protocols
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.notes import check_notes, fill_notes
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.plan_assertions import plan_assertions
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.plan_endpoints import (
@@ -140,6 +142,8 @@ def _plan(platform: Platform, secrets: frozenset[str]) -> Plan:
         versions.require_supported(context.envoy.version)
     check_servers(demo)
     check_proxies(demo)
+    check_protocols(platform)
+    check_loops(platform)
     proxies = [
         plan_proxy(one, platform) if one.spec["config"] is None else plan_author_proxy(one, platform)
         for one in platform.proxies()

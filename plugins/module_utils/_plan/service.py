@@ -12,6 +12,10 @@ from typing import Any
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo import topology
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.topology import APP
+from ansible_collections.meshlab.envoy.plugins.module_utils._plan.faults.app_settings import (
+    author_setting_problem,
+    setting_problem,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.server import (
     server_fields,
     server_files,
@@ -111,6 +115,7 @@ def _app_fields(instance: Instance, platform: Platform) -> dict[str, Any]:
     """Return the fields of the workload that are specific to the demo app."""
     context, service = platform.context, platform.demo["services"][instance.group]
     app = service["app"] or {}
+    _check_settings(instance.group, platform)
     bind_address = platform.bind_address(instance.group, APP, instance.replica)
     environment = {
         "DEMO_APP_BIND": bind_address,
@@ -139,6 +144,18 @@ def _app_fields(instance: Instance, platform: Platform) -> dict[str, Any]:
         "user": APP_USER,
         "digest": digest([_app_file(platform, instance.host)] if needs_file else []),
     }
+
+
+def _check_settings(group: str, platform: Platform) -> None:
+    """Raise DemoError for a setting with which the demo app does not start."""
+    app = platform.demo["services"][group]["app"] or {}
+    where, file = f"services.{group}", platform.demo["file"]
+    for key in ("service", "version"):
+        if problem := setting_problem(key.upper(), app.get(key, "")):
+            raise DemoError(file, f"{where}.app.{key}: the app does not start: {problem}")
+    for name, value in app.get("environment", {}).items():
+        if problem := author_setting_problem(name, value, where):
+            raise DemoError(file, f"{where}.app.environment.{name}: {problem}")
 
 
 def _probe(instance: Instance, platform: Platform, private: bool) -> Probe:

@@ -52,6 +52,12 @@ REFUSED = {
         "It is a key of 'proxies.NAME' and 'services.NAME.sidecar': indent it or move it there.",
     ),
     "b03_key": (14, f"{LISTENER}: ", "unknown key 'publsh'.", "Did you mean 'publish'?"),
+    "b04_cluster": (
+        22,
+        f"{LISTENER}.routes[0].route.cluster: ",
+        "unknown cluster 'webb'.",
+        "Did you mean 'web'? The clusters of this proxy are: web. Correct the name, or add the cluster under 'proxies.edge.clusters'.",
+    ),
     "b04b_to": (24, f"{EDGE}.clusters.web: ", "unknown service or proxy 'weeb'.", "Did you mean 'web'?"),
     "b09_listener": (28, "traffic[0].to: ", "unknown listener of 'edge' 'htp'.", "Did you mean 'http'?"),
     "b09b_at": (34, "expectations[0].at: ", "unknown service or endpoint 'egde'.", "Did you mean 'edge'?"),
@@ -126,7 +132,7 @@ REFUSED = {
     ),
 }  # fmt: skip
 # Inputs that are correct, or whose fault only a deployment or its traffic shows. Other tests have b12_down, c1_tag, r1 and r2.
-PLANNED = ["base", "b04_cluster", "b08_offbyone", "b13_stat", "b14_intstatus", "b22_crash", "b23_prog"]
+PLANNED = ["base", "b08_offbyone", "b13_stat", "b14_intstatus", "b22_crash", "b23_prog"]
 ELSEWHERE = ["b12_down", "b20_privport", "c1_tag", "r1", "r2"]
 
 
@@ -183,14 +189,15 @@ def test_every_input_has_a_test() -> None:
 
 
 def test_unknown_cluster_lists_the_clusters_and_their_key(tmp_path: Path) -> None:
-    with (
-        pytest.raises(ConfigRefused) as caught,
-        prepare(tmp_path, DesiredFiles.from_plan(plan_of("b04_cluster", tmp_path))),
-    ):
+    # The planner refuses an unknown cluster. Envoy finds it in a plan that was changed.
+    plan = plan_of("base", tmp_path)
+    [file] = next(check["files"] for check in plan["checks"] if check["name"] == "edge")
+    file["content"] = file["content"].replace("cluster: web\n", "cluster: webb\n")
+    with pytest.raises(ConfigRefused) as caught, prepare(tmp_path, DesiredFiles.from_plan(plan)):
         pass
     kept = tmp_path / ".refused" / "edge.yaml"
     assert str(caught.value) == (
-        f"b04_cluster.yml, line 22: {LISTENER}.routes[0].route.cluster: edge: Envoy refuses it: route: unknown cluster"
+        f"base.yml, line 22: {LISTENER}.routes[0].route.cluster: edge: Envoy refuses it: route: unknown cluster"
         " 'webb'. Did you mean 'web'? The clusters of this proxy are: web. Correct the name, or add the cluster under"
         f" '{EDGE}.clusters'. Nothing was changed. Refused: {kept}."
     )

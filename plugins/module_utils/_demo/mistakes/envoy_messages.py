@@ -52,8 +52,17 @@ def check_envoy_messages(demo: Mapping[str, Any], file: str) -> None:
             continue
         for message in author_messages(proxy, where):
             for fault in message_faults(message.value, message.type, message.complete, message.outer):
-                steps = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in fault.path)
-                raise DemoError(file, f"{message.key}{steps}: {fault.problem}")
+                raise DemoError(file, f"{key_below(message.key, fault.path)}: {fault.problem}")
+
+
+def key_below(key: str, path: Sequence[str | int]) -> str:
+    """Return the key of a demo at a path below `key`.
+
+    Example:
+        >>> key_below("proxies.edge.listeners.http.routes", (0, "route", "cluster"))
+        'proxies.edge.listeners.http.routes[0].route.cluster'
+    """
+    return key + "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
 
 
 def author_messages(proxy: Mapping[str, Any], where: str) -> Iterator[AuthorMessage]:

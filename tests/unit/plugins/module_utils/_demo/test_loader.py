@@ -158,7 +158,7 @@ def test_empty_sidecar_of_a_tcp_service_forwards_tcp() -> None:
 
 
 def test_sidecar_listener_with_routes_is_unchanged() -> None:
-    routes = [{"match": {"prefix": "/x"}, "route": {"cluster": "y"}}]
+    routes = [{"match": {"prefix": "/x"}, "route": {"cluster": "web"}}]
     demo = read_demo("shop", changed("services.web.sidecar.listeners.ingress.routes", routes))
     assert demo["services"]["web"]["sidecar"]["listeners"]["ingress"]["routes"] == routes
 

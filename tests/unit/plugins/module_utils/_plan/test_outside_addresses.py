@@ -16,11 +16,17 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import 
 
 CONTAINERS = ("docker", "kubernetes")
 
+ROUTES = [{"match": {"prefix": "/"}, "route": {"cluster": "app"}}]
+# The first one forwards to the second one, in the same container.
+TWO_LISTENERS = {
+    "http": {"port": 8070, "routes": ROUTES},
+    "inner": {"port": 8071, "routes": [{"match": {"prefix": "/"}, "direct_response": {"status": 200}}]},
+}
+
 
 def planned(platform: str, cluster: dict[str, Any], **edge: Any) -> dict[str, Any]:
     """Return the plan of a demo whose edge proxy has the cluster `app`."""
-    routes = [{"match": {"prefix": "/"}, "route": {"cluster": "app"}}]
-    proxy = {"listeners": {"http": {"port": 8070, "routes": routes}}, "clusters": {"app": cluster}, **edge}
+    proxy = {"listeners": {"http": {"port": 8070, "routes": ROUTES}}, "clusters": {"app": cluster}, **edge}
     return plan({"summary": "s", "ports": 20000, "proxies": {"edge": proxy}}, "shop", platform)
 
 
@@ -82,7 +88,11 @@ def test_loopback_is_the_host_on_local() -> None:
 @pytest.mark.parametrize("platform", CONTAINERS)
 @pytest.mark.parametrize(
     ("port", "edge"),
-    [(8070, {}), (9902, {}), (7, {"bootstrap": {"static_resources": {"listeners": [{"name": "own"}]}}})],
+    [
+        (8071, {"listeners": TWO_LISTENERS}),
+        (9902, {}),
+        (7, {"bootstrap": {"static_resources": {"listeners": [{"name": "own"}]}}}),
+    ],
     ids=["listener", "read-only admin", "listener of the bootstrap"],
 )
 def test_loopback_with_a_listener_is_accepted(platform: str, port: int, edge: dict[str, Any]) -> None:

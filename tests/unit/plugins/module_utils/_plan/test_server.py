@@ -177,7 +177,10 @@ def test_readiness_page_is_the_probe(
             {"command": ["keep", "${prot}"]},
             "command[1]: unknown placeholder '${prot}'. Use one of: address, port, files, data, unix_socket, pages, keep/app",
         ),
-        ({"files": {"a": "${x}"}}, "files.a: unknown placeholder '${x}'. Use one of: address,"),
+        (
+            {"files": {"keep.conf": "", "a": "${x}"}},
+            "files.a: unknown placeholder '${x}'. Use one of: address,",
+        ),
         ({"command": []}, "command: empty. Add the program"),
         ({"ports": {"port": {"port": 9000}}}, "ports.port: "),
         ({"metrics": "/m"}, "metrics: the port speaks tcp, not HTTP."),

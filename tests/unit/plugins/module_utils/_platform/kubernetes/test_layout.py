@@ -54,7 +54,7 @@ def test_bootstrap_restarts_pods_for_any_service_name(plan: Planner, name: str) 
         found = {one["metadata"]["name"]: one for one in planned if one["kind"] == "Deployment"}
         return found[f"shop-{name}"]["spec"]["template"]
 
-    assert template({}) != template({"stats_matcher": {"reject_all": True}})
+    assert template({}) != template({"use_all_default_tags": False})
 
 
 LAYOUT_SHOP: dict[str, Any] = {

@@ -1,0 +1,135 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The clusters that the messages of a proxy name: each must exist. Envoy accepts some missing ones, and fails at each request."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.suggestions import unknown_name
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.mistakes.envoy_messages import (
+    author_messages,
+    key_below,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.validation import proxies
+from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.api.field_names import shown
+from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.bootstrap import (
+    ADMIN_CLUSTER,
+    STATSD_CLUSTER,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.overlay import (
+    BOOTSTRAP,
+    HTTP_CONNECTION_MANAGER,
+    snake_case_fields,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.references.cluster_references import (
+    ClusterReference,
+    cluster_references,
+    fetches_on_demand,
+    tolerates_missing_clusters,
+)
+
+LISTED = 20
+
+
+def check_cluster_names(demo: Mapping[str, Any], file: str) -> None:
+    """Raise DemoError for the first reference to a cluster that its proxy does not have, or that Envoy does not accept there."""
+    for where, proxy in proxies(demo):
+        if proxy["config"] is None:
+            _check_proxy(demo, proxy, file, where)
+
+
+def _check_proxy(demo: Mapping[str, Any], proxy: Mapping[str, Any], file: str, where: str) -> None:
+    messages = list(author_messages(proxy, where))
+    if any(fetches_on_demand(one.value, one.type) for one in messages):
+        return
+    static = _static_clusters(proxy)
+    known = {*static, *_live_clusters(proxy, where)}
+    if proxy["statsd"] is not None or demo["statsd_exporter"] is not None:
+        static.add(STATSD_CLUSTER)
+    for message in messages:
+        for found in cluster_references(message.value, message.type):
+            key = key_below(message.key, found.path)
+            if found.is_route and _tolerates(proxy, message.key, where):
+                continue
+            _check_reference(found, known | static, static, file, key, where)
+
+
+def _check_reference(
+    found: ClusterReference, known: set[str], static: set[str], file: str, key: str, where: str
+) -> None:
+    if found.name == ADMIN_CLUSTER and ADMIN_CLUSTER not in known:
+        raise DemoError(
+            file,
+            f"{key}: the cluster '{ADMIN_CLUSTER}' is the whole admin interface, by which a client can stop Envoy. Use another"
+            f" cluster. For the read-only pages of the admin on a port of the host, set '{where}.admin.publish'.",
+        )
+    if found.name not in known:
+        raise DemoError(
+            file, f"{key}: {unknown_cluster(found.name, known - {STATSD_CLUSTER}, f'{where}.clusters')}"
+        )
+    if found.is_static and found.name not in static:
+        raise DemoError(
+            file,
+            f"{key}: Envoy needs the cluster '{found.name}' statically, in its bootstrap, before it reads any other."
+            f" Set 'static: true' in '{where}.clusters.{found.name}'.",
+        )
+
+
+def unknown_cluster(name: str, known: Collection[str], place: str) -> str:
+    """Return what is wrong with a name of a missing cluster, and what to do.
+
+    Example:
+        >>> unknown_cluster("db", [], "proxies.edge.clusters")
+        "unknown cluster 'db'. This proxy has no clusters. Correct the name, or add the cluster under 'proxies.edge.clusters'."
+    """
+    near = unknown_name("cluster", name, known).partition("Did you mean ")[2]
+    listed = ", ".join(sorted(known)[:LISTED]) + (", …" if len(known) > LISTED else "")
+    return (
+        f"unknown cluster {shown(name)}. {f'Did you mean {near} ' if near else ''}"
+        f"{f'The clusters of this proxy are: {listed}.' if known else 'This proxy has no clusters.'}"
+        f" Correct the name, or add the cluster under '{place}'."
+    )
+
+
+def _live_clusters(proxy: Mapping[str, Any], where: str) -> set[str]:
+    """Return the names of the clusters in clusters.yaml, among them that of a sidecar's own service."""
+    names = {_name(name, one) for name, one in proxy["clusters"].items() if not one["static"]}
+    group = where.removeprefix("services.").removesuffix(".sidecar")
+    if where.startswith("services.") and group not in proxy["clusters"]:
+        names.add(group)
+    return names
+
+
+def _static_clusters(proxy: Mapping[str, Any]) -> set[str]:
+    """Return the names of the author's clusters in the bootstrap."""
+    names = {_name(name, one) for name, one in proxy["clusters"].items() if one["static"]}
+    resources = snake_case_fields(proxy["bootstrap"], BOOTSTRAP).get("static_resources")
+    stated = resources.get("clusters") if isinstance(resources, Mapping) else None
+    for one in stated if isinstance(stated, (list, tuple)) else [stated]:
+        if isinstance(one, Mapping):
+            names.add(str(one.get("name", "")))
+    return names
+
+
+def _name(name: str, cluster: Mapping[str, Any]) -> str:
+    """Return the name of a cluster, which the author's fields can replace."""
+    return str(cluster["cluster"].get("name") or name)
+
+
+def _tolerates(proxy: Mapping[str, Any], key: str, where: str) -> bool:
+    """Return whether the author's fields of the listener with a message accept routes to missing clusters."""
+    for name, listener in proxy["listeners"].items():
+        chains = {f"{where}.listeners.{name}": listener}
+        for chain_name, chain in (listener["filter_chains"] or {}).items():
+            chains[f"{where}.listeners.{name}.filter_chains.{chain_name}"] = chain
+        for place, chain in chains.items():
+            if key.startswith(f"{place}.") and "filter_chains" not in key.removeprefix(place):
+                fields = snake_case_fields(chain["http_connection_manager"], HTTP_CONNECTION_MANAGER)
+                routes = fields.get("route_config")
+                return isinstance(routes, Mapping) and tolerates_missing_clusters(routes)
+    return False

@@ -85,7 +85,7 @@ options:
     default: supervisord
   timeout:
     description:
-      - Number of seconds to wait until all workloads are ready.
+      - Number of seconds to wait until all workloads are ready. They count from the last progress of any workload.
     type: float
     default: 60
   confirm_timeout:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.polling import attempts
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.polling import Deadline, attempts
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer import PlatformFailed
 
 FIRST_PAUSE = 0.02  # seconds
@@ -23,10 +23,14 @@ LONGEST_PAUSE = 0.25  # seconds
 
 @dataclass(frozen=True)
 class Status:
-    """The status of one workload: ready, waiting (the reason names the condition) or failed (the reason names the cause)."""
+    """The status of one workload: ready, waiting (the reason names the condition) or failed (the reason names the cause).
+
+    `progress` counts the steps that a waiting workload has done, on platforms where it has several.
+    """
 
     state: Literal["ready", "waiting", "failed"]
     reason: str = ""
+    progress: int = 0
 
 
 READY = Status("ready")
@@ -66,9 +70,13 @@ def wait_until_ready(
     *,
     first_pause: float = FIRST_PAUSE,
     longest_pause: float = LONGEST_PAUSE,
+    clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
     """Return when all `workloads` are ready.
+
+    The deadline is `timeout` seconds after the last progress of any workload: a workload became ready, or is closer to it than
+    ever. So a demo of many workloads has the time that it needs, and a workload that hangs fails when the others are done.
 
     The first failed workload ends the wait: one error names all workloads that failed by then. A workload that was ready once
     is not pending any more.
@@ -76,17 +84,19 @@ def wait_until_ready(
     Args:
         source: The platform's statuses and reports.
         workloads: The names of the workloads.
-        timeout: Seconds until the deadline. There is at least one attempt, and one at the deadline.
+        timeout: Seconds from the last progress to the deadline. There is at least one attempt, and one at the deadline.
         first_pause: Seconds between the first two attempts; each further pause is longer by half.
         longest_pause: Upper limit of the pause, in seconds.
+        clock: Returns the current time in seconds; a test replaces it.
         sleep: Waits for a number of seconds; a test replaces it.
 
     Raises:
         PlatformFailed: A workload failed, or is not ready at the deadline; one report for each, a line or more.
     """
     pending: dict[str, Status] = dict.fromkeys(workloads, waiting("not checked yet"))
-    unknown = ""
-    for left in attempts(timeout, first_pause=first_pause, longest_pause=longest_pause, sleep=sleep):
+    total, unknown = len(pending), ""
+    deadline = Deadline(timeout, clock)
+    for left in attempts(deadline, first_pause=first_pause, longest_pause=longest_pause, sleep=sleep):
         try:
             statuses = source.statuses(tuple(pending), left)
         except StatusUnknown as error:
@@ -100,14 +110,27 @@ def wait_until_ready(
         pending = {name: status for name, status in statuses.items() if status.state == "waiting"}
         if not pending:
             return
+        deadline.note(readiness_progress(pending, total))
     if unknown:
-        raise PlatformFailed(f"{', '.join(pending)}: the status is unknown after {timeout:g} s: {unknown}")
+        raise PlatformFailed(
+            f"{', '.join(pending)}: the status is unknown after {deadline.passed()}: {unknown}"
+        )
     raise PlatformFailed(
         "\n".join(
-            source.report(name, status, f"is not ready after {timeout:g} s: {status.reason}")
+            source.report(name, status, f"is not ready after {deadline.passed()}: {status.reason}")
             for name, status in pending.items()
         )
     )
+
+
+def readiness_progress(pending: Mapping[str, Status], total: int) -> tuple[int, int]:
+    """Return how far workloads are: how many are ready, then how many steps those that wait have done.
+
+    Example:
+        >>> readiness_progress({"web": Status("waiting", "starts", progress=2)}, total=5)
+        (4, 2)
+    """
+    return total - len(pending), sum(status.progress for status in pending.values())
 
 
 def settled_statuses(

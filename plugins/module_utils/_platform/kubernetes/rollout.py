@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.pod_status import (
@@ -83,12 +83,30 @@ def rollout_status(
     newest = newest_replica_set(deployment, replica_sets)
     if newest is None:
         return _creation_failure(deployment) or _waiting("its pods are not created yet")
-    found = [status for pod in pods_of(newest, pods) if (status := pod_rollout_status(pod)).state != "ready"]
+    new_pods = pods_of(newest, pods)
+    progress = sum(map(_pod_progress, new_pods))
+    return replace(_rollout_status(deployment, newest, new_pods, replicas, counts), progress=progress)
+
+
+def _rollout_status(
+    deployment: Object, newest: Object, new_pods: Sequence[Object], replicas: int, counts: Mapping[str, int]
+) -> RolloutStatus:
+    found = [status for pod in new_pods if (status := pod_rollout_status(pod)).state != "ready"]
     for state in ("failed", "waiting"):
         if same := [one for one in found if one.state == state]:
             # One pod stands for all: the one with the most information.
             return max(same, key=lambda one: (bool(one.container), len(one.reason)))
     return _creation_failure(newest) or _creation_failure(deployment) or _missing_pods(replicas, counts)
+
+
+def _pod_progress(pod: Object) -> int:
+    """Return the number of steps that a pod has done: it exists, is scheduled, has started containers, and is ready."""
+    conditions = sum(condition(pod, one).get("status") == "True" for one in ("PodScheduled", "Ready"))
+    started = sum(
+        bool(one.get("started") or one.get("ready") or one.get("state", {}).get("running"))
+        for one in container_statuses(pod)
+    )
+    return 1 + conditions + started
 
 
 def newest_replica_set(deployment: Object, replica_sets: Iterable[Object]) -> Object | None:
@@ -232,11 +250,11 @@ def _missing_pods(replicas: int, counts: Mapping[str, int]) -> RolloutStatus:
 
 
 def _waiting(reason: str, pod: str = "", container: str = "") -> RolloutStatus:
-    return RolloutStatus("waiting", reason, pod, container)
+    return RolloutStatus("waiting", reason, pod=pod, container=container)
 
 
 def _failed(reason: str, pod: str = "", container: str = "", *, previous: bool = False) -> RolloutStatus:
-    return RolloutStatus("failed", reason, pod, container, previous)
+    return RolloutStatus("failed", reason, pod=pod, container=container, previous=previous)
 
 
 def _is_owned(thing: Object, owner: Object) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.polling import attempts
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.polling import Deadline, attempts
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy.config_admin import AdminUnreachable
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy.xds_confirmation import XdsMonitor
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.cluster_client import Cluster
@@ -28,7 +28,7 @@ def wait_until_discovered(
         cluster: The Kubernetes cluster.
         upstreams: The pods to discover, by the name of the Envoy cluster.
         monitor: The Envoy.
-        timeout: Seconds until the deadline.
+        timeout: Seconds from the last progress, which is a cluster that has its hosts, to the deadline.
 
     Returns:
         Which Envoy clusters still differ at the deadline; empty if none does.
@@ -37,7 +37,8 @@ def wait_until_discovered(
         AdminUnreachable: The admin interface or the API server does not respond.
     """
     problem = ""
-    for _left in attempts(timeout):
+    deadline = Deadline(timeout)
+    for _left in attempts(deadline):
         hosts = monitor.cluster_hosts()
         differences = [
             host_difference(cluster, name, upstream, hosts.get(name, set()))
@@ -46,7 +47,10 @@ def wait_until_discovered(
         problem = "; ".join(filter(None, differences))
         if not problem:
             return ""
-    return f"{problem} after {timeout:g} s. Name resolution returns other pods than those that are ready"
+        deadline.note(sum(not one for one in differences))
+    return (
+        f"{problem} after {deadline.passed()}. Name resolution returns other pods than those that are ready"
+    )
 
 
 def wait_for_pods_of(cluster: Cluster, proxy: ProxyPods, timeout: float) -> str:

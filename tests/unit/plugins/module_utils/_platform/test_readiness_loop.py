@@ -74,6 +74,50 @@ def test_deadline_reports_all_that_wait() -> None:
     assert str(error.value) == "a (waiting) is not ready after 0 s: nothing listens on port 80"
 
 
+class TimedStatuses(PreparedStatuses):
+    """Prepared statuses with a clock that each attempt advances by 10 s."""
+
+    now = 0.0
+
+    def statuses(self, pending: Sequence[str], seconds_left: float) -> Statuses:
+        self.now += 10
+        return super().statuses(pending, seconds_left)
+
+    def wait(self, *workloads: str, timeout: float) -> str:
+        with pytest.raises(PlatformFailed) as error:
+            wait_until_ready(self, workloads, timeout, clock=lambda: self.now, sleep=lambda _seconds: None)
+        return str(error.value)
+
+
+def test_workloads_that_become_ready_move_the_deadline() -> None:
+    names = "abcdefgh"
+    answers = [{name: waiting("late") for name in names[count:]} for count in range(1, len(names) + 1)]
+    source = TimedStatuses(*answers)
+    wait_until_ready(source, names, 15, clock=lambda: source.now, sleep=lambda _seconds: None)
+    assert source.now == 80
+
+
+def test_stuck_workload_fails_after_the_last_progress() -> None:
+    late = waiting("late")
+    source = TimedStatuses({"a": late, "b": late, "c": late}, {"a": late, "b": late}, {"a": late})
+    message = source.wait("a", "b", "c", timeout=30)
+    assert message == "a (waiting) is not ready after 60 s, 30 s after the last progress: late"
+    assert source.now == 60
+
+
+def test_steps_of_a_workload_move_the_deadline() -> None:
+    steps = [{"a": Status("waiting", "starts", progress)} for progress in (0, 1, 2, 3)]
+    source = TimedStatuses(*steps)
+    source.wait("a", timeout=15)
+    assert source.now == 60
+
+
+def test_crashing_workload_does_not_move_the_deadline() -> None:
+    up, down = {"a": Status("waiting", "runs", 2)}, {"a": Status("waiting", "ended", 1)}
+    source = TimedStatuses(*[up, down] * 20)
+    assert "is not ready after 30 s: " in source.wait("a", timeout=30)
+
+
 def test_unknown_status_is_read_again() -> None:
     source = PreparedStatuses(StatusUnknown("connection refused"), {"a": READY})
     wait(source, "a")

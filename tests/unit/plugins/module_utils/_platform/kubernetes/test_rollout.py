@@ -151,3 +151,7 @@ def test_missing_secret_is_a_failure() -> None:
     found = with_container("starting", "app", state={"waiting": waiting})
     assert found.state == "failed"
     assert 'cannot be started: secret "x" not found' in found.reason
+
+
+def test_progress_grows_with_the_steps_of_the_pods() -> None:
+    assert 0 < status_of("no node").progress < status_of("starting").progress

@@ -118,7 +118,7 @@ FAULTS = {
             ("expected 50, got 0 (answers with header x-app-version: green"
              " of traffic all requests, after the change). Answers: 50 × x-app-version: blue"),
             "expected 50, got no value (delta of cluster.next.upstream_rq_200 at edge) after",
-            "expected at least 1, got 0 (listener_manager.listener_in_place_updated at edge)",
+            "expected at least 2, got 1 (http.http.rds.http.config_reload at edge)",
         ),
         # The expectations of the change, without the change.
         verified={key: GREEN[key] for key in ("traffic", "expectations")},

@@ -20,7 +20,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._config.files import
 class ConfigTarget(Protocol):
     """The deployed files of one proxy during one transaction, and all Envoys that run with them.
 
-    In all methods, `path` is relative to the folder, `kind` is the content of a file (`clusters`, `listeners` or `other`), and
+    In all methods, `path` is relative to the folder, `kind` is the content of a file (as in `xds_file.KINDS`, or `other`), and
     `deadline` is a time of `time.monotonic()`. `is_running` raises ConfigRefused; `read` raises nothing; the other methods raise
     AdminUnreachable or OSError.
     """
@@ -60,8 +60,8 @@ class ConfigTarget(Protocol):
     def rejected_since_start(self, kind: str) -> str:
         """Return why a file was rejected since the Envoys started, or an empty string."""
 
-    def wait_until_drained(self, deadline: float) -> bool:
-        """Wait until no connection uses a previous listener; return whether that is so."""
+    def wait_until_drained(self, deadline: float, clusters: Collection[str] = ()) -> bool:
+        """Wait until no connection uses a previous listener and no request is in one of `clusters`; return whether that is so."""
 
 
 class FolderTarget:
@@ -105,6 +105,6 @@ class FolderTarget:
         """Return why the Envoy rejected a file since its start."""
         return self.monitor.rejected_since_start(kind)
 
-    def wait_until_drained(self, deadline: float) -> bool:
-        """Wait for the Envoy's previous listeners."""
-        return self.monitor.wait_until_drained(deadline)
+    def wait_until_drained(self, deadline: float, clusters: Collection[str] = ()) -> bool:
+        """Wait for the Envoy's previous listeners and for the requests in `clusters`."""
+        return self.monitor.wait_until_drained(deadline, clusters)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -63,6 +63,7 @@ def prepare(
     targets: Mapping[str, ConfigTarget] | None = None,
     location: str = "",
     is_locked: bool = False,
+    read_log: Callable[[str], Sequence[str]] | None = None,
 ) -> Transaction:
     """Prepare a transaction that makes a folder equal to its desired content.
 
@@ -80,6 +81,7 @@ def prepare(
             copy of them.
         location: The platform on which the files are used, which the state file records. Empty keeps the recorded one.
         is_locked: Whether the caller has locked the folder (`locked_folder`).
+        read_log: Returns the last lines of the log of a proxy's Envoy, by the name of the proxy. None: the logs are not known.
 
     Returns:
         The transaction. Use it as a context manager: it holds the lock of the folder. Its phases are, in this order: `write`,
@@ -105,7 +107,9 @@ def prepare(
         True ['edge/clusters.yaml']
         False
     """
-    transaction = Transaction(Path(folder).expanduser().absolute(), desired, check_mode, targets, location)
+    transaction = Transaction(
+        Path(folder).expanduser().absolute(), desired, check_mode, targets, location, read_log
+    )
     moment = time.time() if now is None else now
     if is_locked:
         _remove_leftovers(transaction)

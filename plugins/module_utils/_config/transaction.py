@@ -7,7 +7,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 
@@ -47,6 +48,7 @@ class Transaction:
         check_mode: Whether nothing may change.
         targets: For each proxy whose watched files are not read from `folder`, where they are deployed.
         location: The platform on which the files are used. Empty keeps the recorded one.
+        read_log: Returns the last lines of the log of a proxy's Envoy, by the name of the proxy. None: the logs are not known.
         before: The state after the previous run.
         after: The state after this transaction.
         differences: The files and directories that differ.
@@ -60,19 +62,14 @@ class Transaction:
         >>> import tempfile
         >>> from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import File
         >>> from ansible_collections.meshlab.envoy.plugins.module_utils._config.prepare import prepare
-        >>> def deploy(folder, *paths):
-        ...     desired = DesiredFiles(tuple(File(path, b"x") for path in paths))
-        ...     with prepare(folder, desired) as transaction:
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     with prepare(folder, DesiredFiles((File("a", b"x"),))) as transaction:
         ...         transaction.write()
         ...         transaction.confirm_started()
         ...         updates = transaction.go_live(timeout=60, drain_timeout=10)
         ...         transaction.finish()
-        ...     return sorted(path.name for path in Path(folder).glob("[a-z]*")), updates
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     print(deploy(folder, "a", "b"))
-        ...     print(deploy(folder, "b"))
-        (['a', 'b'], [])
-        (['b'], [])
+        ...     print(updates, [path.name for path in Path(folder).glob("[a-z]*")])
+        [] ['a']
     """
 
     def __init__(
@@ -82,12 +79,14 @@ class Transaction:
         check_mode: bool = False,
         targets: Mapping[str, ConfigTarget] | None = None,
         location: str = "",
+        read_log: Callable[[str], Sequence[str]] | None = None,
     ) -> None:
         self.folder = folder
         self.desired = desired
         self.check_mode = check_mode
         self.targets = targets or {}
         self.location = location
+        self.read_log = read_log
         self.before = FolderState()
         self.after = FolderState()
         self.differences = Differences()
@@ -275,8 +274,9 @@ class Transaction:
             state_file.save(self.folder, self.after)
 
     def _target(self, admin: Admin) -> ConfigTarget:
+        read_log = partial(self.read_log, admin.proxy) if self.read_log else None
         return self.targets.get(admin.proxy) or FolderTarget(
-            self.folder, XdsMonitor(ConfigAdmin(admin.url, admin.container))
+            self.folder, XdsMonitor(ConfigAdmin(admin.url, admin.container), read_log)
         )
 
     def _live_files(self, proxy: str) -> list[live_update.LiveFile]:

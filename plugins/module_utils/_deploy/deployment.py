@@ -33,6 +33,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._deploy.deploy_reque
     DeployRequest,
     DeployResult,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._deploy.envoy_logs import envoy_logs
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer import (
     AppliedChanges,
     Deployer,
@@ -144,6 +145,7 @@ def _deploy(request: DeployRequest, deployer: Deployer, document: str, result: D
             # Check mode stores nothing, and the location may still be unknown.
             location="" if request.check_mode else deployer.location(),
             is_locked=not request.check_mode,
+            read_log=envoy_logs(request),
         )
     with change:
         result.changed, result.files, result.diff = change.changed, change.changed_files(), list(change.diff)

@@ -42,11 +42,25 @@ def network_address(address: str, port: int) -> Message:
     return socket_address(address, port)
 
 
+def path_config_source(path: str, watched: str | None = None) -> Message:
+    """Return the config.core.v3.ConfigSource of a file that Envoy watches.
+
+    Args:
+        path: The path of the file.
+        watched: The folder that Envoy watches in place of the file. A ConfigMap needs it: the kubelet changes all files of a
+            mounted ConfigMap by renaming one symbolic link in the folder.
+    """
+    source: Message = {"path": path}
+    if watched is not None:
+        source["watched_directory"] = {"path": watched}
+    return {"resource_api_version": "V3", "path_config_source": source}
+
+
 def discovery_response(resources: Sequence[Message]) -> Message:
     """Return a service.discovery.v3.DiscoveryResponse, which is the content of a watched file.
 
-    Its `version_info` is a hash of the resources. Envoy shows the version that is live in the stats
-    `listener_manager.lds.version_text` and `cluster_manager.cds.version_text`, and in /config_dump.
+    Its `version_info` is a hash of the resources. Envoy shows the version that is live in the stat `version_text` of each
+    subscription, such as `listener_manager.lds.version_text`, and in /config_dump.
     """
     text = json.dumps(resources, default=str)
     return {

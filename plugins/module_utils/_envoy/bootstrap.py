@@ -13,6 +13,7 @@ from typing import Any
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.any_message import (
     Message,
     any_message,
+    path_config_source,
     socket_address,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.clusters import (
@@ -82,17 +83,17 @@ def bootstrap(
         sink: The destination for stats. None sends none.
         stats_config: Fields of StatsConfig.
         overrides: Fields of Bootstrap that override the generated ones.
-        watch_folder: Whether Envoy watches the folder instead of each file. A ConfigMap needs it: the kubelet changes all
-            files of a mounted ConfigMap by renaming one symbolic link in the folder.
+        watch_folder: Whether Envoy watches the folder instead of each file (`path_config_source`).
         clusters: Clusters from which Envoy fetches configuration. Envoy requires them in `static_resources`.
     """
+    watched = folder if watch_folder else None
     static_clusters = [address_cluster(ADMIN_CLUSTER, admin), *map(_without_type, clusters)]
     message: Message = {
         "node": {"id": node_id, "cluster": node_cluster},
         "admin": {"address": admin},
         "dynamic_resources": {
-            "lds_config": _path_config_source(folder, "listeners.yaml", watch_folder),
-            "cds_config": _path_config_source(folder, "clusters.yaml", watch_folder),
+            "lds_config": path_config_source(f"{folder}/listeners.yaml", watched),
+            "cds_config": path_config_source(f"{folder}/clusters.yaml", watched),
         },
         "static_resources": {"listeners": [read_only_admin(*admin_listener)], "clusters": static_clusters},
     }
@@ -112,7 +113,7 @@ def candidate(
 ) -> Message:
     """Return the bootstrap with listeners and clusters in `static_resources`, for `envoy --mode validate`.
 
-    Envoy 1.36 to 1.40 do not read watched files when they validate.
+    Envoy 1.36 to 1.40 do not read watched files when they validate, so the listeners have their routes in `route_config`.
     """
     static = bootstrap_message.get("static_resources", {})
     return {
@@ -156,13 +157,6 @@ def read_only_admin(address: str, port: int) -> Message:
             {"filters": [http_connection_manager(ADMIN_STAT_PREFIX, virtual_hosts, access_log=False)]}
         ],
     }
-
-
-def _path_config_source(folder: str, name: str, watch_folder: bool) -> Message:
-    source: Message = {"path": f"{folder}/{name}"}
-    if watch_folder:
-        source["watched_directory"] = {"path": folder}
-    return {"resource_api_version": "V3", "path_config_source": source}
 
 
 def _stats_sink(sink: StatsSink) -> Message:

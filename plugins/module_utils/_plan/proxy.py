@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +18,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.bootstrap imp
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.listeners import (
     filter_chains,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.route_files import with_route_files
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.secret_values import secret_values
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.envoys.envoy_workload import (
     bash_probe,
@@ -63,6 +64,8 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload i
 )
 
 ENVOY_HOME = "/etc/envoy"
+# The folder of the route configurations, below that of the proxy.
+ROUTES = "routes"
 KIND_NAMES = {"sidecar": "Sidecar", "edge": "Edge proxy"}
 
 
@@ -125,20 +128,24 @@ def plan_proxy(proxy: Proxy, platform: Platform) -> ProxyPlan:
     if platform.watches_directory:
         # Running pods do not have new files: a rollout starts pods that have them.
         read_at_start += own_tls_files
+    routes_folder = f"{proxy.name}/{ROUTES}"
+    routed = with_route_files(listeners, routes_folder, proxy.name if platform.watches_directory else None)
+    live_resources = {
+        f"{proxy.name}/clusters.yaml": ("clusters", clusters),
+        **{
+            f"{routes_folder}/{name}": (f"routes of {name.removesuffix('.yaml')}", [one])
+            for name, one in routed.routes.items()
+        },
+        f"{proxy.name}/listeners.yaml": ("listeners", routed.listeners),
+    }
     live = [
-        file(
-            f"{proxy.name}/{kind}.yaml",
-            f"{kind}; live",
-            discovery_response(resources),
-            proxy.name,
-            is_live_sensitive,
-        )
-        for kind, resources in (("clusters", clusters), ("listeners", listeners))
+        file(path, f"{what}; live", discovery_response(resources), proxy.name, is_live_sensitive)
+        for path, (what, resources) in live_resources.items()
     ]
     # The watched files refer to these, so they precede them.
     files = list(dict.fromkeys([*read_at_start, *own_tls_files, *live]))
     return ProxyPlan(
-        workloads=[_workload(proxy, platform, digest(read_at_start))],
+        workloads=[_workload(proxy, platform, _digest_at_start(read_at_start, live, platform))],
         files=files,
         directories=[
             {"path": path, "mode": mode, "host": proxy.host}
@@ -154,6 +161,14 @@ def plan_proxy(proxy: Proxy, platform: Platform) -> ProxyPlan:
             platform,
         ),
     )
+
+
+def _digest_at_start(read_at_start: Sequence[File], live: Sequence[File], platform: Platform) -> str:
+    """Return the digest of what the workload reads only at start."""
+    if not platform.watches_directory:
+        return digest(read_at_start)
+    # Running pods do not get another file: pods with other paths are started by a rollout, with files of their own.
+    return digest([*read_at_start, *(File(one.path, "") for one in live)])
 
 
 def _workload(proxy: Proxy, platform: Platform, files_digest: str) -> Workload:

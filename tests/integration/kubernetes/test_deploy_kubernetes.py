@@ -25,6 +25,8 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes
 
 # The default port of a sidecar.
 INGRESS = 10000
+# The routes of service1's sidecar, in the state folder and in the ConfigMap.
+ROUTES, ROUTES_KEY = "service1/routes/ingress.yaml", "routes__ingress.yaml"
 # A cluster that opens a connection for each request.
 ONCE = {
     "typed_extension_protocol_options": {
@@ -94,7 +96,7 @@ def test_route_goes_live_in_all_pods_without_lost_requests(front: Deployment, ho
         done = present(front, new)
     assert counts.pop("200") > 20
     assert not counts
-    assert {one for one in done["files"] if "yaml" in one} == {"service1/listeners.yaml", "manifests.yaml"}
+    assert {one for one in done["files"] if "yaml" in one} == {ROUTES, "manifests.yaml"}
     assert (done["started"], done["restarted"], done["removed"]) == ([], [], [])
     assert home.running("front_proxy") == containers
     assert {one["metadata"]["name"] for one in home.objects("ConfigMap")} == maps
@@ -181,11 +183,11 @@ def test_manual_changes_are_reverted(front: Deployment, home: ClusterHome) -> No
     home.cluster.delete("Service", f"{name}-edge")
     home.cluster.patch("NetworkPolicy", f"{name}-edge", {"spec": {"ingress": []}})
     [config] = [one for one in home.objects("ConfigMap") if "-service1-" in one["metadata"]["name"]]
-    manual = config["data"]["listeners.yaml"].replace("wanted", "manual")
-    home.cluster.patch("ConfigMap", config["metadata"]["name"], {"data": {"listeners.yaml": manual}})
+    manual = config["data"][ROUTES_KEY].replace("wanted", "manual")
+    home.cluster.patch("ConfigMap", config["metadata"]["name"], {"data": {ROUTES_KEY: manual}})
     done = present(front, plan)
     assert set(done["objects"]) == {f"NetworkPolicy/{name}-edge", f"Service/{name}-edge"}
-    assert done["files"] == ["service1/listeners.yaml"]
+    assert done["files"] == [ROUTES]
     assert (done["started"], done["restarted"], done["removed"]) == ([], [], [])
     [pod] = home.pods("front_proxy", "service1")
     assert get_from_pod(home.cluster, pod["metadata"]["name"], INGRESS, "/wanted") == (200, "wanted")
@@ -301,7 +303,7 @@ def test_pod_deleted_during_a_change_does_not_count(
 
     monkeypatch.setattr(Cluster, "patch", patched)
     done = present(front, front.plan(responding("without"), replicas=replicas))
-    assert "service1/listeners.yaml" in done["files"]
+    assert ROUTES in done["files"]
     monkeypatch.undo()
     assert get_from_pod(home.cluster, other, INGRESS, "/without")[0] == 200
 
@@ -323,7 +325,7 @@ def test_broken_port_forward_is_opened_again(
 
     monkeypatch.setattr(Cluster, "forward", breaks)
     done = present(front, front.plan(responding("reconnected")))
-    assert "service1/listeners.yaml" in done["files"]
+    assert ROUTES in done["files"]
     assert len(opened) > 1
 
 

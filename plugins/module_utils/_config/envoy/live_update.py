@@ -16,8 +16,10 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy import
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy.config_admin import AdminUnreachable
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.files.file_diff import FileDifference
 
-# The order in which files are restored: listeners first, while the clusters of both versions exist.
-RESTORE_ORDER = ("listeners", "other", "clusters")
+# The order in which files are restored: listeners first, while the routes and the clusters of both versions exist.
+RESTORE_ORDER = ("listeners", "routes", "endpoints", "secrets", "other", "clusters")
+# The order of changed files between added clusters and removed clusters. Listeners are last: they refer to all of these.
+UPDATE_ORDER = ("secrets", "endpoints", "other", "routes", "listeners")
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class LiveFile:
         old: Previous content. None when the file is new.
         new: Desired content.
         mode: Permission bits.
-        kind: The content: `clusters`, `listeners` or `other`.
+        kind: The content, as in `xds_file.KINDS`, or `other`.
     """
 
     path: str
@@ -37,6 +39,11 @@ class LiveFile:
     new: bytes
     mode: int
     kind: str
+
+    @property
+    def is_unwatched(self) -> bool:
+        """Whether no Envoy watches the file yet: the resource that refers to it comes in another file, which is confirmed."""
+        return self.old is None and self.kind not in ("clusters", "listeners")
 
 
 @dataclass(frozen=True)
@@ -82,20 +89,24 @@ class LiveUpdate:
 def plan_swaps(files: Sequence[LiveFile], draining: bool = False) -> tuple[list[Swap], list[str]]:
     """Return the fewest steps that are safe, and warnings.
 
-    The order is: added clusters, other files, listeners, removed clusters.
+    The order is: new files to which other files will refer, added clusters, secrets, endpoints, routes, listeners, removed clusters.
 
     Args:
         files: The files that change.
         draining: Whether connections of an earlier change can still use clusters that this change removes.
     """
     clusters = [file for file in files if file.kind == "clusters"]
-    listeners = [file for file in files if file.kind == "listeners"]
-    others = [file for file in files if file.kind == "other"]
-    first: list[Swap] = []
+    # A resource that refers to a missing file is rejected.
+    new = [file for file in files if file.is_unwatched]
+    others = sorted(
+        (file for file in files if file not in (*clusters, *new)),
+        key=lambda file: UPDATE_ORDER.index(file.kind),
+    )
+    first = [Swap(file, file.new) for file in new]
     last: list[Swap] = []
     warnings: list[str] = []
     for file in clusters:
-        if file.old is None or not (listeners or others or draining):
+        if file.old is None or not (others or new or draining):
             first.append(Swap(file, file.new))
             continue
         try:
@@ -113,7 +124,7 @@ def plan_swaps(files: Sequence[LiveFile], draining: bool = False) -> tuple[list[
         if _differs(file.old.decode(), old_and_new.decode()):
             first.append(Swap(file, old_and_new))
         last.append(Swap(file, file.new, removed_clusters=removed))
-    return [*first, *(Swap(file, file.new) for file in [*others, *listeners]), *last], warnings
+    return [*first, *(Swap(file, file.new) for file in others), *last], warnings
 
 
 def update_proxy(
@@ -136,8 +147,9 @@ def update_proxy(
         swaps, update.warnings = plan_swaps(files, not target.wait_until_drained(started))
         before = {kind: target.update_counts(kind) for kind in {swap.file.kind for swap in swaps}}
         for swap in swaps:
-            if swap.removed_clusters and not target.wait_until_drained(time.monotonic() + drain_timeout):
-                update.kept_clusters += swap.removed_clusters
+            removed = swap.removed_clusters
+            if removed and not target.wait_until_drained(time.monotonic() + drain_timeout, removed):
+                update.kept_clusters += removed
                 continue
             done.append(swap)
             update.error = _swap(swap, target, current, time.monotonic() + timeout)
@@ -175,7 +187,7 @@ def live_files(differences: Sequence[FileDifference], proxy: str) -> list[LiveFi
 
 
 def file_kind(path: str, old: bytes | None, new: bytes) -> str:
-    """Return `clusters`, `listeners` or `other`: by the new content, or by the old one when the new one has no resources."""
+    """Return the kind of a watched file: by the new content, or by the old one when the new one has no resources."""
     contents = [content.decode(errors="replace") for content in (new, old) if content]
     return xds_file.kind(path, *contents)
 
@@ -186,8 +198,7 @@ def _swap(swap: Swap, target: ConfigTarget, current: dict[str, bytes | None], de
     before = target.update_counts(file.kind)
     target.write(file.path, swap.content, file.mode)
     current[file.path] = swap.content
-    if old is None and file.kind == "other":
-        # No Envoy watches a new file yet. The resource that refers to it comes in a later step, which is confirmed.
+    if old is None and file.is_unwatched:
         return ""
     version = xds_file.version_info(swap.content.decode(errors="replace"))
     return target.confirm(file.kind, before, _changed_names(old, swap.content), version, deadline)

@@ -6,23 +6,23 @@
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.polling import attempts
-from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy.config_admin import (
-    ConfigAdmin,
-    integers,
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy.config_admin import ConfigAdmin
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy.subscription_stats import (
+    Subscription,
+    stats_filter,
+    subscriptions,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.validation.envoy_errors import (
+    last_rejection,
 )
 
-# Stats of watched files (Envoy's "xDS subscription statistics"): update_success, update_rejected, update_failure, version_text.
-KIND_STATS = {"clusters": r"^cluster_manager\.cds\.", "listeners": r"^listener_manager\.lds\."}
-OTHER_STATS = r"\.update_(success|rejected|failure)$"
-KIND_PREFIXES = ("cluster_manager.cds.", "listener_manager.lds.")
-# A text readout that only CDS and LDS have (Envoy 1.36 to 1.40).
-VERSION_STAT = ".version_text"
 WARMING_GAUGES = {
     "clusters": "cluster_manager.warming_clusters",
     "listeners": "listener_manager.total_listeners_warming",
@@ -32,8 +32,12 @@ DRAINING_GAUGES = (
     "listener_manager.total_listeners_draining",
 )
 DRAIN_STATS = r"^listener_manager\.total_.*draining$|^listener\..*\.downstream_cx_active$"
+# Requests of a cluster that were routed to it and have no complete response.
+ACTIVE_REQUESTS = "upstream_rq_active"
 # Seconds after which a running Envoy counts as unreachable: more than an Envoy on a busy machine needs for a response.
 REQUEST_TIMEOUT = 60.0
+# Seconds before each attempt to find an error in the log: the log gets a line some time after the admin interface counts it.
+LOG_PAUSES = (0, 0.2, 0.5)
 NOT_READ = "Envoy did not read the file in time"
 
 
@@ -44,35 +48,54 @@ class UpdateCounts:
     Attributes:
         accepted: Number of accepted files (`update_success`).
         rejected: Number of rejected files (`update_rejected` and `update_failure`).
-        other_accepted: Number of accepted files of the other kind, where both kinds always change together.
-        version: The `version_info` of the last accepted file. Empty when the admin interface does not show it.
+        other_accepted: Number of accepted files of other kinds, where files of all kinds always change together.
+        subscriptions: The counts and the version of each use of a file, by the prefix of its stats.
     """
 
     accepted: int
     rejected: int
     other_accepted: int = 0
-    version: str = ""
+    subscriptions: Mapping[str, Subscription] = field(default_factory=dict)
+
+    def confirms(self, version: str, before: UpdateCounts) -> bool:
+        """Return whether a file with this version was accepted after `before`. Without a version, the counts decide."""
+        if self.accepted <= before.accepted:
+            return False
+        if not version or not any(one.version for one in self.subscriptions.values()):
+            return True
+        return any(
+            one.version == version
+            and one.accepted > before.subscriptions.get(prefix, Subscription()).accepted
+            for prefix, one in self.subscriptions.items()
+        )
 
 
 class XdsMonitor:
     """The watched files of one Envoy, by its admin interface. All methods raise AdminUnreachable when it stops responding."""
 
-    def __init__(self, admin: ConfigAdmin) -> None:
+    # The other kinds whose files Envoy reads again when it reads one of them.
+    read_together: tuple[str, ...] = ()
+
+    def __init__(self, admin: ConfigAdmin, read_log: Callable[[], Sequence[str]] | None = None) -> None:
+        """Keep what the monitor needs.
+
+        Args:
+            admin: The admin interface.
+            read_log: Returns the last lines of Envoy's log, which has the reason of a rejected file. None: the log is not known.
+        """
         self.admin = admin
+        self.read_log = read_log
 
     def update_counts(self, kind: str) -> UpdateCounts:
         """Return how often the Envoy read files of a kind."""
-        stats = self.admin.stats(KIND_STATS.get(kind, OTHER_STATS), REQUEST_TIMEOUT)
-        counts = integers(stats)
-        if kind not in KIND_STATS:
-            counts = {name: value for name, value in counts.items() if not name.startswith(KIND_PREFIXES)}
-
-        def total(*suffixes: str) -> int:
-            return sum(value for name, value in counts.items() if name.endswith(suffixes))
-
-        version = next((text.strip('"') for name, text in stats.items() if name.endswith(VERSION_STAT)), "")
+        pattern = stats_filter([kind, *self.read_together])
+        found = subscriptions(self.admin.stats(pattern, REQUEST_TIMEOUT))
+        of_kind = found.pop(kind, {})
         return UpdateCounts(
-            total(".update_success"), total(".update_rejected", ".update_failure"), version=version
+            sum(one.accepted for one in of_kind.values()),
+            sum(one.rejected for one in of_kind.values()),
+            sum(one.accepted for other in self.read_together for one in found.get(other, {}).values()),
+            of_kind,
         )
 
     def confirm(
@@ -81,7 +104,7 @@ class XdsMonitor:
         """Wait until the file that was written after `before` is accepted and its resources are warm.
 
         Args:
-            kind: The content of the file: `clusters`, `listeners` or `other`.
+            kind: The content of the file, as in `xds_file.KINDS`, or `other`.
             before: The counts before the file was written.
             names: The names of the resources that changed.
             version: The `version_info` of the file. When it is empty, or the admin interface shows none, the counts decide.
@@ -97,11 +120,7 @@ class XdsMonitor:
                 return self.rejection(kind)
             self.on_wait()
             # Equal counts twice: an Envoy that watches a whole folder reads a file more than once.
-            if (
-                counts.accepted > before.accepted
-                and counts == previous
-                and (not version or counts.version in ("", version))
-            ):
+            if counts == previous and counts.confirms(version, before):
                 break
             previous = counts
         else:
@@ -131,7 +150,11 @@ class XdsMonitor:
         return text or f"Envoy rejected the {kind}; only its log has the reason"
 
     def rejection_from_log(self) -> str:
-        """Return the reason in Envoy's log. Empty here: the log of an Envoy on this host is not known."""
+        """Return the last reason in Envoy's log; empty if it has none, or cannot be read."""
+        for pause in LOG_PAUSES if self.read_log else ():
+            time.sleep(pause)
+            if reason := last_rejection("\n".join(self.read_log())):
+                return reason
         return ""
 
     def rejected_since(self, kind: str, before: UpdateCounts) -> str:
@@ -153,11 +176,22 @@ class XdsMonitor:
             for cluster in clusters.get("cluster_statuses", ())
         }
 
-    def wait_until_drained(self, deadline: float) -> bool:
-        """Wait until no connection uses a previous listener; return whether that is so at the `deadline`."""
+    def wait_until_drained(self, deadline: float, clusters: Collection[str] = ()) -> bool:
+        """Wait until no connection uses a previous listener, and no request is in one of `clusters`.
+
+        A request that was routed before a change of the routes completes, and can be retried, in its cluster.
+
+        Returns:
+            Whether that is so at the `deadline`.
+        """
         idle: dict[str, int] = {}
+        # Envoy replaces each colon in the names of stats.
+        requests = [f"cluster.{name.replace(':', '_')}.{ACTIVE_REQUESTS}" for name in clusters]
+        pattern = "|".join([DRAIN_STATS, *(f"^{re.escape(name)}$" for name in requests)])
         for _left in attempts(deadline - time.monotonic()):
-            stats = self.admin.counters(DRAIN_STATS, REQUEST_TIMEOUT)
+            stats = self.admin.counters(pattern, REQUEST_TIMEOUT)
+            if any(stats.get(name, 0) for name in requests):
+                continue
             if not any(stats.get(name, 0) for name in DRAINING_GAUGES):
                 return True
             for name, value in stats.items():

@@ -18,10 +18,22 @@ from dataclasses import dataclass
 KINDS = {
     "type.googleapis.com/envoy.config.cluster.v3.Cluster": "clusters",
     "type.googleapis.com/envoy.config.listener.v3.Listener": "listeners",
+    "type.googleapis.com/envoy.config.route.v3.RouteConfiguration": "routes",
+    "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment": "endpoints",
+    "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret": "secrets",
+}
+# The kind of a file whose resources have no type, by its name.
+NAMED = {
+    "clusters": r"cluster|cds",
+    "listeners": r"listener|lds",
+    "routes": r"route|rds",
+    "endpoints": r"endpoint|eds",
+    "secrets": r"secret|sds",
 }
 START = re.compile(r"^resources:\s*(#.*)?$")
 EMPTY = re.compile(r"^resources:\s*(\[\s*\]|null|~)?\s*(#.*)?$")
 NAME = re.compile(r"""^name:\s+(?:"([^"\\]*)"|'([^']*)'|([^\s"'#&*!|>{\[%@`][^#]*?))\s*(?:\s#.*)?$""")
+TYPE = re.compile(r"""["']?@type["']?\s*:\s*["']?([\w./-]+)["']?\s*(?:[,}#]|$)""", re.M)
 # Characters of a version_info that YAML, the admin interface and a replacement represent unchanged. Without quotes, YAML can
 # parse a version as a number or a date.
 PLAIN = r"[\w.:+/@ -]*"
@@ -141,21 +153,13 @@ def changed_names(old: str, new: str) -> list[str]:
 
 
 def kind(path: str, *texts: str) -> str:
-    """Return `clusters`, `listeners` or `other`: by the types in `texts`, or by the name of the file when they have no type."""
+    """Return a kind of KINDS, or `other`: by the first type in `texts`, or by the name of the file when they have no type."""
     for text in texts:
-        for type_url, name in KINDS.items():
-            if re.search(
-                r"""["']?@type["']?\s*:\s*["']?""" + re.escape(type_url) + r"""["']?\s*([,}#]|$)""",
-                text,
-                re.M,
-            ):
-                return name
-        if "@type" in text:
-            return "other"
+        types = [found[1] for found in TYPE.finditer(text)]
+        if types or "@type" in text:
+            return next((KINDS[one] for one in types if one in KINDS), "other")
     file = path.rpartition("/")[2]
-    if re.search(r"cluster|cds", file):
-        return "clusters"
-    return "listeners" if re.search(r"listener|lds", file) else "other"
+    return next((name for name, pattern in NAMED.items() if re.search(pattern, file)), "other")
 
 
 def _split(text: str) -> tuple[str, list[str], str]:

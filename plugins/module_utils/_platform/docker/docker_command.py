@@ -134,12 +134,14 @@ class DockerCommand:
     def logs(self, container: str, lines: int) -> list[str]:
         """Return the last lines of a container's log."""
         result = self.run("logs", "--tail", str(lines), container)
-        return [*result.stdout.splitlines(), *result.stderr.splitlines()]
+        return [] if result.exit_code else [*result.stdout.splitlines(), *result.stderr.splitlines()]
 
     def recent_logs(self, container: str, lines: int, since: float, timeout: float) -> list[str]:
         """Return the last lines of a container's log since a time, in seconds since the epoch."""
         options = ("--tail", str(lines), "--since", f"{since:.3f}")
-        return self.run("logs", *options, container, timeout=timeout).stdout.splitlines()
+        result = self.run("logs", *options, container, timeout=timeout)
+        # Envoy writes its access log to standard output, and all else to standard error.
+        return [] if result.exit_code else [*result.stdout.splitlines(), *result.stderr.splitlines()]
 
     def container_name(self, service: str) -> str:
         """Return the name that compose gives to the container of a service."""

@@ -204,11 +204,11 @@ class ConfigMapTarget:
             self._monitors.update(), lambda _pod, monitor: monitor.rejected_since_start(kind)
         )
 
-    def wait_until_drained(self, deadline: float) -> bool:
-        """Wait until the previous listeners of all pods have no connection; return whether that is so."""
+    def wait_until_drained(self, deadline: float, clusters: Collection[str] = ()) -> bool:
+        """Wait for the previous listeners of all pods and for the requests in `clusters`; return whether there are none."""
         return not self._monitors.problem(
             self._monitors.update(),
-            lambda _pod, monitor: "" if monitor.wait_until_drained(deadline) else "not drained",
+            lambda _pod, monitor: "" if monitor.wait_until_drained(deadline, clusters) else "not drained",
         )
 
     def wait_until_discovered(self, timeout: float) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.polling import attempts
@@ -18,13 +17,8 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy.config
     AdminUnreachable,
     ConfigAdmin,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy.xds_confirmation import (
-    UpdateCounts,
-    XdsMonitor,
-)
-from ansible_collections.meshlab.envoy.plugins.module_utils._config.validation.envoy_errors import (
-    last_rejection,
-)
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy.subscription_stats import FEW
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy.xds_confirmation import XdsMonitor
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.cluster_client import Cluster
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.errors import ClusterError
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.errors import ScrapeError
@@ -36,8 +30,6 @@ if TYPE_CHECKING:
 
 # Seconds after which a pod's volumes are refreshed again: the kubelet may have read the ConfigMap before it got the new one.
 REFRESH_INTERVAL = 1.5
-# Seconds before each attempt to find an error in the log: the log gets a line some time after the admin interface counts it.
-LOG_PAUSES = (0, 0.2, 0.5)
 LOG_LINES = 500  # that are searched for an error
 _MIN_TIMEOUT = 0.1  # seconds
 
@@ -96,6 +88,9 @@ class PodAdmin(ConfigAdmin):
 class PodMonitor(XdsMonitor):
     """The Envoy of one pod during a change."""
 
+    # The kubelet replaces all files of a volume by one rename, after which Envoy reads all of them.
+    read_together = FEW
+
     def __init__(
         self, client: PodAdmin, refresh: Callable[[], None], read_log: Callable[[], Sequence[str]]
     ) -> None:
@@ -106,34 +101,14 @@ class PodMonitor(XdsMonitor):
             refresh: Makes the kubelet update the volumes of the pod. Raises ClusterError.
             read_log: Returns the last lines of Envoy's log. Raises ClusterError.
         """
-        super().__init__(client)
+        super().__init__(client, lambda: _lines(read_log))
         self._admin = client
-        self._refresh, self._read_log = refresh, read_log
+        self._refresh = refresh
         self._refreshed = time.monotonic()
-
-    def update_counts(self, kind: str) -> UpdateCounts:
-        """Return the counts of one kind, with the accepted updates of the other kind.
-
-        The kubelet replaces all files of a volume by one rename, after which Envoy reads all of them.
-        """
-        counts = super().update_counts(kind)
-        other = {"clusters": "listeners", "listeners": "clusters"}.get(kind)
-        return replace(counts, other_accepted=super().update_counts(other).accepted) if other else counts
 
     def close(self) -> None:
         """Close the connection to the admin interface."""
         self._admin.close()
-
-    def rejection_from_log(self) -> str:
-        """Return the last error about a file in Envoy's log; empty if it has none, or cannot be read."""
-        for pause in LOG_PAUSES:
-            time.sleep(pause)
-            try:
-                if reason := last_rejection("\n".join(self._read_log())):
-                    return reason
-            except ClusterError:
-                break
-        return ""
 
     def on_wait(self) -> None:
         """Refresh the volumes of the pod once in REFRESH_INTERVAL seconds."""
@@ -141,3 +116,11 @@ class PodMonitor(XdsMonitor):
             self._refreshed = time.monotonic()
             with contextlib.suppress(ClusterError):
                 self._refresh()
+
+
+def _lines(read_log: Callable[[], Sequence[str]]) -> Sequence[str]:
+    """Return the lines of a log; none where it cannot be read."""
+    try:
+        return read_log()
+    except ClusterError:
+        return ()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
 from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.manifests import (
@@ -28,7 +29,7 @@ CERTIFICATE = ("tls.crt", "tls.key", "ca.crt")
 LIMIT = 1024 * 1024
 LARGE = 64 * 1024
 # The files, below the directory of a proxy, that change while Envoy runs.
-WATCHED = frozenset(("clusters.yaml", "listeners.yaml"))
+WATCHED = ("clusters.yaml", "listeners.yaml", "routes/*.yaml")
 SECRET_MODE = 0o440  # readable by the group of the pod, whatever its user id is
 
 
@@ -77,12 +78,17 @@ def file_parts(name: str, folder: str, files: Mapping[str, str | bytes]) -> dict
 
     The distribution depends only on the files that are read at start, whose digest is in the names.
     """
-    large = {path for path, one in files.items() if path not in WATCHED and _size(one) > LARGE}
+    large = {path for path, one in files.items() if not is_watched(path) and _size(one) > LARGE}
     parts = {name: {path: one for path, one in files.items() if path not in large}}
     parts |= {f"{name}-{number}": {path: files[path]} for number, path in enumerate(sorted(large), 2)}
     for part in parts.values():
         _check_size(folder, part)
     return parts
+
+
+def is_watched(path: str) -> bool:
+    """Return whether a file, by its path below the directory of a proxy, changes while Envoy runs."""
+    return any(fnmatchcase(path, pattern) for pattern in WATCHED)
 
 
 def _check_size(folder: str, files: Mapping[str, str | bytes]) -> None:
@@ -93,7 +99,7 @@ def _check_size(folder: str, files: Mapping[str, str | bytes]) -> None:
         return
     listed = ", ".join(f"{path}: {count:,}" for path, count in sizes.items() if count > LARGE)
     remedy = "Use an image that contains the file, or smaller files"
-    if files.keys() & WATCHED:
+    if any(map(is_watched, files)):
         remedy = "Distribute its clusters and routes over several proxies"
     raise WorkloadError(
         f"{folder}: its files have {total:,} bytes ({listed}), but a ConfigMap or a Secret has at most {LIMIT:,}."

@@ -20,6 +20,9 @@ SECRETS = [{"name": "token", "generic_secret": {"secret": {"inline_string": "TOP
 # Without the exporter, which needs a shared network on docker.
 WITH_SECRETS = changed("proxies.edge.bootstrap", {"static_resources": {"secrets": SECRETS}})
 del WITH_SECRETS["statsd_exporter"]
+WATCHED = {
+    f"edge/{name}.yaml" for name in ("clusters", "listeners", "routes/http", "routes/https", "routes/inner")
+}
 
 
 @pytest.mark.parametrize("platform", ["local", "docker", "kubernetes", "openshift"])
@@ -36,12 +39,13 @@ def test_plan_without_sensitive_texts_has_no_secret(plan: Planner, platform: str
 def test_secret_in_a_cluster_makes_the_watched_files_sensitive(plan: Planner) -> None:
     password = {"password": {"inline_string": "TOP-SECRET"}}
     data = changed("proxies.edge.clusters.web.cluster", {"metadata": {"filter_metadata": {"x": password}}})
-    assert sensitive_paths(plan(data)) == {"edge/clusters.yaml", "edge/listeners.yaml"}
+    assert sensitive_paths(plan(data)) == WATCHED
 
 
 def test_author_marks_all_files_of_a_proxy(plan: Planner) -> None:
     assert sensitive_paths(plan(changed("proxies.edge.sensitive", True))) == {
-        f"edge/{name}.yaml" for name in ("bootstrap", "clusters", "listeners")
+        "edge/bootstrap.yaml",
+        *WATCHED,
     }
 
 

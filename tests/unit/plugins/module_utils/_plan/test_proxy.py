@@ -42,6 +42,29 @@ def test_digest_changes_with_files_that_are_read_at_start(
     assert {name for name in before.keys() & after.keys() if before[name] != after[name]} == restarted
 
 
+def test_route_change_is_one_file(plan: Planner) -> None:
+    def contents(data: Any) -> dict[str, str]:
+        return {one["path"]: one["content"] for one in plan(data)["files"]}
+
+    routes = [{"match": {"prefix": "/x"}, "redirect": {}}]
+    before, after = contents(shop()), contents(changed(f"{LISTENER}.routes", routes))
+    assert {path for path in before if before[path] != after[path]} == {"edge/routes/http.yaml"}
+    # Validation does not read watched files, so the candidate has the routes inline.
+    [check] = [one for one in plan(shop())["checks"] if one["name"] == "edge"]
+    assert "route_config:" in check["files"][0]["content"]
+    assert "path_config_source" not in check["files"][0]["content"].partition("transport_socket")[0]
+    assert "edge/routes/http.yaml" in check["validated_files"]
+
+
+def test_pods_with_another_file_of_routes_are_new(plan: Planner) -> None:
+    """Running pods keep their files: a projected volume names each of them."""
+    base, more = shop(), changed("proxies.edge.listeners.more", {"port": 9080, "routes": []})
+    for data in (base, more):
+        del data["statsd_exporter"]  # of dog_statsd, which pods cannot reach
+    assert digests(plan(base, "kubernetes"))["edge"] != digests(plan(more, "kubernetes"))["edge"]
+    assert digests(plan(base, "docker"))["edge"] == digests(plan(more, "docker"))["edge"]
+
+
 def test_first_certificate_changes_the_digest(plan: Planner) -> None:
     data = shop()
     del data["proxies"]["edge"]["listeners"]["https"]["tls"]

@@ -43,8 +43,9 @@ def test_value_makes_the_watched_files_sensitive(platform: str) -> None:
     ]
     data = changed("proxies.edge.listeners.http.routes", routes)
     plan = planned(data, platform)
-    assert sensitive(plan) == {"edge/clusters.yaml", "edge/listeners.yaml"}
-    assert SECRET in next(one["content"] for one in plan["files"] if one["path"] == "edge/listeners.yaml")
+    routes = {f"edge/routes/{name}.yaml" for name in ("http", "https", "inner")}
+    assert sensitive(plan) == {"edge/clusters.yaml", "edge/listeners.yaml", *routes}
+    assert SECRET in next(one["content"] for one in plan["files"] if one["path"] == "edge/routes/http.yaml")
 
 
 @pytest.mark.parametrize(

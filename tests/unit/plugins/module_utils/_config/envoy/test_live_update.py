@@ -40,7 +40,7 @@ def clusters(old: bytes | None = OLD, new: bytes = NEW) -> LiveFile:
 LISTENERS = LiveFile(
     "edge/listeners.yaml", b"resources: []\n", b"resources:\n- name: l\n", 0o644, "listeners"
 )
-ROUTES = LiveFile("edge/rds.yaml", b"old\n", b"new\n", 0o644, "other")
+ROUTES = LiveFile("edge/rds.yaml", b"old\n", b"new\n", 0o644, "routes")
 
 
 class FakeMonitor(XdsMonitor):
@@ -51,6 +51,7 @@ class FakeMonitor(XdsMonitor):
     ) -> None:
         self.folder, self.rejects, self.drains, self.responds_to = folder, rejects, drains, responds_to
         self.contents: list[tuple[str, bytes]] = []
+        self.waited_for: list[str] = []
 
     def update_counts(self, kind: str) -> UpdateCounts:
         return UpdateCounts(0, 0)
@@ -63,13 +64,15 @@ class FakeMonitor(XdsMonitor):
         path = {
             "clusters": "edge/clusters.yaml",
             "listeners": "edge/listeners.yaml",
-            "other": "edge/rds.yaml",
+            "routes": "edge/rds.yaml",
+            "secrets": "edge/sds.yaml",
         }[kind]
         content = (self.folder / path).read_bytes()
         self.contents.append((kind, content))
         return "no" if content == self.rejects else ""
 
-    def wait_until_drained(self, deadline: float) -> bool:
+    def wait_until_drained(self, deadline: float, clusters: Collection[str] = ()) -> bool:
+        self.waited_for += clusters
         return self.drains
 
 
@@ -90,11 +93,12 @@ def test_clusters_are_added_first_and_removed_last(folder: Path) -> None:
     result = update(folder, monitor, LISTENERS, clusters(), ROUTES)
     assert monitor.contents == [
         ("clusters", BOTH),
-        ("other", b"new\n"),
+        ("routes", b"new\n"),
         ("listeners", LISTENERS.new),
         ("clusters", NEW),
     ]
     assert (result.error, result.swaps, result.kept_clusters) == ("", 4, ())
+    assert monitor.waited_for == ["a"]
 
 
 @pytest.mark.parametrize(
@@ -146,7 +150,7 @@ def test_rejected_step_restores_listeners_first(folder: Path, rejects: bytes) ->
         "edge/rds.yaml": ROUTES.old,
     }
     restored = [kind for kind, content in monitor.contents if content in (OLD, LISTENERS.old, ROUTES.old)]
-    assert restored == sorted(restored, key=["listeners", "other", "clusters"].index)
+    assert restored == sorted(restored, key=["listeners", "routes", "clusters"].index)
 
 
 def test_unresponsive_admin_restores_unconfirmed_files(
@@ -194,13 +198,24 @@ def test_clusters_are_kept_while_listeners_drain(folder: Path) -> None:
     assert (folder / "edge/clusters.yaml").read_bytes() == BOTH
 
 
-def test_new_file_of_another_kind_is_not_confirmed(folder: Path) -> None:
+@pytest.mark.parametrize("kind", ["routes", "secrets", "endpoints", "other"])
+def test_new_file_is_written_before_a_resource_refers_to_it(folder: Path, kind: str) -> None:
     (folder / "edge/rds.yaml").unlink()
-    new = LiveFile(ROUTES.path, None, ROUTES.new, 0o644, "other")
+    new = LiveFile(ROUTES.path, None, ROUTES.new, 0o644, kind)
+    swaps, _warnings = plan_swaps([LISTENERS, clusters(), new])
+    assert [swap.file for swap in swaps] == [new, clusters(), LISTENERS, clusters()]
     monitor = FakeMonitor(folder, rejects=LISTENERS.new)
     update(folder, monitor, new, LISTENERS)
+    # It is not confirmed, because no Envoy watches it, and it is removed after the listeners are restored.
     assert [kind for kind, _content in monitor.contents] == ["listeners", "listeners"]
     assert not (folder / "edge/rds.yaml").exists()
+
+
+def test_routes_change_after_the_secrets_and_endpoints_they_use() -> None:
+    kinds = ["listeners", "routes", "other", "endpoints", "secrets"]
+    files = [LiveFile(f"edge/{kind}.yaml", b"old\n", b"new\n", 0o644, kind) for kind in kinds]
+    swaps, _warnings = plan_swaps(files)
+    assert [swap.file.kind for swap in swaps] == ["secrets", "endpoints", "other", "routes", "listeners"]
 
 
 def test_kind_of_an_emptied_file_is_that_of_its_old_content() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy import xds_confirmation
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy.config_admin import ConfigAdmin
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy.xds_confirmation import (
     NOT_READ,
@@ -112,9 +113,50 @@ def test_resource_that_does_not_become_warm_is_named() -> None:
     assert reason.startswith("not ready in time: slow (name resolution")
 
 
-def test_counts_of_other_files_exclude_listeners_and_clusters() -> None:
-    stats: dict[str, int | str] = {f"{CDS}update_success": 5, "http.http.rds.a.update_success": 2}
-    assert monitor(stats).update_counts("other") == UpdateCounts(2, 0)
+# The stats prefix of each kind, as Envoy 1.36 to 1.40 has it.
+PREFIXES = {
+    "routes": "http.http.rds.a",
+    "endpoints": "cluster.web",
+    "secrets": "sds.web",
+    "other": "http.http.scoped_rds.a",
+}
+
+
+@pytest.mark.parametrize("kind", PREFIXES)
+def test_each_kind_is_confirmed_by_the_version_of_its_own_file(kind: str) -> None:
+    own, unchanged = PREFIXES[kind], f"{PREFIXES[kind]}b"
+    before = {f"{one}.update_success": 1 for one in (own, unchanged)}
+    before |= {f"{own}.version_text": '"v1"', f"{unchanged}.version_text": '"v2"', f"{CDS}update_success": 5}
+    # Another file of this kind has the version that is waited for, and is read once more.
+    reread = {**before, f"{unchanged}.update_success": 2, f"{own}.update_success": 2}
+    read = {**reread, f"{own}.version_text": '"v2"'}
+    assert monitor(before).update_counts(kind).accepted == 2
+    for stats, reason in (
+        (before, NOT_READ),
+        ({**reread, f"{unchanged}.update_success": 1}, NOT_READ),
+        (read, ""),
+    ):
+        counts = monitor(before).update_counts(kind)
+        assert monitor(stats).confirm(kind, counts, (), "v2", time.monotonic() + 0.05) == reason
+
+
+def test_name_resolution_is_no_update_of_endpoints() -> None:
+    stats: dict[str, int | str] = {"cluster.dns.update_success": 7, "cluster.dns.update_failure": 1}
+    assert monitor(stats).update_counts("endpoints") == UpdateCounts(0, 0)
+
+
+def test_reason_of_a_rejected_file_is_in_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(xds_confirmation, "LOG_PAUSES", (0, 0))
+    line = "[2026-11-30 07:59:08.142][4725][warning][config] [source/x.cc:81] Filesystem config update rejected: Only a single wildcard"
+    logs = iter([[], [line]])
+    one = XdsMonitor(FakeAdmin({"http.http.rds.a.update_rejected": 1}), lambda: next(logs))
+    assert one.rejected_since("routes", UpdateCounts(0, 0)) == "Only a single wildcard"
+
+
+@pytest.mark.parametrize(("active", "drained"), [(0, True), (1, False)])
+def test_cluster_with_a_request_is_not_removed(active: int, drained: bool) -> None:
+    one = monitor({DRAINING: 0, "cluster.a_b.upstream_rq_active": active})
+    assert one.wait_until_drained(time.monotonic() + 0.05, ["a:b"]) is drained
 
 
 def test_cluster_hosts_are_addresses_by_cluster() -> None:

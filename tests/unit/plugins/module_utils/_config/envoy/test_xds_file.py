@@ -180,9 +180,23 @@ def test_changed_and_removed_names() -> None:
         ("a/x.yaml", ZERO, "clusters"),
         ("a/x.json", json.dumps({"resources": [{"@type": CLUSTER}]}), "clusters"),
         ("a/x.yaml", ZERO.replace("cluster.v3.Cluster", "listener.v3.Listener"), "listeners"),
-        ("a/clusters.yaml", ZERO.replace("cluster.v3.Cluster", "route.v3.RouteConfiguration"), "other"),
+        ("a/clusters.yaml", ZERO.replace("cluster.v3.Cluster", "route.v3.RouteConfiguration"), "routes"),
+        (
+            "a/clusters.yaml",
+            ZERO.replace("cluster.v3.Cluster", "endpoint.v3.ClusterLoadAssignment"),
+            "endpoints",
+        ),
+        (
+            "a/x.yaml",
+            ZERO.replace("config.cluster.v3.Cluster", "extensions.transport_sockets.tls.v3.Secret"),
+            "secrets",
+        ),
+        ("a/clusters.yaml", ZERO.replace("cluster.v3.Cluster", "route.v3.VirtualHost"), "other"),
         ("a/lds.yaml", "resources: []\n", "listeners"),
-        ("cluster/rds.yaml", "resources: []\n", "other"),
+        ("cluster/rds.yaml", "resources: []\n", "routes"),
+        ("cluster/eds.yaml", "resources: []\n", "endpoints"),
+        ("cluster/secret.yaml", "resources: []\n", "secrets"),
+        ("cluster/runtime.yaml", "resources: []\n", "other"),
     ],
 )
 def test_kind_follows_from_the_types_or_the_file_name(path: str, text: str, kind: str) -> None:

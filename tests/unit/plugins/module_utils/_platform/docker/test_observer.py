@@ -68,8 +68,10 @@ def test_without_a_daemon_nothing_is_observed() -> None:
     assert observed.recent_log_lines(("a",), 5.0, 1.0) == {"a": []}
 
 
-def test_recent_lines_of_standard_output_are_read() -> None:
+def test_recent_lines_of_both_streams_are_read() -> None:
     docker = FakeDocker(logs=CommandResult(0, "one\ntwo\n", "[warning] three\n"))
-    assert observer_with(docker).recent_log_lines(("a",), 5.25, 1.0) == {"a": ["one", "two"]}
+    assert observer_with(docker).recent_log_lines(("a",), 5.25, 1.0) == {
+        "a": ["one", "two", "[warning] three"]
+    }
     [command] = docker.commands
     assert command == f"logs --tail {MAX_LOG_LINES} --since 5.250 demo-a-1"

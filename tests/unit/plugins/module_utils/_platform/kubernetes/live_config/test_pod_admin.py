@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from fake_api_server import FakeApiServer, fake_api_server
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy import xds_confirmation
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy.config_admin import (
     AdminForbidden,
     AdminTimeout,
@@ -117,7 +118,7 @@ def monitor_with(read_log: Any, refresh: Any = lambda: None) -> PodMonitor:
 
 
 def test_rejection_is_read_from_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pod_admin, "LOG_PAUSES", (0, 0))
+    monkeypatch.setattr(xds_confirmation, "LOG_PAUSES", (0, 0))
     line = "[2026-11-26 12:22:01.568][1][warning][config] [source/x.cc:81] Filesystem config update rejected: why"
     logs = iter([[], [line]])
     assert monitor_with(lambda: next(logs)).rejection_from_log() == "why"

@@ -17,6 +17,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes
     LARGE,
     LIMIT,
     file_config_maps,
+    file_parts,
     sensitive_secret,
     volume,
 )
@@ -40,6 +41,19 @@ def test_volume_has_files_and_certificates() -> None:
         ("certs/tls.key", 0o440),
         ("certs/ca.crt", 0o440),
     }
+
+
+@pytest.mark.parametrize(
+    ("path", "watched"),
+    [
+        ("routes/http.yaml", True),
+        ("clusters.yaml", True),
+        ("files/routes/a.yaml", False),
+    ],
+)
+def test_watched_file_stays_in_the_first_config_map(path: str, watched: bool) -> None:
+    parts = file_parts("web", "edge", {path: "x" * (LARGE + 1), "bootstrap.yaml": ""})
+    assert (path in parts["web"]) is watched
 
 
 def test_config_map_name_contains_the_digest() -> None:

@@ -53,7 +53,7 @@ def demo(block: PortBlock, word: str, cluster: str = "", **edge: Any) -> dict[st
     }
     if cluster:
         routes.insert(0, {"match": {"prefix": f"/{cluster}"}, "route": {"cluster": cluster}})
-        data["proxies"]["edge"]["clusters"] = {cluster: {"address": "127.0.0.1", "port": block.first}}
+        data["proxies"]["edge"]["clusters"] = {cluster: {"address": "127.0.0.1", "port": 9}}
     return data
 
 

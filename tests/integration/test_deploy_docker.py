@@ -247,20 +247,20 @@ def test_timeout_names_the_port_without_listener(demo: ComposeProject) -> None:
     seen = "nothing listens on its port 80. Its log is empty"
     for timeout in TIMEOUTS:
         result = demo.run(mute, timeout=timeout)
-        assert result["msg"].startswith(f"mute is not ready after {timeout} s: ")
+        assert result["msg"].startswith(f"mute is not ready after {timeout} s without progress: ")
         if seen in result["msg"]:
             break
-    assert result["msg"].startswith(f"mute is not ready after {timeout} s: {seen}")
+    assert result["msg"].startswith(f"mute is not ready after {timeout} s without progress: {seen}")
 
 
 def test_timeout_shows_the_output_of_the_probe(demo: ComposeProject) -> None:
     probe = Probe("http", 8080, "/", ("sh", "-c", "echo not yet; exit 1"))
     for timeout in TIMEOUTS:
         result = demo.run(server("a", address="127.0.0.1", probe=probe), timeout=timeout)
-        assert f"a is not ready after {timeout} s: " in result["msg"]
+        assert f"a is not ready after {timeout} s without progress: " in result["msg"]
         if "its probe prints" in result["msg"]:
             break
-    assert f"a is not ready after {timeout} s: its probe prints: not yet" in result["msg"]
+    assert f"a is not ready after {timeout} s without progress: its probe prints: not yet" in result["msg"]
 
 
 def test_used_ports_are_refused_with_their_users(demo: ComposeProject, ports: list[int]) -> None:

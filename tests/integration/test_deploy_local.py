@@ -334,7 +334,7 @@ def test_timeout_shows_the_problem_of_the_probe(demo: Processes, ports: list[int
     mute = Workload(name="mute", command=("sleep", "60"), probe=Probe("tcp", ports[0]))
     result = demo.run(mute, timeout=0.5)
     assert result["msg"].startswith(
-        f"mute is not ready after 0.5 s: tcp://127.0.0.1:{ports[0]}: connection refused. Its log is empty ("
+        f"mute is not ready after 0.5 s without progress: tcp://127.0.0.1:{ports[0]}: connection refused. Its log is empty ("
     )
 
 

@@ -22,7 +22,7 @@ class Deadline:
         """Begin the wait."""
         self.timeout = timeout
         self._clock = clock
-        self._start = self._last_progress = clock()
+        self._last_progress = clock()
         self._best: Any = None
 
     def left(self) -> float:
@@ -47,13 +47,6 @@ class Deadline:
             self._best = progress
         elif progress > self._best:
             self._best, self._last_progress = progress, self._clock()
-
-    def passed(self) -> str:
-        """Return how long the wait took, for a message: `60 s`, or `95 s, 60 s after the last progress`."""
-        if self._last_progress == self._start:
-            return f"{self.timeout:g} s"
-        total = self._last_progress - self._start + self.timeout
-        return f"{total:.0f} s, {self.timeout:g} s after the last progress"
 
 
 def attempts(

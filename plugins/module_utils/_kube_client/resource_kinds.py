@@ -51,6 +51,7 @@ _KINDS = (
     Kind("Secret", "v1", "secrets"),
     Kind("ServiceAccount", "v1", "serviceaccounts"),
     Kind("Event", "v1", "events"),
+    Kind("ResourceQuota", "v1", "resourcequotas"),
     Kind("Deployment", "apps/v1", "deployments"),
     Kind("ReplicaSet", "apps/v1", "replicasets"),
     Kind("StatefulSet", "apps/v1", "statefulsets"),

@@ -113,11 +113,11 @@ def wait_until_ready(
         deadline.note(readiness_progress(pending, total))
     if unknown:
         raise PlatformFailed(
-            f"{', '.join(pending)}: the status is unknown after {deadline.passed()}: {unknown}"
+            f"{', '.join(pending)}: the status is unknown after {timeout:g} s without progress: {unknown}"
         )
     raise PlatformFailed(
         "\n".join(
-            source.report(name, status, f"is not ready after {deadline.passed()}: {status.reason}")
+            source.report(name, status, f"is not ready after {timeout:g} s without progress: {status.reason}")
             for name, status in pending.items()
         )
     )

@@ -18,6 +18,7 @@ from live import ROOT
 from plan_changes import container_of, pod_spec_of
 from pod_requests import requests_during
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.polling import attempts
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.cluster_client import connect
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.errors import ClusterError
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.pod_status import (
@@ -58,8 +59,8 @@ def not_ready_in_time(deployment: Deployment, plan: Any, pattern: str) -> str:
     """Run a deployment that is not ready in time, with longer timeouts until the message matches; return it without the timeout."""
     for timeout in (5, 30, 120):
         message = failed(deployment, plan, timeout=timeout)
-        assert f" is not ready after {timeout} s: " in message
-        message = message.replace(f" after {timeout} s: ", " in time: ")
+        assert f" is not ready after {timeout} s without progress: " in message
+        message = message.replace(f" after {timeout} s without progress: ", " in time: ")
         if re.match(pattern, message):
             break
     assert re.match(pattern, message), message
@@ -252,21 +253,52 @@ def test_crash_of_new_pods_leaves_the_previous_pods(web: Deployment, home: Clust
     assert home.running(DEMO) == before
 
 
-def test_missing_resources_and_quotas_are_reported(web: Deployment, home: ClusterHome) -> None:
+def test_missing_resources_are_reported(web: Deployment, home: ClusterHome) -> None:
     plan = web.plan()
     pod_spec_of(plan, "web")["nodeSelector"] = {"meshlab.envoy/nowhere": "true"}
     message = not_ready_in_time(web, plan, "web is not ready in time: no node can run pod ")
     assert "didn't match Pod's node affinity/selector" in message
-    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "none"}}
-    path = f"/api/v1/namespaces/{home.namespace}/resourcequotas"
-    body = {**quota, "spec": {"hard": {"pods": "0"}}}
-    home.cluster.api.request_json("POST", path, "a quota", None, "application/json", body)
+
+
+def test_quota_is_compared_with_the_whole_demo(web: Deployment, home: ClusterHome) -> None:
+    """Each pod alone fits, and all of them together do not."""
+    cluster, path = home.cluster, f"/api/v1/namespaces/{home.namespace}/resourcequotas"
+    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "small"}}
+    body = {**quota, "spec": {"hard": {"pods": "2"}}}
+    cluster.api.request_json("POST", path, "a quota", None, "application/json", body)
     try:
-        other = Deployment(home, "cors")
-        message = refused(other, other.plan())
+        for _left in attempts(30):
+            if (cluster.get("ResourceQuota", "small") or {}).get("status", {}).get("used"):
+                break
+        message = refused(web, web.plan(replicas={"web": 3}))
+        assert home.objects("ConfigMap", DEMO) == []
     finally:
-        home.cluster.api.request_json("DELETE", f"{path}/none", "a quota")
-    assert "the cluster rejects its pods: exceeded quota: none, requested: pods=1" in message
+        cluster.delete("ResourceQuota", "small")
+    assert re.search(
+        rf"ResourceQuota small in namespace {home.namespace}: this deployment adds \d+ pods \(.*web: 3.*\), but 2 of 2 are left\."
+        r" Raise pods of the quota to \d+, lower the replicas, or use another namespace\.",
+        message,
+    )
+
+
+def test_foreign_objects_are_refused(web: Deployment, home: ClusterHome) -> None:
+    plan = web.plan()
+    for kind in ("Deployment", "Service", "ConfigMap"):
+        planned = next(one for one in plan["manifests"] if one["kind"] == kind)
+        name = planned["metadata"]["name"]
+        foreign = {**planned, "metadata": {"name": name}}
+        if kind == "Deployment":
+            labels = {"app": "another"}
+            template = {**planned["spec"]["template"], "metadata": {"labels": labels}}
+            spec = {**planned["spec"], "replicas": 0, "selector": {"matchLabels": labels}}
+            foreign["spec"] = {**spec, "template": template}
+        home.cluster.apply(foreign)
+        try:
+            message = refused(web, plan)
+        finally:
+            home.cluster.delete(kind, name)
+        assert f"{kind} {name} in namespace {home.namespace} belongs to no demo. Remove it," in message
+        assert "immutable" not in message
 
 
 def test_failing_probes_are_reported(web: Deployment) -> None:

@@ -38,7 +38,6 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes
     VOLUME_KINDS,
     DeployedObjects,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.dry_run import DryRun
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.errors import (
     NamespaceMissing,
     refusal,
@@ -73,6 +72,12 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes
     is_terminating,
     object_key,
     with_digest,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.preflight.dry_run import (
+    DryRun,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.preflight.quota_check import (
+    exceeded_quotas,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.readiness import (
     wait_for_rollouts,
@@ -331,4 +336,5 @@ class KubernetesDeployer:
             differing,
             [*unplanned, *self._deployed.created_for(unplanned), *delayed],
             self._deployed.pods_that_mount(differing)[:1],
+            lambda pods: exceeded_quotas(self.cluster, self._deployed, complete, pods),
         )

@@ -48,9 +48,7 @@ def wait_until_discovered(
         if not problem:
             return ""
         deadline.note(sum(not one for one in differences))
-    return (
-        f"{problem} after {deadline.passed()}. Name resolution returns other pods than those that are ready"
-    )
+    return f"{problem} after {timeout:g} s without progress. Name resolution returns other pods than those that are ready"
 
 
 def wait_for_pods_of(cluster: Cluster, proxy: ProxyPods, timeout: float) -> str:

@@ -71,7 +71,9 @@ def test_deadline_reports_all_that_wait() -> None:
     source = PreparedStatuses({"a": waiting("nothing listens on port 80"), "b": READY})
     with pytest.raises(PlatformFailed) as error:
         wait(source, "a", "b", timeout=0)
-    assert str(error.value) == "a (waiting) is not ready after 0 s: nothing listens on port 80"
+    assert (
+        str(error.value) == "a (waiting) is not ready after 0 s without progress: nothing listens on port 80"
+    )
 
 
 class TimedStatuses(PreparedStatuses):
@@ -101,7 +103,7 @@ def test_stuck_workload_fails_after_the_last_progress() -> None:
     late = waiting("late")
     source = TimedStatuses({"a": late, "b": late, "c": late}, {"a": late, "b": late}, {"a": late})
     message = source.wait("a", "b", "c", timeout=30)
-    assert message == "a (waiting) is not ready after 60 s, 30 s after the last progress: late"
+    assert message == "a (waiting) is not ready after 30 s without progress: late"
     assert source.now == 60
 
 
@@ -115,7 +117,7 @@ def test_steps_of_a_workload_move_the_deadline() -> None:
 def test_crashing_workload_does_not_move_the_deadline() -> None:
     up, down = {"a": Status("waiting", "runs", 2)}, {"a": Status("waiting", "ended", 1)}
     source = TimedStatuses(*[up, down] * 20)
-    assert "is not ready after 30 s: " in source.wait("a", timeout=30)
+    assert "is not ready after 30 s without progress: " in source.wait("a", timeout=30)
 
 
 def test_unknown_status_is_read_again() -> None:
@@ -128,7 +130,7 @@ def test_unknown_status_at_the_deadline_fails() -> None:
     source = PreparedStatuses(StatusUnknown("connection refused"))
     with pytest.raises(PlatformFailed) as error:
         wait(source, "a", "b", timeout=0)
-    assert str(error.value) == "a, b: the status is unknown after 0 s: connection refused"
+    assert str(error.value) == "a, b: the status is unknown after 0 s without progress: connection refused"
 
 
 def test_error_of_the_platform_ends_the_loop() -> None:

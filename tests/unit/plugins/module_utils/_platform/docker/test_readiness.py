@@ -60,11 +60,13 @@ def test_container_without_probe_is_ready_after_a_second() -> None:
     wait(docker_with())
     started = datetime.now(timezone.utc) + timedelta(seconds=5)  # noqa: UP017
     failure = failure_of(docker_with(StartedAt=started.isoformat()))
-    assert failure.startswith("a is not ready after 0 s: it runs for less than 1 s.")
+    assert failure.startswith("a is not ready after 0 s without progress: it runs for less than 1 s.")
 
 
 def test_created_container_is_not_ready() -> None:
-    assert failure_of(docker_with(Status="created")).startswith("a is not ready after 0 s: it is created.")
+    assert failure_of(docker_with(Status="created")).startswith(
+        "a is not ready after 0 s without progress: it is created."
+    )
 
 
 def test_failed_probe_command_shows_its_output() -> None:
@@ -72,7 +74,7 @@ def test_failed_probe_command_shows_its_output() -> None:
     docker.results["exec"] = CommandResult(1, "not yet\n", "")
     failure = failure_of(docker, Probe("http", 80, command=("probe",)))
     assert failure == (
-        "a is not ready after 0 s: its probe prints: not yet. Last lines of its log (docker logs demo-a-1):\n  no such key"
+        "a is not ready after 0 s without progress: its probe prints: not yet. Last lines of its log (docker logs demo-a-1):\n  no such key"
     )
 
 

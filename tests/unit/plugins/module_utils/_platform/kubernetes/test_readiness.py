@@ -86,7 +86,7 @@ def test_late_rollout_reports_its_last_warning() -> None:
         {"type": "Warning", "message": 'volume\n"x" not found', "lastTimestamp": "1", "metadata": {}},
     ]
     report = failure_of(cluster)
-    assert report.startswith("web is not ready after 0 s: no node can run pod ")
+    assert report.startswith("web is not ready after 0 s without progress: no node can run pod ")
     assert report.endswith('(volume "x" not found).')
 
 

@@ -57,7 +57,7 @@ def test_running_program_without_probe_is_ready(readiness: LocalReadiness) -> No
 
 def test_starting_program_is_not_ready(readiness: LocalReadiness) -> None:
     assert failure_of(readiness, FakeSupervisor("STARTING")).startswith(
-        "a is not ready after 0 s: it is starting. Its log is empty ("
+        "a is not ready after 0 s without progress: it is starting. Its log is empty ("
     )
 
 

@@ -87,7 +87,7 @@ def test_wait_reports_the_difference_at_the_deadline() -> None:
     cluster: Any = FakeCluster(FIRST, SECOND)
     monitor: Any = FakeMonitor("10.0.0.1")
     assert wait_until_discovered(cluster, {"web": UpstreamPods("app=web", 2)}, monitor, 0) == (
-        "cluster web has 1 of 2 hosts after 0 s. Name resolution returns other pods than those that are ready"
+        "cluster web has 1 of 2 hosts after 0 s without progress. Name resolution returns other pods than those that are ready"
     )
 
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.thread_pool import map_to_dict
@@ -34,6 +34,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes
     pod_template,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.pod_volumes import REFRESHED
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.rollout import QUOTA
 
 REFRESH = {"metadata": {"annotations": {REFRESHED: "dry-run"}}}
 
@@ -66,6 +67,7 @@ class DryRun:
         applied: Mapping[ObjectKey, KubernetesObject],
         deleted: Iterable[ObjectKey] = (),
         refreshed: Iterable[ObjectKey] = (),
+        quota_problems: Callable[[Mapping[str, KubernetesObject]], Sequence[str]] = lambda _pods: (),
     ) -> dict[ObjectKey, KubernetesObject]:
         """Return the objects that an apply would result in.
 
@@ -73,6 +75,7 @@ class DryRun:
             applied: The objects to apply. Of each changed Deployment a pod is applied, too.
             deleted: The objects to delete.
             refreshed: The pods to annotate, as `refresh_volumes` does.
+            quota_problems: Returns a sentence for each exceeded quota, from the pods of the dry run by the name of their Deployment.
 
         Raises:
             PlatformRefused: The API server would reject a request; the message names all such requests.
@@ -99,9 +102,21 @@ class DryRun:
 
         problems: dict[str, None] = {}  # a set in the order of the requests
         results: dict[ObjectKey, KubernetesObject] = {}
-        for (verb, key), result in map_to_dict(send, requests).items():
+        responses = map_to_dict(send, requests)
+        pods = {
+            key[1]: result
+            for (verb, key), result in responses.items()
+            if verb == "apply" and key[0] == "Pod" and not isinstance(result, ClusterError)
+        }
+        exceeded = quota_problems(pods)
+        problems.update(dict.fromkeys(exceeded))
+        for (verb, key), result in responses.items():
             if isinstance(result, ClusterError):
-                if problem := self._problem(verb, key, result, things):
+                if exceeded and QUOTA.search(result.message):
+                    continue  # a problem of all objects together
+                if verb == "apply" and key not in self._existing and self._is_foreign(key, result):
+                    problems[self._name_in_use(key)] = None
+                elif problem := self._problem(verb, key, result, things):
                     problems[problem] = None
             elif verb == "apply" and key in applied:
                 # An object that the dry run would create has no resourceVersion.
@@ -114,6 +129,15 @@ class DryRun:
         if problems:
             raise PlatformRefused(" ".join(problems))
         return results
+
+    def _is_foreign(self, key: ObjectKey, error: ClusterError) -> bool:
+        """Return whether the API server rejects a new object because of another object with its name."""
+        if error.reason not in ("invalid", "conflict") or key[0] == "Pod":
+            return False
+        try:
+            return self._cluster.get(*key) is not None
+        except ClusterError:
+            return False
 
     def _sample_pods(
         self, applied: Mapping[ObjectKey, KubernetesObject]

@@ -23,13 +23,15 @@ from fake_cluster import FakeCluster
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.errors import ClusterError
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer import PlatformRefused
-from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.dry_run import DryRun
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.errors import (
     NamespaceMissing,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.object_diff import (
     object_key,
     with_digest,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.preflight.dry_run import (
+    DryRun,
 )
 
 FORBIDDEN = ClusterError("forbidden", "ci is forbidden to do that")

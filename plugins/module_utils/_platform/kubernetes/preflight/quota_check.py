@@ -1,0 +1,83 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The check that the ResourceQuotas of the namespace admit all that a deployment adds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.api_server import KubernetesObject
+from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.cluster_client import Cluster
+from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.errors import ClusterError
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.deployed_objects import (
+    DeployedObjects,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.manifests import (
+    object_names,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.object_diff import (
+    ObjectKey,
+    is_subset,
+    is_terminating,
+    pod_template,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.preflight.quotas import (
+    PodDemand,
+    created_objects,
+    pod_demand,
+    quota_problems,
+)
+
+ENDED = ("Succeeded", "Failed")
+
+
+def exceeded_quotas(
+    cluster: Cluster,
+    deployed: DeployedObjects,
+    planned: Mapping[ObjectKey, KubernetesObject],
+    pods: Mapping[str, KubernetesObject],
+) -> list[str]:
+    """Return a sentence for each quota that a deployment would exceed.
+
+    The API server checks each object of a dry run alone, so the sum is computed here. A user who is forbidden to read quotas gets
+    no sentence: the rollout then reports the quota.
+
+    Args:
+        cluster: The cluster.
+        deployed: The objects in the cluster.
+        planned: The objects to apply, changed or not.
+        pods: The pods of the dry run, which have the defaults of the LimitRanges, by the name of their Deployment.
+    """
+    created = created_objects(planned, deployed.objects)
+    demands = [
+        _demand(one, deployed, pods.get(name))
+        for (kind, name), one in planned.items()
+        if kind == "Deployment"
+    ]
+    if not created and not any(one.pods for one in demands):
+        return []
+    try:
+        quotas = cluster.list("ResourceQuota")
+    except ClusterError:
+        return []
+    return quota_problems(quotas, created, demands, cluster.namespace)
+
+
+def _demand(planned: KubernetesObject, deployed: DeployedObjects, pod: KubernetesObject | None) -> PodDemand:
+    existing = deployed.objects.get(("Deployment", str(planned["metadata"]["name"])))
+    group = planned["metadata"]["labels"].get(object_names.NAME)
+    running = [
+        one
+        for one in deployed.rollouts.pods
+        if (one["metadata"].get("labels") or {}).get(object_names.NAME) == group
+        and not is_terminating(one)
+        and one.get("status", {}).get("phase") not in ENDED
+    ]
+    return pod_demand(
+        deployed.group_of(planned),
+        planned,
+        len(running),
+        is_rollout=not is_subset(pod_template(planned), pod_template(existing)),
+        pod=pod or planned["spec"]["template"],
+    )

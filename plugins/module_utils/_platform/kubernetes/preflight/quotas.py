@@ -1,0 +1,223 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The comparison of what a deployment adds to a namespace with the ResourceQuotas of the namespace. Pure functions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.object_diff import ObjectKey
+
+Object = Mapping[str, Any]
+Amounts = dict[str, Decimal]
+
+# Quantities as the Kubernetes API documents them (resource.Quantity).
+_QUANTITY = re.compile(r"(\d+(?:\.\d*)?)(n|u|m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?")
+_FACTORS = {
+    "": Decimal(1),
+    **{unit: Decimal(1000) ** -power for power, unit in enumerate("mun", 1)},
+    **{unit: Decimal(1000) ** power for power, unit in enumerate("kMGTPE", 1)},
+    **{f"{unit}i": Decimal(1024) ** power for power, unit in enumerate("KMGTPE", 1)},
+}
+# The names of resources for which a quota has one name per kind, besides `count/<plural>.<group>`.
+_COUNTED = {"Service": "services", "ConfigMap": "configmaps", "Secret": "secrets"}
+_PLURALS = {
+    "Pod": "pods",
+    "ReplicaSet": "replicasets.apps",
+    "Deployment": "deployments.apps",
+    "NetworkPolicy": "networkpolicies.networking.k8s.io",
+    "PodDisruptionBudget": "poddisruptionbudgets.policy",
+    "ServiceAccount": "serviceaccounts",
+    "Service": "services",
+    "ConfigMap": "configmaps",
+    "Secret": "secrets",
+}
+# Quotas of these scopes limit the pods of a Deployment whose containers request resources.
+_SCOPES = {"NotTerminating", "NotBestEffort"}
+
+
+@dataclass(frozen=True)
+class PodDemand:
+    """The pods that a deployment adds for one Deployment.
+
+    Attributes:
+        group: The name that the demo has for the Deployment.
+        replicas: The number of pods without those of the rollout.
+        surge: The number of pods that exist only during the rollout.
+        pod: A pod, with the defaults of the LimitRanges as far as they are known.
+    """
+
+    group: str
+    replicas: int
+    surge: int
+    pod: Object = field(default_factory=dict)
+
+    @property
+    def pods(self) -> int:
+        """The number of pods at once."""
+        return self.replicas + self.surge
+
+    def __str__(self) -> str:
+        """Return the demand for a message, such as `web: 2 + 1 during the rollout`."""
+        if not self.surge:
+            return f"{self.group}: {self.replicas}"
+        return (
+            f"{self.group}: {f'{self.replicas} + ' if self.replicas else ''}{self.surge} during the rollout"
+        )
+
+
+def pod_demand(group: str, planned: Object, running: int, *, is_rollout: bool, pod: Object) -> PodDemand:
+    """Return the pods that a Deployment adds.
+
+    Args:
+        group: The name that the demo has for the Deployment.
+        planned: The Deployment.
+        running: The number of pods that it has.
+        is_rollout: Whether its pods are replaced.
+        pod: A pod of the Deployment.
+    """
+    surge = 1 if is_rollout and running else 0  # maxSurge of its strategy
+    return PodDemand(group, max(int(planned["spec"].get("replicas", 1)) - running, 0), surge, pod)
+
+
+def quota_problems(
+    quotas: Iterable[Object], created: Iterable[Object], demands: Iterable[PodDemand], namespace: str
+) -> list[str]:
+    """Return a sentence for each resource of a quota that is exceeded.
+
+    Args:
+        quotas: The ResourceQuotas of the namespace.
+        created: The objects to create, without pods.
+        demands: The pods to create.
+        namespace: The name of the namespace.
+    """
+    demands = [one for one in demands if one.pods]
+    added = _added_amounts(list(created), demands)
+    problems = []
+    for quota in quotas:
+        if _scopes(quota) - _SCOPES:
+            continue  # for other pods
+        used = quota.get("status", {}).get("used") or {}
+        only_pods = bool(_scopes(quota))
+        for resource, hard in (quota["spec"].get("hard") or {}).items():
+            limit, before = quantity(hard), quantity(used.get(resource, 0))
+            amount = added.get(resource, Decimal(0))
+            if limit is None or before is None or not amount or before + amount <= limit:
+                continue
+            if only_pods and not _is_about_pods(resource):
+                continue
+            name = quota["metadata"]["name"]
+            problems.append(
+                f"ResourceQuota {name} in namespace {namespace}: this deployment adds {text(amount, resource)} {resource}"
+                f"{_details(resource, demands)}, but {text(max(limit - before, Decimal(0)), resource)} of"
+                f" {text(limit, resource)} are left. Raise {resource} of the quota to {text(before + amount, resource)},"
+                f" {'lower the replicas' if _is_about_pods(resource) else 'remove other objects'}, or use another namespace."
+            )
+    return problems
+
+
+def quantity(value: Any) -> Decimal | None:
+    """Return the value of a quantity; None if it is none.
+
+    Example:
+        >>> quantity("500m"), quantity("2Ki")
+        (Decimal('0.500'), Decimal('2048'))
+    """
+    found = _QUANTITY.fullmatch(str(value))
+    return Decimal(found[1]) * _FACTORS[found[2] or ""] if found else None
+
+
+def text(value: Decimal, resource: str) -> str:
+    """Return an amount of a resource in the unit that people use for it.
+
+    Example:
+        >>> text(Decimal("0.5"), "limits.cpu"), text(Decimal(64 * 1024**2), "memory"), text(Decimal(3), "pods")
+        ('500m', '64Mi', '3')
+    """
+    if resource.endswith(("memory", "storage")) and value % 1024**2 == 0 and value:
+        return f"{int(value) // 1024**2}Mi"
+    if value % 1:
+        return f"{(value * 1000).to_integral_value()}m"
+    return f"{int(value)}"
+
+
+def created_objects(planned: Mapping[ObjectKey, Object], existing: Iterable[ObjectKey]) -> list[Object]:
+    """Return the planned objects that do not exist."""
+    known = set(existing)
+    return [one for key, one in planned.items() if key not in known]
+
+
+def _added_amounts(created: list[Object], demands: list[PodDemand]) -> Amounts:
+    amounts: Amounts = {}
+
+    def add(resource: str, amount: Decimal | int) -> None:
+        amounts[resource] = amounts.get(resource, Decimal(0)) + amount
+
+    for one in created:
+        _count(add, one["kind"], 1)
+        if one["kind"] == "Service":
+            for resource in _service_resources(one["spec"]):
+                add(resource, 1)
+    # Each Deployment whose pods are new has a new ReplicaSet.
+    _count(add, "ReplicaSet", sum(1 for one in demands if one.surge or one.replicas))
+    for demand in demands:
+        _count(add, "Pod", demand.pods)
+        for resource, amount in pod_resources(demand.pod).items():
+            add(resource, amount * demand.pods)
+    return amounts
+
+
+def _count(add: Any, kind: str, number: int) -> None:
+    if kind in _PLURALS and number:
+        add(f"count/{_PLURALS[kind]}", number)
+        if kind in _COUNTED or kind == "Pod":
+            add(_COUNTED.get(kind, "pods"), number)
+
+
+def _service_resources(spec: Object) -> list[str]:
+    kind = spec.get("type", "ClusterIP")
+    found = ["services.loadbalancers"] if kind == "LoadBalancer" else []
+    if kind in ("NodePort", "LoadBalancer"):
+        found += ["services.nodeports"] * len(spec.get("ports") or ())
+    return found
+
+
+def pod_resources(pod: Object) -> Amounts:
+    """Return the requests and limits of a pod, by the names that a quota has for them."""
+    spec = pod.get("spec", {})
+    sidecars = [one for one in spec.get("initContainers") or () if one.get("restartPolicy") == "Always"]
+    amounts: Amounts = {}
+    for container in (*(spec.get("containers") or ()), *sidecars):
+        resources = container.get("resources") or {}
+        # A limit without a request is the request, too.
+        requests = {**(resources.get("limits") or {}), **(resources.get("requests") or {})}
+        for prefix, values in (("requests", requests), ("limits", resources.get("limits") or {})):
+            for name, value in values.items():
+                amount = quantity(value) or Decimal(0)
+                for resource in (f"{prefix}.{name}", *([name] if prefix == "requests" else [])):
+                    amounts[resource] = amounts.get(resource, Decimal(0)) + amount
+    return amounts
+
+
+def _scopes(quota: Object) -> set[str]:
+    selector = quota["spec"].get("scopeSelector") or {}
+    expressions = selector.get("matchExpressions") or ()
+    return {*(quota["spec"].get("scopes") or ()), *(str(one.get("scopeName")) for one in expressions)}
+
+
+def _is_about_pods(resource: str) -> bool:
+    return resource in ("pods", "count/pods", "cpu", "memory", "ephemeral-storage") or resource.startswith(
+        ("requests.", "limits.")
+    )
+
+
+def _details(resource: str, demands: list[PodDemand]) -> str:
+    if not _is_about_pods(resource):
+        return ""
+    pods = "" if resource in ("pods", "count/pods") else " pods"
+    return f" ({', '.join(map(str, demands))}{pods})"

@@ -10,6 +10,7 @@ from typing import Any
 
 from ansible.utils.display import Display
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._deploy.change_report import change_lines
 from ansible_collections.meshlab.envoy.plugins.module_utils._deploy.deploy_options import (
     ARGUMENTS,
     perform,
@@ -30,6 +31,10 @@ class ActionModule(LocalExecutionAction):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return the module's result; of a failure, what runs and what does not."""
         result = with_suggestions(super().run(tmp, task_vars))
+        if self._task.args.get("state") != "absent":
+            name = str((self._task.args.get("plan") or {}).get("name"))
+            for line in change_lines(name, result, bool(self._task.check_mode)):
+                self._display.display(line)
         return short_result(result, ("started", "restarted", "removed"), Display().verbosity)
 
     def sent_options(self, options: dict[str, Any]) -> dict[str, Any]:

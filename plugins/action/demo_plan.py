@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,9 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._config.errors impor
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.demo_source import DemoSource, with_line
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError
 from ansible_collections.meshlab.envoy.plugins.module_utils._deploy.sensitive_plan import sensitive_paths
+from ansible_collections.meshlab.envoy.plugins.module_utils._plan.changes.step_plans import plan_steps
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.plan import make_plan
+from ansible_collections.meshlab.envoy.plugins.module_utils._plan.plan_schema import Plan
 from ansible_collections.meshlab.envoy.plugins.plugin_utils._demo_file import read_demo_file
 from ansible_collections.meshlab.envoy.plugins.plugin_utils._demo_values import ValueResolver
 from ansible_collections.meshlab.envoy.plugins.plugin_utils._planner_defaults import complete_context
@@ -53,12 +56,16 @@ class ActionModule(ActionBase):
             if options["path"]:
                 resolver = ValueResolver(self._loader, self._templar)
                 data, source = read_demo_file(Path(options["path"]), self._read, resolver)
-            context = complete_context(options["context"])
-            plan = make_plan(options["name"], data, context, file, source=source)
-            if options["authority"]:
-                host = str((task_vars or {}).get("inventory_hostname") or "localhost")
+            host = str((task_vars or {}).get("inventory_hostname") or "localhost")
+
+            def make(context: Mapping[str, Any]) -> Plan:
+                made = make_plan(options["name"], data, context, file, source=source)
+                if not options["authority"]:
+                    return made
                 authority = Path(options["authority"])
-                plan = with_issued_certificates(plan, authority, host, bool(self._task.check_mode))
+                return with_issued_certificates(made, authority, host, bool(self._task.check_mode))
+
+            plan, steps = plan_steps(data, complete_context(options["context"]), make)
         except DemoError as error:
             message = with_line(error, source)
             for secret in source.secrets:
@@ -69,8 +76,8 @@ class ActionModule(ActionBase):
         for text in plan["replacements"]:
             self._display.display(f"{options['name']}: {text}")
         # The registered plan is complete. Ansible prints and logs it only without secrets.
-        hidden = {"_ansible_no_log": True} if sensitive_paths(plan) else {}
-        return {**result, **plan, **hidden, "changed": False}
+        hidden = {"_ansible_no_log": True} if any(sensitive_paths(one) for one in (plan, *steps)) else {}
+        return {**result, **plan, "steps": steps, **hidden, "changed": False}
 
     def _read(self, path: Path) -> bytes:
         """Return the content of a file, decrypted if ansible-vault encrypted it."""

@@ -45,7 +45,7 @@ options:
     description:
       - The plan that M(meshlab.envoy.demo_plan) returns. C(docs/plan.md) of the collection describes its keys.
       - Only the keys C(name), C(platform), C(folder), C(files), C(directories), C(certificates), C(checks), C(workloads),
-        C(admins) and C(manifests) are used. A plan that is written by hand needs the first three, and the document of its
+        C(admins), C(manifests) and C(during) are used. A plan that is written by hand needs the first three, and the document of its
         platform among C(files) - C(supervisord.conf), C(compose.yaml) or C(manifests.yaml).
       - Required with O(state=present). With O(state=absent) it can be replaced by O(name), O(platform) and O(folder).
     type: dict
@@ -194,6 +194,14 @@ objects:
   type: list
   elements: str
   sample: [Deployment/front-proxy-edge]
+traffic:
+  description:
+    - Results of the requests that were sent during the deployment, for a plan with C(during), as M(meshlab.envoy.http_traffic) returns
+      them. The module fails if their expectations do not hold. What it deployed stays.
+  returned: always
+  type: list
+  elements: dict
+  sample: []
 files:
   description: Paths, relative to the state folder, of the files that were written or removed.
   returned: always

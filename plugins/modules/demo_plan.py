@@ -192,6 +192,19 @@ during:
   returned: success
   type: list
   elements: dict
+change:
+  description: Name of the change, with the number of its last step in V(canary/2). Empty for the demo without a change.
+  returned: success
+  type: str
+rollback:
+  description: Whether the demo returns to its previous state if the change fails.
+  returned: success
+  type: bool
+steps:
+  description: Plans of the steps of the change, which are deployed before this plan.
+  returned: success
+  type: list
+  elements: dict
 assertions:
   description: Expectations of the demo, as module M(meshlab.envoy.envoy_stats) takes them.
   returned: success

@@ -574,23 +574,15 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.cluster
     CLUSTER_ARGS,
     allow_kubeconfig_path_in_output,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.expectations_check import (
+    outcome_summary,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.load_generator import (
     TrafficResult,
     send_traffic,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.traffic_options import TRAFFIC_ARGS
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.traffic_parser import parse_traffic
-
-
-def summary(results: list[TrafficResult]) -> tuple[bool, str]:
-    """Return whether all expectations hold, and the module's message."""
-    outcomes = [outcome for result in results for outcome in result["expect"]]
-    failed = [outcome["message"] for outcome in outcomes if not outcome["ok"]]
-    if failed:
-        return False, "\n".join([f"{len(failed)} of {len(outcomes)} expectations failed:", *failed])
-    sent, answered = sum(result["sent"] for result in results), sum(result["answered"] for result in results)
-    holding = "1 expectation holds" if len(outcomes) == 1 else f"All {len(outcomes)} expectations hold"
-    return True, f"{holding if outcomes else 'No expectations'}: {sent} requests sent, {answered} answered."
 
 
 def main() -> None:
@@ -619,7 +611,7 @@ def main() -> None:
     except ArgumentError as error:
         message = str(error).removeprefix("traffic[0]").lstrip(".: ") if single else str(error)
         module.fail_json(changed=False, msg=message, traffic=results)
-    ok, message = summary(results)
+    ok, message = outcome_summary(results)
     if not ok:
         module.fail_json(changed=False, msg=message, traffic=results)
     module.exit_json(changed=False, msg=message, traffic=results)

@@ -49,8 +49,7 @@ def move(platform: str) -> None:
 
         again = home.play("change", demo=demo, change="all")
         assert "6 of 6 expectations hold" in again.words
-        # Only the task that starts the traffic.
-        assert again.recap["changed"] == 1
+        assert again.recap["changed"] == 0
 
         with background_traffic(home, PORT) as hosts:
             home.play("site", "--skip-tags", "verify", demo=demo)
@@ -58,7 +57,6 @@ def move(platform: str) -> None:
         assert "5 of 5 expectations hold" in home.play("verify", demo=demo).words
 
         assert home.running(DEMO) == before, "a workload was restarted"
-        assert not list((home.folder / ".ansible_async").iterdir())
     finally:
         take_down(home, DEMO)
         home.close()

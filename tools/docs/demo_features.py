@@ -45,7 +45,7 @@ def features(demo: dict[str, Any]) -> list[str]:
         found += [*proxy["stats_config"], *proxy["bootstrap"], *_extensions(proxy["bootstrap"])]
         if proxy["statsd"] is not None or demo[EXPORTER] is not None:
             found.append("stats_sinks")
-    changed = [change["set"] for change in demo["changes"].values()]
+    changed = [one["set"] for change in demo["changes"].values() for one in (change, *change["steps"])]
     found += [
         service
         for key, service in (("listeners", "LDS"), ("clusters", "CDS"))

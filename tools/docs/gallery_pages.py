@@ -296,10 +296,17 @@ def _changes(demo: Demo, complete: dict[str, Any]) -> Iterator[str]:
         yield f"```sh\nmake change DEMO={demo.name} CHANGE={name}\n```"
         if picture(changed, demo.name) != before:
             yield html_block(picture(changed, f"{demo.name}-{name}"))
-        yield f"```yaml\n{yaml.safe_dump(change['set'], sort_keys=False, default_flow_style=None, width=110).strip()}\n```"
-        if change["during"]:
-            yield "During the change:"
-            yield _traffic(change["during"], plan["during"])
+        yield from _made(change, plan, "During the change:")
+        for number, step in enumerate(change["steps"], 1):
+            step_plan = demo.plan(f"{name}/{number}")
+            yield f"Step {number}: {plain_text(step['summary'])}."
+            yield from _made(step, step_plan, "During the step:")
+            if step["traffic"]:
+                yield "After the step:"
+                yield _traffic(step["traffic"], step_plan["traffic"])
+            yield from _expectations("Expected numbers after the step:", step_plan["assertions"])
+        if change["rollback"]:
+            yield "If an expectation of the change fails, the demo returns to its previous state, also without an interruption."
         yield (
             "After the change:"
             if change["traffic"] is not None
@@ -311,6 +318,15 @@ def _changes(demo: Demo, complete: dict[str, Any]) -> Iterator[str]:
             yield from _expectations("Expected numbers after the change:", plan["assertions"])
         else:
             yield "The expected numbers after the change are those of the demo."
+
+
+def _made(change: Data, plan: Plan, title: str) -> Iterator[str]:
+    """Yield what a change or a step sets, and the traffic that flows meanwhile. That of a change with steps flows in its steps."""
+    if change["set"]:
+        yield f"```yaml\n{yaml.safe_dump(change['set'], sort_keys=False, default_flow_style=None, width=110).strip()}\n```"
+    if plan["during"]:
+        yield title
+        yield _traffic(change["during"], plan["during"])
 
 
 def _numbers(demo: Demo) -> Iterator[str]:

@@ -38,9 +38,22 @@ class DemoSource:
     prefixes: tuple[str, ...] = ("",)
     secrets: frozenset[str] = frozenset()
 
-    def of_change(self, change: str) -> DemoSource:
-        """Return the source of the demo with a change: its values are in the change, or else in the demo."""
-        return replace(self, prefixes=(f"changes.{change}.set.", f"changes.{change}.", ""))
+    def of_change(self, change: str, step: int = 0) -> DemoSource:
+        """Return the source of the demo with a change: its values are in the change, or else in the demo.
+
+        The values of a step are in the step, or else in a previous step or in the change. Step 0 is the whole change.
+        """
+        own = f"changes.{change}.steps[{step - 1}]." if step else f"changes.{change}."
+        last = step or self._steps(change)
+        set_by = [f"changes.{change}.steps[{position}].set." for position in reversed(range(last))]
+        return replace(self, prefixes=(*set_by, f"changes.{change}.set.", own, ""))
+
+    def _steps(self, change: str) -> int:
+        """Return the number of steps of a change that the file has."""
+        number = 0
+        while f"changes.{change}.steps[{number}]" in self.lines:
+            number += 1
+        return number
 
     def written_text(self, path: str) -> str | None:
         """Return the text of a value as the file has it, or None if YAML reads it as text or if it is unknown."""
@@ -78,7 +91,8 @@ def with_line(error: DemoError, source: DemoSource) -> str:
         'shop.yml, line 4: proxies.edge.listeners: empty. Add one.'
     """
     _file, separator, change = error.where.partition(" with change ")
-    found = source.of_change(change.strip("'")) if separator else source
+    name, _at, step = change.partition(" at step ")
+    found = source.of_change(name.strip("'"), int(step or 0)) if separator else source
     where, colon, rest = error.problem.partition(": ")
     if not colon or " " in where:
         where, rest = "", error.problem

@@ -68,12 +68,22 @@ def refuse_placeholders(demo: Mapping[str, Any], file: str) -> dict[str, Any]:
     }
     found["changes"] = {
         name: {
-            key: value if key == "set" else _unescaped(value, file, f"changes.{name}.{key}")
-            for key, value in change.items()
+            **_change(change, file, f"changes.{name}"),
+            "steps": [
+                _change(step, file, f"changes.{name}.steps[{position}]")
+                for position, step in enumerate(change["steps"])
+            ],
         }
         for name, change in demo["changes"].items()
     }
     return found
+
+
+def _change(change: Mapping[str, Any], file: str, where: str) -> dict[str, Any]:
+    return {
+        key: value if key in ("set", "steps") else _unescaped(value, file, f"{where}.{key}")
+        for key, value in change.items()
+    }
 
 
 def _service(service: Mapping[str, Any], file: str, where: str) -> dict[str, Any]:

@@ -14,6 +14,12 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._demo.authors.author
     add_author_topology,
     check_author_proxy,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.changes.demo_changes import (
+    changed_data,
+    complete_changes,
+    find_variant,
+    variants,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.demo_source import DemoSource
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.demo_texts import refuse_placeholders
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError, check_known
@@ -56,8 +62,6 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.filters impor
 
 # The port of Envoy's stock configuration, which users expect of a sidecar.
 SIDECAR_PORT = 10000
-# The keys of a demo that one of its changes can set.
-CHANGEABLE = ("envoy", "services", "proxies", "statsd_exporter")
 Demo = dict[str, Any]
 
 
@@ -74,7 +78,7 @@ def read_demo(
     Args:
         name: Name of the demo.
         data: Content of the demo file.
-        change: Name of the change to merge over the topology. Empty: none.
+        change: Name of the change to merge over the topology, such as `half`, or `half/2` up to its second step. Empty: none.
         replicas: Number of replicas by service, in place of the numbers of the file.
         file: Name of the demo file in errors. The name of the demo by default.
         source: The origin of the data: the texts of its values, and the files relative to the demo file.
@@ -93,33 +97,21 @@ def read_demo(
     check_characters(data, file)
     # Before the merge, so that an error names a key as the file spells it.
     demo = _complete(data, file, source)
-    if change:
-        check_known(change, demo["changes"], file, "changes", "change")
+    chosen = find_variant(demo, change, file)
     changed = {
-        one: _complete(_changed(data, one, spec, file), f"{file} with change '{one}'", source.of_change(one))
-        for one, spec in demo["changes"].items()
+        one: _complete(
+            changed_data(data, demo, one, file), one.file(file), source.of_change(one.change, one.step)
+        )
+        for one in variants(demo)
     }
     if change:
-        demo, file = changed[change], f"{file} with change '{change}'"
+        demo, file = changed[chosen], chosen.file(file)
     for service, count in (replicas or {}).items():
         check_known(service, demo["services"], file, "replicas", "service")
         option = SERVICE.options["replicas"]
         demo["services"][service]["replicas"] = convert(count, option, file, f"replicas.{service}")
     check_consistency(demo, file)
     return {**refuse_placeholders(demo, file), "name": name, "file": file}
-
-
-def merge(base: Any, over: Any) -> Any:
-    """Return `over` merged into `base`: mappings key by key. Other values are replaced, and null removes a key."""
-    if not isinstance(over, Mapping):
-        return deepcopy(over)
-    merged = dict(base) if isinstance(base, Mapping) else {}
-    for key, value in over.items():
-        if value is None:
-            merged.pop(key, None)
-        else:
-            merged[key] = merge(merged.get(key), value)
-    return deepcopy(merged)
 
 
 def _complete(data: Mapping[str, Any], file: str, source: DemoSource) -> Demo:
@@ -133,27 +125,13 @@ def _complete(data: Mapping[str, Any], file: str, source: DemoSource) -> Demo:
         if service["sidecar"] is not None and service["sidecar"]["config"] is None:
             _add_sidecar_listener(name, service, file)
     demo["traffic"] = traffic_with_texts(demo["traffic"], file, "traffic", source)
-    for name, change in demo["changes"].items():
-        for key in ("traffic", "during"):
-            where = f"changes.{name}.{key}"
-            change[key] = traffic_with_texts(change[key], file, where, source)
+    complete_changes(demo, file, source)
     check_consistency(demo, file)
     check_texts(demo, file)
     check_envoy_messages(demo, file)
     check_replaced_fields(demo, file)
     check_cluster_names(demo, file)
     return demo
-
-
-def _changed(data: Mapping[str, Any], change: str, spec: Mapping[str, Any], file: str) -> dict[str, Any]:
-    """Return `data` with one change merged over the topology."""
-    for key in spec["set"]:
-        check_known(key, CHANGEABLE, file, f"changes.{change}.set", "key")
-    changed: dict[str, Any] = merge(data, spec["set"])
-    for key in ("traffic", "expectations"):
-        if spec[key] is not None:
-            changed[key] = spec[key]
-    return changed
 
 
 def _check(data: Any, schema: Schema, file: str, path: str, source: DemoSource) -> dict[str, Any]:
@@ -191,6 +169,11 @@ def _check_key(
     value = convert(value, option, file, path, source)
     if key in schema.nested:
         return _check(value, schema.nested[key], file, path, source)
+    if key in schema.items:
+        return [
+            _check(one, schema.items[key], file, f"{path}[{position}]", source)
+            for position, one in enumerate(value)
+        ]
     if key in schema.entries:
         return {
             _check_name(str(name), key in schema.envoy_names, file, path): _check(

@@ -46,12 +46,14 @@ class Schema:
 
     `options` holds its keys. A key of `nested` holds one mapping of that schema. A key of `entries` holds a mapping from
     names, which the author chooses, to mappings of that schema. The names in a key of `envoy_names` follow Envoy's rules.
+    A key of `items` holds a list of mappings of that schema.
     """
 
     options: Mapping[str, Option]
     nested: Mapping[str, Schema] = field(default_factory=dict)
     entries: Mapping[str, Schema] = field(default_factory=dict)
     envoy_names: frozenset[str] = frozenset()
+    items: Mapping[str, Schema] = field(default_factory=dict)
 
     @property
     def required(self) -> bool:
@@ -270,6 +272,19 @@ STATSD_EXPORTER = Schema(
     }
 )
 
+STEP = Schema(
+    {
+        "summary": {"type": "str", "required": True},
+        # merged over the topology, after the change and its previous steps
+        "set": {"type": "dict", "default": {}},
+        # requests that are sent while the step is made; those of the change by default
+        "during": {"type": "list", "elements": "dict"},
+        # requests and expectations after the step
+        "traffic": {"type": "list", "elements": "dict", "default": []},
+        "expectations": {"type": "list", "elements": "dict", "default": []},
+    }
+)
+
 CHANGE = Schema(
     {
         "summary": {"type": "str", "required": True},
@@ -279,7 +294,12 @@ CHANGE = Schema(
         "during": {"type": "list", "elements": "dict", "default": []},
         "traffic": {"type": "list", "elements": "dict"},
         "expectations": {"type": "list", "elements": "dict"},
-    }
+        # parts of the change, which are made one after another
+        "steps": {"type": "list", "elements": "dict", "default": []},
+        # whether the demo returns to its previous state if the change fails; by default, only with steps
+        "rollback": {"type": "bool"},
+    },
+    items={"steps": STEP},
 )
 
 DEMO = Schema(

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._deploy.plan_input i
     USED,
     check_plan,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._deploy.traffic_during import parsed_traffic
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.cluster_options import CLUSTER_ARGS
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.plan_schema import Plan
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer import (
@@ -110,6 +111,7 @@ def request_of(options: Mapping[str, Any], check_mode: bool) -> DeployRequest:
         confirm_timeout=options["confirm_timeout"],
         drain_timeout=options["drain_timeout"],
         check_mode=check_mode,
+        during=tuple(plan.get("during") or ()),
     )
 
 
@@ -121,6 +123,30 @@ def _check_references(workloads: tuple[Workload, ...]) -> None:
         network_owner(workload, workloads)
 
 
+def _deploy_under_traffic(request: DeployRequest, result: DeployResult) -> None:
+    """Deploy while the traffic of a change flows. Check mode sends no request."""
+    if not request.during or request.check_mode:
+        deploy(request, result)
+        return
+    with parsed_traffic(request.during, request.cluster) as traffic:
+        try:
+            with traffic.flowing():
+                deploy(request, result)
+        finally:
+            result.traffic = [dict(one) for one in traffic.results]
+
+
+def failed_expectations(traffic: Sequence[Mapping[str, Any]]) -> str:
+    """Return the message about expectations of the traffic during a deployment that failed; empty if all hold."""
+    outcomes = [outcome for one in traffic for outcome in one["expect"]]
+    failed = [f"✘ {outcome['message']}" for outcome in outcomes if not outcome["ok"]]
+    if not failed:
+        return ""
+    return "\n".join(
+        [f"The traffic during the change: {len(failed)} of {len(outcomes)} expectations failed.", *failed]
+    )
+
+
 def perform(options: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
     """Return the module's result with a diff. After an error it has `failed` and `msg` too."""
     result = DeployResult()
@@ -130,7 +156,8 @@ def perform(options: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
         if options["state"] == "absent":
             teardown(request, result)
         else:
-            deploy(request, result)
+            _deploy_under_traffic(request, result)
+        message = failed_expectations(result.traffic)
     except (PlatformRefused, ArgumentError, WorkloadError) as error:
         message = f"{as_sentence(error)} Nothing was changed."
     except (ConfigRefused, PlatformFailed) as error:

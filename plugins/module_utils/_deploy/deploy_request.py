@@ -41,6 +41,7 @@ class DeployRequest:
         confirm_timeout: Seconds for a running proxy to confirm each step of its new files.
         drain_timeout: Seconds to wait for the connections that existed before the change.
         check_mode: Whether to change nothing and predict the result.
+        during: The plan's `during`: requests to send while the workloads are deployed.
     """
 
     name: str
@@ -57,6 +58,7 @@ class DeployRequest:
     confirm_timeout: float = 60
     drain_timeout: float = 10
     check_mode: bool = False
+    during: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass
@@ -73,6 +75,7 @@ class DeployResult:
     diff: list[Mapping[str, Any]] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
+    traffic: list[Mapping[str, Any]] = field(default_factory=list)
 
     def add(self, applied: AppliedChanges) -> None:
         """Add the changes of one phase."""

@@ -26,6 +26,7 @@ USED = {
     "workloads": Workload,
     "admins": desired_files.Admin,
     "manifests": None,
+    "during": None,
 }
 IDENTITY = ("name", "platform", "folder")
 # The ratio of difflib from which on two keys resemble each other; `failed` and `files` have 0.73.

@@ -10,6 +10,10 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.yaml_text import plain
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.changes.demo_changes import (
+    Variant,
+    traffic_during,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.demo_source import DemoSource
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError, check_known
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.loader import Demo, read_demo
@@ -115,13 +119,13 @@ def make_plan(
     check_notes(demo)
     _check_supported(demo, planning_context.platform, known)
     plan = _plan(known[planning_context.platform](demo, planning_context), (source or DemoSource()).secrets)
-    _add_lines(plan, source or DemoSource(), planning_context.change)
+    _add_lines(plan, source or DemoSource(), Variant.of(planning_context.change))
     return plan
 
 
-def _add_lines(plan: Plan, source: DemoSource, change: str) -> None:
+def _add_lines(plan: Plan, source: DemoSource, variant: Variant) -> None:
     """Add the lines of the demo file to the checks, so that an error of Envoy names the author's line."""
-    found = source.of_change(change) if change else source
+    found = source.of_change(variant.change, variant.step) if variant.change else source
     for check in plan["checks"]:
         if "source" in check:
             check["source"]["lines"] = found.lines_below(check["source"]["key"])
@@ -149,9 +153,10 @@ def _plan(platform: Platform, secrets: frozenset[str]) -> Plan:
         for one in platform.proxies()
     ]
     workloads = [workload for proxy in proxies for workload in proxy.workloads]
-    change = demo["changes"].get(context.change)
+    variant = Variant.of(context.change)
+    during, during_key = traffic_during(demo, variant)
     files = [*app_files(platform), *(file for proxy in proxies for file in proxy.files)]
-    files += traffic_files([*demo["traffic"], *(change["during"] if change else ())], platform)
+    files += traffic_files([*demo["traffic"], *during], platform)
     checks = [proxy.check for proxy in proxies if proxy.check]
     for service in demo["services"]:
         service_workloads, service_files = plan_service(service, platform)
@@ -180,13 +185,12 @@ def _plan(platform: Platform, secrets: frozenset[str]) -> Plan:
     refuse_secrets_in_objects((thing for one in documents for thing in one.objects), secrets, demo["file"])
     document_files = [file for one in documents for file in one.files]
     files += with_sensitive_files(document_files, secrets, platform.key_mode)
-    during = f"changes.{context.change}.during"
     traffic = plan_traffic(demo["traffic"], platform, "traffic")
     endpoints = stats_endpoints(platform)
     addresses = published_addresses(platform)
     return {
         "name": demo["name"],
-        "summary": change["summary"] if change else demo["summary"],
+        "summary": (variant.entry(demo) if context.change else demo)["summary"],
         "notes": fill_notes(platform, addresses),
         "warnings": list(
             dict.fromkeys(
@@ -218,7 +222,9 @@ def _plan(platform: Platform, secrets: frozenset[str]) -> Plan:
         "endpoints": endpoints,
         "addresses": addresses,
         "traffic": traffic,
-        "during": plan_traffic(change["during"], platform, during) if change else [],
+        "during": plan_traffic(during, platform, during_key),
+        "change": context.change,
+        "rollback": demo["changes"][variant.change]["rollback"] if variant.change else False,
         "assertions": plan_assertions(demo["expectations"], traffic, endpoints, platform),
     }
 

@@ -414,6 +414,8 @@ class Plan(TypedDict):
         addresses: Addresses that a user can open.
         traffic: Requests to send, as module http_traffic takes them.
         during: Requests to send while a change is made, as module http_traffic takes them.
+        change: Name of the change that is merged over the demo, with the number of its last step in `canary/2`. Empty: none.
+        rollback: Whether the demo returns to its previous state if the change fails.
         assertions: Expectations of the demo, as module envoy_stats takes them.
     """
 
@@ -440,4 +442,6 @@ class Plan(TypedDict):
     addresses: list[PublishedAddress]
     traffic: list[dict[str, Any]]
     during: list[dict[str, Any]]
+    change: str
+    rollback: bool
     assertions: list[dict[str, Any]]

@@ -6,7 +6,8 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
+from collections.abc import Mapping, Sequence
+from typing import Any, TypedDict
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.arguments import Number
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.network.body_sample import sample_text
@@ -38,6 +39,17 @@ class ExpectationResult(TypedDict):
 def check_expectations(traffic: Traffic, result: Result) -> list[ExpectationResult]:
     """Return one entry for each expectation of the traffic, in the same order."""
     return [_check(expectation, position, result) for position, expectation in enumerate(traffic.expect)]
+
+
+def outcome_summary(results: Sequence[Mapping[str, Any]]) -> tuple[bool, str]:
+    """Return whether all expectations of the results of traffic hold, and a message."""
+    outcomes = [outcome for result in results for outcome in result["expect"]]
+    failed = [outcome["message"] for outcome in outcomes if not outcome["ok"]]
+    if failed:
+        return False, "\n".join([f"{len(failed)} of {len(outcomes)} expectations failed:", *failed])
+    sent, answered = sum(result["sent"] for result in results), sum(result["answered"] for result in results)
+    holding = "1 expectation holds" if len(outcomes) == 1 else f"All {len(outcomes)} expectations hold"
+    return True, f"{holding if outcomes else 'No expectations'}: {sent} requests sent, {answered} answered."
 
 
 def _check(expectation: Expectation, position: int, result: Result) -> ExpectationResult:

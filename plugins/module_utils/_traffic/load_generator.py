@@ -54,13 +54,35 @@ class TrafficResult(ResultData):
     expect: list[ExpectationResult]
 
 
-def send_traffic(traffic: Traffic) -> TrafficResult:
+class TrafficSignals:
+    """Connects a traffic with the task during which it flows, in another thread.
+
+    Attributes:
+        begun: Is set when the first request has ended.
+        ended: Is set when the task has ended: from then on, the traffic flows to the end of its `duration` only.
+        stopped: Is set when the traffic must end with its current request.
+    """
+
+    def __init__(self) -> None:
+        self.begun = threading.Event()
+        self.ended = threading.Event()
+        self.stopped = threading.Event()
+
+    def end(self, at_once: bool) -> None:
+        """Let the traffic end: at once, or after its `duration`."""
+        if at_once:
+            self.stopped.set()
+        self.ended.set()
+
+
+def send_traffic(traffic: Traffic, signals: TrafficSignals | None = None) -> TrafficResult:
     """Send a traffic and compare the answers with its expectations.
 
     A traffic with `within` is sent again until its expectations hold or that time is over; the last time counts.
 
     Args:
         traffic: The requests and the expectations, from traffic_parser.parse_traffic.
+        signals: Extends `duration` until the end of a task.
 
     Returns:
         The counts of the answers, and one entry for each expectation, as plain data. A request that fails is counted in `errors`.
@@ -74,21 +96,21 @@ def send_traffic(traffic: Traffic) -> TrafficResult:
         {'connect': 2}
     """
     for _left in attempts(traffic.within or 0.0, first_pause=RESEND_PAUSE, longest_pause=RESEND_PAUSE):
-        result = send_once(traffic)
+        result = send_once(traffic, signals)
         outcomes = check_expectations(traffic, result)
         if all(outcome["ok"] for outcome in outcomes):
             break
     return {**result.as_data(), "expect": outcomes}
 
 
-def send_once(traffic: Traffic) -> Result:
+def send_once(traffic: Traffic, signals: TrafficSignals | None = None) -> Result:
     """Send a traffic once, to its end. Raises ArgumentError for a file that cannot be used."""
     _check_while_file(traffic)
     context = tls_context(traffic)
     senders = min(traffic.concurrency, traffic.requests or traffic.concurrency)
     clients = [client_for(traffic, context) for _number in range(senders)]
     tallies = [Tally(traffic) for _number in range(senders)]
-    schedule = Schedule(traffic)
+    schedule = Schedule(traffic, signals)
     started = time.monotonic()
     if senders == 1:
         _send(traffic, clients[0], schedule, tallies[0])
@@ -140,7 +162,8 @@ def _check_while_file(traffic: Traffic) -> None:
 class Schedule:
     """Decides when the next request is sent. All senders of a traffic share it."""
 
-    def __init__(self, traffic: Traffic) -> None:
+    def __init__(self, traffic: Traffic, signals: TrafficSignals | None = None) -> None:
+        self._signals = signals
         self._lock = threading.Lock()
         self._left = traffic.requests or MAX_REQUESTS
         self._interval = 1 / traffic.rate if traffic.rate else 0.0
@@ -159,11 +182,16 @@ class Schedule:
             self._left -= 1
             self._due = due + self._interval
         if due > now:
-            time.sleep(due - now)
+            if self._signals is None:
+                time.sleep(due - now)
+            else:
+                return not self._signals.stopped.wait(due - now)
         return True
 
     def request_ended(self) -> None:
-        """Create the while_file after the first request."""
+        """Create the while_file after the first request, and set its signal."""
+        if self._signals is not None:
+            self._signals.begun.set()
         if self._file is None or self._file_created:
             return
         with self._lock:
@@ -172,8 +200,12 @@ class Schedule:
                 self._file.touch()
 
     def _is_over(self, due: float) -> bool:
+        if self._signals is not None and self._signals.stopped.is_set():
+            return True
         if self._end is None or due < self._end:
             return False
+        if self._signals is not None and not self._signals.ended.is_set():
+            return due >= self._end + MAX_EXTENSION
         return self._file is None or due >= self._end + MAX_EXTENSION or not self._file.exists()
 
 

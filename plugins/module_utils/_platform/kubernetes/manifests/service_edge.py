@@ -36,7 +36,8 @@ def without_edges(demo: Demo) -> Demo:
     for key in ("traffic", "expectations"):
         changed[key] = list(_without_edges(changed[key], key, edges, demo))
     for change in changed["changes"].values():
-        change["during"] = list(_without_edges(change["during"], "during", edges, demo))
+        for one in (change, *change["steps"]):
+            one["during"] = list(_without_edges(one["during"], "during", edges, demo))
     return changed
 
 

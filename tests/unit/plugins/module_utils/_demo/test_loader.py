@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 from demo_data import EDGE, SHOP, changed, error_of
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.changes.demo_changes import merge
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError
-from ansible_collections.meshlab.envoy.plugins.module_utils._demo.loader import merge, read_demo
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.loader import read_demo
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.mistakes.misplaced_keys import (
     missing_remedy,
 )

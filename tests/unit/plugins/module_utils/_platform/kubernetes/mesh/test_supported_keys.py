@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._demo.loader import merge
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.changes.demo_changes import merge
 
 Planner = Callable[..., dict[str, Any]]
 DEMO: dict[str, Any] = {

@@ -114,9 +114,12 @@ options:
     type: float
     default: 5.0
   max_bytes:
-    description: Limit for the body of one response in bytes, after decompression.
+    description:
+      - Limit for the body of one response in bytes, after decompression.
+      - It also limits the values of a JSON response to one for each 50 bytes, and the lines of a Prometheus page to one for each 200 bytes.
+        With the default, no response takes more than 100 MB of memory.
     type: int
-    default: 67108864
+    default: 12582912
 """
 
     # For a module that connects once.

@@ -31,11 +31,14 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.http_resp
     send_request,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.pod_endpoints import missing_pod
+from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.response_size import (
+    require_parsable_size,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.transport import Connector
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.envoy_stats_json import glimpse, load
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.errors import Failure, ScrapeError
 
-MAX_BYTES = 64 * 1024 * 1024
+MAX_BYTES = 12 * 1024 * 1024
 # The kinds of failure that the end of a pod can cause.
 _POD_END_KINDS = ("unreachable", "timeout", "unparsable")
 
@@ -125,6 +128,7 @@ class AdminClient:
         """
         response = await self._send(self.endpoint.path + path, method, stop_when)
         self.transferred += response.transferred
+        require_parsable_size(response.body, self.max_bytes)
         if not response.reusable:
             self.close()
         return response

@@ -34,5 +34,5 @@ ENDPOINT_ARGS: ArgumentSpec = {
     "url": {"type": "str"},
     "concurrency": {"type": "int", "default": 64},
     "request_timeout": {"type": "float", "default": 5.0},
-    "max_bytes": {"type": "int", "default": 67108864},
+    "max_bytes": {"type": "int", "default": 12582912},
 }

@@ -239,6 +239,9 @@ class _Body:
                 part = self._decompress.decompress(part, self._max_bytes - len(self._received) + 1)
             except zlib.error:
                 raise ScrapeError("unparsable", "the response is labelled gzip but is not gzip") from None
+            if self._decompress.unused_data:
+                # zlib would keep these bytes, and copy all of them for each part that follows.
+                raise ScrapeError("unparsable", "the response continues after the end of its gzip data")
         self._received += part
         if len(self._received) > self._max_bytes:
             raise ScrapeError("too_large", f"the response has more than max_bytes ({self._max_bytes}) bytes")

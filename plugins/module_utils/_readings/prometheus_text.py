@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -21,6 +22,7 @@ _LABEL = re.compile(r'\s*([a-zA-Z_][a-zA-Z0-9_.]*)\s*=\s*"((?:[^"\\\n]|\\.)*)"\s
 _ESCAPES = {"\\n": "\n", '\\"': '"', "\\\\": "\\"}
 _ESCAPE = re.compile(r"\\.")
 _BUCKET = "_bucket"
+_MAX_HISTOGRAMS = 20_000  # of one page; each takes 1.4 kB
 
 Labels = dict[str, str]
 
@@ -38,12 +40,12 @@ def parse_text(body: bytes, selection: Selection) -> Samples:
     Raises:
         ScrapeError: The page is not in Prometheus' format (kind `unparsable`).
     """
-    text = body.decode("utf-8", "replace")
     types: dict[str, str] = {}
     buckets: dict[tuple[str, tuple[tuple[str, str], ...]], list[tuple[float, float]]] = {}
     sums: dict[str, float] = {}
     samples = Samples(selection)
-    for line in text.split("\n"):
+    for raw_line in io.BytesIO(body):  # shares the memory of the body
+        line = raw_line.decode("utf-8", "replace").removesuffix("\n")
         if line.startswith("#"):
             words = line.split(None, 3)
             if len(words) == 4 and words[1] == "TYPE":
@@ -57,6 +59,11 @@ def parse_text(body: bytes, selection: Selection) -> Samples:
             if selection.covers(family):
                 bound = _number(labels.pop("le"))
                 buckets.setdefault((family, tuple(sorted(labels.items()))), []).append((bound, value))
+                if len(buckets) > _MAX_HISTOGRAMS:
+                    raise ScrapeError(
+                        "too_large",
+                        f"more than {_MAX_HISTOGRAMS} histograms are selected; select fewer of them",
+                    )
             continue
         if family is not None and name == f"{family}_sum" and selection.covers(family):
             sums[series(family, labels)] = value

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 CHUNK = 65_536  # bytes that one call receives
 KEPT_BYTES = 1_048_576  # of an answer's body, for the expectations about bodies
+KEPT_BYTES_OF_ALL = 16 * 1_048_576  # of the answers that are read at the same time
 
 
 class Answer(NamedTuple):
@@ -58,6 +59,11 @@ class Client(Protocol):
 
     def close(self) -> None:
         """Close the connection, if it is open; the next exchange opens another one."""
+
+
+def kept_bytes(traffic: Traffic) -> int:
+    """Return how many bytes of an answer's body are kept, less where many answers are read at the same time."""
+    return min(KEPT_BYTES, KEPT_BYTES_OF_ALL // traffic.concurrency)
 
 
 def seconds_left(deadline: float) -> float:

@@ -22,11 +22,11 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._common.network.webs
     SWITCHING_PROTOCOLS,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.client_connection import (
-    KEPT_BYTES,
     Answer,
     KeptConnection,
     RequestError,
     first_bytes,
+    kept_bytes,
     receive,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.target import DEFAULT_PORTS
@@ -47,7 +47,7 @@ class HttpClient(KeptConnection):
 
     def __init__(self, traffic: Traffic, context: ssl.SSLContext | None, keep_body: bool) -> None:
         super().__init__(traffic, context)
-        self._kept = KEPT_BYTES if keep_body else SAMPLE_BYTES
+        self._kept = kept_bytes(traffic) if keep_body else SAMPLE_BYTES
         self._request = request_bytes(traffic)
 
     def attempt(self, connection: socket.socket, deadline: float) -> Answer | None:

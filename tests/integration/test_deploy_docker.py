@@ -8,92 +8,20 @@ from __future__ import annotations
 import json
 import shutil
 import socket
-import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
-from managed_host import run_module
+from compose_project import IMAGE, ComposeProject, answer, docker, server, usable
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.documents import compose
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import (
-    Mount,
-    Port,
     Probe,
     Workload,
 )
-from ansible_collections.meshlab.envoy.plugins.modules import demo_deploy as module
 
-IMAGE = "python:3.11-slim-bookworm"
-SERVER = """
-import http.server, os, sys
-class Handler(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        self.send_response(200); self.end_headers(); self.wfile.write(os.environ["NAME"].encode())
-    def log_message(self, *_): pass
-http.server.ThreadingHTTPServer((sys.argv[1], int(sys.argv[2])), Handler).serve_forever()
-"""
-
-
-def docker(*arguments: str, check: bool = True, stdin: str = "") -> str:
-    ran = subprocess.run(
-        ["docker", *arguments], capture_output=True, text=True, timeout=120, input=stdin, check=False
-    )
-    assert ran.returncode == 0 or not check, ran.stderr
-    return ran.stdout.strip()
-
-
-def _usable() -> bool:
-    return bool(shutil.which("docker")) and bool(
-        docker("version", "--format", "{{.Server.Version}}", check=False)
-    )
-
-
-pytestmark = pytest.mark.skipif(not _usable(), reason="this host has no Docker")
-
-
-class ComposeProject:
-    """The compose project of one test, deployed by the module."""
-
-    def __init__(self, name: str, folder: Path) -> None:
-        self.name = name
-        self.folder = folder
-
-    def run(self, *workloads: Workload, check: bool = False, **options: Any) -> dict[str, Any]:
-        """Deploy workloads; return the module's result, with `failed` in any case."""
-        document = compose(self.name, workloads, "127.0.0.1")
-        plan = {
-            **self._identity(),
-            "files": [
-                {"path": "compose.yaml", "content": json.dumps(document)},  # JSON is YAML
-                {"path": "app/server.py", "content": SERVER},
-            ],
-            "workloads": [one.to_dict() for one in workloads],
-        }
-        return self._module({"plan": plan, "timeout": 30, **options}, check)
-
-    def teardown(self, check: bool = False) -> dict[str, Any]:
-        """Tear the project down without its plan; return the module's result."""
-        return self._module({**self._identity(), "state": "absent"}, check)
-
-    def _identity(self) -> dict[str, str]:
-        return {"name": self.name, "platform": "docker", "folder": str(self.folder)}
-
-    def _module(self, options: dict[str, Any], check: bool) -> dict[str, Any]:
-        arguments = {**options, "_ansible_check_mode": check, "_ansible_diff": True}
-        return {"failed": False, **run_module(module, arguments)}
-
-    def container(self, service: str) -> str:
-        return f"{self.name}-{service}-1"
-
-    def ids(self) -> dict[str, str]:
-        """Return the container id and the start time of each service; a restart changes them."""
-        names = docker("ps", "--all", "--quiet", "--filter", f"label=com.docker.compose.project={self.name}")
-        template = '{{index .Config.Labels "com.docker.compose.service"}} {{.Id}} {{.State.StartedAt}}'
-        lines = docker("inspect", "--format", template, *names.split()).splitlines() if names else []
-        return {line.split()[0]: line.split(maxsplit=1)[1] for line in lines}
+pytestmark = pytest.mark.skipif(not usable(), reason="this host has no Docker")
 
 
 @pytest.fixture
@@ -114,33 +42,6 @@ def ports() -> list[int]:
     for one in sockets:
         one.close()
     return numbers
-
-
-def server(
-    name: str, port: int = 8080, published: int | None = None, address: str = "0.0.0.0", **more: Any
-) -> Workload:
-    connect = f"import socket; socket.create_connection(('127.0.0.1', {port}), 2).close()"
-    settings: dict[str, Any] = {
-        "name": name,
-        "image": IMAGE,
-        "command": ("python3", "-IS", "server.py", address, str(port)),
-        "environment": {"NAME": name},
-        "mounts": (Mount("app", "/app"),),
-        "directory": "/app",
-        "ports": (Port(port, published),),
-        "probe": Probe("http", port, "/", ("python3", "-ISc", connect)),
-        "user": "65534:65534",
-        "init": True,
-        "memory_mb": 64,
-        "stop_seconds": 2,
-    }
-    return Workload(**{**settings, **more})
-
-
-def answer(port: int) -> str:
-    with socket.create_connection(("127.0.0.1", port), 5) as connection:
-        connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
-        return connection.makefile().read().split("\n\n")[-1]
 
 
 def test_second_run_changes_nothing(demo: ComposeProject, ports: list[int]) -> None:
@@ -164,7 +65,7 @@ def test_second_run_changes_nothing(demo: ComposeProject, ports: list[int]) -> N
     assert (checked["changed"], checked["files"]) == (False, [])
 
 
-def test_changed_container_and_network_sharers_restart(demo: ComposeProject) -> None:
+def test_changed_container_restarts_alone(demo: ComposeProject) -> None:
     def workloads(owner: str, lone: str) -> list[Workload]:
         return [
             server("owner", digest=owner),
@@ -180,9 +81,10 @@ def test_changed_container_and_network_sharers_restart(demo: ComposeProject) -> 
     assert (result["started"], result["restarted"], result["removed"]) == ([], ["lone"], [])
     after = demo.ids()
     assert {name for name in after if after[name] != before[name]} == {"lone"}
+    # The network belongs to the holder, so the owner restarts alone.
     result = demo.run(*workloads("2", "2"))
-    assert result["restarted"] == ["owner", "sharer"]
-    assert demo.ids()["lone"] == after["lone"]
+    assert result["restarted"] == ["owner"]
+    assert {name for name, one in demo.ids().items() if one != after[name]} == {"owner"}
 
 
 def test_unlisted_container_releases_its_port(demo: ComposeProject, ports: list[int]) -> None:
@@ -192,7 +94,7 @@ def test_unlisted_container_releases_its_port(demo: ComposeProject, ports: list[
     assert (predicted["started"], predicted["removed"]) == (["new"], ["old", "older"])
     result = demo.run(server("kept"), server("new", 8080, ports[0]))
     assert (result["started"], result["removed"]) == (["new"], ["old", "older"])
-    assert sorted(demo.ids()) == ["kept", "new"]
+    assert sorted(demo.ids()) == ["kept", "kept-network", "new", "new-network"]
     assert demo.ids()["kept"] == kept
     assert answer(ports[0]) == "new"
 
@@ -200,16 +102,16 @@ def test_unlisted_container_releases_its_port(demo: ComposeProject, ports: list[
 def test_run_repairs_every_partial_state(demo: ComposeProject) -> None:
     workloads = [server("owner"), server("sharer", 8081, network="owner"), server("lone")]
     demo.run(*workloads)
-    owner, sharer, lone = (demo.container(name) for name in ("owner", "sharer", "lone"))
+    holder, sharer, lone = (demo.container(name) for name in ("owner-network", "sharer", "lone"))
     docker("pause", lone)
     assert demo.run(*workloads)["started"] == ["lone"]
     docker("stop", "--time", "1", lone)
     assert demo.run(*workloads)["started"] == ["lone"]
     docker("rm", "--force", sharer)
     assert demo.run(*workloads)["started"] == ["sharer"]
-    # The restart of the owner removed the network that the sharer uses.
-    docker("restart", "--time", "1", owner)
-    assert demo.run(*workloads)["restarted"] == ["sharer"]
+    # The restart of the holder removed the network that both use.
+    docker("restart", "--time", "1", holder)
+    assert demo.run(*workloads)["restarted"] == ["owner", "sharer"]
     assert (
         docker("exec", sharer, "python3", "-c", "import socket; socket.create_connection(('lone', 8080), 5)")
         == ""
@@ -372,13 +274,17 @@ def test_compose_reads_the_document_as_planned(demo: ComposeProject) -> None:
     assert app["command"] == [unescaped]
     assert app["environment"] == {"HARD": unescaped, "MESHLAB_ENVOY_DIGEST": "abc"}
     assert app["healthcheck"]["test"] == ["CMD", "sh", "-c", unescaped]
-    assert (app["entrypoint"], app["hostname"], float(app["cpus"])) == (["python3"], "app-host", 0.5)
+    assert (app["entrypoint"], float(app["cpus"])) == (["python3"], 0.5)
     assert int(app["mem_limit"]) == 64 << 20
-    assert app["networks"]["default"]["aliases"] == ["alias", "shared"]
-    assert {(one["host_ip"], one["published"], one["target"]) for one in app["ports"]} == {
+    assert app["pids_limit"] == 1024
+    assert app["volumes"][0]["source"] == str(demo.folder / "app")
+    holder = services["app-host-network"]
+    assert holder["hostname"] == "app-host"
+    assert holder["networks"]["default"]["aliases"] == ["alias", "app-host", "shared"]
+    assert {(one["host_ip"], one["published"], one["target"]) for one in holder["ports"]} == {
         ("127.0.0.1", "18080", 8080),
         ("127.0.0.1", "19000", 9000),
     }
-    assert app["volumes"][0]["source"] == str(demo.folder / "app")
-    assert services["sharer"]["network_mode"] == "service:app"
-    assert services["sharer"]["depends_on"]["app"]["restart"] is True
+    for name in ("app", "sharer"):
+        assert services[name]["network_mode"] == "service:app-host-network"
+        assert services[name]["depends_on"]["app-host-network"]["restart"] is True

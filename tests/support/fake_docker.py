@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,9 @@ def ps_line(
     project: str, service: str, state: str = "running", ports: str = "", folder: str = "/nonexistent"
 ) -> str:
     """Return a line of `docker ps` in the format of `docker_output.COLUMNS`."""
-    columns = [f"id-of-{service}", project, service, state, "i:1", ports, f"{project}-{service}-1", folder]
+    workload = "" if service.endswith("-network") else re.sub(r"-g\d+$", "", service)
+    name = f"{project}-{service}-1"
+    columns = [f"id-of-{service}", project, service, state, "i:1", ports, name, folder, workload]
     return "\t".join(columns) + "\n"
 
 

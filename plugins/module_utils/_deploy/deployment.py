@@ -128,6 +128,7 @@ def _deployer(request: DeployRequest) -> Deployer:
         cluster=request.cluster,
         supervisord=request.supervisord,
         files=frozenset(file.path for file in request.files.files),
+        timeout=request.timeout,
         drain_timeout=request.drain_timeout,
     )
     return deployer_class(request.platform)(spec)

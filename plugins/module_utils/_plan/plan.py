@@ -167,7 +167,7 @@ def _plan(platform: Platform, secrets: frozenset[str]) -> Plan:
         workloads.append(exporter)
         files.append(mapping)
         checks += [check] if check else []
-    workloads += platform.injected_workloads()
+    workloads = platform.complete_workloads([*workloads, *platform.injected_workloads()])
     certificates = [certificate for proxy in proxies for certificate in proxy.certificates]
     certificates += [
         certificate_of(one, platform) for one in platform.injected_proxies() if needs_demo_certificate(one)

@@ -243,6 +243,7 @@ class WorkloadData(TypedDict):
         container: Name of the container in its pod.
         sidecar: Whether the workload serves the workload whose pod it shares.
         host: Name of the host that runs the workload.
+        holder_image: Image of the container that holds its network, on docker.
         generation: How often the workload was replaced. Its program is `NAME` for 0, and `NAME.GENERATION` for other numbers.
         replacement: How a new generation takes over: `hot_restart`, `overlap`, `stop` or `rollout`.
     """
@@ -273,6 +274,7 @@ class WorkloadData(TypedDict):
     container: str
     sidecar: bool
     host: str
+    holder_image: str
     generation: int
     replacement: str
 

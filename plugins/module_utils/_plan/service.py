@@ -165,7 +165,8 @@ def _probe(instance: Instance, platform: Platform, private: bool) -> Probe:
     path = HEALTH if protocol == "http" else None
     kind: ProbeKind = "tcp" if path is None else "http"
     if name := platform.demo["services"][instance.group]["unix_socket"]:
-        command = _python_probe(platform.socket_path(instance, name), path)
+        sidecar = platform.sidecar_health_port(instance)
+        command = _python_probe(platform.socket_path(instance, name), path, sidecar)
         return Probe(
             kind, path=HEALTH, command=command, unix_socket=platform.socket_in_folder(instance, name)
         )
@@ -174,7 +175,7 @@ def _probe(instance: Instance, platform: Platform, private: bool) -> Probe:
         host=platform.own_address(instance.group, APP, instance.replica),
         port=port,
         path=HEALTH,
-        command=_python_probe(port, path),
+        command=_python_probe(port, path, platform.sidecar_health_port(instance)),
         private=private,
     )
 
@@ -199,16 +200,21 @@ def _calls(instance: Instance, platform: Platform) -> list[str]:
     return found
 
 
-def _python_probe(target: int | str, path: str | None) -> tuple[str, ...]:
+def _python_probe(target: int | str, path: str | None, sidecar: int | None) -> tuple[str, ...]:
     """Return a command that probes a port or a Unix socket from inside the container: a GET of `path`, or only a connection.
 
-    It does not use http.client, whose import takes three times as long as the rest of the command.
+    It does not use http.client, whose import takes three times as long as the rest of the command. With `sidecar`, the port of the
+    sidecar's admin interface, the sidecar has to be ready, too: users reach the app through it.
     """
+    script = "import socket, sys"
+    if sidecar:
+        request = "GET /ready HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: close\\r\\n\\r\\n"
+        script += f"; e = socket.create_connection(('127.0.0.1', {sidecar}), 3); e.sendall(b'{request}')"
+        script += "; b' 200 ' in e.recv(99) or sys.exit('the sidecar is not ready')"
     if isinstance(target, int):
-        script = f"import socket; s = socket.create_connection(('127.0.0.1', {target}), 3)"
+        script += f"; s = socket.create_connection(('127.0.0.1', {target}), 3)"
     else:
-        script = f"import socket; s = socket.socket(socket.AF_UNIX); s.settimeout(3); s.connect({target!r})"
+        script += f"; s = socket.socket(socket.AF_UNIX); s.settimeout(3); s.connect({target!r})"
     if path is not None:
-        request = f"s.sendall(b'GET {path} HTTP/1.0\\r\\n\\r\\n')"
-        script += f"; {request}; raise SystemExit(b' 200 ' not in s.recv(99))"
+        script += f"; s.sendall(b'GET {path} HTTP/1.0\\r\\n\\r\\n'); sys.exit(b' 200 ' not in s.recv(99))"
     return ("python3", "-ISc", script)

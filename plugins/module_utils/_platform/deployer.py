@@ -45,6 +45,7 @@ class DeploymentSpec:
         cluster: The options of the Kubernetes client, as in the module option `cluster`.
         supervisord: The supervisord executable, by path or by name in PATH.
         files: The paths of all files of the plan, relative to `folder`.
+        timeout: Seconds until a replica has to be ready, before the next one is replaced.
         drain_timeout: Seconds to wait for the connections of a workload that was replaced, before it is stopped.
     """
 
@@ -58,6 +59,7 @@ class DeploymentSpec:
     cluster: Mapping[str, Any] = field(default_factory=dict)
     supervisord: str = "supervisord"
     files: frozenset[str] = frozenset()
+    timeout: float = 60
     drain_timeout: float = 10
 
 

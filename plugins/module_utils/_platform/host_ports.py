@@ -12,7 +12,7 @@ import ipaddress
 import os
 import re
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.host_proce
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import UNPRIVILEGED_PORT
 
 # The state of a listening socket in /proc/net/tcp (include/net/tcp_states.h).
-_LISTEN = "0A"
+_ESTABLISHED, _LISTEN = "01", "0A"
 _SOCKET_LINK = re.compile(r"socket:\[(\d+)\]")
 
 # Number of workloads whose ports an error names.
@@ -104,6 +104,18 @@ def listens(pid: int, port: int, proc: Path = PROC) -> bool | None:
     except OSError:
         return None
     return any(listener.port == port for table in tables for listener in parse_table(table, "tcp"))
+
+
+def connections(pid: int, ports: Collection[int], proc: Path = PROC) -> int | None:
+    """Return the number of TCP connections to `ports` in the network namespace of `pid`; None where that is not readable."""
+    try:
+        tables = [(proc / str(pid) / "net" / name).read_text() for name in ("tcp", "tcp6")]
+    except OSError:
+        return None
+    rows = (line.split() for table in tables for line in table.splitlines()[1:])
+    return sum(
+        row[3] == _ESTABLISHED and int(row[1].rpartition(":")[2], 16) in ports for row in rows if len(row) > 3
+    )
 
 
 def socket_process(inode: int, proc: Path = PROC) -> int | None:

@@ -44,6 +44,9 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.reachabili
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.reachability.socket_layout import (
     SocketLayout,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.replacement.replacement_layout import (
+    ReplacementLayout,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import (
     EMPTY,
     Mount,
@@ -70,7 +73,7 @@ class Validator:
     image: str | None = None
 
 
-class Platform(AuthorLayout, SocketLayout, ABC):
+class Platform(AuthorLayout, SocketLayout, ReplacementLayout, ABC):
     """One platform with one demo: the only object through which the planner learns where and how the demo runs.
 
     Args:
@@ -248,7 +251,7 @@ class Platform(AuthorLayout, SocketLayout, ABC):
         address = WILDCARDS.get(config.admin.address, config.admin.address)
         return {
             "url": f"http://{netloc(address, config.admin.port)}",
-            "container": self.container_name(proxy.workload),
+            "container": self.container_name(proxy),
         }
 
     def admin_endpoint(self, proxy: Proxy) -> dict[str, Any]:

@@ -130,6 +130,8 @@ class Workload:
     sidecar: bool = False
     # The name of the host that runs it.
     host: str = "default"
+    # The image of the container that holds its network, which runs only `sleep`. Empty: its own image.
+    holder_image: str = ""
     # How often it was replaced, and how a new generation takes over: see "How a workload is replaced" in docs/architecture.md.
     generation: int = 0
     replacement: Replacement = "stop"

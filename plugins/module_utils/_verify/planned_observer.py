@@ -20,7 +20,20 @@ if TYPE_CHECKING:
     from ansible_collections.meshlab.envoy.plugins.module_utils._plan.plan_schema import Plan
 
 # The keys of a workload that an observer uses. The environment can contain secrets, which a host that verifies does not need.
-WORKLOAD_KEYS = ("name", "command", "probe", "ports", "network", "group", "container", "replicas")
+WORKLOAD_KEYS = (
+    *(
+        "name",
+        "generation",
+        "command",
+        "probe",
+        "ports",
+        "network",
+        "hostname",
+        "group",
+        "container",
+        "replicas",
+    ),
+)
 
 
 def observed_part(plan: Plan) -> dict[str, Any]:

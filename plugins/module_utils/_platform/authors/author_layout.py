@@ -76,9 +76,9 @@ class AuthorLayout(Layout):
         """Return the path on the host of the admin's Unix socket, which the author placed at `path`."""
         return f"{self.context.folder}/{proxy.name}/run/{path.rpartition('/')[2]}"
 
-    def container_name(self, workload: str) -> str:
-        """Return the name of the container of a workload."""
-        return workload
+    def container_name(self, proxy: Proxy) -> str:
+        """Return the name of a container in the network of `proxy`."""
+        return proxy.workload
 
     def admin_relay(self, proxy: Proxy) -> int | None:
         """Return the port of the workload that relays to the Unix socket of an author's admin. None: the host opens the socket."""

@@ -18,6 +18,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.co
     run,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.thread_pool import map_to_pairs
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.polling import attempts
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.errors import RequirementMissing
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.validation.container_checks import (
     docker_error,
@@ -40,6 +41,15 @@ OLDEST_COMPOSE = (2, 20)
 LONG_TIMEOUT = 600  # seconds, for commands that pull images or wait for containers to stop
 PROCESSES_AT_ONCE = 8
 
+RETRY_SECONDS = 60  # until a command that Docker could not run at that moment is not repeated any more
+FIRST_PAUSE, LONGEST_PAUSE = 0.2, 2.0  # seconds between two attempts
+
+# Errors that pass by themselves: a container that is being removed, a connection that the daemon or a registry closed.
+_PASSING_ERROR = re.compile(
+    r"has active endpoints|removal of container \S+ is already in progress|is marked for removal|is being removed|i/o timeout"
+    r"|TLS handshake timeout|connection reset by peer|unexpected EOF|context deadline exceeded",
+    re.I,
+)
 _DAEMON_ERROR = re.compile(
     r"cannot connect to the docker daemon|permission denied|error during connect|is the docker daemon running",
     re.I,
@@ -81,6 +91,34 @@ class DockerCommand:
         if result.exit_code and _DAEMON_ERROR.search(result.stderr):
             raise _refused("Docker", result)
         return result
+
+    def retried(
+        self,
+        call: Callable[[], CommandResult],
+        passes: Callable[[str], bool] | None = None,
+        timeout: float = RETRY_SECONDS,
+    ) -> CommandResult:
+        """Return the result of a command that is safe to repeat, repeated after errors that pass by themselves.
+
+        Args:
+            call: Runs the command.
+            passes: Whether a further error, the text that the command printed, passes by itself.
+            timeout: Seconds until the command is not repeated any more.
+        """
+        for _left in attempts(timeout, first_pause=FIRST_PAUSE, longest_pause=LONGEST_PAUSE):
+            result = call()
+            known = _PASSING_ERROR.search(result.stderr) or (passes and passes(result.stderr))
+            if not result.exit_code or not known:
+                break
+        return result
+
+    def run_each(self, command: str, containers: Sequence[str]) -> None:
+        """Run a command such as `stop` for each container, several at once."""
+        map_to_pairs(
+            lambda container: self.run(command, container, timeout=LONG_TIMEOUT),
+            containers,
+            PROCESSES_AT_ONCE,
+        )
 
     def compose(self, *arguments: str, document: str | None = None) -> CommandResult:
         """Run `docker compose` with the folder's compose.yaml, or with the text `document` in its place."""

@@ -17,6 +17,10 @@ PROJECT = "com.docker.compose.project"
 SERVICE = "com.docker.compose.service"
 VERSION = "com.docker.compose.version"
 FOLDER = "com.docker.compose.project.working_dir"
+# The name of the workload of which a container is a generation. A holder has none.
+WORKLOAD = "meshlab.envoy.workload"
+# The TCP ports that a container listens on, separated by commas.
+PORTS = "meshlab.envoy.ports"
 
 # The format of `docker ps` that `parse_listed` reads, one column each.
 COLUMNS = (
@@ -28,6 +32,7 @@ COLUMNS = (
     "{{.Ports}}",
     "{{.Names}}",
     f'{{{{.Label "{FOLDER}"}}}}',
+    f'{{{{.Label "{WORKLOAD}"}}}}',
 )
 _PUBLISHED = re.compile(r"(?P<address>\S+):(?P<first>\d+)(?:-(?P<last>\d+))?->[\d-]+/(?P<protocol>\w+)")
 _STEP = re.compile(
@@ -37,7 +42,13 @@ _STEP = re.compile(
 
 @dataclass(frozen=True)
 class ListedContainer:
-    """A line of `docker ps`. `listeners` are its published ports, `folder` the working directory of its compose project."""
+    """A line of `docker ps`.
+
+    Attributes:
+        listeners: Its published ports.
+        folder: The working directory of its compose project.
+        workload: The workload of which it is a generation. Empty: it is a holder, or of another project.
+    """
 
     id: str
     project: str
@@ -47,11 +58,17 @@ class ListedContainer:
     listeners: tuple[Listener, ...]
     name: str
     folder: str = ""
+    workload: str = ""
 
 
 @dataclass(frozen=True)
 class InspectedContainer:
-    """A container of the project as `docker container inspect` shows it; `addresses` are pairs of its address and the gateway."""
+    """A container of the project as `docker container inspect` shows it.
+
+    Attributes:
+        addresses: Pairs of its address and the gateway. A container that shares the network of another has none.
+        ports: The TCP ports that it listens on.
+    """
 
     id: str
     service: str
@@ -65,12 +82,14 @@ class InspectedContainer:
     addresses: tuple[tuple[str, str], ...]
     compose: str
     image: str
+    ports: frozenset[int] = frozenset()
 
 
 def parse_listed(line: str) -> ListedContainer:
     """Return the container of a line of `docker ps` with the format COLUMNS, separated by tabs."""
-    identity, project, service, state, image, ports, name, folder = line.split("\t")
-    return ListedContainer(identity, project, service, state, image, tuple(parse_ports(ports)), name, folder)
+    identity, project, service, state, image, ports, name, folder, workload = line.split("\t")
+    listeners = tuple(parse_ports(ports))
+    return ListedContainer(identity, project, service, state, image, listeners, name, folder, workload)
 
 
 def parse_ports(text: str) -> Iterable[Listener]:
@@ -100,6 +119,7 @@ def parse_inspected(data: dict[str, Any]) -> InspectedContainer:
         ),
         compose=labels.get(VERSION, ""),
         image=data["Config"]["Image"],
+        ports=frozenset(int(port) for port in labels.get(PORTS, "").split(",") if port.isdigit()),
     )
 
 

@@ -12,26 +12,35 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._platform.reachability.outside_hosts import HOST
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.docker_output import (
+    PORTS,
+    WORKLOAD,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.holder import (
+    holder_names,
+    holder_services,
+    holders,
+    service_name,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.replacement.hot_restart import (
+    start_command,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import (
     EMPTY,
-    UNPRIVILEGED_PORT,
-    UNPRIVILEGED_PORT_SYSCTL,
     Mount,
-    Port,
     Probe,
     Volume,
     Workload,
     WorkloadError,
     check_names,
-    lowest_port,
-    network_owners,
     ranks,
 )
 
 FILE = "compose.yaml"
 DIGEST = "MESHLAB_ENVOY_DIGEST"
 LABEL = "meshlab.envoy.demo"
+# Processes and threads of a container. The demo app has a thread for each connection, Envoy some ten and one for each of its workers.
+PIDS_LIMIT = 1024
 
 
 def compose(
@@ -55,15 +64,12 @@ def compose(
     """
     check_names(workloads)
     rank = ranks(workloads)
-    owners = {name: owner.name for name, owner in network_owners(workloads).items()}
-    sharers: dict[str, list[Workload]] = {workload.name: [] for workload in workloads}
-    for workload in workloads:
-        sharers[owners[workload.name]].append(workload)
-    ordered = sorted(workloads, key=lambda workload: (rank[workload.name], workload.name))
-    document: dict[str, Any] = {
-        "name": name,
-        "services": {one.name: _service(name, one, owners[one.name], sharers, bind) for one in ordered},
-    }
+    found = holders(workloads, bind)
+    names = holder_names(workloads)
+    services = holder_services(found, _common(name))
+    for one in sorted(workloads, key=lambda workload: (rank[workload.name], workload.name)):
+        services[service_name(one)] = _service(name, one, names)
+    document: dict[str, Any] = {"name": name, "services": services}
     if selinux_relabel:
         _relabel(document["services"])
     if network:
@@ -71,13 +77,25 @@ def compose(
     return document
 
 
-def _service(
-    project: str, workload: Workload, owner: str, sharers: Mapping[str, Sequence[Workload]], bind: str
-) -> dict[str, Any]:
+def _common(project: str) -> dict[str, Any]:
+    """Return the keys that all containers have: they have no privileges, start again after a crash, and keep a short log."""
+    return {
+        "read_only": True,
+        "cap_drop": ["ALL"],
+        "security_opt": ["no-new-privileges:true"],
+        "restart": "unless-stopped",
+        "labels": {LABEL: project},
+        "logging": {"driver": "json-file", "options": {"max-size": "1m", "max-file": "3"}},
+    }
+
+
+def _service(project: str, workload: Workload, holder_of: Mapping[str, str]) -> dict[str, Any]:
     if not workload.image:
         raise WorkloadError(f"workload {workload.name}: has no image. A container needs one.")
-    program, *arguments = workload.command
+    program, *arguments = start_command(workload.command)
     environment = {**workload.environment, **({DIGEST: workload.digest} if workload.digest else {})}
+    holder = f"service:{holder_of[workload.name]}"
+    common = _common(project)
     service: dict[str, Any] = {
         "image": workload.image,
         # Always set, because the entrypoint of an image can be the program or a script that takes the program.
@@ -88,50 +106,30 @@ def _service(
         "volumes": [_volume(mount) for mount in workload.mounts]
         + [_host_volume(one) for one in workload.volumes if one.kind != EMPTY],
         "user": workload.user,
-        "read_only": True,
+        **common,
+        "labels": {**common["labels"], WORKLOAD: workload.name, **_ports_label(workload)},
         "tmpfs": [
             "/tmp",  # noqa: S108  (in the container)
             *(f"{_plain(one.target)}:mode=1777" for one in workload.volumes if one.kind == EMPTY),
         ],
-        "cap_drop": ["ALL"],
-        "security_opt": ["no-new-privileges:true"],
         "init": workload.init or None,
         "mem_limit": f"{workload.memory_mb}m" if workload.memory_mb else None,
         "cpus": workload.cpus,
+        "pids_limit": PIDS_LIMIT,
         "healthcheck": _healthcheck(workload.probe),
-        "restart": "unless-stopped",
         "stop_signal": None if workload.stop_signal == "TERM" else f"SIG{workload.stop_signal}",
         "stop_grace_period": f"{workload.stop_seconds}s",
-        "depends_on": _depends_on(workload, owner),
-        "labels": {LABEL: project},
-        "logging": {"driver": "json-file", "options": {"max-size": "1m", "max-file": "3"}},
-        **_network(workload, owner, sharers[owner], bind),
+        "depends_on": _depends_on(workload, holder_of),
+        "network_mode": holder,
+        "ipc": holder if workload.replacement == "hot_restart" else None,
     }
     return {key: value for key, value in service.items() if value not in (None, "", [], {})}
 
 
-def _network(workload: Workload, owner: str, inside: Sequence[Workload], bind: str) -> dict[str, Any]:
-    """Return the network keys: the owner of a network has the ports and the names of all workloads that share it."""
-    if owner != workload.name:
-        return {"network_mode": f"service:{owner}"}
-    aliases = dict.fromkeys(alias for sharer in inside for alias in sharer.aliases if alias != workload.name)
-    published = dict.fromkeys(
-        _published(port, bind) for sharer in inside for port in sharer.ports if port.published
-    )
-    return {
-        "hostname": workload.hostname,
-        "ports": list(published),
-        # Docker sets it to 0 by default since version 20.10, other engines do not.
-        "sysctls": {UNPRIVILEGED_PORT_SYSCTL: 0} if lowest_port(inside) < UNPRIVILEGED_PORT else {},
-        # A name for programs on the host itself: Docker Desktop has it, other engines do not.
-        "extra_hosts": [f"{HOST}:host-gateway"],
-        "networks": {"default": {"aliases": list(aliases)}} if aliases else {},
-    }
-
-
-def _published(port: Port, bind: str) -> str:
-    host = f"[{bind}]" if ":" in bind else bind
-    return f"{host}:{port.published}:{port.number}" + ("" if port.protocol == "tcp" else f"/{port.protocol}")
+def _ports_label(workload: Workload) -> dict[str, str]:
+    """Return the label with the ports of a generation, which is removed when nothing is connected to them any more."""
+    ports = sorted({port.number for port in workload.ports if port.protocol == "tcp"})
+    return {PORTS: ",".join(map(str, ports))} if ports and workload.replacement == "overlap" else {}
 
 
 def _volume(mount: Mount) -> dict[str, Any]:
@@ -174,12 +172,12 @@ def _healthcheck(probe: Probe) -> dict[str, Any]:
     }
 
 
-def _depends_on(workload: Workload, owner: str) -> dict[str, Any]:
-    conditions: dict[str, Any] = {name: {"condition": "service_started"} for name in workload.after}
-    if owner != workload.name:
-        # A restart of the owner replaces the network, so that workloads that share it have to restart too.
-        conditions[owner] = {"condition": "service_started", "restart": True}
-    return conditions
+def _depends_on(workload: Workload, holder_of: Mapping[str, str]) -> dict[str, Any]:
+    """Return the holders that start before a workload: names of other instances resolve as soon as their holder runs."""
+    started = {holder_of[name]: {"condition": "service_started"} for name in workload.after}
+    # A new holder has a new network, so that the workloads that share it have to restart too.
+    own = {holder_of[workload.name]: {"condition": "service_started", "restart": True}}
+    return {**started, **own}
 
 
 def _plain(text: str) -> str:

@@ -7,11 +7,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.topology import ADMIN
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.context import CONTEXT, Context
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.documents import FILE, compose
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.holder import SUFFIX
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.generated_files import File, titled
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.instances import Instance, Proxy
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.platform import Documents, Platform
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.reachability.outside_hosts import HOST
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import Workload
@@ -44,9 +48,21 @@ class DockerPlatform(Platform):
         )
         return [warning]
 
-    def container_name(self, workload: str) -> str:
-        """Return the name that compose gives to the container of a service."""
-        return f"{self.demo['name']}-{workload}-1"
+    def container_name(self, proxy: Proxy) -> str:
+        """Return the name that compose gives to the container of the network of `proxy`, which no replacement changes."""
+        return f"{self.demo['name']}-{proxy.name}{SUFFIX}-1"
+
+    def complete_workloads(self, workloads: Sequence[Workload]) -> list[Workload]:
+        """Return the workloads with the image of their holders: the image with Python, as Envoy's can have no program that waits."""
+        image = self.context.app_image or self.context.python.image
+        return [replace(one, holder_image=image) for one in workloads]
+
+    def sidecar_health_port(self, instance: Instance) -> int | None:
+        """Return the port of the sidecar's read-only admin interface. An author's sidecar has none."""
+        sidecar = self.demo["services"][instance.group]["sidecar"]
+        if sidecar is None or sidecar["config"] is not None:
+            return None
+        return self.port(instance.group, ADMIN, instance.replica)
 
     def documents(
         self, host: str, workloads: Sequence[Workload], files: Sequence[File], certificates: Sequence[str]

@@ -17,6 +17,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.doc
     PROCESSES_AT_ONCE,
     DockerCommand,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.holder import service_name
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.readiness import DockerReadiness
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.observer import (
     MAX_LOG_LINES,
@@ -51,7 +52,8 @@ class DockerObserver:
         """Return the last lines of `docker logs`."""
 
         def read(name: str) -> list[str]:
-            container = self._docker.container_name(name)
+            workload = self._workloads.get(name)
+            container = self._docker.container_name(service_name(workload) if workload else name)
             try:
                 return self._docker.recent_logs(container, MAX_LOG_LINES, since, timeout)
             except (PlatformFailed, PlatformRefused):

@@ -9,10 +9,11 @@ from __future__ import annotations
 import socket
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
 from functools import partial
+from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.thread_pool import map_to_dict
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform import host_ports, probe_request
@@ -28,6 +29,11 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.doc
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.docker_output import (
     InspectedContainer,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.draining import HotRestart
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.holder import (
+    holder_names,
+    service_name,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.readiness_loop import (
     READY,
     Status,
@@ -35,7 +41,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.readiness_
     wait_until_ready,
     waiting,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import Workload, network_owner
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import Workload
 
 SECONDS_WITHOUT_PROBE = 1  # a workload without a probe is ready when it runs for so long
 FIRST_EXEC_PAUSE, LONGEST_EXEC_PAUSE = 0.1, 1.0  # seconds between two `docker exec` of the same probe
@@ -50,6 +56,7 @@ class DockerReadiness:
         workloads: Mapping[str, Workload],
         bind: str,
         listening_suffices: bool = False,
+        admins: Sequence[Mapping[str, Any]] = (),
     ) -> None:
         """Make a source.
 
@@ -59,11 +66,15 @@ class DockerReadiness:
             bind: The address that published ports are bound to.
             listening_suffices: Whether a port on the loopback of a container needs no further probe when a program listens on it.
                 The probe is a process in the container.
+            admins: The plan's `admins`, which report whether an Envoy or its previous generation answers.
         """
         self._docker = docker
         self._listening_suffices = listening_suffices
         self._workloads = workloads
         self._bind = bind
+        self._admins = admins
+        self._services = {name: service_name(workload) for name, workload in workloads.items()}
+        self._holders = holder_names(workloads.values())
         self._inspected: Mapping[str, InspectedContainer] | None = None
         self._containers: Mapping[str, InspectedContainer] = {}
         self._first_restarts: dict[str, int] = {}
@@ -71,24 +82,30 @@ class DockerReadiness:
         self._next_execs: dict[str, tuple[float, float]] = {}
         self._exec_problems: dict[str, str] = {}
 
-    def wait(self, timeout: float, inspected: Mapping[str, InspectedContainer] | None = None) -> None:
+    def wait(
+        self,
+        timeout: float,
+        inspected: Mapping[str, InspectedContainer] | None = None,
+        names: Iterable[str] | None = None,
+    ) -> None:
         """Return when every workload is ready. Raises PlatformFailed, see `wait_until_ready`.
 
         Args:
             timeout: Seconds until the deadline.
             inspected: The containers by service, where they were inspected a moment ago; spares the first `docker inspect`.
+            names: The workloads to wait for. None: all.
         """
         self._inspected = inspected
-        wait_until_ready(self, self._workloads, timeout)
+        wait_until_ready(self, self._workloads if names is None else names, timeout)
 
     def statuses(self, pending: Sequence[str], seconds_left: float) -> Mapping[str, Status]:
         """Return the containers that ended, where there are any; otherwise the status of all, by their probes."""
-        names = map(self._docker.container_name, self._workloads)
-        containers = self._inspected or self._docker.inspect(names)
+        services = [*dict.fromkeys(self._holders.values()), *self._services.values()]
+        containers = self._inspected or self._docker.inspect(map(self._docker.container_name, services))
         self._inspected, self._containers = None, containers
         ended = {}
         for name in pending:
-            container = containers.get(name)
+            container = containers.get(self._services[name])
             first = self._first_restarts.setdefault(name, container.restarts) if container else 0
             if status := ended_status(container, first):
                 ended[name] = status
@@ -98,7 +115,7 @@ class DockerReadiness:
 
     def report(self, workload: str, status: Status, problem: str) -> str:  # noqa: ARG002
         """Return the problem with the last lines of the container's log."""
-        container = self._containers.get(workload)
+        container = self._containers.get(self._services[workload])
         if container is None or container.error or container.status == "paused":
             return f"{workload} {problem}"
         try:
@@ -109,9 +126,18 @@ class DockerReadiness:
         return with_last_lines(f"{workload} {problem}", lines, log)
 
     def _probe_status(self, timeout: float, name: str) -> Status:
-        container, workload = self._containers[name], self._workloads[name]
+        container, workload = self._containers[self._services[name]], self._workloads[name]
         if container.status != "running":
             return waiting(f"it is {container.status}")
+        status = self._own_status(container, workload, timeout)
+        if status.state == "ready" and workload.generation and workload.replacement == "hot_restart":
+            # The previous generation answers the probe, too.
+            takeover = HotRestart.of(name, self._admins)
+            problem = takeover.problem(workload.generation, timeout) if takeover else ""
+            return waiting(problem) if problem else READY
+        return status
+
+    def _own_status(self, container: InspectedContainer, workload: Workload, timeout: float) -> Status:
         if container.health == "healthy":
             return READY
         if workload.probe.kind == "none":
@@ -127,8 +153,8 @@ class DockerReadiness:
             if probe.command:
                 return self._exec_problem(workload.name, container.id, probe.command, timeout)
             return probe_request.problem(probe, min(timeout, 3), self._docker.folder)
-        owner = self._containers.get(network_owner(workload, self._workloads.values()).name, container)
-        host = _reachable_address(owner, probe.port)
+        holder = self._containers.get(self._holders[workload.name], container)
+        host = _reachable_address(holder, probe.port)
         # Where this host sees the container's network, most attempts need no process in the container.
         listens = host_ports.listens(container.pid, probe.port) if host else None
         if listens is False:
@@ -180,9 +206,9 @@ def ended_status(container: InspectedContainer | None, first_restarts: int) -> S
     return failed(f"ended with exit code {container.exit_code}{again}")
 
 
-def _reachable_address(owner: InspectedContainer, port: int) -> str:
+def _reachable_address(holder: InspectedContainer, port: int) -> str:
     """Return the container's address where this host is its gateway, so that the address cannot belong to another network."""
-    for address, gateway in owner.addresses if sys.platform.startswith("linux") else ():
+    for address, gateway in holder.addresses if sys.platform.startswith("linux") else ():
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as route:
             try:
                 route.connect((address, port))

@@ -85,10 +85,10 @@ def test_local_process_binds_to_its_host_if_another_host_calls(plan: Planner) ->
 def test_container_publishes_on_its_host_if_another_host_calls(plan: Planner) -> None:
     found = two_hosts(plan, "docker")
     document = file_of(plan_of_host(found, "right"), "compose.yaml")["services"]
-    (ingress,) = [one for one in document["web-2-envoy"]["ports"] if one.endswith(":10000")]
+    (ingress,) = [one for one in document["web-2-network"]["ports"] if one.endswith(":10000")]
     assert ingress.startswith("192.0.2.2:")
     alone = file_of(plan(SHOP, "docker"), "compose.yaml")["services"]
-    assert "ports" not in alone["web-2-envoy"]
+    assert "ports" not in alone["web-2-network"]
 
 
 @pytest.mark.parametrize(

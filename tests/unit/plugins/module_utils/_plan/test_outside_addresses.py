@@ -50,7 +50,7 @@ def test_host_of_containers_has_an_address(platform: str, address: str) -> None:
 def test_host_of_containers_is_a_name_in_each_network_of_docker() -> None:
     found = planned("docker", {"address": "host.docker.internal", "port": 26790})
     [document] = [one["content"] for one in found["files"] if one["path"] == "compose.yaml"]
-    assert yaml.safe_load(document)["services"]["edge"]["extra_hosts"] == [
+    assert yaml.safe_load(document)["services"]["edge-network"]["extra_hosts"] == [
         "host.docker.internal:host-gateway"
     ]
 

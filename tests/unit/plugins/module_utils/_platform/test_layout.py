@@ -230,7 +230,7 @@ def test_published_port_of_a_process_is_its_own(plan: Planner, bind: str, inside
 def test_container_listens_on_all_its_addresses(plan: Planner) -> None:
     planned = plan(shop(traffic=[{"to": "edge"}]), "docker", bind="192.0.2.1")
     assert listeners_of(planned, "edge")["http"] == ("0.0.0.0", 8080)
-    assert "192.0.2.1:18080:8080" in file_of(planned, "compose.yaml")["services"]["edge"]["ports"]
+    assert "192.0.2.1:18080:8080" in file_of(planned, "compose.yaml")["services"]["edge-network"]["ports"]
     assert planned["traffic"][0]["url"] == "http://192.0.2.1:18080/"
     assert {one["url"].rpartition(":")[0] for one in planned["addresses"]} == {"http://192.0.2.1"}
 

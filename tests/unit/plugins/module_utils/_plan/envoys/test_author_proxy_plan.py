@@ -85,10 +85,10 @@ def test_admin_is_queried_where_it_listens() -> None:
     assert endpoints["local"]["url"] == "http://127.0.0.1:9901"
     assert (endpoints["docker"]["url"], endpoints["docker"]["container"]) == (
         "http://127.0.0.1:9901",
-        "own-front-1",
+        "own-front-network-1",
     )
     assert endpoints["kubernetes"]["port"] == 9901
-    assert plans["docker"]["admins"][0]["container"] == "own-front-1"
+    assert plans["docker"]["admins"][0]["container"] == "own-front-network-1"
 
 
 def test_published_admin_is_queried_on_the_host() -> None:

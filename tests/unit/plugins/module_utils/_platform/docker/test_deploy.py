@@ -7,6 +7,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from fake_docker import FakeDocker, docker_deployer, inspect_entry, ps_line
@@ -18,7 +20,15 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer i
     PlatformRefused,
     PlatformUnavailable,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import Port, Workload
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker import (
+    compose_up,
+    docker_command,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import (
+    Port,
+    Replacement,
+    Workload,
+)
 
 COMPOSE_OUTPUT = """\
 time="2026-01-01T00:00:00Z" level=warning msg="Found orphan containers ([demo-old-1]) for this project."
@@ -59,7 +69,9 @@ def test_changes_are_read_from_the_output_of_compose() -> None:
     workloads = [Workload(name=name, image="i:1", command=("x",)) for name in names]
     deployer = docker_deployer(docker, *workloads)
     deployer.preflight()
-    assert deployer.apply() == AppliedChanges(started=("new",), restarted=("service1-1-envoy",))
+    assert deployer.apply() == AppliedChanges(
+        started=("new",), restarted=("service1-1-envoy",), replaced={"service1-1-envoy": "stop"}
+    )
     assert deployer.remove_unlisted() == AppliedChanges(removed=("old",))
     assert "stop id-of-old" in docker.commands
 
@@ -77,6 +89,110 @@ def test_unchanged_run_takes_three_commands() -> None:
     deployer.wait_until_ready(1)
     assert deployer.remove_unlisted() == AppliedChanges()
     assert len(docker.commands) == 3
+
+
+def replaced_by(docker: FakeDocker, *workloads: Workload) -> tuple[AppliedChanges, AppliedChanges]:
+    """Return what a deployment starts and removes, with the containers that `docker` lists."""
+    deployer = docker_deployer(docker, *workloads)
+    deployer.preflight()
+    applied = deployer.apply()
+    return applied, deployer.remove_unlisted()
+
+
+def generation(name: str, number: int, replacement: Replacement, **more: Any) -> Workload:
+    return Workload(
+        name=name, image="i:1", command=("x",), generation=number, replacement=replacement, **more
+    )
+
+
+def docker_of(*services: str) -> FakeDocker:
+    """Return a docker with running containers, whose `compose up` creates the other services that it starts."""
+    ps = "".join(ps_line("demo", service) for service in services)
+    docker = FakeDocker(ps=CommandResult(0, ps, ""), container=inspected(*map(inspect_entry, services)))
+    steps = "".join(f" Container demo-{name}-1  Created\n" for name in ("edge-g1", "web-1-g1", "web-2-g1"))
+    docker.results["compose"] = CommandResult(0, "", steps)
+    return docker
+
+
+def test_new_envoy_takes_over_before_the_previous_one_is_removed() -> None:
+    docker = docker_of("edge-network", "edge")
+    applied, removed = replaced_by(docker, generation("edge", 1, "hot_restart"))
+    assert applied == AppliedChanges(restarted=("edge",), replaced={"edge": "hot_restart"})
+    # The previous generation is no workload that was removed.
+    assert removed == AppliedChanges()
+    changing = [one for one in docker.commands if one.startswith(("compose --ansi", "update", "stop", "rm"))]
+    assert [one.split()[0] for one in changing] == ["compose", "update", "stop", "rm"]
+    assert changing[1:3] == ["update --restart no id-of-edge", "stop id-of-edge"]
+
+
+def test_program_that_cannot_run_twice_is_stopped_first() -> None:
+    docker = docker_of("edge-network", "edge")
+    applied, _removed = replaced_by(docker, generation("edge", 1, "stop"))
+    assert applied.replaced == {"edge": "stop"}
+    changing = [one.split()[0] for one in docker.commands if one.startswith(("compose --ansi", "stop", "rm"))]
+    assert changing == ["stop", "compose", "stop", "rm"]
+
+
+@pytest.mark.parametrize("replacement", ["stop", "overlap", "hot_restart"])
+def test_replicas_are_replaced_one_after_another(
+    monkeypatch: pytest.MonkeyPatch, replacement: Replacement
+) -> None:
+    waits: list[list[str]] = []
+    monkeypatch.setattr(
+        compose_up.DockerReadiness, "wait", lambda _self, _timeout, _seen, names: waits.append([*names])
+    )
+    docker = docker_of("web-1-network", "web-2-network", "web-1", "web-2", "edge-network")
+    replicas = [generation(name, 1, replacement, group="web") for name in ("web-1", "web-2")]
+    applied, _removed = replaced_by(docker, *replicas, generation("edge", 1, "overlap"))
+    assert applied.restarted == ("web-1", "web-2")
+    ups = [one.partition("--quiet-pull ")[2] for one in docker.commands if " up " in one]
+    assert ups == [
+        "--no-deps edge-network edge-g1 web-1-network web-1-g1",
+        "--no-deps web-2-network web-2-g1",
+    ]
+    assert waits == [["edge", "web-1"]]
+
+
+def test_holders_of_replicas_are_replaced_one_after_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compose_up.DockerReadiness, "wait", lambda *_arguments: None)
+    docker = docker_of("web-1-network", "web-2-network", "web-1", "web-2")
+    steps = "".join(f" Container demo-web-{number}-network-1  Recreated\n" for number in (1, 2))
+    docker.results["compose"] = CommandResult(0, "", steps)
+    deployer = docker_deployer(
+        docker, *(generation(name, 0, "overlap", group="web") for name in ("web-1", "web-2"))
+    )
+    deployer.preflight()
+    deployer.predict("document")
+    deployer.apply()
+    assert [one.partition("--no-deps ")[2] for one in docker.commands if "--quiet-pull" in one] == [
+        "web-1-network web-1",
+        "web-2-network web-2",
+    ]
+
+
+def test_removal_is_repeated_while_containers_leave_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(docker_command, "FIRST_PAUSE", 0.001)
+    docker = FakeDocker(ps=CommandResult(0, ps_line("demo", "a"), ""))
+    active = CommandResult(
+        1, "", "error while removing network: network demo_default id 1 has active endpoints"
+    )
+    answers = [active, active, CommandResult(0, "", "")]
+
+    def run(command: Sequence[str], timeout: float, stdin: str = "") -> CommandResult:
+        return answers.pop(0) if "down" in command else docker(command, timeout, stdin)
+
+    deployer = docker_deployer(docker)
+    deployer.docker.runner = run
+    assert deployer.remove_all() == ("a",)
+    assert answers == []
+
+
+def test_other_errors_of_a_removal_are_not_repeated() -> None:
+    docker = FakeDocker(ps=CommandResult(0, ps_line("demo", "a"), ""))
+    docker.results["compose"] = CommandResult(1, "", "no space left on device")
+    with pytest.raises(PlatformFailed, match="`docker compose down` fails: no space left on device"):
+        docker_deployer(docker).remove_all()
+    assert len([one for one in docker.commands if " down " in one]) == 1
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,7 @@ def test_published_ports_are_parsed() -> None:
 
 
 def test_container_without_labels_has_no_project() -> None:
-    container = parse_listed("abc\t\t\trunning\timage\t0.0.0.0:80->80/tcp\tweb\t")
+    container = parse_listed("abc\t\t\trunning\timage\t0.0.0.0:80->80/tcp\tweb\t\t")
     assert (container.project, container.service, container.name) == ("", "", "web")
     assert container.listeners[0].port == 80
 

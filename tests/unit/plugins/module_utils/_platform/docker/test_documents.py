@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -37,7 +38,7 @@ def test_container_has_no_privileges() -> None:
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert service["user"] == "101:101"
-    assert (service["mem_limit"], service["cpus"]) == ("64m", 0.5)
+    assert (service["mem_limit"], service["cpus"], service["pids_limit"]) == ("64m", 0.5, 1024)
     assert service["logging"]["options"] == {"max-size": "1m", "max-file": "3"}
 
 
@@ -56,7 +57,6 @@ def test_unset_fields_are_omitted() -> None:
         "ports",
         "networks",
         "healthcheck",
-        "depends_on",
         "hostname",
         "mem_limit",
         "stop_signal",
@@ -81,32 +81,81 @@ def test_health_check_works_on_old_engines() -> None:
     assert check["start_period"]
 
 
-def test_network_owner_publishes_ports_and_names_of_sharers() -> None:
+def test_holder_has_the_ports_and_names_of_its_instance() -> None:
     services = _services(
         _workload(
-            "app", network="proxy", ports=(Port(80, 8080), Port(81)), aliases=("app-1",), hostname="app"
+            "app", network="proxy", ports=(Port(80, 8080), Port(81)), aliases=("app-1",), hostname="front"
         ),
         _workload("proxy", ports=(Port(9901, 9901, "udp"),), aliases=("proxy", "front"), hostname="front"),
     )
-    assert services["app"]["network_mode"] == "service:proxy"
-    assert services["app"]["depends_on"] == {"proxy": {"condition": "service_started", "restart": True}}
-    assert not {"ports", "networks", "hostname"} & set(services["app"])
-    assert services["proxy"]["ports"] == ["127.0.0.1:8080:80", "127.0.0.1:9901:9901/udp"]
-    assert services["proxy"]["networks"] == {"default": {"aliases": ["app-1", "front"]}}
-    assert services["proxy"]["hostname"] == "front"
+    assert list(services) == ["front-network", "app", "proxy"]
+    holder = services["front-network"]
+    assert holder["ports"] == ["127.0.0.1:8080:80", "127.0.0.1:9901:9901/udp"]
+    assert holder["networks"] == {"default": {"aliases": ["app-1", "front", "proxy"]}}
+    assert (holder["hostname"], holder["ipc"]) == ("front", "shareable")
+    for name in ("app", "proxy"):
+        assert services[name]["network_mode"] == "service:front-network"
+        assert services[name]["depends_on"] == {
+            "front-network": {"condition": "service_started", "restart": True}
+        }
+        assert not {"ports", "networks", "hostname", "sysctls", "extra_hosts"} & {*services[name]}
 
 
-def test_chain_of_shared_networks_ends_at_the_owner() -> None:
+def test_holder_runs_a_wait_without_privileges() -> None:
+    holder = _services(_workload(image="app:1", holder_image="python:3"), _workload("other"))["app-network"]
+    assert (holder["image"], holder["entrypoint"], holder["command"]) == ("python:3", ["sleep"], ["infinity"])
+    assert (holder["user"], holder["cap_drop"], holder["read_only"]) == ("65534:65534", ["ALL"], True)
+    assert (holder["pids_limit"], holder["mem_limit"]) == (16, "32m")
+    # A wait that is process 1 ignores SIGTERM, so that each stop would take ten seconds.
+    assert holder["stop_signal"] == "SIGKILL"
+
+
+def test_holder_does_not_depend_on_what_changes_live() -> None:
+    """A holder that differs is replaced, which interrupts its instance."""
+
+    def holder(*workloads: Workload) -> Any:
+        return _services(*workloads)["web-1-network"]
+
+    app = _workload("web-1", hostname="web-1", aliases=("web-1",), ports=(Port(8080, 18080), Port(1, 2)))
+    sidecar = _workload("web-1-envoy", hostname="web-1", aliases=("web-1",), ports=app.ports)
+    joined = _workload("web-1", hostname="web-1", network="web-1-envoy", generation=2, digest="1")
+    assert holder(app) == holder(sidecar, joined) == holder(joined, sidecar)
+    assert holder(app) == holder(replace(app, ports=app.ports[::-1], generation=3, command=("other",)))
+    assert holder(app) == holder(replace(app, ports=(*app.ports, Port(80))))
+    assert holder(app) != holder(replace(app, ports=(*app.ports, Port(80, 80))))
+
+
+def test_generation_is_a_service_of_its_own_in_the_same_holder() -> None:
+    services = _services(_workload("edge", generation=2, replacement="hot_restart"))
+    assert list(services) == ["edge-network", "edge-g2"]
+    edge = services["edge-g2"]
+    assert edge["network_mode"] == edge["ipc"] == "service:edge-network"
+    assert edge["labels"]["meshlab.envoy.workload"] == "edge"
+
+
+def test_only_hot_restarts_share_memory() -> None:
+    services = _services(
+        _workload("app", replacement="overlap", ports=(Port(81), Port(80), Port(9, 9, "udp")))
+    )
+    assert "ipc" not in services["app"]
+    assert services["app"]["labels"]["meshlab.envoy.ports"] == "80,81"
+
+
+def test_chain_of_shared_networks_ends_at_one_holder() -> None:
     services = _services(
         _workload("a", network="b", ports=(Port(1, 1),)), _workload("b", network="c"), _workload("c")
     )
-    assert {services["a"]["network_mode"], services["b"]["network_mode"]} == {"service:c"}
-    assert list(services["a"]["depends_on"]) == ["c"]
-    assert services["c"]["ports"] == ["127.0.0.1:1:1"]
+    assert {services[name]["network_mode"] for name in "abc"} == {"service:c-network"}
+    assert services["c-network"]["ports"] == ["127.0.0.1:1:1"]
+
+
+def test_name_of_a_holder_is_refused_for_a_workload() -> None:
+    with pytest.raises(WorkloadError, match="workload a: the container of its network is named a-network"):
+        _services(_workload("a"), _workload("a-network"))
 
 
 def test_ipv6_address_is_in_brackets() -> None:
-    assert _services(_workload(ports=(Port(1, 2),)), bind="::1")["app"]["ports"] == ["[::1]:2:1"]
+    assert _services(_workload(ports=(Port(1, 2),)), bind="::1")["app-network"]["ports"] == ["[::1]:2:1"]
 
 
 def test_mounts_are_relative_and_not_created() -> None:
@@ -123,7 +172,10 @@ def test_other_digest_changes_the_service() -> None:
 
 
 def test_services_are_in_start_order() -> None:
-    assert list(_services(_workload("a", after=("z",)), _workload("z"))) == ["z", "a"]
+    services = _services(_workload("a", after=("z",)), _workload("z"))
+    assert list(services) == ["a-network", "z-network", "z", "a"]
+    # Of the holder, whose name is the same for each generation, so that a new one changes nothing here.
+    assert list(services["a"]["depends_on"]) == ["z-network", "a-network"]
 
 
 def test_existing_network_is_joined() -> None:
@@ -138,16 +190,9 @@ def test_missing_image_is_refused() -> None:
 
 
 def test_port_below_1024_needs_no_capability() -> None:
-    service = _services(_workload(ports=(Port(80, 8080),)))["app"]
-    assert service["sysctls"] == {"net.ipv4.ip_unprivileged_port_start": 0}
-    assert "sysctls" not in _services(_workload(ports=(Port(8080, 80),)))["app"]
-
-
-def test_owner_of_a_network_has_its_sysctls_and_hosts() -> None:
-    services = _services(_workload(), _workload("envoy", network="app", ports=(Port(80),)))
-    assert services["app"]["sysctls"] == {"net.ipv4.ip_unprivileged_port_start": 0}
-    assert services["app"]["extra_hosts"] == ["host.docker.internal:host-gateway"]
-    assert not {"sysctls", "extra_hosts"} & services["envoy"].keys()
+    holder = _services(_workload(ports=(Port(80, 8080),)))["app-network"]
+    assert holder["sysctls"] == {"net.ipv4.ip_unprivileged_port_start": 0}
+    assert holder["extra_hosts"] == ["host.docker.internal:host-gateway"]
 
 
 @pytest.mark.parametrize(("selinux_relabel", "bind"), [(False, {}), (True, {"selinux": "z"})])

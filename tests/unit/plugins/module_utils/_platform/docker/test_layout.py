@@ -19,7 +19,7 @@ def test_document_publishes_on_the_bind_address() -> None:
     workload = Workload("web", ("web",), image="web:1", ports=(Port(8080, 18080),))
     (document,) = platform_of("docker", bind="192.0.2.1").documents("default", [workload], [], []).files
     assert document.path == "compose.yaml"
-    assert yaml.safe_load(document.content)["services"]["web"]["ports"] == ["192.0.2.1:18080:8080"]
+    assert yaml.safe_load(document.content)["services"]["web-network"]["ports"] == ["192.0.2.1:18080:8080"]
 
 
 def test_document_joins_an_existing_network() -> None:

@@ -22,6 +22,9 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.author_config
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.author_config.listener_names import (
     with_listener_names,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.author_config.named_clusters import (
+    check_named_clusters,
+)
 from ansible_collections.meshlab.envoy.plugins.plugin_utils._envoy_suggestions import with_suggestions
 
 
@@ -105,7 +108,12 @@ def completed(
 def _with_candidate(proxy: dict[str, Any], texts: dict[str, str]) -> dict[str, Any]:
     if proxy.get("candidate") or not isinstance(proxy.get("name"), str):
         return proxy
-    return {**proxy, "candidate": candidate(proxy, texts)}
+    made = candidate(proxy, texts)
+    if proxy.get("bootstrap"):
+        kinds = ("bootstrap", "listeners", "clusters")
+        own = {str(proxy[kind]): texts[str(proxy[kind])] for kind in kinds if proxy.get(kind)}
+        check_named_clusters(str(proxy["bootstrap"]), own, has_other_clusters=not proxy.get("clusters"))
+    return {**proxy, "candidate": made}
 
 
 def _dicts(value: Any) -> list[dict[str, Any]]:

@@ -27,6 +27,9 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.author_config
     FileUse,
     HostUse,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.author_config.named_clusters import (
+    check_named_clusters,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.author_config.nodes import (
     FileError,
     Span,
@@ -74,6 +77,11 @@ def read_config(files: Sequence[ConfigFile], in_image: str = "") -> AuthorConfig
     ]
     bootstrap = roots[files[0].name]
     names = {posixpath.basename(one.name) for one in files[1:]}
+    check_named_clusters(
+        files[0].source,
+        {one.source: one.text for one in files if one.name in roots},
+        has_other_clusters=_watches_other_clusters(bootstrap, names),
+    )
     listeners = [
         _listener(node, name, _source(files, name))
         for name, root in roots.items()
@@ -91,6 +99,13 @@ def read_config(files: Sequence[ConfigFile], in_image: str = "") -> AuthorConfig
         has_node_cluster=bool(text_at(bootstrap, "node", "cluster")),
         in_image=in_image,
     )
+
+
+def _watches_other_clusters(bootstrap: Any, names: set[str]) -> bool:
+    """Return whether Envoy watches a file of clusters that is not one of the author's files."""
+    source = at(bootstrap, "dynamic_resources", "cds_config")
+    path = text_at(source, "path_config_source", "path") or text_at(source, "path")
+    return bool(path) and posixpath.basename(path) not in names
 
 
 def _is_yaml(file: ConfigFile) -> bool:

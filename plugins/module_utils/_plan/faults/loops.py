@@ -33,10 +33,29 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.platform i
 
 _ROUTE, _FILTERS = "envoy.config.route.v3", "envoy.extensions.filters"
 TCP_PROXY = f"{_FILTERS}.network.tcp_proxy.v3.TcpProxy"
-# HTTP filters that change neither the route of a request nor answer it.
+# HTTP filters that do not change the route of a request. Some of them answer a part of the requests; the loop is that of the other ones.
 PASSING = tuple(
-    f"{_FILTERS}.http.{name}"
-    for name in ("buffer", "compressor", "cors", "decompressor", "grpc_stats", "grpc_web", "router")
+    f"{_FILTERS}.http.{name}.v3."
+    for name in (
+        "adaptive_concurrency",
+        "admission_control",
+        "bandwidth_limit",
+        "basic_auth",
+        "buffer",
+        "cache",
+        "compressor",
+        "cors",
+        "csrf",
+        "decompressor",
+        "fault",
+        "grpc_stats",
+        "grpc_web",
+        "jwt_authn",
+        "local_ratelimit",
+        "ratelimit",
+        "rbac",
+        "router",
+    )
 )
 # The fields of a RouteMatch that the search evaluates.
 MATCHED = ("prefix", "path", "path_separated_prefix")
@@ -142,23 +161,26 @@ def _next_hops(hop: Hop, proxies: Mapping[str, Proxy], platform: Platform) -> li
     if snake_case_fields(listener["listener"], LISTENER).keys() & {"filter_chains", "listener_filters"}:
         return []
     if _is_tcp(listener):
-        cluster, after = _tcp_cluster(listener), hop
+        clusters, after = [_tcp_cluster(listener)], hop
         if listener["tls"] is not None:
             return []
     else:
         if (listener["tls"] is not None) != hop.encrypted or not hop.path:
             return []
-        cluster, after = _http_cluster(listener, hop)
-    spec = cluster_spec(proxy, cluster)
-    encrypts = spec is not None and spec["tls"] is not None
-    if not cluster or (_is_tcp(listener) and encrypts):
-        return []
-    encrypted = hop.encrypted if _is_tcp(listener) else encrypts
-    key = f"{proxy.key}.clusters.{cluster}"
-    return [
-        replace(after, port=port, encrypted=encrypted, key=key)
-        for port in upstream_ports(proxy, cluster, platform)
-    ]
+        clusters, after = _http_clusters(listener, hop)
+    hops = []
+    for cluster in filter(None, clusters):
+        spec = cluster_spec(proxy, cluster)
+        encrypts = spec is not None and spec["tls"] is not None
+        if _is_tcp(listener) and encrypts:
+            continue
+        encrypted = hop.encrypted if _is_tcp(listener) else encrypts
+        key = f"{proxy.key}.clusters.{cluster}"
+        hops += [
+            replace(after, port=port, encrypted=encrypted, key=key)
+            for port in upstream_ports(proxy, cluster, platform)
+        ]
+    return hops
 
 
 def _is_tcp(listener: Mapping[str, Any]) -> bool:
@@ -175,12 +197,12 @@ def _tcp_cluster(listener: Mapping[str, Any]) -> str:
     return cluster if isinstance(cluster, str) else ""
 
 
-def _http_cluster(listener: Mapping[str, Any], hop: Hop) -> tuple[str, Hop]:
-    """Return the cluster of the route of a request, and the request after the route. Empty: it is not known."""
+def _http_clusters(listener: Mapping[str, Any], hop: Hop) -> tuple[list[str], Hop]:
+    """Return the clusters that a request is sent and mirrored to, and the request after the route. Empty: they are not known."""
     for one in _messages(listener["http_filters"]):
         config = one.get("typed_config", one.get("typedConfig"))
         if not isinstance(config, Mapping) or not type_name(config.get("@type", "")).startswith(PASSING):
-            return "", hop
+            return [], hop
     manager = snake_case_fields(listener["http_connection_manager"], HTTP_CONNECTION_MANAGER)
     if manager.keys() & {
         "route_config",
@@ -189,17 +211,17 @@ def _http_cluster(listener: Mapping[str, Any], hop: Hop) -> tuple[str, Hop]:
         "http_filters",
         "path_normalization_options",
     }:
-        return "", hop
+        return [], hop
     host = _virtual_host_of(_virtual_hosts(listener), hop.host)
     for route in _messages((host or {}).get("routes")):
         match = snake_case_fields(route.get("match") or {}, f"{_ROUTE}.RouteMatch")
         kinds = {kind for kind, value in match.items() if value is not None}
         if len(kinds) != 1 or not kinds <= {*MATCHED}:
-            return "", hop
+            return [], hop
         [kind] = kinds
         if _matches(kind, str(match[kind]), hop.path):
             return _routed(route, str(match[kind]), hop)
-    return "", hop
+    return [], hop
 
 
 def _matches(kind: str, value: str, path: str) -> bool:
@@ -208,18 +230,23 @@ def _matches(kind: str, value: str, path: str) -> bool:
     return path == value or (kind == "path_separated_prefix" and path.startswith(f"{value}/"))
 
 
-def _routed(route: Mapping[str, Any], matched: str, hop: Hop) -> tuple[str, Hop]:
-    """Return the cluster of a route, and the request with its rewritten path and host."""
+def _routed(route: Mapping[str, Any], matched: str, hop: Hop) -> tuple[list[str], Hop]:
+    """Return the clusters of a route, and the request with its rewritten path and host."""
     action = route.get("route")
     fields = snake_case_fields(action, f"{_ROUTE}.RouteAction") if isinstance(action, Mapping) else {}
     cluster = fields.get("cluster") or _only_cluster(fields.get("weighted_clusters"))
     if not isinstance(cluster, str) or any(fields.get(one) for one in REWRITES):
-        return "", hop
+        return [], hop
     if isinstance(rewrite := fields.get("prefix_rewrite"), str) and rewrite:
         hop = replace(hop, path=rewrite + hop.path[len(matched) :])
     if isinstance(host := fields.get("host_rewrite_literal"), str) and host:
         hop = replace(hop, host=host)
-    return cluster, hop
+    mirrors = [
+        one.get("cluster")
+        for one in _messages(fields.get("request_mirror_policies"))
+        if not one.keys() & {"runtime_fraction", "runtimeFraction"}
+    ]
+    return [cluster, *(one for one in mirrors if isinstance(one, str))], hop
 
 
 def _only_cluster(weighted: Any) -> Any:

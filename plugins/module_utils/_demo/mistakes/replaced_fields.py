@@ -22,6 +22,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.hidden_stats 
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.overlay import (
     BOOTSTRAP,
     CLUSTER,
+    HTTP_CONNECTION_MANAGER,
     LISTENER,
     snake_case_fields,
 )
@@ -130,6 +131,16 @@ def _listeners(proxy: Mapping[str, Any], where: str) -> Iterator[tuple[str, str]
     for key, listener in proxy["listeners"].items():
         fields, place = snake_case_fields(listener["listener"], LISTENER), f"listeners.{key}.listener"
         yield from _name("listener", key, fields, place, names, RESERVED_LISTENERS)
+        for chain_key, chain in _chains(listener, f"listeners.{key}"):
+            manager = snake_case_fields(chain["http_connection_manager"], HTTP_CONNECTION_MANAGER)
+            if "http_filters" in manager and not manager["http_filters"]:
+                yield (
+                    f"{chain_key}.http_connection_manager.http_filters",
+                    (
+                        "removes the router, so no request would get a response. Remove the key. For filters before the router, use"
+                        f" '{where}.{chain_key}.http_filters'."
+                    ),
+                )
         if fields.get("api_listener") is not None:
             yield (
                 f"{place}.api_listener",
@@ -159,6 +170,13 @@ def _listeners(proxy: Mapping[str, Any], where: str) -> Iterator[tuple[str, str]
                     f"{place}.address.socket_address.{name}",
                     f"the planner sets the port. Write it as '{where}.listeners.{key}.port'.",
                 )
+
+
+def _chains(listener: Mapping[str, Any], place: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield the filter chains of a listener with their keys, or the listener itself when it is its only chain."""
+    yield place, listener
+    for name, chain in (listener["filter_chains"] or {}).items():
+        yield f"{place}.filter_chains.{name}", chain
 
 
 def _clusters(proxy: Mapping[str, Any], where: str) -> Iterator[tuple[str, str]]:

@@ -80,7 +80,8 @@ def _problem(found: ClusterReference, static: set[str], live: set[str], bootstra
     if found.name not in known:
         return f"{unknown_name('cluster', found.name, known)} Correct the name, or add the cluster"
     if found.is_static and found.name not in static:
-        return f"Envoy needs the cluster '{found.name}' before it reads watched files. Move it to 'static_resources.clusters' of {bootstrap}"
+        needed = f"Envoy needs the cluster '{found.name}' before it reads watched files"
+        return f"{needed}. Move it to 'static_resources.clusters' of {bootstrap}"
     return ""
 
 

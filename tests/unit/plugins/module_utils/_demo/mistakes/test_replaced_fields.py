@@ -98,6 +98,14 @@ def test_cluster_field_is_refused(value: Any, message: str) -> None:
     assert error_of(changed(f"{CLUSTER}.cluster", value)).startswith(f"shop.yml: {CLUSTER}.cluster{message}")
 
 
+@pytest.mark.parametrize("filters", [None, []])
+def test_connection_manager_without_router_is_refused(filters: Any) -> None:
+    data = changed(f"{LISTENER}.http_connection_manager", {"httpFilters": filters})
+    assert error_of(data).startswith(
+        f"shop.yml: {LISTENER}.http_connection_manager.http_filters: removes the router, so no request would get a response."
+    )
+
+
 def test_quic_listener_is_accepted() -> None:
     value = {"address": {"socket_address": {"protocol": "UDP"}}, "udp_listener_config": {"quic_options": {}}}
     read_demo("shop", changed(f"{LISTENER}.listener", value))

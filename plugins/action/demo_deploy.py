@@ -10,6 +10,7 @@ from typing import Any
 
 from ansible.utils.display import Display
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.printable import printable
 from ansible_collections.meshlab.envoy.plugins.module_utils._deploy.change_report import change_lines
 from ansible_collections.meshlab.envoy.plugins.module_utils._deploy.deploy_options import (
     ARGUMENTS,
@@ -34,7 +35,7 @@ class ActionModule(LocalExecutionAction):
         if self._task.args.get("state") != "absent":
             name = str((self._task.args.get("plan") or {}).get("name"))
             for line in change_lines(name, result, bool(self._task.check_mode)):
-                self._display.display(line)
+                self._display.display(printable(line))
         return short_result(result, ("started", "restarted", "removed"), Display().verbosity)
 
     def sent_options(self, options: dict[str, Any]) -> dict[str, Any]:

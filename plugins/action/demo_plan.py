@@ -13,6 +13,7 @@ from typing import Any
 from ansible.module_utils.common.text.converters import to_text
 from ansible.plugins.action import ActionBase
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.printable import printable
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.errors import ConfigRefused
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.demo_source import DemoSource, with_line
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError
@@ -70,11 +71,11 @@ class ActionModule(ActionBase):
             message = with_line(error, source)
             for secret in source.secrets:
                 message = message.replace(secret, HIDDEN) if secret else message
-            return {**result, "failed": True, "msg": to_text(message)}
+            return {**result, "failed": True, "msg": printable(to_text(message))}
         except (ValueError, ConfigRefused) as error:
-            return {**result, "failed": True, "msg": to_text(error)}
+            return {**result, "failed": True, "msg": printable(to_text(error))}
         for text in plan["replacements"]:
-            self._display.display(f"{options['name']}: {text}")
+            self._display.display(printable(f"{options['name']}: {text}"))
         # The registered plan is complete. Ansible prints and logs it only without secrets.
         hidden = {"_ansible_no_log": True} if any(sensitive_paths(one) for one in (plan, *steps)) else {}
         return {**result, **plan, "steps": steps, **hidden, "changed": False}

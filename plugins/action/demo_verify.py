@@ -10,6 +10,7 @@ from typing import Any
 
 from ansible.utils.display import Display
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.printable import printable
 from ansible_collections.meshlab.envoy.plugins.module_utils._verify.deployed_change import live_files
 from ansible_collections.meshlab.envoy.plugins.module_utils._verify.planned_observer import observed_part
 from ansible_collections.meshlab.envoy.plugins.module_utils._verify.report import report, shortened
@@ -44,7 +45,7 @@ class ActionModule(LocalExecutionAction):
         if not result.get("traffic") and not result.get("assertions"):
             return result
         display = Display()
-        display.display("\n".join(report(self._task.args["plan"], result)))
+        display.display(printable("\n".join(report(self._task.args["plan"], result))))
         if not result.get("failed") or display.verbosity >= VERBOSITY:
             return result
         # A later task can read the details only if they are registered: those of the failures.

@@ -223,6 +223,10 @@ seconds:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.printable import (
+    printable,
+    printable_result,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.python_version import (
     require_supported_python,
 )
@@ -246,10 +250,10 @@ def main() -> None:
     if not module._diff:
         result.pop("diff")
     for warning in result.pop("warnings"):
-        module.warn(warning)
+        module.warn(printable(warning))
     if result.pop("failed", False):
-        module.fail_json(**result)
-    module.exit_json(**result)
+        module.fail_json(**printable_result(**result))
+    module.exit_json(**printable_result(**result))
 
 
 if __name__ == "__main__":

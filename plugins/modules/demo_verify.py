@@ -125,6 +125,7 @@ elapsed:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.printable import printable_result
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.python_version import (
     require_supported_python,
 )
@@ -143,8 +144,8 @@ def main() -> None:
     allow_kubeconfig_path_in_output(module)
     result = perform(module.params, module.check_mode)
     if result.pop("failed", False):
-        module.fail_json(**result)
-    module.exit_json(**result)
+        module.fail_json(**printable_result(**result))
+    module.exit_json(**printable_result(**result))
 
 
 if __name__ == "__main__":

@@ -192,6 +192,7 @@ elapsed:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.printable import printable_result
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.python_version import (
     require_supported_python,
 )
@@ -221,8 +222,8 @@ def main() -> None:
     if module._diff:
         result["diff"] = diff_of(result["endpoints"])
     if message:
-        module.fail_json(msg=message, **result)
-    module.exit_json(**result)
+        module.fail_json(**printable_result(msg=message, **result))
+    module.exit_json(**printable_result(**result))
 
 
 if __name__ == "__main__":

@@ -342,6 +342,10 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.printable import (
+    printable,
+    printable_result,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.python_version import (
     require_supported_python,
 )
@@ -429,19 +433,21 @@ def main() -> None:
             evaluate_snapshots(params) if params["snapshots"] is not None else evaluate_endpoints(params)
         )
         for remark in outcome.remarks:
-            module.warn(remark)
+            module.warn(printable(remark))
     except ArgumentError as error:
-        module.fail_json(msg=str(error))
+        module.fail_json(**printable_result(msg=str(error)))
     written = None
     if params["snapshot_file"] and not module.check_mode:
         try:
             written = write_snapshot(params["snapshot_file"], outcome.snapshot)
         except ArgumentError as error:  # the results of the assertions are returned nevertheless
-            module.fail_json(msg=f"{error}\n{outcome.message}", changed=False, **outcome.as_data({}))
+            module.fail_json(
+                **printable_result(msg=f"{error}\n{outcome.message}", changed=False, **outcome.as_data({}))
+            )
     result = {"changed": False, "msg": outcome.message, **outcome.as_data(written)}
     if outcome.ok:
-        module.exit_json(**result)
-    module.fail_json(**result)
+        module.exit_json(**printable_result(**result))
+    module.fail_json(**printable_result(**result))
 
 
 if __name__ == "__main__":

@@ -183,6 +183,10 @@ elapsed:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.printable import (
+    printable,
+    printable_result,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.python_version import (
     require_supported_python,
 )
@@ -225,17 +229,17 @@ def main() -> None:
             snapshot_file=None if module.check_mode else params["snapshot_file"],
         )
     except ArgumentError as error:
-        module.fail_json(msg=str(error))
+        module.fail_json(**printable_result(msg=str(error)))
     for remark in result.pop("remarks"):
-        module.warn(remark)
+        module.warn(printable(remark))
     if params["strict"] and result["failure"]:
         messages = [
             f"{endpoint['name']}: {endpoint['message']}"
             for endpoint in result["endpoints"]
             if not endpoint["ok"]
         ]
-        module.fail_json(msg="\n".join(messages[:MAX_MESSAGES]), **result)
-    module.exit_json(changed=False, **result)
+        module.fail_json(**printable_result(msg="\n".join(messages[:MAX_MESSAGES]), **result))
+    module.exit_json(**printable_result(changed=False, **result))
 
 
 if __name__ == "__main__":

@@ -95,6 +95,7 @@ stderr:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.printable import printable_result
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.python_version import (
     require_supported_python,
 )
@@ -110,7 +111,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.ex
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
-    module.exit_json(**perform(module.params, module.check_mode))
+    module.exit_json(**printable_result(**perform(module.params, module.check_mode)))
 
 
 if __name__ == "__main__":

@@ -563,6 +563,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.printable import printable_result
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.python_version import (
     require_supported_python,
 )
@@ -606,15 +607,17 @@ def main() -> None:
     try:
         traffics: list[Any] = parse_traffic(entries, module.params["cluster"])
         if module.check_mode:
-            module.exit_json(changed=False, msg="Check mode: no request was sent.", traffic=results)
+            module.exit_json(
+                **printable_result(changed=False, msg="Check mode: no request was sent.", traffic=results)
+            )
         results.extend(send_traffic(traffic) for traffic in traffics)
     except ArgumentError as error:
         message = str(error).removeprefix("traffic[0]").lstrip(".: ") if single else str(error)
-        module.fail_json(changed=False, msg=message, traffic=results)
+        module.fail_json(**printable_result(changed=False, msg=message, traffic=results))
     ok, message = outcome_summary(results)
     if not ok:
-        module.fail_json(changed=False, msg=message, traffic=results)
-    module.exit_json(changed=False, msg=message, traffic=results)
+        module.fail_json(**printable_result(changed=False, msg=message, traffic=results))
+    module.exit_json(**printable_result(changed=False, msg=message, traffic=results))
 
 
 if __name__ == "__main__":

@@ -15,6 +15,8 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.printable import printable_result
+
 Options = dict[str, Any]
 Result = dict[str, Any]
 
@@ -29,7 +31,8 @@ class LocalExecutionAction(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> Result:
         """Return the module's result, from this process or from the managed host."""
         result: Result = super().run(tmp, task_vars)
-        return result | (self._run_in_process() if self._is_local() else self._run_on_host(task_vars))
+        performed = self._run_in_process() if self._is_local() else self._run_on_host(task_vars)
+        return result | printable_result(**performed)
 
     def sent_options(self, options: Options) -> Options:
         """Return the options to send to the managed host."""

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import ArgumentError
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.printable import printable_result
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint import Endpoint
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint_options import ENDPOINT_ARGS
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint_parser import parse_endpoints
@@ -43,12 +44,12 @@ def run_action(module: Any, action: Action) -> Result:
             parse_endpoints(params["endpoints"], params["url"], params["cluster"]), limits_from(params)
         )
     except ArgumentError as error:
-        return module.fail_json(msg=str(error))  # type: ignore[no-any-return] # fail_json exits
+        return module.fail_json(**printable_result(msg=str(error)))  # type: ignore[no-any-return] # fail_json exits
 
 
 def run_info_module(module: Any, action: Action) -> None:
     """Run a module that only reads. With `strict`, an endpoint that cannot be read fails it."""
     message, result = run_action(module, action)
     if message and module.params["strict"]:
-        module.fail_json(msg=message, **result)
-    module.exit_json(changed=False, **result)
+        module.fail_json(**printable_result(msg=message, **result))
+    module.exit_json(**printable_result(changed=False, **result))

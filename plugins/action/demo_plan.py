@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Action demo_plan: reads a demo file and plans it, on the controller."""
+"""Action demo_plan: reads a demo file, and what its host records of the deployment, and plans the demo on the controller."""
 
 from __future__ import annotations
 
@@ -13,16 +13,26 @@ from typing import Any
 from ansible.module_utils.common.text.converters import to_text
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.printable import printable
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.printable import (
+    printable,
+    printable_result,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.errors import ConfigRefused
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.demo_source import DemoSource, with_line
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError
 from ansible_collections.meshlab.envoy.plugins.module_utils._deploy.sensitive_plan import sensitive_paths
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.changes.step_plans import plan_steps
+from ansible_collections.meshlab.envoy.plugins.module_utils._plan.deployed.interruptions import (
+    interruption_text,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.plan import make_plan
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.plan_schema import Plan
 from ansible_collections.meshlab.envoy.plugins.plugin_utils._demo_file import read_demo_file
 from ansible_collections.meshlab.envoy.plugins.plugin_utils._demo_values import ValueResolver
+from ansible_collections.meshlab.envoy.plugins.plugin_utils._deployed_context import (
+    HostUnreadable,
+    deployed_context,
+)
 from ansible_collections.meshlab.envoy.plugins.plugin_utils._planner_defaults import complete_context
 from ansible_collections.meshlab.envoy.plugins.plugin_utils._shared_authority import with_issued_certificates
 
@@ -32,7 +42,6 @@ HIDDEN = "(a value from Ansible Vault or a template)"
 class ActionModule(ActionBase):
     """Return the plan of a demo as the result of the task."""
 
-    _requires_connection = False
     _supports_check_mode = True
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -57,6 +66,7 @@ class ActionModule(ActionBase):
             if options["path"]:
                 resolver = ValueResolver(self._loader, self._templar)
                 data, source = read_demo_file(Path(options["path"]), self._read, resolver)
+            context = complete_context(deployed_context(self, options["context"], task_vars))
             host = str((task_vars or {}).get("inventory_hostname") or "localhost")
 
             def make(context: Mapping[str, Any]) -> Plan:
@@ -66,16 +76,22 @@ class ActionModule(ActionBase):
                 authority = Path(options["authority"])
                 return with_issued_certificates(made, authority, host, bool(self._task.check_mode))
 
-            plan, steps = plan_steps(data, complete_context(options["context"]), make)
+            plan, steps = plan_steps(data, context, make)
         except DemoError as error:
             message = with_line(error, source)
             for secret in source.secrets:
                 message = message.replace(secret, HIDDEN) if secret else message
             return {**result, "failed": True, "msg": printable(to_text(message))}
+        except HostUnreadable as error:
+            return {**result, **printable_result(**error.result)}
         except (ValueError, ConfigRefused) as error:
             return {**result, "failed": True, "msg": printable(to_text(error))}
         for text in plan["replacements"]:
             self._display.display(printable(f"{options['name']}: {text}"))
+        for text in dict.fromkeys(
+            interruption_text(one) for made in (*steps, plan) for one in made["interruptions"]
+        ):
+            self._display.warning(printable(f"{options['name']}: {text}"))
         # The registered plan is complete. Ansible prints and logs it only without secrets.
         hidden = {"_ansible_no_log": True} if any(sensitive_paths(one) for one in (plan, *steps)) else {}
         return {**result, **plan, "steps": steps, **hidden, "changed": False}

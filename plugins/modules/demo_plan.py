@@ -12,7 +12,9 @@ version_added: 0.1.0
 description:
   - Reads a demo, checks it, and computes everything that deploying and verifying it needs - files, workloads, endpoints, traffic and
     assertions.
-  - The module runs on the controller, reads only the demo file, and changes nothing.
+  - The module reads the demo file on the controller, and on the managed host what the deployment folder records of the deployment. It
+    changes nothing. So the ports of a deployed demo stay when the demo changes.
+  - It warns about each workload whose requests can fail during the deployment, see RV(interruptions).
   - Internal to the collection. Its roles and playbooks use it, and its options and results can change in any release.
 author:
   - meshlab.envoy contributors (@meshlab)
@@ -207,6 +209,21 @@ steps:
   elements: dict
 assertions:
   description: Expectations of the demo, as module M(meshlab.envoy.envoy_stats) takes them.
+  returned: success
+  type: list
+  elements: dict
+deployed:
+  description: What a later plan must not decide differently. M(meshlab.envoy.demo_deploy) records it in RV(folder).
+  returned: success
+  type: dict
+replaced:
+  description: Workloads that a deployment of the plan replaces, and how. Empty if RV(folder) has no deployment.
+  returned: success
+  type: list
+  elements: dict
+  sample: [{workload: edge, how: hot_restart}]
+interruptions:
+  description: Workloads whose requests can fail during a deployment of the plan, with the reason and the remedy.
   returned: success
   type: list
   elements: dict

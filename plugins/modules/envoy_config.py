@@ -111,6 +111,11 @@ options:
         description:
           - Version that the Envoy must have, for example V(1.40.0). By default any version is accepted.
         type: str
+  deployed:
+    description:
+      - The key C(deployed) of a plan, which the folder records. A later plan for the same folder then has the same ports.
+      - For the files of M(meshlab.envoy.demo_plan) only. By default, the record of an earlier run stays.
+    type: dict
   validate:
     description:
       - Whether to validate the files.

@@ -31,7 +31,7 @@ class LocalExecutionAction(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> Result:
         """Return the module's result, from this process or from the managed host."""
         result: Result = super().run(tmp, task_vars)
-        performed = self._run_in_process() if self._is_local() else self._run_on_host(task_vars)
+        performed = self._run_in_process() if runs_in_place(self) else self._run_on_host(task_vars)
         return result | printable_result(**performed)
 
     def sent_options(self, options: Options) -> Options:
@@ -63,12 +63,13 @@ class LocalExecutionAction(ActionBase):
             result.pop("diff", None)
         return result
 
-    def _is_local(self) -> bool:
-        """Return whether the module would run on this machine, as this user, in this environment, and to its end."""
-        task = self._task
-        return (
-            self._connection.transport == "local"
-            and not self._play_context.become
-            and not task.async_val
-            and not any(task.environment or ())
-        )
+
+def runs_in_place(action: ActionBase) -> bool:
+    """Return whether the module of an action would run on this machine, as this user, in this environment, and to its end."""
+    task = action._task
+    return (
+        action._connection.transport == "local"
+        and not action._play_context.become
+        and not task.async_val
+        and not any(task.environment or ())
+    )

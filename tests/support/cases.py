@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from deployment import failure_messages, module_answer
+from deployment import failure_messages, host_context, module_answer
 from live import ENVOY_VERSION, PYTHON_IMAGE, ROOT
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.demo_source import DemoSource
@@ -94,7 +94,7 @@ class CaseDeployment:
             "python": {"image": PYTHON_IMAGE, "executable": "python3"},
             "supervisord": {"executable": str(SUPERVISORD)},
         }
-        base = {"platform": self.platform, "folder": str(self.folder)}
+        base = {"platform": self.platform, "folder": str(self.folder), **host_context(self.folder)}
         source = DemoSource(read=lambda path: (self.root / path).read_bytes())
         return make_plan(
             self.name, data, complete_context({**base, **programs, **context}), "case.yml", source=source

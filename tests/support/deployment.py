@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import threading
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -22,6 +23,7 @@ from live import (
 )
 from managed_host import run_module
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._deploy import deployment_info
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.plan import make_plan
 from ansible_collections.meshlab.envoy.plugins.module_utils._verify.planned_observer import observed_part
 from ansible_collections.meshlab.envoy.plugins.modules import demo_deploy, demo_verify
@@ -63,6 +65,7 @@ class Deployment:
             "supervisord": {"executable": f"{CACHE}/supervisor-{SUPERVISOR_VERSION}/bin/supervisord"},
             "replicas": replicas or {},
             "kubernetes": kubernetes or {},
+            **host_context(self.home.state(self.demo)),
         }
         data = merged(self.data, changes or {})
         return make_plan(self.home.name(self.demo), data, complete_context(context))
@@ -83,6 +86,12 @@ class Deployment:
         """Return the options of modules that variables of the home set."""
         found = {key: self.home.variables.get(f"deployment_{key}") for key in options}
         return {key: value for key, value in found.items() if value is not None}
+
+
+def host_context(folder: Path) -> dict[str, Any]:
+    """Return the keys of the context about the deployment in `folder`, as the action demo_plan reads them."""
+    found = deployment_info.perform({"folder": str(folder)}, check_mode=False)
+    return {key: found[key] for key in ("deployed", "used_ports", "free_block")}
 
 
 def failure_messages(result: dict[str, Any]) -> list[str]:

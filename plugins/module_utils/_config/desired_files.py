@@ -15,6 +15,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Any
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.deployment_record import (
+    DeploymentRecord,
+    RecordError,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.errors import ConfigRefused, Finding
 
 # Names directly below the folder that this package uses itself.
@@ -154,7 +158,7 @@ class Admin:
 
 @dataclass(frozen=True)
 class DesiredFiles:
-    """The desired content of a folder. Paths are relative to it.
+    """The desired content of a folder. Paths are relative to it. `deployed` is what the state file records of the plan.
 
     Raises:
         ConfigRefused: A path leaves the folder, is reserved, or is listed twice.
@@ -165,6 +169,7 @@ class DesiredFiles:
     certificates: tuple[Certificate, ...] = ()
     checks: tuple[Check, ...] = ()
     admins: tuple[Admin, ...] = ()
+    deployed: DeploymentRecord | None = None
 
     def __post_init__(self) -> None:
         """Refuse paths that are unsafe or that contradict each other."""
@@ -242,6 +247,7 @@ class DesiredFiles:
                 Admin(admin["proxy"], admin["url"], admin.get("container") or "")
                 for admin in plan.get("admins") or ()
             ),
+            deployed=planned_record(plan.get("deployed")),
         )
 
 
@@ -283,6 +289,16 @@ def parse_mode(text: str | int) -> int:
     if isinstance(text, str) and len(text) in (3, 4) and set(text) <= set("01234567"):
         return int(text, 8)
     raise ConfigRefused(f"mode: {text!r} is not a mode. Write it in octal and in quotes, such as '0644'.")
+
+
+def planned_record(data: Any) -> DeploymentRecord | None:
+    """Return the record in the key `deployed` of a plan, or None without one. Raises ConfigRefused for a wrong value."""
+    try:
+        return DeploymentRecord.read(data) if data else None
+    except RecordError as error:
+        raise ConfigRefused(
+            f"deployed: {error}. Use the value of a plan of meshlab.envoy.demo_plan."
+        ) from None
 
 
 def file_bytes(file: Mapping[str, Any]) -> bytes:

@@ -20,6 +20,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_file
     File,
     file_bytes,
     parse_mode,
+    planned_record,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.errors import ConfigRefused
 
@@ -77,6 +78,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "certificates": {"type": "list", "elements": "dict", "default": [], "options": CERTIFICATE},
     "proxies": {"type": "list", "elements": "dict", "default": [], "options": PROXY},
     "envoy": {"type": "dict", "default": {}, "options": ENVOY},
+    "deployed": {"type": "dict"},
     "validate": {"type": "bool", "default": True},
     "confirm_timeout": {"type": "float", "default": 60},
     "drain_timeout": {"type": "float", "default": 10},
@@ -125,6 +127,7 @@ def desired_files(options: Mapping[str, Any]) -> DesiredFiles:
         if options["validate"]
         else (),
         admins=tuple(Admin(proxy["name"], proxy["admin"]) for proxy in proxies if proxy["admin"]),
+        deployed=planned_record(options["deployed"]),
     )
 
 

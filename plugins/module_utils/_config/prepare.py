@@ -175,6 +175,7 @@ def _compare(transaction: Transaction, moment: float) -> _Comparison:
         or (folder / STAGING).exists()
         # A folder in which the collection wrote nothing belongs to no deployment, so a new location alone is no reason.
         or bool(transaction.before.files and transaction.before.location != transaction.after.location)
+        or transaction.before.deployed != transaction.after.deployed
     )
     is_needed = bool(transaction.differences or due or checks_to_run or is_stale)
     return _Comparison(is_needed, valid, due, checks_to_run)
@@ -256,6 +257,7 @@ def _state_after(
         checks=digests,
         location=transaction.location or before.location,
         sensitive=[file.path for file in files if file.shown_as == SENSITIVE],
+        deployed=before.deployed if desired.deployed is None else desired.deployed,
     )
 
 

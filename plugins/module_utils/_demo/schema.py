@@ -308,8 +308,8 @@ DEMO = Schema(
         # under which the demo is listed, such as security
         "theme": {"type": "str", "default": ""},
         "notes": {"type": "list", "elements": "str", "default": []},
-        # the first port of the demo's block of 100 ports
-        "ports": {"type": "int", "required": True, "between": (1024, 65436)},
+        # the first port of the demo's block of 100 ports. By default, the deployment finds free ports.
+        "ports": {"type": "int", "between": (1024, 65436)},
         # the reason why the demo does not run on a platform, by platform
         "unsupported_on": {"type": "dict", "default": {}},
         # another Envoy than that of the deployment, for all proxies

@@ -27,6 +27,7 @@ USED = {
     "admins": desired_files.Admin,
     "manifests": None,
     "during": None,
+    "deployed": None,
 }
 IDENTITY = ("name", "platform", "folder")
 # The ratio of difflib from which on two keys resemble each other; `failed` and `files` have 0.73.

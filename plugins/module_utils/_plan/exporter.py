@@ -127,6 +127,7 @@ def plan_exporter(platform: Platform) -> tuple[Workload, File, Check | None]:
         container="statsd-exporter",
         sidecar=network is not None,
         host=host,
+        replacement=platform.replacement,
     )
     return workload, mapping, _check(platform, host)
 

@@ -19,6 +19,14 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import 
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.loader import Demo, read_demo
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.topology import EXPORTER
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy import versions
+from ansible_collections.meshlab.envoy.plugins.module_utils._plan.deployed.interruptions import (
+    interruptions,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._plan.deployed.start_digest import (
+    deployment_record,
+    replaced_workloads,
+    with_generations,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.envoys.author_proxy_plan import (
     plan_author_proxy,
 )
@@ -36,6 +44,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._plan.plan_schema im
     Plan,
     PlannedDirectory,
     PlannedFile,
+    RecordedDeployment,
     WorkloadData,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.plan_traffic import plan_traffic
@@ -168,6 +177,9 @@ def _plan(platform: Platform, secrets: frozenset[str]) -> Plan:
         files.append(mapping)
         checks += [check] if check else []
     workloads = platform.complete_workloads([*workloads, *platform.injected_workloads()])
+    workloads = with_generations(workloads, platform)
+    replaced = replaced_workloads(workloads, context.deployed.workloads)
+    record = deployment_record(workloads, platform)
     certificates = [certificate for proxy in proxies for certificate in proxy.certificates]
     certificates += [
         certificate_of(one, platform) for one in platform.injected_proxies() if needs_demo_certificate(one)
@@ -226,6 +238,9 @@ def _plan(platform: Platform, secrets: frozenset[str]) -> Plan:
         "change": context.change,
         "rollback": demo["changes"][variant.change]["rollback"] if variant.change else False,
         "assertions": plan_assertions(demo["expectations"], traffic, endpoints, platform),
+        "deployed": cast(RecordedDeployment, record.to_dict()),
+        "replaced": [{"workload": one.name, "how": one.replacement} for one in replaced],
+        "interruptions": interruptions(replaced, record, platform),
     }
 
 

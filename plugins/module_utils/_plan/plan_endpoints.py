@@ -32,6 +32,7 @@ def admin_endpoints(platform: Platform) -> list[AdminEndpoint]:
             {
                 "proxy": proxy.name,
                 **platform.admin_endpoint(proxy),
+                "log_level": proxy.spec["log_level"],
                 "workload": proxy.workload,
                 "host": proxy.host,
             },

@@ -237,7 +237,7 @@ class WorkloadData(TypedDict):
         stop_seconds: Seconds between the stop signal and SIGKILL.
         drain: Bash command that a pod runs before it stops. Empty: none.
         after: Names of workloads that start before this one.
-        digest: Hash of the files that the workload reads only at start. The workload restarts when the hash changes.
+        digest: Hash of all that the workload reads only at start. The workload is replaced when the hash changes.
         group: Name of the service, the proxy or the exporter in the demo.
         replicas: Number of pods that this workload stands for. 1 on a platform that plans each replica.
         container: Name of the container in its pod.
@@ -333,6 +333,7 @@ class AdminEndpoint(_PodAdmin):
         proxy: Name of the proxy.
         url: URL of the admin interface, such as `unix:///state/edge/run/admin.sock`.
         workload: Name of the workload that runs the proxy.
+        log_level: Level that the loggers of the proxy must have.
         host: Name of the host that reaches the URL.
         container: Name of the Docker container in which the URL applies.
         pods: Pods that run the proxy. The URL then applies inside each pod.
@@ -343,6 +344,7 @@ class AdminEndpoint(_PodAdmin):
     proxy: str
     url: str
     workload: str
+    log_level: str
     host: str
 
 
@@ -389,6 +391,63 @@ class PublishedAddress(TypedDict):
     what: str
 
 
+class RecordedWorkload(TypedDict):
+    """One workload in the record of a deployment.
+
+    Attributes:
+        generation: How often the workload was replaced.
+        digest: Hash of all that the workload reads only at start.
+    """
+
+    generation: int
+    digest: str
+
+
+class RecordedDeployment(TypedDict):
+    """What the plan decided and a later plan must not decide differently. The deployment folder records it.
+
+    Attributes:
+        block: First port of the block of the demo.
+        ports: Number on the host of each port that the planner chose, by `<instance>/<name of the port>`.
+        stated: Number on the host of each port whose number the demo states.
+        workloads: Workloads by name.
+        networks: Hash of the network of each instance, by name, on docker: the container that holds it. A change of the hash interrupts the
+            instance.
+    """
+
+    block: int
+    ports: dict[str, int]
+    stated: dict[str, int]
+    workloads: dict[str, RecordedWorkload]
+    networks: dict[str, str]
+
+
+class ReplacedWorkload(TypedDict):
+    """A workload that the deployment replaces.
+
+    Attributes:
+        workload: Name of the workload.
+        how: How its new generation takes over: `hot_restart`, `overlap`, `stop` or `rollout`.
+    """
+
+    workload: str
+    how: str
+
+
+class Interruption(TypedDict):
+    """A workload whose requests can fail during the deployment.
+
+    Attributes:
+        workload: Name of the workload, or of the instance whose programs all restart.
+        reason: Why requests can fail.
+        remedy: What avoids that.
+    """
+
+    workload: str
+    reason: str
+    remedy: str
+
+
 class Plan(TypedDict):
     """Everything that deploying and verifying one demo on one platform needs.
 
@@ -419,6 +478,9 @@ class Plan(TypedDict):
         change: Name of the change that is merged over the demo, with the number of its last step in `canary/2`. Empty: none.
         rollback: Whether the demo returns to its previous state if the change fails.
         assertions: Expectations of the demo, as module envoy_stats takes them.
+        deployed: What a later plan must not decide differently. The deployment folder records it.
+        replaced: Workloads that the deployment replaces. Empty if the folder has no deployment.
+        interruptions: Workloads whose requests can fail during the deployment.
     """
 
     name: str
@@ -447,3 +509,6 @@ class Plan(TypedDict):
     change: str
     rollback: bool
     assertions: list[dict[str, Any]]
+    deployed: RecordedDeployment
+    replaced: list[ReplacedWorkload]
+    interruptions: list[Interruption]

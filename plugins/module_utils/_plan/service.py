@@ -99,6 +99,7 @@ def _workload(instance: Instance, platform: Platform, files: list[File]) -> Work
         "replicas": platform.workload_replicas(name),
         "container": "app",
         "host": instance.host,
+        "replacement": platform.replacement,
     }
     if service["server"] is not None:
         return Workload(**common | server_fields(instance, platform, files))

@@ -10,6 +10,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.deployment_record import (
+    HIGHEST_PORT,
+    LOWEST_BLOCK,
+    DeploymentRecord,
+    RecordError,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError, check_known
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.clusters import is_ip
 
@@ -77,6 +83,10 @@ class Context:
     start_at_boot: bool = False  # local: whether a systemd user unit starts the demo
     hosts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # address by name of the host
     placement: Mapping[str, str] = field(default_factory=dict)  # name of the host by group or instance
+    # What the deployment folder records of the deployment, and what module deployment_info returns about the ports of the host
+    deployed: DeploymentRecord = field(default_factory=DeploymentRecord)
+    used_ports: tuple[int, ...] = ()
+    free_block: int = 0  # the first of 100 free ports, for a demo that states no `ports`
 
     def all_hosts(self) -> dict[str, Host]:
         """Return the hosts by name, the default host first. Without `hosts` there is one, whose address is `bind`."""
@@ -116,6 +126,12 @@ def read_context(data: Mapping[str, Any], platforms: Iterable[str]) -> Context:
         elif key in SWITCHES:
             if not isinstance(value, bool):
                 raise DemoError(where, f"expected true or false, got '{value}'.")
+        elif key == "deployed":
+            values[key] = _record(value, where)
+        elif key == "used_ports":
+            values[key] = _ports(value, where)
+        elif key == "free_block":
+            _check_port(value, where, 0, LOWEST_BLOCK)
         elif not isinstance(value, str):
             raise DemoError(where, f"expected text, got '{value}'.")
     context = Context(**values)
@@ -153,6 +169,27 @@ def _program(data: Any, where: str) -> Program:
     _check_mapping(data, where)
     _check_keys(data, [one.name for one in fields(Program)], where)
     return Program(**{key: str(value) for key, value in data.items() if value is not None})
+
+
+def _record(data: Any, where: str) -> DeploymentRecord:
+    try:
+        return DeploymentRecord.read(data)
+    except RecordError as error:
+        raise DemoError(where, f"{error}. Use the value that module deployment_info returns.") from None
+
+
+def _ports(data: Any, where: str) -> tuple[int, ...]:
+    if not isinstance(data, (list, tuple)):
+        raise DemoError(where, f"expected a list, got '{data}'.")
+    for one in data:
+        _check_port(one, where, 1)
+    return tuple(data)
+
+
+def _check_port(value: Any, where: str, *lowest: int) -> None:
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    if not is_number or not (value in lowest or lowest[-1] <= value <= HIGHEST_PORT):
+        raise DemoError(where, f"expected a number from {lowest[-1]} to {HIGHEST_PORT}, got '{value}'.")
 
 
 def _check_mapping(value: Any, where: str) -> None:

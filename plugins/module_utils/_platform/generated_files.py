@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -58,6 +59,11 @@ def titled(title: str, data: Any) -> str:
 def titled_stream(title: str, documents: Iterable[Any]) -> str:
     """Return `documents` as one YAML stream, after a comment with the title and the origin of the file."""
     return f"# {title}\n{GENERATED}\n" + "".join(f"---\n{to_yaml(one)}" for one in documents)
+
+
+def data_digest(data: Any) -> str:
+    """Return a hash of plain data: 12 hexadecimal digits."""
+    return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def digest(files: Iterable[File]) -> str:

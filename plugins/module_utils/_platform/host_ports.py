@@ -16,6 +16,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.deployment_record import HIGHEST_PORT
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.host_processes import (
     PROC,
     process_name,
@@ -24,6 +25,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload i
 
 # The state of a listening socket in /proc/net/tcp (include/net/tcp_states.h).
 _ESTABLISHED, _LISTEN = "01", "0A"
+_BASE_ID = re.compile(r"@envoy_domain_socket_(?:parent|child)_(\d{1,6})$", re.MULTILINE)
 _SOCKET_LINK = re.compile(r"socket:\[(\d+)\]")
 
 # Number of workloads whose ports an error names.
@@ -67,6 +69,21 @@ def used_ports(needed: Iterable[NeededPort], proc: Path = PROC) -> list[tuple[Ne
         for listener in parse_table(table.read_text(), protocol)
     ]
     return [(port, found) for port in needed for found in listeners if conflicts(port, found)]
+
+
+def numbers_in_use(proc: Path = PROC) -> set[int]:
+    """Return the ports in use on this host, and the base ids of its Envoys. Empty on a host without /proc."""
+    found: set[int] = set()
+    for protocol in ("tcp", "udp"):
+        for six in ("", "6"):
+            with contextlib.suppress(OSError):
+                table = (proc / "net" / f"{protocol}{six}").read_text()
+                found |= {listener.port for listener in parse_table(table, protocol)}
+    with contextlib.suppress(OSError):
+        sockets = (proc / "net" / "unix").read_text(encoding="utf-8", errors="replace")
+        # Envoy appends the base id times 10, plus the epoch modulo 3 (hot_restarting_base.cc).
+        found |= {int(number) // 10 for number in _BASE_ID.findall(sockets)}
+    return {number for number in found if 0 < number <= HIGHEST_PORT}
 
 
 def conflicts(needed: NeededPort, listener: Listener) -> bool:

@@ -16,7 +16,6 @@ from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo import topology
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.authors.author_targets import author_targets
-from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.loader import Demo
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.server_texts import readiness_page
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.topology import (
@@ -27,10 +26,12 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._demo.topology impor
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.clusters import Address
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.context import LOOPBACK, Context
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployed.block_ports import (
+    BlockPorts,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.instances import Instance, Proxy
 
 ALL_ADDRESSES = "0.0.0.0"
-BLOCK = 100  # ports that a demo can use, starting at its `ports`
 
 
 def netloc(host: str, port: int | None) -> str:
@@ -38,7 +39,7 @@ def netloc(host: str, port: int | None) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-class Layout:
+class Layout(BlockPorts):
     """The instances, ports and addresses of one demo on one platform.
 
     Raises:
@@ -50,7 +51,6 @@ class Layout:
         self.context = context
         self.hosts = context.all_hosts()
         self.ports = {(one.group, one.name): one for one in topology.listening_ports(demo)}
-        self._positions = {key: position for position, key in enumerate(self.ports)}
 
     # Instances
 
@@ -109,27 +109,9 @@ class Layout:
     def published_port(self, group: str, name: str, replica: int = 1) -> int | None:
         """Return the number of the port that users and other hosts connect to, or None if it is not published."""
         port = self.ports[group, name]
-        if replica == 1 and port.publish:
-            return port.publish
-        needed = port.serves_stats or (port.for_users and replica == 1)
-        needed = needed or self.is_called_across_hosts(group, name, replica)
-        return self.block_port(port, replica) if needed else None
-
-    def block_port(self, port: ListeningPort, replica: int) -> int:
-        """Return the port of the demo's block for `port` of one replica. Further replicas do not change it.
-
-        Raises:
-            DemoError: The number is outside the block.
-        """
-        first = int(self.demo["ports"])
-        number = first + (replica - 1) * len(self.ports) + self._positions[port.group, port.name]
-        if number >= first + BLOCK:
-            raise DemoError(
-                self.demo["file"],
-                f"{port.group}: needs port {number}, beyond the demo's {BLOCK} ports from {first} on."
-                " Use fewer replicas or services.",
-            )
-        return number
+        if stated := self.stated_port(port, replica):
+            return stated
+        return self.block_port(port, replica) if self.needs_block_port(port, replica) else None
 
     def bind_address(self, group: str, name: str, replica: int = 1) -> str:
         """Return the address that `group` listens on: loopback if only programs in the same network connect."""

@@ -120,7 +120,7 @@ class Workload:
     drain: str = ""
     # The names of workloads that start before this one.
     after: tuple[str, ...] = ()
-    # The hash of the files that it reads only at start. The workload restarts when the hash changes.
+    # The hash of all that it reads only at start. The workload is replaced when the hash changes.
     digest: str = ""
     # The name of its group in the demo, and the number of pods if the workload describes all of them.
     group: str = ""

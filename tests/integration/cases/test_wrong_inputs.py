@@ -92,12 +92,6 @@ REFUSED = {
         "unknown value '=='.",
         "Use one of: between, eq, ge, gt, in, le, lt, ne.",
     ),
-    "b16_noports": (
-        None,
-        "ports: ",
-        "missing.",
-        "Add the first of 100 ports that no other demo uses, such as 'ports: 21000'.",
-    ),
     "b17_requests": (
         29,
         "traffic[0].requests: ",
@@ -132,7 +126,7 @@ REFUSED = {
     ),
 }  # fmt: skip
 # Inputs that are correct, or whose fault only a deployment or its traffic shows. Other tests have b12_down, c1_tag, r1 and r2.
-PLANNED = ["base", "b08_offbyone", "b13_stat", "b14_intstatus", "b22_crash", "b23_prog"]
+PLANNED = ["base", "b08_offbyone", "b13_stat", "b14_intstatus", "b16_noports", "b22_crash", "b23_prog"]
 ELSEWHERE = ["b12_down", "b20_privport", "c1_tag", "r1", "r2"]
 
 
@@ -182,6 +176,12 @@ def test_wrong_input_is_refused_with_place_fault_and_remedy(name: str, tmp_path:
     line, key, fault, remedy = REFUSED[name]
     where = f"{name}.yml, line {line}" if line else f"{name}.yml"
     assert error_of(name, tmp_path).splitlines()[0] == f"{where}: {key}{fault} {remedy}"
+
+
+def test_demo_without_ports_gets_free_ports(tmp_path: Path) -> None:
+    planned = plan_of("b16_noports", tmp_path)
+    assert planned["deployed"]["ports"]
+    assert min(planned["deployed"]["ports"].values()) >= planned["deployed"]["block"]
 
 
 def test_every_input_has_a_test() -> None:

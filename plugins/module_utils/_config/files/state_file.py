@@ -17,6 +17,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.deployment_record import (
+    DeploymentRecord,
+    RecordError,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import (
     STATE_FILE,
     is_safe_path,
@@ -89,6 +93,7 @@ class FolderState:
         location: The platform, and for pods the API server and the namespace, on which the files are used. Empty when the files
             were not deployed.
         sensitive: Paths of the files with secrets, whose content no later diff shows.
+        deployed: What the plan decided and a later plan must not decide differently.
     """
 
     files: dict[str, list[str]] = field(default_factory=dict)
@@ -98,6 +103,7 @@ class FolderState:
     unconfirmed: list[str] = field(default_factory=list)
     location: str = ""
     sensitive: list[str] = field(default_factory=list)
+    deployed: DeploymentRecord = field(default_factory=DeploymentRecord)
 
     def to_bytes(self) -> bytes:
         """Return the content of the state file."""
@@ -119,6 +125,7 @@ class FolderState:
             sorted(unconfirmed),
             desired.location,
             sorted({*self.sensitive, *desired.sensitive}),
+            desired.deployed,
         )
 
 
@@ -146,6 +153,7 @@ def load(folder: Path) -> FolderState:
         if key in data and not is_valid(data[key]):
             raise _modified(path, f"{key} is not {description}")
     state = FolderState(**{key: data[key] for key in SCHEMA if key in data})
+    state.deployed = _deployed(path, data.get("deployed", {}))
     _require_paths_below(folder, state)
     return state
 
@@ -179,3 +187,13 @@ def _require_paths_below(folder: Path, state: FolderState) -> None:
     parents = {str(PurePosixPath(path).parent) for path in state.files}
     for path in sorted(parents.union(state.directories)):
         file_tree.require_no_symlink(folder, path)
+
+
+def _deployed(path: Path, data: Any) -> DeploymentRecord:
+    try:
+        return DeploymentRecord.read(data)
+    except RecordError as error:
+        raise ConfigRefused(
+            f"deployed.{error}. The file was modified. Remove its key 'deployed': the next deployment then chooses ports anew.",
+            str(path),
+        ) from None

@@ -52,7 +52,6 @@ PLACES = 2
 # What to add for a required key.
 REQUIRED = {
     "summary": "Add one sentence about what happens, such as 'summary: All requests reach web'.",
-    "ports": "Add the first of 100 ports that no other demo uses, such as 'ports: 21000'.",
     "port": "Add the port to listen on, such as 'port: 8080'.",
     "image": "Add the image of the program, such as 'image: redis:7.4'.",
     "command": "Add the program and its arguments as a list.",

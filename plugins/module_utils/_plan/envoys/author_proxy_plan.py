@@ -192,5 +192,6 @@ def _relay(proxy: Proxy, platform: Platform, run: Mount) -> tuple[Workload, File
         container="admin-relay",
         sidecar=proxy.kind == "sidecar",
         host=proxy.host,
+        replacement=platform.replacement,
     )
     return workload, file

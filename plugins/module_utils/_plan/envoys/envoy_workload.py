@@ -34,6 +34,8 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload i
 # Seconds until Envoy writes a line of its access log; a verification that fails reads the log.
 FLUSH_INTERVAL = 0.5
 CANDIDATE = "candidate.yaml"
+# Seconds from the end of the drain time until a new Envoy ends the previous one, and with it connections that stayed idle.
+PARENT_SECONDS = 5
 ENVOY_USER = "101:101"  # of the official image since 1.15
 ENVOY_IN_IMAGE = "/usr/local/bin/envoy"
 
@@ -83,6 +85,7 @@ def envoy_workload(
         files_digest: Digest of the files that Envoy reads only at start.
     """
     spec, program = proxy.spec, platform.envoy(proxy)
+    base_id = platform.hot_restart_id(proxy)
     return Workload(
         name=proxy.workload,
         image=program.image,
@@ -99,7 +102,7 @@ def envoy_workload(
             # Each connection closes with its next response. Gradual draining cuts connections at the end of the drain time.
             "--drain-strategy",
             "immediate",
-            "--disable-hot-restart",
+            *_hot_restart(base_id, spec["drain_seconds"]),
             # Milliseconds until a line of the access log is written; 10 s by default.
             "--file-flush-interval-msec",
             str(round(FLUSH_INTERVAL * 1000)),
@@ -125,7 +128,19 @@ def envoy_workload(
         container="envoy",
         sidecar=proxy.kind == "sidecar",
         host=proxy.host,
+        replacement=platform.replacement if base_id is None else "hot_restart",
     )
+
+
+def _hot_restart(base_id: int | None, drain_seconds: int) -> tuple[str, ...]:
+    """Return the arguments by which a new Envoy takes over from the running one. Its epoch depends on the generation.
+
+    A crashed Envoy has no parent when it starts again.
+    """
+    if base_id is None:
+        return ("--disable-hot-restart",)
+    end = str(drain_seconds + PARENT_SECONDS)
+    return ("--base-id", str(base_id), "--skip-hot-restart-on-no-parent", "--parent-shutdown-time-s", end)
 
 
 def _has_own_certificate(spec: Mapping[str, Any], name: str) -> bool:

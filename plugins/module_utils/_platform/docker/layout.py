@@ -13,8 +13,12 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import 
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.topology import ADMIN
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.context import CONTEXT, Context
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.documents import FILE, compose
-from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.holder import SUFFIX
-from ansible_collections.meshlab.envoy.plugins.module_utils._platform.generated_files import File, titled
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.holder import SUFFIX, holders
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.generated_files import (
+    File,
+    data_digest,
+    titled,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.instances import Instance, Proxy
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.platform import Documents, Platform
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.reachability.outside_hosts import HOST
@@ -26,6 +30,9 @@ NAMELESS_NETWORKS = ("bridge", "default", "host", "none")
 
 class DockerPlatform(Platform):
     """Each instance is a container that the others reach by its name. The base class describes everything else."""
+
+    # The holder of an instance has its names, and pods have a drain command.
+    unused_fields = ("network", "hostname", "holder_image", "drain")
 
     @classmethod
     def check_context(cls, context: Context) -> None:
@@ -56,6 +63,20 @@ class DockerPlatform(Platform):
         """Return the workloads with the image of their holders: the image with Python, as Envoy's can have no program that waits."""
         image = self.context.app_image or self.context.python.image
         return [replace(one, holder_image=image) for one in workloads]
+
+    def hot_restart_id(self, proxy: Proxy) -> int | None:
+        """Return 0: each instance has an IPC namespace and a network of its own."""
+        del proxy
+        return 0
+
+    def networks(self, workloads: Sequence[Workload]) -> dict[str, str]:
+        """Return the digest of the definition of each holder, in which no program can stay when it changes."""
+        found = {}
+        for host in self.hosts:
+            own = [one for one in workloads if one.host == host]
+            for name, holder in holders(own, self.hosts[host].address).items():
+                found[name] = data_digest([holder.image, holder.network_keys])
+        return found
 
     def sidecar_health_port(self, instance: Instance) -> int | None:
         """Return the port of the sidecar's read-only admin interface. An author's sidecar has none."""

@@ -88,6 +88,7 @@ class KubernetesPlatform(EnvoysInPods):
     """One instance per group stands for all its pods. Names are those of Services, and users connect by port-forward."""
 
     key_mode = "0600"
+    replacement = "rollout"
     # The names of headless Services list the pods: Envoy learns of new and removed pods by resolving them again.
     dns_refresh = "1s"
     # A mounted ConfigMap replaces all its files by one rename of a symbolic link beside them.

@@ -42,6 +42,9 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.platform i
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.reachability.outside_hosts import HOST
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import Mount, Workload
 
+# The name, among the ports of a proxy, of the number by which its Envoys find each other for a hot restart.
+HOT_RESTART = "hot-restart"
+
 
 class LocalPlatform(Platform):
     """Processes share the network of their host: each port has a number of its own, and loopback reaches all of them."""
@@ -51,6 +54,10 @@ class LocalPlatform(Platform):
     key_mode = "0600"
     volume_kinds = ()
     runs_images = False
+    unused_fields = (
+        *("image", "mounts", "volumes", "probe", "network", "hostname", "user"),
+        *("memory_mb", "cpus", "init", "drain"),
+    )
 
     def __init__(self, demo: Demo, context: Context) -> None:
         super().__init__(demo, context)
@@ -59,14 +66,21 @@ class LocalPlatform(Platform):
     # Ports
 
     def port(self, group: str, name: str, replica: int = 1) -> int:
-        """Return the published port of the first replica, or else a port of the demo's block.
+        """Return the number that the server or the demo states, or else one that the planner chose.
 
-        The ports of a replica do not depend on the number of replicas. So a new replica can start while the demo runs.
+        The numbers do not depend on the number of replicas. So a new replica can start while the demo runs.
         """
         port = self.ports[group, name]
-        if self._is_fixed(port):
-            return port.number
-        return port.publish if port.publish and replica == 1 else self.block_port(port, replica)
+        return self.stated_port(port, replica) or self.block_port(port, replica)
+
+    def stated_port(self, port: ListeningPort, replica: int) -> int | None:
+        """Return the number that a server listens on in its own command, or the published port of the first replica."""
+        return port.number if self._is_fixed(port) else super().stated_port(port, replica)
+
+    def needs_block_port(self, port: ListeningPort, replica: int) -> bool:
+        """Return True: each port has a number of its own."""
+        del port, replica
+        return True
 
     def published_port(self, group: str, name: str, replica: int = 1) -> int | None:
         """Return the port itself: nothing forwards to a process."""
@@ -81,6 +95,15 @@ class LocalPlatform(Platform):
         if public or self.is_called_across_hosts(group, name, replica):
             return self.hosts[self.instance(group, replica).host].address
         return LOOPBACK
+
+    def hot_restart_id(self, proxy: Proxy) -> int | None:
+        """Return a number that no other Envoy of the host has, because the Envoys of a host share the names of hot restarts."""
+        return self._chosen.numbers[f"{proxy.name}/{HOT_RESTART}"]
+
+    def other_numbers(self) -> list[str]:
+        """Return the number of each Envoy for hot restarts, those of further replicas last."""
+        proxies = sorted(self.proxies(), key=lambda proxy: proxy.replica)
+        return [f"{proxy.name}/{HOT_RESTART}" for proxy in proxies]
 
     # Addresses
 

@@ -7,13 +7,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._platform.instances import Instance
-from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import Workload
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.instances import Instance, Proxy
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import Replacement, Workload
 
 
 class ReplacementLayout:
     """What the planner must know of a platform to replace workloads without losing a request."""
+
+    # How a new generation of a workload takes over, unless the planner chooses another way for it.
+    replacement: ClassVar[Replacement] = "stop"
+    # Fields of workloads that the programs of the platform do not depend on.
+    unused_fields: ClassVar[tuple[str, ...]] = ()
 
     def complete_workloads(self, workloads: Sequence[Workload]) -> list[Workload]:
         """Return the workloads of the demo with the fields that only this platform sets."""
@@ -23,3 +29,18 @@ class ReplacementLayout:
         """Return the port of the sidecar that the health check of the app requires, too. None: it requires none."""
         del instance
         return None
+
+    def hot_restart_id(self, proxy: Proxy) -> int | None:
+        """Return the base id by which the Envoys of `proxy` find each other for a hot restart. None: they do not restart hot."""
+        del proxy
+        return None
+
+    def stop_reason(self, workload: Workload) -> tuple[str, str]:
+        """Return why `workload` is stopped before its new generation starts, and what avoids that."""
+        del workload
+        return "its program cannot run twice", "Deploy it while no requests are sent."
+
+    def networks(self, workloads: Sequence[Workload]) -> dict[str, str]:
+        """Return the digest of each network that is replaced with all programs in it when the digest changes, by name."""
+        del workloads
+        return {}

@@ -11,7 +11,10 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.meshlab.envoy.plugins.plugin_utils._local_execution import LocalExecutionAction
+from ansible_collections.meshlab.envoy.plugins.plugin_utils._local_execution import (
+    LocalExecutionAction,
+    runs_in_place,
+)
 
 
 class Action(LocalExecutionAction):
@@ -44,7 +47,7 @@ def fake_action(transport: str = "local", become: bool = False, **task: Any) -> 
 
 def test_localhost_runs_in_process() -> None:
     action = fake_action()
-    assert action._is_local()
+    assert runs_in_place(action)
     assert action._run_in_process() == {"options": {"name": "edge"}, "check": False}
 
 
@@ -61,7 +64,7 @@ def test_localhost_runs_in_process() -> None:
 )
 def test_other_connection_runs_the_module(connection: dict[str, Any]) -> None:
     action = fake_action(**connection)
-    assert not action._is_local()
+    assert not runs_in_place(action)
     assert action._run_on_host({}) == {"sent": {"name": "edge"}}
 
 

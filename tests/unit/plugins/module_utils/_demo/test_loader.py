@@ -67,7 +67,6 @@ def test_unknown_key_without_similar_key_lists_known_keys() -> None:
     "path",
     [
         "summary",
-        "ports",
         "services.db.server.image",
         "services.db.server.command",
         f"{EDGE}.statsd.address",

@@ -18,7 +18,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._platform.layout import BLOCK
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployed.port_assignment import BLOCK
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.registry import PLANNERS
 
 FILES = sorted((Path(__file__).resolve().parents[5] / "playbooks" / "demos").glob("*.yml"))

@@ -73,15 +73,19 @@ def test_equal_ports_in_a_network_are_refused(plan: Planner) -> None:
     )
 
 
-def test_published_port_in_the_block_is_refused(plan: Planner) -> None:
+@pytest.mark.parametrize("platform", ["local", "docker"])
+def test_published_port_in_the_block_is_nobody_elses(plan: Planner, platform: str) -> None:
     listeners = {"http": {"port": 8080, "publish": 20001, "routes": []}}
-    assert "port 20001: both " in error_of(plan, with_edge(listeners=listeners), "local")
+    record = plan(with_edge(listeners=listeners), platform)["deployed"]
+    assert record["stated"] == {"edge/http": 20001}
+    assert 20001 not in record["ports"].values()
 
 
-def test_full_block_is_refused(plan: Planner) -> None:
+def test_demo_without_a_free_port_is_refused(plan: Planner) -> None:
     services = {f"s{number}": {"sidecar": {}, "replicas": 10} for number in range(4)}
-    assert error_of(plan, shop(services=services, proxies={})) == (
-        "shop.yml: s0: needs port 20108, beyond the demo's 100 ports from 20000 on. Use fewer replicas or services."
+    used = list(range(65440, 65536))
+    assert error_of(plan, shop(ports=65436, services=services, proxies={}), used_ports=used) == (
+        "shop.yml: s1-9/ingress: no port from 65436 on is free for it. Use fewer replicas or services, or a lower number in 'ports'."
     )
 
 

@@ -18,6 +18,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_file
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.errors import ConfigRefused
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.files import state_file
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.files.state_file import FolderState
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.prepare import prepare
 
 
 def write_text(folder: Path, text: str) -> None:
@@ -185,3 +186,38 @@ def test_folder_of_an_older_version_is_taken_over(folder: Path) -> None:
     deploy(folder, DesiredFiles((text_file("a"),)))
     assert not (folder / "b").exists()
     assert json.loads((folder / ".files.json").read_text())["format"] == state_file.FORMAT
+
+
+RECORD = {
+    "block": 20000,
+    "ports": {"web-1/app": 20012},
+    "stated": {"edge/http": 8080},
+    "workloads": {"edge": {"generation": 2, "digest": "4f0c"}},
+}
+
+
+def test_record_of_a_deployment_is_saved_with_the_files(folder: Path) -> None:
+    desired = DesiredFiles.from_plan({"files": [{"path": "a", "content": "x"}], "deployed": RECORD})
+    with prepare(folder, desired) as transaction:
+        transaction.write()
+        # It is recorded before a workload starts, so an interrupted run does not lose it.
+        assert state_file.load(folder).deployed.to_dict() == RECORD
+        transaction.finish()
+    other = {**RECORD, "ports": {"web-1/app": 20013}}
+    same_files = DesiredFiles.from_plan({"files": [{"path": "a", "content": "x"}], "deployed": other})
+    with prepare(folder, same_files) as transaction:
+        assert not transaction.changed
+    assert state_file.load(folder).deployed.ports == {"web-1/app": 20013}
+    with prepare(folder, DesiredFiles(files=(text_file("a", "y"),))) as transaction:
+        transaction.write()
+        transaction.finish()
+    assert state_file.load(folder).deployed.ports == {"web-1/app": 20013}
+
+
+def test_modified_record_of_a_deployment_is_refused(tmp_path: Path) -> None:
+    write_state(tmp_path, deployed={"ports": {"edge/http": "80; rm"}})
+    with pytest.raises(ConfigRefused) as caught:
+        state_file.load(tmp_path)
+    message = str(caught.value)
+    assert f"{tmp_path}/.files.json: deployed.ports.edge/http: expected a number from 1 to 65535" in message
+    assert "Remove its key 'deployed'" in message

@@ -1,0 +1,56 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The workloads whose requests can fail during a deployment, with the reason and the remedy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.deployment_record import (
+    DeploymentRecord,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._plan.plan_schema import Interruption
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.platform import Platform
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import Workload
+
+# Of an instance whose network is replaced.
+NEW_NETWORK = (
+    "its published ports or its names change, so its network and all programs in it are replaced",
+    "Publish ports at a proxy that no other change affects, or deploy it while no requests are sent.",
+)
+
+
+def interruptions(
+    replaced: Iterable[Workload], record: DeploymentRecord, platform: Platform
+) -> list[Interruption]:
+    """Return the interruptions of a deployment.
+
+    Args:
+        replaced: The workloads that it replaces.
+        record: The record that it leaves.
+        platform: The platform with the demo and the record of the running deployment.
+    """
+    before = platform.context.deployed.networks
+    found: list[Interruption] = []
+    for workload in replaced:
+        if workload.replacement == "stop":
+            reason, remedy = platform.stop_reason(workload)
+            found.append({"workload": workload.name, "reason": reason, "remedy": remedy})
+    for name, digest in record.networks.items():
+        if before.get(name, digest) != digest:
+            reason, remedy = NEW_NETWORK
+            found.append({"workload": name, "reason": reason, "remedy": remedy})
+    return found
+
+
+def interruption_text(interruption: Interruption) -> str:
+    """Return an interruption as a text for users.
+
+    Example:
+        >>> interruption_text({"workload": "web-1", "reason": "it publishes a port", "remedy": "Add a sidecar."})
+        'requests to web-1 can fail during this deployment: it publishes a port. Add a sidecar.'
+    """
+    workload, reason, remedy = (interruption[key] for key in ("workload", "reason", "remedy"))
+    return f"requests to {workload} can fail during this deployment: {reason}. {remedy}"

@@ -1,0 +1,47 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the planner takes from the host of a deployment. Private to this collection: it can change at any time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.meshlab.envoy.plugins.module_utils._deploy.deployment_info import perform
+from ansible_collections.meshlab.envoy.plugins.plugin_utils._local_execution import runs_in_place
+
+KEYS = ("deployed", "used_ports", "free_block")
+
+
+class HostUnreadable(Exception):
+    """The host has no readable record. `result` is the result of module deployment_info."""
+
+    def __init__(self, result: dict[str, Any]) -> None:
+        super().__init__(str(result.get("msg")))
+        self.result = result
+
+
+def deployed_context(
+    action: ActionBase, context: Mapping[str, Any], task_vars: dict[str, Any] | None
+) -> dict[str, Any]:
+    """Return the context with the record of its folder and the ports of the host, unless it states a record.
+
+    Raises:
+        HostUnreadable: The record has a wrong value, or this user cannot read it.
+    """
+    folder = context.get("folder")
+    if context.get("deployed") is not None or not isinstance(folder, str) or not folder:
+        return dict(context)
+    options = {"folder": folder}
+    if runs_in_place(action):
+        found = perform(options, check_mode=True)
+    else:
+        found = dict(
+            action._execute_module("meshlab.envoy.deployment_info", module_args=options, task_vars=task_vars)
+        )
+    if found.get("failed") or found.get("unreachable"):
+        raise HostUnreadable(found)
+    return {**context, **{key: found[key] for key in KEYS}}

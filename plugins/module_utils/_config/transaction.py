@@ -2,25 +2,37 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The phases of a transaction after `prepare`: write, confirm what started, go live, finish."""
+"""The phases of a transaction after `prepare`: write, confirm what started, go live, finish.
+
+Longer than 300 lines because one class has all phases, after a description of each attribute.
+"""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import TracebackType
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.thread_pool import (
     map_to_dict,
     map_to_pairs,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.certificates.renewal import (
+    replaced_certificates,
+    unconfirmed_renewals,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.config_target import (
     ConfigTarget,
     FolderTarget,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import Admin, DesiredFiles
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import (
+    AUTHORITY,
+    Admin,
+    DesiredFiles,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy import live_update
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy.config_admin import (
     AdminUnreachable,
@@ -56,6 +68,8 @@ class Transaction:
         updates: The results of `go_live`, one for each running proxy whose watched files changed.
         running: The running proxies whose watched files changed, known after `write`. `go_live` updates them.
         starting: The other proxies whose watched files changed. They read the files when they start.
+        renewing: The running proxies when certificates changed, which load them without a restart.
+        replaced: The path of each changed certificate, by the serial number of the previous one.
         lock: The lock of the folder, until `close`.
 
     Example:
@@ -94,6 +108,8 @@ class Transaction:
         self.updates: list[live_update.LiveUpdate] = []
         self.running: set[str] = set()
         self.starting: set[str] = set()
+        self.renewing: set[str] = set()
+        self.replaced: dict[int, str] = {}
         self.lock = contextlib.ExitStack()
 
     def __enter__(self) -> Transaction:
@@ -141,11 +157,13 @@ class Transaction:
             for difference in self.differences.files
             if difference.desired and difference.desired.live
         }
-        admins = [admin for admin in self.desired.admins if admin.proxy in watching]
+        self.replaced = replaced_certificates(self.differences.files)
+        admins = [admin for admin in self.desired.admins if admin.proxy in watching or self.replaced]
         may_run = [admin for admin in admins if admin.proxy not in restarting]
         states = map_to_pairs(lambda admin: self._target(admin).is_running(), may_run)
-        self.running = {admin.proxy for admin, is_running in states if is_running}
-        self.starting = {admin.proxy for admin in admins} - self.running
+        self.renewing = {admin.proxy for admin, is_running in states if is_running and self.replaced}
+        self.running = {admin.proxy for admin, is_running in states if is_running and admin.proxy in watching}
+        self.starting = {admin.proxy for admin in admins if admin.proxy in watching} - self.running
         with file_tree.refusing_os_errors(self.folder):
             live_paths = [
                 difference.path
@@ -212,6 +230,7 @@ class Transaction:
             ConfigRefused: At least one proxy rejected a file or did not confirm it in time. Its previous files were restored.
         """
         targets = {admin.proxy: self._target(admin) for admin in self.desired.admins}
+        self._confirm_renewals({proxy: targets[proxy] for proxy in self.renewing}, timeout)
         live_files = {proxy: self._live_files(proxy) for proxy in sorted(self.running)}
 
         def update(proxy: str) -> live_update.LiveUpdate:
@@ -243,6 +262,17 @@ class Transaction:
             ]
             raise ConfigRefused(self.desired.located(findings), outcome=_outcome(failed))
         return self.updates
+
+    def _confirm_renewals(self, targets: Mapping[str, ConfigTarget], timeout: float) -> None:
+        """Wait until the running proxies use the changed certificates, and restore these when one does not. Raises ConfigRefused."""
+        if findings := unconfirmed_renewals(targets, self.replaced, timeout):
+            folders = {str(PurePosixPath(path).parent) for path in self.replaced.values()} | {AUTHORITY}
+            for difference in self.differences.files:
+                if str(PurePosixPath(difference.path).parent) in folders:
+                    self._restore_file(difference)
+            state = self.before.during_change_to(self.after)
+            state_file.save(self.folder, replace(state, certificates=self.before.certificates))
+            raise ConfigRefused(findings, outcome="The previous certificates were restored.")
 
     def restore(self, proxies: Iterable[str]) -> None:
         """Restore the files of `proxies` that `write` wrote, for proxies that rejected their watched files in `go_live`."""

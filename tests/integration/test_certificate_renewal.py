@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 from cases import CaseDeployment, PortBlock, case_deployments
+from certificates import new_authority, new_certificate
 from kept_connections import requests_on
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._config.certificates.authority import DAY
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.certificates.serial_number import (
     serial_number,
 )
@@ -78,9 +78,42 @@ def test_due_certificate_is_renewed_under_requests(made: CaseDeployment, block: 
     assert answers.serials[before] <= served[before] + 1
 
 
-def test_certificate_is_not_renewed_before_it_is_due(made: CaseDeployment, block: PortBlock) -> None:
-    planned = made.plan(demo(block))
-    planned["certificates"][0].update(days=30, renew_days=29)
-    assert not made.result(planned)["failed"]
-    assert not made.result(planned)["changed"]
-    assert DAY == 86400
+def test_own_certificate_changes_under_requests(made: CaseDeployment, block: PortBlock) -> None:
+    company = new_authority(made.root)
+    names = "DNS:shop.example.com"
+    own = {"certificate_chain": {"source": "shop.crt"}, "private_key": {"source": "shop.key"}}
+    before = serial_number(new_certificate(made.root, "shop", names, company).certificate.read_bytes())
+    made.deploy(demo(block, **own))
+    with requests_on(block.first, trusting(company.certificate)) as answers:
+        after = serial_number(new_certificate(made.root, "shop", names, company).certificate.read_bytes())
+        result = made.result(made.plan(demo(block, **own)))
+        assert not result["failed"], result["msg"]
+        served = dict(answers.serials)
+        # A key of another certificate is refused before a file changes.
+        (made.root / "shop.key").write_bytes(company.key.read_bytes())
+        refused = made.result(made.plan(demo(block, **own)))
+        assert refused["failed"]
+        assert "Nothing was changed" in refused["msg"]
+    assert (answers.lost, answers.closed) == ([], 0)
+    assert (result["started"], result["restarted"]) == ([], [])
+    assert {path for path in result["files"] if path.startswith("edge/")} == {
+        "edge/tls/listeners.https/tls.crt",
+        "edge/tls/listeners.https/tls.key",
+    }
+    assert {*answers.serials} == {before, after}
+    assert answers.serials[before] <= served[before] + 1
+
+
+def test_first_certificate_and_other_names_lose_no_request(made: CaseDeployment, block: PortBlock) -> None:
+    """TLS of a listener is added, and its names change, while another listener answers."""
+    data, port = demo(block), block.first + 20
+    listeners = data["proxies"]["edge"]["listeners"]
+    listeners["http"] = {"port": port, "publish": port, "routes": listeners["https"]["routes"]}
+    del listeners["https"]["tls"]
+    made.deploy(data)
+    with requests_on(port) as answers:
+        for tls in ({}, {"names": ["shop.example.com"]}):
+            listeners["https"]["tls"] = tls
+            result = made.result(made.plan(data))
+            assert (result["failed"], result["started"], result["restarted"]) == (False, [], []), result
+    assert (answers.lost, answers.closed) == ([], 0)

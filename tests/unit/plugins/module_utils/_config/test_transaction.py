@@ -69,7 +69,7 @@ class RemoteTarget(FolderTarget):
     def rejected_since_start(self, kind: str) -> str:
         return self.start_rejection
 
-    def wait_until_drained(self, deadline: float) -> bool:
+    def wait_until_drained(self, deadline: float, clusters: Collection[str] = ()) -> bool:
         return True
 
 

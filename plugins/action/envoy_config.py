@@ -13,7 +13,6 @@ from typing import Any
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.printable import printable_result
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.author_config.candidate import (
     FileError,
     candidate,
@@ -27,7 +26,6 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.author_config
     check_named_clusters,
 )
 from ansible_collections.meshlab.envoy.plugins.plugin_utils._envoy_suggestions import with_suggestions
-from ansible_collections.meshlab.envoy.plugins.plugin_utils._worker_end import end_with_parent
 
 
 class ActionModule(ActionBase):
@@ -35,7 +33,6 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Run the module with the texts of the files, or fail with the location of a syntax error."""
-        end_with_parent()
         result: dict[str, Any] = super().run(tmp, task_vars)
         arguments = dict(self._task.args)
         notes: list[str] = []
@@ -48,9 +45,7 @@ class ActionModule(ActionBase):
                 arguments["files"], arguments["proxies"], notes = completed(arguments["files"], proxies)
         except (FileError, AnsibleError, OSError) as error:
             message = str(error).rstrip(".")
-            return printable_result(
-                **result, failed=True, changed=False, msg=f"{message}. Nothing was changed."
-            )
+            return {**result, "failed": True, "changed": False, "msg": f"{message}. Nothing was changed."}
         no_log = self._task.no_log
         # Only while the module starts: it then writes no options to the syslog of the host.
         self._task.no_log = no_log or any(file.get("sensitive") for file in _dicts(files))
@@ -62,7 +57,7 @@ class ActionModule(ActionBase):
             self._task.no_log = no_log
         if notes:
             result["warnings"] = [*notes, *result.get("warnings", ())]
-        return printable_result(**result)
+        return result
 
     def _with_text(self, file: dict[str, Any]) -> dict[str, Any]:
         file = dict(file)

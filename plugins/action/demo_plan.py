@@ -35,6 +35,7 @@ from ansible_collections.meshlab.envoy.plugins.plugin_utils._deployed_context im
 )
 from ansible_collections.meshlab.envoy.plugins.plugin_utils._planner_defaults import complete_context
 from ansible_collections.meshlab.envoy.plugins.plugin_utils._shared_authority import with_issued_certificates
+from ansible_collections.meshlab.envoy.plugins.plugin_utils._worker_end import end_with_parent
 
 HIDDEN = "(a value from Ansible Vault or a template)"
 
@@ -46,6 +47,7 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return the plan, or a failure with the error of the demo."""
+        end_with_parent()
         result: dict[str, Any] = super().run(tmp, task_vars)
         _checked, options = self.validate_argument_spec(
             argument_spec={

@@ -13,6 +13,7 @@ from typing import Any
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.printable import printable_result
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.author_config.candidate import (
     FileError,
     candidate,
@@ -26,6 +27,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.author_config
     check_named_clusters,
 )
 from ansible_collections.meshlab.envoy.plugins.plugin_utils._envoy_suggestions import with_suggestions
+from ansible_collections.meshlab.envoy.plugins.plugin_utils._worker_end import end_with_parent
 
 
 class ActionModule(ActionBase):
@@ -33,6 +35,7 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Run the module with the texts of the files, or fail with the location of a syntax error."""
+        end_with_parent()
         result: dict[str, Any] = super().run(tmp, task_vars)
         arguments = dict(self._task.args)
         notes: list[str] = []
@@ -45,7 +48,9 @@ class ActionModule(ActionBase):
                 arguments["files"], arguments["proxies"], notes = completed(arguments["files"], proxies)
         except (FileError, AnsibleError, OSError) as error:
             message = str(error).rstrip(".")
-            return {**result, "failed": True, "changed": False, "msg": f"{message}. Nothing was changed."}
+            return printable_result(
+                **result, failed=True, changed=False, msg=f"{message}. Nothing was changed."
+            )
         no_log = self._task.no_log
         # Only while the module starts: it then writes no options to the syslog of the host.
         self._task.no_log = no_log or any(file.get("sensitive") for file in _dicts(files))
@@ -57,7 +62,7 @@ class ActionModule(ActionBase):
             self._task.no_log = no_log
         if notes:
             result["warnings"] = [*notes, *result.get("warnings", ())]
-        return result
+        return printable_result(**result)
 
     def _with_text(self, file: dict[str, Any]) -> dict[str, Any]:
         file = dict(file)

@@ -70,6 +70,7 @@ free_block:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.printable import printable_result
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.python_version import (
     require_supported_python,
 )
@@ -87,8 +88,8 @@ def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     result = perform(module.params, module.check_mode)
     if result.get("failed"):
-        module.fail_json(msg=result["msg"])
-    module.exit_json(**result)
+        module.fail_json(**printable_result(msg=result["msg"]))
+    module.exit_json(**printable_result(**result))
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from typing import Any
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.printable import printable_result
+from ansible_collections.meshlab.envoy.plugins.plugin_utils._worker_end import end_with_parent
 
 Options = dict[str, Any]
 Result = dict[str, Any]
@@ -30,6 +31,7 @@ class LocalExecutionAction(ActionBase):
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> Result:
         """Return the module's result, from this process or from the managed host."""
+        end_with_parent()
         result: Result = super().run(tmp, task_vars)
         performed = self._run_in_process() if runs_in_place(self) else self._run_on_host(task_vars)
         return result | printable_result(**performed)

@@ -35,10 +35,12 @@ class FakeDocker:
         return self.results.get(command[1], CommandResult(0, "2.40.0\n", ""))
 
 
-def docker_deployer(docker: FakeDocker, *workloads: Workload) -> DockerDeployer:
+def docker_deployer(
+    docker: FakeDocker, *workloads: Workload, folder: Path = Path("/nonexistent")
+) -> DockerDeployer:
     """Return a deployer of the project `demo` that runs `docker`, by default for one workload `a`."""
     workloads = workloads or (Workload(name="a", image="i:1", command=("x",)),)
-    deployer = DockerDeployer(DeploymentSpec("demo", Path("/nonexistent"), workloads))
+    deployer = DockerDeployer(DeploymentSpec("demo", folder, workloads))
     deployer.docker.runner = docker
     return deployer
 
@@ -53,16 +55,23 @@ def ps_line(
     return "\t".join(columns) + "\n"
 
 
-def inspect_entry(service: str, **state: Any) -> dict[str, Any]:
-    """Return an entry of `docker container inspect` for a running container; `state` replaces keys of its State."""
+def inspect_entry(
+    service: str, holder: str = "", labels: dict[str, str] | None = None, **state: Any
+) -> dict[str, Any]:
+    """Return an entry of `docker container inspect` for a running container.
+
+    Args:
+        service: Its service.
+        holder: The service of the container whose network it shares. Empty: it has its own.
+        labels: Further labels.
+        state: Keys of its State.
+    """
+    compose = {"com.docker.compose.service": service, "com.docker.compose.version": "2.26.1"}
     return {
         "Id": f"id-of-{service}",
-        "Config": {
-            "Image": "i:1",
-            "Labels": {"com.docker.compose.service": service, "com.docker.compose.version": "2.26.1"},
-        },
+        "Config": {"Image": "i:1", "Labels": {**compose, **(labels or {})}},
         "State": {"Status": "running", "ExitCode": 0, "StartedAt": "2026-01-01T00:00:00.1Z", **state},
-        "HostConfig": {"NetworkMode": "demo_default"},
+        "HostConfig": {"NetworkMode": f"container:id-of-{holder}" if holder else "demo_default"},
         "NetworkSettings": {
             "Networks": {"demo_default": {"IPAddress": "172.18.0.2", "Gateway": "172.18.0.1"}}
         },

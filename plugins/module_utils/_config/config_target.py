@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -63,6 +63,9 @@ class ConfigTarget(Protocol):
     def wait_until_drained(self, deadline: float, clusters: Collection[str] = ()) -> bool:
         """Wait until no connection uses a previous listener and no request is in one of `clusters`; return whether that is so."""
 
+    def wait_until_replaced(self, serials: Mapping[int, str], deadline: float) -> str:
+        """Wait until no Envoy uses a certificate with one of these serial numbers; return which one it uses, or an empty string."""
+
 
 class FolderTarget:
     """A folder of this host that one Envoy watches; see `ConfigTarget`."""
@@ -108,3 +111,7 @@ class FolderTarget:
     def wait_until_drained(self, deadline: float, clusters: Collection[str] = ()) -> bool:
         """Wait for the Envoy's previous listeners and for the requests in `clusters`."""
         return self.monitor.wait_until_drained(deadline, clusters)
+
+    def wait_until_replaced(self, serials: Mapping[int, str], deadline: float) -> str:
+        """Wait for the Envoy; see `ConfigTarget.wait_until_replaced`."""
+        return self.monitor.wait_until_replaced(serials, deadline)

@@ -13,23 +13,28 @@ from typing import Any
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.any_message import (
     Message,
     any_message,
+    discovery_response,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.overlay import overlay
+from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.overlay import overlay, snake_case_fields
 
 # Names of the SDS secrets, and of their files without the suffix `.yaml`. They are those of the fields of
 # extensions.transport_sockets.tls.v3.Secret.
 TLS_CERTIFICATE = "tls_certificate"
 VALIDATION_CONTEXT = "validation_context"
+_TLS = "envoy.extensions.transport_sockets.tls.v3"
 
 
-def tls_certificate_secret(certificates: str, watched: str) -> Message:
-    """Return the SDS file with the certificate and the private key of a proxy.
+def tls_certificate_secret(certificates: str, watched: str, name: str = TLS_CERTIFICATE) -> Message:
+    """Return the SDS file with a certificate and its private key.
 
     Args:
         certificates: The folder of `tls.crt` and `tls.key`, as Envoy sees it.
-        watched: The folder in which a rename makes Envoy read the files again (`watched_directory`).
+        watched: The folder in which a rename makes Envoy read the files again (`watched_directory`). Envoy uses a certificate when
+            its key matches, so the files can be renamed one after another (observed with Envoy 1.36 to 1.40).
+        name: The name of the secret.
     """
     return _secret_file(
+        name,
         TLS_CERTIFICATE,
         {
             "certificate_chain": {"filename": f"{certificates}/tls.crt"},
@@ -39,14 +44,16 @@ def tls_certificate_secret(certificates: str, watched: str) -> Message:
     )
 
 
-def validation_context_secret(certificates: str, watched: str) -> Message:
-    """Return the SDS file with the certificate authority that verifies a proxy's peers.
+def validation_context_secret(certificates: str, watched: str, name: str = VALIDATION_CONTEXT) -> Message:
+    """Return the SDS file with the certificate authority that verifies peers.
 
     Args:
         certificates: The folder of `ca.crt`, as Envoy sees it.
         watched: As for `tls_certificate_secret`.
+        name: The name of the secret.
     """
     return _secret_file(
+        name,
         VALIDATION_CONTEXT,
         {
             "trusted_ca": {"filename": f"{certificates}/ca.crt"},
@@ -63,7 +70,8 @@ def downstream_transport_socket(
     Args:
         secrets: The folder of the proxy's SDS files, as Envoy sees it.
         tls: The `tls` of a demo's listener, with paths of files. `certificate_chain` and `private_key` replace the certificate of
-            the deployment. With `client_certificate`, a client needs a certificate of the same authority, or of `ca`, with
+            the deployment; `certificate_secret` and `ca_secret` are the secrets of these files, without which their paths are in the
+            context. With `client_certificate`, a client needs a certificate of the same authority, or of `ca`, with
             `subject_alt_name` if that is set. `context` holds fields of DownstreamTlsContext that override the generated ones.
         alpn_protocols: The protocols to offer, the preferred one first.
     """
@@ -107,6 +115,10 @@ def _identity(secrets: str, tls: Mapping[str, Any]) -> Message:
     """Return the field of CommonTlsContext with the certificate of this side."""
     if not tls.get("certificate_chain"):
         return {"tls_certificate_sds_secret_configs": [_sds_secret_config(TLS_CERTIFICATE, secrets)]}
+    if tls.get("certificate_secret"):
+        return {
+            "tls_certificate_sds_secret_configs": [_sds_secret_config(tls["certificate_secret"], secrets)]
+        }
     files = {field: {"filename": tls[field]} for field in ("certificate_chain", "private_key")}
     return {"tls_certificates": [files]}
 
@@ -118,9 +130,12 @@ def _validation(secrets: str, tls: Mapping[str, Any], server_name: str, is_combi
         for kind, name in accepted_name(tls, server_name).items()
     ]
     names = {"match_typed_subject_alt_names": matchers} if matchers else {}
+    name = VALIDATION_CONTEXT
     if tls.get("ca"):
-        return {"validation_context": {"trusted_ca": {"filename": tls["ca"]}, **names}}
-    authority = {"validation_context_sds_secret_config": _sds_secret_config(VALIDATION_CONTEXT, secrets)}
+        if not tls.get("ca_secret") or _author_validates(tls):
+            return {"validation_context": {"trusted_ca": {"filename": tls["ca"]}, **names}}
+        name = tls["ca_secret"]
+    authority = {"validation_context_sds_secret_config": _sds_secret_config(name, secrets)}
     if not is_combined:
         return authority
     return {"combined_validation_context": {"default_validation_context": names, **authority}}
@@ -141,10 +156,19 @@ def _is_ip(name: str) -> bool:
     return True
 
 
-def _secret_file(name: str, content: Message) -> Message:
+def _secret_file(name: str, field: str, content: Message) -> Message:
     # An SDS file holds one secret (Envoy's "Secret discovery service").
-    secret = any_message("envoy.extensions.transport_sockets.tls.v3.Secret", name=name, **{name: content})
-    return {"resources": [secret]}
+    return discovery_response(
+        [any_message("envoy.extensions.transport_sockets.tls.v3.Secret", name=name, **{field: content})]
+    )
+
+
+def _author_validates(tls: Mapping[str, Any]) -> bool:
+    """Return whether the fields of the author contain a `validation_context`, which is merged into that with the authority."""
+    context = snake_case_fields(tls.get("context") or {}, f"{_TLS}.UpstreamTlsContext")
+    common = context.get("common_tls_context")
+    fields = snake_case_fields(common if isinstance(common, Mapping) else {}, f"{_TLS}.CommonTlsContext")
+    return fields.get(VALIDATION_CONTEXT) is not None
 
 
 def _sds_secret_config(name: str, secrets: str) -> Message:

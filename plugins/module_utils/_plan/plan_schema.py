@@ -60,7 +60,12 @@ class PlannedDirectory(TypedDict):
     host: str
 
 
-class Certificate(TypedDict):
+class _CertificateTimes(TypedDict, total=False):
+    days: int
+    renew_days: int
+
+
+class Certificate(_CertificateTimes):
     """One certificate, which the host creates and signs with the certificate authority of the deployment.
 
     Attributes:
@@ -69,6 +74,8 @@ class Certificate(TypedDict):
         addresses: IP addresses of the certificate (subject alternative names).
         mode: Permissions of `tls.key` as an octal string.
         host: Name of the host that creates the certificate.
+        days: Number of days that the certificate is valid. 365 by default.
+        renew_days: Number of days before its end at which a run renews the certificate. 30 by default.
     """
 
     path: str

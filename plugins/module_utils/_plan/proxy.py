@@ -13,7 +13,10 @@ from typing import Any
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.yaml_text import to_yaml
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.topology import ADMIN
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy import tls_contexts
-from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.any_message import discovery_response
+from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.any_message import (
+    Message,
+    discovery_response,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.bootstrap import candidate
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.listeners import (
     filter_chains,
@@ -48,6 +51,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._plan.proxy_files im
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.tls.tls_files import (
     needs_demo_certificate,
+    own_secrets,
     tls_files,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.generated_files import (
@@ -112,22 +116,19 @@ def plan_proxy(proxy: Proxy, platform: Platform) -> ProxyPlan:
             sensitive=is_sensitive or bool(secret_values(bootstrap)),
         )
     ]
-    if uses_tls:
-        certificates = f"{proxy.name}/certs"
-        watched = proxy.name if platform.watches_directory else certificates
-        secrets = secrets_directory(proxy)
-        identity = tls_contexts.tls_certificate_secret(certificates, watched)
-        trusted = tls_contexts.validation_context_secret(certificates, watched)
-        read_at_start += [
-            file(f"{secrets}/{tls_contexts.TLS_CERTIFICATE}.yaml", "certificate and key", identity),
-            file(f"{secrets}/{tls_contexts.VALIDATION_CONTEXT}.yaml", "trusted authority", trusted),
-        ]
+    secrets = _secrets(proxy, platform, uses_tls)
     # Both are sensitive if one is: a platform can keep the watched files of a proxy in one object.
     is_live_sensitive = is_sensitive or bool(secret_values([clusters, listeners]))
     read_at_start += author_files(proxy, platform)
-    if platform.watches_directory:
-        # Running pods do not have new files: a rollout starts pods that have them.
-        read_at_start += own_tls_files
+    secret_files = [
+        file(
+            f"{secrets_directory(proxy)}/{name}.yaml",
+            f"secret {name}",
+            content,
+            None if platform.watches_directory else proxy.name,
+        )
+        for name, content in secrets.items()
+    ]
     routes_folder = f"{proxy.name}/{ROUTES}"
     routed = with_route_files(listeners, routes_folder, proxy.name if platform.watches_directory else None)
     live_resources = {
@@ -138,14 +139,19 @@ def plan_proxy(proxy: Proxy, platform: Platform) -> ProxyPlan:
         },
         f"{proxy.name}/listeners.yaml": ("listeners", routed.listeners),
     }
+    if platform.watches_directory:
+        # In a mounted ConfigMap, Envoy does not notice a change of the file, whose secret watches the folder of its certificate.
+        read_at_start += secret_files
     live = [
         file(path, f"{what}; live", discovery_response(resources), proxy.name, is_live_sensitive)
         for path, (what, resources) in live_resources.items()
     ]
     # The watched files refer to these, so they precede them.
-    files = list(dict.fromkeys([*read_at_start, *own_tls_files, *live]))
+    files = list(dict.fromkeys([*read_at_start, *own_tls_files, *secret_files, *live]))
     return ProxyPlan(
-        workloads=[_workload(proxy, platform, _digest_at_start(read_at_start, live, platform))],
+        workloads=[
+            _workload(proxy, platform, _digest_at_start(read_at_start, [*own_tls_files, *live], platform))
+        ],
         files=files,
         directories=[
             {"path": path, "mode": mode, "host": proxy.host}
@@ -156,19 +162,39 @@ def plan_proxy(proxy: Proxy, platform: Platform) -> ProxyPlan:
         ],
         certificates=[certificate_of(proxy, platform)] if uses_tls else [],
         check=_with_source(
-            envoy_check(proxy, platform, to_yaml(candidate(bootstrap, listeners, clusters)), files),
+            envoy_check(proxy, platform, to_yaml(_candidate(proxy, platform)), files),
             proxy,
             platform,
         ),
     )
 
 
-def _digest_at_start(read_at_start: Sequence[File], live: Sequence[File], platform: Platform) -> str:
-    """Return the digest of what the workload reads only at start."""
+def _secrets(proxy: Proxy, platform: Platform, uses_tls: bool) -> dict[str, Message]:
+    """Return the SDS files of the proxy, by the name of the secret."""
+    found = own_secrets(proxy, platform)
+    if uses_tls:
+        certificates = f"{proxy.name}/certs"
+        watched = proxy.name if platform.watches_directory else certificates
+        found[tls_contexts.TLS_CERTIFICATE] = tls_contexts.tls_certificate_secret(certificates, watched)
+        found[tls_contexts.VALIDATION_CONTEXT] = tls_contexts.validation_context_secret(certificates, watched)
+    return found
+
+
+def _candidate(proxy: Proxy, platform: Platform) -> Message:
+    """Return the configuration that is validated: without watched files, which Envoy does not read when it validates."""
+    return candidate(
+        proxy_bootstrap(proxy, platform, inline=True),
+        proxy_listeners(proxy, platform, inline=True),
+        proxy_clusters(proxy, platform, static=False, inline=True),
+    )
+
+
+def _digest_at_start(read_at_start: Sequence[File], changing: Sequence[File], platform: Platform) -> str:
+    """Return the digest of what the workload reads only at start. The contents of `changing` change while it runs."""
     if not platform.watches_directory:
         return digest(read_at_start)
     # Running pods do not get another file: pods with other paths are started by a rollout, with files of their own.
-    return digest([*read_at_start, *(File(one.path, "") for one in live)])
+    return digest([*read_at_start, *(File(one.path, "") for one in changing)])
 
 
 def _workload(proxy: Proxy, platform: Platform, files_digest: str) -> Workload:

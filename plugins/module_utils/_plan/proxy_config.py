@@ -49,12 +49,12 @@ def secrets_directory(proxy: Proxy) -> str:
     return f"{proxy.name}/secrets"
 
 
-def proxy_listeners(proxy: Proxy, platform: Platform) -> list[Message]:
-    """Return the listeners of the demo (config.listener.v3.Listener)."""
+def proxy_listeners(proxy: Proxy, platform: Platform, inline: bool = False) -> list[Message]:
+    """Return the listeners of the demo (config.listener.v3.Listener). `inline`: with the paths of TLS files, for validation."""
     return [
         listener(
             name,
-            located_listener(spec, proxy, platform),
+            located_listener(name, spec, proxy, platform, inline),
             _bind_address(name, spec, proxy, platform),
             secrets_directory(proxy),
             proxy.spec["access_log"],
@@ -76,10 +76,10 @@ def _bind_address(name: str, spec: Mapping[str, Any], proxy: Proxy, platform: Pl
     )
 
 
-def proxy_clusters(proxy: Proxy, platform: Platform, static: bool) -> list[Message]:
+def proxy_clusters(proxy: Proxy, platform: Platform, static: bool, inline: bool = False) -> list[Message]:
     """Return the clusters of the bootstrap (`static`), or all other clusters (config.cluster.v3.Cluster).
 
-    A sidecar has a cluster for its own app, which the demo can replace by one with the same name.
+    A sidecar has a cluster for its own app, which the demo can replace by one with the same name. `inline` as in `proxy_listeners`.
     """
     specs = proxy.spec["clusters"]
     found = []
@@ -95,7 +95,7 @@ def proxy_clusters(proxy: Proxy, platform: Platform, static: bool) -> list[Messa
                 name,
                 addresses if has_target(spec) else None,
                 spec["cluster"],
-                located_tls(spec["tls"], proxy, platform),
+                located_tls(spec["tls"], ("clusters", name), proxy, platform, inline),
                 secrets_directory(proxy),
                 server_name(spec),
                 refresh=platform.dns_refresh,
@@ -111,8 +111,8 @@ def server_name(spec: Mapping[str, Any]) -> str:
     return "" if is_unix_socket(name) else str(name).partition("/")[0]
 
 
-def proxy_bootstrap(proxy: Proxy, platform: Platform) -> Message:
-    """Return the bootstrap (config.bootstrap.v3.Bootstrap).
+def proxy_bootstrap(proxy: Proxy, platform: Platform, inline: bool = False) -> Message:
+    """Return the bootstrap (config.bootstrap.v3.Bootstrap). `inline` as in `proxy_listeners`.
 
     Raises:
         DemoError: The stats of the proxy cannot reach the exporter.
@@ -131,7 +131,7 @@ def proxy_bootstrap(proxy: Proxy, platform: Platform) -> Message:
         stats_config=proxy.spec["stats_config"],
         overrides=proxy.spec["bootstrap"],
         watch_folder=platform.watches_directory,
-        clusters=proxy_clusters(proxy, platform, static=True),
+        clusters=proxy_clusters(proxy, platform, static=True, inline=inline),
     )
 
 

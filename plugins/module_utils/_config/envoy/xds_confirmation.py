@@ -206,6 +206,37 @@ class XdsMonitor:
                 return True
         return False
 
+    def wait_until_replaced(self, serials: Mapping[int, str], deadline: float) -> str:
+        """Wait until the Envoy uses no certificate with one of these serial numbers.
+
+        Args:
+            serials: The path of the file that contained the certificate, by serial number.
+            deadline: The end of the wait.
+
+        Returns:
+            Which certificate is still used, with the reason of Envoy's log. An empty string when none is.
+        """
+        used: set[int] = set()
+        for _left in attempts(deadline - time.monotonic()):
+            used = self._certificate_serials() & serials.keys()
+            if not used:
+                return ""
+            self.on_wait()
+        paths = ", ".join(sorted(serials[one] for one in used))
+        reason = self.rejection_from_log()
+        return f"it uses the previous {paths}" + (f" ({reason})" if reason else "")
+
+    def _certificate_serials(self) -> set[int]:
+        """Return the serial numbers of all certificates and authorities in use (admin.v3.Certificates)."""
+        page = self.admin.json("/certs", REQUEST_TIMEOUT)
+        details = [
+            detail
+            for certificate in page.get("certificates", ())
+            for field_name in ("ca_cert", "cert_chain")
+            for detail in certificate.get(field_name, ())
+        ]
+        return {int(detail["serial_number"], 16) for detail in details if detail.get("serial_number")}
+
     def _wait_until_warm(self, kind: str, names: Collection[str], deadline: float) -> str:
         if kind not in WARMING_GAUGES:
             return ""

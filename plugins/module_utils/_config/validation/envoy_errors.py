@@ -23,8 +23,10 @@ JSON_ERROR = re.compile(
 CHAIN_LINK = re.compile(
     r"(?P<type>\w+)ValidationError\.(?P<field>\w+)(?P<index>\[\d+\])?: (?P<text>.*)", re.S
 )
-# The log line of a running Envoy that rejects a watched file.
-REJECTED = re.compile(r"config update (?:rejected|failure): (?P<reason>.*)", re.S)
+# The log line of a running Envoy that rejects a watched file, or the files of a certificate.
+REJECTED = re.compile(
+    r"(?:config update (?:rejected|failure)|Failed to reload certificates): (?P<reason>.*)", re.S
+)
 # The prefix of a message in protobuf's debug format.
 DEBUG_PREFIX = re.compile(r"goo\.gle/debug\w+\s*")
 # The first fields of Bootstrap: a chain that begins with one of them is a path from the top of the candidate.

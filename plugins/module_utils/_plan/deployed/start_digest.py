@@ -22,7 +22,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload i
 # Fields that differ between generations, that change while a workload runs, or that only other programs read.
 NOT_READ_AT_START = (
     *("name", "ports", "aliases", "after", "group", "replicas", "container", "sidecar", "host"),
-    *("generation", "replacement"),
+    *("generation", "replacement", "holder_image"),
 )
 # Arguments of Envoy whose value is not read only at its start: the admin interface changes the level.
 LIVE_ARGUMENTS = ("--log-level",)

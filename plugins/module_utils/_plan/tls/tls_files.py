@@ -4,12 +4,14 @@
 
 """The certificates, keys and authorities of a demo's author, as files of a proxy.
 
-The name of a file is a digest of its content: a new certificate changes the configuration, which the proxy applies while it runs.
+Each listener, filter chain or cluster with own files has a directory, and secrets (SDS) that refer to the files in it. A new certificate
+changes a file and no configuration, so the proxy loads it while it runs, and no connection is drained.
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -20,49 +22,96 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._demo.tls.tls_checks
     KEY,
     SYSTEM,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.any_message import Message
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.listeners import filter_chains
+from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.tls_contexts import (
+    TLS_CERTIFICATE,
+    VALIDATION_CONTEXT,
+    tls_certificate_secret,
+    validation_context_secret,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.proxy_files import planned_file
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.generated_files import File
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.instances import Proxy
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.platform import Platform
 
-SUFFIXES = {CERTIFICATE: "crt", "ca": "crt", KEY: "key"}
+# The name of each file in the directory of a listener, filter chain or cluster.
+FILE_NAMES = {CERTIFICATE: "tls.crt", KEY: "tls.key", "ca": "ca.crt"}
+FOLDER = "tls"
 
 
 def tls_files(proxy: Proxy, platform: Platform) -> list[File]:
     """Return the files that the `tls` of the proxy's listeners and clusters state. A private key is sensitive."""
-    files: dict[str, File] = {}
-    for tls in [*_listener_tls(proxy), *_cluster_tls(proxy)]:
-        for key in SUFFIXES:
-            one = tls[key]
-            if one is None or _is_system(one):
-                continue
-            path = _path(proxy, key, one)
-            files[path] = planned_file(
-                path, replace(one, sensitive=key == KEY or one.sensitive), proxy, platform
-            )
-    return list(files.values())
+    return [
+        planned_file(
+            f"{_directory(proxy, place)}/{FILE_NAMES[key]}",
+            replace(tls[key], sensitive=key == KEY or tls[key].sensitive),
+            proxy,
+            platform,
+        )
+        for place, tls in _places(proxy)
+        for key in FILE_NAMES
+        if _is_own(tls[key])
+    ]
 
 
-def located_tls(tls: Mapping[str, Any] | None, proxy: Proxy, platform: Platform) -> dict[str, Any] | None:
-    """Return `tls` of a listener or of a cluster with the path of each file, as Envoy opens it."""
+def own_secrets(proxy: Proxy, platform: Platform) -> dict[str, Message]:
+    """Return the SDS file of each certificate and authority of the author, by the name of the secret."""
+    found: dict[str, Message] = {}
+    for place, tls in _places(proxy):
+        directory = _directory(proxy, place)
+        watched = proxy.name if platform.watches_directory else directory
+        if _is_own(tls[CERTIFICATE]):
+            name = _secret(place, TLS_CERTIFICATE)
+            found[name] = tls_certificate_secret(directory, watched, name)
+        if _is_own(tls["ca"]):
+            name = _secret(place, VALIDATION_CONTEXT)
+            found[name] = validation_context_secret(directory, watched, name)
+    return found
+
+
+def located_tls(
+    tls: Mapping[str, Any] | None, place: tuple[str, ...], proxy: Proxy, platform: Platform, inline: bool
+) -> dict[str, Any] | None:
+    """Return `tls` of a listener or of a cluster with the path of each file, as Envoy opens it, and the names of its secrets.
+
+    Args:
+        tls: The `tls` of the demo.
+        place: Where it is: `listeners` or `clusters`, and the names below it.
+        proxy: The proxy.
+        platform: The platform with the demo.
+        inline: Whether the configuration contains the paths itself, for validation, which reads no secrets.
+    """
     if tls is None:
         return None
-    paths = {key: _path(proxy, key, tls[key]) for key in SUFFIXES if tls[key] is not None}
-    if tls["ca"] is not None and _is_system(tls["ca"]):
+    paths = {
+        key: f"{_directory(proxy, place)}/{name}" for key, name in FILE_NAMES.items() if tls[key] is not None
+    }
+    secrets = {
+        field: _secret(place, name)
+        for field, key, name in (
+            ("certificate_secret", CERTIFICATE, TLS_CERTIFICATE),
+            ("ca_secret", "ca", VALIDATION_CONTEXT),
+        )
+        if _is_own(tls[key]) and not inline
+    }
+    if tls["ca"] is not None and not _is_own(tls["ca"]):
         paths["ca"] = platform.system_ca()
-    return {**tls, **paths}
+    return {**tls, **paths, **secrets}
 
 
-def located_listener(spec: Mapping[str, Any], proxy: Proxy, platform: Platform) -> dict[str, Any]:
-    """Return a listener of the demo with the paths of its TLS files."""
+def located_listener(
+    name: str, spec: Mapping[str, Any], proxy: Proxy, platform: Platform, inline: bool
+) -> dict[str, Any]:
+    """Return a listener of the demo with the paths of its TLS files, and the names of its secrets."""
+    place = ("listeners", name)
     chains = {
-        name: {**chain, "tls": located_tls(chain["tls"], proxy, platform)}
-        for name, chain in (spec["filter_chains"] or {}).items()
+        chain: {**one, "tls": located_tls(one["tls"], (*place, chain), proxy, platform, inline)}
+        for chain, one in (spec["filter_chains"] or {}).items()
     }
     return {
         **spec,
-        "tls": located_tls(spec["tls"], proxy, platform),
+        "tls": located_tls(spec["tls"], place, proxy, platform, inline),
         "filter_chains": chains if spec["filter_chains"] is not None else None,
     }
 
@@ -99,10 +148,35 @@ def _cluster_tls(proxy: Proxy) -> Iterator[Mapping[str, Any]]:
     yield from (spec["tls"] for spec in proxy.spec["clusters"].values() if spec["tls"] is not None)
 
 
-def _is_system(one: AuthorFile) -> bool:
-    return one.content == SYSTEM
+def _places(proxy: Proxy) -> Iterator[tuple[tuple[str, ...], Mapping[str, Any]]]:
+    """Yield each `tls` of the proxy, with the place where it is."""
+    for name, spec in proxy.spec["listeners"].items():
+        if spec["tls"] is not None:
+            yield ("listeners", name), spec["tls"]
+        for chain, one in (spec["filter_chains"] or {}).items():
+            if one["tls"] is not None:
+                yield ("listeners", name, chain), one["tls"]
+    for name, spec in proxy.spec["clusters"].items():
+        if spec["tls"] is not None:
+            yield ("clusters", name), spec["tls"]
 
 
-def _path(proxy: Proxy, key: str, one: AuthorFile) -> str:
-    content = one.content.encode() if isinstance(one.content, str) else one.content
-    return f"{proxy.name}/tls/{hashlib.sha256(content).hexdigest()[:16]}.{SUFFIXES[key]}"
+def _is_own(one: AuthorFile | None) -> bool:
+    """Return whether the author provides the content of a file. The authorities of the system are a file of the host."""
+    return one is not None and one.content != SYSTEM
+
+
+def _directory(proxy: Proxy, place: tuple[str, ...]) -> str:
+    return f"{proxy.name}/{FOLDER}/{_text(place)}"
+
+
+def _secret(place: tuple[str, ...], kind: str) -> str:
+    return f"{_text(place)}.{kind}"
+
+
+def _text(place: tuple[str, ...]) -> str:
+    """Return the name of a place as the name of a file; no two places have the same one."""
+    text = ".".join(re.sub(r"[^A-Za-z0-9_-]", "_", part) for part in place)
+    if all(re.fullmatch(r"[A-Za-z0-9_-]+", part) for part in place):
+        return text
+    return f"{text}-{hashlib.sha256(chr(0).join(place).encode()).hexdigest()[:8]}"

@@ -6,16 +6,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.command import CommandResult
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer import (
     AppliedChanges,
     DeploymentSpec,
     PlatformFailed,
-    PlatformUnavailable,
-    sorted_names,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.docker_command import (
     DockerCommand,
@@ -23,15 +22,19 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.doc
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.docker_output import (
     InspectedContainer,
     ListedContainer,
-    parse_steps,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.project import SERVING, Project
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.project import Project
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.readiness import DockerReadiness
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.replacement.generations import waves
-from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import Replacement, ranks
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.replacement.hot_restart import (
+    CONCURRENT_PROCESSES,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import (
+    Replacement,
+    Workload,
+    ranks,
+)
 
-# The steps of compose after which another process runs in a container.
-STARTS = {"Created", "Recreated", "Started", "Restarted"}
 PORT_TAKEN = ("port is already allocated", "address already in use")
 
 
@@ -43,44 +46,34 @@ class ComposeUp:
         spec: The deployment.
         docker: The docker command of the project.
         project: The containers before the start.
-        recreated: The services that compose would replace in their place, as of a dry run.
         stopped: The containers of previous generations that were stopped for their successors.
-        started: The services that were started, those of holders too.
     """
 
     spec: DeploymentSpec
     docker: DockerCommand
     project: Project
-    recreated: frozenset[str] = frozenset()
     stopped: list[ListedContainer] = field(default_factory=list)
-    started: set[str] = field(default_factory=set)
 
-    def predict(self, document: str) -> AppliedChanges:
-        """Return what `run` would change with the text `document`, and take note of what it would replace. Raises PlatformUnavailable."""
-        result = self.docker.compose("--dry-run", "up", "--detach", "--no-build", document=document)
-        if result.exit_code:
-            raise PlatformUnavailable(f"`docker compose --dry-run up` fails: {result.last_line}")
-        steps = self._steps(result)
-        self.recreated = frozenset(service for service, taken in steps.items() if "Recreated" in taken)
-        return self._changes(steps)
-
-    def run(self) -> AppliedChanges:
-        """Start everything, the replicas of a group one after another. Raises PlatformFailed."""
-        replaced: dict[str, Replacement] = {
-            name: self.project.workloads[name].replacement for name in self.project.previous
-        }
-        for name in self._interrupted():
-            replaced.setdefault(name, "stop")
-        by_wave = waves([*self.project.workloads.values()], replaced, ranks(self.project.workloads.values()))
-        steps: dict[str, list[str]] = {}
+    def run(self, document: str) -> AppliedChanges:
+        """Start everything in `document`, the replicas of a group one after another. Raises PlatformFailed."""
+        changes = self.project.changes(document)
+        stale = self.project.stale(document)
+        by_wave = waves(
+            [*self.project.workloads.values()],
+            cast("Mapping[str, Replacement]", changes.replaced),
+            ranks(self.project.workloads.values()),
+        )
         for number, wave in enumerate(by_wave):
+            self._stop_previous(wave)
             names = [one.name for one in wave]
-            self._stop_previous([one.name for one in wave if one.replacement == "stop"])
-            steps |= self._up(self._services(names) if len(by_wave) > 1 else ())
+            services = self._services(names)
+            if rebuilt := self._rebuilt(services, stale):
+                self._up("--force-recreate", "--no-deps", *rebuilt)
+            # Compose compares definitions, too, but it would restart an Envoy whose log level was changed live.
+            self._up("--no-recreate", *(["--no-deps", *services] if len(by_wave) > 1 else []))
             if number + 1 < len(by_wave):
                 self.wait(names, self.spec.timeout)
-        self.started = _started(steps)
-        return self._changes(steps)
+        return changes
 
     def wait(
         self,
@@ -100,54 +93,41 @@ class ComposeUp:
             for service in (self.project.holder_of[name], self.project.service_of[name])
         ]
 
-    def _interrupted(self) -> list[str]:
-        """Return the workloads that run and that compose replaces in their place: their definition or holder differs."""
-        running = {one.service for one in self.project.listed if one.state in SERVING}
-        return [
-            name
-            for name, service in self.project.service_of.items()
-            if service in running and {service, self.project.holder_of[name]} & self.recreated
-        ]
+    def _rebuilt(self, services: Sequence[str], stale: Collection[str]) -> list[str]:
+        """Return the services whose containers are made again, with their holders that do not exist."""
+        found = {service for service in services if service in stale}
+        found |= {
+            self.project.holder_of[self.project.workload_of[service]]
+            for service in found
+            if service in self.project.workload_of
+            and self.project.holder_of[self.project.workload_of[service]] not in self.project.inspected
+        }
+        return [service for service in services if service in found]
 
-    def _up(self, services: Sequence[str]) -> dict[str, list[str]]:
-        arguments = ["up", "--detach", "--no-build", "--quiet-pull"]
-        if services:
-            arguments += ["--no-deps", *dict.fromkeys(services)]
+    def _up(self, *arguments: str) -> None:
         own = [str(one.port) for container in self.project.own for one in container.listeners]
 
         def has_own_port(text: str) -> bool:
             # The previous holder of the port stops at the same moment.
             return any(words in text and port in text for words in PORT_TAKEN for port in own)
 
-        result = self.docker.retried(lambda: self.docker.compose(*arguments), has_own_port)
+        command = ("up", "--detach", "--no-build", "--quiet-pull", *arguments)
+        result = self.docker.retried(lambda: self.docker.compose(*command), has_own_port)
         if result.exit_code:
             raise PlatformFailed(self._up_problem(result))
-        return self._steps(result)
 
-    def _steps(self, result: CommandResult) -> dict[str, list[str]]:
-        return parse_steps(f"{result.stdout}\n{result.stderr}", self.project.name)
+    def _stop_previous(self, wave: Sequence[Workload]) -> None:
+        """Stop the previous generations that cannot run next to their successors.
 
-    def _changes(self, steps: Mapping[str, Sequence[str]]) -> AppliedChanges:
-        """Return which workloads were started or restarted, from the steps of compose for each service."""
-        running = {one.service for one in self.project.listed if one.state == "running"}
-        before = self.project.previous
-        started: set[str] = set()
-        replaced: dict[str, str] = {}
-        for service in _started(steps):
-            name = self.project.workload_of.get(service)
-            if name is None:
-                continue
-            if name in before:
-                replaced[name] = self.project.workloads[name].replacement
-            elif service in running:
-                replaced[name] = "stop"
-            else:
-                started.add(name)
-        return AppliedChanges(sorted_names(started), sorted_names(replaced), replaced=replaced)
-
-    def _stop_previous(self, names: Iterable[str]) -> None:
-        """Stop the previous generations of workloads. `remove_unlisted` removes them, so that they can start again until then."""
-        containers = [one for name in names for one in self.project.previous.get(name, ())]
+        `remove_unlisted` removes them, so that they can start again until then.
+        """
+        previous = self.project.previous
+        containers = [
+            one
+            for workload in wave
+            for one in previous.get(workload.name, ())
+            if workload.replacement == "stop" or _has_sockets_of(workload, one)
+        ]
         self.docker.run_each("stop", [one.id for one in containers])
         self.stopped += containers
 
@@ -167,5 +147,8 @@ class ComposeUp:
         return f"`docker compose up` fails: {text}. Run again, or read `docker compose -p {self.project.name} logs`"
 
 
-def _started(steps: Mapping[str, Sequence[str]]) -> set[str]:
-    return {name for name, taken in steps.items() if STARTS & {*taken}}
+def _has_sockets_of(workload: Workload, container: ListedContainer) -> bool:
+    """Return whether an Envoy cannot start next to a previous one: their sockets have the number of the epoch modulo 3."""
+    if workload.replacement != "hot_restart":
+        return False
+    return (workload.generation - container.generation) % CONCURRENT_PROCESSES == 0

@@ -33,7 +33,9 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.doc
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.documents import FILE
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.draining import (
+    successors,
     wait_until_drained,
+    without_parents,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.host_checks import check_host
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.project import Project
@@ -90,12 +92,9 @@ class DockerDeployer(HostDeployer):
             raise PlatformRefused("; ".join(map(str, refused)))
 
     def predict(self, document: str) -> AppliedChanges:
-        """Return the changes of `docker compose --dry-run up`."""
-        project = self.project
-        removed = sorted_names(project.removed_names(project.unlisted))
-        if not project.listed and not project.previous:
-            return AppliedChanges(started=sorted_names(self.workloads), removed=removed)
-        return replace(self._up.predict(document), removed=removed)
+        """Return what differs between the containers and the document."""
+        removed = sorted_names(self.project.removed_names(self.project.unlisted))
+        return replace(self.project.changes(document), removed=removed)
 
     def apply(self) -> AppliedChanges:
         """Start what does not run, next to the previous generations, which serve until `remove_unlisted`. Raises PlatformFailed."""
@@ -105,8 +104,8 @@ class DockerDeployer(HostDeployer):
             self.docker.run("unpause", *(one.id for one in paused))
         blocking = self._unlisted_with_needed_ports()
         self._remove(blocking)
-        applied = self._up.run()
-        self._changed = bool(self._up.started or paused or blocking)
+        applied = self._up.run(self._document())
+        self._changed = bool(applied.changed or paused or blocking)
         detached = self._join_new_holders()
         self._up.let_parents_end(applied.replaced)
         unpaused = {one.workload for one in paused} & {*self.workloads}
@@ -123,13 +122,15 @@ class DockerDeployer(HostDeployer):
         self._up.wait(self.workloads, timeout, None if self._changed else self.project.inspected)
 
     def remove_unlisted(self) -> AppliedChanges:
-        """Stop and remove the project's containers that are no workloads, as soon as they are drained. Raises PlatformFailed."""
+        """Stop and remove the project's containers that are no workloads, as soon as they are drained. Raises PlatformFailed.
+
+        An Envoy whose successor runs stays: the successor ends it, and the next run removes its container.
+        """
         unlisted = self.project.unlisted
-        draining = [one for one in unlisted if one.workload in self.workloads]
-        if draining:
-            wait_until_drained(
-                self.docker, draining, self.workloads, self.spec.admins, self.spec.drain_timeout
-            )
+        wait_until_drained(
+            self.docker, [one for one in unlisted if self._is_overlapping(one)], self.spec.drain_timeout
+        )
+        unlisted = without_parents(self.docker, self.project)
         removed = self.project.removed_names(unlisted)
         self._remove(unlisted)
         return AppliedChanges(removed=sorted_names(removed))
@@ -154,12 +155,24 @@ class DockerDeployer(HostDeployer):
         """Run `docker compose down`; return the workloads that had a container. Raises PlatformRefused, PlatformFailed."""
         self._read_containers()
         check_folder(self.project, self.docker.folder)
+        for generation in successors(self.project):
+            self.docker.run_each("stop", [one.id for one in generation])
         result = self.docker.retried(
             lambda: self.docker.compose_project("down", "--volumes", "--remove-orphans")
         )
         if result.exit_code:
             raise PlatformFailed(f"`docker compose down` fails: {result.last_line}")
         return sorted_names(self.project.names(self.project.own))
+
+    def _document(self) -> str:
+        try:
+            return (self.docker.folder / FILE).read_text(encoding="utf-8")
+        except OSError:  # compose prints which file it needs
+            return ""
+
+    def _is_overlapping(self, container: ListedContainer) -> bool:
+        workload = self.workloads.get(container.workload)
+        return workload is not None and workload.replacement == "overlap"
 
     # Containers
 

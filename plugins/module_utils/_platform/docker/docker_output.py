@@ -19,6 +19,8 @@ VERSION = "com.docker.compose.version"
 FOLDER = "com.docker.compose.project.working_dir"
 # The name of the workload of which a container is a generation. A holder has none.
 WORKLOAD = "meshlab.envoy.workload"
+# The service and the digest of its definition, as in `edge.0123456789ab`.
+DEFINITION = "meshlab.envoy.definition"
 # The TCP ports that a container listens on, separated by commas.
 PORTS = "meshlab.envoy.ports"
 
@@ -35,8 +37,8 @@ COLUMNS = (
     f'{{{{.Label "{WORKLOAD}"}}}}',
 )
 _PUBLISHED = re.compile(r"(?P<address>\S+):(?P<first>\d+)(?:-(?P<last>\d+))?->[\d-]+/(?P<protocol>\w+)")
-_STEP = re.compile(
-    r"^\s*(?:DRY-RUN MODE -\s+)?Container\s+(?P<name>\S+)\s+(?P<step>[A-Z][a-z]+)\s*$", re.MULTILINE
+_DEFINITION = re.compile(
+    rf"{re.escape(DEFINITION)}[\"']?: [\"']?(?P<definition>(?P<service>[\w.-]+)\.[0-9a-f]{{12}})\b"
 )
 
 
@@ -60,6 +62,12 @@ class ListedContainer:
     folder: str = ""
     workload: str = ""
 
+    @property
+    def generation(self) -> int:
+        """The generation of its workload, see `holder.service_name`."""
+        number = self.service.removeprefix(f"{self.workload}-g")
+        return int(number) if self.workload and number.isdigit() else 0
+
 
 @dataclass(frozen=True)
 class InspectedContainer:
@@ -68,6 +76,8 @@ class InspectedContainer:
     Attributes:
         addresses: Pairs of its address and the gateway. A container that shares the network of another has none.
         ports: The TCP ports that it listens on.
+        definition: The service and the digest of its definition.
+        network: The id of the container whose network it shares. Empty: it has its own.
     """
 
     id: str
@@ -83,6 +93,8 @@ class InspectedContainer:
     compose: str
     image: str
     ports: frozenset[int] = frozenset()
+    definition: str = ""
+    network: str = ""
 
 
 def parse_listed(line: str) -> ListedContainer:
@@ -103,6 +115,7 @@ def parse_ports(text: str) -> Iterable[Listener]:
 def parse_inspected(data: dict[str, Any]) -> InspectedContainer:
     """Return the container of one entry of `docker container inspect`."""
     state, labels = data["State"], data["Config"]["Labels"] or {}
+    mode = data["HostConfig"].get("NetworkMode") or ""
     networks = (data["NetworkSettings"].get("Networks") or {}).values()
     return InspectedContainer(
         id=data["Id"],
@@ -120,23 +133,19 @@ def parse_inspected(data: dict[str, Any]) -> InspectedContainer:
         compose=labels.get(VERSION, ""),
         image=data["Config"]["Image"],
         ports=frozenset(int(port) for port in labels.get(PORTS, "").split(",") if port.isdigit()),
+        definition=labels.get(DEFINITION, ""),
+        network=mode.partition(":")[2] if mode.startswith("container:") else "",
     )
 
 
-def parse_steps(text: str, project: str) -> dict[str, list[str]]:
-    """Return the steps that compose printed for each service, in order, such as Created and Started.
+def definitions(document: str) -> dict[str, str]:
+    """Return the definition of each service in the text of compose.yaml.
 
     Example:
-        >>> parse_steps(" Container demo-edge-1  Created", "demo")
-        {'edge': ['Created']}
+        >>> definitions('meshlab.envoy.definition: edge-g2.0123456789ab')
+        {'edge-g2': 'edge-g2.0123456789ab'}
     """
-    found: dict[str, list[str]] = {}
-    # Compose puts 12 digits before the name of a container that it replaces.
-    name = re.compile(rf"(?:[0-9a-f]{{12}}_)?{re.escape(project)}-(?P<service>.+)-\d+")
-    for step in _STEP.finditer(text):
-        if match := name.fullmatch(step["name"]):
-            found.setdefault(match["service"], []).append(step["step"])
-    return found
+    return {found["service"]: found["definition"] for found in _DEFINITION.finditer(document)}
 
 
 def parse_version(text: str) -> tuple[int, ...]:

@@ -9,10 +9,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.docker_output import (
+    DEFINITION,
     PORTS,
     WORKLOAD,
 )
@@ -69,6 +72,8 @@ def compose(
     services = holder_services(found, _common(name))
     for one in sorted(workloads, key=lambda workload: (rank[workload.name], workload.name)):
         services[service_name(one)] = _service(name, one, names)
+    for service_key, service in services.items():
+        _add_definition(service_key, service, network)
     document: dict[str, Any] = {"name": name, "services": services}
     if selinux_relabel:
         _relabel(document["services"])
@@ -124,6 +129,19 @@ def _service(project: str, workload: Workload, holder_of: Mapping[str, str]) -> 
         "ipc": holder if workload.replacement == "hot_restart" else None,
     }
     return {key: value for key, value in service.items() if value not in (None, "", [], {})}
+
+
+def _add_definition(name: str, service: dict[str, Any], network: str | None) -> None:
+    """Add the label by which a deployment finds a container that has to be made again, because its definition differs.
+
+    The digest of a workload covers its command, of which an admin interface changes a part live.
+    """
+    live = ("command", "depends_on") if DIGEST in service.get("environment", {}) else ("depends_on",)
+    fields = {key: value for key, value in service.items() if key not in live}
+    if "network_mode" not in service:
+        fields["network"] = network
+    digest = hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:12]
+    service["labels"] = {**service["labels"], DEFINITION: f"{name}.{digest}"}
 
 
 def _ports_label(workload: Workload) -> dict[str, str]:

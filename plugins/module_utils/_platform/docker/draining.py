@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The wait until a previous generation of a container has no connections, so that it can be stopped."""
+"""The end of previous generations: an app has no connections left, and an Envoy is ended by its successor."""
 
 from __future__ import annotations
 
@@ -19,11 +19,10 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.doc
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.docker_output import (
     ListedContainer,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import Workload
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.project import SERVING, Project
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.errors import ScrapeError
 
 LONGEST_READ = 5.0  # seconds for one answer of an admin interface
-PARENT_CONNECTIONS = "/stats?format=json&filter=^server\\.parent_connections$"
 
 
 @dataclass(frozen=True)
@@ -56,43 +55,54 @@ class HotRestart:
             return f"the Envoy with restart epoch {epoch} still serves"
         return "" if state == "LIVE" else f"its state is {state}"
 
-    def is_drained(self, timeout: float) -> bool:
-        """Return whether the previous generation has no connections. An Envoy that does not respond is not waited for."""
-        try:
-            stats = self.admin.get_json(PARENT_CONNECTIONS, min(timeout, LONGEST_READ))["stats"]
-        except (ScrapeError, KeyError, TypeError):
-            return True
-        return not any(stat.get("value") for stat in stats)
 
-
-def wait_until_drained(
-    docker: DockerCommand,
-    containers: Sequence[ListedContainer],
-    workloads: Mapping[str, Workload],
-    admins: Sequence[Mapping[str, Any]],
-    timeout: float,
-) -> None:
-    """Return when no container has a connection, or after `timeout` seconds.
-
-    Args:
-        docker: The docker command of the project.
-        containers: Containers of previous generations.
-        workloads: The workloads with their current generations, by name.
-        admins: The plan's `admins`.
-        timeout: Seconds until the deadline.
-    """
-    names = dict.fromkeys(container.workload for container in containers)
-    checks: list[Callable[[float], bool]] = [
-        found.is_drained
-        for name in names
-        if workloads[name].replacement == "hot_restart" and (found := HotRestart.of(name, admins))
-    ]
-    overlapping = [one for one in containers if workloads[one.workload].replacement == "overlap"]
-    checks += [_connections_check(pid, ports) for pid, ports in _listening(docker, overlapping)]
-    for left in attempts(timeout) if checks else ():
-        checks = [check for check in checks if not check(max(left, 1.0))]
+def wait_until_drained(docker: DockerCommand, containers: Sequence[ListedContainer], timeout: float) -> None:
+    """Return when no container has a connection to its ports, or after `timeout` seconds."""
+    checks = [_connections_check(pid, ports) for pid, ports in _listening(docker, containers)]
+    for _left in attempts(timeout) if checks else ():
+        checks = [check for check in checks if not check()]
         if not checks:
             return
+
+
+def without_parents(docker: DockerCommand, project: Project) -> list[ListedContainer]:
+    """Return the containers that can be removed: all that the project should not have, except Envoys that their successors end.
+
+    A successor reads stats of its parent until it has ended it. If something else ends the parent, the successor blocks and aborts.
+    """
+    unlisted = project.unlisted
+    parents = [
+        one
+        for one in unlisted
+        if one.workload in project.workloads and project.workloads[one.workload].replacement == "hot_restart"
+    ]
+    if not parents:
+        return unlisted
+    running = {
+        one.id
+        for one in docker.inspect(container.name for container in parents).values()
+        if one.status in SERVING
+    }
+    generations = {(one.workload, one.generation) for one in parents if one.id in running}
+    generations |= {(name, workload.generation) for name, workload in project.workloads.items()}
+    kept = {
+        one.id for one in parents if one.id in running and (one.workload, one.generation + 1) in generations
+    }
+    return [one for one in unlisted if one.id not in kept]
+
+
+def successors(project: Project) -> list[list[ListedContainer]]:
+    """Return the running containers with a running previous generation, the newest generations first."""
+    by_workload: dict[str, list[ListedContainer]] = {}
+    for one in project.own:
+        if one.workload and one.state in SERVING:
+            by_workload.setdefault(one.workload, []).append(one)
+    found: dict[int, list[ListedContainer]] = {}
+    for generations in by_workload.values():
+        newest_first = sorted(generations, key=lambda one: -one.generation)
+        for position, one in enumerate(newest_first[:-1]):
+            found.setdefault(position, []).append(one)
+    return [found[position] for position in sorted(found)]
 
 
 def _listening(
@@ -104,8 +114,8 @@ def _listening(
             yield one.pid, one.ports
 
 
-def _connections_check(pid: int, ports: frozenset[int]) -> Callable[[float], bool]:
-    def is_drained(_left: float) -> bool:
+def _connections_check(pid: int, ports: frozenset[int]) -> Callable[[], bool]:
+    def is_drained() -> bool:
         # None where this host does not see the network of containers: the program finishes its requests after the stop signal.
         return not host_ports.connections(pid, ports)
 

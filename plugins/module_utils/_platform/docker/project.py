@@ -9,9 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer import (
+    AppliedChanges,
+    sorted_names,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.docker_output import (
     InspectedContainer,
     ListedContainer,
+    definitions,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.holder import (
     holder_names,
@@ -89,11 +94,41 @@ class Project:
         ids = {one.id for one in containers}
         self.all = [one for one in self.all if one.id not in ids]
 
+    def stale(self, document: str) -> set[str]:
+        """Return the services whose container has another definition than the document, or another holder."""
+        wanted = definitions(document)
+        found = {
+            service
+            for service, container in self.inspected.items()
+            if wanted.get(service, container.definition) != container.definition
+        }
+        for name, service in self.service_of.items():
+            container, holder = self.inspected.get(service), self.inspected.get(self.holder_of[name])
+            if container and (holder is None or holder.service in found or holder.id != container.network):
+                found.add(service)
+        return found
+
     def without_network(self) -> list[str]:
         """Return the workloads whose container is older than its holder: the network that they share no longer exists."""
         found = []
         for name, service in self.service_of.items():
             container, holder = self.inspected.get(service), self.inspected.get(self.holder_of[name])
-            if container and holder and container.started < holder.started:
+            if container and holder and container.started < holder.started and container.status in SERVING:
                 found.append(name)
         return found
+
+    def changes(self, document: str) -> AppliedChanges:
+        """Return which workloads a deployment of the document starts, and which it replaces, and how."""
+        previous, stale, detached = self.previous, self.stale(document), self.without_network()
+        started: list[str] = []
+        replaced: dict[str, str] = {}
+        for name, service in self.service_of.items():
+            container = self.inspected.get(service)
+            holder = self.inspected.get(self.holder_of[name])
+            if container is None and name in previous:
+                replaced[name] = self.workloads[name].replacement
+            elif container is None or container.status not in SERVING:
+                started.append(name)
+            elif service in stale or name in detached or holder is None or holder.status not in SERVING:
+                replaced[name] = "stop"
+        return AppliedChanges(sorted_names(started), sorted_names(replaced), replaced=replaced)

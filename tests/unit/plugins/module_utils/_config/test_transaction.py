@@ -32,7 +32,6 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy.xds_co
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.errors import ConfigRefused
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.prepare import prepare
-from ansible_collections.meshlab.envoy.plugins.module_utils._config.roll_back import restore_checked_files
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.transaction import Transaction
 
 LISTENERS = "edge/listeners.yaml"
@@ -70,7 +69,7 @@ class RemoteTarget(FolderTarget):
     def rejected_since_start(self, kind: str) -> str:
         return self.start_rejection
 
-    def wait_until_drained(self, deadline: float) -> bool:
+    def wait_until_drained(self, deadline: float, clusters: Collection[str] = ()) -> bool:
         return True
 
 
@@ -200,7 +199,7 @@ def test_restore_writes_the_previous_files_of_a_proxy(folder: Path) -> None:
     deploy(folder, desired("old"))
     with prepare(folder, desired("new")) as transaction:
         transaction.write()
-        restore_checked_files(transaction, ["edge"])
+        transaction.restore(["edge"])
     texts = [(folder / name / "bootstrap.yaml").read_text() for name in ("edge", "web")]
     assert texts == ["old", "new"]
 

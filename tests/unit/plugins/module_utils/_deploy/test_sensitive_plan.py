@@ -20,9 +20,9 @@ SECRETS = [{"name": "token", "generic_secret": {"secret": {"inline_string": "TOP
 # Without the exporter, which needs a shared network on docker.
 WITH_SECRETS = changed("proxies.edge.bootstrap", {"static_resources": {"secrets": SECRETS}})
 del WITH_SECRETS["statsd_exporter"]
-WATCHED = {
-    f"edge/{name}.yaml" for name in ("clusters", "listeners", "routes/http", "routes/https", "routes/inner")
-}
+ROUTES = ("routes/http", "routes/https", "routes/inner")
+SECRETS_OF_TLS = ("secrets/tls_certificate", "secrets/validation_context")
+WATCHED = {f"edge/{name}.yaml" for name in ("clusters", "listeners", *ROUTES, *SECRETS_OF_TLS)}
 
 
 @pytest.mark.parametrize("platform", ["local", "docker", "kubernetes", "openshift"])

@@ -7,7 +7,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -30,17 +32,6 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload i
     Workload,
 )
 
-COMPOSE_OUTPUT = """\
-time="2026-01-01T00:00:00Z" level=warning msg="Found orphan containers ([demo-old-1]) for this project."
- Container demo-a-1  Running
- Container demo-service1-1-envoy-1  Recreate
- Container 0123456789ab_demo-service1-1-envoy-1  Recreated
- Container demo-service1-1-envoy-1  Started
- Container demo-new-1  Created
- Container demo-new-1  Started
- Container other-x-1  Started
-"""
-
 
 def inspected(*entries: object) -> CommandResult:
     return CommandResult(0, json.dumps(entries), "")
@@ -58,29 +49,71 @@ def test_project_of_another_folder_is_refused() -> None:
     assert not [one for one in docker.commands if "down" in one or "up" in one]
 
 
-def test_changes_are_read_from_the_output_of_compose() -> None:
-    names = ("a", "service1-1-envoy", "new")
-    ps = "".join([ps_line("demo", "a"), ps_line("demo", "service1-1-envoy"), ps_line("demo", "old")])
-    docker = FakeDocker(
-        ps=CommandResult(0, ps, ""),
-        container=inspected(*(inspect_entry(name) for name in names[:2])),
-        compose=CommandResult(0, "", COMPOSE_OUTPUT),
-    )
-    workloads = [Workload(name=name, image="i:1", command=("x",)) for name in names]
+def test_stopped_container_is_started_and_new_one_created() -> None:
+    docker = docker_of("a-network", "a", "b-network", "b", stopped=("b",))
+    workloads = [Workload(name=name, image="i:1", command=("x",)) for name in ("a", "b", "new")]
     deployer = docker_deployer(docker, *workloads)
     deployer.preflight()
-    assert deployer.apply() == AppliedChanges(
-        started=("new",), restarted=("service1-1-envoy",), replaced={"service1-1-envoy": "stop"}
+    expected = AppliedChanges(started=("b", "new"))
+    assert deployer.predict("") == deployer.apply() == expected
+    assert deployer.remove_unlisted() == AppliedChanges()
+    assert [one.partition("--quiet-pull ")[2] for one in docker.commands if " up " in one] == [
+        "--no-recreate"
+    ]
+
+
+def test_containers_of_a_stopped_holder_are_restarted() -> None:
+    docker = docker_of("a-network", "a", "b-network", "b", stopped=("b-network",))
+    workloads = [Workload(name=name, image="i:1", command=("x",)) for name in ("a", "b")]
+    deployer = docker_deployer(docker, *workloads)
+    deployer.preflight()
+    entries = json.loads(docker.results["container"].stdout)
+    assert deployer.predict("").replaced == {"b": "stop"}
+    # Compose started the holder again, so that its network is a new one.
+    entries[2]["State"] = {**entries[0]["State"], "StartedAt": "2026-01-01T00:00:09.1Z"}
+    docker.results["container"] = inspected(*entries)
+    assert deployer.apply().replaced == {"b": "stop"}
+    assert [one for one in docker.commands if one.startswith("restart")] == ["restart id-of-b"]
+
+
+def test_container_of_another_definition_is_made_again(tmp_path: Path) -> None:
+    def label(service: str, digest: str) -> str:
+        return f"meshlab.envoy.definition: {service}.{digest * 12}"
+
+    (tmp_path / "compose.yaml").write_text(
+        "\n".join([label("a", "1"), label("b", "1"), label("c-network", "2")])
     )
-    assert deployer.remove_unlisted() == AppliedChanges(removed=("old",))
-    assert "stop id-of-old" in docker.commands
+    docker = docker_of(*(f"{name}{end}" for name in "abc" for end in ("-network", "")), definition="1")
+    docker.results["ps"] = CommandResult(
+        0, docker.results["ps"].stdout.replace("/nonexistent", str(tmp_path)), ""
+    )
+    workloads = [Workload(name=name, image="i:1", command=("x",)) for name in "abc"]
+    deployer = docker_deployer(docker, *workloads, folder=tmp_path)
+    deployer.preflight()
+    assert deployer.apply().replaced == {"c": "stop"}
+    assert [one.partition("--quiet-pull ")[2] for one in docker.commands if " up " in one] == [
+        "--force-recreate --no-deps c-network c",
+        "--no-recreate",
+    ]
+
+
+def test_containers_of_a_removed_holder_are_made_again() -> None:
+    docker = docker_of("a", "b-network", "b")
+    workloads = [Workload(name=name, image="i:1", command=("x",)) for name in "ab"]
+    deployer = docker_deployer(docker, *workloads)
+    deployer.preflight()
+    assert deployer.apply().replaced == {"a": "stop"}
+    assert [one.partition("--no-deps ")[2] for one in docker.commands if "--force-recreate" in one] == [
+        "a-network a"
+    ]
 
 
 def test_unchanged_run_takes_three_commands() -> None:
     docker = FakeDocker(
-        ps=CommandResult(0, ps_line("demo", "a"), ""),
-        container=inspected(inspect_entry("a", Health={"Status": "healthy"})),
-        compose=CommandResult(0, "", " Container demo-a-1  Running\n"),
+        ps=CommandResult(0, ps_line("demo", "a") + ps_line("demo", "a-network"), ""),
+        container=inspected(
+            inspect_entry("a", "a-network", Health={"Status": "healthy"}), inspect_entry("a-network")
+        ),
     )
     deployer = docker_deployer(docker)
     deployer.preflight()
@@ -105,24 +138,58 @@ def generation(name: str, number: int, replacement: Replacement, **more: Any) ->
     )
 
 
-def docker_of(*services: str) -> FakeDocker:
-    """Return a docker with running containers, whose `compose up` creates the other services that it starts."""
-    ps = "".join(ps_line("demo", service) for service in services)
-    docker = FakeDocker(ps=CommandResult(0, ps, ""), container=inspected(*map(inspect_entry, services)))
-    steps = "".join(f" Container demo-{name}-1  Created\n" for name in ("edge-g1", "web-1-g1", "web-2-g1"))
-    docker.results["compose"] = CommandResult(0, "", steps)
-    return docker
+def docker_of(*services: str, stopped: Sequence[str] = (), definition: str = "") -> FakeDocker:
+    """Return a docker with containers that run, except those of `stopped`."""
+    states = {service: "exited" if service in stopped else "running" for service in services}
+    entries = []
+    for service, state in states.items():
+        holder = "" if service.endswith("-network") else f"{re.sub(r'-g[0-9]+$', '', service)}-network"
+        labels = {"meshlab.envoy.definition": f"{service}.{definition * 12}"} if definition else {}
+        entries.append(inspect_entry(service, holder, labels, Status=state))
+    ps = "".join(ps_line("demo", service, state) for service, state in states.items())
+    return FakeDocker(ps=CommandResult(0, ps, ""), container=inspected(*entries))
 
 
-def test_new_envoy_takes_over_before_the_previous_one_is_removed() -> None:
+def test_new_envoy_takes_over_and_ends_the_previous_one() -> None:
     docker = docker_of("edge-network", "edge")
     applied, removed = replaced_by(docker, generation("edge", 1, "hot_restart"))
     assert applied == AppliedChanges(restarted=("edge",), replaced={"edge": "hot_restart"})
-    # The previous generation is no workload that was removed.
+    # The previous generation is no workload that was removed, and its successor ends it.
     assert removed == AppliedChanges()
     changing = [one for one in docker.commands if one.startswith(("compose --ansi", "update", "stop", "rm"))]
-    assert [one.split()[0] for one in changing] == ["compose", "update", "stop", "rm"]
-    assert changing[1:3] == ["update --restart no id-of-edge", "stop id-of-edge"]
+    assert [one.split()[0] for one in changing] == ["compose", "update"]
+    assert changing[1] == "update --restart no id-of-edge"
+
+
+def test_ended_parent_is_removed_with_the_next_run() -> None:
+    docker = docker_of("edge-network", "edge", "edge-g1", stopped=("edge",))
+    applied, removed = replaced_by(docker, generation("edge", 1, "hot_restart"))
+    assert (applied, removed) == (AppliedChanges(), AppliedChanges())
+    assert "rm --force --volumes id-of-edge" in docker.commands
+
+
+def test_envoy_without_a_successor_is_stopped() -> None:
+    """Generation 1 was never started, so that nothing ends generation 0."""
+    docker = docker_of("edge-network", "edge", "edge-g2")
+    replaced_by(docker, generation("edge", 2, "hot_restart"))
+    assert "stop id-of-edge" in docker.commands
+
+
+def test_envoy_with_the_sockets_of_the_new_one_is_stopped_first() -> None:
+    docker = docker_of("edge-network", "edge", "edge-g2")
+    replaced_by(docker, generation("edge", 3, "hot_restart"))
+    assert docker.commands.index("stop id-of-edge") < [" up " in one for one in docker.commands].index(True)
+    assert "stop id-of-edge-g2" not in docker.commands
+
+
+def test_removal_stops_the_newest_generations_first() -> None:
+    docker = docker_of("edge-network", "edge", "edge-g1", "edge-g2", "web-1", "web-1-g1")
+    docker_deployer(docker).remove_all()
+    stops = [one for one in docker.commands if one.startswith("stop")]
+    assert (sorted(stops[:2]), stops[2:]) == (
+        ["stop id-of-edge-g2", "stop id-of-web-1-g1"],
+        ["stop id-of-edge-g1"],
+    )
 
 
 def test_program_that_cannot_run_twice_is_stopped_first() -> None:
@@ -147,24 +214,21 @@ def test_replicas_are_replaced_one_after_another(
     assert applied.restarted == ("web-1", "web-2")
     ups = [one.partition("--quiet-pull ")[2] for one in docker.commands if " up " in one]
     assert ups == [
-        "--no-deps edge-network edge-g1 web-1-network web-1-g1",
-        "--no-deps web-2-network web-2-g1",
+        "--no-recreate --no-deps edge-network edge-g1 web-1-network web-1-g1",
+        "--no-recreate --no-deps web-2-network web-2-g1",
     ]
     assert waits == [["edge", "web-1"]]
 
 
 def test_holders_of_replicas_are_replaced_one_after_another(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compose_up.DockerReadiness, "wait", lambda *_arguments: None)
-    docker = docker_of("web-1-network", "web-2-network", "web-1", "web-2")
-    steps = "".join(f" Container demo-web-{number}-network-1  Recreated\n" for number in (1, 2))
-    docker.results["compose"] = CommandResult(0, "", steps)
-    deployer = docker_deployer(
-        docker, *(generation(name, 0, "overlap", group="web") for name in ("web-1", "web-2"))
-    )
+    docker = docker_of("web-1-network", "web-2-network", "web-1", "web-2", definition="1")
+    workloads = [generation(name, 0, "overlap", group="web") for name in ("web-1", "web-2")]
+    deployer = docker_deployer(docker, *workloads)
     deployer.preflight()
-    deployer.predict("document")
-    deployer.apply()
-    assert [one.partition("--no-deps ")[2] for one in docker.commands if "--quiet-pull" in one] == [
+    document = "\n".join(f"meshlab.envoy.definition: web-{number}-network.{'2' * 12}" for number in (1, 2))
+    deployer._up.run(document)
+    assert [one.partition("--no-deps ")[2] for one in docker.commands if "--force-recreate" in one] == [
         "web-1-network web-1",
         "web-2-network web-2",
     ]

@@ -13,26 +13,12 @@ from fake_docker import inspect_entry
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker import docker_output
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.docker_output import (
+    definitions,
     parse_inspected,
     parse_listed,
     parse_ports,
-    parse_steps,
     parse_version,
 )
-
-UP = """\
-time="2026-01-01T00:00:00Z" level=warning msg="Found orphan containers ([demo-old-1]) for this project."
- Network demo_default  Creating
- Network demo_default  Created
- Container demo-a-1  Running
- Container demo-service1-1-envoy-1  Recreate
- Container 0123456789ab_demo-service1-1-envoy-1  Recreated
- Container demo-service1-1-envoy-1  Starting
- Container demo-service1-1-envoy-1  Started
- Container demo-new-1  Created
- Container demo-new-1  Started
- Container other-x-1  Started
-"""
 
 
 def test_documented_examples_are_right() -> None:
@@ -56,17 +42,25 @@ def test_container_without_labels_has_no_project() -> None:
     assert container.listeners[0].port == 80
 
 
-def test_steps_are_grouped_by_service() -> None:
-    assert parse_steps(UP, "demo") == {
-        "a": ["Running"],
-        "service1-1-envoy": ["Recreate", "Recreated", "Starting", "Started"],
-        "new": ["Created", "Started"],
-    }
+def test_definitions_are_found_in_yaml_and_json() -> None:
+    label = "meshlab.envoy.definition"
+    yaml_text = (
+        f"labels:\n  {label}: edge-network.0123456789ab\n  x: y\nlabels:\n  {label}: '1.abcdef012345'\n"
+    )
+    assert definitions(yaml_text) == {"edge-network": "edge-network.0123456789ab", "1": "1.abcdef012345"}
+    assert definitions(f'{{"{label}": "edge-g2.0123456789ab"}}') == {"edge-g2": "edge-g2.0123456789ab"}
 
 
-def test_steps_of_a_dry_run_are_parsed() -> None:
-    dry = " DRY-RUN MODE -  Container demo-a-1  Recreated \n DRY-RUN MODE -  Network demo_default  Created\n"
-    assert parse_steps(dry, "demo") == {"a": ["Recreated"]}
+def test_generation_is_the_number_in_the_service() -> None:
+    line = "abc\tdemo\t{}\trunning\timage\t\tname\t/folder\t{}"
+    found = [
+        ("edge", "edge"),
+        ("edge-g12", "edge"),
+        ("web-g1", "web-g1"),
+        ("web-g1-g3", "web-g1"),
+        ("a-network", ""),
+    ]
+    assert [parse_listed(line.format(*one)).generation for one in found] == [0, 12, 0, 3, 0]
 
 
 def test_inspected_container_is_parsed() -> None:

@@ -28,6 +28,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.overlay impor
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.references.cluster_references import (
     ClusterReference,
+    aggregated_sources,
     cluster_references,
     fetches_on_demand,
     tolerates_missing_clusters,
@@ -45,6 +46,14 @@ def check_cluster_names(demo: Mapping[str, Any], file: str) -> None:
 
 def _check_proxy(demo: Mapping[str, Any], proxy: Mapping[str, Any], file: str, where: str) -> None:
     messages = list(author_messages(proxy, where))
+    if not _has_ads(proxy):
+        for message in messages:
+            for path in aggregated_sources(message.value, message.type):
+                raise DemoError(
+                    file,
+                    f"{key_below(message.key, path)}: the proxy has no ADS server, so Envoy would wait for it. Add"
+                    f" '{where}.bootstrap.dynamic_resources.ads_config', or use another source.",
+                )
     if any(fetches_on_demand(one.value, one.type) for one in messages):
         return
     static = _static_clusters(proxy)
@@ -94,6 +103,15 @@ def unknown_cluster(name: str, known: Collection[str], place: str) -> str:
         f"{f'The clusters of this proxy are: {listed}.' if known else 'This proxy has no clusters.'}"
         f" Correct the name, or add the cluster under '{place}'."
     )
+
+
+def _has_ads(proxy: Mapping[str, Any]) -> bool:
+    """Return whether the author's fields of the bootstrap state an ADS server."""
+    dynamic = snake_case_fields(proxy["bootstrap"], BOOTSTRAP).get("dynamic_resources")
+    fields = (
+        snake_case_fields(dynamic, f"{BOOTSTRAP}.DynamicResources") if isinstance(dynamic, Mapping) else {}
+    )
+    return fields.get("ads_config") is not None
 
 
 def _live_clusters(proxy: Mapping[str, Any], where: str) -> set[str]:

@@ -29,6 +29,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.references.cl
     BOOTSTRAP,
     ROUTE_CONFIGURATION,
     ClusterReference,
+    aggregated_sources,
     cluster_references,
     fetches_on_demand,
     tolerates_missing_clusters,
@@ -56,23 +57,24 @@ def check_named_clusters(bootstrap: str, texts: Mapping[str, str], has_other_clu
         for one in items(at(root, "resources"))
         if text_at(one, "@type") == CLUSTER
     }
+    messages = [(path, *one) for path in roots for one in _messages(path, texts[path], path == bootstrap)]
+    if at(roots[bootstrap], "dynamic_resources", "ads_config") is None:
+        for path, steps, kind, value in messages:
+            for found in aggregated_sources(value, kind):
+                problem = f"{bootstrap} has no ADS server, so Envoy would wait for it. Add 'dynamic_resources.ads_config', or use"
+                raise FileError(path, f"{problem} another source", _line(roots[path], (*steps, *found)))
     if has_other_clusters or _has_discovery(roots[bootstrap]):
         return
-    messages = [
-        (path, *one)
-        for path, root in roots.items()
-        for one in _messages(path, texts[path], path == bootstrap)
-    ]
     if any(fetches_on_demand(value, kind) for _path, _steps, kind, value in messages):
         return
     for path, steps, kind, value in messages:
         is_tolerant = _type_of(value) == ROUTE_CONFIGURATION and tolerates_missing_clusters(value)
         is_inline = _type_of(value) != ROUTE_CONFIGURATION
-        for found in cluster_references(value, kind):
-            if found.is_route and (is_inline or is_tolerant):
+        for reference in cluster_references(value, kind):
+            if reference.is_route and (is_inline or is_tolerant):
                 continue
-            if problem := _problem(found, static, live, bootstrap):
-                raise FileError(path, problem, _line(roots[path], (*steps, *found.path)))
+            if problem := _problem(reference, static, live, bootstrap):
+                raise FileError(path, problem, _line(roots[path], (*steps, *reference.path)))
 
 
 def _problem(found: ClusterReference, static: set[str], live: set[str], bootstrap: str) -> str:

@@ -122,6 +122,21 @@ def fetches_on_demand(value: Any, message_type: str) -> bool:
     )
 
 
+def aggregated_sources(value: Any, message_type: str) -> Iterator[Path]:
+    """Yield the path of each source of configuration that is the ADS server of the bootstrap.
+
+    Example:
+        >>> rds = {"rds": {"config_source": {"ads": {}}}}
+        >>> list(aggregated_sources(rds, "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"))
+        [('rds', 'config_source', 'ads')]
+    """
+    for message in typed_messages(value, message_type):
+        if message.type == f"{_CORE}.ConfigSource":
+            path, ads = message.get("ads")
+            if ads is not None:
+                yield path
+
+
 def tolerates_missing_clusters(message: Mapping[str, Any]) -> bool:
     """Return whether the fields of a RouteConfiguration accept routes to missing clusters."""
     fields = {str(key).replace("validateClusters", "validate_clusters"): one for key, one in message.items()}

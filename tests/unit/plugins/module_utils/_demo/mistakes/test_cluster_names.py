@@ -127,3 +127,18 @@ def test_clusters_of_the_bootstrap_and_new_names_are_known() -> None:
         "static_resources": {"clusters": [{"name": "own", "type": "STATIC"}]}
     }
     read_demo("shop", data)
+
+
+def test_source_without_ads_server_is_refused() -> None:
+    rds = {"rds": {"route_config_name": "a", "config_source": {"ads": {}}}}
+    data = changed(f"{HTTP}.http_connection_manager", rds)
+    assert error_of(data) == (
+        f"shop.yml: {HTTP}.http_connection_manager.rds.config_source.ads: the proxy has no ADS server, so Envoy would wait for it."
+        f" Add '{EDGE}.bootstrap.dynamic_resources.ads_config', or use another source."
+    )
+    server = {
+        "api_type": "GRPC",
+        "grpc_services": [{"google_grpc": {"target_uri": "a:1", "stat_prefix": "a"}}],
+    }
+    data["proxies"]["edge"]["bootstrap"] = {"dynamic_resources": {"ads_config": server}}
+    read_demo("shop", data)

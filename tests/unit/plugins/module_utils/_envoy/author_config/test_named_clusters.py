@@ -71,7 +71,12 @@ def test_missing_cluster_of_a_filter_has_its_line() -> None:
 def test_cluster_of_a_watched_file_is_known() -> None:
     assert refusal({"envoy.yaml": BOOTSTRAP, "cds.yaml": CLUSTERS}) == ""
     assert refusal({"envoy.yaml": BOOTSTRAP}, has_other_clusters=True) == ""
-    assert refusal({"envoy.yaml": f"{BOOTSTRAP}dynamic_resources: {{cds_config: {{ads: {{}}}}}}\n"}) == ""
+    assert (
+        refusal(
+            {"envoy.yaml": f"{BOOTSTRAP}dynamic_resources: {{ads_config: {{}}, cds_config: {{ads: {{}}}}}}\n"}
+        )
+        == ""
+    )
 
 
 def test_route_of_a_watched_file_needs_its_cluster() -> None:
@@ -88,4 +93,11 @@ def test_source_needs_a_cluster_of_the_bootstrap() -> None:
     assert refusal({"envoy.yaml": BOOTSTRAP + source, "cds.yaml": CLUSTERS}) == (
         "envoy.yaml line 18: Envoy needs the cluster 'authz' before it reads watched files."
         " Move it to 'static_resources.clusters' of envoy.yaml"
+    )
+
+
+def test_source_without_ads_server_is_refused() -> None:
+    assert refusal({"envoy.yaml": f"{BOOTSTRAP}dynamic_resources: {{lds_config: {{ads: {{}}}}}}\n"}) == (
+        "envoy.yaml line 18: envoy.yaml has no ADS server, so Envoy would wait for it. Add 'dynamic_resources.ads_config', or use another"
+        " source"
     )

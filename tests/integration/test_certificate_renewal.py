@@ -8,17 +8,20 @@ from __future__ import annotations
 import ssl
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cases import CaseDeployment, PortBlock, case_deployments
 from certificates import new_authority, new_certificate
-from kept_connections import requests_on
+from kept_connections import Answers, requests_on
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.certificates.serial_number import (
     serial_number,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.cluster_client import connect
 
 # A certificate that is due as soon as it is issued.
 SHORT_LIVED = {"days": 30, "renew_days": 30}
@@ -33,11 +36,40 @@ def block() -> Iterator[PortBlock]:
     one.close()
 
 
-@pytest.fixture(params=["local", pytest.param("docker", marks=pytest.mark.docker)])
+@pytest.fixture(
+    params=[
+        "local",
+        pytest.param("docker", marks=pytest.mark.docker),
+        pytest.param("kubernetes", marks=pytest.mark.kubernetes),
+    ]
+)
 def made(request: pytest.FixtureRequest) -> Iterator[CaseDeployment]:
+    """Return a deployment on a platform."""
+    with case_deployments() as deployments:
+        yield deployments(request.param)
+
+
+@pytest.fixture(params=["local", pytest.param("docker", marks=pytest.mark.docker)])
+def on_host(request: pytest.FixtureRequest) -> Iterator[CaseDeployment]:
     """Return a deployment on a platform whose Envoys watch the deployment folder."""
     with case_deployments() as deployments:
         yield deployments(request.param)
+
+
+@contextmanager
+def requests_to(made: CaseDeployment, block: PortBlock, authority: Path) -> Iterator[Answers]:
+    """Send requests to the edge's listener with TLS during the block: to the port of this host, or to the pod."""
+    tls = ssl.create_default_context(cafile=str(authority))
+    tls.check_hostname = False
+    with ExitStack() as stack:
+        forward = None
+        if made.platform == "kubernetes":
+            cluster = stack.enter_context(connect(made.options["cluster"]))
+            [pod] = [
+                one["metadata"]["name"] for one in cluster.list("Pod", f"meshlab.envoy/demo={made.name}")
+            ]
+            forward = partial(cluster.forward, pod, block.first)
+        yield stack.enter_context(requests_on(block.first, tls, connect=forward))
 
 
 def demo(block: PortBlock, **tls: Any) -> dict[str, Any]:
@@ -47,20 +79,13 @@ def demo(block: PortBlock, **tls: Any) -> dict[str, Any]:
     return {"summary": "TLS", "ports": block.first, "proxies": {"edge": {"listeners": {"https": https}}}}
 
 
-def trusting(authority: Path) -> ssl.SSLContext:
-    """Return a client's context that trusts one authority, whatever the name of the server."""
-    context = ssl.create_default_context(cafile=str(authority))
-    context.check_hostname = False
-    return context
-
-
 def test_due_certificate_is_renewed_under_requests(made: CaseDeployment, block: PortBlock) -> None:
     planned = made.plan(demo(block))
     planned["certificates"][0].update(SHORT_LIVED)
     first = made.result(planned)
     assert not first["failed"], first["msg"]
     before = serial_number((made.folder / TLS_CERTIFICATE).read_bytes())
-    with requests_on(block.first, trusting(made.folder / "ca" / "ca.crt")) as answers:
+    with requests_to(made, block, made.folder / "ca" / "ca.crt") as answers:
         deadline = time.monotonic() + 60
         result = made.result(planned)
         while not result["changed"] and time.monotonic() < deadline:
@@ -84,7 +109,7 @@ def test_own_certificate_changes_under_requests(made: CaseDeployment, block: Por
     own = {"certificate_chain": {"source": "shop.crt"}, "private_key": {"source": "shop.key"}}
     before = serial_number(new_certificate(made.root, "shop", names, company).certificate.read_bytes())
     made.deploy(demo(block, **own))
-    with requests_on(block.first, trusting(company.certificate)) as answers:
+    with requests_to(made, block, company.certificate) as answers:
         after = serial_number(new_certificate(made.root, "shop", names, company).certificate.read_bytes())
         result = made.result(made.plan(demo(block, **own)))
         assert not result["failed"], result["msg"]
@@ -104,16 +129,16 @@ def test_own_certificate_changes_under_requests(made: CaseDeployment, block: Por
     assert answers.serials[before] <= served[before] + 1
 
 
-def test_first_certificate_and_other_names_lose_no_request(made: CaseDeployment, block: PortBlock) -> None:
+def test_first_certificate_and_other_names_lose_no_request(on_host: CaseDeployment, block: PortBlock) -> None:
     """TLS of a listener is added, and its names change, while another listener answers."""
     data, port = demo(block), block.first + 20
     listeners = data["proxies"]["edge"]["listeners"]
     listeners["http"] = {"port": port, "publish": port, "routes": listeners["https"]["routes"]}
     del listeners["https"]["tls"]
-    made.deploy(data)
+    on_host.deploy(data)
     with requests_on(port) as answers:
         for tls in ({}, {"names": ["shop.example.com"]}):
             listeners["https"]["tls"] = tls
-            result = made.result(made.plan(data))
+            result = on_host.result(on_host.plan(data))
             assert (result["failed"], result["started"], result["restarted"]) == (False, [], []), result
     assert (answers.lost, answers.closed) == ([], 0)

@@ -6,14 +6,20 @@
 from __future__ import annotations
 
 import http.client
+import socket
 import ssl
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.certificates.serial_number import (
+    serial_number,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.errors import ClusterError
 
 CONNECTIONS = 4
 PAUSE = 0.002  # seconds between the requests of one connection
@@ -42,9 +48,11 @@ class Answers:
 
 
 class _Client(threading.Thread):
-    def __init__(self, port: int, kept: bool, answers: Answers, tls: ssl.SSLContext | None) -> None:
+    def __init__(
+        self, connect: Callable[[], socket.socket], kept: bool, answers: Answers, tls: ssl.SSLContext | None
+    ) -> None:
         super().__init__(daemon=True)
-        self._port, self._kept, self._answers, self._tls = port, kept, answers, tls
+        self._connect, self._kept, self._answers, self._tls = connect, kept, answers, tls
         self.stopped = threading.Event()
         self._connection: http.client.HTTPConnection | None = None
 
@@ -52,7 +60,7 @@ class _Client(threading.Thread):
         while not self.stopped.wait(PAUSE):
             try:
                 self._request()
-            except (OSError, http.client.HTTPException) as error:
+            except (OSError, http.client.HTTPException, ClusterError) as error:
                 self._answers.lost.append(repr(error))
                 self._connection = None
         if self._connection is not None:
@@ -60,7 +68,7 @@ class _Client(threading.Thread):
 
     def _request(self) -> None:
         if self._connection is None:
-            self._connection = self._connect()
+            self._connection = self._opened()
         self._connection.request("GET", "/")
         response = self._connection.getresponse()
         body = response.read().decode()
@@ -72,32 +80,42 @@ class _Client(threading.Thread):
             self._connection.close()
             self._connection = None
 
-    def _connect(self) -> http.client.HTTPConnection:
-        if self._tls is None:
-            return http.client.HTTPConnection("127.0.0.1", self._port, timeout=30)
-        connection = http.client.HTTPSConnection("127.0.0.1", self._port, timeout=30, context=self._tls)
-        connection.connect()
-        self._answers.serials[serial_of(connection.sock)] += 1
+    def _opened(self) -> http.client.HTTPConnection:
+        sock = self._connect()
+        sock.settimeout(30)
+        connection = http.client.HTTPConnection("edge")
+        if self._tls is not None:
+            sock = self._tls.wrap_socket(sock)
+            self._answers.serials[serial_of(sock)] += 1
+        connection.sock = sock
         return connection
 
 
-def serial_of(sock: Any) -> int:
-    """Return the serial number of the certificate of a server, from its DER encoding."""
-    from ansible_collections.meshlab.envoy.plugins.module_utils._config.certificates.serial_number import (
-        serial_number,
-    )
-
-    return serial_number(ssl.DER_cert_to_PEM_cert(sock.getpeercert(binary_form=True)).encode())
+def serial_of(sock: ssl.SSLSocket) -> int:
+    """Return the serial number of the certificate of a server."""
+    return serial_number(ssl.DER_cert_to_PEM_cert(sock.getpeercert(binary_form=True) or b"").encode())
 
 
 @contextmanager
-def requests_on(port: int, tls: ssl.SSLContext | None = None, least: int = 50) -> Iterator[Answers]:
-    """Send requests to a port of this host during the block, on kept connections and on new ones.
+def requests_on(
+    port: int,
+    tls: ssl.SSLContext | None = None,
+    least: int = 50,
+    connect: Callable[[], socket.socket] | None = None,
+) -> Iterator[Answers]:
+    """Send requests during the block, on kept connections and on new ones.
 
     The block begins, and its end waits, until `least` further requests have been answered.
+
+    Args:
+        port: A port of this host.
+        tls: The context of a client of TLS.
+        least: Number of requests before and after the block.
+        connect: Returns a connected socket, in place of one to `port`.
     """
     answers = Answers()
-    clients = [_Client(port, number > 0, answers, tls) for number in range(CONNECTIONS + 1)]
+    connect = connect or partial(socket.create_connection, ("127.0.0.1", port))
+    clients = [_Client(connect, number > 0, answers, tls) for number in range(CONNECTIONS + 1)]
     for client in clients:
         client.start()
     try:

@@ -27,6 +27,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes
 INGRESS = 10000
 # The routes of service1's sidecar, in the state folder and in the ConfigMap.
 ROUTES, ROUTES_KEY = "service1/routes/ingress.yaml", "routes__ingress.yaml"
+RDS = "http.ingress.rds.ingress"
 # A cluster that opens a connection for each request.
 ONCE = {
     "typed_extension_protocol_options": {
@@ -102,8 +103,14 @@ def test_route_goes_live_in_all_pods_without_lost_requests(front: Deployment, ho
     assert {one["metadata"]["name"] for one in home.objects("ConfigMap")} == maps
     pods = home.pods("front_proxy", "service1")
     assert len(pods) == 3
+    [admin] = [one for one in new["admins"] if one["proxy"] == "service1"]
     for pod in pods:
         assert get_from_pod(home.cluster, pod["metadata"]["name"], INGRESS, "/new") == (200, "new")
+        seen = PodAdmin(home.cluster, pod["metadata"]["name"], admin["pods"]["port"])
+        stats = seen.stats(r"^listener_manager\.listener_modified$|rds\..*config_reload$", 60)
+        seen.close()
+        # Envoy reads all files of a mounted ConfigMap again, and applied one of them.
+        assert stats == {"listener_manager.listener_modified": "0", f"{RDS}.config_reload": "2"}
     assert not present(front, new)["changed"]
 
 

@@ -66,6 +66,7 @@ def cluster(
     server_name: str = "",
     refresh: str = "5s",
     localities: Sequence[Locality] = (),
+    standby: Address | None = None,
 ) -> Message:
     """Return a config.cluster.v3.Cluster.
 
@@ -79,6 +80,7 @@ def cluster(
         server_name: The name that the server's certificate must have, unless `tls` has another `server_name`.
         refresh: The interval at which host names are resolved again, as a protobuf duration such as `5s`.
         localities: The endpoints by locality. When empty, all endpoints are in one locality.
+        standby: An endpoint that receives requests only while there is no other host.
     """
     message = any_message(CLUSTER, name=name)
     if addresses is not None:
@@ -90,6 +92,8 @@ def cluster(
                 for fields, locality_addresses in localities or [({}, addresses)]
             ],
         }
+        if standby is not None:
+            message["load_assignment"]["endpoints"].append(_standby_locality(standby, addresses[0][0]))
     elif states_endpoints(overrides or {}):
         message["load_assignment"] = {"cluster_name": name}
     if tls is not None:
@@ -152,6 +156,15 @@ def is_ip(host: str) -> bool:
 
 def _lb_endpoint(address: Address) -> Message:
     return {"endpoint": {"address": network_address(*address)}}
+
+
+def _standby_locality(address: Address, hostname: str) -> Message:
+    """Return the locality of a standby endpoint.
+
+    Envoy uses priority 1 only while priority 0 has no healthy host. A degraded host is not counted in `membership_healthy`.
+    """
+    endpoint = {**_lb_endpoint(address)["endpoint"], "hostname": hostname}
+    return {"priority": 1, "lb_endpoints": [{"endpoint": endpoint, "health_status": "DEGRADED"}]}
 
 
 def _discovery_type(addresses: Sequence[Address], refresh: str, author_dns_fields: Sequence[str]) -> Message:

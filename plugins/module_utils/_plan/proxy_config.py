@@ -100,6 +100,7 @@ def proxy_clusters(proxy: Proxy, platform: Platform, static: bool, inline: bool 
                 server_name(spec),
                 refresh=platform.dns_refresh,
                 localities=localities,
+                standby=platform.standby_address(spec, proxy, f"{proxy.key}.clusters.{name}"),
             )
         )
     return found

@@ -34,6 +34,8 @@ DRAINING_GAUGES = (
 DRAIN_STATS = r"^listener_manager\.total_.*draining$|^listener\..*\.downstream_cx_active$"
 # Requests of a cluster that were routed to it and have no complete response.
 ACTIVE_REQUESTS = "upstream_rq_active"
+# The health status of standby endpoints; see _envoy/clusters.py.
+STANDBY_STATUS = "DEGRADED"
 # Seconds after which a running Envoy counts as unreachable: more than an Envoy on a busy machine needs for a response.
 REQUEST_TIMEOUT = 60.0
 # Seconds before each attempt to find an error in the log: the log gets a line some time after the admin interface counts it.
@@ -166,12 +168,13 @@ class XdsMonitor:
         return self.rejected_since(kind, UpdateCounts(0, 0))
 
     def cluster_hosts(self) -> dict[str, set[str]]:
-        """Return the addresses of the hosts of each cluster (admin.v3.Clusters)."""
+        """Return the addresses of the hosts of each cluster (admin.v3.Clusters), without those that only stand by."""
         clusters = self.admin.json("/clusters?format=json", REQUEST_TIMEOUT)
         return {
             str(cluster.get("name")): {
                 str(host.get("address", {}).get("socket_address", {}).get("address"))
                 for host in cluster.get("host_statuses", ())
+                if host.get("health_status", {}).get("eds_health_status") != STANDBY_STATUS
             }
             for cluster in clusters.get("cluster_statuses", ())
         }

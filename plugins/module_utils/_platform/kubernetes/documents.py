@@ -99,8 +99,18 @@ def manifests(
         *_services_and_routes(demo, workloads, owners, settings),
         *(deployment(demo, pod, volumes, settings) for pod in pods),
     ]
+    texts = [text for text in contents.values() if isinstance(text, str)]
+    objects = [one for one in objects if not _is_unused_standby(demo, one, texts)]
     _check_object_names(objects)
     return objects
+
+
+def _is_unused_standby(demo: str, thing: Object, texts: Sequence[str]) -> bool:
+    """Return whether an object is a Service for standby endpoints that no file refers to."""
+    group = thing["metadata"]["labels"].get(object_names.NAME, "")
+    name = object_names.standby_name(demo, group)
+    is_standby = thing["kind"] == "Service" and thing["metadata"]["name"] == name
+    return is_standby and not any(name in text for text in texts)
 
 
 def _pods(workloads: Sequence[Workload], owners: Mapping[str, Workload]) -> list[Pod]:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.authors.author_targets import (
@@ -13,7 +14,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._demo.authors.author
     author_targets,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError
-from ansible_collections.meshlab.envoy.plugins.module_utils._demo.topology import EXPORTER
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.topology import EXPORTER, resolve_target
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.any_message import Message, socket_address
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.author_config.content import AuthorConfig
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.clusters import Address
@@ -25,10 +26,14 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.manifests.object_names import (
     dns,
     selector,
+    standby_name,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.platform import Platform, Validator
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.reachability.outside_sockets import (
     check_no_outside_sockets,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.reachability.standby import (
+    can_have_standby,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import Mount
 
@@ -77,6 +82,20 @@ class EnvoysInPods(Platform):
     def node_arguments(self) -> tuple[str, ...]:
         """Return `--service-node` with the name of the pod, which Kubernetes substitutes."""
         return ("--service-node", "$(POD_NAME)")
+
+    def standby_address(self, spec: Mapping[str, Any], proxy: Proxy, where: str) -> Address | None:
+        """Return the Service with a cluster IP.
+
+        A headless Service does not list a pod that terminates, or whose app just restarted. Without another pod, Envoy has no
+        host although that pod serves. The node's proxy then still forwards a cluster IP to a terminating pod that is ready
+        (condition `serving` of an EndpointSlice, Kubernetes 1.26 and newer), and knows a pod without the delay of name resolution.
+        """
+        if not can_have_standby(spec) or self.is_own_app(spec["to"], proxy):
+            return None
+        group, name = resolve_target(self.demo, spec["to"], where)
+        if group == proxy.group or not self.replicas(group):
+            return None
+        return standby_name(self.demo["name"], group), self.port(group, name)
 
     def aliases(self, instance: Instance) -> tuple[str, ...]:
         """Return the name of the headless Service by which the files of an author reach a group."""

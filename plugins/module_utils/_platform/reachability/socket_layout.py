@@ -13,14 +13,16 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._demo.addresses.unix
     uses_unix_sockets,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.instances import Instance
-from ansible_collections.meshlab.envoy.plugins.module_utils._platform.layout import Layout
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.reachability.standby import (
+    StandbyLayout,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import Mount
 
 # The directory of Unix sockets in each container of an instance. Not below Envoy's own directory, which a pod mounts read-only.
 SOCKETS = "/sockets"
 
 
-class SocketLayout(Layout, ABC):
+class SocketLayout(StandbyLayout, ABC):
     """A layout with the directories that programs of an instance share. The base class describes containers."""
 
     # Permissions of Unix sockets and of their directories. The user of a container is not the owner of the directories; the

@@ -80,6 +80,11 @@ def config_key(path: str) -> str:
     return re.sub(r"[^-._a-zA-Z0-9]", "_", path.replace("/", "__"))
 
 
+def standby_name(demo: str, group: str) -> str:
+    """Return the name of the Service that resolves to one address for all pods of `group`, for the standby endpoints of clusters."""
+    return object_name(demo, group, "standby")
+
+
 def pods_name(demo: str, group: str) -> str:
     """Return the name of the headless Service that resolves to each pod of `group`."""
     return object_name(demo, group, "pods")

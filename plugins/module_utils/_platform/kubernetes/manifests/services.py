@@ -29,7 +29,7 @@ def services(
     """Yield the Services of `group`, whose workloads run in the pods of `selected`.
 
     A headless Service resolves to each pod, for Envoy. Another one has the name by which the files of an author refer to the
-    group. A Service of the chosen type has the published ports, for users.
+    group. A Service with a cluster IP has the standby endpoint. A Service of the chosen type has the published ports, for users.
     """
     workloads = list(workloads)
     ports = [port for one in workloads for port in one.ports]
@@ -42,6 +42,17 @@ def services(
             group,
             {
                 "clusterIP": "None",
+                "selector": object_names.match(demo, selected),
+                "ports": [_port(one, one.number) for one in called],
+            },
+        )
+    if called:
+        # It is left out of the demo if no cluster has a standby endpoint.
+        yield _service(
+            demo,
+            object_names.standby_name(demo, group),
+            group,
+            {
                 "selector": object_names.match(demo, selected),
                 "ports": [_port(one, one.number) for one in called],
             },

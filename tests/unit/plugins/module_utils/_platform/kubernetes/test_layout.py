@@ -10,6 +10,7 @@ import copy
 from typing import Any
 
 import pytest
+import yaml
 from shop_demo import Planner, shop
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError
@@ -98,3 +99,65 @@ def test_members_are_the_pods_found_through_dns(plan: Planner) -> None:
     planned = plan(data, "kubernetes", replicas={"web": 3})
     edge = next(one for one in planned["admins"] if one["proxy"] == "edge")
     assert {name: one["hosts"] for name, one in edge["members"].items()} == {"web": 3}
+
+
+def clusters_of(planned: Any, proxy: str) -> dict[str, Any]:
+    """Return the clusters of a proxy in the plan, by name."""
+    [text] = [one["content"] for one in planned["files"] if one["path"] == f"{proxy}/clusters.yaml"]
+    return {one["name"]: one for one in yaml.safe_load(text)["resources"]}
+
+
+def standby_shop(**fields: Any) -> dict[str, Any]:
+    """Return an edge in front of a service with a sidecar. `fields` are those of its cluster."""
+    return {
+        "summary": "s",
+        "ports": 20000,
+        "services": {"web": {"app": {}, "replicas": 2, "sidecar": {"listeners": {"in": {"port": 10000}}}}},
+        "proxies": {
+            "edge": {
+                "listeners": {
+                    "http": {
+                        "port": 10000,
+                        "routes": [{"match": {"prefix": "/"}, "route": {"cluster": "web"}}],
+                    }
+                },
+                "clusters": {"web": {"to": "web", "cluster": fields}},
+            }
+        },
+    }
+
+
+def test_cluster_has_a_standby_for_terminating_pods(plan: Planner) -> None:
+    planned = plan(standby_shop(), "kubernetes")
+    pods, standby = clusters_of(planned, "edge")["web"]["load_assignment"]["endpoints"]
+    assert "priority" not in pods
+    assert (standby["priority"], standby["lb_endpoints"][0]["health_status"]) == (1, "DEGRADED")
+    endpoint = standby["lb_endpoints"][0]["endpoint"]
+    assert endpoint["hostname"] == "shop-web-pods"
+    assert endpoint["address"]["socket_address"] == {"address": "shop-web-standby", "port_value": 10000}
+    [service] = [one for one in planned["manifests"] if one["metadata"]["name"] == "shop-web-standby"]
+    assert "clusterIP" not in service["spec"]
+    assert [one["port"] for one in service["spec"]["ports"]] == [10000]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"outlier_detection": {}},
+        {"healthChecks": [{"timeout": "1s", "interval": "1s", "tcp_health_check": {}}]},
+        {"common_lb_config": {"healthy_panic_threshold": {"value": 0}}},
+    ],
+)
+def test_own_choice_of_hosts_has_no_standby(plan: Planner, fields: dict[str, Any]) -> None:
+    planned = plan(standby_shop(**fields), "kubernetes")
+    assert len(clusters_of(planned, "edge")["web"]["load_assignment"]["endpoints"]) == 1
+    assert not [one for one in planned["manifests"] if one["metadata"]["name"].endswith("-standby")]
+
+
+def test_other_platforms_and_missing_replicas_have_no_standby(plan: Planner) -> None:
+    without = standby_shop()
+    without["services"]["web"]["replicas"] = 0
+    assert len(clusters_of(plan(without, "kubernetes"), "edge")["web"]["load_assignment"]["endpoints"]) == 1
+    assert (
+        len(clusters_of(plan(standby_shop(), "docker"), "edge")["web"]["load_assignment"]["endpoints"]) == 1
+    )

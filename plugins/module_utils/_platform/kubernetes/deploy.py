@@ -45,13 +45,15 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.live_config.config_map_target import (
     ConfigMapTarget,
-    config_map_targets,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.live_config.proxy_pods import (
     proxy_pods_of,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.live_config.received_config import (
     received_configs,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.live_config.target_selection import (
+    config_map_targets,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.live_config.upstream_hosts import (
     wait_for_pods_of,

@@ -88,7 +88,7 @@ class EnvoysInPods(Platform):
 
         A headless Service does not list a pod that terminates, or whose app just restarted. Without another pod, Envoy has no
         host although that pod serves. The node's proxy then still forwards a cluster IP to a terminating pod that is ready
-        (condition `serving` of an EndpointSlice, Kubernetes 1.26 and newer), and knows a pod without the delay of name resolution.
+        (condition `serving` of an EndpointSlice, Kubernetes 1.26 and newer), and reaches a pod without the delay of name resolution.
         """
         if not can_have_standby(spec) or self.is_own_app(spec["to"], proxy):
             return None

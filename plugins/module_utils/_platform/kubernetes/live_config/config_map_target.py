@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes
     ProxyPods,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.live_config.upstream_hosts import (
+    wait_for_first_hosts,
     wait_until_discovered,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.manifests.object_names import (
@@ -160,6 +161,26 @@ class ConfigMapTarget:
     ) -> str:
         """Wait until each pod's Envoy has accepted the written file; see `ConfigTarget.confirm`.
 
+        A changed cluster then also has a host, before a later file sends requests to it.
+        """
+        problem = self._confirm_written(kind, before, names, version, deadline)
+        upstreams = [name for name in self.proxy.members if name in names]
+        if problem or kind != "clusters" or not upstreams:
+            return problem
+        return self._monitors.problem(
+            before, lambda _pod, monitor: wait_for_first_hosts(upstreams, monitor, deadline)
+        )
+
+    def _confirm_written(
+        self,
+        kind: str,
+        before: Mapping[str, UpdateCounts],
+        names: Collection[str],
+        version: str,
+        deadline: float,
+    ) -> str:
+        """Wait until each pod's Envoy has accepted the written file.
+
         Where the counts do not show that Envoy read this content, the content is written again with another version, and then
         once more as it is. This is so where a pod had the content already, and where the ConfigMap was changed by hand.
         """
@@ -265,37 +286,3 @@ class ConfigMapTarget:
 
     def _refresh(self, pod: str) -> None:
         refresh_volumes(self.cluster, pod, self.data)
-
-
-def config_map_targets(
-    cluster: Cluster,
-    folder: Path,
-    proxies: Mapping[str, ProxyPods],
-    watched_files: Mapping[str, Sequence[str]],
-    file_objects: Iterable[Mapping[str, Any]],
-    existing: Mapping[ObjectKey, Mapping[str, Any]],
-) -> dict[str, ConfigMapTarget]:
-    """Return, by proxy, the target of its watched files.
-
-    Args:
-        cluster: The cluster.
-        folder: The demo's state folder.
-        proxies: The pods of each proxy.
-        watched_files: For each proxy the paths, below `folder`, of the files that it watches.
-        file_objects: The ConfigMaps and Secrets of the plan.
-        existing: The objects in the cluster.
-    """
-    candidates = [one for one in file_objects if source_folder(one) and one.get("data")]
-    targets = {}
-    for proxy, pods in proxies.items():
-        paths = watched_files.get(proxy, ())
-        planned = next((one for one in candidates if paths and _has_file(one, paths[0])), None)
-        if planned is not None:
-            found = existing.get(object_key(planned))
-            targets[proxy] = ConfigMapTarget(cluster, folder, pods, planned, paths, found)
-    return targets
-
-
-def _has_file(thing: Mapping[str, Any], path: str) -> bool:
-    folder = source_folder(thing)
-    return path.startswith(f"{folder}/") and config_key(path.removeprefix(f"{folder}/")) in thing["data"]

@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Collection, Mapping
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.polling import Deadline, attempts
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy.config_admin import AdminUnreachable
@@ -49,6 +50,28 @@ def wait_until_discovered(
             return ""
         deadline.note(sum(not one for one in differences))
     return f"{problem} after {timeout:g} s without progress. Name resolution returns other pods than those that are ready"
+
+
+def wait_for_first_hosts(clusters: Collection[str], monitor: XdsMonitor, deadline: float) -> str:
+    """Wait until each of an Envoy's `clusters` has a host; return which has none at the deadline, or an empty text.
+
+    Pods are ready before name resolution returns them.
+
+    Args:
+        clusters: The names of the clusters, which have ready pods.
+        monitor: The Envoy.
+        deadline: The time of `time.monotonic` at which the wait ends.
+
+    Raises:
+        AdminUnreachable: The admin interface does not respond.
+    """
+    missing: list[str] = []
+    for _left in attempts(deadline - time.monotonic()):
+        hosts = monitor.cluster_hosts()
+        missing = [name for name in clusters if not hosts.get(name)]
+        if not missing:
+            return ""
+    return f"cluster {', '.join(missing)} has no host: name resolution returns none of its ready pods"
 
 
 def wait_for_pods_of(cluster: Cluster, proxy: ProxyPods, timeout: float) -> str:

@@ -161,5 +161,7 @@ def test_cluster_with_a_request_is_not_removed(active: int, drained: bool) -> No
 
 def test_cluster_hosts_are_addresses_by_cluster() -> None:
     host = {"address": {"socket_address": {"address": "10.0.0.1", "port_value": 80}}, "weight": 1}
-    body = {"cluster_statuses": [{"name": "web", "host_statuses": [host]}, {"name": "empty"}]}
+    standby = {"address": {"socket_address": {"address": "10.9.0.1"}}, "priority": 1}
+    standby["health_status"] = {"eds_health_status": "DEGRADED"}
+    body = {"cluster_statuses": [{"name": "web", "host_statuses": [host, standby]}, {"name": "empty"}]}
     assert monitor({}, body=body).cluster_hosts() == {"web": {"10.0.0.1"}, "empty": set()}

@@ -101,6 +101,15 @@ def test_members_are_the_pods_found_through_dns(plan: Planner) -> None:
     assert {name: one["hosts"] for name, one in edge["members"].items()} == {"web": 3}
 
 
+HEALTH_CHECK = {
+    "timeout": "1s",
+    "interval": "1s",
+    "unhealthy_threshold": 1,
+    "healthy_threshold": 1,
+    "tcp_health_check": {},
+}
+
+
 def clusters_of(planned: Any, proxy: str) -> dict[str, Any]:
     """Return the clusters of a proxy in the plan, by name."""
     [text] = [one["content"] for one in planned["files"] if one["path"] == f"{proxy}/clusters.yaml"]
@@ -144,7 +153,7 @@ def test_cluster_has_a_standby_for_terminating_pods(plan: Planner) -> None:
     "fields",
     [
         {"outlier_detection": {}},
-        {"healthChecks": [{"timeout": "1s", "interval": "1s", "tcp_health_check": {}}]},
+        {"healthChecks": [HEALTH_CHECK]},
         {"common_lb_config": {"healthy_panic_threshold": {"value": 0}}},
     ],
 )

@@ -12,18 +12,25 @@ from typing import Any, cast
 import pytest
 from fake_cluster import FakeCluster
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy.xds_confirmation import UpdateCounts
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.errors import ConfigRefused
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.errors import ClusterError
-from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.live_config import pod_admin
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.live_config import (
+    config_map_target,
+    pod_admin,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.live_config.config_map_target import (
     ConfigMapTarget,
-    config_map_targets,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.live_config.pod_admin import (
     PodAdmin,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.live_config.proxy_pods import (
     ProxyPods,
+    UpstreamPods,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.live_config.target_selection import (
+    config_map_targets,
 )
 
 CONFIG_MAP: dict[str, Any] = {
@@ -216,3 +223,26 @@ def test_sensitive_watched_file_is_in_a_secret(tmp_path: Path) -> None:
     targets["edge"].write(LISTENERS, b"new", 0o600)
     assert cluster.objects["Secret", "web-edge"]["data"] == {"listeners.yaml": "bmV3"}
     assert cluster.objects["ConfigMap", "web-edge"]["data"] == {"listeners.yaml": "old"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "names", "waits"),
+    [("clusters", ["new"], True), ("clusters", ["old"], False), ("listeners", ["new"], False)],
+)
+def test_changed_cluster_has_a_host_before_the_next_file(
+    target: ConfigMapTarget, monkeypatch: pytest.MonkeyPatch, kind: str, names: list[str], waits: bool
+) -> None:
+    """Without this wait, a listener that is replaced next sends requests to a cluster without hosts."""
+    waited: list[tuple[str, ...]] = []
+    target.proxy = ProxyPods("app=web", members={"new": UpstreamPods("app=new", 1)})
+    monkeypatch.setattr(ConfigMapTarget, "_confirm_written", lambda *_arguments: "")
+
+    def wait(clusters: list[str], _monitor: Any, _deadline: float) -> str:
+        waited.append(tuple(clusters))
+        return "no host"
+
+    monkeypatch.setattr(config_map_target, "wait_for_first_hosts", wait)
+    before = {"web-1": UpdateCounts(0, 0)}
+    problem = target.confirm(kind, before, names, "v", time.monotonic() + 1)
+    assert problem == ("pod web-1: no host" if waits else "")
+    assert waited == ([("new",)] if waits else [])

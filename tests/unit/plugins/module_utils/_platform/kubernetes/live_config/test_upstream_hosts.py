@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.live_config.upstream_hosts import (
     host_difference,
+    wait_for_first_hosts,
     wait_until_discovered,
 )
 
@@ -96,3 +98,24 @@ def test_pods_that_cannot_be_listed_are_unreachable() -> None:
     cluster.errors["list Pod"] = ClusterError("forbidden", "ci is forbidden to list pods.")
     with pytest.raises(AdminUnreachable, match="ci is forbidden to list pods"):
         host_difference(cluster, "web", UpstreamPods("app=web", 1), set())
+
+
+class LateMonitor(FakeMonitor):
+    """An Envoy whose name resolution returns no host at its first reads."""
+
+    def cluster_hosts(self) -> dict[str, set[str]]:
+        found = super().cluster_hosts()
+        return found if self.reads > 2 else {"web": set()}
+
+
+def test_first_host_is_waited_for() -> None:
+    monitor: Any = LateMonitor("10.0.0.1")
+    assert wait_for_first_hosts(["web"], monitor, time.monotonic() + 5) == ""
+    assert monitor.reads == 3
+
+
+def test_cluster_without_hosts_is_reported() -> None:
+    monitor: Any = LateMonitor("10.0.0.1")
+    assert wait_for_first_hosts(["web"], monitor, time.monotonic()) == (
+        "cluster web has no host: name resolution returns none of its ready pods"
+    )

@@ -136,8 +136,9 @@ def measure(parts: Iterable[str], folder: Path, report: Report) -> list[str]:
         try:
             for figure in PARTS[part](folder):
                 report.add(figure)
-        except (MeasurementError, OSError, ValueError, KeyError) as error:
-            print(f"bench: part '{part}' failed: {error}", file=sys.stderr, flush=True)
+        except Exception as error:  # whatever one part runs into, the other parts are measured
+            reason = str(error) if isinstance(error, MeasurementError) else f"{type(error).__name__}: {error}"
+            print(f"bench: part '{part}' failed: {reason}", file=sys.stderr, flush=True)
             failed.append(part)
     return failed
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -22,23 +23,35 @@ def bench() -> ModuleType:
     return bench
 
 
-def fails_after_one_figure(_folder: Path) -> Iterator[Figure]:
-    yield Figure("first of the failing part", 1.0, 2.0, "×", "")
-    raise MeasurementError("`docker` ended with exit status 1")
+FAILURES = {
+    "`docker` ended with exit status 1": MeasurementError("`docker` ended with exit status 1"),
+    "RuntimeError: no pod": RuntimeError("no pod"),
+    "TimeoutExpired: Command 'curl' timed out after 5 seconds": subprocess.TimeoutExpired("curl", 5),
+}
 
 
 def one_figure(_folder: Path) -> list[Figure]:
     return [Figure("of the next part", 1.0, 2.0, "×", "")]
 
 
+@pytest.mark.parametrize("reason", FAILURES)
 def test_failing_part_keeps_its_figures_and_the_next_part_runs(
-    bench: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    bench: ModuleType,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    reason: str,
 ) -> None:
+    def fails_after_one_figure(_folder: Path) -> Iterator[Figure]:
+        yield Figure("first of the failing part", 1.0, 2.0, "×", "")
+        raise FAILURES[reason]
+
     monkeypatch.setattr(bench, "PARTS", {"failing": fails_after_one_figure, "next": one_figure})
     report = Report(tmp_path / "bench.json")
     assert bench.measure(["failing", "next"], tmp_path, report) == ["failing"]
     names = [one["name"] for one in json.loads(report.target.read_text())]
     assert names == ["first of the failing part", "of the next part"]
     printed = capsys.readouterr()
-    assert "bench: part 'failing' failed: `docker` ended with exit status 1" in printed.err
+    assert f"bench: part 'failing' failed: {reason}" in printed.err
+    assert "first of the failing part" in printed.out
     assert "of the next part" in printed.out

@@ -151,7 +151,8 @@ def settled_statuses(
     """
     pending: dict[str, Status] = dict.fromkeys(workloads, waiting("not checked yet"))
     broken: dict[str, Status] = {}
-    for left in attempts(timeout, first_pause=first_pause, longest_pause=longest_pause, sleep=sleep):
+    total, deadline = len(pending), Deadline(timeout)
+    for left in attempts(deadline, first_pause=first_pause, longest_pause=longest_pause, sleep=sleep):
         try:
             statuses = source.statuses(tuple(pending), left)
         except StatusUnknown:
@@ -161,4 +162,5 @@ def settled_statuses(
         pending = {name: status for name, status in current.items() if status.state == "waiting"}
         if not pending:
             break
+        deadline.note(readiness_progress(pending, total))
     return {**pending, **broken}

@@ -31,6 +31,10 @@ class AuthorLocation:
     line: int | None
 
 
+# The beginning of an error about a listener of a watched file.
+LISTENER = re.compile(r"listener '([^']+)': ")
+
+
 def author_location(source: CheckSource, candidate: Lines, error: EnvoyError) -> AuthorLocation:
     """Return the key of the author that generated the faulty part of a candidate.
 
@@ -49,6 +53,9 @@ def author_location(source: CheckSource, candidate: Lines, error: EnvoyError) ->
         if not error.tokens or _depth(key) > 2:
             return _location(source, _with_token(source, candidate, path, key, error))
         found.append((_depth(key), key))
+    named = LISTENER.match(error.text)
+    if not path and named and f"listeners.{named[1]}" in source.lines:
+        return _location(source, f"listeners.{named[1]}")
     for token in error.tokens:
         for number in yaml_position.token_lines(candidate, token):
             key = author_key(source, candidate, yaml_position.path_at(candidate, number))

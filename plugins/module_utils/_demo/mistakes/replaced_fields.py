@@ -9,6 +9,7 @@ Envoy accepts each of them. The deployment could then neither confirm a change n
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -26,8 +27,10 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.overlay impor
     LISTENER,
     snake_case_fields,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.references.typed_messages import (
+    snake_case_message,
+)
 
-_BOOTSTRAP_PACKAGE = BOOTSTRAP.rpartition(".")[0]
 # Fields of DynamicResources that state other listeners and clusters than the watched files.
 _WATCHED = {
     "lds_config": "listeners",
@@ -35,6 +38,9 @@ _WATCHED = {
     "cds_config": "clusters",
     "cds_resources_locator": "clusters",
 }
+
+# Seconds that a thread of Envoy can be busy on a loaded machine.
+SHORTEST_KILL = 1
 
 
 def check_replaced_fields(demo: Mapping[str, Any], file: str) -> None:
@@ -55,10 +61,9 @@ def _bootstrap(proxy: Mapping[str, Any], where: str) -> Iterator[tuple[str, str]
     yield from _static_resources(fields)
     if "node" in fields:
         yield from _node(fields["node"])
+    yield from _watchdogs(fields)
     admin = fields.get("admin")
-    if isinstance(admin, Mapping) and snake_case_fields(admin, f"{_BOOTSTRAP_PACKAGE}.Admin").get(
-        "allow_paths"
-    ):
+    if snake_case_message(admin).get("allow_paths"):
         yield (
             "bootstrap.admin.allow_paths",
             (
@@ -78,6 +83,24 @@ def _bootstrap(proxy: Mapping[str, Any], where: str) -> Iterator[tuple[str, str]
                     " other stats only."
                 ),
             )
+
+
+def _watchdogs(fields: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Check the watchdogs: Envoy ends itself if one of its threads pauses for this time, as each does while it reads a configuration."""
+    inner = snake_case_message(fields.get("watchdogs"))
+    found = {f"watchdogs.{name}": one for name, one in inner.items()} | {"watchdog": fields.get("watchdog")}
+    for key, watchdog in found.items():
+        own = snake_case_message(watchdog)
+        for name in ("kill_timeout", "multikill_timeout"):
+            seconds = re.fullmatch(r"([0-9]*\.?[0-9]+)s", str(own.get(name)))
+            if seconds and 0 < float(seconds[1]) < SHORTEST_KILL:
+                yield (
+                    f"bootstrap.{key}.{name}",
+                    (
+                        f"Envoy ends itself when a thread pauses for {own[name]}, as each does while it reads a configuration. Use"
+                        f" {SHORTEST_KILL}s or more."
+                    ),
+                )
 
 
 def _dynamic_resources(fields: Mapping[str, Any], where: str) -> Iterator[tuple[str, str]]:

@@ -15,6 +15,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.api.api_types
     ANY,
     field_named,
     is_message,
+    snake_case,
 )
 
 Path = tuple["str | int", ...]  # in quotes for Python 3.9
@@ -64,6 +65,11 @@ def typed_messages(value: Any, message_type: str) -> Iterator[TypedMessage]:
         ['Route', 'RouteMatch', 'RouteAction']
     """
     yield from _below(value, message_type, (), ())
+
+
+def snake_case_message(value: Any) -> dict[str, Any]:
+    """Return the fields of a message with names in snake_case. Of another value, none."""
+    return {snake_case(str(name)): one for name, one in value.items()} if isinstance(value, Mapping) else {}
 
 
 def _below(value: Any, kind: str, path: Path, above: tuple[TypedMessage, ...]) -> Iterator[TypedMessage]:

@@ -21,6 +21,9 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.overlay impor
     LISTENER,
     snake_case_fields,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.references.typed_messages import (
+    snake_case_message,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.faults.upstream_ports import (
     DemoPort,
     cluster_names,
@@ -143,7 +146,7 @@ def _starts(port: DemoPort, listener: Mapping[str, Any]) -> Iterator[Hop]:
     for host in _virtual_hosts(listener):
         name = next((str(one) for one in host.get("domains") or () if "*" not in str(one)), "example.invalid")
         for route in _messages(host.get("routes")):
-            match = snake_case_fields(route.get("match") or {}, f"{_ROUTE}.RouteMatch")
+            match = snake_case_message(route.get("match"))
             path = next((match[kind] for kind in MATCHED if isinstance(match.get(kind), str)), None)
             if path is not None:
                 yield Hop(port, name, path, encrypted)
@@ -214,7 +217,7 @@ def _http_clusters(listener: Mapping[str, Any], hop: Hop) -> tuple[list[str], Ho
         return [], hop
     host = _virtual_host_of(_virtual_hosts(listener), hop.host)
     for route in _messages((host or {}).get("routes")):
-        match = snake_case_fields(route.get("match") or {}, f"{_ROUTE}.RouteMatch")
+        match = snake_case_message(route.get("match"))
         kinds = {kind for kind, value in match.items() if value is not None}
         if len(kinds) != 1 or not kinds <= {*MATCHED}:
             return [], hop
@@ -233,7 +236,7 @@ def _matches(kind: str, value: str, path: str) -> bool:
 def _routed(route: Mapping[str, Any], matched: str, hop: Hop) -> tuple[list[str], Hop]:
     """Return the clusters of a route, and the request with its rewritten path and host."""
     action = route.get("route")
-    fields = snake_case_fields(action, f"{_ROUTE}.RouteAction") if isinstance(action, Mapping) else {}
+    fields = snake_case_message(action)
     cluster = fields.get("cluster") or _only_cluster(fields.get("weighted_clusters"))
     if not isinstance(cluster, str) or any(fields.get(one) for one in REWRITES):
         return [], hop

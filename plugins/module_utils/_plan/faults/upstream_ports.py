@@ -11,6 +11,9 @@ from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo import topology
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.overlay import CLUSTER, snake_case_fields
+from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.references.typed_messages import (
+    snake_case_message,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.instances import Proxy
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.platform import Platform
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.reachability.outside_hosts import (
@@ -77,7 +80,7 @@ def http_options(spec: Mapping[str, Any] | None) -> Mapping[str, Any]:
         "typed_extension_protocol_options"
     )
     found = options.get(HTTP_OPTIONS) if isinstance(options, Mapping) else None
-    return snake_case_fields(found, HTTP_OPTIONS) if isinstance(found, Mapping) else {}
+    return snake_case_message(found)
 
 
 def requires_http2(spec: Mapping[str, Any] | None) -> bool:

@@ -102,6 +102,8 @@ MANAGER = "static_resources.listeners[0].filter_chains[0].filters[0].typed_confi
     ("error", "key", "line"),
     [
         (EnvoyError("route: unknown cluster 'webb'"), "listeners.http.routes[0].route.cluster", 10),
+        # `web` is the name of a cluster, too.
+        (EnvoyError("listener 'http': ListenSocket: Setting socket options failed for 'web'"), "listeners.http", 5),
         (EnvoyError("x", f"{MANAGER}.route_config.virtual_hosts[0].routes[0].match"), "listeners.http.routes[0].match", 9),
         (EnvoyError("x", f"{MANAGER}.http_filters[0].typed_config"), "listeners.http.http_filters[0]", 12),
         (EnvoyError("x", f"{MANAGER}.merge_slashes"), "listeners.http.http_connection_manager.merge_slashes", 14),

@@ -69,7 +69,7 @@ def manifests(
         )
         for which in (False, True)
     )
-    mounted = config_maps.folders(workloads)
+    mounted = config_maps.folders(workloads, contents)
     writable = {mount.source for one in workloads for mount in one.mounts if mount.writable}
     volumes = {
         **{

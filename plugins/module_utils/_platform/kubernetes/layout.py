@@ -276,7 +276,9 @@ class KubernetesPlatform(EnvoysInPods):
             objects = self.mesh.objects(objects)
         # No document contains secrets. The commands create them from the files of the deployment folder.
         public = [one for one in objects if one["kind"] != "Secret"]
-        secrets = secret_commands(tool, name, certificates, sensitive_paths(name, workloads, sensitive))
+        secrets = secret_commands(
+            tool, name, certificates, sensitive_paths(name, workloads, sensitive, contents)
+        )
         commands = [*secrets, *apply_commands(tool, FILE, self.routes_with_authority(public))]
         document = File(FILE, titled_stream(f"{name}: {' && '.join(commands)}", public), host=host)
         further, commands = self.further_documents(host, public, secrets, commands)

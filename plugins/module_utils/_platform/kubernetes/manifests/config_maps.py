@@ -33,18 +33,26 @@ WATCHED = ("clusters.yaml", "listeners.yaml", "routes/*.yaml")
 SECRET_MODE = 0o440  # readable by the group of the pod, whatever its user id is
 
 
-def folders(workloads: Iterable[Workload]) -> dict[str, str]:
-    """Return the mounted directories, each with the digest of the files that are read only at start.
+def folders(workloads: Iterable[Workload], contents: Mapping[str, str | bytes]) -> dict[str, str]:
+    """Return the mounted directories, each with the digest that changes with the files that are read only at start.
 
     Several workloads can read one directory. `app`, for example, has the demo app, and the files of an Envoy if a service
-    is named `app`.
+    is named `app`. Its digest is that of its files, so that a further workload changes nothing for the others.
+
+    Args:
+        workloads: The workloads of the demo.
+        contents: The files of the demo, by path.
     """
     found: dict[str, set[str]] = {}
     for workload in workloads:
         for mount in workload.mounts:
             if not mount.writable:
                 found.setdefault(mount.source, set()).add(workload.digest)
-    return {source: _one_digest(digests - {""}) for source, digests in found.items()}
+    below = files_by_folder(contents)
+    return {
+        source: "".join(digests) if len(digests) == 1 else _files_digest(below.get(source, {}))
+        for source, digests in found.items()
+    }
 
 
 def files_by_folder(contents: Mapping[str, str | bytes]) -> dict[str, dict[str, str | bytes]]:
@@ -147,7 +155,7 @@ def sensitive_secret(demo: str, folder: str, digest: str, files: Mapping[str, st
 
 
 def sensitive_paths(
-    demo: str, workloads: Iterable[Workload], sensitive: Iterable[str]
+    demo: str, workloads: Iterable[Workload], sensitive: Iterable[str], contents: Mapping[str, str | bytes]
 ) -> dict[str, dict[str, str]]:
     """Return for each Secret of sensitive files the path of the file of each key. `sensitive` has the paths."""
     below = files_by_folder(dict.fromkeys(sensitive, ""))
@@ -155,7 +163,7 @@ def sensitive_paths(
         files_object_name(demo, folder, digest): {
             object_names.config_key(path): f"{folder}/{path}" for path in below[folder]
         }
-        for folder, digest in folders(workloads).items()
+        for folder, digest in folders(workloads, contents).items()
         if folder in below
     }
 
@@ -221,7 +229,11 @@ def files_object_name(demo: str, folder: str, digest: str) -> str:
     return object_names.object_name(demo, *folder.split("/"), *([digest] if digest else []))
 
 
-def _one_digest(digests: set[str]) -> str:
-    if len(digests) < 2:
-        return "".join(digests)
-    return hashlib.sha256("\0".join(sorted(digests)).encode()).hexdigest()[:12]
+def _files_digest(files: Mapping[str, str | bytes]) -> str:
+    """Return the digest of the files that are read only at start, by path."""
+    found = hashlib.sha256()
+    for path in sorted(path for path in files if not is_watched(path)):
+        content = files[path]
+        data = content if isinstance(content, bytes) else content.encode()
+        found.update(f"{path}\0{len(data)}\0".encode() + data)
+    return found.hexdigest()[:12]

@@ -170,3 +170,17 @@ def test_other_platforms_and_missing_replicas_have_no_standby(plan: Planner) -> 
     assert (
         len(clusters_of(plan(standby_shop(), "docker"), "edge")["web"]["load_assignment"]["endpoints"]) == 1
     )
+
+
+def test_further_service_restarts_no_other_pods(plan: Planner) -> None:
+    """All apps mount the directory of the demo app."""
+
+    def templates(*names: str) -> dict[str, Any]:
+        services = {name: {"app": {}, "sidecar": {}} for name in names}
+        planned = plan({"summary": "s", "ports": 20000, "services": services}, "kubernetes")["manifests"]
+        return {
+            one["metadata"]["name"]: one["spec"]["template"] for one in planned if one["kind"] == "Deployment"
+        }
+
+    before, after = templates("one", "two"), templates("added", "one", "two")
+    assert {name: after[name] for name in before} == before

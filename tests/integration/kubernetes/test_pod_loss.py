@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -18,6 +19,11 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.pod_sta
     select_ready,
 )
 
+RETRIES = {
+    "retry_on": "5xx",
+    "num_retries": 200,
+    "retry_back_off": {"base_interval": "0.1s", "max_interval": "0.5s"},
+}
 pytestmark = pytest.mark.lab  # the requests are sent to addresses of the cluster's Services
 
 
@@ -75,23 +81,54 @@ def test_deleted_pod_loses_no_request(demo: ChangingDemo, group: str) -> None:
     assert counts.failures == {}
 
 
-@pytest.mark.slow
-def test_killed_app_is_missed_only_while_it_restarts(demo: ChangingDemo) -> None:
-    """A service with one replica cannot answer while its program restarts. The edge has a host all the time."""
+def end_of_app(demo: ChangingDemo) -> ChangeCounts:
+    """End the only app of a service; return the counts of requests until it is ready again."""
     home = demo.home
     assert isinstance(home, ClusterHome)
     [pod] = ready_pods(home, "one")
     end = "import os; os.kill(1, 15)"  # a program of the container cannot send SIGKILL to its first one
+    [before] = restarts(home)
 
-    def restarted() -> bool:
-        [one] = [one for one in home.pods(NAME, "one") if pod_name(one) == pod]
-        statuses = one["status"]["containerStatuses"]
-        return any(each["restartCount"] for each in statuses) and ready_pods(home, "one") == [pod]
-
-    counts = during(
+    return during(
         demo,
         "end app",
         lambda: home.kubectl("exec", pod, "--container", "app", "--", "python3", "-c", end),
-        restarted,
+        lambda: restarts(home) == [before + 1] and ready_pods(home, "one") == [pod],
     )
+
+
+def restarts(home: ClusterHome) -> list[int]:
+    """Return the number of restarts of the app in each pod."""
+    return [
+        each["restartCount"]
+        for one in home.pods(NAME, "one")
+        for each in one["status"]["containerStatuses"]
+        if each["name"] == "app"
+    ]
+
+
+@pytest.mark.slow
+def test_killed_app_is_missed_only_while_it_restarts(demo: ChangingDemo) -> None:
+    """A service with one replica cannot answer while its program restarts. The edge has a host all the time."""
+    counts = end_of_app(demo)
     assert not [cause for cause in counts.failures if "no healthy upstream" in cause]
+
+
+@pytest.mark.slow
+def test_retries_cover_the_restart_of_an_app(demo: ChangingDemo) -> None:
+    """Requests through the edge wait until the app is back; those to the Service of the pod itself cannot."""
+    data = copy.deepcopy(demo.data)
+    # A new pod: the kubelet delays the second restart of a container by 10 s.
+    data["services"]["one"]["app"]["version"] = "2"
+    edge = data["proxies"]["edge"]
+    for listener in edge["listeners"].values():
+        for one in listener["routes"]:
+            one["route"] |= {"timeout": "60s", "retry_policy": RETRIES}
+    for one in edge["clusters"].values():
+        one["cluster"] = {"circuit_breakers": {"thresholds": [{"max_retries": 1000}]}}
+    demo.deploy(data)
+    try:
+        counts = end_of_app(demo)
+    finally:
+        demo.deploy(demo.data)
+    assert not [cause for cause in counts.failures if not cause.startswith("one ")], counts

@@ -182,6 +182,11 @@ replaced:
   returned: always
   type: dict
   sample: {edge: hot_restart}
+rolled_back:
+  description: Whether the change failed after it had begun, and the previous files, document and processes were restored.
+  returned: always
+  type: bool
+  sample: false
 removed:
   description: Names of the workloads that were stopped and removed.
   returned: always

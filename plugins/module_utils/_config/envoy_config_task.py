@@ -19,6 +19,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy.config
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy_config_options import desired_files
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.errors import ConfigRefused, Finding
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.prepare import prepare
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.roll_back import restore_checked_files
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.transaction import Transaction
 
 
@@ -94,7 +95,7 @@ def apply(transaction: Transaction, confirm_timeout: float, drain_timeout: float
     try:
         transaction.go_live(confirm_timeout, drain_timeout)
     except ConfigRefused as error:
-        transaction.restore([finding.check for finding in error.findings if finding.check])
+        restore_checked_files(transaction, [finding.check for finding in error.findings if finding.check])
         raise
     transaction.finish()
 

@@ -123,7 +123,7 @@ def prepare(
         _prepare_locked(transaction, runner, moment)
         if not transaction.changed and not check_mode:
             # No file differs, but the state file does, or an interrupted run left files.
-            transaction.finish()
+            transaction.finish(transaction.before.complete)
     except BaseException:
         transaction.close()
         raise

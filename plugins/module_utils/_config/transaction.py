@@ -10,7 +10,7 @@ Longer than 300 lines because one class has all phases, after a description of e
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -34,12 +34,12 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_file
     DesiredFiles,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy import live_update
-from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy.config_admin import (
-    AdminUnreachable,
-    ConfigAdmin,
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy.config_admin import ConfigAdmin
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy.start_confirmation import (
+    start_findings,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy.xds_confirmation import XdsMonitor
-from ansible_collections.meshlab.envoy.plugins.module_utils._config.errors import ConfigRefused, Finding
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.errors import ConfigRefused
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.files import file_tree, state_file
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.files.file_diff import (
     DiffEntry,
@@ -67,6 +67,7 @@ class Transaction:
         warnings: What the user should know, in sentences.
         updates: The results of `go_live`, one for each running proxy whose watched files changed.
         running: The running proxies whose watched files changed, known after `write`. `go_live` updates them.
+        replacing: The proxies of which a new process takes over from the running one, with the watched files of `running`.
         starting: The other proxies whose watched files changed. They read the files when they start.
         renewing: The running proxies when certificates changed, which load them without a restart.
         replaced: The path of each changed certificate, by the serial number of the previous one.
@@ -110,6 +111,8 @@ class Transaction:
         self.starting: set[str] = set()
         self.renewing: set[str] = set()
         self.replaced: dict[int, str] = {}
+        self.replacing: set[str] = set()
+        self._written_first: set[str] = set()
         self.lock = contextlib.ExitStack()
 
     def __enter__(self) -> Transaction:
@@ -143,11 +146,13 @@ class Transaction:
         paths = [difference.path for difference in (*self.differences.files, *self.differences.removed)]
         return [path for path in paths if not below or path == below or path.startswith(f"{below}/")]
 
-    def write(self, restarting: Collection[str] = ()) -> None:
+    def write(self, restarting: Collection[str] = (), replacing: Collection[str] = ()) -> None:
         """Write all files except those that running proxies watch.
 
         Args:
             restarting: Proxies that restart in this run. They count as not running, so their watched files are written too.
+            replacing: Running proxies that a new process replaces in this run. The new process starts with the previous watched
+                files, so that it serves what the running one serves. Of its watched files only those that are new are written.
 
         Raises:
             ConfigRefused: This user cannot write to the folder, or it is not known whether a proxy runs.
@@ -164,6 +169,12 @@ class Transaction:
         self.renewing = {admin.proxy for admin, is_running in states if is_running and self.replaced}
         self.running = {admin.proxy for admin, is_running in states if is_running and admin.proxy in watching}
         self.starting = {admin.proxy for admin in admins if admin.proxy in watching} - self.running
+        self.replacing = {*replacing} & {admin.proxy for admin in self.desired.admins}
+        self._written_first = {
+            difference.path
+            for difference in self.differences.files
+            if difference.old is None and difference.desired and difference.desired.live in self.replacing
+        }
         with file_tree.refusing_os_errors(self.folder):
             live_paths = [
                 difference.path
@@ -174,7 +185,9 @@ class Transaction:
             for directory in self.desired.directories:
                 file_tree.make_directory(self.folder, directory.path, directory.mode, exact=True)
             for difference in self.differences.files:
-                if difference.desired and difference.desired.live not in self.running:
+                if difference.desired and (
+                    difference.desired.live not in self.running or difference.path in self._written_first
+                ):
                     file_tree.write(
                         self.folder, difference.path, difference.desired.content, difference.desired.mode
                     )
@@ -186,23 +199,10 @@ class Transaction:
             ConfigRefused: At least one proxy rejected a file or does not respond. It runs without that file, and the next run
                 deploys the file again.
         """
-        targets = {admin.proxy: self._target(admin) for admin in self.desired.admins}
-        live_files = {proxy: self._live_files(proxy) for proxy in sorted(self.starting)}
-
-        def findings_of(proxy: str) -> list[Finding]:
-            try:
-                rejections = {
-                    file.path: targets[proxy].rejected_since_start(file.kind) for file in live_files[proxy]
-                }
-            except AdminUnreachable as error:
-                return [Finding(f"the Envoy that was started does not respond: {error}.", proxy)]
-            return [
-                rejection(self.desired.checks, proxy, "the Envoy that was started rejected", text, path)
-                for path, text in rejections.items()
-                if text
-            ]
-
-        findings = [finding for found in map_to_dict(findings_of, live_files).values() for finding in found]
+        targets = self.all_targets()
+        live_files = {proxy: self.live_files(proxy) for proxy in sorted(self.starting)}
+        live_files |= {proxy: self._files_at_start(proxy) for proxy in sorted(self.replacing - self.starting)}
+        findings = start_findings(targets, live_files, self.desired.checks)
         if findings:
             watching = self.starting | self.running
             unconfirmed = [
@@ -229,9 +229,9 @@ class Transaction:
         Raises:
             ConfigRefused: At least one proxy rejected a file or did not confirm it in time. Its previous files were restored.
         """
-        targets = {admin.proxy: self._target(admin) for admin in self.desired.admins}
+        targets = self.all_targets()
         self._confirm_renewals({proxy: targets[proxy] for proxy in self.renewing}, timeout)
-        live_files = {proxy: self._live_files(proxy) for proxy in sorted(self.running)}
+        live_files = {proxy: self.live_files(proxy) for proxy in sorted(self.running)}
 
         def update(proxy: str) -> live_update.LiveUpdate:
             return live_update.update_proxy(proxy, targets[proxy], live_files[proxy], timeout, drain_timeout)
@@ -274,18 +274,11 @@ class Transaction:
             state_file.save(self.folder, replace(state, certificates=self.before.certificates))
             raise ConfigRefused(findings, outcome="The previous certificates were restored.")
 
-    def restore(self, proxies: Iterable[str]) -> None:
-        """Restore the files of `proxies` that `write` wrote, for proxies that rejected their watched files in `go_live`."""
-        names = set(proxies)
-        paths = {
-            path for check in self.desired.checks if check.name in names for path in check.validated_files
-        }
-        for difference in self.differences.files:
-            if difference.path in paths and difference.desired and not difference.desired.live:
-                self._restore_file(difference)
-
-    def finish(self) -> None:
+    def finish(self, complete: bool = True) -> None:
         """Remove the files and directories of earlier runs that are no longer desired, and save the new state.
+
+        Args:
+            complete: Whether a later transaction that fails can return to this state.
 
         Raises:
             ConfigRefused: This user cannot write to the folder.
@@ -301,7 +294,12 @@ class Transaction:
                 # A stopped Envoy leaves the socket of its admin interface.
                 file_tree.remove_sockets(self.folder, path)
                 file_tree.remove_empty_directory(self.folder, path)
+            self.after.complete = complete
             state_file.save(self.folder, self.after)
+
+    def all_targets(self) -> dict[str, ConfigTarget]:
+        """Return where the watched files of each proxy are deployed."""
+        return {admin.proxy: self._target(admin) for admin in self.desired.admins}
 
     def _target(self, admin: Admin) -> ConfigTarget:
         read_log = partial(self.read_log, admin.proxy) if self.read_log else None
@@ -309,8 +307,21 @@ class Transaction:
             self.folder, XdsMonitor(ConfigAdmin(admin.url, admin.container), read_log)
         )
 
-    def _live_files(self, proxy: str) -> list[live_update.LiveFile]:
-        return live_update.live_files(self.differences.files, proxy)
+    def live_files(self, proxy: str) -> list[live_update.LiveFile]:
+        """Return the files of a proxy that `go_live` replaces."""
+        changing = [one for one in self.differences.files if one.path not in self._written_first]
+        return live_update.live_files(changing, proxy)
+
+    def _files_at_start(self, proxy: str) -> list[live_update.LiveFile]:
+        """Return the desired files of a proxy that its new process read when it started."""
+        later = {file.path for file in self.live_files(proxy)}
+        return [
+            live_update.LiveFile(
+                file.path, None, file.content, file.mode, live_update.file_kind(file.path, None, file.content)
+            )
+            for file in self.desired.files
+            if file.live == proxy and file.path not in later
+        ]
 
     def _restore_file(self, difference: FileDifference) -> None:
         if difference.old is None or difference.old_mode is None:

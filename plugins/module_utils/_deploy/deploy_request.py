@@ -70,6 +70,7 @@ class DeployResult:
     restarted: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
     replaced: dict[str, str] = field(default_factory=dict)
+    rolled_back: bool = False
     objects: tuple[str, ...] = ()
     files: list[str] = field(default_factory=list)
     diff: list[Mapping[str, Any]] = field(default_factory=list)

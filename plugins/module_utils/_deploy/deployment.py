@@ -15,12 +15,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import (
-    AUTHORITY,
-    LOCK,
-    STATE_FILE,
-    DesiredFiles,
-)
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.files import file_tree, state_file
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.files.folder_lock import locked_folder
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.files.trusted_folder import (
@@ -34,6 +28,11 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._deploy.deploy_reque
     DeployResult,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._deploy.envoy_logs import envoy_logs
+from ansible_collections.meshlab.envoy.plugins.module_utils._deploy.failed_change import restored_on_failure
+from ansible_collections.meshlab.envoy.plugins.module_utils._deploy.removal import (
+    check_location,
+    remove_deployment,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer import (
     AppliedChanges,
     Deployer,
@@ -59,7 +58,8 @@ def deploy(request: DeployRequest, result: DeployResult) -> None:
     Raises:
         PlatformRefused: A problem was found before anything was changed.
         ConfigRefused: A check or a proxy rejected a file; the text names what was rolled back.
-        PlatformFailed: A workload did not start or is not ready in time. Files that were written stay.
+        PlatformFailed: A workload did not start or is not ready in time. The previous deployment was restored if there was one,
+            otherwise files that were written stay.
 
     Example:
         >>> request = DeployRequest("shop", "local", Path("/nonexistent"), check_mode=True)
@@ -93,7 +93,7 @@ def teardown(request: DeployRequest, result: DeployResult) -> None:
     """
     folder = trusted_path(request.folder)
     with _locked(request, removes_folder=True), closing(_deployer(request)) as deployer:
-        _teardown(request, deployer, folder, result)
+        remove_deployment(request, deployer, folder, result)
 
 
 @contextmanager
@@ -137,6 +137,7 @@ def _deployer(request: DeployRequest) -> Deployer:
 def _deploy(request: DeployRequest, deployer: Deployer, document: str, result: DeployResult) -> None:
     with result.phase("preflight"):
         _preflight(deployer, state_file.load(request.folder), request, result)
+        result.warnings += deployer.warnings
     with result.phase("prepare"):
         change = prepare(
             request.folder,
@@ -163,24 +164,28 @@ def _apply(
         with result.phase("predict"):
             result.add(_predict(deployer, document, result))
         return
-    if change.changed:
-        with result.phase("write"):
-            is_new_document = deployer.document_path in result.files
-            change.write(_restarting_proxies(request, deployer, document) if is_new_document else ())
-    with result.phase("start"):
-        result.add(deployer.apply())
-    with result.phase("ready"):
-        deployer.wait_until_ready(request.timeout)
-    if change.changed:
-        with result.phase("live"):
-            change.confirm_started()
-            change.go_live(request.confirm_timeout, request.drain_timeout)
-    if result.changed:
-        with result.phase("discovery"):
-            deployer.wait_until_discovered(request.timeout)
+    with restored_on_failure(request, deployer, change, result):
+        if change.changed:
+            with result.phase("write"):
+                is_new_document = deployer.document_path in result.files
+                restarting, replacing = (
+                    _restarting_proxies(request, deployer, document) if is_new_document else ((), ())
+                )
+                change.write(restarting, replacing)
+        with result.phase("start"):
+            result.add(deployer.apply())
+        with result.phase("ready"):
+            deployer.wait_until_ready(request.timeout)
+        if change.changed:
+            with result.phase("live"):
+                change.confirm_started()
+                change.go_live(request.confirm_timeout, request.drain_timeout)
+        if result.changed:
+            with result.phase("discovery"):
+                deployer.wait_until_discovered(request.timeout)
     with result.phase("remove"):
         result.add(deployer.remove_unlisted())
-        if change.changed:
+        if change.changed or (change.before.files and not change.before.complete):
             change.finish()
 
 
@@ -189,7 +194,7 @@ def _preflight(
 ) -> None:
     check_mode = request.check_mode
     try:
-        _check_location(deployer, stored, request.folder)
+        check_location(deployer, stored, request.folder)
         _check_openssl(stored, request)
         deployer.preflight()
         if missing := deployer.missing_images():
@@ -214,16 +219,6 @@ def _check_openssl(stored: state_file.FolderState, request: DeployRequest) -> No
         )
 
 
-def _check_location(deployer: Deployer, stored: state_file.FolderState, folder: Path) -> None:
-    """Refuse a folder of a deployment elsewhere: its workloads read these files, and trust the authority in it."""
-    if stored.location and stored.location != deployer.location():
-        raise PlatformRefused(
-            f"{folder} belongs to a deployment on {stored.location}, but this run targets {deployer.location()}. Tear it down on"
-            f" {stored.location} first, or set deployment_folder to another folder. If {stored.location} does not exist any more,"
-            f" remove {folder}"
-        )
-
-
 def _predict(deployer: Deployer, document: str, result: DeployResult) -> AppliedChanges:
     try:
         return deployer.predict(document)
@@ -232,20 +227,23 @@ def _predict(deployer: Deployer, document: str, result: DeployResult) -> Applied
         return AppliedChanges()
 
 
-def _restarting_proxies(request: DeployRequest, deployer: Deployer, document: str) -> Sequence[str]:
-    """Return the proxies whose process is restarted by this change: it confirms no files before.
+def _restarting_proxies(
+    request: DeployRequest, deployer: Deployer, document: str
+) -> tuple[Sequence[str], Sequence[str]]:
+    """Return the proxies whose process restarts in this change, and those that a new process replaces while they run.
 
     Where a platform has config targets, pods of the previous rollout serve until new ones are ready, and the target finds them.
     """
     if deployer.config_targets():
-        return ()
+        return (), ()
     try:
-        restarted = deployer.predict(document).restarted
+        predicted = deployer.predict(document)
     except PlatformUnavailable:
-        return ()
-    return [
-        admin["proxy"] for admin in request.admins if (admin.get("workload") or admin["proxy"]) in restarted
-    ]
+        return (), ()
+    workloads = {admin["proxy"]: admin.get("workload") or admin["proxy"] for admin in request.admins}
+    restarted = [proxy for proxy, workload in workloads.items() if workload in predicted.restarted]
+    replacing = [proxy for proxy in restarted if predicted.replaced.get(workloads[proxy]) == "hot_restart"]
+    return [proxy for proxy in restarted if proxy not in replacing], replacing
 
 
 def _document(request: DeployRequest, path: str) -> str:
@@ -255,42 +253,3 @@ def _document(request: DeployRequest, path: str) -> str:
     raise PlatformRefused(
         f"plan.files: has no {path}, the document of the platform {request.platform}. Use a plan of meshlab.envoy.demo_plan"
     )
-
-
-def _teardown(request: DeployRequest, deployer: Deployer, folder: Path, result: DeployResult) -> None:
-    with result.phase("prepare"):
-        stored = state_file.load(folder)
-        _check_location(deployer, stored, folder)
-        existing = [path for path in stored.files if (folder / path).exists()]
-        result.files = sorted(existing)
-        result.diff = [*prepare(folder, DesiredFiles(), check_mode=True).diff] if existing else []
-        is_deployed = deployer.is_deployed()
-        result.changed = is_deployed or bool(existing) or (folder / STATE_FILE).exists()
-    if request.check_mode:
-        if is_deployed:
-            result.removed = deployer.running_workloads()
-        return
-    with result.phase("stop"):
-        if is_deployed:
-            result.removed = deployer.remove_all()
-    with result.phase("remove"):
-        is_ours = file_tree.exists(folder, STATE_FILE)
-        with file_tree.refusing_os_errors(folder):
-            _remove_files(folder, stored)
-        foreign = sorted({*file_tree.names(folder)} - {LOCK})
-        if is_ours and foreign:
-            result.warnings.append(
-                f"{folder} stays, because it has files of other programs: {', '.join(foreign)}."
-            )
-
-
-def _remove_files(folder: Path, stored: state_file.FolderState) -> None:
-    """Remove what this collection wrote to `folder`. The state file is last, so that an interrupted teardown can be repeated."""
-    file_tree.remove_leftovers(folder, {".", *(str(Path(path).parent) for path in stored.files)})
-    for path in (*stored.directories, *([AUTHORITY] if stored.certificates else [])):
-        file_tree.remove_tree(folder, path)
-    for path in stored.files:
-        file_tree.remove(folder, path)
-    for path in stored.directories:
-        file_tree.remove(folder, path)
-    file_tree.remove_file(folder, STATE_FILE)

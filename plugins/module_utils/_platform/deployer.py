@@ -104,6 +104,13 @@ class Deployer(Protocol):
     document_path: str
     """The path, relative to the state folder, of the file that describes the workloads to this platform."""
 
+    can_restore: bool
+    """Whether the platform can return to its previous workloads when a change fails: `previous_document` and `restore`."""
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        """What preflight found and the user should know before anything changes, in sentences."""
+
     def __init__(self, spec: DeploymentSpec) -> None:
         """Make a deployer. Nothing is read or changed."""
 
@@ -165,6 +172,19 @@ class Deployer(Protocol):
             PlatformFailed: A workload cannot be removed.
         """
 
+    def previous_document(self, document: str) -> tuple[str, Mapping[str, int]]:
+        """Return the document to return to after a failure, and the generations that differ from those of `document`.
+
+        A workload that cannot run again in its previous generation gets a further one, with the previous configuration.
+        """
+
+    def restore(self) -> None:
+        """Run the workloads of the previous document again, which was written. Call it after `previous_document`.
+
+        Raises:
+            PlatformFailed: A previous workload does not run.
+        """
+
     def running_workloads(self) -> tuple[str, ...]:
         """Return the names of the demo's workloads that run, listed or not."""
 
@@ -183,7 +203,21 @@ class Deployer(Protocol):
         """Close connections. Call it in any case."""
 
 
-class HostDeployer:
+class WithoutRestoration:
+    """The members of a platform that cannot return to its previous workloads, and warns of nothing."""
+
+    warnings: Sequence[str] = ()
+    can_restore = False
+
+    def previous_document(self, document: str) -> tuple[str, Mapping[str, int]]:
+        """Return the document itself."""
+        return document, {}
+
+    def restore(self) -> None:
+        """Return at once."""
+
+
+class HostDeployer(WithoutRestoration):
     """The methods without work on platforms whose workloads read the state folder of this host."""
 
     def config_targets(self) -> Mapping[str, ConfigTarget]:

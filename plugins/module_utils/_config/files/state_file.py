@@ -63,6 +63,10 @@ def _is_text(value: Any) -> bool:
     return isinstance(value, str)
 
 
+def _is_flag(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
 # For each key of the file: whether a value is valid, and what it has to be.
 SCHEMA: dict[str, tuple[Callable[[Any], bool], str]] = {
     "files": (_is_mapping_of(_is_texts), "a list of digests for each path"),
@@ -72,6 +76,7 @@ SCHEMA: dict[str, tuple[Callable[[Any], bool], str]] = {
     "unconfirmed": (_is_texts, "a list of paths"),
     "location": (_is_text, "text"),
     "sensitive": (_is_texts, "a list of paths"),
+    "complete": (_is_flag, "true or false"),
 }
 
 
@@ -94,6 +99,7 @@ class FolderState:
             were not deployed.
         sensitive: Paths of the files with secrets, whose content no later diff shows.
         deployed: What the plan decided and a later plan must not decide differently.
+        complete: Whether the last run deployed all files, so that a later run which fails can return to them.
     """
 
     files: dict[str, list[str]] = field(default_factory=dict)
@@ -104,6 +110,7 @@ class FolderState:
     location: str = ""
     sensitive: list[str] = field(default_factory=list)
     deployed: DeploymentRecord = field(default_factory=DeploymentRecord)
+    complete: bool = False
 
     def to_bytes(self) -> bytes:
         """Return the content of the state file."""

@@ -25,6 +25,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer i
     DeploymentSpec,
     PlatformFailed,
     PlatformRefused,
+    WithoutRestoration,
     sorted_names,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes import documents
@@ -87,7 +88,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.rollout import is_backing_off
 
 
-class KubernetesDeployer:
+class KubernetesDeployer(WithoutRestoration):
     """The deployer of pods; see `deployer.Deployer`."""
 
     document_path = documents.FILE

@@ -11,8 +11,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution import executables
-from ansible_collections.meshlab.envoy.plugins.module_utils._config.files import file_tree
-from ansible_collections.meshlab.envoy.plugins.module_utils._platform import host_ports, host_processes
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform import host_ports
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer import (
     AppliedChanges,
     DeploymentSpec,
@@ -26,34 +25,49 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.boot
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.documents import (
     FILE,
     LOGS,
-    log_path,
     sections,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.port_check import check_ports
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.port_reservation import (
     PortReservations,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.programs import (
+    base_ids,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.programs.hot_restart_version import (
+    incompatible_versions,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.programs.program_replacer import (
+    ProgramReplacer,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.programs.replacement_plan import (
+    ReplacementPlan,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.programs.restoration import (
+    PreviousPrograms,
+    previous_programs,
+    restore,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.readiness import LocalReadiness
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.supervisord_process import (
     LONGEST_SOCKET,
     SupervisordProcess,
-    wait_until,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.supervisord_rpc import (
     RUNNING,
     Program,
-    Supervisor,
     SupervisorError,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import ranks
-
-DEATHS_TIMEOUT = 60  # seconds until supervisord has waited for a program that ended
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.replacement.generations import (
+    workload_name,
+)
 
 
 class LocalDeployer(HostDeployer):
     """The deployer of processes; see `deployer.Deployer`."""
 
     document_path = FILE
+    can_restore = True
 
     def __init__(self, spec: DeploymentSpec) -> None:
         """Make a deployer for the supervisord of the state folder."""
@@ -62,8 +76,20 @@ class LocalDeployer(HostDeployer):
         self.bind = spec.bind
         self.workloads = {workload.name: workload for workload in spec.workloads}
         self.supervisord = SupervisordProcess(spec.folder, spec.supervisord)
+        self.warnings: Sequence[str] = ()
+        admins = {admin.get("workload") or admin["proxy"]: admin["url"] for admin in spec.admins}
         self._readiness = LocalReadiness(spec.folder, self.workloads)
         self._ports = PortReservations()
+        self._previous = PreviousPrograms("")
+        self._replacer = ProgramReplacer(
+            spec.folder,
+            self.workloads,
+            self.supervisord,
+            admins,
+            self._needed_ports,
+            self._stop_timeout(),
+            spec.drain_timeout,
+        )
 
     def location(self) -> str:
         """Return `local`."""
@@ -81,6 +107,7 @@ class LocalDeployer(HostDeployer):
         self._ports.reserve(self._needed_ports(self.workloads))
         check_ports(self._needed_ports(self.workloads), self.workloads, self.supervisord, self._programs)
         self._check_executables()
+        self._check_hot_restart()
 
     def missing_images(self) -> tuple[str, ...]:
         """Return nothing: processes have no images."""
@@ -94,52 +121,102 @@ class LocalDeployer(HostDeployer):
         new = sections(document)
         programs = self._programs()
         if programs is None:
-            return AppliedChanges(started=sorted_names(new))
+            return AppliedChanges(started=sorted_names(map(workload_name, new)))
         try:
             old = sections(self.supervisord.document.read_text(encoding="utf-8"))
         except OSError:
             old = {}
-        stopped = {name for name in old if name not in programs or programs[name].state not in RUNNING}
         changed = {name for name in old if name in new and old[name] != new[name]}
+        removed = {*old} - {*new}
+        plan = self._replacer.replacement_plan_for({*new} - {*old}, changed, removed)
+        stopped = {name for name in old if name not in programs or programs[name].state not in RUNNING}
         return AppliedChanges(
-            started=sorted_names(({*new} - {*old}) | ({*new} & stopped - changed)),
-            restarted=sorted_names(changed),
-            removed=sorted_names({*old} - {*new}),
+            started=sorted_names([*plan.started(), *map(workload_name, {*new} & stopped - changed)]),
+            restarted=sorted_names(plan.replaced),
+            removed=sorted_names({*map(workload_name, removed)} - {*self.workloads}),
+            replaced=dict(plan.replaced),
         )
 
     def apply(self) -> AppliedChanges:
-        """Start supervisord, or reload its document and start and restart programs. Raises PlatformFailed."""
+        """Start supervisord, or reload its document and start and replace programs. Raises PlatformFailed."""
         self._readiness = LocalReadiness(self.folder, self.workloads)
+        self._replacer.plan = ReplacementPlan()
+        base_ids.record(self.folder)
         if not self.supervisord.is_running():
             self.supervisord.clear(self._stop_timeout())
+            self._replacer.make_way(self.workloads.values())
             self.supervisord.start()
             return AppliedChanges(started=sorted_names(self.workloads))
         try:
             with self.supervisord.client() as client:
-                return self._apply_document(client)
+                return self._replacer.apply_document(client)
         except SupervisorError as error:
             raise PlatformFailed(str(error)) from None
 
     def wait_until_ready(self, timeout: float) -> None:
-        """Return when every program is ready. Raises PlatformFailed."""
-        with self.supervisord.client() as client:
-            self._readiness.wait(client, timeout)
+        """Return when every program is ready. The replicas of a group are replaced one after another. Raises PlatformFailed."""
+        try:
+            with self.supervisord.client() as client:
+                self._expect_successors()
+                later = {workload.name for wave in self._replacer.plan.waves for workload in wave}
+                self._readiness.wait(client, timeout, [name for name in self.workloads if name not in later])
+                while self._replacer.plan.waves:
+                    wave = self._replacer.start_wave(client)
+                    self._expect_successors()
+                    self._readiness.wait(client, timeout, [workload.name for workload in wave])
+        except SupervisorError as error:
+            raise PlatformFailed(str(error)) from None
+
+    def _expect_successors(self) -> None:
+        """Wait for the Envoys that take over: until then the previous ones answer on the same ports."""
+        for name, way in self._replacer.plan.replaced.items():
+            if way == "hot_restart" and name in self._replacer.admins:
+                self._readiness.taking_over[name] = self._replacer.identity(self.workloads[name])
 
     def remove_unlisted(self) -> AppliedChanges:
-        """Stop and remove the programs that the document does not list, and a unit that is not listed. Raises PlatformFailed."""
+        """Stop and remove the programs that the document does not list, and a unit that is not listed. Raises PlatformFailed.
+
+        A program that was replaced is stopped when no client uses it.
+        """
         self.boot_links.apply()
         try:
             with self.supervisord.client() as client:
                 _added, _changed, removed = client.reload()
-                self._remove(client, removed)
-                return AppliedChanges(removed=sorted_names(removed))
+                removed = self._replacer.without_parents(client, removed)
+                self._replacer.wait_until_unused(removed)
+                self._replacer.remove(client, removed)
+        except SupervisorError as error:
+            raise PlatformFailed(str(error)) from None
+        base_ids.release(self.folder)
+        names = {*map(workload_name, removed)}
+        replaced = {name: way for name, way in self._replacer.plan.replaced.items() if name in names}
+        return AppliedChanges(
+            restarted=sorted_names(replaced),
+            removed=sorted_names(names - {*self.workloads}),
+            replaced=dict(replaced),
+        )
+
+    def previous_document(self, document: str) -> tuple[str, dict[str, int]]:
+        """Return the document to return to, and the generations that it has in place of those of `document`."""
+        self._previous = previous_programs(
+            document, self.workloads, self._replacer.admins, self._programs() or {}
+        )
+        return self._previous.document, dict(self._previous.generations)
+
+    def restore(self) -> None:
+        """Run the programs of the previous document again, which is written. Raises PlatformFailed."""
+        try:
+            with self.supervisord.client() as client:
+                restore(client, self._previous, self._replacer)
         except SupervisorError as error:
             raise PlatformFailed(str(error)) from None
 
     def running_workloads(self) -> tuple[str, ...]:
-        """Return the programs of supervisord that run."""
+        """Return the workloads whose programs run."""
         programs = self._programs() or {}
-        return sorted_names(program.name for program in programs.values() if program.state in RUNNING)
+        return sorted_names(
+            workload_name(program.name) for program in programs.values() if program.state in RUNNING
+        )
 
     def is_deployed(self) -> bool:
         """Return whether supervisord, one of its files or one of its programs is left."""
@@ -156,6 +233,7 @@ class LocalDeployer(HostDeployer):
         if self.supervisord.is_running():
             self.supervisord.stop(self._stop_timeout())
         self.supervisord.clear(self._stop_timeout())
+        base_ids.release(self.folder, all_ended=True)
         self.supervisord.remove_logs()
         self.boot_links.disable()
         return ran
@@ -187,80 +265,21 @@ class LocalDeployer(HostDeployer):
             for port in self.workloads[name].ports
         ]
 
-    # Apply
-
-    def _apply_document(self, client: Supervisor) -> AppliedChanges:
-        added, changed, removed = client.reload()
-        self._remove(client, changed)
-        blocking = self._with_needed_ports(removed, {*added, *changed})
-        self._remove(client, blocking)
-        rank = ranks(self.workloads.values())
-        for name in sorted({*added, *changed}, key=lambda name: (rank.get(name, 0), name)):
-            client.add(name)
-        programs = self._settled_programs(client)
-        resumed = []
-        for name in sorted(self.workloads, key=lambda name: (rank[name], name)):
-            program = programs.get(name)
-            if program and program.state in RUNNING and host_processes.is_stopped(program.pid):
-                host_processes.resume(program.pid)
-                resumed.append(name)
-            elif program and program.state not in RUNNING:
-                self._start(client, program)
-                resumed.append(name)
-        return AppliedChanges(
-            sorted_names({*added, *resumed} - {*changed}), sorted_names(changed), sorted_names(blocking)
-        )
-
-    def _settled_programs(self, client: Supervisor) -> dict[str, Program]:
-        """Return all programs as soon as supervisord has noticed each program that just ended."""
-
-        def is_settled() -> bool:
-            running = (program for program in client.programs().values() if program.state in RUNNING)
-            return all(host_processes.is_alive(program.pid) for program in running if program.pid)
-
-        wait_until(is_settled, DEATHS_TIMEOUT)
-        return client.programs()
-
-    def _start(self, client: Supervisor, program: Program) -> None:
-        if program.state in ("BACKOFF", "STOPPING"):
-            client.stop(program.name)
-            self._wait_until_stopped(client, [program.name])
-        client.start(program.name)
-
-    def _remove(self, client: Supervisor, programs: Sequence[str]) -> None:
-        """Stop programs at once, with all their descendants, and remove them from supervisord."""
-        for name in programs:
-            client.stop(name)
-        self._wait_until_stopped(client, programs)
-        for name in programs:
-            client.remove(name)
-        for name in programs:
-            host_processes.end(self.supervisord.program_pids(name), 1)
-            for log in file_tree.names(self.folder, LOGS) if name not in self.workloads else ():
-                if f"{LOGS}/{log}".startswith(log_path(name)):
-                    file_tree.remove_file(self.folder, f"{LOGS}/{log}")
-
-    def _wait_until_stopped(self, client: Supervisor, programs: Sequence[str]) -> None:
-        def are_stopped() -> bool:
-            states = client.programs()
-            return all(
-                name not in states or states[name].state not in (*RUNNING, "STOPPING") for name in programs
-            )
-
-        if not wait_until(are_stopped, self._stop_timeout()):
-            raise PlatformFailed(f"{', '.join(programs)}: still runs after SIGKILL")
-
-    def _with_needed_ports(self, removed: Sequence[str], starting: set[str]) -> list[str]:
-        """Return which of the `removed` programs have a port that a program of `starting` needs."""
-        if not removed:
-            return []
-        used = host_ports.used_ports(self._needed_ports(starting))
-        inodes = {listener.inode for _port, listener in used}
-        return [
-            name
-            for name in removed
-            if any(inodes & host_ports.socket_inodes(pid) for pid in self.supervisord.program_pids(name))
-        ]
+    def _check_hot_restart(self) -> None:
+        """Warn of Envoys that cannot take over from the running ones."""
+        programs = self._programs() or {}
+        for program in programs.values():
+            workload = self.workloads.get(workload_name(program.name))
+            if workload is None or workload.replacement != "hot_restart" or program.name == workload.program:
+                continue
+            executable = executables.found(workload.command[0], self.folder / workload.directory)
+            if program.pid and (versions := incompatible_versions(program.pid, executable)):
+                self._replacer.stopping.add(workload.name)
+                warning = (
+                    f"{workload.name}: the running Envoy cannot hand over to {executable}: their hot-restart versions are"
+                    f" {versions[0]} and {versions[1]}. It is stopped first, which interrupts its requests."
+                )
+                self.warnings = (*self.warnings, warning)
 
     # State
 

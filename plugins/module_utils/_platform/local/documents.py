@@ -14,6 +14,13 @@ import re
 import shlex
 from collections.abc import Mapping, Sequence
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.replacement.generations import (
+    generation_of,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.replacement.hot_restart import (
+    EPOCH,
+    start_prefix,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import (
     Workload,
     WorkloadError,
@@ -77,9 +84,9 @@ def supervisord_conf(name: str, workloads: Sequence[Workload]) -> str:
     )
 
 
-def log_path(name: str) -> str:
+def log_path(program: str) -> str:
     """Return the path of a program's log, relative to the state folder."""
-    return f"{LOGS}/{name}.log"
+    return f"{LOGS}/{program}.log"
 
 
 def sections(document: str) -> dict[str, str]:
@@ -91,8 +98,23 @@ def sections(document: str) -> dict[str, str]:
     return found
 
 
+def with_next_generation(document: str, program: str, following: str) -> str:
+    """Return a supervisord.conf with another generation of an Envoy, which takes over from `program` with the same configuration.
+
+    Args:
+        document: The text of supervisord.conf, which has `program`.
+        program: An Envoy that is replaced by hot restart, such as `edge.1`.
+        following: The name of its new generation, such as `edge.3`.
+    """
+    section = sections(document)[program]
+    epoch = f"{EPOCH} {generation_of(program)}"
+    changed = re.sub(rf"{epoch}(?=\s)", f"{EPOCH} {generation_of(following)}", section)
+    changed = changed.replace(log_path(program), log_path(following))
+    return document.replace(f"[program:{program}]\n{section}", f"[program:{following}]\n{changed}")
+
+
 def _program(workload: Workload, rank: int) -> str:
-    name = _plain_name(workload.name)
+    name = _plain_name(workload.program)
     environment = {**workload.environment, **({DIGEST: workload.digest} if workload.digest else {})}
     for key, value in environment.items():
         _check_variable(name, key, value)
@@ -106,7 +128,8 @@ def _program(workload: Workload, rank: int) -> str:
         *_environment(quotable),
         f"priority = {100 + 10 * rank}",
         "autostart = true",
-        "autorestart = true",
+        # An Envoy that has handed over ends with exit status 0, and stays ended.
+        f"autorestart = {'unexpected' if start_prefix(workload.command) else 'true'}",
         "startsecs = 1",
         "startretries = 5",
         f"stopsignal = {workload.stop_signal}",
@@ -129,7 +152,10 @@ def _command(workload: Workload, variables: Sequence[str]) -> str:
                 f"workload {workload.name}: supervisord does not support line breaks in arguments. Put the text in a file."
             )
     env = ["/usr/bin/env", *(_argument(variable) for variable in variables)] if variables else []
-    return " ".join([*env, _path(program, workload), *(_argument(argument) for argument in arguments)])
+    prefix = map(_argument, start_prefix(workload.command))
+    return " ".join(
+        [*env, *prefix, _path(program, workload), *(_argument(argument) for argument in arguments)]
+    )
 
 
 def _path(program: str, workload: Workload) -> str:

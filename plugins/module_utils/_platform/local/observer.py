@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer import PlatformFailed
-from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.documents import SOCKET, log_path
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.documents import SOCKET
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.programs.program_logs import (
+    logs_of,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.readiness import (
     FIRST_PAUSE,
     LONGEST_PAUSE,
@@ -53,7 +56,10 @@ class LocalObserver:
         since: float,  # noqa: ARG002  (a file has no time of a line)
         timeout: float,  # noqa: ARG002
     ) -> Mapping[str, Sequence[str]]:
-        """Return the last lines of the log files."""
+        """Return the last lines of the log files, of the previous generation too: it answered requests until it was replaced."""
         return {
-            name: tail(self._folder / log_path(name), MAX_LOG_BYTES)[-MAX_LOG_LINES:] for name in workloads
+            name: [line for path in logs_of(self._folder, name)[-2:] for line in tail(path, MAX_LOG_BYTES)][
+                -MAX_LOG_LINES:
+            ]
+            for name in workloads
         }

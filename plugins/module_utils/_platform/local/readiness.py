@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform import probe_request
@@ -17,6 +17,9 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer i
     with_last_lines,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.documents import LOGS, log_path
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.programs.envoy_identity import (
+    EnvoyIdentity,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.supervisord_rpc import (
     RUNNING,
     Program,
@@ -48,15 +51,19 @@ class LocalReadiness:
     ) -> None:
         self._folder = folder
         self._workloads = workloads
+        self._programs = {name: workload.program for name, workload in workloads.items()}
         self._supervisor = supervisor
         self._first_pids: dict[str, int] = {}
-        logs = [SUPERVISORD_LOG, *map(log_path, workloads)]
+        # The admin interfaces of Envoys that take over from another process, which answers on the same ports until then.
+        self.taking_over: dict[str, EnvoyIdentity] = {}
+        logs = [SUPERVISORD_LOG, *map(log_path, self._programs.values())]
         self._log_starts = {path: _size(folder / path) for path in logs}
 
-    def wait(self, supervisor: Supervisor, timeout: float) -> None:
-        """Return when every workload is ready. Raises PlatformFailed, see `wait_until_ready`."""
+    def wait(self, supervisor: Supervisor, timeout: float, workloads: Iterable[str] | None = None) -> None:
+        """Return when `workloads`, all by default, are ready. Raises PlatformFailed, see `wait_until_ready`."""
         self._supervisor = supervisor
-        wait_until_ready(self, self._workloads, timeout, first_pause=FIRST_PAUSE, longest_pause=LONGEST_PAUSE)
+        names = self._workloads if workloads is None else workloads
+        wait_until_ready(self, names, timeout, first_pause=FIRST_PAUSE, longest_pause=LONGEST_PAUSE)
 
     def statuses(self, pending: Sequence[str], seconds_left: float) -> Mapping[str, Status]:
         """Return the programs that ended, where there are any; otherwise the status of all, by their probes."""
@@ -67,29 +74,33 @@ class LocalReadiness:
         except SupervisorError as error:
             raise PlatformFailed(f"{error}. Run again.") from None
         ended = {}
+        exits = exit_reasons(self._new_lines(SUPERVISORD_LOG))
         for name in pending:
-            program = programs.get(name)
+            program = programs.get(self._programs[name])
             first_pid = self._first_pids.setdefault(name, program.pid) if program and program.pid else 0
-            if status := ended_status(name, program, first_pid, self._new_lines(SUPERVISORD_LOG)):
+            if status := ended_status(program, first_pid, exits.get(self._programs[name], "ended")):
                 ended[name] = status
         if ended:
             return ended
         return {
-            name: self._probe_status(name, programs[name], min(max(0.1, seconds_left), 3)) for name in pending
+            name: self._probe_status(name, programs[self._programs[name]], min(max(0.1, seconds_left), 3))
+            for name in pending
         }
 
     def report(self, workload: str, status: Status, problem: str) -> str:  # noqa: ARG002
         """Return the problem with the last lines of the workload's log since this was made."""
-        path = log_path(workload)
+        path = log_path(self._programs[workload])
         return with_last_lines(f"{workload} {problem}", self._new_lines(path), str(self._folder / path))
 
     def _probe_status(self, name: str, program: Program, timeout: float) -> Status:
         if not program.pid:
             return waiting("it was not started yet")
         probe = self._workloads[name].probe
-        if probe.kind == "none":
+        if probe.kind == "none" and name not in self.taking_over:
             return READY if program.state == "RUNNING" else waiting(f"it is {program.state.lower()}")
         problem = probe_request.problem(probe, timeout, self._folder)
+        if not problem and name in self.taking_over:
+            problem = self.taking_over[name].problem(timeout)
         return waiting(problem) if problem else READY
 
     def _new_lines(self, path: str) -> list[str]:
@@ -111,16 +122,13 @@ def tail(path: Path, size: int, start: int = 0) -> list[str]:
         return []
 
 
-def ended_status(
-    name: str, program: Program | None, first_pid: int, supervisord_log: Sequence[str]
-) -> Status | None:
+def ended_status(program: Program | None, first_pid: int, reason: str) -> Status | None:
     """Return `failed` for a program that ended, was stopped or was restarted by supervisord; None for any other one.
 
     Args:
-        name: The name of the program.
         program: What supervisord answers about it; None where supervisord does not have it.
         first_pid: Its process id at the first attempt of this wait.
-        supervisord_log: The new lines of supervisord's log.
+        reason: How it ended last, by supervisord's log.
     """
     if program is None:
         return failed("is missing in supervisord. Run again")
@@ -132,7 +140,7 @@ def ended_status(
         return failed("was stopped by another supervisorctl. Run again")
     if program.spawnerr and not program.spawnerr.startswith("Exited too quickly"):
         return failed(f"cannot be started: {program.spawnerr}")
-    return failed(exit_reasons(supervisord_log).get(name, "ended"))
+    return failed(reason)
 
 
 def exit_reasons(supervisord_log: Sequence[str]) -> dict[str, str]:

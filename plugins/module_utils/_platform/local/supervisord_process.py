@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import pwd
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution import executables
@@ -26,6 +26,9 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.docu
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.supervisord_rpc import (
     Supervisor,
     SupervisorError,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.replacement.generations import (
+    newest_first,
 )
 
 PAUSE = 0.02  # seconds between two questions to supervisord
@@ -87,12 +90,13 @@ class SupervisordProcess:
         """Stop all programs at once, within `timeout` seconds, then supervisord."""
         with self.client() as client:
             try:
-                for program in client.programs().values():
-                    client.stop(program.name)
-                wait_until(
-                    lambda: all(program.state != "STOPPING" for program in client.programs().values()),
-                    timeout,
-                )
+                for group in newest_first(client.programs()):
+                    for program in group:
+                        client.stop(program)
+                    wait_until(
+                        lambda: all(program.state != "STOPPING" for program in client.programs().values()),
+                        timeout,
+                    )
                 client.shutdown()
             except SupervisorError:
                 pass  # `clear` ends what is left
@@ -101,7 +105,13 @@ class SupervisordProcess:
     def clear(self, timeout: float) -> None:
         """End the processes that run without a supervisord that answers; remove its socket and pid file. Raises PlatformFailed."""
         # supervisord first, so that it starts no program again; by itself it would end its programs one after another.
-        unkillable = host_processes.end([*self.supervisord_pids(), *self.program_pids()], timeout)
+        by_program: dict[str, list[int]] = {}
+        for pid, program in self._processes():
+            by_program.setdefault(program, []).append(pid)
+        groups = [[pid for name in group for pid in by_program[name]] for group in newest_first(by_program)]
+        unkillable = host_processes.end([*self.supervisord_pids(), *(groups[0] if groups else ())], timeout)
+        for pids in groups[1:]:
+            unkillable += host_processes.end(pids, timeout)
         unkillable += host_processes.end(self.program_pids(), timeout)
         if unkillable:
             raise PlatformFailed(
@@ -132,13 +142,24 @@ class SupervisordProcess:
 
         They inherit the variables that supervisord sets: SUPERVISOR_SERVER_URL and SUPERVISOR_PROCESS_NAME.
         """
+        return [pid for pid, program in self._processes() if not name or program == name]
+
+    def pids_by_program(self, names: Iterable[str]) -> dict[str, list[int]]:
+        """Return the processes of each program."""
+        found: dict[str, list[int]] = {name: [] for name in names}
+        for pid, program in self._processes():
+            if program in found:
+                found[program].append(pid)
+        return found
+
+    def _processes(self) -> list[tuple[int, str]]:
+        """Return the id and the program of each process that supervisord has started, or one of its descendants."""
         url = f"unix://{self.socket}"
-        return host_processes.matching_pids(
-            lambda process: (
-                process.environment.get("SUPERVISOR_SERVER_URL") == url
-                and (not name or process.environment.get("SUPERVISOR_PROCESS_NAME") == name)
-            )
-        )
+        return [
+            (process.pid, process.environment.get("SUPERVISOR_PROCESS_NAME", ""))
+            for process in host_processes.processes()
+            if process.environment.get("SUPERVISOR_SERVER_URL") == url
+        ]
 
     def _recorded_pid(self) -> int:
         try:

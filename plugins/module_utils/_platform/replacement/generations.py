@@ -39,6 +39,21 @@ def generations(programs: Iterable[str]) -> dict[str, list[str]]:
     return found
 
 
+def newest_first(programs: Iterable[str]) -> list[list[str]]:
+    """Return programs in the order in which they are stopped: an Envoy before the one whose sockets it has taken over.
+
+    Example:
+        >>> newest_first(["edge", "edge.1", "web"])
+        [['edge.1', 'web'], ['edge']]
+    """
+    found: list[list[str]] = []
+    for names in generations(programs).values():
+        for position, program in enumerate(reversed(names)):
+            found += [[] for _missing in range(position + 1 - len(found))]
+            found[position].append(program)
+    return found
+
+
 def waves(
     starting: Sequence[Workload], replaced: Mapping[str, Replacement], ranks: Mapping[str, int]
 ) -> list[list[Workload]]:

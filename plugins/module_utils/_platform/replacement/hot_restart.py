@@ -28,7 +28,7 @@ CONCURRENT_PROCESSES = 3
 
 # $0: the file, $1: the base id, $2: Envoy. A file of another user is left alone: Envoy then prints why it cannot open the file.
 _SCRIPT = (
-    'f=$0; b=$1; shift; if [ -d "${f%/*}" ]; then'
+    'f=$0; b=$1; shift; case " $* " in *" --restart-epoch 0 "*) exec "$@";; esac; if [ -d "${f%/*}" ]; then'
     ' [ -e "$f" ] || "$1" --base-id "$b" --restart-epoch 0 --mode init_only --config-yaml "{}" --log-level off;'
     ' if [ -O "$f" ] && [ -f "$f" ] && [ ! -L "$f" ]; then'
     ' n=$(wc -c < "$f"); dd if=/dev/zero of="$f" bs=1 count=8 seek=$((n - 8)) conv=notrunc 2> /dev/null; fi; fi;'
@@ -61,14 +61,16 @@ def shared_memory(base_id: int, folder: Path = SHARED_MEMORY) -> Path:
 
 
 def start_command(command: Sequence[str]) -> tuple[str, ...]:
-    """Return the command that starts an Envoy whatever its predecessors left behind.
+    """Return the command that starts an Envoy whatever its predecessors left behind; other commands are unchanged."""
+    return (*start_prefix(command), *command)
 
-    Other commands are unchanged, also that of epoch 0, which creates the file itself.
-    """
+
+def start_prefix(command: Sequence[str]) -> tuple[str, ...]:
+    """Return the words of `start_command` before the Envoy itself; nothing for other commands."""
     base_id = option(command, BASE_ID)
-    if base_id is None or not option(command, EPOCH):
-        return tuple(command)
-    return ("/bin/sh", "-c", _SCRIPT, str(shared_memory(base_id)), str(base_id), *command)
+    if base_id is None or option(command, EPOCH) is None:
+        return ()
+    return ("/bin/sh", "-c", _SCRIPT, str(shared_memory(base_id)), str(base_id))
 
 
 def remove_shared_memory(base_ids: Iterable[int], folder: Path = SHARED_MEMORY) -> None:

@@ -32,6 +32,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy.xds_co
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.errors import ConfigRefused
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.prepare import prepare
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.roll_back import restore_checked_files
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.transaction import Transaction
 
 LISTENERS = "edge/listeners.yaml"
@@ -199,7 +200,7 @@ def test_restore_writes_the_previous_files_of_a_proxy(folder: Path) -> None:
     deploy(folder, desired("old"))
     with prepare(folder, desired("new")) as transaction:
         transaction.write()
-        transaction.restore(["edge"])
+        restore_checked_files(transaction, ["edge"])
     texts = [(folder / name / "bootstrap.yaml").read_text() for name in ("edge", "web")]
     assert texts == ["old", "new"]
 

@@ -105,13 +105,13 @@ def test_supervisord_without_answer_fails(readiness: LocalReadiness) -> None:
     ],
 )
 def test_program_that_ended_has_a_reason(program: Program | None, reason: str) -> None:
-    status = ended_status("a", program, 7, [])
+    status = ended_status(program, 7, "ended")
     assert status is not None
     assert (status.state, status.reason) == ("failed", reason)
 
 
 def test_program_with_the_same_pid_runs() -> None:
-    assert ended_status("a", Program("a", "RUNNING", 7, 0, "", 0), 7, []) is None
+    assert ended_status(Program("a", "RUNNING", 7, 0, "", 0), 7, "ended") is None
 
 
 def test_last_exit_in_the_log_counts() -> None:

@@ -14,37 +14,46 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.replacemen
 ENVOY = ("envoy", "--base-id", "18013", "--restart-epoch", "2")
 
 
-def started(folder: Path) -> tuple[str, list[str]]:
-    """Run the script of `start_command` with a file below `folder` and a program that prints its arguments; return its output."""
+def started(folder: Path, epoch: int = 2) -> list[str]:
+    """Run the script of `start_command` with the file `shared` and a program that prints its arguments; return its output."""
     envoy = folder / "envoy"
     envoy.write_text(
         f'#!/bin/sh\necho "$@"\n[ "$6" = init_only ] && printf 1234567812345678 > {folder}/shared\nexit 0\n'
     )
     envoy.chmod(0o755)
-    shell, option, script, _path, *rest = hot_restart.start_command((str(envoy), *ENVOY[1:]))
-    command = [shell, option, script, str(folder / "shared"), *rest]
-    return (folder / "shared").as_posix(), subprocess.run(
-        command, capture_output=True, text=True, check=True, timeout=30
-    ).stdout.splitlines()
+    command = hot_restart.with_epoch((str(envoy), *ENVOY[1:]), epoch)
+    shell, option, script, _path, *rest = hot_restart.start_command(command)
+    ran = subprocess.run(
+        [shell, option, script, str(folder / "shared"), *rest],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=30,
+    )
+    return ran.stdout.splitlines()
 
 
 def test_other_commands_are_unchanged() -> None:
-    for command in (("sleep", "9"), ("envoy", "--base-id", "1"), (*ENVOY[:-1], "0")):
+    for command in (("sleep", "9"), ("envoy", "--base-id", "1")):
         assert hot_restart.start_command(command) == command
 
 
 def test_missing_shared_memory_is_created(tmp_path: Path) -> None:
-    shared, lines = started(tmp_path)
+    lines = started(tmp_path)
     created = "--base-id 18013 --restart-epoch 0 --mode init_only --config-yaml {} --log-level off"
     assert lines == [created, " ".join(ENVOY[1:])]
-    assert Path(shared).read_bytes() == b"12345678" + bytes(8)
+    assert (tmp_path / "shared").read_bytes() == b"12345678" + bytes(8)
+
+
+def test_first_epoch_creates_its_own_shared_memory(tmp_path: Path) -> None:
+    assert started(tmp_path, epoch=0) == [" ".join((*ENVOY[1:-1], "0"))]
 
 
 def test_flags_of_a_failed_start_are_cleared(tmp_path: Path) -> None:
     (tmp_path / "shared").write_bytes(b"mutex" + b"\1" * 8)
-    shared, lines = started(tmp_path)
+    lines = started(tmp_path)
     assert lines == [" ".join(ENVOY[1:])]
-    assert Path(shared).read_bytes() == b"mutex" + bytes(8)
+    assert (tmp_path / "shared").read_bytes() == b"mutex" + bytes(8)
 
 
 def test_target_of_a_symbolic_link_is_unchanged(tmp_path: Path) -> None:

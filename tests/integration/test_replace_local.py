@@ -1,0 +1,280 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Platform local replaces Envoys and applications under requests, and returns to the previous ones when a change fails."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from envoys import binary
+from live import ROOT
+from live_changes import FreePorts
+from managed_host import run_module
+from request_load import ChangeCounts, Lane, RequestLoad
+
+from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.versions import NEWEST, OLDEST
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.documents import (
+    supervisord_conf,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.supervisord_process import (
+    SupervisordProcess,
+    wait_until,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.replacement.hot_restart import (
+    shared_memory,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import Port, Probe, Workload
+from ansible_collections.meshlab.envoy.plugins.modules import demo_deploy as module
+
+SUPERVISORD = Path(sys.executable).with_name("supervisord")
+APP = ROOT / "roles" / "demo_app" / "files" / "demo_app.py"
+TYPES = "type.googleapis.com/envoy"
+MANAGER = f"{TYPES}.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
+ROUTER = f"{TYPES}.extensions.filters.http.router.v3.Router"
+PARENT_SECONDS = 4
+
+pytestmark = pytest.mark.skipif(not SUPERVISORD.exists(), reason="supervisor is not installed")
+
+
+@dataclass(frozen=True)
+class State:
+    """What a deployment of the demo differs in: an Envoy `edge` in front of the replicas of an application `app`."""
+
+    edge: int = 0  # generation
+    apps: tuple[int, ...] = (0,)  # generation of each replica
+    version: str = NEWEST
+    concurrency: int = 1
+    command: tuple[str, ...] = ()  # the application in place of the demo app
+    replacement: Any = "overlap"
+    bootstrap: dict[str, Any] = field(default_factory=dict)
+    clusters: dict[str, Any] = field(default_factory=dict)
+
+
+class Demo:
+    """The demo in a folder, with ports from `first` on."""
+
+    def __init__(self, folder: Path, first: int) -> None:
+        self.folder, self.first = folder, first
+        self.supervisord = SupervisordProcess(folder, str(SUPERVISORD))
+
+    def deploy(self, state: State, check: bool = False, **options: Any) -> dict[str, Any]:
+        """Deploy a state; return the result of the module."""
+        workloads = [self._edge(state), *(self._app(state, number) for number in range(len(state.apps)))]
+        live = {
+            "edge/listeners.json": {"resources": [self._listener()]},
+            "edge/clusters.json": {"resources": [self._cluster(state)]},
+        }
+        plan = {
+            **self._identity(),
+            "files": [
+                {"path": "supervisord.conf", "content": supervisord_conf("test", workloads)},
+                {"path": "demo_app.py", "content": APP.read_text()},
+                {"path": "edge/bootstrap.json", "content": json.dumps(self._bootstrap(state))},
+                *(
+                    {"path": path, "content": json.dumps(content), "live": "edge"}
+                    for path, content in live.items()
+                ),
+            ],
+            "directories": [{"path": "edge/run", "mode": "0700"}],
+            "workloads": [one.to_dict() for one in workloads],
+            "admins": [{"proxy": "edge", "workload": "edge", "host": "default", "url": self.admin}],
+        }
+        return self._run({"plan": plan, "timeout": 20, "drain_timeout": 2, **options}, check)
+
+    def teardown(self) -> dict[str, Any]:
+        return self._run({**self._identity(), "state": "absent"}, False)
+
+    def lanes(self) -> list[Lane]:
+        return [
+            Lane(
+                "kept", "127.0.0.1", self.first, ("/service/1", "/bytes?n=20000", "/delay?ms=150"), rate=300
+            ),
+            Lane("new", "127.0.0.1", self.first, ("/service/1",), keep=False, rate=300),
+        ]
+
+    @property
+    def admin(self) -> str:
+        return f"unix://{self.folder}/edge/run/admin.sock"
+
+    def programs(self) -> list[str]:
+        with self.supervisord.client() as client:
+            return sorted(name for name, one in client.programs().items() if one.state == "RUNNING")
+
+    def pid(self, program: str) -> int:
+        with self.supervisord.client() as client:
+            return client.programs()[program].pid
+
+    def shared_memory(self) -> Path:
+        return shared_memory(self.first)
+
+    def leftovers(self) -> list[object]:
+        paths = [self.folder, self.shared_memory()]
+        pids = [*self.supervisord.supervisord_pids(), *self.supervisord.program_pids()]
+        return [path for path in paths if path.exists()] + pids
+
+    def _run(self, options: dict[str, Any], check: bool) -> dict[str, Any]:
+        more = {"supervisord_executable": str(SUPERVISORD), "_ansible_check_mode": check}
+        return {"failed": False, **run_module(module, {**options, **more})}
+
+    def _identity(self) -> dict[str, str]:
+        return {"name": "test", "platform": "local", "folder": str(self.folder)}
+
+    def app_port(self, number: int, generation: int) -> int:
+        return self.first + 1 + number + 4 * (generation % 2)
+
+    def _edge(self, state: State) -> Workload:
+        return Workload(
+            name="edge",
+            command=(
+                str(binary(state.version)),
+                *("--config-path", "edge/bootstrap.json", "--concurrency", str(state.concurrency)),
+                *("--base-id", str(self.first), "--restart-epoch", str(state.edge)),
+                *("--skip-hot-restart-on-no-parent", "--parent-shutdown-time-s", str(PARENT_SECONDS)),
+                *("--drain-time-s", "2", "--drain-strategy", "immediate", "--log-level", "warning"),
+            ),
+            ports=(Port(self.first),),
+            probe=Probe("http", path="/ready", unix_socket="edge/run/admin.sock"),
+            generation=state.edge,
+            replacement="hot_restart",
+            group="edge",
+        )
+
+    def _app(self, state: State, number: int) -> Workload:
+        generation = state.apps[number]
+        port = self.app_port(number, generation)
+        return Workload(
+            name=f"app-{number + 1}",
+            command=state.command or (sys.executable, "-I", "demo_app.py"),
+            environment={
+                "DEMO_APP_PORT": str(port),
+                "DEMO_APP_BIND": "127.0.0.1",
+                "DEMO_APP_SERVICE": "1",
+                "DEMO_APP_VERSION": str(generation),
+            },
+            ports=(Port(port),),
+            probe=Probe("http", port, "/healthz"),
+            generation=generation,
+            replacement=state.replacement,
+            group="app",
+        )
+
+    def _bootstrap(self, state: State) -> dict[str, Any]:
+        source = {
+            key: {"resource_api_version": "V3", "path_config_source": {"path": f"edge/{name}.json"}}
+            for key, name in (("lds_config", "listeners"), ("cds_config", "clusters"))
+        }
+        return {
+            "node": {"id": "edge", "cluster": "test"},
+            "admin": {"address": {"pipe": {"path": "edge/run/admin.sock", "mode": 0o600}}},
+            "dynamic_resources": source,
+            "stats_flush_interval": "1s",
+            **state.bootstrap,
+        }
+
+    def _listener(self) -> dict[str, Any]:
+        manager = {
+            "@type": MANAGER,
+            "stat_prefix": "http",
+            "route_config": {
+                "virtual_hosts": [
+                    {
+                        "name": "all",
+                        "domains": ["*"],
+                        "routes": [{"match": {"prefix": "/"}, "route": {"cluster": "app"}}],
+                    }
+                ]
+            },
+            "http_filters": [{"name": "router", "typed_config": {"@type": ROUTER}}],
+        }
+        return {
+            "@type": f"{TYPES}.config.listener.v3.Listener",
+            "name": "http",
+            "address": {"socket_address": {"address": "127.0.0.1", "port_value": self.first}},
+            # All threads have one socket. With a socket for each, the kernel resets what it has queued for a thread that ends.
+            "enable_reuse_port": False,
+            "filter_chains": [{"filters": [{"name": "http", "typed_config": manager}]}],
+        }
+
+    def _cluster(self, state: State) -> dict[str, Any]:
+        ports = [self.app_port(number, generation) for number, generation in enumerate(state.apps)]
+        endpoints = [
+            {"endpoint": {"address": {"socket_address": {"address": "127.0.0.1", "port_value": port}}}}
+            for port in ports
+        ]
+        return {
+            "@type": f"{TYPES}.config.cluster.v3.Cluster",
+            "name": "app",
+            "type": "STATIC",
+            "load_assignment": {"cluster_name": "app", "endpoints": [{"lb_endpoints": endpoints}]},
+            **state.clusters,
+        }
+
+
+@pytest.fixture
+def demo() -> Iterator[Demo]:
+    ports = FreePorts()
+    # Not pytest's temporary folder, because the path of a Unix socket is limited.
+    with tempfile.TemporaryDirectory(prefix="meshlab-") as folder:
+        one = Demo(Path(folder).resolve() / "state", ports.first)
+        try:
+            yield one
+        finally:
+            gone = one.teardown()
+            ports.close()
+        assert not gone["failed"], gone["msg"]
+        assert one.leftovers() == []
+
+
+def deployed(demo: Demo, state: State) -> dict[str, Any]:
+    result = demo.deploy(state)
+    assert not result["failed"], result["msg"]
+    return result
+
+
+def changed(demo: Demo, load: RequestLoad, label: str, state: State) -> tuple[dict[str, Any], ChangeCounts]:
+    """Deploy a state under requests; return the result and the counts."""
+    load.begin(label)
+    result = demo.deploy(state)
+    counts = load.settled(least=200)
+    print(label, counts, result.get("msg", ""), result["seconds"])
+    return result, counts
+
+
+def test_replacements_lose_no_request(demo: Demo) -> None:
+    deployed(demo, State(apps=(0, 0)))
+    with RequestLoad(demo.lanes()) as load:
+        steps = {
+            "concurrency": State(edge=1, apps=(0, 0), concurrency=2),
+            "version": State(edge=2, apps=(0, 0), concurrency=2, version=OLDEST),
+            "back": State(edge=3, apps=(0, 0)),
+            "app": State(edge=3, apps=(1, 1)),
+            "one app": State(edge=3, apps=(1,)),
+            "app and edge": State(edge=4, apps=(2,)),
+        }
+        lost, ways = {}, {}
+        for label, state in steps.items():
+            result, counts = changed(demo, load, label, state)
+            assert not result["failed"], result["msg"]
+            lost[label], ways[label] = dict(counts.failures), result["replaced"]
+            assert result["restarted"] == sorted(result["replaced"])
+    assert lost == {label: {} for label in steps}
+    assert ways == {
+        "concurrency": {"edge": "hot_restart"},
+        "version": {"edge": "hot_restart"},
+        "back": {"edge": "hot_restart"},
+        "app": {"app-1": "overlap", "app-2": "overlap"},
+        "one app": {},
+        "app and edge": {"app-1": "overlap", "edge": "hot_restart"},
+    }
+    assert not demo.deploy(steps["app and edge"])["changed"]
+    # The parent ends by itself.
+    assert wait_until(lambda: demo.programs() == ["app-1.2", "edge.4"], 30)
+    assert not demo.deploy(steps["app and edge"])["changed"]

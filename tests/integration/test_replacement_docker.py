@@ -9,6 +9,8 @@ import json
 import os
 import signal
 import socket
+import subprocess
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,11 +18,15 @@ from typing import Any
 
 import pytest
 from compose_project import IMAGE, ComposeProject, answer, docker, usable
-from live import ENVOY_VERSION
+from deployment import Deployment, failure_messages, take_down
+from live import ENVOY_VERSION, Home
 from request_load import Lane, RequestLoad
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.polling import attempts
+from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.admin_client import BlockingAdminClient
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.versions import OLDEST
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer import DeploymentSpec
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.deploy import DockerDeployer
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import (
     Mount,
     Port,
@@ -103,6 +109,7 @@ def envoy(port: int, generation: int = 0, version: str = ENVOY_VERSION, **more: 
         probe=Probe("tcp", 8080),
         user="101:101",
         memory_mb=256,
+        digest="first",
         generation=generation,
         replacement="hot_restart",
     )
@@ -137,9 +144,42 @@ def test_envoy_of_another_version_takes_over_hot(demo: ComposeProject, port: int
     assert demo.run(envoy(port, 1))["changed"] is False
 
 
+def test_envoy_that_does_not_start_leaves_the_previous_one(demo: ComposeProject, port: int) -> None:
+    demo.files = [bootstrap("first")]
+    assert not demo.run(envoy(port))["failed"]
+    before = (demo.folder / "compose.yaml").read_text()
+    lanes = [Lane("kept", "127.0.0.1", port, ("/",)), Lane("new", "127.0.0.1", port, ("/",), keep=False)]
+    with RequestLoad(lanes) as load:
+        load.begin("failing change")
+        broken = bootstrap("second")
+        broken["content"] = broken["content"].replace("router.v3.Router", "router.v3.Rooter")
+        demo.files = [broken]
+        failed = envoy(port, 1, digest="second")
+        result = demo.run(failed)
+        assert result["failed"]
+        assert result["msg"].startswith("edge ended with exit code 1")
+        deployer = DockerDeployer(
+            DeploymentSpec(demo.name, demo.folder, (failed,), admins=tuple(demo.admins))
+        )
+        deployer.preflight()
+        document, generations = deployer.previous_document(before)
+        (demo.folder / "compose.yaml").write_text(document)
+        (demo.folder / BOOTSTRAP).write_text(bootstrap("first")["content"])
+        deployer.restore()
+        counts = load.settled(least=300)
+    assert (counts.failed, dict(counts.failures)) == (0, {})
+    assert answer(port) == "first"
+    # A further generation, if the one that failed has closed the admin interface of the previous one.
+    current = f"edge-g{generations['edge']}" if generations else "edge"
+    assert sorted({*demo.ids()} - {"edge"}) == sorted({current, "edge-network"} - {"edge"})
+    admin = BlockingAdminClient.at(demo.admins[0]["url"])
+    info = admin.get_json("/server_info", 10)
+    assert info["command_line_options"]["restart_epoch"] == generations.get("edge", 0)
+
+
 def kill(demo: ComposeProject, service: str) -> None:
     """Kill the first process of a container with SIGKILL, as a crash does. Docker starts the container again."""
-    os.kill(int(docker("inspect", "--format", "{{.State.Pid}}", demo.container(service))), signal.SIGKILL)
+    os.kill(pid_of(demo.container(service)), signal.SIGKILL)
 
 
 def wait_for(port: int, body: str) -> None:
@@ -151,3 +191,84 @@ def wait_for(port: int, body: str) -> None:
         except OSError:
             continue
     raise AssertionError(f"port {port} does not answer {body}")
+
+
+@pytest.fixture
+def home() -> Iterator[Home]:
+    one = Home("docker")
+    yield one
+    one.close()
+
+
+def test_killed_container_does_not_end_its_service(home: Home) -> None:
+    deployment = Deployment(home, "front_proxy")
+    plan = deployment.plan()
+    edge = next(one["published"] for one in port_data(plan, "edge") if one["name"] == "http")
+
+    def answers() -> None:
+        for path in ("/service/1", "/service/2"):
+            wait_until_ok(f"http://127.0.0.1:{edge}{path}")
+
+    def container(service: str) -> str:
+        return f"{home.name('front_proxy')}-{service}-1"
+
+    try:
+        assert not deployment.run(plan)["failed"]
+        for service in ("service1-1-envoy", "service1-1", "edge"):
+            os.kill(pid_of(container(service)), signal.SIGKILL)
+            answers()
+        assert deployment.run(plan)["changed"] is False
+        # The holder starts again with another network, which its containers do not have.
+        os.kill(pid_of(container("service1-1-network")), signal.SIGKILL)
+        wait_until_running(container("service1-1-network"))
+        result = deployment.run(plan)
+        assert (result["failed"], result["restarted"]) == (False, ["service1-1", "service1-1-envoy"]), (
+            result.get("msg")
+        )
+        answers()
+        assert failure_messages(deployment.verify(plan)) == []
+        # An app that users cannot reach is not healthy.
+        check = json.loads(
+            docker("inspect", "--format", "{{json .Config.Healthcheck.Test}}", container("service1-1"))
+        )
+        assert exit_code("exec", container("service1-1"), *check[1:]) == 0
+        docker("stop", container("service1-1-envoy"))
+        assert exit_code("exec", container("service1-1"), *check[1:]) == 1
+        assert deployment.run(plan)["started"] == ["service1-1-envoy"]
+    finally:
+        take_down(home, "front_proxy")
+
+
+def port_data(plan: Any, workload: str) -> list[dict[str, Any]]:
+    """Return the ports of a workload of a plan."""
+    return next(list(one["ports"]) for one in plan["workloads"] if one["name"] == workload)
+
+
+def pid_of(container: str) -> int:
+    """Return the first process of a container."""
+    return int(docker("inspect", "--format", "{{.State.Pid}}", container))
+
+
+def exit_code(*arguments: str) -> int:
+    """Return the exit code of a docker command."""
+    return subprocess.run(["docker", *arguments], capture_output=True, timeout=120, check=False).returncode
+
+
+def wait_until_ok(url: str) -> None:
+    """Wait until a URL answers with status 200."""
+    for _left in attempts(60):
+        try:
+            with urllib.request.urlopen(url, timeout=5) as response:
+                if response.status == 200:
+                    return
+        except OSError:
+            continue
+    raise AssertionError(f"{url} does not answer")
+
+
+def wait_until_running(container: str) -> None:
+    """Wait until Docker has started a container again."""
+    for _left in attempts(60):
+        if docker("inspect", "--format", "{{.State.Running}} {{.RestartCount}}", container) == "true 1":
+            return
+    raise AssertionError(f"{container} does not run")

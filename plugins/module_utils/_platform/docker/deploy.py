@@ -7,10 +7,11 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.thread_pool import map_to_pairs
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.polling import attempts
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform import host_ports
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer import (
     AppliedChanges,
@@ -44,12 +45,20 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.pro
     check_folder,
     check_ports,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.restoration import (
+    PreviousContainers,
+    previous_containers,
+    restore,
+)
+
+SETTLING_SECONDS = 3  # until a container that Docker starts again has its ports
 
 
 class DockerDeployer(HostDeployer):
     """The deployer of containers; see `deployer.Deployer`."""
 
     document_path = FILE
+    can_restore = True
 
     def __init__(self, spec: DeploymentSpec) -> None:
         """Make a deployer of the compose project of the demo's name."""
@@ -61,6 +70,7 @@ class DockerDeployer(HostDeployer):
         self.project = Project(spec.name, self.workloads)
         self._up = ComposeUp(spec, self.docker, self.project)
         self._changed = True
+        self._previous = PreviousContainers("")
 
     def location(self) -> str:
         """Return `docker`."""
@@ -74,7 +84,7 @@ class DockerDeployer(HostDeployer):
         if not any(parse_version(container.compose) >= OLDEST_COMPOSE for container in inspected):
             check_compose(self.docker)
         check_folder(self.project, self.docker.folder)
-        check_ports(self.project, self._published_ports())
+        self._check_ports()
         check_host(self.docker, self.workloads.values())
 
     def missing_images(self) -> tuple[str, ...]:
@@ -135,6 +145,15 @@ class DockerDeployer(HostDeployer):
         self._remove(unlisted)
         return AppliedChanges(removed=sorted_names(removed))
 
+    def previous_document(self, document: str) -> tuple[str, Mapping[str, int]]:
+        """Return the document to return to, and the generations that it has in place of those of `document`."""
+        self._previous = previous_containers(document, self.docker, self.project, self.spec.admins)
+        return self._previous.document, self._previous.generations
+
+    def restore(self) -> None:
+        """Run the containers of the previous document again, which is written. Raises PlatformFailed."""
+        restore(self.docker, self.project, self._previous, self.spec.admins)
+
     def running_workloads(self) -> tuple[str, ...]:
         """Return the workloads of the project's running containers."""
         self._read_containers()
@@ -175,6 +194,18 @@ class DockerDeployer(HostDeployer):
         return workload is not None and workload.replacement == "overlap"
 
     # Containers
+
+    def _check_ports(self) -> None:
+        """Refuse ports that other programs use. While Docker starts a holder again, the list has none of its ports."""
+        needed = self._published_ports()
+        for left in attempts(SETTLING_SECONDS if self.project.own else 0):
+            try:
+                return check_ports(self.project, needed)
+            except PlatformRefused:
+                if not left:
+                    raise
+            self._read_containers()
+        return None
 
     def _read_containers(self) -> None:
         """List all containers of the daemon and inspect those of the project, both at once."""

@@ -136,7 +136,9 @@ def _add_definition(name: str, service: dict[str, Any], network: str | None) -> 
 
     The digest of a workload covers its command, of which an admin interface changes a part live.
     """
-    live = ("command", "depends_on") if DIGEST in service.get("environment", {}) else ("depends_on",)
+    # The program of a later generation of an Envoy is the shell of `start_command`.
+    covered = ("entrypoint", "command") if DIGEST in service.get("environment", {}) else ()
+    live = (*covered, "depends_on")
     fields = {key: value for key, value in service.items() if key not in live}
     if "network_mode" not in service:
         fields["network"] = network

@@ -96,17 +96,8 @@ class Project:
 
     def stale(self, document: str) -> set[str]:
         """Return the services whose container has another definition than the document, or another holder."""
-        wanted = definitions(document)
-        found = {
-            service
-            for service, container in self.inspected.items()
-            if wanted.get(service, container.definition) != container.definition
-        }
-        for name, service in self.service_of.items():
-            container, holder = self.inspected.get(service), self.inspected.get(self.holder_of[name])
-            if container and (holder is None or holder.service in found or holder.id != container.network):
-                found.add(service)
-        return found
+        holders = {self.service_of[name]: holder for name, holder in self.holder_of.items()}
+        return stale_services(definitions(document), self.inspected, holders)
 
     def without_network(self) -> list[str]:
         """Return the workloads whose container is older than its holder: the network that they share no longer exists."""
@@ -132,3 +123,25 @@ class Project:
             elif service in stale or name in detached or holder is None or holder.status not in SERVING:
                 replaced[name] = "stop"
         return AppliedChanges(sorted_names(started), sorted_names(replaced), replaced=replaced)
+
+
+def stale_services(
+    needed: Mapping[str, str], inspected: Mapping[str, InspectedContainer], holders: Mapping[str, str]
+) -> set[str]:
+    """Return the services whose container has to be made again.
+
+    Args:
+        needed: The definition of each service.
+        inspected: The containers by service.
+        holders: The service of the holder of each service that shares a network.
+    """
+    found = {
+        service
+        for service, container in inspected.items()
+        if needed.get(service, container.definition) != container.definition
+    }
+    for service, holder_service in holders.items():
+        container, holder = inspected.get(service), inspected.get(holder_service)
+        if container and (holder is None or holder_service in found or holder.id != container.network):
+            found.add(service)
+    return found

@@ -33,7 +33,7 @@ class ActionModule(LocalExecutionAction):
         """Return the options for the managed host; its plan has only the keys that the module reads."""
         plan = options.get("plan")
         if isinstance(plan, dict):
-            keys = (*REQUIRED_KEYS, "admins")
+            keys = (*REQUIRED_KEYS, "admins", "change")
             options["plan"] = (
                 {key: plan[key] for key in keys if key in plan} | live_files(plan) | observed_part(plan)
             )

@@ -45,8 +45,8 @@ options:
     description:
       - The plan that M(meshlab.envoy.demo_plan) returns. C(docs/plan.md) of the collection describes its keys.
       - Only the keys C(name), C(platform), C(folder), C(files), C(directories), C(certificates), C(checks), C(workloads),
-        C(admins), C(manifests) and C(during) are used. A plan that is written by hand needs the first three, and the document of its
-        platform among C(files) - C(supervisord.conf), C(compose.yaml) or C(manifests.yaml).
+        C(admins), C(manifests), C(during), C(change) and C(deployed) are used. A plan that is written by hand needs the first three,
+        and the document of its platform among C(files) - C(supervisord.conf), C(compose.yaml) or C(manifests.yaml).
       - Required with O(state=present). With O(state=absent) it can be replaced by O(name), O(platform) and O(folder).
     type: dict
   state:

@@ -198,6 +198,10 @@ change:
   description: Name of the change, with the number of its last step in V(canary/2). Empty for the demo without a change.
   returned: success
   type: str
+previous:
+  description: The change that is deployed until now, in the form of RV(change). Null if nothing is deployed.
+  returned: success
+  type: str
 rollback:
   description: Whether the demo returns to its previous state if the change fails.
   returned: success

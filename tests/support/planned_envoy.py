@@ -13,11 +13,13 @@ from typing import Any, cast
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.plan import make_plan
 
 
-def plan(data: Any, name: str, platform: str, folder: str = "/state", change: str = "") -> dict[str, Any]:
+def plan(
+    data: Any, name: str, platform: str, folder: str = "/state", change: str = "", deployed: Any = None
+) -> dict[str, Any]:
     """Return the plan of a demo. Its images and executables are placeholders."""
     program = {"image": "image:1", "executable": "program"}
     context = {
-        "platform": platform, "folder": folder, "change": change, "app": "pass",
+        "platform": platform, "folder": folder, "change": change, "app": "pass", "deployed": deployed,
         "envoy": program, "python": program, "statsd_exporter": program,
     }  # fmt: skip
     return cast("dict[str, Any]", make_plan(name, data, context, f"{name}.yml"))

@@ -23,6 +23,7 @@ MOST_ENTRIES = HIGHEST_PORT
 _WORKLOAD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,252}")
 # <instance>/<name of the port>. The name of a listener can have any printable character.
 _PORT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,252}/[^\x00-\x1f\x7f]{1,512}")
+_CHANGE = re.compile(r"(?:[a-z0-9_-]{1,64}(?:/[1-9][0-9]{0,3})?)?")
 _DIGEST = re.compile(r"[0-9a-f]{0,64}")
 
 
@@ -48,6 +49,7 @@ class DeploymentRecord:
         stated: The number on the host of each port whose number the demo states. They do not stay if the demo no longer states them.
         workloads: The workloads, by name.
         networks: The digest of each network of an instance, by name, on a platform that can replace it only with its programs.
+        change: The change that is merged over the demo, such as `canary`, or `canary/2` up to its second step. Empty: none.
 
     Example:
         >>> record = DeploymentRecord.read({"ports": {"web-1/app": 20012}, "workloads": {"edge": {"generation": 2, "digest": "4f"}}})
@@ -64,6 +66,7 @@ class DeploymentRecord:
     stated: Mapping[str, int] = field(default_factory=dict)
     workloads: Mapping[str, DeployedWorkload] = field(default_factory=dict)
     networks: Mapping[str, str] = field(default_factory=dict)
+    change: str = ""
 
     @property
     def numbers(self) -> dict[str, int]:
@@ -81,7 +84,7 @@ class DeploymentRecord:
         Raises:
             RecordError: A key is unknown, or a name or a number is out of range.
         """
-        _expect_mapping(data, "", ("block", "ports", "stated", "workloads", "networks"))
+        _expect_mapping(data, "", ("block", "ports", "stated", "workloads", "networks", "change"))
         block = data.get("block", 0)
         if block != 0:
             _expect_number(block, "block", LOWEST_BLOCK, HIGHEST_PORT)
@@ -95,6 +98,7 @@ class DeploymentRecord:
             _numbers(data, "stated"),
             {name: _workload(name, one) for name, one in workloads.items()},
             dict(networks),
+            _change(data.get("change", "")),
         )
 
 
@@ -103,6 +107,12 @@ def _numbers(data: Mapping[str, Any], key: str) -> dict[str, int]:
     for name, number in found.items():
         _expect_number(number, f"{key}.{name}", 1, HIGHEST_PORT)
     return found
+
+
+def _change(value: Any) -> str:
+    if not isinstance(value, str) or not _CHANGE.fullmatch(value):
+        raise RecordError(f"change: expected the name of a change, got {_shown(value)}")
+    return value
 
 
 def _workload(name: str, data: Any) -> DeployedWorkload:

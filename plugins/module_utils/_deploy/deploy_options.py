@@ -16,6 +16,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors impor
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.network.error_text import error_text
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import DesiredFiles
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.errors import ConfigRefused
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.changes.demo_changes import Variant
 from ansible_collections.meshlab.envoy.plugins.module_utils._deploy.deploy_request import (
     DeployRequest,
     DeployResult,
@@ -60,7 +61,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 
 def used_part(plan: Plan) -> dict[str, Any]:
     """Return the keys of a plan that a deployment uses; the action plugin sends only these to the host."""
-    keys = (*IDENTITY, *USED)
+    keys = (*IDENTITY, *USED, "change")
     return {key: value for key, value in plan.items() if key in keys}
 
 
@@ -112,6 +113,7 @@ def request_of(options: Mapping[str, Any], check_mode: bool) -> DeployRequest:
         drain_timeout=options["drain_timeout"],
         check_mode=check_mode,
         during=tuple(plan.get("during") or ()),
+        change=str(plan.get("change") or ""),
     )
 
 
@@ -136,14 +138,14 @@ def _deploy_under_traffic(request: DeployRequest, result: DeployResult) -> None:
             result.traffic = [dict(one) for one in traffic.results]
 
 
-def failed_expectations(traffic: Sequence[Mapping[str, Any]]) -> str:
+def failed_expectations(traffic: Sequence[Mapping[str, Any]], change: str) -> str:
     """Return the message about expectations of the traffic during a deployment that failed; empty if all hold."""
     outcomes = [outcome for one in traffic for outcome in one["expect"]]
     failed = [f"✘ {outcome['message']}" for outcome in outcomes if not outcome["ok"]]
     if not failed:
         return ""
     return "\n".join(
-        [f"The traffic during the change: {len(failed)} of {len(outcomes)} expectations failed.", *failed]
+        [f"{Variant.of(change).where}.during: {len(failed)} of {len(outcomes)} expectations failed.", *failed]
     )
 
 
@@ -157,7 +159,7 @@ def perform(options: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
             teardown(request, result)
         else:
             _deploy_under_traffic(request, result)
-        message = failed_expectations(result.traffic)
+        message = failed_expectations(result.traffic, request.change)
     except (PlatformRefused, ArgumentError, WorkloadError) as error:
         message = f"{as_sentence(error)} Nothing was changed."
     except (ConfigRefused, PlatformFailed) as error:

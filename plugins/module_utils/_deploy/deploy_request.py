@@ -42,6 +42,7 @@ class DeployRequest:
         drain_timeout: Seconds to wait for the connections that existed before the change.
         check_mode: Whether to change nothing and predict the result.
         during: The plan's `during`: requests to send while the workloads are deployed.
+        change: The plan's `change`: the name of the change, and the number of its step.
     """
 
     name: str
@@ -59,6 +60,7 @@ class DeployRequest:
     drain_timeout: float = 10
     check_mode: bool = False
     during: tuple[Mapping[str, Any], ...] = ()
+    change: str = ""
 
 
 @dataclass

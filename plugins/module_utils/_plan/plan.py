@@ -236,6 +236,7 @@ def _plan(platform: Platform, secrets: frozenset[str]) -> Plan:
         "traffic": traffic,
         "during": plan_traffic(during, platform, during_key),
         "change": context.change,
+        "previous": context.deployed.change if context.deployed.workloads else None,
         "rollback": demo["changes"][variant.change]["rollback"] if variant.change else False,
         "assertions": plan_assertions(demo["expectations"], traffic, endpoints, platform),
         "deployed": cast(RecordedDeployment, record.to_dict()),

@@ -420,6 +420,7 @@ class RecordedDeployment(TypedDict):
         workloads: Workloads by name.
         networks: Hash of the network of each instance, by name, on docker: the container that holds it. A change of the hash interrupts the
             instance.
+        change: Name of the change that is merged over the demo. Empty: none.
     """
 
     block: int
@@ -427,6 +428,7 @@ class RecordedDeployment(TypedDict):
     stated: dict[str, int]
     workloads: dict[str, RecordedWorkload]
     networks: dict[str, str]
+    change: str
 
 
 class ReplacedWorkload(TypedDict):
@@ -483,6 +485,7 @@ class Plan(TypedDict):
         traffic: Requests to send, as module http_traffic takes them.
         during: Requests to send while a change is made, as module http_traffic takes them.
         change: Name of the change that is merged over the demo, with the number of its last step in `canary/2`. Empty: none.
+        previous: The change that is deployed until now, in the same form. Null: nothing is deployed.
         rollback: Whether the demo returns to its previous state if the change fails.
         assertions: Expectations of the demo, as module envoy_stats takes them.
         deployed: What a later plan must not decide differently. The deployment folder records it.
@@ -514,6 +517,7 @@ class Plan(TypedDict):
     traffic: list[dict[str, Any]]
     during: list[dict[str, Any]]
     change: str
+    previous: Optional[str]
     rollback: bool
     assertions: list[dict[str, Any]]
     deployed: RecordedDeployment

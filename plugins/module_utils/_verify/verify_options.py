@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import ArgumentError
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.changes.demo_changes import Variant
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.cluster_options import CLUSTER_ARGS
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import WorkloadError
 from ansible_collections.meshlab.envoy.plugins.module_utils._verify.deployed_change import change_hint
@@ -85,7 +86,8 @@ def perform(options: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     message = failure_message(result)
     if not message:
         return {**result, "msg": summary(result)}
-    return {**result, "msg": failure_message(result, change_hint(plan)), "failed": True}
+    where = f"{Variant.of(plan['change']).where}: " if plan.get("change") else ""
+    return {**result, "msg": where + failure_message(result, change_hint(plan)), "failed": True}
 
 
 def _access(plan: Plan, cluster: dict[str, Any] | None) -> PodAccess | None:

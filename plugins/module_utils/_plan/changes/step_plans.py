@@ -33,10 +33,10 @@ def plan_steps(
     number = variant.step or len(data["changes"][variant.change].get("steps") or ())
     steps: list[Plan] = []
     for step in range(1, number + 1):
-        before = {"deployed": steps[-1]["deployed"]} if steps and "deployed" in steps[-1] else {}
-        steps.append(make({**context, **before, "change": Variant(variant.change, step).text}))
+        record = {"deployed": steps[-1]["deployed"]} if steps else {}
+        steps.append(make({**context, **record, "change": Variant(variant.change, step).text}))
     if not steps:
         return plan, []
-    after = {"deployed": steps[-1]["deployed"]} if "deployed" in steps[-1] else {}
-    # The traffic of the change flows during its steps.
-    return cast(Plan, {**make({**context, **after}), "during": []}), steps
+    whole = make({**context, "deployed": steps[-1]["deployed"]})
+    # The traffic of the change flows during its steps. What a rollback returns to is older than these.
+    return cast(Plan, {**whole, "during": [], "previous": plan["previous"]}), steps

@@ -80,6 +80,7 @@ def deployment_record(workloads: Sequence[Workload], platform: Platform) -> Depl
         stated,
         {one.name: DeployedWorkload(one.generation, one.digest) for one in workloads},
         platform.networks(workloads),
+        platform.context.change,
     )
 
 

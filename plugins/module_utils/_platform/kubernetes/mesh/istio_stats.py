@@ -53,6 +53,9 @@ class ProxyNames:
             return re.escape(stat)
         for kind, names in (("cluster", self.clusters), ("http", self.listeners)):
             for name, pattern in names.items():
+                if stat.startswith(f"http.{name}.rds.{name}."):  # Istio gives its routes another name
+                    updates = re.escape(stat.removeprefix(f"http.{name}.rds.{name}."))
+                    return rf"http\.{pattern}\.rds\..*\.{updates}"
                 if stat.startswith(f"{kind}.{name}."):
                     return rf"{kind}\.{pattern}\.{re.escape(stat.removeprefix(f'{kind}.{name}.'))}"
         return ""

@@ -23,6 +23,7 @@ RECORD = {
     "ports": {"web-1/app": 20012, "edge/hot-restart": 20099},
     "stated": {"edge/Größe 1.x|y": 8080},
     "workloads": {"edge": {"generation": 2, "digest": "4f0c2a9be101"}, "web-1.b_c": {}},
+    "change": "canary/2",
 }
 
 
@@ -43,6 +44,9 @@ def test_record_is_written_as_it_is_read() -> None:
         ("ports", {"edge": 1}, "ports: expected <instance>/<port> as a key, got 'edge'"),
         ("ports", {"../x/y": 1}, "ports: expected <instance>/<port> as a key, got '../x/y'"),
         ("ports", {"e/\x1b[2J": 1}, "ports: expected <instance>/<port> as a key, got 'e/\\x1b[2J'"),
+        ("change", "half/0", "change: expected the name of a change, got 'half/0'"),
+        ("change", "{{ x }}", "change: expected the name of a change, got '{{ x }}'"),
+        ("change", None, "change: expected the name of a change, got None"),
         ("block", 80, "block: expected a number from 1024 to 65535, got 80"),
         ("block", 2.5, "block: expected a number from 1024 to 65535, got 2.5"),
         ("workloads", {"../edge": {}}, "workloads: expected the name of a workload as a key, got '../edge'"),

@@ -78,7 +78,13 @@ def perform(
         result.seconds["write"] = 0.1
 
     monkeypatch.setattr(deploy_options, "deploy", deploy)
-    plan = {"name": "shop", "platform": "local", "folder": "/nonexistent", "during": [entry]}
+    plan = {
+        "name": "shop",
+        "platform": "local",
+        "folder": "/nonexistent",
+        "during": [entry],
+        "change": "half",
+    }
     options = {"plan": plan, "state": "present", "bind": "127.0.0.1", "supervisord_executable": "supervisord"}
     timeouts = dict.fromkeys(("timeout", "confirm_timeout", "drain_timeout"), 1)
     return deploy_options.perform({**options, **timeouts}, check_mode)
@@ -88,9 +94,7 @@ def test_failed_expectation_fails_the_deployment(monkeypatch: pytest.MonkeyPatch
     failing = {"name": "all requests", "url": url, "requests": 3, "expect": [{**NONE_FAILS, "status": "503"}]}
     result = perform(monkeypatch, failing)
     assert (result["failed"], result["changed"]) == (True, True)
-    assert result["msg"].startswith(
-        "The traffic during the change: 1 of 1 expectations failed.\n✘ expected 1, got 0"
-    )
+    assert result["msg"].startswith("changes.half.during: 1 of 1 expectations failed.\n✘ expected 1, got 0")
     assert result["traffic"][0]["statuses"] == {"200": 3}
 
 

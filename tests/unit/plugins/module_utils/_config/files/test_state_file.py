@@ -193,6 +193,8 @@ RECORD = {
     "ports": {"web-1/app": 20012},
     "stated": {"edge/http": 8080},
     "workloads": {"edge": {"generation": 2, "digest": "4f0c"}},
+    "networks": {},
+    "change": "half",
 }
 
 

@@ -122,6 +122,15 @@ def test_error_has_the_line_of_the_step() -> None:
         assert with_line(error, source) == f"shop.yml with {where}, line {line}: {problem}"
 
 
+def test_plan_has_the_change_and_the_one_that_is_deployed() -> None:
+    data = changed("changes.bigger", {**CHANGE, "during": [], "steps": STEPS[:1]})
+    del data["statsd_exporter"]
+    first = plan(data, "shop", "docker", change="bigger/1")
+    assert (first["change"], first["previous"], first["rollback"]) == ("bigger/1", None, True)
+    again = plan(data, "shop", "docker", deployed=first["deployed"])
+    assert (again["change"], again["previous"], again["rollback"]) == ("", "bigger/1", False)
+
+
 @pytest.mark.parametrize("name", ["bigger/3", "bigger/x", "bigger/0", "bigger/"])
 def test_step_that_does_not_exist_is_refused(name: str) -> None:
     with pytest.raises(

@@ -18,7 +18,12 @@ DATA = {"changes": {"advance": {"steps": STEPS}, "half": {}}}
 
 def make(context: Mapping[str, Any]) -> Any:
     """Return a plan with its input, and with a record that it leaves."""
-    return {"made": dict(context), "deployed": {"after": context.get("change", "")}, "during": ["requests"]}
+    return {
+        "made": dict(context),
+        "deployed": {"after": context.get("change", "")},
+        "during": ["requests"],
+        "previous": context["deployed"]["after"],
+    }
 
 
 def made(change: str) -> tuple[Any, list[Any]]:
@@ -51,3 +56,7 @@ def test_first_steps_of_a_change_are_planned() -> None:
     plan, steps = made("advance/1")
     assert [one["change"] for one in steps] == ["advance/1"]
     assert plan["made"]["change"] == "advance/1"
+
+
+def test_rollback_returns_to_the_state_before_the_first_step() -> None:
+    assert made("advance")[0]["previous"] == "nothing"

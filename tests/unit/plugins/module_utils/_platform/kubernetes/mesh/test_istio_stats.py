@@ -57,6 +57,8 @@ def selected(**entry: Any) -> set[str]:
         ("service1", "http.ingress.downstream_rq_2xx", {STATS[9]}),
         # A change of routes is an update of RDS in a mesh.
         ("edge", "listener_manager.lds.update_success", {STATS[10], STATS[11]}),
+        ("edge", "http.http.rds.http.update_success", {STATS[10]}),
+        ("edge", "http.https.rds.https.update_success", {STATS[11]}),
         ("edge", "server.live", {STATS[13]}),
     ],
 )

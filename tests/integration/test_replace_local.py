@@ -9,7 +9,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -278,3 +278,56 @@ def test_replacements_lose_no_request(demo: Demo) -> None:
     # The parent ends by itself.
     assert wait_until(lambda: demo.programs() == ["app-1.2", "edge.4"], 30)
     assert not demo.deploy(steps["app and edge"])["changed"]
+
+
+FAILING = (sys.executable, "-c", "print('no such setting: colour'); raise SystemExit(3)")
+
+
+def test_failed_changes_restore_the_previous_deployment(demo: Demo) -> None:
+    before = State(apps=(0, 0))
+    deployed(demo, before)
+    taken = {"static_resources": {"listeners": [taken_listener(demo.first + 1)]}}
+    slow = {"connect_timeout": "1s", "eds_cluster_config": {"eds_config": {"ads": {}}}, "type": "EDS"}
+    steps = {
+        "app ends": (replace(before, apps=(1, 1), command=FAILING), "no such setting: colour"),
+        "bootstrap is unknown": (replace(before, edge=1, bootstrap={"bogus": 1}), "bogus"),
+        "port of the bootstrap is taken": (
+            replace(before, edge=1, bootstrap=taken),
+            "Address already in use",
+        ),
+        "clusters are rejected": (replace(before, edge=1, apps=(1, 0), clusters=slow), "ads"),
+    }
+    outcomes = {}
+    with RequestLoad(demo.lanes()) as load:
+        for label, (state, text) in steps.items():
+            result, counts = changed(demo, load, label, state)
+            outcomes[label] = (result["failed"], text.lower() in result["msg"].lower(), dict(counts.failures))
+            assert "The previous deployment was restored." in result["msg"], result["msg"]
+            assert (result["rolled_back"], result["changed"]) == (True, False)
+    assert outcomes == {label: (True, True, {}) for label in steps}
+    # The Envoy whose admin interface had been closed by its failed successor was replaced by a further generation.
+    assert wait_until(lambda: demo.programs() == ["app-1", "app-2", "edge.1"], 30)
+    assert demo.deploy(replace(before, edge=1))["failed"] is False
+
+
+def test_stopped_app_runs_again_after_a_failed_change(demo: Demo) -> None:
+    before = State(replacement="stop")
+    deployed(demo, before)
+    result = demo.deploy(replace(before, apps=(2,), command=FAILING))
+    assert (result["failed"], result["rolled_back"]) == (True, True)
+    assert "no such setting: colour" in result["msg"]
+    assert demo.programs() == ["app-1", "edge"]
+    assert demo.deploy(before)["changed"] is False
+
+
+def taken_listener(port: int) -> dict[str, Any]:
+    proxy = {
+        "@type": f"{TYPES}.extensions.filters.network.tcp_proxy.v3.TcpProxy",
+        "stat_prefix": "taken",
+        "cluster": "app",
+    }
+    return {
+        "name": "taken",
+        "address": {"socket_address": {"address": "127.0.0.1", "port_value": port}},
+        "filter_chains": [{"filters": [{"name": "tcp", "typed_config": proxy}]}],
+    }

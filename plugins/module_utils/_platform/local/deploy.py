@@ -47,6 +47,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.prog
     PreviousPrograms,
     previous_programs,
     restore,
+    stop_failed_successors,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.readiness import LocalReadiness
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.supervisord_process import (
@@ -198,9 +199,13 @@ class LocalDeployer(HostDeployer):
 
     def previous_document(self, document: str) -> tuple[str, dict[str, int]]:
         """Return the document to return to, and the generations that it has in place of those of `document`."""
-        self._previous = previous_programs(
-            document, self.workloads, self._replacer.admins, self._programs() or {}
-        )
+        try:
+            with self.supervisord.client() as client:
+                stop_failed_successors(client, self._replacer)
+                programs = client.programs()
+        except SupervisorError as error:
+            raise PlatformFailed(str(error)) from None
+        self._previous = previous_programs(document, self.workloads, self._replacer.admins, programs)
         return self._previous.document, dict(self._previous.generations)
 
     def restore(self) -> None:

@@ -107,8 +107,9 @@ def with_next_generation(document: str, program: str, following: str) -> str:
         following: The name of its new generation, such as `edge.3`.
     """
     section = sections(document)[program]
-    epoch = f"{EPOCH} {generation_of(program)}"
-    changed = re.sub(rf"{epoch}(?=\s)", f"{EPOCH} {generation_of(following)}", section)
+    # The last one is that of the Envoy: the words of `start_prefix` have the option too.
+    before, option, after = section.rpartition(f" {EPOCH} {generation_of(program)} ")
+    changed = f"{before}{option.replace(str(generation_of(program)), str(generation_of(following)))}{after}"
     changed = changed.replace(log_path(program), log_path(following))
     return document.replace(f"[program:{program}]\n{section}", f"[program:{following}]\n{changed}")
 

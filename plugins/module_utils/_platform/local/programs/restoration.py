@@ -62,6 +62,35 @@ class PreviousPrograms:
     parents: Mapping[str, str] = field(default_factory=dict)
 
 
+def stop_failed_successors(client: Supervisor, replacer: ProgramReplacer) -> None:
+    """Stop the Envoys that have not taken over. Otherwise supervisord starts them again, and they take over with the restored files.
+
+    Raises:
+        PlatformFailed: An Envoy still runs.
+        SupervisorError: supervisord does not answer.
+    """
+    active = client.programs()
+    failed = [
+        replacer.workloads[name].program
+        for name, way in replacer.plan.replaced.items()
+        if way == "hot_restart"
+        and replacer.workloads[name].program in active
+        and not has_taken_over(replacer.workloads[name], replacer.admins, active)
+    ]
+    replacer.control.stop(client, failed)
+
+
+def has_taken_over(workload: Workload, admins: Mapping[str, str], programs: Mapping[str, Program]) -> bool:
+    """Return whether the Envoy of a workload runs and serves."""
+    program = programs.get(workload.program)
+    return (
+        program is not None
+        and program.state in RUNNING
+        and workload.name in admins
+        and not EnvoyIdentity(admins[workload.name], workload.generation).problem()
+    )
+
+
 def previous_programs(
     document: str,
     workloads: Mapping[str, Workload],
@@ -92,13 +121,7 @@ def previous_programs(
             or EnvoyIdentity(admins[name], generation_of(program)).answers()
         ):
             continue
-        new = programs.get(workload.program)
-        has_taken_over = (
-            new is not None
-            and new.state in RUNNING
-            and not EnvoyIdentity(admins[name], workload.generation).problem()
-        )
-        parents[name] = workload.program if has_taken_over else program
+        parents[name] = workload.program if has_taken_over(workload, admins, programs) else program
         numbers[name] = generation_of(parents[name]) + 1
         following = f"{name}.{numbers[name]}"
         document = with_next_generation(document, program, following)

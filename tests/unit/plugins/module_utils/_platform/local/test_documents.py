@@ -17,6 +17,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.docu
     log_path,
     sections,
     supervisord_conf,
+    with_next_generation,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import Workload, WorkloadError
 
@@ -182,3 +183,14 @@ def test_sections_are_split_by_program() -> None:
     one, both = (sections(supervisord_conf("d", workloads)) for workloads in ([a], [a, b]))
     assert list(both) == ["a", "b"]
     assert one["a"] == both["a"]
+
+
+@pytest.mark.parametrize(("generation", "following"), [(0, 1), (1, 3)])
+def test_next_generation_differs_in_name_epoch_and_log_only(generation: int, following: int) -> None:
+    def document(number: int) -> str:
+        command = ("envoy", "--base-id", "18013", "--restart-epoch", str(number), "--log-level", "info")
+        edge = Workload(name="edge", command=command, generation=number, digest="4f")
+        return supervisord_conf("d", [edge, Workload(name="web", command=("sleep", "9"))])
+
+    program = Workload(name="edge", command=("x",), generation=generation).program
+    assert with_next_generation(document(generation), program, f"edge.{following}") == document(following)

@@ -225,10 +225,14 @@ def test_scaling_waits_for_discovery_and_keeps_pods(front: Deployment, home: Clu
     assert before < home.running("front_proxy")
     [edge] = home.pods("front_proxy", "edge")
     admin = PodAdmin(home.cluster, edge["metadata"]["name"], 9901)
-    assert admin.counters(r"^cluster\.service1\.membership_total$", 5) == {
-        "cluster.service1.membership_total": 3
-    }
+    members = admin.counters(r"^cluster\.service1\.membership_(healthy|degraded|total)$", 5)
     admin.close()
+    # The standby endpoint is degraded.
+    assert members == {
+        "cluster.service1.membership_healthy": 3,
+        "cluster.service1.membership_degraded": 1,
+        "cluster.service1.membership_total": 4,
+    }
     with requests_during(home, "front_proxy", "edge", 8080 + home.shift, "/service/1") as counts:
         present(front, front.plan())
     assert counts.pop("200") > 20

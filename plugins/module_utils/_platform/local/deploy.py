@@ -37,17 +37,17 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.prog
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.programs.hot_restart_version import (
     incompatible_versions,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.programs.previous_programs import (
+    PreviousPrograms,
+    previous_programs,
+    restore,
+    stop_failed_successors,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.programs.program_replacer import (
     ProgramReplacer,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.programs.replacement_plan import (
     ReplacementPlan,
-)
-from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.programs.restoration import (
-    PreviousPrograms,
-    previous_programs,
-    restore,
-    stop_failed_successors,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.readiness import LocalReadiness
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.supervisord_process import (

@@ -154,6 +154,11 @@ def _remove_leftovers(transaction: Transaction) -> None:
 
 def _compare(transaction: Transaction, moment: float) -> _Comparison:
     """Compare the folder with its desired content, and set `before`, `after` and `differences` of the transaction."""
+    with file_tree.refusing_os_errors(transaction.folder):
+        return _comparison(transaction, moment)
+
+
+def _comparison(transaction: Transaction, moment: float) -> _Comparison:
     desired, folder = transaction.desired, transaction.folder
     transaction.before = state_file.load(folder)
     valid, due = authority.find_valid(folder, desired.certificates, transaction.before.certificates, moment)

@@ -47,6 +47,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._config.files.file_d
     FileDifference,
     ansible_diff,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.files.staged_files import staged_files
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.files.state_file import FolderState
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.validation.error_location import rejection
 
@@ -175,7 +176,12 @@ class Transaction:
             for difference in self.differences.files
             if difference.old is None and difference.desired and difference.desired.live in self.replacing
         }
-        with file_tree.refusing_os_errors(self.folder):
+        with file_tree.refusing_os_errors(self.folder), staged_files(self.folder) as staged:
+            for difference in self.differences.files:
+                if difference.desired and (
+                    difference.desired.live not in self.running or difference.path in self._written_first
+                ):
+                    staged.add(difference.path, difference.desired.content, difference.desired.mode)
             live_paths = [
                 difference.path
                 for difference in self.differences.files
@@ -184,13 +190,7 @@ class Transaction:
             state_file.save(self.folder, self.before.during_change_to(self.after, live_paths))
             for directory in self.desired.directories:
                 file_tree.make_directory(self.folder, directory.path, directory.mode, exact=True)
-            for difference in self.differences.files:
-                if difference.desired and (
-                    difference.desired.live not in self.running or difference.path in self._written_first
-                ):
-                    file_tree.write(
-                        self.folder, difference.path, difference.desired.content, difference.desired.mode
-                    )
+            staged.replace()
 
     def confirm_started(self) -> None:
         """Check that the proxies that started accepted their watched files, of which validation does not find all faults.

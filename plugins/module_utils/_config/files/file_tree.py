@@ -150,6 +150,16 @@ def write(folder: Path, path: str, content: bytes, mode: int, durable: bool = Tr
             os.fsync(parent)
 
 
+def move(folder: Path, source: str, path: str) -> None:
+    """Move a file to another path in one step, and replace the file there. The directory is created."""
+    with (
+        _opened_parent(folder, source) as (old_parent, old_name),
+        _opened_parent(folder, path, create=True) as (parent, name),
+    ):
+        os.rename(old_name, name, src_dir_fd=old_parent, dst_dir_fd=parent)
+        os.fsync(parent)
+
+
 def remove(folder: Path, path: str) -> None:
     """Remove a file and the directories above it that are then empty, up to `folder`."""
     remove_file(folder, path)

@@ -13,6 +13,7 @@ import socket
 import sys
 from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
 import pytest
 from config_transactions import deploy, text_file
@@ -213,14 +214,16 @@ def version_of(text: str) -> DesiredFiles:
 
 
 def is_killed_at(moment: int, folder: Path, desired: DesiredFiles) -> bool:
-    """Deploy in a child process that kills itself before its `moment`th file operation; return whether it did."""
+    """Deploy in a child process that kills itself before its `moment`th change of a file; return whether it did."""
     child = os.fork()
     if child == 0:
         operations = 0
 
-        def count(event: str, _arguments: object) -> None:
+        def count(event: str, arguments: Any) -> None:
             nonlocal operations
-            if event in ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.chmod"):
+            # The state of the folder is the same before each open that only reads.
+            writes = event == "open" and arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
+            if writes or event in ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.chmod"):
                 operations += 1
                 if operations == moment:
                     os.kill(os.getpid(), signal.SIGKILL)

@@ -86,6 +86,17 @@ def test_route_change_drains_no_connection(local: CaseDeployment, block: PortBlo
     assert "cluster.first.upstream_cx_total" not in after
 
 
+def test_routes_are_confirmed_without_their_stats(local: CaseDeployment, block: PortBlock) -> None:
+    hides = {"stats_config": {"stats_matcher": {"exclusion_list": {"patterns": [{"prefix": "http."}]}}}}
+    local.deploy(demo(block, "one", **hides))
+    with requests_on(block.first) as answers:
+        result = local.result(local.plan(demo(block, "two", **hides)))
+        assert not result["failed"], result["msg"]
+        assert answers.bodies["two"] or answers.bodies["one"]
+    assert not any(name.startswith("http.") for name in stats(local))
+    assert (answers.lost, answers.closed, set(answers.bodies)) == ([], 0, {"one", "two"})
+
+
 def test_filter_change_updates_its_listener_only(local: CaseDeployment, block: PortBlock) -> None:
     """Another filter chain of another listener keeps its connections."""
 

@@ -140,6 +140,19 @@ def test_each_kind_is_confirmed_by_the_version_of_its_own_file(kind: str) -> Non
         assert monitor(stats).confirm(kind, counts, (), "v2", time.monotonic() + 0.05) == reason
 
 
+@pytest.mark.parametrize(
+    ("time_of_update", "version", "reason"),
+    [("09:00:01.5Z", "v2", ""), ("09:00:01.5Z", "v1", NOT_READ), ("09:00:00.308Z", "v2", NOT_READ)],
+)
+def test_hidden_stats_are_replaced_by_the_dump(time_of_update: str, version: str, reason: str) -> None:
+    def dump(moment: str, version_info: str) -> dict[str, Any]:
+        return {"configs": [{"version_info": version_info, "last_updated": f"2026-11-30T{moment}"}, {}]}
+
+    before = monitor({}, body=dump("09:00:00.308Z", "v1")).update_counts("routes")
+    one = monitor({}, body=dump(time_of_update, version))
+    assert one.confirm("routes", before, (), "v2", time.monotonic() + 0.05) == reason
+
+
 def test_name_resolution_is_no_update_of_endpoints() -> None:
     stats: dict[str, int | str] = {"cluster.dns.update_success": 7, "cluster.dns.update_failure": 1}
     assert monitor(stats).update_counts("endpoints") == UpdateCounts(0, 0)

@@ -149,7 +149,7 @@ def test_rejected_routes_are_restored_with_the_reason(local: CaseDeployment, blo
             assert refused["failed"]
             assert f"front: {name}: the running Envoy did not accept the file: " in refused["msg"]
             assert reason in refused["msg"]
-            assert "The previous files of front were restored and confirmed." in refused["msg"]
+            assert "The previous deployment was restored." in refused["msg"]
             (local.root / name).write_text(good, encoding="utf-8")
     assert (answers.lost, answers.closed) == ([], 0)
     assert {*answers.bodies} == {"one", "two"}

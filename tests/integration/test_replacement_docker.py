@@ -5,11 +5,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import replace
@@ -17,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from compose_project import IMAGE, ComposeProject, answer, docker, usable
+from compose_project import IMAGE, ComposeProject, answer, docker, server, usable
 from deployment import Deployment, failure_messages, take_down
 from live import ENVOY_VERSION, Home
 from request_load import Lane, RequestLoad
@@ -25,8 +28,6 @@ from request_load import Lane, RequestLoad
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.polling import attempts
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.admin_client import BlockingAdminClient
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.versions import OLDEST
-from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer import DeploymentSpec
-from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.deploy import DockerDeployer
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import (
     Mount,
     Port,
@@ -147,34 +148,23 @@ def test_envoy_of_another_version_takes_over_hot(demo: ComposeProject, port: int
 def test_envoy_that_does_not_start_leaves_the_previous_one(demo: ComposeProject, port: int) -> None:
     demo.files = [bootstrap("first")]
     assert not demo.run(envoy(port))["failed"]
-    before = (demo.folder / "compose.yaml").read_text()
     lanes = [Lane("kept", "127.0.0.1", port, ("/",)), Lane("new", "127.0.0.1", port, ("/",), keep=False)]
     with RequestLoad(lanes) as load:
         load.begin("failing change")
         broken = bootstrap("second")
         broken["content"] = broken["content"].replace("router.v3.Router", "router.v3.Rooter")
         demo.files = [broken]
-        failed = envoy(port, 1, digest="second")
-        result = demo.run(failed)
-        assert result["failed"]
-        assert result["msg"].startswith("edge ended with exit code 1")
-        deployer = DockerDeployer(
-            DeploymentSpec(demo.name, demo.folder, (failed,), admins=tuple(demo.admins))
-        )
-        deployer.preflight()
-        document, generations = deployer.previous_document(before)
-        (demo.folder / "compose.yaml").write_text(document)
-        (demo.folder / BOOTSTRAP).write_text(bootstrap("first")["content"])
-        deployer.restore()
+        result = demo.run(envoy(port, 1, digest="second"))
         counts = load.settled(least=300)
+    assert result["failed"]
+    assert result["msg"].startswith("edge ended with exit code")
+    assert result["msg"].endswith("The previous deployment was restored.")
     assert (counts.failed, dict(counts.failures)) == (0, {})
     assert answer(port) == "first"
     # A further generation, if the one that failed has closed the admin interface of the previous one.
-    current = f"edge-g{generations['edge']}" if generations else "edge"
-    assert sorted({*demo.ids()} - {"edge"}) == sorted({current, "edge-network"} - {"edge"})
-    admin = BlockingAdminClient.at(demo.admins[0]["url"])
-    info = admin.get_json("/server_info", 10)
-    assert info["command_line_options"]["restart_epoch"] == generations.get("edge", 0)
+    info = BlockingAdminClient.at(demo.admins[0]["url"]).get_json("/server_info", 10)
+    current = {0: "edge", 1: "edge-g1"}[info["command_line_options"]["restart_epoch"]]
+    assert {*demo.ids()} - {"edge"} == {current, "edge-network"} - {"edge"}
 
 
 def kill(demo: ComposeProject, service: str) -> None:
@@ -191,6 +181,104 @@ def wait_for(port: int, body: str) -> None:
         except OSError:
             continue
     raise AssertionError(f"port {port} does not answer {body}")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.geteuid() != 0, reason="starts a Docker daemon")
+def test_rerun_repairs_a_demo_after_the_end_of_dockerd(
+    demo: ComposeProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a reboot, Docker starts containers in any order, and not those again that precede their holder."""
+    image = Path(demo.folder).with_suffix(".image")
+    docker("pull", "--quiet", IMAGE)
+    docker("save", "--output", str(image), IMAGE)
+    workloads = [
+        one
+        for number in range(3)
+        for one in (server(f"owner-{number}"), server(f"sharer-{number}", 8081, network=f"owner-{number}"))
+    ]
+    try:
+        with OwnDaemon() as daemon:
+            monkeypatch.setenv("DOCKER_HOST", daemon.address)
+            docker("load", "--input", str(image))
+            assert not demo.run(*workloads, timeout=200)["failed"]
+            for signal_number in (signal.SIGKILL, signal.SIGTERM):
+                daemon.restart(signal_number)
+                repaired = demo.run(*workloads, timeout=200)
+                assert not repaired["failed"], repaired["msg"]
+                assert demo.run(*workloads, timeout=200)["changed"] is False
+                for number in range(3):
+                    connect = f"import socket; socket.create_connection(('owner-{number}', 8081), 5)"
+                    docker("exec", demo.container("owner-0"), "python3", "-c", connect)
+            demo.teardown()
+            monkeypatch.delenv("DOCKER_HOST")
+    finally:
+        image.unlink(missing_ok=True)
+
+
+class OwnDaemon:
+    """A Docker daemon in a network namespace of its own until the end of a `with` block."""
+
+    def __enter__(self) -> OwnDaemon:
+        self.folder = Path(tempfile.mkdtemp(prefix="meshlab-dockerd-", dir="/tmp"))
+        self.address = f"unix://{self.folder}/docker.sock"
+        config = {
+            "data-root": str(self.folder / "data"),
+            "exec-root": str(self.folder / "run"),
+            "pidfile": str(self.folder / "docker.pid"),
+            "hosts": [self.address],
+            # Not the addresses of another daemon on this machine, to which readiness probes would connect.
+            "default-address-pools": [{"base": "10.213.0.0/16", "size": 24}],
+            "bip": "10.214.0.1/24",
+        }
+        (self.folder / "daemon.json").write_text(json.dumps(config))
+        self._start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._process.send_signal(signal.SIGTERM)
+        self._process.wait(60)
+        self._end_containerd()
+        self._network.kill()
+        self._network.wait(60)
+        for mount in reversed(Path("/proc/mounts").read_text().splitlines()):
+            if mount.split()[1].startswith(str(self.folder)):
+                subprocess.run(["umount", "--lazy", mount.split()[1]], check=False)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def restart(self, signal_number: int) -> None:
+        """End the daemon with a signal, and start it again."""
+        self._process.send_signal(signal_number)
+        self._process.wait(60)
+        self._end_containerd()
+        (self.folder / "docker.pid").unlink(missing_ok=True)
+        self._start()
+
+    def _start(self) -> None:
+        holder = [] if hasattr(self, "_network") else ["unshare", "--net", "sleep", "infinity"]
+        if holder:
+            self._network = subprocess.Popen(holder)
+        enter = ["nsenter", f"--net=/proc/{self._network.pid}/ns/net"]
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [*enter, "dockerd", "--config-file", str(self.folder / "daemon.json")],
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+            )
+        for _left in attempts(60):
+            assert self._process.poll() is None, (self.folder / "log").read_text()[-2000:]
+            if not exit_code("--host", self.address, "version"):
+                return
+        raise AssertionError("dockerd does not answer")
+
+    def _end_containerd(self) -> None:
+        """End the containerd of a killed daemon, which the next daemon starts again."""
+        path = self.folder / "run/containerd/containerd.pid"
+        if path.exists():
+            with contextlib.suppress(ProcessLookupError, ValueError):
+                os.kill(int(path.read_text()), signal.SIGTERM)
+            path.unlink(missing_ok=True)
 
 
 @pytest.fixture

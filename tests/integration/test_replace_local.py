@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -39,7 +41,7 @@ APP = ROOT / "roles" / "demo_app" / "files" / "demo_app.py"
 TYPES = "type.googleapis.com/envoy"
 MANAGER = f"{TYPES}.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
 ROUTER = f"{TYPES}.extensions.filters.http.router.v3.Router"
-PARENT_SECONDS = 4
+PARENT_SECONDS = 8
 
 pytestmark = pytest.mark.skipif(not SUPERVISORD.exists(), reason="supervisor is not installed")
 
@@ -331,3 +333,31 @@ def taken_listener(port: int) -> dict[str, Any]:
         "address": {"socket_address": {"address": "127.0.0.1", "port_value": port}},
         "filter_chains": [{"filters": [{"name": "tcp", "typed_config": proxy}]}],
     }
+
+
+@pytest.mark.parametrize(
+    "victims",
+    [
+        ("supervisord", "edge", "edge.1"),
+        pytest.param(("edge",), marks=pytest.mark.slow),
+        pytest.param(("edge.1",), marks=pytest.mark.slow),
+        pytest.param(("supervisord",), marks=pytest.mark.slow),
+    ],
+)
+def test_run_repairs_two_killed_generations(demo: Demo, victims: tuple[str, ...]) -> None:
+    state = State(edge=1)
+    deployed(demo, State())
+    deployed(demo, state)
+    assert wait_until(lambda: demo.programs() == ["app-1", "edge", "edge.1"], 10)
+    pids = {
+        "supervisord": demo.supervisord.supervisord_pids()[0],
+        **{name: demo.pid(name) for name in demo.programs()},
+    }
+    for victim in victims:
+        os.kill(pids[victim], signal.SIGKILL)
+    # The run right after a kill can meet a program that supervisord is starting.
+    assert wait_until(lambda: not demo.deploy(state)["failed"], 60)
+    with RequestLoad(demo.lanes()) as load:
+        load.begin("repaired")
+        assert wait_until(lambda: demo.programs() == ["app-1", "edge.1"], 60)
+        assert load.settled(least=100).failed == 0

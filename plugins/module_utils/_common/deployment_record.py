@@ -50,6 +50,7 @@ class DeploymentRecord:
         workloads: The workloads, by name.
         networks: The digest of each network of an instance, by name, on a platform that can replace it only with its programs.
         change: The change that is merged over the demo, such as `canary`, or `canary/2` up to its second step. Empty: none.
+        inner: The number in the network of its instance of each port whose number differs from that of the demo.
 
     Example:
         >>> record = DeploymentRecord.read({"ports": {"web-1/app": 20012}, "workloads": {"edge": {"generation": 2, "digest": "4f"}}})
@@ -67,6 +68,7 @@ class DeploymentRecord:
     workloads: Mapping[str, DeployedWorkload] = field(default_factory=dict)
     networks: Mapping[str, str] = field(default_factory=dict)
     change: str = ""
+    inner: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def numbers(self) -> dict[str, int]:
@@ -84,7 +86,7 @@ class DeploymentRecord:
         Raises:
             RecordError: A key is unknown, or a name or a number is out of range.
         """
-        _expect_mapping(data, "", ("block", "ports", "stated", "workloads", "networks", "change"))
+        _expect_mapping(data, "", ("block", "ports", "stated", "workloads", "networks", "change", "inner"))
         block = data.get("block", 0)
         if block != 0:
             _expect_number(block, "block", LOWEST_BLOCK, HIGHEST_PORT)
@@ -99,6 +101,7 @@ class DeploymentRecord:
             {name: _workload(name, one) for name, one in workloads.items()},
             dict(networks),
             _change(data.get("change", "")),
+            _numbers(data, "inner"),
         )
 
 

@@ -22,6 +22,9 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._envoy import versio
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.deployed.interruptions import (
     interruptions,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._plan.deployed.overlapping_apps import (
+    move_changed_apps,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.deployed.start_digest import (
     deployment_record,
     replaced_workloads,
@@ -155,6 +158,7 @@ def _plan(platform: Platform, secrets: frozenset[str]) -> Plan:
         versions.require_supported(context.envoy.version)
     check_servers(demo)
     check_proxies(demo)
+    move_changed_apps(platform)
     check_protocols(platform)
     check_loops(platform)
     proxies = [

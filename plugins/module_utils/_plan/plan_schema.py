@@ -421,6 +421,7 @@ class RecordedDeployment(TypedDict):
         networks: Hash of the network of each instance, by name, on docker: the container that holds it. A change of the hash interrupts the
             instance.
         change: Name of the change that is merged over the demo. Empty: none.
+        inner: Number in the network of its instance of each port whose number differs from that of the demo, on docker.
     """
 
     block: int
@@ -429,6 +430,7 @@ class RecordedDeployment(TypedDict):
     workloads: dict[str, RecordedWorkload]
     networks: dict[str, str]
     change: str
+    inner: dict[str, int]
 
 
 class ReplacedWorkload(TypedDict):

@@ -61,13 +61,20 @@ def plan_service(name: str, platform: Platform) -> tuple[list[Workload], list[Fi
     Raises:
         DemoError: The demo refers to a target that does not exist, or needs too many ports.
     """
-    service = platform.demo["services"][name]
-    workloads, files = [], []
+    workloads: list[Workload] = []
+    files: list[File] = []
     for instance in platform.instances(name):
-        own = server_files(instance, platform) if service["server"] is not None else []
-        workloads.append(_workload(instance, platform, own))
+        workload, own = plan_instance(instance, platform)
+        workloads.append(workload)
         files += [one for one in own if one not in files]
     return workloads, files
+
+
+def plan_instance(instance: Instance, platform: Platform) -> tuple[Workload, list[File]]:
+    """Return the workload of the application of an instance, and the files of its own server."""
+    service = platform.demo["services"][instance.group]
+    own = server_files(instance, platform) if service["server"] is not None else []
+    return _workload(instance, platform, own), own
 
 
 def _instances_or_first(name: str, platform: Platform) -> list[Instance]:
@@ -99,7 +106,7 @@ def _workload(instance: Instance, platform: Platform, files: list[File]) -> Work
         "replicas": platform.workload_replicas(name),
         "container": "app",
         "host": instance.host,
-        "replacement": platform.replacement,
+        "replacement": platform.service_replacement(instance),
     }
     if service["server"] is not None:
         return Workload(**common | server_fields(instance, platform, files))

@@ -13,6 +13,10 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._common.deployment_r
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.plan_schema import Interruption
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.platform import Platform
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.replacement.service_replacement import (
+    QUIET,
+    Obstacle,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import Workload
 
 # Of an instance whose network is replaced.
@@ -36,13 +40,21 @@ def interruptions(
     found: list[Interruption] = []
     for workload in replaced:
         if workload.replacement == "stop":
-            reason, remedy = platform.stop_reason(workload)
+            reason, remedy = _stop_reason(workload, platform)
             found.append({"workload": workload.name, "reason": reason, "remedy": remedy})
     for name, digest in record.networks.items():
         if before.get(name, digest) != digest:
             reason, remedy = NEW_NETWORK
             found.append({"workload": name, "reason": reason, "remedy": remedy})
     return found
+
+
+def _stop_reason(workload: Workload, platform: Platform) -> Obstacle:
+    is_app = workload.group in platform.demo["services"] and not workload.sidecar
+    for instance in platform.instances(workload.group) if is_app else ():
+        if instance.name == workload.name and (found := platform.service_obstacle(instance)):
+            return found
+    return Obstacle("its program cannot run twice", QUIET.capitalize())
 
 
 def interruption_text(interruption: Interruption) -> str:

@@ -81,6 +81,7 @@ def deployment_record(workloads: Sequence[Workload], platform: Platform) -> Depl
         {one.name: DeployedWorkload(one.generation, one.digest) for one in workloads},
         platform.networks(workloads),
         platform.context.change,
+        platform.inner_ports(),
     )
 
 

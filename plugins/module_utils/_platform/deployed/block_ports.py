@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 
@@ -30,6 +30,8 @@ class BlockPorts(ABC):
     demo: Demo
     context: Context
     ports: dict[tuple[str, str], ListeningPort]
+    # The keys of the ports that get other numbers than those of the record.
+    _moving: frozenset[str] = frozenset()
 
     @abstractmethod
     def instance_name(self, group: str, replica: int) -> str:
@@ -65,6 +67,15 @@ class BlockPorts(ABC):
                 self._chosen.assign({key: self._suggested(port, replica)})
         return self._chosen.numbers[key]
 
+    def is_published(self, port: ListeningPort, replica: int) -> bool:
+        """Return whether users or other hosts connect to `port` of one replica."""
+        return bool(self.stated_port(port, replica)) or self.needs_block_port(port, replica)
+
+    def move_numbers(self, keys: Iterable[str]) -> None:
+        """Choose other numbers for ports whose programs are replaced by programs that start next to them."""
+        self._moving = frozenset(keys)
+        self.__dict__.pop("_chosen", None)
+
     def port_key(self, port: ListeningPort, replica: int) -> str:
         """Return the name of a port in the record of the deployment."""
         return f"{self.instance_name(port.group, replica)}/{port.name}"
@@ -84,6 +95,10 @@ class BlockPorts(ABC):
         """Return the numbers on the host by key: those that the planner chose, and those that the demo states."""
         return dict(self._chosen.numbers), dict(self._stated)
 
+    def inner_ports(self) -> dict[str, int]:
+        """Return the numbers in networks of instances that differ from those of the demo."""
+        return {}
+
     @cached_property
     def block(self) -> int:
         """The first port of the block of the demo: that of the demo file, of the record, or a free one of the host."""
@@ -99,10 +114,10 @@ class BlockPorts(ABC):
     def _chosen(self) -> PortAssignment:
         """The numbers that the planner chooses. A demo that states another block than before moves to that block."""
         record, other = self.context.deployed, self.other_numbers()
-        is_moved = record.block not in (0, self.block)
+        stays = set(other if record.block not in (0, self.block) else record.ports) - self._moving
         chosen = PortAssignment(
             self.block,
-            {key: record.ports[key] for key in other if key in record.ports} if is_moved else record.ports,
+            {key: record.ports[key] for key in stays if key in record.ports},
             frozenset(self._stated.values()),
             [*record.numbers.values()],
             frozenset(self.context.used_ports),

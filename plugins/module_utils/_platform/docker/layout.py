@@ -8,12 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.topology import ADMIN
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.context import CONTEXT, Context
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.documents import FILE, compose
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.holder import SUFFIX, holders
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.inner_ports import (
+    moved_numbers,
+    recorded_numbers,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.generated_files import (
     File,
     data_digest,
@@ -22,6 +27,11 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.generated_
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.instances import Instance, Proxy
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.platform import Documents, Platform
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.reachability.outside_hosts import HOST
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.replacement.service_replacement import (
+    Obstacle,
+    callers_at_start,
+    obstacle,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import Workload
 
 # Networks in which Docker's DNS resolves no names of containers (Docker documentation, "Networking overview").
@@ -54,6 +64,31 @@ class DockerPlatform(Platform):
             " them. Remove these containers from the network, or rename the services."
         )
         return [warning]
+
+    def port(self, group: str, name: str, replica: int = 1) -> int:
+        """Return the number in the network of the instance: that of the demo, or another one next to a previous generation."""
+        port = self.ports[group, name]
+        return self._inner.get(self.port_key(port, replica), port.number)
+
+    def inner_ports(self) -> dict[str, int]:
+        """Return the numbers in networks of instances that differ from those of the demo."""
+        return self._inner
+
+    def service_obstacle(self, instance: Instance) -> Obstacle | None:
+        """Return what prevents two containers of an instance: they share the files, but each has a directory for its data."""
+        return obstacle(self, instance, self._callers_at_start, shares_files=True, shares_data=False)
+
+    def move_ports(self, instances: Sequence[Instance]) -> None:
+        """Choose other numbers in the networks of the instances."""
+        self._inner = moved_numbers(self, instances, self._inner)
+
+    @cached_property
+    def _inner(self) -> dict[str, int]:
+        return recorded_numbers(self)
+
+    @cached_property
+    def _callers_at_start(self) -> dict[tuple[str, str], str]:
+        return callers_at_start(self)
 
     def container_name(self, proxy: Proxy) -> str:
         """Return the name that compose gives to the container of the network of `proxy`, which no replacement changes."""

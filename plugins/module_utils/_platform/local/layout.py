@@ -8,16 +8,13 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.authors.author_targets import NamedPort
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.loader import Demo
-from ansible_collections.meshlab.envoy.plugins.module_utils._demo.server_texts import (
-    PORT,
-    server_placeholders,
-)
-from ansible_collections.meshlab.envoy.plugins.module_utils._demo.topology import APP, ListeningPort
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.topology import ListeningPort
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.clusters import Address
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.context import (
     LOOPBACK,
@@ -40,6 +37,14 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.platform i
     Validator,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.reachability.outside_hosts import HOST
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.replacement.service_replacement import (
+    Obstacle,
+    callers_at_start,
+    is_fixed,
+    obstacle,
+    own_ports,
+    port_placeholder,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import Mount, Workload
 
 # The name, among the ports of a proxy, of the number by which its Envoys find each other for a hot restart.
@@ -104,6 +109,26 @@ class LocalPlatform(Platform):
         """Return the number of each Envoy for hot restarts, those of further replicas last."""
         proxies = sorted(self.proxies(), key=lambda proxy: proxy.replica)
         return [f"{proxy.name}/{HOT_RESTART}" for proxy in proxies]
+
+    # Replacement
+
+    def service_obstacle(self, instance: Instance) -> Obstacle | None:
+        """Return what prevents two processes of an instance: they share its data directory, but not the files with their ports."""
+        return obstacle(self, instance, self._callers_at_start, shares_files=False, shares_data=True)
+
+    def is_published(self, port: ListeningPort, replica: int) -> bool:
+        """Return whether programs on other hosts connect to a port. Other ports are private, as all ports are those of the host."""
+        return self.is_called_across_hosts(port.group, port.name, replica)
+
+    def move_ports(self, instances: Sequence[Instance]) -> None:
+        """Choose other numbers on the host."""
+        self.move_numbers(
+            self.port_key(port, one.replica) for one in instances for port in own_ports(self, one)
+        )
+
+    @cached_property
+    def _callers_at_start(self) -> dict[tuple[str, str], str]:
+        return callers_at_start(self)
 
     # Addresses
 
@@ -230,12 +255,7 @@ class LocalPlatform(Platform):
 
     def _is_fixed(self, port: ListeningPort) -> bool:
         """Return whether a server listens on the number in its own command, instead of a number from the planner."""
-        if port.bound_to:
-            return True
-        server = (self.demo["services"].get(port.group) or {"server": None})["server"]
-        if server is None or port.name not in (APP, *server["ports"]):
-            return False
-        return _placeholder(port) not in server_placeholders(server)
+        return bool(port.bound_to) or is_fixed(self, port)
 
     def _check_fixed_ports(self) -> None:
         for port in self.ports.values():
@@ -249,12 +269,8 @@ class LocalPlatform(Platform):
                 raise DemoError(
                     self.demo["file"],
                     f"services.{port.group}.publish: on platform local, the server itself must listen on {port.publish}, but"
-                    f" its port is {port.number}. Use the same number twice, or ${{{_placeholder(port)}}} in the server's texts.",
+                    f" its port is {port.number}. Use the same number twice, or ${{{port_placeholder(port)}}} in the server's texts.",
                 )
-
-
-def _placeholder(port: ListeningPort) -> str:
-    return PORT if port.name == APP else port.name
 
 
 def _shell_word(path: str) -> str:

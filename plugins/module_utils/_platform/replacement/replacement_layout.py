@@ -10,6 +10,10 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.instances import Instance, Proxy
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.replacement.service_replacement import (
+    QUIET,
+    Obstacle,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import Replacement, Workload
 
 
@@ -35,10 +39,20 @@ class ReplacementLayout:
         del proxy
         return None
 
-    def stop_reason(self, workload: Workload) -> tuple[str, str]:
-        """Return why `workload` is stopped before its new generation starts, and what avoids that."""
-        del workload
-        return "its program cannot run twice", "Deploy it while no requests are sent."
+    def service_obstacle(self, instance: Instance) -> Obstacle | None:
+        """Return what prevents two generations of the application of an instance at the same time, or None."""
+        del instance
+        return Obstacle("its program cannot run twice", QUIET.capitalize())
+
+    def service_replacement(self, instance: Instance) -> Replacement:
+        """Return how a new generation of the application of an instance takes over."""
+        if self.replacement == "stop" and self.service_obstacle(instance) is None:
+            return "overlap"
+        return self.replacement
+
+    def move_ports(self, instances: Sequence[Instance]) -> None:
+        """Choose other ports for the applications of `instances`, whose previous generations still listen on the present ones."""
+        del instances
 
     def networks(self, workloads: Sequence[Workload]) -> dict[str, str]:
         """Return the digest of each network that is replaced with all programs in it when the digest changes, by name."""

@@ -192,7 +192,6 @@ elapsed:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.printable import printable_result
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.python_version import (
     require_supported_python,
 )
@@ -207,6 +206,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._admin.admin_task im
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._admin.apply import apply_state, diff_of
 from ansible_collections.meshlab.envoy.plugins.module_utils._admin.desired_state import desired_state_from
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.printable import printable_result
 
 
 def main() -> None:

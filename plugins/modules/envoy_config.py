@@ -274,16 +274,16 @@ errors:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.printable import (
-    printable,
-    printable_result,
-)
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.python_version import (
     require_supported_python,
 )
 
 require_supported_python()
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.printable import (
+    printable,
+    printable_result,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy_config_options import (
     ARGUMENTS,
     sensitive_texts,

@@ -342,10 +342,6 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.printable import (
-    printable,
-    printable_result,
-)
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.python_version import (
     require_supported_python,
 )
@@ -357,6 +353,10 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.assertio
     WAIT_ARGS,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import ArgumentError
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.printable import (
+    printable,
+    printable_result,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint_options import ENDPOINT_ARGS
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint_pool import limits_from
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.cluster_options import (

@@ -183,10 +183,6 @@ elapsed:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.printable import (
-    printable,
-    printable_result,
-)
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.python_version import (
     require_supported_python,
 )
@@ -195,6 +191,10 @@ require_supported_python()
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.assertion_options import INFO_ARGS
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import ArgumentError
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.printable import (
+    printable,
+    printable_result,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint_options import ENDPOINT_ARGS
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint_pool import limits_from
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.cluster_options import (

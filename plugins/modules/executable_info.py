@@ -95,7 +95,6 @@ stderr:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.printable import printable_result
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.python_version import (
     require_supported_python,
 )
@@ -106,6 +105,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.ex
     ARGUMENTS,
     perform,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.printable import printable_result
 
 
 def main() -> None:

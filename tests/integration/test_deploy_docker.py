@@ -16,6 +16,10 @@ import pytest
 from compose_project import IMAGE, ComposeProject, answer, docker, server, usable
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.documents import compose
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.host_ports import NeededPort
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.port_reservation import (
+    PortReservations,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import (
     Probe,
     Workload,
@@ -163,6 +167,18 @@ def test_timeout_shows_the_output_of_the_probe(demo: ComposeProject) -> None:
         if "its probe prints" in result["msg"]:
             break
     assert f"a is not ready after {timeout} s without progress: its probe prints: not yet" in result["msg"]
+
+
+def test_port_of_a_deployment_that_is_starting_is_refused(demo: ComposeProject, ports: list[int]) -> None:
+    other = PortReservations()
+    other.reserve([NeededPort("edge", ports[0])])
+    try:
+        result = demo.run(server("web", published=ports[0]))
+    finally:
+        other.release()
+    assert f"port {ports[0]} of web: another deployment on this host is starting" in result["msg"]
+    assert demo.ids() == {}
+    assert not demo.run(server("web", published=ports[0]))["failed"]
 
 
 def test_used_ports_are_refused_with_their_users(demo: ComposeProject, ports: list[int]) -> None:

@@ -50,6 +50,9 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.res
     previous_containers,
     restore,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.port_reservation import (
+    PortReservations,
+)
 
 SETTLING_SECONDS = 3  # until a container that Docker starts again has its ports
 
@@ -69,6 +72,7 @@ class DockerDeployer(HostDeployer):
         # The containers as of the preflight.
         self.project = Project(spec.name, self.workloads)
         self._up = ComposeUp(spec, self.docker, self.project)
+        self._ports = PortReservations()
         self._changed = True
         self._previous = PreviousContainers("")
 
@@ -84,8 +88,13 @@ class DockerDeployer(HostDeployer):
         if not any(parse_version(container.compose) >= OLDEST_COMPOSE for container in inspected):
             check_compose(self.docker)
         check_folder(self.project, self.docker.folder)
+        self._ports.reserve(self._published_ports())
         self._check_ports()
         check_host(self.docker, self.workloads.values())
+
+    def close(self) -> None:
+        """Release the reserved ports."""
+        self._ports.release()
 
     def missing_images(self) -> tuple[str, ...]:
         """Return the images that the daemon does not have. The image of an existing container is not looked up."""

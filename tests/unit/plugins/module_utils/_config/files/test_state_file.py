@@ -14,6 +14,9 @@ from typing import Any
 import pytest
 from config_transactions import deploy, text_file
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.deployment_record import (
+    DeploymentRecord,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import DesiredFiles
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.errors import ConfigRefused
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.files import state_file
@@ -203,7 +206,7 @@ def test_record_of_a_deployment_is_saved_with_the_files(folder: Path) -> None:
     with prepare(folder, desired) as transaction:
         transaction.write()
         # It is recorded before a workload starts, so an interrupted run does not lose it.
-        assert state_file.load(folder).deployed.to_dict() == RECORD
+        assert state_file.load(folder).deployed == DeploymentRecord.read(RECORD)
         transaction.finish()
     other = {**RECORD, "ports": {"web-1/app": 20013}}
     same_files = DesiredFiles.from_plan({"files": [{"path": "a", "content": "x"}], "deployed": other})

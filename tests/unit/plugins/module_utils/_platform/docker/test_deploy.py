@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -277,14 +278,18 @@ def test_missing_or_old_compose_is_unavailable(result: CommandResult, text: str)
 def test_port_of_the_same_project_is_accepted() -> None:
     workload = Workload(name="a", image="i:1", command=("x",), ports=(Port(80, 1),))
     line = ps_line("demo", "a", ports="127.0.0.1:1->80/tcp")
-    docker_deployer(FakeDocker(ps=CommandResult(0, line, "")), workload).preflight()
+    with closing(docker_deployer(FakeDocker(ps=CommandResult(0, line, "")), workload)) as deployer:
+        deployer.preflight()
 
 
 def test_port_of_another_project_is_refused() -> None:
-    workload = Workload(name="a", image="i:1", command=("x",), ports=(Port(80, 1),))
-    line = ps_line("else", "b", ports="0.0.0.0:1->80/tcp")
-    with pytest.raises(PlatformRefused, match=r"port 1 of a is used by container else-b-1\. Stop it"):
-        docker_deployer(FakeDocker(ps=CommandResult(0, line, "")), workload).preflight()
+    workload = Workload(name="a", image="i:1", command=("x",), ports=(Port(80, 2),))
+    line = ps_line("else", "b", ports="0.0.0.0:2->80/tcp")
+    with (
+        closing(docker_deployer(FakeDocker(ps=CommandResult(0, line, "")), workload)) as deployer,
+        pytest.raises(PlatformRefused, match=r"port 2 of a is used by container else-b-1\. Stop it"),
+    ):
+        deployer.preflight()
 
 
 def test_image_that_cannot_be_pulled_is_refused() -> None:

@@ -7,7 +7,9 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -70,3 +72,22 @@ def test_addresses_conflict_as_those_of_listeners(held: str, needed: str, is_ref
     finally:
         first.release()
         second.release()
+
+
+def test_one_of_two_reservations_at_the_same_moment_succeeds() -> None:
+    start = threading.Barrier(2)
+
+    def reserve() -> PortReservations | None:
+        own = PortReservations()
+        start.wait(timeout=60)
+        try:
+            own.reserve([NeededPort("edge", PORT)])
+        except PlatformRefused:
+            return None
+        return own
+
+    with ThreadPoolExecutor(2) as pool:
+        for _round in range(20):
+            held = [one for one in pool.map(lambda _number: reserve(), range(2)) if one]
+            assert len(held) == 1
+            held[0].release()

@@ -493,3 +493,10 @@ def wait_for_end(pid: int) -> None:
     while Path(f"/proc/{pid}/status").exists() and "State:\tZ" not in Path(f"/proc/{pid}/status").read_text():
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+def test_folder_with_a_percent_sign_is_refused(demo: Processes, ports: list[int], tmp_path: Path) -> None:
+    folder = tmp_path / "100%"
+    result = demo.run(server("a", ports[0]), folder=folder)
+    assert result["msg"].startswith(f"{folder}: supervisord expands the % in the path of a log.")
+    assert not folder.exists()

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -51,7 +50,6 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.prog
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.readiness import LocalReadiness
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.supervisord_process import (
-    LONGEST_SOCKET,
     SupervisordProcess,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.supervisord_rpc import (
@@ -98,12 +96,8 @@ class LocalDeployer(HostDeployer):
 
     def preflight(self) -> None:
         """Check the length of the socket's path, the ports and the executables. Raises PlatformRefused."""
-        length = len(os.fsencode(self.supervisord.socket))
-        if length > LONGEST_SOCKET:
-            raise PlatformRefused(
-                f"{self.supervisord.socket}: the path has {length} bytes, but a Unix socket allows {LONGEST_SOCKET}."
-                " Choose a shorter folder"
-            )
+        if problem := self.supervisord.path_problem():
+            raise PlatformRefused(problem)
         self.boot_links.check()
         self._ports.reserve(self._needed_ports(self.workloads))
         check_ports(self._needed_ports(self.workloads), self.workloads, self.supervisord, self._programs)

@@ -51,6 +51,19 @@ class SupervisordProcess:
         self.socket = folder / SOCKET
         self.pidfile = folder / PIDFILE
 
+    def path_problem(self) -> str:
+        """Return why supervisord cannot use the path of the folder, and what to do; empty if it can."""
+        length = len(os.fsencode(self.socket))
+        if length > LONGEST_SOCKET:
+            return (
+                f"{self.socket}: the path has {length} bytes, but a Unix socket allows {LONGEST_SOCKET}."
+                " Choose a shorter folder"
+            )
+        # supervisord expands the path of a log twice, so no escape of a % remains.
+        if "%" in str(self.folder):
+            return f"{self.folder}: supervisord expands the % in the path of a log. Choose a folder without %"
+        return ""
+
     def client(self) -> Supervisor:
         """Return a client of its XML-RPC interface."""
         return Supervisor(self.socket)

@@ -139,6 +139,8 @@ notes:
   - Requires Python 3.9 or newer on the managed host, C(openssl) for O(certificates), and C(docker) for O(envoy.image).
   - Envoy reads its bootstrap only when it starts. RV(restart) lists the proxies to restart.
   - One run at a time changes a folder. A second run is refused.
+  - With O(proxies[].bootstrap) and O(proxies[].clusters), each name of a cluster must be in the files. Envoy itself accepts a filter, an
+    access log or a tracer with a missing cluster.
   - Envoy closes the connections to previous listeners at the end of its drain time, also during a request. With
     C(--drain-strategy immediate), it closes each connection after its next response.
 seealso:

@@ -23,6 +23,7 @@ from live import (
 )
 from managed_host import run_module
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.demo_source import DemoSource
 from ansible_collections.meshlab.envoy.plugins.module_utils._deploy import deployment_info
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.plan import make_plan
 from ansible_collections.meshlab.envoy.plugins.module_utils._verify.planned_observer import observed_part
@@ -46,7 +47,18 @@ class Deployment:
         replicas: dict[str, int] | None = None,
         kubernetes: dict[str, Any] | None = None,
     ) -> Any:
-        context = {
+        data = merged(self.data, changes or {})
+        context = self._context(replicas or {}, kubernetes or {})
+        return make_plan(self.home.name(self.demo), data, complete_context(context))
+
+    def plan_file(self, data: Any, file: str, source: DemoSource) -> Any:
+        """Return the plan of the data that read_demo_file returns. Raises the errors of the planner."""
+        return make_plan(
+            self.home.name(self.demo), data, complete_context(self._context({}, {})), file, source=source
+        )
+
+    def _context(self, replicas: dict[str, int], kubernetes: dict[str, Any]) -> dict[str, Any]:
+        return {
             "platform": self.home.platform,
             "folder": str(self.home.state(self.demo)),
             "envoy": {
@@ -63,12 +75,10 @@ class Deployment:
                 "executable": self.home.exporter,
             },
             "supervisord": {"executable": f"{CACHE}/supervisor-{SUPERVISOR_VERSION}/bin/supervisord"},
-            "replicas": replicas or {},
-            "kubernetes": kubernetes or {},
+            "replicas": replicas,
+            "kubernetes": kubernetes,
             **host_context(self.home.state(self.demo)),
         }
-        data = merged(self.data, changes or {})
-        return make_plan(self.home.name(self.demo), data, complete_context(context))
 
     def run(self, plan: Any, **options: Any) -> dict[str, Any]:
         where = self._variables("cluster", "timeout")

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy.log_level import set_log_levels
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.files import file_tree, state_file
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.files.folder_lock import locked_folder
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.files.trusted_folder import (
@@ -180,6 +181,8 @@ def _apply(
             with result.phase("live"):
                 change.confirm_started()
                 change.go_live(request.confirm_timeout, request.drain_timeout)
+                if deployer.document_path in result.files:
+                    result.warnings += set_log_levels(request.admins)
         if result.changed:
             with result.phase("discovery"):
                 deployer.wait_until_discovered(request.timeout)

@@ -165,6 +165,17 @@ class SupervisordProcess:
                 found[program].append(pid)
         return found
 
+    def values_of(self, name: str, variable: str) -> set[str]:
+        """Return the values of an environment variable in the processes of a program."""
+        url = f"unix://{self.socket}"
+        return {
+            process.environment[variable]
+            for process in host_processes.processes()
+            if process.environment.get("SUPERVISOR_SERVER_URL") == url
+            and process.environment.get("SUPERVISOR_PROCESS_NAME") == name
+            and variable in process.environment
+        }
+
     def _processes(self) -> list[tuple[int, str]]:
         """Return the id and the program of each process that supervisord has started, or one of its descendants."""
         url = f"unix://{self.socket}"

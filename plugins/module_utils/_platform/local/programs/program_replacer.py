@@ -14,6 +14,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer i
     AppliedChanges,
     sorted_names,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.documents import DIGEST
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.programs import program_logs
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.programs.envoy_identity import (
     EnvoyIdentity,
@@ -165,7 +166,11 @@ class ProgramReplacer:
         removed: Collection[str],
         blocking: Collection[str] = (),
     ) -> ReplacementPlan:
-        """Return the plan for a document; see `replacement_plan`."""
+        """Return the plan for a document; see `replacement_plan`.
+
+        A program that runs with the digest of its workload is not restarted: its section differs only in what changes live.
+        """
+        changed = [program for program in changed if not self._is_current(program)] if changed else changed
         return replacement_plan(self.workloads, added, changed, removed, blocking, self.stopping)
 
     def remove(self, client: Supervisor, names: Sequence[str]) -> None:
@@ -177,6 +182,16 @@ class ProgramReplacer:
                 program_logs.remove_logs(self.folder, [workload_name(name)])
             elif workload.program != name:
                 program_logs.replace_log(self.folder, workload.program, name)
+
+    def _is_current(self, program: str) -> bool:
+        """Return whether a program runs with the digest of its workload."""
+        workload = self.workloads.get(workload_name(program))
+        return bool(
+            workload
+            and workload.digest
+            and workload.program == program
+            and workload.digest in self.supervisord.values_of(program, DIGEST)
+        )
 
     def make_way(self, workloads: Iterable[Workload]) -> None:
         for workload in workloads:

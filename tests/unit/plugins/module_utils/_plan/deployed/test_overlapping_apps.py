@@ -93,7 +93,7 @@ def test_all_ports_of_a_server_move(plan: Planner, platform: str) -> None:
     assert command[1:] == ["--port", str(new["app"]), "--stats", str(new["stats"])]
 
 
-def test_port_of_an_app_stays_beside_a_new_listener_on_docker(plan: Planner) -> None:
+def test_new_listener_keeps_the_port_of_an_app_on_docker(plan: Planner) -> None:
     data = changed("services", "web", "app", value={"version": "2"})
     moved = plan(data, "docker", deployed=plan(DEMO, "docker")["deployed"])
     assert moved["deployed"]["inner"] == {"web-1/app": 8081, "web-2/app": 8081}

@@ -21,7 +21,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployed.p
 ARGUMENTS: dict[str, dict[str, Any]] = {"folder": {"type": "path", "required": True}}
 
 # The first ports of the blocks for demos without `ports`: above the blocks of the gallery, below the ephemeral ports of systems.
-FREE_BLOCKS = range(14000, 32000, BLOCK)
+FREE_BLOCKS: range = range(14000, 32000, BLOCK)
 
 
 def perform(options: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
@@ -58,5 +58,5 @@ def free_block(folder: str, used: Collection[int]) -> int:
     start = int(hashlib.sha256(folder.encode()).hexdigest(), 16) % len(FREE_BLOCKS)
     for first in [*FREE_BLOCKS[start:], *FREE_BLOCKS[:start]]:
         if not any(first <= port < first + BLOCK for port in used):
-            return first
+            return int(first)
     return 0

@@ -201,6 +201,6 @@ def _deployed(path: Path, data: Any) -> DeploymentRecord:
         return DeploymentRecord.read(data)
     except RecordError as error:
         raise ConfigRefused(
-            f"deployed.{error}. The file was modified. Remove its key 'deployed': the next deployment then chooses ports anew.",
+            f"deployed.{error}. The file was modified. Remove its key 'deployed': the next deployment then chooses ports again.",
             str(path),
         ) from None

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Test the logs of Envoys during a deployment, with an observer that knows one workload."""
+"""Test the logs of Envoys during a deployment, with an observer that has one workload."""
 
 from __future__ import annotations
 

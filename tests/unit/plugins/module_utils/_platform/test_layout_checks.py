@@ -74,7 +74,7 @@ def test_equal_ports_in_a_network_are_refused(plan: Planner) -> None:
 
 
 @pytest.mark.parametrize("platform", ["local", "docker"])
-def test_published_port_in_the_block_is_nobody_elses(plan: Planner, platform: str) -> None:
+def test_published_port_in_the_block_has_one_owner(plan: Planner, platform: str) -> None:
     listeners = {"http": {"port": 8080, "publish": 20001, "routes": []}}
     record = plan(with_edge(listeners=listeners), platform)["deployed"]
     assert record["stated"] == {"edge/http": 20001}

@@ -75,7 +75,7 @@ def run_transactions(*steps: dict[str, Any], namespace: bool = False) -> list[tu
         env={**os.environ, "PYTHONPATH": str(collections_folder())},
     )
     assert done.returncode == 0, done.stderr
-    return [(error, found) for error, found in json.loads(done.stdout)]
+    return [tuple(step) for step in json.loads(done.stdout)]
 
 
 def can_mount(folder: Path) -> bool:

@@ -36,8 +36,9 @@ def printable_result(**result: Any) -> dict[str, Any]:
 
 
 def _printable(value: Any) -> Any:
-    if type(value) is str:
-        return printable(value)
+    if isinstance(value, str):
+        # A text without control characters stays the same object, with the tags of Ansible.
+        return printable(value) if _CONTROLS.search(value) else value
     if isinstance(value, (list, tuple)):
         return [_printable(one) for one in value]
     if isinstance(value, dict):

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.config_target import ConfigTarget
-from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import Workload
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import Replacement, Workload
 
 # Number of log lines in the error about a workload that does not run.
 LAST_LINES = 8
@@ -81,7 +81,7 @@ class AppliedChanges:
     removed: tuple[str, ...] = ()
     objects: tuple[str, ...] = ()
     diff: tuple[dict[str, Any], ...] = ()
-    replaced: Mapping[str, str] = field(default_factory=dict)
+    replaced: Mapping[str, Replacement] = field(default_factory=dict)
 
     @property
     def changed(self) -> bool:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import cast
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.command import CommandResult
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer import (
@@ -30,7 +29,6 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.replacemen
     CONCURRENT_PROCESSES,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import (
-    Replacement,
     Workload,
     ranks,
 )
@@ -60,7 +58,7 @@ class ComposeUp:
         stale = self.project.stale(document)
         by_wave = waves(
             [*self.project.workloads.values()],
-            cast("Mapping[str, Replacement]", changes.replaced),
+            changes.replaced,
             ranks(self.project.workloads.values()),
         )
         for number, wave in enumerate(by_wave):

@@ -22,7 +22,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.hol
     holder_names,
     service_name,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import Workload
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import Replacement, Workload
 
 # States in which a container serves, or did until a moment ago.
 SERVING = ("running", "restarting")
@@ -112,7 +112,7 @@ class Project:
         """Return which workloads a deployment of the document starts, and which it replaces, and how."""
         previous, stale, detached = self.previous, self.stale(document), self.without_network()
         started: list[str] = []
-        replaced: dict[str, str] = {}
+        replaced: dict[str, Replacement] = {}
         for name, service in self.service_of.items():
             container = self.inspected.get(service)
             holder = self.inspected.get(self.holder_of[name])

@@ -33,8 +33,8 @@ def edge_with(**listener: Any) -> dict[str, Any]:
     return data
 
 
-def interrupted(plan: Planner, platform: str, data: Any, before: Any = DEMO) -> list[str]:
-    record = plan(before, platform)["deployed"]
+def interrupted(plan: Planner, platform: str, data: Any, before: Any = None) -> list[str]:
+    record = plan(before or DEMO, platform)["deployed"]
     return [one["workload"] for one in plan(data, platform, deployed=record)["interruptions"]]
 
 

@@ -305,11 +305,13 @@ class ClusterMembers(TypedDict):
 
     Attributes:
         selector: Label selector of the pods.
-        hosts: Number of upstream hosts that the cluster must have.
+        hosts: Number of pods that the cluster must find.
+        standby: Number of hosts that the cluster has besides them: 1 for the standby endpoint.
     """
 
     selector: str
     hosts: int
+    standby: int
 
 
 class ReceivedConfig(TypedDict):

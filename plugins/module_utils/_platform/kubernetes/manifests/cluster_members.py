@@ -13,10 +13,12 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.instances 
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.manifests.object_names import (
     selector,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._platform.layout import Layout
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.reachability.standby import (
+    StandbyLayout,
+)
 
 
-def cluster_members(layout: Layout, proxy: Proxy) -> dict[str, dict[str, Any]]:
+def cluster_members(layout: StandbyLayout, proxy: Proxy) -> dict[str, dict[str, Any]]:
     """Return the pods, and their number, that each cluster of `proxy` must find through DNS.
 
     A cluster with its own discovery, with targets on the loopback of the proxy or without any replicas is left out.
@@ -27,5 +29,10 @@ def cluster_members(layout: Layout, proxy: Proxy) -> dict[str, dict[str, Any]]:
         groups = list(dict.fromkeys(one.partition("/")[0] for one in topology.cluster_targets(spec)))
         hosts = sum(layout.replicas(group) for group in groups)
         if hosts and not own and proxy.group not in groups:
-            found[name] = {"selector": selector(layout.demo["name"], *groups), "hosts": hosts}
+            standby = layout.standby_address(spec, proxy, f"{proxy.key}.clusters.{name}")
+            found[name] = {
+                "selector": selector(layout.demo["name"], *groups),
+                "hosts": hosts,
+                "standby": int(standby is not None),
+            }
     return found

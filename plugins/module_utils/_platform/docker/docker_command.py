@@ -78,16 +78,21 @@ class DockerCommand:
 
     def run(self, *arguments: str, timeout: float = 60, stdin: str = "") -> CommandResult:
         """Run `docker` with `arguments`, whatever its exit code is. Raises PlatformFailed after `timeout` seconds."""
+        result = self.result(*arguments, timeout=timeout, stdin=stdin)
+        if result.timed_out:
+            raise PlatformFailed(
+                f"`docker {arguments[0]}` did not end within {timeout:g} s. Look at the log of the Docker daemon"
+            )
+        return result
+
+    def result(self, *arguments: str, timeout: float, stdin: str = "") -> CommandResult:
+        """Run `docker` with `arguments`, as `run` does, and return `timed_out` after `timeout` seconds."""
         try:
             result = self.runner(["docker", *arguments], timeout, stdin)
         except FileNotFoundError:
             raise PlatformUnavailable(
                 "This host has no docker command. Install Docker, or use the platform local"
             ) from None
-        if result.timed_out:
-            raise PlatformFailed(
-                f"`docker {arguments[0]}` did not end within {timeout:g} s. Look at the log of the Docker daemon"
-            )
         if result.exit_code and _DAEMON_ERROR.search(result.stderr):
             raise _refused("Docker", result)
         return result

@@ -22,7 +22,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.doc
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.project import SERVING, Project
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.errors import ScrapeError
 
-LONGEST_READ = 5.0  # seconds for one answer of an admin interface
+LONGEST_READ = 20.0  # seconds for one answer of an admin interface, also on a busy machine
 
 
 @dataclass(frozen=True)

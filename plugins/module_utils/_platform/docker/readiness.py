@@ -45,6 +45,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload i
 
 SECONDS_WITHOUT_PROBE = 1  # a workload without a probe is ready when it runs for so long
 FIRST_EXEC_PAUSE, LONGEST_EXEC_PAUSE = 0.1, 1.0  # seconds between two `docker exec` of the same probe
+LONGEST_EXEC = 60.0  # seconds for one `docker exec`, which takes many seconds on a busy machine
 
 
 class DockerReadiness:
@@ -175,8 +176,14 @@ class DockerReadiness:
         if now < due:
             return self._exec_problems[name]
         self._next_execs[name] = (now + pause, min(pause * 2, LONGEST_EXEC_PAUSE))
-        result = self._docker.run("exec", container, *command, timeout=min(timeout, 10) + 5)
-        self._exec_problems[name] = "" if result.exit_code == 0 else f"its probe prints: {result.last_line}"
+        longest = min(timeout, LONGEST_EXEC)
+        result = self._docker.result("exec", container, *command, timeout=longest)
+        if result.timed_out:
+            self._exec_problems[name] = f"its probe did not end within {longest:g} s"
+        else:
+            self._exec_problems[name] = (
+                "" if result.exit_code == 0 else f"its probe prints: {result.last_line}"
+            )
         return self._exec_problems[name]
 
     def _published_problem(self, workload: Workload, timeout: float) -> str:

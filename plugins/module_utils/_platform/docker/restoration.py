@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.polling import attempts
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.polling import Deadline, attempts
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer import PlatformFailed
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.docker_command import (
     DockerCommand,
@@ -39,7 +39,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.replacemen
     with_epoch,
 )
 
-START_TIMEOUT = 60  # seconds
+START_TIMEOUT = 60  # seconds since the last container that runs
 _JOINED = "service:"  # the network mode of a container in the network of a service
 
 
@@ -142,7 +142,8 @@ def _wait(
     admins: Sequence[Mapping[str, Any]],
 ) -> None:
     waiting: list[str] = []
-    for left in attempts(START_TIMEOUT):
+    deadline = Deadline(START_TIMEOUT)
+    for left in attempts(deadline):
         inspected = docker.inspect(map(docker.container_name, needed))
         waiting = [name for name in needed if name not in inspected or inspected[name].status != "running"]
         for name, generation in previous.generations.items():
@@ -151,7 +152,8 @@ def _wait(
                 waiting.append(name)
         if not waiting:
             return
-    raise PlatformFailed(f"{', '.join(waiting)}: does not run again after {START_TIMEOUT} s")
+        deadline.note(-len(waiting))
+    raise PlatformFailed(f"{', '.join(waiting)}: does not run again after {START_TIMEOUT} s without progress")
 
 
 def _read(docker: DockerCommand, document: str) -> dict[str, Any]:

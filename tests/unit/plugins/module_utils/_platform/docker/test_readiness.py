@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from fake_docker import FakeDocker, inspect_entry
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.command import CommandResult
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer import PlatformFailed
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker import readiness
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.docker_command import (
     DockerCommand,
 )
@@ -76,6 +78,31 @@ def test_failed_probe_command_shows_its_output() -> None:
     assert failure == (
         "a is not ready after 0 s without progress: its probe prints: not yet. Last lines of its log (docker logs demo-a-1):\n  no such key"
     )
+
+
+def test_probe_command_that_does_not_end_is_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine, `docker exec` of a python takes many seconds."""
+    answers = [CommandResult(124, "", "did not end", timed_out=True), CommandResult(0, "", "")]
+    allowed: list[float] = []
+
+    class BusyDocker(FakeDocker):
+        def __call__(self, command: Sequence[str], timeout: float, stdin: str = "") -> CommandResult:
+            if command[1] != "exec":
+                return super().__call__(command, timeout, stdin)
+            allowed.append(timeout)
+            return answers.pop(0)
+
+    monkeypatch.setattr(readiness, "FIRST_EXEC_PAUSE", 0.0)
+    docker = BusyDocker(**docker_with().results)
+    wait(docker, Probe("http", 80, command=("probe",)), timeout=300)
+    assert (answers, allowed) == ([], [60, 60])
+
+
+def test_probe_command_that_never_ends_is_named() -> None:
+    docker = docker_with()
+    docker.results["exec"] = CommandResult(124, "", "did not end", timed_out=True)
+    failure = failure_of(docker, Probe("http", 80, command=("probe",)))
+    assert failure.startswith("a is not ready after 0 s without progress: its probe did not end within 1 s.")
 
 
 def test_successful_probe_command_is_ready() -> None:

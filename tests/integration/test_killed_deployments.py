@@ -15,6 +15,8 @@ from live import provide
 # Another seed tries other moments.
 SEED = int(os.environ.get("MESHLAB_SEED", "1"))
 SHORT, LONG = 3, 40
+# A deployment of containers takes several times as long.
+CONTAINERS = 12
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +28,21 @@ def demo() -> Iterator[KillableDemo]:
 
 @pytest.fixture(scope="module")
 def totals(demo: KillableDemo) -> dict[tuple[bool, str], int]:
+    return moments_of_runs(demo)
+
+
+@pytest.fixture(scope="module")
+def docker_demo() -> Iterator[KillableDemo]:
+    with KillableDemo("docker") as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def docker_totals(docker_demo: KillableDemo) -> dict[tuple[bool, str], int]:
+    return moments_of_runs(docker_demo)
+
+
+def moments_of_runs(demo: KillableDemo) -> dict[tuple[bool, str], int]:
     """Return the number of moments of each run."""
     never = 0
     return {
@@ -64,3 +81,12 @@ def test_run_after_any_of_many_kills_converges(
     demo: KillableDemo, totals: dict[tuple[bool, str], int], moment: Moment
 ) -> None:
     assert problems_after(demo, totals, moment) == []
+
+
+@pytest.mark.slow
+@pytest.mark.docker
+@pytest.mark.parametrize("moment", moments(CONTAINERS, SEED + 2), ids=str)
+def test_run_after_a_kill_converges_on_docker(
+    docker_demo: KillableDemo, docker_totals: dict[tuple[bool, str], int], moment: Moment
+) -> None:
+    assert problems_after(docker_demo, docker_totals, moment) == []

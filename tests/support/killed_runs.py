@@ -23,11 +23,14 @@ from typing import Any
 
 from collection_hooks import collections_folder
 from deployment import Deployment
-from live import CACHE, SUPERVISOR_VERSION, Home, processes_of
+from live import CACHE, SUPERVISOR_VERSION, Home, containers, docker, processes_of
 from live_changes import FreePorts
+
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.polling import attempts
 
 NAME = "killed"
 RUN_TIMEOUT = 300  # seconds
+ENVOY_SECONDS = 120  # until an Envoy has ended its parent, on a busy machine
 HTTP, HTTPS, DIRECT, EXTRA = range(100, 104)
 PROGRAM = """
 import json, os, signal, sys, threading
@@ -62,9 +65,12 @@ class KilledRun:
 class KillableDemo:
     """A small demo with a certificate, an app behind a sidecar and an edge, in a home of its own, until the end of a `with` block."""
 
+    def __init__(self, platform: str = "local") -> None:
+        self.platform = platform
+
     def __enter__(self) -> KillableDemo:
         self.ports = FreePorts()
-        self.home = _Home("local")
+        self.home = _Home(self.platform)
         self._deployment = Deployment(self.home, NAME, {})
         return self
 
@@ -133,10 +139,15 @@ class KillableDemo:
         problems = [f"a second run changes {key}" for key in self._changes(plan)]
         verified = self._deployment.verify(plan)
         problems += [verified["msg"]] if verified["failed"] else []
-        expected = {workload["name"] for workload in plan["workloads"]}
-        programs = self._programs()
-        if {one.partition(".")[0] for one in programs} != expected or len(programs) != len(expected):
-            problems.append(f"programs {sorted(programs)} instead of {sorted(expected)}")
+        expected = sorted(workload["name"] for workload in plan["workloads"])
+        programs: list[str] = []
+        found: list[str] = []
+        for _left in attempts(ENVOY_SECONDS):
+            programs = self._programs()
+            if (found := sorted(one.partition(".")[0] for one in programs)) == expected:
+                break
+        if found != expected:
+            problems.append(f"programs {sorted(programs)} instead of {expected}")
         state = json.loads((self.folder / ".files.json").read_text(encoding="utf-8"))
         planned = {one["path"] for one in plan["files"]}
         extra = [
@@ -147,9 +158,10 @@ class KillableDemo:
         return problems
 
     def left(self) -> list[str]:
-        """Return the files and processes that a teardown left."""
+        """Return the files, processes, containers and networks that a teardown left."""
         folders = [str(path) for path in (self.folder,) if path.exists()]
-        return folders + processes_of(self.folder)
+        found = containers(self.home.name(NAME)) if self.platform == "docker" else []
+        return folders + processes_of(self.folder) + found
 
     def _changes(self, plan: Any) -> list[str]:
         result = self._deployment.run(plan)
@@ -157,7 +169,12 @@ class KillableDemo:
         return [key for key in ("files", "started", "restarted", "removed") if result.get(key)]
 
     def _programs(self) -> list[str]:
-        """Return the name of each program of supervisord that runs, once for each process that supervisord started."""
+        """Return the name of each program of supervisord, or of each container, that runs: `edge.1` is generation 1 of `edge`."""
+        if self.platform == "docker":
+            label = f"label=com.docker.compose.project={self.home.name(NAME)}"
+            columns = '{{.Label "meshlab.envoy.workload"}}.{{.ID}}'
+            lines = docker("ps", "--filter", label, "--filter", "status=running", "--format", columns)
+            return [one for one in lines if not one.startswith(".")]  # a holder runs no workload
         from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.supervisord_process import (
             SupervisordProcess,
         )
@@ -175,7 +192,7 @@ class KillableDemo:
         ]
 
     def _identity(self) -> dict[str, str]:
-        return {"name": self.home.name(NAME), "platform": "local", "folder": str(self.folder)}
+        return {"name": self.home.name(NAME), "platform": self.platform, "folder": str(self.folder)}
 
 
 class _Home(Home):

@@ -25,6 +25,8 @@ _WORKLOAD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,252}")
 _PORT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,252}/[^\x00-\x1f\x7f]{1,512}")
 _CHANGE = re.compile(r"(?:[a-z0-9_-]{1,64}(?:/[1-9][0-9]{0,3})?)?")
 _DIGEST = re.compile(r"[0-9a-f]{0,64}")
+# <address>:<port of the host>:<port in the network>, with /udp at the end, as compose.yaml has it.
+_PUBLISHED = re.compile(r"(?:[0-9.]{7,15}|\[[0-9a-f:.]{2,45}\])(?::[1-9][0-9]{0,4}){2}(?:/udp)?")
 
 
 class RecordError(ValueError):
@@ -40,6 +42,14 @@ class DeployedWorkload:
 
 
 @dataclass(frozen=True)
+class DeployedNetwork:
+    """The network of an instance: the digest of its definition, and its published ports, as in `127.0.0.1:8080:80`."""
+
+    digest: str = ""
+    published: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class DeploymentRecord:
     """What a deployment decided.
 
@@ -48,7 +58,7 @@ class DeploymentRecord:
         ports: The number on the host of each port that the planner chose, by `<instance>/<name of the port>`.
         stated: The number on the host of each port whose number the demo states. They do not stay if the demo no longer states them.
         workloads: The workloads, by name.
-        networks: The digest of each network of an instance, by name, on a platform that can replace it only with its programs.
+        networks: Each network of an instance, by name, on a platform that can replace it only with its programs.
         change: The change that is merged over the demo, such as `canary`, or `canary/2` up to its second step. Empty: none.
         inner: The number in the network of its instance of each port whose number differs from that of the demo.
 
@@ -66,7 +76,7 @@ class DeploymentRecord:
     ports: Mapping[str, int] = field(default_factory=dict)
     stated: Mapping[str, int] = field(default_factory=dict)
     workloads: Mapping[str, DeployedWorkload] = field(default_factory=dict)
-    networks: Mapping[str, str] = field(default_factory=dict)
+    networks: Mapping[str, DeployedNetwork] = field(default_factory=dict)
     change: str = ""
     inner: Mapping[str, int] = field(default_factory=dict)
 
@@ -77,7 +87,10 @@ class DeploymentRecord:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data, as `read` takes it."""
-        return asdict(self)
+        found = asdict(self)
+        for one in found["networks"].values():
+            one["published"] = [*one["published"]]
+        return found
 
     @classmethod
     def read(cls, data: Any) -> DeploymentRecord:
@@ -92,14 +105,12 @@ class DeploymentRecord:
             _expect_number(block, "block", LOWEST_BLOCK, HIGHEST_PORT)
         workloads = _entries(data, "workloads", _WORKLOAD, "the name of a workload")
         networks = _entries(data, "networks", _WORKLOAD, "the name of a network")
-        for name, digest in networks.items():
-            _expect_digest(digest, f"networks.{name}")
         return cls(
             int(block),
             _numbers(data, "ports"),
             _numbers(data, "stated"),
             {name: _workload(name, one) for name, one in workloads.items()},
-            dict(networks),
+            {name: _network(name, one) for name, one in networks.items()},
             _change(data.get("change", "")),
             _numbers(data, "inner"),
         )
@@ -125,6 +136,21 @@ def _workload(name: str, data: Any) -> DeployedWorkload:
     _expect_number(generation, f"{where}.generation", 0, HIGHEST_GENERATION)
     _expect_digest(digest, f"{where}.digest")
     return DeployedWorkload(generation, digest)
+
+
+def _network(name: str, data: Any) -> DeployedNetwork:
+    where = f"networks.{name}"
+    _expect_mapping(data, where, ("digest", "published"))
+    digest, published = data.get("digest", ""), data.get("published", [])
+    _expect_digest(digest, f"{where}.digest")
+    if not isinstance(published, (list, tuple)) or len(published) > MOST_ENTRIES:
+        raise RecordError(f"{where}.published: expected a list, got {_shown(published)}")
+    for one in published:
+        if not isinstance(one, str) or not _PUBLISHED.fullmatch(one):
+            raise RecordError(
+                f"{where}.published: expected a text such as 127.0.0.1:8080:80, got {_shown(one)}"
+            )
+    return DeployedNetwork(digest, tuple(published))
 
 
 def _entries(data: Mapping[str, Any], key: str, name: re.Pattern[str], kind: str) -> Mapping[str, Any]:

@@ -210,7 +210,11 @@ def _plan(platform: Platform, secrets: frozenset[str]) -> Plan:
         "notes": fill_notes(platform, addresses),
         "warnings": list(
             dict.fromkeys(
-                [*(text for proxy in proxies for text in proxy.warnings), *platform.name_warnings()]
+                [
+                    *(text for proxy in proxies for text in proxy.warnings),
+                    *platform.name_warnings(),
+                    *platform.network_warnings(workloads),
+                ]
             )
         ),
         "replacements": [text for proxy in proxies for text in proxy.replacements],

@@ -412,6 +412,18 @@ class RecordedWorkload(TypedDict):
     digest: str
 
 
+class RecordedNetwork(TypedDict):
+    """The network of an instance.
+
+    Attributes:
+        digest: Hash of its definition. A change of the hash interrupts the instance.
+        published: Published ports, such as `127.0.0.1:8080:80`. A port that the demo no longer publishes stays while nothing else needs it.
+    """
+
+    digest: str
+    published: list[str]
+
+
 class RecordedDeployment(TypedDict):
     """What the plan decided and a later plan must not decide differently. The deployment folder records it.
 
@@ -420,8 +432,7 @@ class RecordedDeployment(TypedDict):
         ports: Number on the host of each port that the planner chose, by `<instance>/<name of the port>`.
         stated: Number on the host of each port whose number the demo states.
         workloads: Workloads by name.
-        networks: Hash of the network of each instance, by name, on docker: the container that holds it. A change of the hash interrupts the
-            instance.
+        networks: Network of each instance by name, on docker: the container that holds it.
         change: Name of the change that is merged over the demo. Empty: none.
         inner: Number in the network of its instance of each port whose number differs from that of the demo, on docker.
     """
@@ -430,7 +441,7 @@ class RecordedDeployment(TypedDict):
     ports: dict[str, int]
     stated: dict[str, int]
     workloads: dict[str, RecordedWorkload]
-    networks: dict[str, str]
+    networks: dict[str, RecordedNetwork]
     change: str
     inner: dict[str, int]
 

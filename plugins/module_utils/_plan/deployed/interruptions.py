@@ -42,8 +42,8 @@ def interruptions(
         if workload.replacement == "stop":
             reason, remedy = _stop_reason(workload, platform)
             found.append({"workload": workload.name, "reason": reason, "remedy": remedy})
-    for name, digest in record.networks.items():
-        if before.get(name, digest) != digest:
+    for name, network in record.networks.items():
+        if before.get(name, network).digest != network.digest:
             reason, remedy = NEW_NETWORK
             found.append({"workload": name, "reason": reason, "remedy": remedy})
     return found

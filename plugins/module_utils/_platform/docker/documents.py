@@ -14,6 +14,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.deployment_record import DeployedNetwork
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.docker_output import (
     DEFINITION,
     PORTS,
@@ -52,6 +53,7 @@ def compose(
     bind: str,
     network: str | None = None,
     selinux_relabel: bool = False,
+    networks: Mapping[str, DeployedNetwork] | None = None,
 ) -> dict[str, Any]:
     """Return compose.yaml as data.
 
@@ -61,13 +63,14 @@ def compose(
         bind: The IP address that published ports are bound to.
         network: An existing network to join; None for a network of the project.
         selinux_relabel: Whether the files of the deployment folder get the SELinux label that containers can read.
+        networks: The networks of the running deployment, see `holder.holders`.
 
     Raises:
         WorkloadError: A workload has no image, or refers to a workload that does not exist.
     """
     check_names(workloads)
     rank = ranks(workloads)
-    found = holders(workloads, bind)
+    found = holders(workloads, bind, networks)
     names = holder_names(workloads)
     services = holder_services(found, _common(name))
     for one in sorted(workloads, key=lambda workload: (rank[workload.name], workload.name)):

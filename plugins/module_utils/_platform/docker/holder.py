@@ -11,9 +11,11 @@ nothing but a wait. The workloads of the instance join it, so each of them can e
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.deployment_record import DeployedNetwork
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.generated_files import data_digest
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.reachability.outside_hosts import HOST
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import (
     UNPRIVILEGED_PORT_SYSCTL,
@@ -40,6 +42,7 @@ class Holder:
         hostname: The host name of all containers of the instance.
         aliases: The names by which other containers reach the instance.
         published: The published ports of the instance, as compose.yaml has them.
+        used: The ports that the programs of the instance listen on, as in `80` and `53/udp`.
     """
 
     name: str
@@ -47,6 +50,12 @@ class Holder:
     hostname: str
     aliases: tuple[str, ...]
     published: tuple[str, ...]
+    used: frozenset[str] = frozenset()
+
+    @property
+    def digest(self) -> str:
+        """The digest of the definition."""
+        return data_digest([self.image, self.network_keys])
 
     @property
     def network_keys(self) -> dict[str, Any]:
@@ -82,12 +91,16 @@ def holder_names(workloads: Iterable[Workload]) -> dict[str, str]:
     return {name: holder_name(owner) for name, owner in network_owners(workloads).items()}
 
 
-def holders(workloads: Iterable[Workload], bind: str) -> dict[str, Holder]:
+def holders(
+    workloads: Iterable[Workload], bind: str, running: Mapping[str, DeployedNetwork] | None = None
+) -> dict[str, Holder]:
     """Return the holders by the name of their service.
 
     Args:
         workloads: The workloads of one host.
         bind: The IP address that published ports are bound to.
+        running: The holders that run. One of which only published ports are removed keeps them, because Docker cannot remove a port
+            of a running container.
 
     Raises:
         WorkloadError: Two services have the same name, or a workload refers to a workload that does not exist.
@@ -108,7 +121,53 @@ def holders(workloads: Iterable[Workload], bind: str) -> dict[str, Holder]:
             )
         taken.add(holder.name)
         found[holder.name] = holder
-    return found
+    kept = {
+        name: kept_ports(holder, found.values(), (running or {}).get(name)) for name, holder in found.items()
+    }
+    return {
+        name: replace(holder, published=tuple(sorted({*holder.published, *kept[name]})))
+        for name, holder in found.items()
+    }
+
+
+def kept_ports(holder: Holder, planned: Iterable[Holder], running: DeployedNetwork | None) -> frozenset[str]:
+    """Return the published ports that a holder has and no longer needs, if it can stay with them.
+
+    Args:
+        holder: The holder as the demo needs it.
+        planned: All holders of the demo.
+        running: The holder that runs.
+    """
+    if running is None:
+        return frozenset()
+    unneeded = frozenset(running.published) - {*holder.published}
+    with_all = replace(holder, published=tuple(sorted({*holder.published, *unneeded})))
+    needed = {_published_key(port) for one in planned for port in one.published}
+    if with_all.digest != running.digest or any(
+        _inner_port(port) in holder.used or _published_key(port) in needed for port in unneeded
+    ):
+        return frozenset()
+    return unneeded
+
+
+def published_number(published: str) -> int:
+    """Return the port of the host of a published port.
+
+    Example:
+        >>> published_number("[::1]:53:5353/udp")
+        53
+    """
+    return int(published.rpartition(":")[0].rpartition(":")[2])
+
+
+def published_numbers(networks: Iterable[DeployedNetwork]) -> set[int]:
+    """Return the ports in networks that are published.
+
+    Example:
+        >>> published_numbers([DeployedNetwork("", ("127.0.0.1:8080:80", "[::1]:53:5353/udp"))])
+        {80, 5353}
+    """
+    return {int(_inner_port(port).partition("/")[0]) for one in networks for port in one.published}
 
 
 def holder_services(found: Mapping[str, Holder], limits: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -146,9 +205,23 @@ def _holder(members: list[Workload], bind: str) -> Holder:
         owner.hostname,
         tuple(aliases),
         tuple(published),
+        frozenset(_with_protocol(port.number, port) for member in members for port in member.ports),
     )
 
 
 def _published(port: Port, bind: str) -> str:
     host = f"[{bind}]" if ":" in bind else bind
-    return f"{host}:{port.published}:{port.number}" + ("" if port.protocol == "tcp" else f"/{port.protocol}")
+    return f"{host}:{port.published}:{_with_protocol(port.number, port)}"
+
+
+def _with_protocol(number: int, port: Port) -> str:
+    return f"{number}" if port.protocol == "tcp" else f"{number}/{port.protocol}"
+
+
+def _inner_port(published: str) -> str:
+    return published.rpartition(":")[2]
+
+
+def _published_key(published: str) -> tuple[int, str]:
+    """Return the port of the host and its protocol, which two containers cannot publish, whatever their address is."""
+    return published_number(published), published.partition("/")[2]

@@ -10,6 +10,10 @@ from collections.abc import Iterable
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.deployment_record import HIGHEST_PORT
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.topology import EXPORTER
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.holder import (
+    SUFFIX,
+    published_numbers,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.instances import Instance
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.layout import Layout
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.replacement.service_replacement import (
@@ -57,8 +61,10 @@ def moved_numbers(layout: Layout, instances: Iterable[Instance], present: dict[s
 
 
 def network_numbers(layout: Layout, instance: Instance) -> set[int]:
-    """Return the numbers that the demo states for the network of an instance."""
+    """Return the numbers that the demo states for the network of an instance, and those that its holder publishes."""
     groups = [instance.group]
     if layout.demo[EXPORTER] is not None and layout.exporter_instance().name == instance.name:
         groups.append(EXPORTER)
-    return {port.number for port in layout.ports.values() if port.group in groups}
+    network = layout.context.deployed.networks.get(f"{instance.name}{SUFFIX}")
+    published = published_numbers([network] if network else [])
+    return published | {port.number for port in layout.ports.values() if port.group in groups}

@@ -10,18 +10,23 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.deployment_record import DeployedNetwork
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.topology import ADMIN
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.context import CONTEXT, Context
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.documents import FILE, compose
-from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.holder import SUFFIX, holders
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.holder import (
+    SUFFIX,
+    holders,
+    kept_ports,
+    published_number,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.inner_ports import (
     moved_numbers,
     recorded_numbers,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.generated_files import (
     File,
-    data_digest,
     titled,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.instances import Instance, Proxy
@@ -104,14 +109,32 @@ class DockerPlatform(Platform):
         del proxy
         return 0
 
-    def networks(self, workloads: Sequence[Workload]) -> dict[str, str]:
-        """Return the digest of the definition of each holder, in which no program can stay when it changes."""
+    def networks(self, workloads: Sequence[Workload]) -> dict[str, DeployedNetwork]:
+        """Return each holder, in which no program can stay when its definition changes."""
         found = {}
         for host in self.hosts:
             own = [one for one in workloads if one.host == host]
-            for name, holder in holders(own, self.hosts[host].address).items():
-                found[name] = data_digest([holder.image, holder.network_keys])
+            known = self.context.deployed.networks
+            for name, holder in holders(own, self.hosts[host].address, known).items():
+                found[name] = DeployedNetwork(holder.digest, holder.published)
         return found
+
+    def network_warnings(self, workloads: Sequence[Workload]) -> list[str]:
+        """Return the published ports that this deployment leaves without a program."""
+        known, removed = self.context.deployed, {*self.context.deployed.numbers.values()}
+        left: list[tuple[str, int]] = []
+        for host in self.hosts:
+            own = [one for one in workloads if one.host == host]
+            planned = holders(own, self.hosts[host].address)
+            for name, holder in planned.items():
+                kept = kept_ports(holder, planned.values(), known.networks.get(name))
+                left += [(name.removesuffix(SUFFIX), published_number(port)) for port in sorted(kept)]
+        return [
+            f"port {number} of {name} stays reserved on the host, and no program answers there: Docker removes a port only with its"
+            " container. Tear the demo down and deploy it again to release the port."
+            for name, number in left
+            if number in removed
+        ]
 
     def sidecar_health_port(self, instance: Instance) -> int | None:
         """Return the port of the sidecar's read-only admin interface. An author's sidecar has none."""
@@ -128,7 +151,12 @@ class DockerPlatform(Platform):
         name = self.demo["name"]
         context = self.context
         project = compose(
-            name, workloads, self.hosts[host].address, context.network or None, context.selinux_relabel
+            name,
+            workloads,
+            self.hosts[host].address,
+            context.network or None,
+            context.selinux_relabel,
+            context.deployed.networks,
         )
         document = File(FILE, titled(f"{name}: docker compose up", project), host=host)
         return Documents(files=(document,), commands=("docker compose up",))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.deployment_record import DeployedNetwork
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.instances import Instance, Proxy
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.replacement.service_replacement import (
     QUIET,
@@ -54,7 +55,12 @@ class ReplacementLayout:
         """Choose other ports for the applications of `instances`, whose previous generations still listen on the present ones."""
         del instances
 
-    def networks(self, workloads: Sequence[Workload]) -> dict[str, str]:
-        """Return the digest of each network that is replaced with all programs in it when the digest changes, by name."""
+    def networks(self, workloads: Sequence[Workload]) -> dict[str, DeployedNetwork]:
+        """Return each network that is replaced with all programs in it when its digest changes, by name."""
         del workloads
         return {}
+
+    def network_warnings(self, workloads: Sequence[Workload]) -> list[str]:
+        """Return what differs between the networks and the demo, because a network is not replaced for it."""
+        del workloads
+        return []

@@ -23,6 +23,7 @@ RECORD = {
     "ports": {"web-1/app": 20012, "edge/hot-restart": 20099},
     "stated": {"edge/Größe 1.x|y": 8080},
     "workloads": {"edge": {"generation": 2, "digest": "4f0c2a9be101"}, "web-1.b_c": {}},
+    "networks": {"edge-network": {"digest": "4f0c", "published": ["127.0.0.1:8080:80", "[::1]:53:5353/udp"]}},
     "change": "canary/2",
 }
 
@@ -49,6 +50,13 @@ def test_record_is_written_as_it_is_read() -> None:
         ("change", None, "change: expected the name of a change, got None"),
         ("block", 80, "block: expected a number from 1024 to 65535, got 80"),
         ("block", 2.5, "block: expected a number from 1024 to 65535, got 2.5"),
+        ("networks", {"edge": "4f"}, "networks.edge: expected a mapping, got '4f'"),
+        ("networks", {"edge": {"published": "x"}}, "networks.edge.published: expected a list, got 'x'"),
+        (
+            "networks",
+            {"edge": {"published": ["8080:80"]}},
+            "networks.edge.published: expected a text such as 127.0.0.1:8080:80, got '8080:80'",
+        ),
         ("workloads", {"../edge": {}}, "workloads: expected the name of a workload as a key, got '../edge'"),
         ("workloads", {"edge": []}, "workloads.edge: expected a mapping, got []"),
         (

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import yaml
 
 Planner = Callable[..., dict[str, Any]]
 
@@ -33,15 +34,66 @@ def edge_with(**listener: Any) -> dict[str, Any]:
     return data
 
 
-def interrupted(plan: Planner, platform: str, data: Any, before: Any = None) -> list[str]:
-    record = plan(before or DEMO, platform)["deployed"]
+def interrupted(
+    plan: Planner, platform: str, data: Any, before: Any = None, deployed: Any = None
+) -> list[str]:
+    record = deployed or plan(before or DEMO, platform)["deployed"]
     return [one["workload"] for one in plan(data, platform, deployed=record)["interruptions"]]
+
+
+def compose_of(planned: Any) -> Any:
+    [text] = [one["content"] for one in planned["files"] if one["path"] == "compose.yaml"]
+    return yaml.safe_load(text)["services"]
 
 
 def test_published_port_interrupts_an_instance_on_docker(plan: Planner) -> None:
     assert interrupted(plan, "docker", edge_with(publish=18082)) == ["edge-network"]
-    assert interrupted(plan, "docker", DEMO, edge_with(publish=18082)) == ["edge-network"]
+    assert interrupted(plan, "docker", edge_with(publish=18083), edge_with(publish=18082)) == ["edge-network"]
     assert interrupted(plan, "docker", edge_with()) == []
+
+
+def test_port_that_is_removed_stays_in_its_network_on_docker(plan: Planner) -> None:
+    published = plan(edge_with(publish=18082), "docker")
+    removed = plan(DEMO, "docker", deployed=published["deployed"])
+    assert removed["interruptions"] == []
+    assert removed["deployed"]["networks"] == published["deployed"]["networks"]
+    assert "127.0.0.1:18082:8081" in removed["deployed"]["networks"]["edge-network"]["published"]
+    assert compose_of(removed)["edge-network"] == compose_of(published)["edge-network"]
+    assert [one for one in removed["warnings"] if "port 18082 of edge stays reserved" in one]
+    again = plan(DEMO, "docker", deployed=removed["deployed"])
+    assert (again["deployed"], again["warnings"]) == (removed["deployed"], [])
+    # The port is there if the listener returns, and is removed with another change of the network.
+    assert interrupted(plan, "docker", edge_with(publish=18082), DEMO, again["deployed"]) == []
+    other = plan(edge_with(publish=18083), "docker", deployed=again["deployed"])
+    assert [one["workload"] for one in other["interruptions"]] == ["edge-network"]
+    assert "127.0.0.1:18082:8081" not in other["deployed"]["networks"]["edge-network"]["published"]
+
+
+def test_port_that_something_else_needs_does_not_stay(plan: Planner) -> None:
+    published = edge_with(publish=18082)
+    # Its listener stays, and must not be reachable from the host any more.
+    assert interrupted(plan, "docker", edge_with(), published) == ["edge-network"]
+    moved = copy.deepcopy(DEMO)
+    moved["services"]["web"]["sidecar"] = {"listeners": {"ingress": {"port": 10000, "publish": 18082}}}
+    assert interrupted(plan, "docker", moved, published) == ["web-1-network", "edge-network"]
+
+
+def test_app_does_not_move_to_a_port_that_stays_published(plan: Planner) -> None:
+    data = copy.deepcopy(DEMO)
+    number = next(
+        one["ports"][0]["number"] for one in plan(data, "docker")["workloads"] if one["name"] == "web-1"
+    )
+    stays = {"other": {"port": 10000, "publish": 18083}}
+    data["services"]["web"]["sidecar"] = {
+        "listeners": {**stays, "more": {"port": number + 1, "publish": 18082}}
+    }
+    record = plan(data, "docker")["deployed"]
+    changed = copy.deepcopy(DEMO)
+    changed["services"]["web"]["app"] = {"environment": {"A": "1"}}
+    changed["services"]["web"]["sidecar"] = {"listeners": stays}
+    planned = plan(changed, "docker", deployed=record)
+    assert planned["interruptions"] == []
+    assert planned["deployed"]["inner"] == {"web-1/app": number + 2}
 
 
 @pytest.mark.parametrize("platform", ["local", "kubernetes"])

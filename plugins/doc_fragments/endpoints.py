@@ -33,6 +33,15 @@ options:
       host:
         description: Name of the host that reaches the endpoint, as in a plan. It is informational.
         type: str
+      standby:
+        description:
+          - Names of clusters with a standby host, as in a plan for Kubernetes. A standby host has the health status C(DEGRADED) and a
+            priority above 0, so Envoy uses it only while the cluster has no other host.
+          - The readings of an admin interface do not include this host. It has no stats of its own, is not in the source V(clusters), and
+            does not count in C(membership_total) and C(membership_degraded). So an expectation about the hosts of a cluster is the same
+            on each platform.
+        type: list
+        elements: str
       url:
         description:
           - Address of an admin interface, V(http://host:port), V(https://host:port), V(unix:///run/envoy/admin.sock) or

@@ -307,3 +307,40 @@ def test_healthy_hosts_are_those_of_envoys_stats(envoy: Dynamic) -> None:
         one: readings["clusters"][f"web.127.0.0.1:{number}.healthy"] for number, one in enumerate(HEALTH, 1)
     }
     assert {one for one, healthy in hosts.items() if healthy} == {"UNKNOWN", "HEALTHY"}
+
+
+@pytest.mark.parametrize("version", [NEWEST, OLDEST])
+def test_standby_host_is_in_no_reading(tmp_path: Path, version: str) -> None:
+    standby = {"endpoint": at(2), "health_status": "DEGRADED"}
+    shop = {
+        "name": "shop:a",
+        "type": "STATIC",
+        "track_cluster_stats": {"per_endpoint_stats": True},
+        "load_assignment": {
+            "cluster_name": "shop:a",
+            "endpoints": [
+                {"lb_endpoints": [{"endpoint": at(1)}]},
+                {"priority": 1, "lb_endpoints": [standby]},
+            ],
+        },
+    }
+    envoy = Envoy(tmp_path, {"static_resources": {"clusters": [shop]}}, version)
+    hosts = {"of": "value", "across": "count", "op": "eq"}
+    metric, cluster = "envoy_cluster_membership_total", {"envoy_cluster_name": "shop_a"}
+    numbers = [
+        {"stat": "cluster.shop_a.membership_total", "op": "eq"},
+        {"match": r"cluster\.shop_a\.endpoint\..*\.rq_total", **hosts},
+        {"stat": metric, "labels": cluster, "op": "eq"},
+        {"stat": "envoy_cluster_endpoint_rq_total", "labels": cluster, **hosts},
+        {"source": "clusters", "stat": "shop:a.hosts", "op": "eq"},
+        {"source": "clusters", "match": r"shop:a\..*\.rq_total", **hosts},
+    ]
+    try:
+        envoy.start()
+        for names, number in (([], 2), (["other"], 2), (["shop:a"], 1)):
+            endpoint = {"name": "edge", "url": envoy.url, "standby": names}
+            expected = [{**one, "value": number} for one in numbers]
+            result = run(envoy_stats, endpoints=[endpoint], assertions=expected)
+            assert not result.get("failed"), result["msg"]
+    finally:
+        envoy.stop()

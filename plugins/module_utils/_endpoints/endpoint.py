@@ -84,6 +84,8 @@ class Endpoint:
     """The name of the pod."""
     uid: str = ""
     """The UID of the pod, which distinguishes it from an earlier pod of this name."""
+    standby: tuple[str, ...] = ()
+    """The clusters of an Envoy whose standby host is left out of the readings."""
     known_failure: Failure | None = None
     """Why no connection to the endpoint is possible."""
     whole_host: bool = False

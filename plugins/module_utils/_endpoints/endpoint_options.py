@@ -15,6 +15,7 @@ ENDPOINT_OPTIONS: ArgumentSpec = {
     "name": {"type": "str"},
     "proxy": {"type": "str"},
     "host": {"type": "str"},
+    "standby": {"type": "list", "elements": "str"},
     "url": {"type": "str"},
     "container": {"type": "str"},
     "namespace": {"type": "str"},

@@ -16,6 +16,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._common.arguments im
     header_name,
     header_value,
     mapping,
+    names,
     pod_port,
     text,
 )
@@ -47,6 +48,7 @@ KEYS = (
     "validate_certs",
     "proxy",
     "host",
+    "standby",
 )
 ADMIN_PORT = 9901
 _CONTAINER_URL = f"http://127.0.0.1:{ADMIN_PORT}"
@@ -90,11 +92,11 @@ def parse_endpoints(
         )
     access = _pod_access(cluster, entries)
     endpoints = [_endpoint(entry, f"endpoints[{position}]", access) for position, entry in enumerate(entries)]
-    names: set[str] = set()
+    known: set[str] = set()
     for endpoint in endpoints:
-        if endpoint.name in names:
+        if endpoint.name in known:
             raise ArgumentError("endpoints", f"two have the name {endpoint.name!r}. Give each its own name.")
-        names.add(endpoint.name)
+        known.add(endpoint.name)
     return endpoints
 
 
@@ -139,6 +141,8 @@ def _endpoint(entry: Any, where: str, access: PodAccess | None = None) -> Endpoi
         url, f"{where}.path" if pods else f"{where}.url", form, bool(container)
     )
     headers = mapping(data.get("headers") or {}, f"{where}.headers")
+    if data.get("standby") and form != "envoy":
+        raise ArgumentError(f"{where}.standby", "only an admin interface has clusters. Leave it out.")
     cert, key_path = text(data, "client_cert", where), text(data, "client_key", where)
     if key_path and not cert:
         raise ArgumentError(f"{where}.client_key", "client_cert is missing. Set it to the key's certificate.")
@@ -157,6 +161,7 @@ def _endpoint(entry: Any, where: str, access: PodAccess | None = None) -> Endpoi
         ),
         tls=Tls(bool(data.get("validate_certs", True)), text(data, "ca_path", where), cert, key_path),
         pods=pods,
+        standby=names(data.get("standby") or [], f"{where}.standby"),
     )
 
 

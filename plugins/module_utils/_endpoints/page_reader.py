@@ -14,8 +14,16 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._common.arguments im
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.async_timeout import time_limit
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.admin_client import AdminClient
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.http_response import StopWhen
+from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.standby_hosts import (
+    CLUSTERS_PATH,
+    count_hosts,
+    leave_out,
+    standby_hosts,
+    without_standby,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings import promql
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings import query as queries
+from ansible_collections.meshlab.envoy.plugins.module_utils._readings.admin_pages import parse_data
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.config_status import rejected_updates
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.envoy_stats_json import (
     load,
@@ -121,11 +129,12 @@ class _Reader:
             samples = parse_stats(body, selection, histograms)
             if selection.usedonly:
                 await self._add_unused(samples, histograms)
-            return samples
+            return await self._without_standby(samples)
         if source == "prometheus":
             path = queries.PROMETHEUS_PATH if self.client.endpoint.format == "envoy" else ""
             # A Prometheus page also has the metrics without a value so far.
-            return parse_text((await self.client.get(path)).body, replace(selection, usedonly=False))
+            samples = parse_text((await self.client.get(path)).body, replace(selection, usedonly=False))
+            return await self._without_standby(samples)
         expression = promql.query_of(source)
         if expression is not None:
             response = await self.client.get(promql.query_path(expression), accept=promql.STATUSES)
@@ -134,7 +143,11 @@ class _Reader:
         if page.parse is None:
             raise ValueError(f"{source} is not an admin page")
         response = await self.client.get(page.path, accept=page.statuses)
-        readings = page.parse(response.status, response.body)
+        if source == "clusters" and self.client.endpoint.standby:
+            data = without_standby(load(response.body), self.client.endpoint.standby)
+            readings = parse_data(source, data)
+        else:
+            readings = page.parse(response.status, response.body)
         if source == "config":
             counts = await self._stats_if_allowed(queries.REJECTED_UPDATES)
             if counts is not None:
@@ -151,6 +164,14 @@ class _Reader:
         samples.values.update(found.values)
         samples.histograms.update(found.histograms)
         samples.intervals.update(found.intervals)
+
+    async def _without_standby(self, samples: Samples) -> Samples:
+        """Return the stats without the standby hosts of the endpoint's clusters, which `/clusters` shows."""
+        clusters = self.client.endpoint.standby
+        if clusters and count_hosts(samples.values):
+            data = load((await self.client.get(CLUSTERS_PATH)).body)
+            leave_out(samples, standby_hosts(data, clusters))
+        return samples
 
     async def _identity(self) -> Identity | None:
         sent = time.time()

@@ -306,12 +306,10 @@ class ClusterMembers(TypedDict):
     Attributes:
         selector: Label selector of the pods.
         hosts: Number of pods that the cluster must find.
-        standby: Number of hosts that the cluster has besides them: 1 for the standby endpoint.
     """
 
     selector: str
     hosts: int
-    standby: int
 
 
 class ReceivedConfig(TypedDict):
@@ -363,6 +361,7 @@ class _EndpointAddress(TypedDict, total=False):
     container: str
     port: int
     path: str
+    standby: list[str]
 
 
 class StatsEndpoint(_EndpointAddress):
@@ -378,6 +377,7 @@ class StatsEndpoint(_EndpointAddress):
         container: Name of the container in each pod, or of the Docker container in which the URL applies.
         port: Port in each pod.
         path: Path of the page.
+        standby: Names of clusters with a standby host, which is left out of the readings.
     """
 
     name: str

@@ -155,7 +155,7 @@ def _wait_for_name_resolution(verification: Verification, sleep: float) -> None:
             "endpoint": [admin["proxy"]],
             "stat": f"cluster.{name.replace(':', '_')}.membership_total",
             "op": "eq",
-            "value": members["hosts"] + members["standby"],
+            "value": members["hosts"],
         }
         for admin in verification.admins
         for name, members in (admin.get("members") or {}).items()

@@ -227,7 +227,7 @@ def test_scaling_waits_for_discovery_and_keeps_pods(front: Deployment, home: Clu
     admin = PodAdmin(home.cluster, edge["metadata"]["name"], 9901)
     members = admin.counters(r"^cluster\.service1\.membership_(healthy|degraded|total)$", 5)
     admin.close()
-    # The standby endpoint is degraded.
+    # The standby endpoint is degraded. Expectations do not count it.
     assert members == {
         "cluster.service1.membership_healthy": 3,
         "cluster.service1.membership_degraded": 1,

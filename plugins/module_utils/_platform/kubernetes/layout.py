@@ -33,6 +33,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.manifests.cluster_members import (
     cluster_members,
+    clusters_with_standby,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.manifests.cluster_settings import (
     ClusterSettings,
@@ -211,14 +212,17 @@ class KubernetesPlatform(EnvoysInPods):
             return self.mesh.admin_endpoint(proxy)
         return {
             "url": f"http://{LOOPBACK}:{self.admin_pod_port(proxy)}",
-            "pods": self.stats_endpoint(proxy),
+            "pods": self._admin_pods(proxy),
             "members": self.author_members(proxy) if proxy.spec["config"] else cluster_members(self, proxy),
         }
 
     def stats_endpoint(self, proxy: Proxy) -> dict[str, Any]:
-        """Return the pods of the proxy."""
+        """Return the pods of the proxy, and its clusters with a standby host."""
         if self.mesh is not None:
             return self.mesh.stats_endpoint(proxy)
+        return {**self._admin_pods(proxy), "standby": clusters_with_standby(self, proxy)}
+
+    def _admin_pods(self, proxy: Proxy) -> dict[str, Any]:
         return {
             "selector": selector(self.demo["name"], proxy.group),
             "container": "envoy",

@@ -161,5 +161,5 @@ class EnvoysInPods(Platform):
                 hosts > 1 and any(one.use.only_one for one in known)
             )
             if hosts and is_complete and proxy.group not in groups:
-                found[name] = {"selector": selector(self.demo["name"], *groups), "hosts": hosts, "standby": 0}
+                found[name] = {"selector": selector(self.demo["name"], *groups), "hosts": hosts}
         return found

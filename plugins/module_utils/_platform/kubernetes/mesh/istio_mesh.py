@@ -127,7 +127,7 @@ class IstioMesh:
             group = cluster["to"].partition("/")[0]
             if hosts := replicas(demo, group):
                 selector = object_names.selector(demo["name"], group)
-                members[f"outbound|{port}||{host}."] = {"selector": selector, "hosts": hosts, "standby": 0}
+                members[f"outbound|{port}||{host}."] = {"selector": selector, "hosts": hosts}
         return {
             "routes": istio_objects.route_names(edge),
             "listeners": len(edge["listeners"]),

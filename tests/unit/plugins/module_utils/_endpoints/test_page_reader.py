@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
@@ -85,3 +86,41 @@ def test_counter_names_are_none_after_an_error() -> None:
     stream = FakeStream(b"")
     client = AdminClient(EDGE, FakeConnector(stream))
     assert asyncio.run(read_counter_names(client, ["a"], 5)) is None
+
+
+def response(data: Any) -> bytes:
+    body = json.dumps(data).encode()
+    return b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body)
+
+
+STANDBY = {
+    "address": {"socket_address": {"address": "10.96.0.5", "port_value": 80}},
+    "health_status": {"eds_health_status": "DEGRADED"},
+    "priority": 1,
+}
+CLUSTERS = {"cluster_statuses": [{"name": "web", "host_statuses": [STANDBY]}]}
+
+
+@pytest.mark.parametrize(
+    ("stat", "reading", "requests"), [("membership_total", 3, 2), ("upstream_rq_total", 4, 1)]
+)
+def test_standby_host_takes_a_request_and_does_not_count(stat: str, reading: int, requests: int) -> None:
+    name = f"cluster.web.{stat}"
+    (edge,) = parse_endpoints([{"name": "edge", "url": "http://edge", "standby": ["web"]}])
+    [assertion] = parse_assertions([{"stat": name, "op": "eq", "value": 1}])
+    query = required_queries([assertion], [edge], identity=False)["edge"]
+    stream = FakeStream(response({"stats": [{"name": name, "value": 4}]}), response(CLUSTERS))
+    page = asyncio.run(read_page(AdminClient(edge, FakeConnector(stream)), query, 5))
+    stream.close()
+    assert page.sources["stats"].values == {name: reading}
+    assert len(stream.paths) == requests
+
+
+def test_source_clusters_has_no_standby_host() -> None:
+    (edge,) = parse_endpoints([{"name": "edge", "url": "http://edge", "standby": ["web"]}])
+    stream = FakeStream(response(CLUSTERS))
+    [assertion] = parse_assertions([{"source": "clusters", "stat": "web.hosts", "op": "eq", "value": 0}])
+    query = required_queries([assertion], [edge], identity=False)["edge"]
+    page = asyncio.run(read_page(AdminClient(edge, FakeConnector(stream)), query, 5))
+    stream.close()
+    assert page.sources["clusters"].values == {"web.hosts": 0}

@@ -147,6 +147,11 @@ def test_cluster_has_a_standby_for_terminating_pods(plan: Planner) -> None:
     [service] = [one for one in planned["manifests"] if one["metadata"]["name"] == "shop-web-standby"]
     assert "clusterIP" not in service["spec"]
     assert [one["port"] for one in service["spec"]["ports"]] == [10000]
+    # Expectations do not count it.
+    standby_of = {one["name"]: one.get("standby") for one in planned["endpoints"]}
+    assert standby_of == {"edge": ["web"], "web": []}
+    [admin] = [one for one in planned["admins"] if one["proxy"] == "edge"]
+    assert "standby" not in admin["pods"]
 
 
 @pytest.mark.parametrize(
@@ -160,6 +165,7 @@ def test_cluster_has_a_standby_for_terminating_pods(plan: Planner) -> None:
 def test_own_choice_of_hosts_has_no_standby(plan: Planner, fields: dict[str, Any]) -> None:
     planned = plan(standby_shop(**fields), "kubernetes")
     assert len(clusters_of(planned, "edge")["web"]["load_assignment"]["endpoints"]) == 1
+    assert all(one["standby"] == [] for one in planned["endpoints"])
     assert not [one for one in planned["manifests"] if one["metadata"]["name"].endswith("-standby")]
 
 

@@ -115,7 +115,7 @@ def take_down(home: Home, demo: str) -> None:
     plan = {"name": home.name(demo), "platform": home.platform, "folder": str(home.state(demo))}
     # Tests run stories in several threads, and a module prints to the one standard output.
     with _one_at_a_time:
-        result = Deployment(home, demo).run(plan, state="absent")
+        result = Deployment(home, demo, {}).run(plan, state="absent")
     assert not result["failed"], result["msg"]
 
 

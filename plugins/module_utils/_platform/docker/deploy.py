@@ -207,14 +207,12 @@ class DockerDeployer(HostDeployer):
     def _check_ports(self) -> None:
         """Refuse ports that other programs use. While Docker starts a holder again, the list has none of its ports."""
         needed = self._published_ports()
-        for left in attempts(SETTLING_SECONDS if self.project.own else 0):
+        for _left in attempts(SETTLING_SECONDS) if self.project.own else ():
             try:
                 return check_ports(self.project, needed)
             except PlatformRefused:
-                if not left:
-                    raise
-            self._read_containers()
-        return None
+                self._read_containers()
+        return check_ports(self.project, needed)
 
     def _read_containers(self) -> None:
         """List all containers of the daemon and inspect those of the project, both at once."""

@@ -41,13 +41,13 @@ OLDEST_COMPOSE = (2, 20)
 LONG_TIMEOUT = 600  # seconds, for commands that pull images or wait for containers to stop
 PROCESSES_AT_ONCE = 8
 
-RETRY_SECONDS = 60  # until a command that Docker could not run at that moment is not repeated any more
+RETRY_SECONDS = 120  # until a command that Docker could not run at that moment is not repeated any more
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 2.0  # seconds between two attempts
 
 # Errors that pass by themselves: a container that is being removed, a connection that the daemon or a registry closed.
 _PASSING_ERROR = re.compile(
     r"has active endpoints|removal of container \S+ is already in progress|is marked for removal|is being removed|i/o timeout"
-    r"|TLS handshake timeout|connection reset by peer|unexpected EOF|context deadline exceeded",
+    r"|did not receive an exit event|TLS handshake timeout|connection reset by peer|unexpected EOF|context deadline exceeded",
     re.I,
 )
 _DAEMON_ERROR = re.compile(

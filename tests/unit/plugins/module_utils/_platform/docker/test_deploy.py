@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -25,6 +26,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer i
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker import (
     compose_up,
+    deploy,
     docker_command,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import (
@@ -241,7 +243,10 @@ def test_removal_is_repeated_while_containers_leave_the_network(monkeypatch: pyt
     active = CommandResult(
         1, "", "error while removing network: network demo_default id 1 has active endpoints"
     )
-    answers = [active, active, CommandResult(0, "", "")]
+    late = CommandResult(
+        1, "", "cannot stop container: 4f: tried to kill container, but did not receive an exit event"
+    )
+    answers = [active, late, active, CommandResult(0, "", "")]
 
     def run(command: Sequence[str], timeout: float, stdin: str = "") -> CommandResult:
         return answers.pop(0) if "down" in command else docker(command, timeout, stdin)
@@ -287,6 +292,26 @@ def test_port_of_another_project_is_refused() -> None:
     line = ps_line("else", "b", ports="0.0.0.0:2->80/tcp")
     with (
         closing(docker_deployer(FakeDocker(ps=CommandResult(0, line, "")), workload)) as deployer,
+        pytest.raises(PlatformRefused, match=r"port 2 of a is used by container else-b-1\. Stop it"),
+    ):
+        deployer.preflight()
+
+
+def test_used_port_is_refused_when_one_look_takes_longer_than_the_wait(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """On a busy machine, `docker ps` takes longer than a container that starts again has for its ports."""
+    monkeypatch.setattr(deploy, "SETTLING_SECONDS", 0.01)
+
+    class SlowDocker(FakeDocker):
+        def __call__(self, command: Sequence[str], timeout: float, stdin: str = "") -> CommandResult:
+            time.sleep(0.02)
+            return super().__call__(command, timeout, stdin)
+
+    workload = Workload(name="a", image="i:1", command=("x",), ports=(Port(80, 2),))
+    lines = ps_line("demo", "a") + ps_line("else", "b", ports="0.0.0.0:2->80/tcp")
+    with (
+        closing(docker_deployer(SlowDocker(ps=CommandResult(0, lines, "")), workload)) as deployer,
         pytest.raises(PlatformRefused, match=r"port 2 of a is used by container else-b-1\. Stop it"),
     ):
         deployer.preflight()

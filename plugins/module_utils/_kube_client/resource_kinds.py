@@ -69,6 +69,8 @@ _KINDS = (
     Kind("Gateway", "gateway.networking.k8s.io/v1", "gateways"),
     Kind("HTTPRoute", "gateway.networking.k8s.io/v1", "httproutes"),
     Kind("Route", "route.openshift.io/v1", "routes"),
+    # What a user of a project can read of the ClusterResourceQuotas that apply to it.
+    Kind("AppliedClusterResourceQuota", "quota.openshift.io/v1", "appliedclusterresourcequotas"),
     Kind("Gateway", "networking.istio.io/v1", "gateways"),
     Kind("VirtualService", "networking.istio.io/v1", "virtualservices"),
     Kind("DestinationRule", "networking.istio.io/v1", "destinationrules"),

@@ -80,6 +80,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes
     DryRun,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.preflight.quota_check import (
+    QUOTA_KINDS,
     exceeded_quotas,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.readiness import (
@@ -94,6 +95,7 @@ class KubernetesDeployer(WithoutRestoration):
     document_path = documents.FILE
     tool = "kubectl"  # the command that messages name
     create_namespace = "kubectl create namespace"
+    quota_kinds = QUOTA_KINDS
 
     def __init__(self, spec: DeploymentSpec) -> None:
         """Make a deployer. Nothing is read or changed."""
@@ -339,5 +341,5 @@ class KubernetesDeployer(WithoutRestoration):
             differing,
             [*unplanned, *self._deployed.created_for(unplanned), *delayed],
             self._deployed.pods_that_mount(differing)[:1],
-            lambda pods: exceeded_quotas(self.cluster, self._deployed, complete, pods),
+            lambda pods: exceeded_quotas(self.cluster, self._deployed, complete, pods, self.quota_kinds),
         )

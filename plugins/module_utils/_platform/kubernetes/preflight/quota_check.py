@@ -1,11 +1,11 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The check that the ResourceQuotas of the namespace admit all that a deployment adds."""
+"""The check that the quotas of the namespace admit all that a deployment adds."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.api_server import KubernetesObject
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.cluster_client import Cluster
@@ -24,11 +24,18 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.preflight.quotas import (
     PodDemand,
+    Quota,
+    cluster_resource_quota,
     created_objects,
     pod_demand,
     quota_problems,
+    resource_quota,
 )
 
+# The functions that read quotas, by the kind of object.
+QuotaKinds = Mapping[str, Callable[[KubernetesObject, str], Quota]]
+QUOTA_KINDS: QuotaKinds = {"ResourceQuota": resource_quota}
+OPENSHIFT_QUOTA_KINDS: QuotaKinds = {**QUOTA_KINDS, "AppliedClusterResourceQuota": cluster_resource_quota}
 ENDED = ("Succeeded", "Failed")
 
 
@@ -37,6 +44,7 @@ def exceeded_quotas(
     deployed: DeployedObjects,
     planned: Mapping[ObjectKey, KubernetesObject],
     pods: Mapping[str, KubernetesObject],
+    kinds: QuotaKinds = QUOTA_KINDS,
 ) -> list[str]:
     """Return a sentence for each quota that a deployment would exceed.
 
@@ -48,6 +56,7 @@ def exceeded_quotas(
         deployed: The objects in the cluster.
         planned: The objects to apply, changed or not.
         pods: The pods of the dry run, which have the defaults of the LimitRanges, by the name of their Deployment.
+        kinds: The kinds of quotas that the cluster can have.
     """
     created = created_objects(planned, deployed.objects)
     demands = [
@@ -57,11 +66,18 @@ def exceeded_quotas(
     ]
     if not created and not any(one.pods for one in demands):
         return []
+    quotas = [
+        read(one, cluster.namespace) for kind, read in kinds.items() for one in _readable(cluster, kind)
+    ]
+    return quota_problems(quotas, created, demands)
+
+
+def _readable(cluster: Cluster, kind: str) -> list[KubernetesObject]:
+    """Return the objects of a kind; none if the user must not list them, or the cluster does not have the kind."""
     try:
-        quotas = cluster.list("ResourceQuota")
+        return cluster.list(kind)
     except ClusterError:
         return []
-    return quota_problems(quotas, created, demands, cluster.namespace)
 
 
 def _demand(planned: KubernetesObject, deployed: DeployedObjects, pod: KubernetesObject | None) -> PodDemand:

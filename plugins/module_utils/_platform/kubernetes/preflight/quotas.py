@@ -1,7 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The comparison of what a deployment adds to a namespace with the ResourceQuotas of the namespace. Pure functions."""
+"""The comparison of what a deployment adds to a namespace with the quotas of the namespace. Pure functions."""
 
 from __future__ import annotations
 
@@ -39,6 +39,44 @@ _PLURALS = {
 }
 # Quotas of these scopes limit the pods of a Deployment whose containers request resources.
 _SCOPES = {"NotTerminating", "NotBestEffort"}
+
+
+@dataclass(frozen=True)
+class Quota:
+    """The limits for what a namespace can have.
+
+    Attributes:
+        name: Its name in messages, such as `ResourceQuota small in namespace demo`.
+        hard: The limits, by resource.
+        used: The amounts in use, by resource.
+        scopes: The pods that it is about; empty for all objects.
+    """
+
+    name: str
+    hard: Mapping[str, Any]
+    used: Mapping[str, Any]
+    scopes: frozenset[str] = frozenset()
+
+
+def resource_quota(thing: Object, namespace: str) -> Quota:
+    """Return the limits of a ResourceQuota."""
+    name = f"ResourceQuota {thing['metadata']['name']} in namespace {namespace}"
+    return _quota(name, thing["spec"], thing.get("status"))
+
+
+def cluster_resource_quota(thing: Object, namespace: str) -> Quota:
+    """Return the limits of an AppliedClusterResourceQuota, the view that a project of OpenShift has of a ClusterResourceQuota.
+
+    The amounts in use are those of all its projects together.
+    """
+    name = f"ClusterResourceQuota {thing['metadata']['name']} for namespace {namespace}"
+    return _quota(name, thing["spec"].get("quota") or {}, (thing.get("status") or {}).get("total"))
+
+
+def _quota(name: str, spec: Object, status: Object | None) -> Quota:
+    expressions = (spec.get("scopeSelector") or {}).get("matchExpressions") or ()
+    scopes = (*(spec.get("scopes") or ()), *(str(one.get("scopeName")) for one in expressions))
+    return Quota(name, spec.get("hard") or {}, (status or {}).get("used") or {}, frozenset(scopes))
 
 
 @dataclass(frozen=True)
@@ -86,34 +124,30 @@ def pod_demand(group: str, planned: Object, running: int, *, is_rollout: bool, p
 
 
 def quota_problems(
-    quotas: Iterable[Object], created: Iterable[Object], demands: Iterable[PodDemand], namespace: str
+    quotas: Iterable[Quota], created: Iterable[Object], demands: Iterable[PodDemand]
 ) -> list[str]:
     """Return a sentence for each resource of a quota that is exceeded.
 
     Args:
-        quotas: The ResourceQuotas of the namespace.
+        quotas: The quotas that apply to the namespace.
         created: The objects to create, without pods.
         demands: The pods to create.
-        namespace: The name of the namespace.
     """
     demands = [one for one in demands if one.pods]
     added = _added_amounts(list(created), demands)
     problems = []
     for quota in quotas:
-        if _scopes(quota) - _SCOPES:
+        if quota.scopes - _SCOPES:
             continue  # for other pods
-        used = quota.get("status", {}).get("used") or {}
-        only_pods = bool(_scopes(quota))
-        for resource, hard in (quota["spec"].get("hard") or {}).items():
-            limit, before = quantity(hard), quantity(used.get(resource, 0))
+        for resource, hard in quota.hard.items():
+            limit, before = quantity(hard), quantity(quota.used.get(resource, 0))
             amount = added.get(resource, Decimal(0))
             if limit is None or before is None or not amount or before + amount <= limit:
                 continue
-            if only_pods and not _is_about_pods(resource):
+            if quota.scopes and not _is_about_pods(resource):
                 continue
-            name = quota["metadata"]["name"]
             problems.append(
-                f"ResourceQuota {name} in namespace {namespace}: this deployment adds {text(amount, resource)} {resource}"
+                f"{quota.name}: this deployment adds {text(amount, resource)} {resource}"
                 f"{_details(resource, demands)}, but {text(max(limit - before, Decimal(0)), resource)} of"
                 f" {text(limit, resource)} are left. Raise {resource} of the quota to {text(before + amount, resource)},"
                 f" {'lower the replicas' if _is_about_pods(resource) else 'remove other objects'}, or use another namespace."
@@ -202,12 +236,6 @@ def pod_resources(pod: Object) -> Amounts:
                 for resource in (f"{prefix}.{name}", *([name] if prefix == "requests" else [])):
                     amounts[resource] = amounts.get(resource, Decimal(0)) + amount
     return amounts
-
-
-def _scopes(quota: Object) -> set[str]:
-    selector = quota["spec"].get("scopeSelector") or {}
-    expressions = selector.get("matchExpressions") or ()
-    return {*(quota["spec"].get("scopes") or ()), *(str(one.get("scopeName")) for one in expressions)}
 
 
 def _is_about_pods(resource: str) -> bool:

@@ -11,8 +11,10 @@ import pytest
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.preflight.quotas import (
     PodDemand,
+    cluster_resource_quota,
     pod_demand,
     quota_problems,
+    resource_quota,
 )
 
 POD = {
@@ -38,7 +40,7 @@ def quota(hard: dict[str, Any], used: dict[str, Any] | None = None, **spec: Any)
 
 def problems(found: dict[str, Any], *demands: PodDemand, created: tuple[str, ...] = ()) -> list[str]:
     objects = [{"kind": kind, "spec": {"ports": [{}, {}], "type": "NodePort"}} for kind in created]
-    return quota_problems([found], objects, demands, "demo")
+    return quota_problems([resource_quota(found, "demo")], objects, demands)
 
 
 def test_sum_of_all_pods_is_compared() -> None:
@@ -110,3 +112,26 @@ def test_only_missing_pods_are_added() -> None:
     assert pod_demand("web", planned, 1, is_rollout=False, pod=POD).pods == 2
     assert pod_demand("web", planned, 3, is_rollout=True, pod=POD).pods == 1
     assert pod_demand("web", planned, 5, is_rollout=False, pod=POD).pods == 0
+
+
+def test_quota_of_several_projects_counts_all_of_them() -> None:
+    applied = {
+        "metadata": {"name": "team"},
+        "spec": {"selector": {}, "quota": {"hard": {"pods": "10", "requests.cpu": "1"}}},
+        "status": {
+            "total": {"hard": {"pods": "10"}, "used": {"pods": "8"}},
+            "namespaces": [{"namespace": "demo", "status": {"used": {"pods": "1"}}}],
+        },
+    }
+    found = cluster_resource_quota(applied, "demo")
+    [problem] = quota_problems([found], [], [PodDemand("web", 3, 0, POD)])
+    assert problem == (
+        "ClusterResourceQuota team for namespace demo: this deployment adds 3 pods (web: 3), but 2 of 10 are left."
+        " Raise pods of the quota to 11, lower the replicas, or use another namespace."
+    )
+    assert quota_problems([found], [], [PodDemand("web", 2, 0, POD)]) == []
+
+
+def test_new_quota_of_several_projects_has_no_status() -> None:
+    applied = {"metadata": {"name": "team"}, "spec": {"quota": {"hard": {"pods": "2"}}}}
+    assert quota_problems([cluster_resource_quota(applied, "demo")], [], [PodDemand("web", 2, 0, {})]) == []

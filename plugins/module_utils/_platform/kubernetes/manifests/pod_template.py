@@ -228,7 +228,8 @@ def _probes(probe: Probe) -> Object:
             "timeoutSeconds": timeout,
             "failureThreshold": SECONDS_TO_START,
         },
-        "readinessProbe": {**handler, "periodSeconds": 10, "timeoutSeconds": timeout, "failureThreshold": 2},
+        # A pod that is not ready receives no requests, not even if it is the only one, so a busy node must not cause that.
+        "readinessProbe": {**handler, "periodSeconds": 10, "timeoutSeconds": timeout, "failureThreshold": 6},
     }
 
 

@@ -126,6 +126,13 @@ def test_startup_probe_allows_a_slow_start() -> None:
         assert probe["periodSeconds"] * probe["failureThreshold"] >= 600
 
 
+def test_busy_node_does_not_end_readiness() -> None:
+    """Without a ready pod, a Service refuses connections. A container that ends is not ready at once in any case."""
+    for one in (*pod(objects())["initContainers"], *pod(objects())["containers"]):
+        probe = one["readinessProbe"]
+        assert probe["periodSeconds"] * probe["failureThreshold"] >= 60
+
+
 def test_replicas_do_not_change_the_pod_template() -> None:
     one = objects(replace(ENVOY, replicas=1), replace(APP, replicas=1))
     assert pod(one) == pod(objects())

@@ -66,6 +66,13 @@ free_block:
   returned: success
   type: int
   sample: 14000
+migrates_connections:
+  description:
+    - Whether the kernel of the host gives the connections of a listening socket that is closed to another socket of its port,
+      the sysctl C(net.ipv4.tcp_migrate_req). Then an Envoy with fewer worker threads takes over without a reset connection.
+  returned: success
+  type: bool
+  sample: false
 """
 
 from ansible.module_utils.basic import AnsibleModule

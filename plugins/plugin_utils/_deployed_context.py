@@ -13,7 +13,7 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.meshlab.envoy.plugins.module_utils._deploy.deployment_info import perform
 from ansible_collections.meshlab.envoy.plugins.plugin_utils._local_execution import runs_in_place
 
-KEYS = ("deployed", "used_ports", "free_block")
+KEYS = ("deployed", "used_ports", "free_block", "migrates_connections")
 
 
 class HostUnreadable(Exception):

@@ -15,7 +15,11 @@ from live_changes import ChangingDemo, play, within_announcements
 from request_load import RequestLoad
 
 # Kinds that cannot be made without an interruption. The plan announces it, and names what is interrupted.
-ANNOUNCED = {"local": set(), "docker": {"listener added"}, "kubernetes": set()}
+ANNOUNCED = {
+    "local": {"concurrency"},
+    "docker": {"listener added", "concurrency"},
+    "kubernetes": set(),
+}
 # The kinds of the short version: those that replace programs, and one that changes files.
 SHORT = {
     "local": ["service added", "app", "stats_config", "Envoy version", "route"],

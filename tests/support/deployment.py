@@ -28,6 +28,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._deploy import deplo
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.plan import make_plan
 from ansible_collections.meshlab.envoy.plugins.module_utils._verify.planned_observer import observed_part
 from ansible_collections.meshlab.envoy.plugins.modules import demo_deploy, demo_verify
+from ansible_collections.meshlab.envoy.plugins.plugin_utils._deployed_context import KEYS
 from ansible_collections.meshlab.envoy.plugins.plugin_utils._planner_defaults import complete_context
 
 _one_at_a_time = threading.Lock()
@@ -101,7 +102,7 @@ class Deployment:
 def host_context(folder: Path) -> dict[str, Any]:
     """Return the keys of the context about the deployment in `folder`, as the action demo_plan reads them."""
     found = deployment_info.perform({"folder": str(folder)}, check_mode=False)
-    return {key: found[key] for key in ("deployed", "used_ports", "free_block")}
+    return {key: found[key] for key in KEYS}
 
 
 def failure_messages(result: dict[str, Any]) -> list[str]:

@@ -18,6 +18,7 @@ HIGHEST_PORT = 65535
 LOWEST_BLOCK = 1024
 # The restart epoch of Envoy is a number of 32 bits.
 HIGHEST_GENERATION = 2**32 - 1
+MOST_THREADS = 1024
 MOST_ENTRIES = HIGHEST_PORT
 
 _WORKLOAD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,252}")
@@ -35,10 +36,14 @@ class RecordError(ValueError):
 
 @dataclass(frozen=True)
 class DeployedWorkload:
-    """One workload of a record: the generation that runs, and the digest of what it read at its start."""
+    """One workload of a record: the generation that runs, and the digest of what it read at its start.
+
+    `threads` is the number of worker threads of an Envoy, 0 for other programs.
+    """
 
     generation: int = 0
     digest: str = ""
+    threads: int = 0
 
 
 @dataclass(frozen=True)
@@ -131,11 +136,12 @@ def _change(value: Any) -> str:
 
 def _workload(name: str, data: Any) -> DeployedWorkload:
     where = f"workloads.{name}"
-    _expect_mapping(data, where, ("generation", "digest"))
-    generation, digest = data.get("generation", 0), data.get("digest", "")
+    _expect_mapping(data, where, ("generation", "digest", "threads"))
+    generation, digest, threads = data.get("generation", 0), data.get("digest", ""), data.get("threads", 0)
     _expect_number(generation, f"{where}.generation", 0, HIGHEST_GENERATION)
     _expect_digest(digest, f"{where}.digest")
-    return DeployedWorkload(generation, digest)
+    _expect_number(threads, f"{where}.threads", 0, MOST_THREADS)
+    return DeployedWorkload(generation, digest, threads)
 
 
 def _network(name: str, data: Any) -> DeployedNetwork:

@@ -20,6 +20,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployed.p
 
 ARGUMENTS: dict[str, dict[str, Any]] = {"folder": {"type": "path", "required": True}}
 
+MIGRATE_CONNECTIONS = Path("/proc/sys/net/ipv4/tcp_migrate_req")
 # The first ports of the blocks for demos without `ports`: above the blocks of the gallery, below the ephemeral ports of systems.
 FREE_BLOCKS: range = range(14000, 32000, BLOCK)
 
@@ -42,7 +43,19 @@ def perform(options: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
         "deployed": deployed.to_dict(),
         "used_ports": sorted(used),
         "free_block": free_block(str(folder), used),
+        "migrates_connections": migrates_connections(),
     }
+
+
+def migrates_connections(setting: Path = MIGRATE_CONNECTIONS) -> bool:
+    """Return whether the kernel gives the connections of a listening socket that is closed to another socket of its port.
+
+    Linux has the setting since 5.14 (`tcp_migrate_req` in the kernel's documentation of IP sysctls).
+    """
+    try:
+        return setting.read_text(encoding="ascii").strip() not in ("", "0")
+    except (OSError, ValueError):
+        return False
 
 
 def free_block(folder: str, used: Collection[int]) -> int:

@@ -406,10 +406,12 @@ class RecordedWorkload(TypedDict):
     Attributes:
         generation: How often the workload was replaced.
         digest: Hash of all that the workload reads only at start.
+        threads: Number of worker threads of an Envoy. `0` for other programs.
     """
 
     generation: int
     digest: str
+    threads: int
 
 
 class RecordedNetwork(TypedDict):

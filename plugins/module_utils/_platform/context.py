@@ -87,6 +87,8 @@ class Context:
     deployed: DeploymentRecord = field(default_factory=DeploymentRecord)
     used_ports: tuple[int, ...] = ()
     free_block: int = 0  # the first of 100 free ports, for a demo that states no `ports`
+    # local: whether the kernel gives the connections of a socket that is closed to another socket of its port
+    migrates_connections: bool = False
 
     def all_hosts(self) -> dict[str, Host]:
         """Return the hosts by name, the default host first. Without `hosts` there is one, whose address is `bind`."""

@@ -37,16 +37,28 @@ def interruptions(
         platform: The platform with the demo and the record of the running deployment.
     """
     before = platform.context.deployed.networks
-    found: list[Interruption] = []
-    for workload in replaced:
-        if workload.replacement == "stop":
-            reason, remedy = _stop_reason(workload, platform)
-            found.append({"workload": workload.name, "reason": reason, "remedy": remedy})
+    found: list[Interruption] = [
+        {"workload": workload.name, "reason": obstacle.reason, "remedy": obstacle.remedy}
+        for workload in replaced
+        if (obstacle := _obstacle(workload, record, platform))
+    ]
     for name, network in record.networks.items():
         if before.get(name, network).digest != network.digest:
             reason, remedy = NEW_NETWORK
             found.append({"workload": name, "reason": reason, "remedy": remedy})
     return found
+
+
+def _obstacle(workload: Workload, record: DeploymentRecord, platform: Platform) -> Obstacle | None:
+    """Return why the replacement of a workload can lose requests, and the remedy."""
+    if workload.replacement == "stop":
+        return _stop_reason(workload, platform)
+    before = platform.context.deployed.workloads[workload.name].threads
+    after = record.workloads[workload.name].threads
+    found = platform.fewer_threads_obstacle()
+    if workload.replacement != "hot_restart" or after >= before or found is None:
+        return None
+    return found._replace(reason=f"it has {after} in place of {before} worker threads, {found.reason}")
 
 
 def _stop_reason(workload: Workload, platform: Platform) -> Obstacle:

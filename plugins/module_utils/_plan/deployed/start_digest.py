@@ -17,6 +17,10 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._common.deployment_r
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo import topology
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.generated_files import data_digest
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.platform import Platform
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.replacement.hot_restart import (
+    THREADS,
+    option,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import Workload
 
 # Fields that differ between generations, that change while a workload runs, or that only other programs read.
@@ -78,7 +82,10 @@ def deployment_record(workloads: Sequence[Workload], platform: Platform) -> Depl
         platform.block,
         chosen,
         stated,
-        {one.name: DeployedWorkload(one.generation, one.digest) for one in workloads},
+        {
+            one.name: DeployedWorkload(one.generation, one.digest, option(one.command, THREADS) or 0)
+            for one in workloads
+        },
         platform.networks(workloads),
         platform.context.change,
         platform.inner_ports(),

@@ -38,6 +38,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.platform i
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.reachability.outside_hosts import HOST
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.replacement.service_replacement import (
+    QUIET,
     Obstacle,
     callers_at_start,
     is_fixed,
@@ -124,6 +125,16 @@ class LocalPlatform(Platform):
         """Choose other numbers on the host."""
         self.move_numbers(
             self.port_key(port, one.replica) for one in instances for port in own_ports(self, one)
+        )
+
+    def fewer_threads_obstacle(self) -> Obstacle | None:
+        """Return None where the kernel gives the connections of a socket that is closed to another socket of its port."""
+        if self.context.migrates_connections:
+            return None
+        found = super().fewer_threads_obstacle()
+        return found and Obstacle(
+            found.reason,
+            f"Set the sysctl net.ipv4.tcp_migrate_req of the host to 1 (Linux 5.14 or later), or {QUIET}",
         )
 
     @cached_property

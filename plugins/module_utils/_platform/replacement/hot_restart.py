@@ -23,7 +23,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  (where shm_open(3) creates its files on Linux)
-BASE_ID, EPOCH = "--base-id", "--restart-epoch"
+BASE_ID, EPOCH, THREADS = "--base-id", "--restart-epoch", "--concurrency"
 CONCURRENT_PROCESSES = 3
 
 # $0: the file, $1: the base id, $2: Envoy. A file of another user is left alone: Envoy then prints why it cannot open the file.

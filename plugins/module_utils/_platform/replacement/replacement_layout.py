@@ -51,6 +51,12 @@ class ReplacementLayout:
             return "overlap"
         return self.replacement
 
+    def fewer_threads_obstacle(self) -> Obstacle | None:
+        """Return why an Envoy that gets fewer worker threads by hot restart can lose requests, or None."""
+        return Obstacle(
+            "and connections that the previous threads have not accepted are reset", QUIET.capitalize()
+        )
+
     def move_ports(self, instances: Sequence[Instance]) -> None:
         """Choose other ports for the applications of `instances`, whose previous generations still listen on the present ones."""
         del instances

@@ -22,7 +22,7 @@ RECORD = {
     "block": 20000,
     "ports": {"web-1/app": 20012, "edge/hot-restart": 20099},
     "stated": {"edge/Größe 1.x|y": 8080},
-    "workloads": {"edge": {"generation": 2, "digest": "4f0c2a9be101"}, "web-1.b_c": {}},
+    "workloads": {"edge": {"generation": 2, "digest": "4f0c2a9be101", "threads": 2}, "web-1.b_c": {}},
     "networks": {"edge-network": {"digest": "4f0c", "published": ["127.0.0.1:8080:80", "[::1]:53:5353/udp"]}},
     "change": "canary/2",
 }
@@ -70,6 +70,11 @@ def test_record_is_written_as_it_is_read() -> None:
             "workloads.edge.digest: expected hexadecimal digits, got 'x; rm'",
         ),
         ("workloads", {"edge": {"epoch": 1}}, "workloads.edge: unknown key 'epoch'"),
+        (
+            "workloads",
+            {"edge": {"threads": 100000}},
+            "workloads.edge.threads: expected a number from 0 to 1024, got 100000",
+        ),
         ("digests", {}, "unknown key 'digests'"),
     ],
 )

@@ -19,6 +19,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._config.files import
 from ansible_collections.meshlab.envoy.plugins.module_utils._deploy.deployment_info import (
     FREE_BLOCKS,
     free_block,
+    migrates_connections,
     perform,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.host_ports import numbers_in_use
@@ -70,6 +71,14 @@ def test_base_id_of_an_envoy_is_in_use(tmp_path: Path) -> None:
         "0000: 00000002 00000000 00000000 0002 01 4243 @envoy_domain_socket_child_0\n"
     )
     assert numbers_in_use(tmp_path) == {18013}
+
+
+@pytest.mark.parametrize(("content", "migrates"), [("0\n", False), ("1\n", True), (None, False)])
+def test_setting_of_the_kernel_is_read(tmp_path: Path, content: str | None, migrates: bool) -> None:
+    setting = tmp_path / "tcp_migrate_req"
+    if content is not None:
+        setting.write_text(content)
+    assert migrates_connections(setting) is migrates
 
 
 def test_free_block_has_no_port_in_use() -> None:

@@ -111,6 +111,31 @@ def test_published_app_is_interrupted(plan: Planner, platform: str) -> None:
     assert one["remedy"].endswith(".")
 
 
+def with_threads(number: int) -> dict[str, Any]:
+    data = copy.deepcopy(DEMO)
+    data["proxies"]["edge"]["concurrency"] = number
+    return data
+
+
+@pytest.mark.parametrize(
+    ("platform", "remedy"), [("local", "Set the sysctl net.ipv4.tcp_migrate_req"), ("docker", "Deploy it")]
+)
+def test_fewer_threads_are_announced(plan: Planner, platform: str, remedy: str) -> None:
+    record = plan(with_threads(4), platform)["deployed"]
+    assert record["workloads"]["edge"]["threads"] == 4
+    [one] = plan(with_threads(2), platform, deployed=record)["interruptions"]
+    assert (one["workload"], one["remedy"].startswith(remedy)) == ("edge", True)
+    assert one["reason"].startswith("it has 2 in place of 4 worker threads, and connections")
+    assert interrupted(plan, platform, with_threads(4), with_threads(2)) == []
+    assert interrupted(plan, "kubernetes", with_threads(2), with_threads(4)) == []
+
+
+def test_fewer_threads_lose_nothing_where_connections_migrate(plan: Planner) -> None:
+    record = plan(with_threads(4), "local")["deployed"]
+    planned = plan(with_threads(2), "local", deployed=record, migrates_connections=True)
+    assert ([one["workload"] for one in planned["replaced"]], planned["interruptions"]) == (["edge"], [])
+
+
 @pytest.mark.parametrize("platform", ["local", "docker"])
 def test_first_deployment_interrupts_nothing(plan: Planner, platform: str) -> None:
     planned = plan(DEMO, platform)

@@ -25,9 +25,12 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload i
 
 # The state of a listening socket in /proc/net/tcp (include/net/tcp_states.h).
 _ESTABLISHED, _LISTEN = "01", "0A"
-_BASE_ID = re.compile(r"@envoy_domain_socket_(?:parent|child)_(\d{1,6})$", re.MULTILINE)
+# Envoy appends the base id times 10, plus the epoch modulo 3 (hot_restarting_base.cc), and the kernel shows zero bytes as `@`.
+_BASE_ID = re.compile(r"(\d+) @envoy_domain_socket_(?:udp_)?(?:parent|child)_(\d{1,6})@*$", re.MULTILINE)
 _SOCKET_LINK = re.compile(r"socket:\[(\d+)\]")
 
+# The protocol of a number by which Envoys find each other for a hot restart. It is no port, but as unique on the host.
+HOT_RESTART = "hot_restart"
 # Number of workloads whose ports an error names.
 MOST_NAMED = 3
 
@@ -40,6 +43,11 @@ class NeededPort:
     port: int
     address: str = "127.0.0.1"
     protocol: str = "tcp"
+
+    @property
+    def noun(self) -> str:
+        """What the number is called."""
+        return "base id" if self.protocol == HOT_RESTART else "port"
 
 
 @dataclass(frozen=True)
@@ -68,6 +76,8 @@ def used_ports(needed: Iterable[NeededPort], proc: Path = PROC) -> list[tuple[Ne
         if protocol in used and table.exists()
         for listener in parse_table(table.read_text(), protocol)
     ]
+    if HOT_RESTART in used:
+        listeners += base_ids_in_use(proc)
     return [(port, found) for port in needed for found in listeners if conflicts(port, found)]
 
 
@@ -79,11 +89,20 @@ def numbers_in_use(proc: Path = PROC) -> set[int]:
             with contextlib.suppress(OSError):
                 table = (proc / "net" / f"{protocol}{six}").read_text()
                 found |= {listener.port for listener in parse_table(table, protocol)}
-    with contextlib.suppress(OSError):
-        sockets = (proc / "net" / "unix").read_text(encoding="utf-8", errors="replace")
-        # Envoy appends the base id times 10, plus the epoch modulo 3 (hot_restarting_base.cc).
-        found |= {int(number) // 10 for number in _BASE_ID.findall(sockets)}
+    found |= {one.port for one in base_ids_in_use(proc)}
     return {number for number in found if 0 < number <= HIGHEST_PORT}
+
+
+def base_ids_in_use(proc: Path = PROC) -> list[Listener]:
+    """Return the base ids of the Envoys on this host, with the sockets by which they find each other."""
+    try:
+        table = (proc / "net" / "unix").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return []
+    return [
+        Listener(int(number) // 10, "", HOT_RESTART, inode=int(inode))
+        for inode, number in _BASE_ID.findall(table)
+    ]
 
 
 def conflicts(needed: NeededPort, listener: Listener) -> bool:
@@ -173,6 +192,8 @@ def describe(listener: Listener) -> str:
     pid = socket_process(listener.inode) if listener.inode else None
     if pid:
         return f"process {pid} ({process_name(pid) or 'name unknown'})"
+    if listener.protocol == HOT_RESTART:
+        return "another Envoy"
     return f"a process of user {listener.uid}" if listener.inode else "another process"
 
 
@@ -186,16 +207,18 @@ def conflict_text(holders: Mapping[NeededPort, str]) -> str:
         >>> conflict_text({NeededPort("edge", 8080): "process 12 (envoy)"})
         'port 8080 of edge is used by process 12 (envoy). Stop it, or choose another port'
     """
-    grouped: dict[tuple[str, str], list[str]] = {}
+    grouped: dict[tuple[str, str, str], list[str]] = {}
     for port, holder in holders.items():
-        grouped.setdefault((port.workload, holder), []).append(str(port.port))
+        grouped.setdefault((port.noun, port.workload, holder), []).append(str(port.port))
     parts = [
-        f"{'ports' if len(numbers) > 1 else 'port'} {', '.join(numbers)} of {workload}"
+        f"{noun}{'s' if len(numbers) > 1 else ''} {', '.join(numbers)} of {workload}"
         f" {'are' if len(numbers) > 1 else 'is'} used by {holder}"
-        for (workload, holder), numbers in grouped.items()
+        for (noun, workload, holder), numbers in grouped.items()
     ]
     if len(parts) > MOST_NAMED:
         parts = [*parts[:MOST_NAMED], f"ports of {len(parts) - MOST_NAMED} more workloads are used too"]
+    if all(port.protocol == HOT_RESTART for port in holders):
+        return "; ".join(parts) + ". Stop it, or choose another block of ports (ports: in the demo file)"
     return "; ".join(parts) + ". Stop it, or choose another port"
 
 

@@ -29,18 +29,31 @@ def service_port() -> Iterator[int]:
         yield port
 
 
-def example_site(folder: Path, first: int, service_port: int) -> str:
-    """Write the playbook and the inventory of the page, with two addresses of this machine as hosts; return the playbook."""
+@pytest.fixture
+def second_block() -> Iterator[PortBlock]:
+    """Return the ports of the second host."""
+    found = PortBlock()
+    yield found
+    found.close()
+
+
+def example_site(folder: Path, first: int, second: int, service_port: int) -> str:
+    """Write the playbook and the inventory of the page, with two addresses of this machine as hosts; return the playbook.
+
+    Each host has a block of ports of its own, `first` and `second`, because one machine has only one Envoy with a base id.
+    """
     inventory = yaml.safe_load(example("hosts=hosts.yml"))
     shop = inventory["shop"]
     a, b = shop["hosts"]["a"], shop["hosts"]["b"]
     a |= {
         "deployment_bind": "127.0.0.2",
+        "envoy_sidecar_ports": first,
         "envoy_sidecar_listener": {"port": first + 80, "publish": first + 80},
     }
     a["envoy_sidecar_cluster"] |= {"address": "127.0.0.3", "port": first + 90}
     b |= {
         "deployment_bind": "127.0.0.3",
+        "envoy_sidecar_ports": second,
         "envoy_sidecar_listener": {"port": first + 90, "publish": first + 90},
     }
     b["envoy_sidecar_cluster"] = {"address": "127.0.0.3", "port": service_port}
@@ -49,7 +62,6 @@ def example_site(folder: Path, first: int, service_port: int) -> str:
     shop["vars"] = {
         "ansible_connection": "local",
         "ansible_python_interpreter": "{{ ansible_playbook_python }}",
-        "envoy_sidecar_ports": first,
         "envoy_sidecar_admin": {"publish": first + 1},
     }
     (folder / "hosts.yml").write_text(yaml.safe_dump(inventory))
@@ -66,9 +78,9 @@ def home(tmp_path: Path) -> Iterator[Home]:
 
 
 def test_sidecars_of_two_hosts_trust_one_authority(
-    home: Home, block: PortBlock, service_port: int, tmp_path: Path
+    home: Home, block: PortBlock, second_block: PortBlock, service_port: int, tmp_path: Path
 ) -> None:
-    site = example_site(tmp_path, block.first, service_port)
+    site = example_site(tmp_path, block.first, second_block.first, service_port)
     folders = [home.folder / f".local/state/meshlab.envoy/shop_{host}" for host in "ab"]
     try:
         ran = home.play(site, "--diff", "-vvv")

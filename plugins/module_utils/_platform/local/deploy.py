@@ -99,8 +99,9 @@ class LocalDeployer(HostDeployer):
         if problem := self.supervisord.path_problem():
             raise PlatformRefused(problem)
         self.boot_links.check()
-        self._ports.reserve(self._needed_ports(self.workloads))
-        check_ports(self._needed_ports(self.workloads), self.workloads, self.supervisord, self._programs)
+        needed = [*self._needed_ports(self.workloads), *base_ids.needed(self.workloads.values())]
+        self._ports.reserve(needed)
+        check_ports(needed, self.workloads, self.supervisord, self._programs)
         self._check_executables()
         self._check_hot_restart()
 

@@ -27,7 +27,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.host_ports
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.host_processes import PROC
 
 # The kernel shows the zero byte at the beginning of an abstract name as `@`.
-_RESERVATION = re.compile(r"@(meshlab\.envoy/(tcp|udp)/(\d+)/(\S+))$", re.MULTILINE)
+_RESERVATION = re.compile(r"@(meshlab\.envoy/(tcp|udp|hot_restart)/(\d+)/(\S*))$", re.MULTILINE)
 
 
 class PortReservations:
@@ -85,6 +85,6 @@ def _reservations(proc: Path) -> Iterator[tuple[str, Listener]]:
 
 def _refusal(port: NeededPort) -> PlatformRefused:
     return PlatformRefused(
-        f"port {port.port} of {port.workload}: another deployment on this host is starting a program on it. Wait until that"
+        f"{port.noun} {port.port} of {port.workload}: another deployment on this host is starting a program on it. Wait until that"
         " deployment has finished, or give one of the demos another block of ports (ports: in the demo file)"
     )

@@ -14,14 +14,29 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.files import file_tree
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.host_ports import (
+    HOT_RESTART,
+    NeededPort,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.documents import FILE, LOGS
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.replacement.hot_restart import (
     BASE_ID,
+    option,
     remove_shared_memory,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import Workload
 
 _IN_COMMAND = re.compile(rf"{BASE_ID} (\d{{1,8}})(?=\s)")
 _RECORD = f"{LOGS}/base-ids"
+
+
+def needed(workloads: Iterable[Workload]) -> list[NeededPort]:
+    """Return the base ids of Envoys, which no other Envoy of the host can have."""
+    return [
+        NeededPort(workload.name, number, "", HOT_RESTART)
+        for workload in workloads
+        if (number := option(workload.command, BASE_ID)) is not None
+    ]
 
 
 def record(folder: Path) -> None:

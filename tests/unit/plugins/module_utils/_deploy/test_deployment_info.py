@@ -67,7 +67,7 @@ def test_base_id_of_an_envoy_is_in_use(tmp_path: Path) -> None:
     (tmp_path / "net").mkdir()
     (tmp_path / "net" / "unix").write_text(
         "Num       RefCount Protocol Flags    Type St Inode Path\n"
-        "0000: 00000002 00000000 00000000 0002 01 4242 @envoy_domain_socket_parent_180131\n"
+        "0000: 00000002 00000000 00000000 0002 01 4242 @envoy_domain_socket_udp_parent_180131@@@@\n"
         "0000: 00000002 00000000 00000000 0002 01 4243 @envoy_domain_socket_child_0\n"
     )
     assert numbers_in_use(tmp_path) == {18013}

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.host_ports import (
+    HOT_RESTART,
     Listener,
     NeededPort,
     conflict_text,
@@ -121,3 +122,19 @@ def test_conflict_text_names_at_most_three_workloads() -> None:
     many = {NeededPort(f"web-{port}", port, "127.0.0.1", "tcp"): "another process" for port in range(1, 6)}
     assert conflict_text(many).startswith("port 1 of web-1 is used by another process; port 2 of web-2")
     assert "; ports of 2 more workloads are used too. Stop it" in conflict_text(many)
+
+
+def test_base_id_of_a_running_envoy_is_in_use(tmp_path: Path) -> None:
+    (tmp_path / "net").mkdir()
+    (tmp_path / "net" / "tcp").write_text(HEAD)
+    # Envoy pads the name with zero bytes, which the kernel shows as `@`.
+    (tmp_path / "net" / "unix").write_text(
+        "Num       RefCount Protocol Flags    Type St Inode Path\n"
+        f"0000000084d19151: 00000002 00000000 00000000 0002 01 4242 @envoy_domain_socket_parent_313990{'@' * 70}\n"
+    )
+    edge = NeededPort("edge", 31399, "", HOT_RESTART)
+    needed = [edge, NeededPort("web", 31398, "", HOT_RESTART), NeededPort("web", 31399)]
+    assert used_ports(needed, tmp_path) == [(edge, Listener(31399, "", HOT_RESTART, inode=4242))]
+    assert conflict_text({edge: "another Envoy"}) == (
+        "base id 31399 of edge is used by another Envoy. Stop it, or choose another block of ports (ports: in the demo file)"
+    )

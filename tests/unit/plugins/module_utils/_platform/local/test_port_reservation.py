@@ -14,7 +14,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer import PlatformRefused
-from ansible_collections.meshlab.envoy.plugins.module_utils._platform.host_ports import NeededPort
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.host_ports import (
+    HOT_RESTART,
+    NeededPort,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.port_reservation import (
     PortReservations,
 )
@@ -91,3 +94,13 @@ def test_one_of_two_reservations_at_the_same_moment_succeeds() -> None:
             held = [one for one in pool.map(lambda _number: reserve(), range(2)) if one]
             assert len(held) == 1
             held[0].release()
+
+
+def test_base_id_of_a_concurrent_deployment_is_refused() -> None:
+    first, second = PortReservations(), PortReservations()
+    first.reserve([NeededPort("edge", PORT, "", HOT_RESTART)])
+    second.reserve([NeededPort("web", PORT)])
+    with pytest.raises(PlatformRefused, match=f"base id {PORT} of front: another deployment"):
+        second.reserve([NeededPort("front", PORT, "", HOT_RESTART)])
+    first.release()
+    second.release()

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from deployment import take_down
+from envoy_namespace import until
 from live import PLATFORMS, Home, background_traffic
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.versions import NEWEST, OLDEST
@@ -51,6 +52,8 @@ def versions(home: Home) -> set[str]:
 
 
 def scale(home: Home, demo: Path) -> None:
+    # The Envoys that were upgraded end by themselves.
+    until(lambda: not home.has_draining(DEMO), "a previous Envoy has ended")
     before = home.running(DEMO)
     three = {"deployment_replicas": {"service1": 3}}
 

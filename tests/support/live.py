@@ -265,6 +265,16 @@ class Home:
         ids = docker("ps", "--quiet", "--filter", f"label=com.docker.compose.project={self.name(demo)}")
         return set(docker("inspect", "--format", "{{.Name}} {{.Id}} {{.State.StartedAt}}", *ids))
 
+    def has_draining(self, demo: str) -> bool:
+        """Return whether an Envoy that has handed over to a new generation still runs."""
+        if self.platform == "local":
+            ids = re.findall(r"(?:envoy) .*--base-id (\d+)", "\n".join(processes_of(self.state(demo))))
+        else:
+            label = '{{.Label "meshlab.envoy.workload"}}'
+            project = f"label=com.docker.compose.project={self.name(demo)}"
+            ids = [one for one in docker("ps", "--format", label, "--filter", project) if one]
+        return len(ids) > len(set(ids))
+
     def remaining(self, demo: str) -> list[str]:
         """Return the files, processes, containers and networks of a demo."""
         files = [str(path) for path in (self.folder / ".local").rglob("*") if not path.is_dir()]

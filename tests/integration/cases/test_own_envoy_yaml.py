@@ -174,7 +174,11 @@ def test_rejected_listener_is_restored(block: PortBlock, deployment: Deploy) -> 
     result = local.result(local.plan(data))
     assert result["failed"]
     assert "front: lds.yaml: the running Envoy did not accept the file" in result["msg"]
-    assert "The previous files of front were restored and confirmed." in result["msg"]
+    assert result["msg"].endswith("The previous deployment was restored."), result["msg"]
+    assert result["rolled_back"]
+    (local.root / "lds.yaml").write_text(on_ports_of(block, LDS), encoding="utf-8")
+    again = local.result(local.plan(data))
+    assert (again["failed"], again["changed"]) == (False, False)
 
 
 @pytest.mark.parametrize(

@@ -263,13 +263,16 @@ bench: $(TEST_READY) $(VENV)/.has-docker $(VENV)/.has-kubernetes ## Measure the 
 # --- Other ----------------------------------------------------------------------------------------------------------------------------
 
 ##@ Other
-.PHONY: docs table mesh-table readmes plan-reference message-types lock sbom release clean help
+.PHONY: docs table change-table mesh-table readmes plan-reference message-types lock sbom release clean help
 docs: $(TEST_READY) $(TEST_VENV)/.has-docs ## Build the documentation as a site in build/docs (half a minute)
 	@echo "antsibull-docs and sphinx"
 	@$(TOOLS) tools/docs/docs_site.py
 
 table: $(TEST_READY) ## Write the table of results in docs/demos.md from the last runs of the gallery
 	@$(TOOLS) tools/docs/gallery_table.py
+
+change-table: $(TEST_READY) ## Write the table of failed requests in docs/live-changes.md from the last long run of the live changes
+	@$(TOOLS) tools/docs/change_table.py
 
 mesh-table: $(TEST_READY) ## Write the table of the demos that Istio can run in docs/service-mesh.md
 	@$(TOOLS) tools/docs/mesh_table.py

@@ -38,6 +38,10 @@ class ActionModule(LocalExecutionAction):
                 self._display.display(printable(line))
         return short_result(result, ("started", "restarted", "removed"), Display().verbosity)
 
+    def further_arguments(self) -> dict[str, Any]:
+        """Return what prints an interruption before anything changes."""
+        return {"announce": lambda text: self._display.warning(printable(text))}
+
     def sent_options(self, options: dict[str, Any]) -> dict[str, Any]:
         """Return the options without the keys of the plan that a deployment does not use, such as traffic and assertions."""
         plan = options.get("plan")

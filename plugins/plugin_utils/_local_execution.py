@@ -25,9 +25,9 @@ Result = dict[str, Any]
 class LocalExecutionAction(ActionBase):
     """An action whose module is the function `perform` with the argument spec `arguments`."""
 
-    # The module's argument spec, and its function (options, check_mode) → result. A result with `failed` is a failure.
+    # The module's argument spec, and its function (options, check_mode, …) → result. A result with `failed` is a failure.
     arguments: dict[str, dict[str, Any]]
-    perform: Callable[[Options, bool], Result]
+    perform: Callable[..., Result]
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> Result:
         """Return the module's result, from this process or from the managed host."""
@@ -35,6 +35,10 @@ class LocalExecutionAction(ActionBase):
         result: Result = super().run(tmp, task_vars)
         performed = self._run_in_process() if runs_in_place(self) else self._run_on_host(task_vars)
         return result | printable_result(**performed)
+
+    def further_arguments(self) -> dict[str, Any]:
+        """Return the arguments of the function that only the controller has."""
+        return {}
 
     def sent_options(self, options: Options) -> Options:
         """Return the options to send to the managed host."""
@@ -60,7 +64,7 @@ class LocalExecutionAction(ActionBase):
 
     def _run_in_process(self) -> Result:
         _validation, options = self.validate_argument_spec(argument_spec=self.arguments)
-        result = type(self).perform(options, self._task.check_mode)
+        result = type(self).perform(options, self._task.check_mode, **self.further_arguments())
         if not self._task.diff:
             result.pop("diff", None)
         return result

@@ -16,12 +16,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from envoys import binary
 from live import ROOT
 from live_changes import FreePorts
 from managed_host import run_module
 from request_load import ChangeCounts, Lane, RequestLoad
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._deploy.deploy_options import ARGUMENTS, perform
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.versions import NEWEST, OLDEST
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.documents import (
     supervisord_conf,
@@ -53,6 +55,7 @@ class State:
     edge: int = 0  # generation
     apps: tuple[int, ...] = (0,)  # generation of each replica
     version: str = NEWEST
+    envoy: str = ""  # an executable in place of `version`
     concurrency: int = 1
     command: tuple[str, ...] = ()  # the application in place of the demo app
     replacement: Any = "overlap"
@@ -124,6 +127,11 @@ class Demo:
 
     def _run(self, options: dict[str, Any], check: bool) -> dict[str, Any]:
         more = {"supervisord_executable": str(SUPERVISORD), "_ansible_check_mode": check}
+        if announce := options.pop("announce", None):  # as the action calls the function of the module
+            valid = ArgumentSpecValidator(ARGUMENTS).validate(
+                {"supervisord_executable": str(SUPERVISORD), **options}
+            )
+            return {"failed": False, **perform(valid.validated_parameters, check, announce)}
         return {"failed": False, **run_module(module, {**options, **more})}
 
     def _identity(self) -> dict[str, str]:
@@ -136,7 +144,7 @@ class Demo:
         return Workload(
             name="edge",
             command=(
-                str(binary(state.version)),
+                state.envoy or str(binary(state.version)),
                 *("--config-path", "edge/bootstrap.json", "--concurrency", str(state.concurrency)),
                 *("--base-id", str(self.first), "--restart-epoch", str(state.edge)),
                 *("--skip-hot-restart-on-no-parent", "--parent-shutdown-time-s", str(PARENT_SECONDS)),
@@ -310,6 +318,33 @@ def test_failed_changes_restore_the_previous_deployment(demo: Demo) -> None:
     # The Envoy whose admin interface had been closed by its failed successor was replaced by a further generation.
     assert wait_until(lambda: demo.programs() == ["app-1", "app-2", "edge.1"], 30)
     assert demo.deploy(replace(before, edge=1))["failed"] is False
+
+
+def test_envoy_that_cannot_hand_over_is_announced_first(demo: Demo, tmp_path: Path) -> None:
+    before, after = State(), State(edge=1, envoy=str(envoy_of_another_hot_restart_version(tmp_path)))
+    deployed(demo, before)
+    predicted = demo.deploy(after, check=True)
+    assert predicted["replaced"] == {"edge": "stop"}
+    announced: list[tuple[str, list[str]]] = []
+    result = demo.deploy(after, announce=lambda text: announced.append((text, demo.programs())))
+    assert not result["failed"], result["msg"]
+    # When the warning is printed, the previous Envoy still serves.
+    [(text, programs)] = announced
+    assert programs == ["app-1", "edge"]
+    assert text in str(predicted["warnings"])
+    assert "edge: the running Envoy cannot hand over to " in text
+    assert "their hot-restart versions are 11.104 and 11.105. It is stopped first" in text
+    assert (result["replaced"], demo.programs()) == ({"edge": "stop"}, ["app-1", "edge.1"])
+    assert not demo.deploy(after)["changed"]
+
+
+def envoy_of_another_hot_restart_version(folder: Path) -> Path:
+    path = folder / "envoy"
+    path.write_text(
+        f'#!/bin/sh\n[ "$1" = --hot-restart-version ] && echo 11.105 >&2 && exit\nexec {binary(NEWEST)} "$@"\n'
+    )
+    path.chmod(0o755)
+    return path
 
 
 def test_stopped_app_runs_again_after_a_failed_change(demo: Demo) -> None:

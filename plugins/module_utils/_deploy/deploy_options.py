@@ -7,8 +7,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -149,12 +149,20 @@ def failed_expectations(traffic: Sequence[Mapping[str, Any]], change: str) -> st
     )
 
 
-def perform(options: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
-    """Return the module's result with a diff. After an error it has `failed` and `msg` too."""
+def perform(
+    options: Mapping[str, Any], check_mode: bool, announce: Callable[[str], None] | None = None
+) -> dict[str, Any]:
+    """Return the module's result with a diff. After an error it has `failed` and `msg` too.
+
+    Args:
+        options: The options of the module.
+        check_mode: Whether to change nothing and predict the result.
+        announce: Prints a warning before anything changes. None: the warnings are in the result only.
+    """
     result = DeployResult()
     message = ""
     try:
-        request = request_of(options, check_mode)
+        request = replace(request_of(options, check_mode), announce=announce)
         if options["state"] == "absent":
             teardown(request, result)
         else:

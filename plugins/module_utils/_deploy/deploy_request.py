@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,6 +43,7 @@ class DeployRequest:
         check_mode: Whether to change nothing and predict the result.
         during: The plan's `during`: requests to send while the workloads are deployed.
         change: The plan's `change`: the name of the change, and the number of its step.
+        announce: Prints a warning before anything changes. None: the warnings are in the result only.
     """
 
     name: str
@@ -61,6 +62,7 @@ class DeployRequest:
     check_mode: bool = False
     during: tuple[Mapping[str, Any], ...] = ()
     change: str = ""
+    announce: Callable[[str], None] | None = None
 
 
 @dataclass

@@ -138,7 +138,11 @@ def _deployer(request: DeployRequest) -> Deployer:
 def _deploy(request: DeployRequest, deployer: Deployer, document: str, result: DeployResult) -> None:
     with result.phase("preflight"):
         _preflight(deployer, state_file.load(request.folder), request, result)
-        result.warnings += deployer.warnings
+        for warning in deployer.warnings:
+            if request.announce:
+                request.announce(warning)
+            else:
+                result.warnings.append(warning)
     with result.phase("prepare"):
         change = prepare(
             request.folder,

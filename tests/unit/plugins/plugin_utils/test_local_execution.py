@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -83,6 +84,22 @@ def test_actions_share_the_function_of_their_module() -> None:
     for plugin, module in pairs:
         assert plugin.ActionModule.arguments is module.ARGUMENTS
         assert plugin.ActionModule.perform is module.perform
+
+
+def test_interruption_is_printed_by_the_deployment(monkeypatch: pytest.MonkeyPatch) -> None:
+    from ansible_collections.meshlab.envoy.plugins.action.demo_deploy import ActionModule
+
+    def perform(options: dict[str, Any], check_mode: bool, announce: Callable[[str], None]) -> dict[str, Any]:
+        announce("edge: cannot hand over\x1b[31m")
+        return {"shown": list(shown)}
+
+    shown: list[str] = []
+    action = ActionModule.__new__(ActionModule)
+    action._task = SimpleNamespace(check_mode=False, diff=False)
+    action._display = SimpleNamespace(warning=shown.append)
+    monkeypatch.setattr(ActionModule, "perform", staticmethod(perform))
+    monkeypatch.setattr(ActionModule, "validate_argument_spec", lambda self, argument_spec: (None, {}))
+    assert action._run_in_process() == {"shown": ["edge: cannot hand over\\x1b[31m"]}
 
 
 def test_deploy_sends_only_the_used_keys_of_a_plan() -> None:

@@ -7,12 +7,14 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.command import run
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.host_processes import PROC
 
 _TIMEOUT = 10  # seconds
+_NUMBER = re.compile(r"[\d.]{1,20}")
 
 
 def incompatible_versions(pid: int, executable: Path | None, proc: Path = PROC) -> tuple[str, str] | None:
@@ -38,4 +40,6 @@ def _version(executable: Path) -> str:
         result = run([str(executable), "--hot-restart-version"], Path("/"), _TIMEOUT)
     except OSError:
         return ""
-    return result.stdout.strip() if not result.exit_code and not result.timed_out else ""
+    # Envoy 1.36 to 1.40 print it to the standard error.
+    printed = (result.stdout.strip() or result.stderr.strip()) if not result.timed_out else ""
+    return printed if not result.exit_code and _NUMBER.fullmatch(printed) else ""

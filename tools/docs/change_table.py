@@ -21,7 +21,7 @@ PAGE = ROOT / "docs" / "live-changes.md"
 README = ROOT / "README.md"
 PLATFORMS = ("local", "docker", "kubernetes")
 MARKS = ("<!-- begin: make change-table -->", "<!-- end: make change-table -->")
-NOT_RUN = "not run"
+NOT_MEASURED = "not measured"
 CELL = re.compile(r"([\d,]+) of ([\d,]+)")
 Row = Mapping[str, Any]
 # The cells by kind and platform.
@@ -50,7 +50,7 @@ def cells_in(page: str) -> Cells:
             kind, *rest = cells
             if kind != TOTAL:
                 found[kind] = {
-                    one: cell for one, cell in zip(PLATFORMS, rest, strict=True) if cell != NOT_RUN
+                    one: cell for one, cell in zip(PLATFORMS, rest, strict=True) if cell != NOT_MEASURED
                 }
     return found
 
@@ -71,10 +71,11 @@ def table(cells: Cells) -> str:
     """Return the table as Markdown."""
     lines = [f"| kind of change | {' | '.join(PLATFORMS)} |", "|---" * (1 + len(PLATFORMS)) + "|"]
     lines += [
-        f"| {kind} | {' | '.join(cells[kind].get(one, NOT_RUN) for one in PLATFORMS)} |" for kind in cells
+        f"| {kind} | {' | '.join(cells[kind].get(one, NOT_MEASURED) for one in PLATFORMS)} |"
+        for kind in cells
     ]
     sums = [total(cells, platform) for platform in PLATFORMS]
-    shown = [f"**{failed:,} of {requests:,}**" if requests else NOT_RUN for failed, requests in sums]
+    shown = [f"**{failed:,} of {requests:,}**" if requests else NOT_MEASURED for failed, requests in sums]
     return "\n".join([*lines, f"| {TOTAL} | {' | '.join(shown)} |"])
 
 
@@ -88,8 +89,8 @@ def summary(cells: Cells) -> str:
     ]
     listed = ", ".join(parts[:-1]) + (" and " if parts[1:] else "") + parts[-1]
     announced = sum("announced" in cell for one in cells.values() for cell in one.values())
-    why = ", each announced before the change" if announced else ""
-    return f"In 100 live changes of {len(cells)} kinds, {listed} failed{why}."
+    why = ", during changes whose interruption the plan announced" if announced else ""
+    return f"In live changes of {len(cells)} kinds, {listed} failed{why}."
 
 
 def between_marks(text: str, content: str, name: str) -> str:

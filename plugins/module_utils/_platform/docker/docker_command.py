@@ -39,6 +39,8 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.doc
 # The first version with all of --dry-run, --progress and depends_on.restart.
 OLDEST_COMPOSE = (2, 20)
 LONG_TIMEOUT = 600  # seconds, for commands that pull images or wait for containers to stop
+# Seconds for all other commands. `docker inspect` of a hundred containers that start took more than 60 s on two busy cores.
+TIMEOUT = 180
 PROCESSES_AT_ONCE = 8
 
 RETRY_SECONDS = 120  # until a command that Docker could not run at that moment is not repeated any more
@@ -54,6 +56,10 @@ _DAEMON_ERROR = re.compile(
     r"cannot connect to the docker daemon|permission denied|error during connect|is the docker daemon running",
     re.I,
 )
+
+
+class DockerTimeout(PlatformFailed):
+    """A docker command did not end in time: the daemon hangs, or the machine is busy."""
 
 
 def run_docker(command: Sequence[str], timeout: float, stdin: str = "") -> CommandResult:
@@ -76,11 +82,11 @@ class DockerCommand:
     folder: Path
     runner: Callable[..., CommandResult] = field(default_factory=lambda: run_docker)
 
-    def run(self, *arguments: str, timeout: float = 60, stdin: str = "") -> CommandResult:
-        """Run `docker` with `arguments`, whatever its exit code is. Raises PlatformFailed after `timeout` seconds."""
+    def run(self, *arguments: str, timeout: float = TIMEOUT, stdin: str = "") -> CommandResult:
+        """Run `docker` with `arguments`, whatever its exit code is. Raises DockerTimeout after `timeout` seconds."""
         result = self.result(*arguments, timeout=timeout, stdin=stdin)
         if result.timed_out:
-            raise PlatformFailed(
+            raise DockerTimeout(
                 f"`docker {arguments[0]}` did not end within {timeout:g} s. Look at the log of the Docker daemon"
             )
         return result

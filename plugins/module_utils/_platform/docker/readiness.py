@@ -25,6 +25,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer i
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.docker_command import (
     PROCESSES_AT_ONCE,
     DockerCommand,
+    DockerTimeout,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.docker_output import (
     InspectedContainer,
@@ -37,6 +38,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.hol
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.readiness_loop import (
     READY,
     Status,
+    StatusUnknown,
     failed,
     wait_until_ready,
     waiting,
@@ -102,7 +104,10 @@ class DockerReadiness:
     def statuses(self, pending: Sequence[str], seconds_left: float) -> Mapping[str, Status]:
         """Return the containers that ended, where there are any; otherwise the status of all, by their probes."""
         services = [*dict.fromkeys(self._holders.values()), *self._services.values()]
-        containers = self._inspected or self._docker.inspect(map(self._docker.container_name, services))
+        try:
+            containers = self._inspected or self._docker.inspect(map(self._docker.container_name, services))
+        except DockerTimeout as error:
+            raise StatusUnknown(str(error)) from None
         self._inspected, self._containers = None, containers
         ended = {}
         for name in pending:

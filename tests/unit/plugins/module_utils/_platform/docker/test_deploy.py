@@ -223,6 +223,19 @@ def test_replicas_are_replaced_one_after_another(
     assert waits == [["edge", "web-1"]]
 
 
+def test_many_containers_start_in_parts_and_holders_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compose_up, "AT_ONCE", 3)
+    docker = docker_of("web-1-network", "web-1")
+    names = ("web-1", "web-2", "web-3")
+    replaced_by(docker, *(generation(name, 0, "overlap", group="web") for name in names))
+    ups = [one.partition("--quiet-pull ")[2] for one in docker.commands if " up " in one]
+    assert ups == [
+        "--no-recreate --no-deps web-2-network web-3-network web-2",
+        "--no-recreate --no-deps web-3",
+        "--no-recreate",
+    ]
+
+
 def test_holders_of_replicas_are_replaced_one_after_another(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compose_up.DockerReadiness, "wait", lambda *_arguments: None)
     docker = docker_of("web-1-network", "web-2-network", "web-1", "web-2", definition="1")

@@ -42,7 +42,7 @@ def test_missing_docker_is_unavailable() -> None:
 
 def test_timeout_fails() -> None:
     docker = FakeDocker(ps=CommandResult(124, "", "", timed_out=True))
-    with pytest.raises(PlatformFailed, match="`docker ps` did not end within 60 s"):
+    with pytest.raises(PlatformFailed, match="`docker ps` did not end within 180 s"):
         docker_command(docker).containers()
 
 

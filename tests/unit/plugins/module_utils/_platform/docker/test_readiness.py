@@ -98,6 +98,24 @@ def test_probe_command_that_does_not_end_is_repeated(monkeypatch: pytest.MonkeyP
     assert (answers, allowed) == ([], [60, 60])
 
 
+def test_status_of_a_busy_daemon_is_read_again() -> None:
+    """`docker inspect` of many containers that start takes more than a minute on a busy machine."""
+    late = CommandResult(124, "", "did not end", timed_out=True)
+    docker = docker_with(Health={"Status": "healthy"})
+    answers = [late, docker.results["container"]]
+
+    class BusyDocker(FakeDocker):
+        def __call__(self, command: Sequence[str], timeout: float, stdin: str = "") -> CommandResult:
+            return answers.pop(0) if command[1] == "container" else super().__call__(command, timeout, stdin)
+
+    wait(BusyDocker(**docker.results), Probe("tcp", 80), timeout=30)
+    assert answers == []
+    failure = failure_of(FakeDocker(container=late))
+    assert failure.startswith(
+        "a: the status is unknown after 0 s without progress: `docker container` did not end"
+    )
+
+
 def test_probe_command_that_never_ends_is_named() -> None:
     docker = docker_with()
     docker.results["exec"] = CommandResult(124, "", "did not end", timed_out=True)

@@ -66,7 +66,7 @@ def _stop_reason(workload: Workload, platform: Platform) -> Obstacle:
     for instance in platform.instances(workload.group) if is_app else ():
         if instance.name == workload.name and (found := platform.service_obstacle(instance)):
             return found
-    return Obstacle("its program cannot run twice", QUIET.capitalize())
+    return platform.envoy_obstacle(workload) or Obstacle("its program cannot run twice", QUIET.capitalize())
 
 
 def interruption_text(interruption: Interruption) -> str:

@@ -32,7 +32,11 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.generated_
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.instances import Instance, Proxy
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.platform import Documents, Platform
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.reachability.outside_hosts import HOST
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.replacement.hot_restart import (
+    DISTROLESS,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.replacement.service_replacement import (
+    QUIET,
     Obstacle,
     callers_at_start,
     obstacle,
@@ -105,9 +109,17 @@ class DockerPlatform(Platform):
         return [replace(one, holder_image=image) for one in workloads]
 
     def hot_restart_id(self, proxy: Proxy) -> int | None:
-        """Return 0: each instance has an IPC namespace and a network of its own."""
-        del proxy
-        return 0
+        """Return 0: each instance has an IPC namespace and a network of its own. None: the image of the Envoy has no shell."""
+        return None if DISTROLESS in self.envoy(proxy).image else 0
+
+    def envoy_obstacle(self, workload: Workload) -> Obstacle | None:
+        """Return that an Envoy of a distroless image does not restart hot."""
+        if DISTROLESS not in workload.image:
+            return None
+        return Obstacle(
+            f"its image {workload.image} has no shell, which starts an Envoy that takes over from another one",
+            f"Use the image without {DISTROLESS} in its name, or {QUIET}",
+        )
 
     def networks(self, workloads: Sequence[Workload]) -> dict[str, DeployedNetwork]:
         """Return each holder, in which no program can stay when its definition changes."""

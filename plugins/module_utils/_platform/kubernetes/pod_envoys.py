@@ -35,11 +35,13 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.reachabili
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.reachability.standby import (
     can_have_standby,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.replacement.hot_restart import (
+    DISTROLESS,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import Mount
 
 # The admin's own port on the loopback of its pod, which a port-forward reaches.
 ADMIN_POD_PORT = 9901
-DISTROLESS = "distroless"
 
 
 class EnvoysInPods(Platform):

@@ -25,6 +25,8 @@ from pathlib import Path
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  (where shm_open(3) creates its files on Linux)
 BASE_ID, EPOCH, THREADS = "--base-id", "--restart-epoch", "--concurrency"
 CONCURRENT_PROCESSES = 3
+# Part of the names of Envoy's images without a shell, which `start_command` needs.
+DISTROLESS = "distroless"
 
 # $0: the file, $1: the base id, $2: Envoy. A file of another user is left alone: Envoy then prints why it cannot open the file.
 _SCRIPT = (

@@ -40,6 +40,11 @@ class ReplacementLayout:
         del proxy
         return None
 
+    def envoy_obstacle(self, workload: Workload) -> Obstacle | None:
+        """Return what prevents two generations of an Envoy at the same time, or None."""
+        del workload
+        return None
+
     def service_obstacle(self, instance: Instance) -> Obstacle | None:
         """Return what prevents two generations of the application of an instance at the same time, or None."""
         del instance

@@ -140,3 +140,15 @@ def test_fewer_threads_lose_nothing_where_connections_migrate(plan: Planner) -> 
 def test_first_deployment_interrupts_nothing(plan: Planner, platform: str) -> None:
     planned = plan(DEMO, platform)
     assert planned["replaced"] == planned["interruptions"] == []
+
+
+def test_envoy_of_a_distroless_image_is_stopped_on_docker(plan: Planner) -> None:
+    data = {**DEMO, "envoy": {"image": "envoyproxy/envoy:distroless-v1.40.0"}}
+    record = plan(data, "docker")["deployed"]
+    changed = copy.deepcopy(data)
+    changed["proxies"]["edge"]["concurrency"] = 2
+    planned = plan(changed, "docker", deployed=record)
+    assert planned["replaced"] == [{"workload": "edge", "how": "stop"}]
+    [one] = planned["interruptions"]
+    assert one["reason"].startswith("its image envoyproxy/envoy:distroless-v1.40.0 has no shell")
+    assert interrupted(plan, "docker", {**changed, "envoy": {}}, {**data, "envoy": {}}) == []

@@ -360,3 +360,36 @@ def wait_until_running(container: str) -> None:
         if docker("inspect", "--format", "{{.State.Running}} {{.RestartCount}}", container) == "true 1":
             return
     raise AssertionError(f"{container} does not run")
+
+
+@pytest.fixture
+def distroless() -> Iterator[str]:
+    """Return the name of an image of Envoy without a shell, which exists until the end of the test."""
+    name = f"meshlab/envoy-distroless:{os.getpid()}"
+    shells = " ".join(f"{folder}/{one}" for folder in ("/bin", "/usr/bin") for one in ("sh", "bash", "dash"))
+    docker("build", "--tag", name, "-", stdin=f"FROM envoyproxy/envoy:v{ENVOY_VERSION}\nRUN rm -f {shells}\n")
+    yield name
+    docker("image", "rm", "--force", name)
+
+
+@pytest.mark.slow
+def test_envoy_of_an_image_without_a_shell_is_stopped_first(home: Home, distroless: str) -> None:
+    deployment = Deployment(home, "service_envoy")
+    deployment.data["envoy"] = {"image": distroless, "version": ENVOY_VERSION}
+    try:
+        plan = deployment.plan()
+        result = deployment.run(plan)
+        assert not result["failed"], result["msg"]
+        assert failure_messages(deployment.verify(plan, timeout=30)) == []
+        [name] = [one["name"] for one in plan["workloads"] if one["image"] == distroless]
+        for one in deployment.data["services"].values():
+            one["sidecar"]["concurrency"] = 2
+        plan = deployment.plan()
+        assert [one["workload"] for one in plan["interruptions"]] == [name]
+        result = deployment.run(plan)
+        assert (result["failed"], result["replaced"]) == (False, {name: "stop"}), result.get("msg")
+        assert failure_messages(deployment.verify(plan, timeout=30)) == []
+        assert deployment.run(deployment.plan())["changed"] is False
+    finally:
+        take_down(home, "service_envoy")
+    assert home.remaining("service_envoy") == []

@@ -362,14 +362,57 @@ def wait_until_running(container: str) -> None:
     raise AssertionError(f"{container} does not run")
 
 
+@contextlib.contextmanager
+def built_image(name: str, *steps: str) -> Iterator[str]:
+    """Build an image from that of Envoy; it exists until the end of the block. Yield its name."""
+    tag = f"meshlab/{name}:{os.getpid()}"
+    docker("build", "--tag", tag, "-", stdin="\n".join([f"FROM envoyproxy/envoy:v{ENVOY_VERSION}", *steps]))
+    try:
+        yield tag
+    finally:
+        docker("image", "rm", "--force", tag)
+
+
 @pytest.fixture
 def distroless() -> Iterator[str]:
-    """Return the name of an image of Envoy without a shell, which exists until the end of the test."""
-    name = f"meshlab/envoy-distroless:{os.getpid()}"
+    """Return an image of Envoy without a shell."""
     shells = " ".join(f"{folder}/{one}" for folder in ("/bin", "/usr/bin") for one in ("sh", "bash", "dash"))
-    docker("build", "--tag", name, "-", stdin=f"FROM envoyproxy/envoy:v{ENVOY_VERSION}\nRUN rm -f {shells}\n")
-    yield name
-    docker("image", "rm", "--force", name)
+    with built_image("envoy-distroless", f"RUN rm -f {shells}") as name:
+        yield name
+
+
+@pytest.fixture
+def of_another_hot_restart_version() -> Iterator[str]:
+    """Return an image of Envoy that prints another hot-restart version."""
+    path = "/usr/local/bin/envoy"
+    script = f'[ "$1" = --hot-restart-version ] && echo 11.105 >&2 && exit; exec {path}.real "$@"'
+    write = f"printf '%s\\n' '#!/bin/sh' '{script}' > {path}"
+    with built_image("envoy-other", f"RUN mv {path} {path}.real && {write} && chmod 755 {path}") as name:
+        yield name
+
+
+@pytest.mark.slow
+def test_envoy_that_cannot_hand_over_is_announced_first(
+    demo: ComposeProject, port: int, of_another_hot_restart_version: str
+) -> None:
+    demo.files = [bootstrap("first")]
+    assert not demo.run(envoy(port))["failed"]
+    after = envoy(port, 1, image=of_another_hot_restart_version)
+    demo.files = [bootstrap("second")]
+    predicted = demo.run(after, check=True)
+    assert predicted["replaced"] == {"edge": "stop"}
+    text = "edge: the running Envoy cannot hand over to "
+    assert text in str(predicted["warnings"])
+    assert "their hot-restart versions are 11.104 and 11.105. It is stopped first" in str(
+        predicted["warnings"]
+    )
+    result = demo.run(after)
+    assert (result["failed"], result["replaced"]) == (False, {"edge": "stop"}), result.get("msg")
+    assert text in str(result["warnings"])
+    assert answer(port) == "second"
+    assert sorted(demo.ids()) == ["edge-g1", "edge-network"]
+    again = demo.run(after)
+    assert (again["changed"], again.get("warnings", [])) == (False, [])
 
 
 @pytest.mark.slow

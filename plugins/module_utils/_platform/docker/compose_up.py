@@ -22,6 +22,9 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.doc
     InspectedContainer,
     ListedContainer,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.draining import (
+    remove_shared_memory,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.project import Project
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.readiness import DockerReadiness
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.replacement.generations import waves
@@ -136,9 +139,13 @@ class ComposeUp:
             one
             for workload in wave
             for one in previous.get(workload.name, ())
-            if workload.replacement == "stop" or _has_sockets_of(workload, one)
+            if workload.replacement == "stop"
+            or workload.name in self.project.incompatible
+            or _has_sockets_of(workload, one)
         ]
         self.docker.run_each("stop", [one.id for one in containers])
+        names = [one.name for one in wave if one.name in self.project.incompatible]
+        remove_shared_memory(self.docker, self.project, names)
         self.stopped += containers
 
     def let_parents_end(self, replaced: Mapping[str, str]) -> None:

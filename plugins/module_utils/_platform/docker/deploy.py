@@ -34,6 +34,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.doc
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.documents import FILE
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.draining import (
+    incompatible_envoys,
     successors,
     wait_until_drained,
     without_parents,
@@ -91,6 +92,7 @@ class DockerDeployer(HostDeployer):
         self._ports.reserve(self._published_ports())
         self._check_ports()
         check_host(self.docker, self.workloads.values())
+        self._check_hot_restart()
 
     def close(self) -> None:
         """Release the reserved ports."""
@@ -109,6 +111,7 @@ class DockerDeployer(HostDeployer):
         """Pull images, several at once. Raises PlatformRefused that names each image that cannot be pulled."""
         if refused := self.docker.pull(images):
             raise PlatformRefused("; ".join(map(str, refused)))
+        self._check_hot_restart()
 
     def predict(self, document: str) -> AppliedChanges:
         """Return what differs between the containers and the document."""
@@ -203,6 +206,15 @@ class DockerDeployer(HostDeployer):
         return workload is not None and workload.replacement == "overlap"
 
     # Containers
+
+    def _check_hot_restart(self) -> None:
+        """Warn of Envoys that cannot take over from the running ones, as far as the images are there."""
+        self.project.incompatible = incompatible_envoys(self.docker, self.project)
+        self.warnings = [
+            f"{name}: the running Envoy cannot hand over to {self.workloads[name].image}: their hot-restart versions are {old} and"
+            f" {new}. It is stopped first, which interrupts its requests."
+            for name, (old, new) in self.project.incompatible.items()
+        ]
 
     def _check_ports(self) -> None:
         """Refuse ports that other programs use. While Docker starts a holder again, the list has none of its ports."""

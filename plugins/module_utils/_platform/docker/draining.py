@@ -6,22 +6,31 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.thread_pool import map_to_pairs
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.polling import attempts
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.admin_client import BlockingAdminClient
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform import host_ports
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.docker_command import (
+    TIMEOUT,
     DockerCommand,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.docker_output import (
     ListedContainer,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.project import SERVING, Project
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.replacement.hot_restart import (
+    BASE_ID,
+    option,
+    shared_memory,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.errors import ScrapeError
 
+_NUMBER = re.compile(r"[\d.]{1,20}")
 LONGEST_READ = 20.0  # seconds for one answer of an admin interface, also on a busy machine
 
 
@@ -54,6 +63,43 @@ class HotRestart:
         if epoch != generation:
             return f"the Envoy with restart epoch {epoch} still serves"
         return "" if state == "LIVE" else f"its state is {state}"
+
+
+def incompatible_envoys(docker: DockerCommand, project: Project) -> dict[str, tuple[str, str]]:
+    """Return the hot-restart versions of the running and the new Envoy of each workload where they differ, and are known."""
+    images = {
+        name: (before[-1].image, project.workloads[name])
+        for name, before in project.previous.items()
+        if project.workloads[name].replacement == "hot_restart"
+        and before[-1].image != project.workloads[name].image
+    }
+    programs = {
+        (image, workload.command[0])
+        for previous, workload in images.values()
+        for image in (previous, workload.image)
+    }
+    versions = dict(map_to_pairs(lambda one: _hot_restart_version(docker, *one), programs))
+    found = {}
+    for name, (previous, workload) in images.items():
+        old, new = (versions[image, workload.command[0]] for image in (previous, workload.image))
+        if old and new and old != new:
+            found[name] = old, new
+    return found
+
+
+def _hot_restart_version(docker: DockerCommand, image: str, program: str) -> str:
+    options = ("--rm", "--pull", "never", "--network", "none", "--entrypoint", program)
+    result = docker.result("run", *options, image, "--hot-restart-version", timeout=TIMEOUT)
+    return result.last_line if not result.exit_code and _NUMBER.fullmatch(result.last_line) else ""
+
+
+def remove_shared_memory(docker: DockerCommand, project: Project, names: Iterable[str]) -> None:
+    """Remove the memory that the Envoys of workloads share, after they have ended: an Envoy of another version aborts with it."""
+    for name in names:
+        workload, base_id = project.workloads[name], option(project.workloads[name].command, BASE_ID)
+        if base_id is not None:
+            holder = docker.container_name(project.holder_of[name])
+            docker.run("exec", "--user", workload.user, holder, "rm", "-f", str(shared_memory(base_id)))
 
 
 def wait_until_drained(docker: DockerCommand, containers: Sequence[ListedContainer], timeout: float) -> None:

@@ -37,12 +37,14 @@ class Project:
         workloads: The workloads by name.
         all: All containers of the daemon, also those of other projects.
         inspected: The listed containers by service.
+        incompatible: The hot-restart versions of each workload whose running Envoy cannot hand over to the new one.
     """
 
     name: str
     workloads: Mapping[str, Workload]
     all: Sequence[ListedContainer] = ()
     inspected: Mapping[str, InspectedContainer] = field(default_factory=dict)
+    incompatible: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Read the services of the workloads and of their holders."""
@@ -117,7 +119,7 @@ class Project:
             container = self.inspected.get(service)
             holder = self.inspected.get(self.holder_of[name])
             if container is None and name in previous:
-                replaced[name] = self.workloads[name].replacement
+                replaced[name] = "stop" if name in self.incompatible else self.workloads[name].replacement
             elif container is None or container.status not in SERVING:
                 started.append(name)
             elif service in stale or name in detached or holder is None or holder.status not in SERVING:

@@ -28,6 +28,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.doc
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.draining import (
     LONGEST_READ,
     HotRestart,
+    remove_shared_memory,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.project import (
     Project,
@@ -118,6 +119,7 @@ def restore(
     project.all = docker.containers()
     kept = {*needed, *previous.parents}
     _remove(docker, project, [one for one in project.own if one.service not in kept])
+    remove_shared_memory(docker, project, {*previous.generations} & {*project.incompatible})
     containers = [docker.container_name(service) for service in needed]
     stale = stale_services(needed, docker.inspect(containers), holders)
     if stale:

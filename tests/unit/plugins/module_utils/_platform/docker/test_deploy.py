@@ -11,6 +11,7 @@ import re
 import time
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -193,6 +194,37 @@ def test_removal_stops_the_newest_generations_first() -> None:
         ["stop id-of-edge-g2", "stop id-of-web-1-g1"],
         ["stop id-of-edge-g1"],
     )
+
+
+@pytest.mark.parametrize(
+    ("versions", "how"), [(("11.104", "11.105"), "stop"), (("11.104", "11.104"), "hot_restart")]
+)
+def test_envoy_of_another_hot_restart_version_is_stopped_first(versions: tuple[str, str], how: str) -> None:
+    docker = docker_of("edge-network", "edge")
+
+    class Images(FakeDocker):
+        def __call__(self, command: Sequence[str], timeout: float, stdin: str = "") -> CommandResult:
+            answer = super().__call__(command, timeout, stdin)
+            if command[1] != "run":
+                return answer
+            # Envoy prints the version to the standard error.
+            return CommandResult(0, "", versions[command[-2] == "i:2"])
+
+    images = Images(**docker.results)
+    workload = generation("edge", 1, "hot_restart")
+    command = ("envoy", "--base-id", "0", "--restart-epoch", "1")
+    deployer = docker_deployer(images, replace(workload, image="i:2", command=command, user="101:101"))
+    deployer.preflight()
+    assert deployer.apply().replaced == {"edge": how}
+    words = (
+        "edge: the running Envoy cannot hand over to i:2: their hot-restart versions are 11.104 and 11.105."
+    )
+    assert [words in one for one in deployer.warnings] == ([True] if how == "stop" else [])
+    removed = "exec --user 101:101 demo-edge-network-1 rm -f /dev/shm/envoy_shared_memory_0"
+    changing = [
+        one.split()[0] for one in images.commands if one == removed or " up " in one or one.startswith("stop")
+    ]
+    assert changing == (["stop", "exec", "compose"] if how == "stop" else ["compose"])
 
 
 def test_program_that_cannot_run_twice_is_stopped_first() -> None:

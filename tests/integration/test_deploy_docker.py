@@ -9,6 +9,7 @@ import json
 import shutil
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -179,6 +180,24 @@ def test_port_of_a_deployment_that_is_starting_is_refused(demo: ComposeProject, 
     assert f"port {ports[0]} of web: another deployment on this host is starting" in result["msg"]
     assert demo.ids() == {}
     assert not demo.run(server("web", published=ports[0]))["failed"]
+
+
+def test_one_of_two_deployments_at_the_same_moment_is_refused(
+    demo: ComposeProject, ports: list[int], tmp_path: Path
+) -> None:
+    other = ComposeProject(f"{demo.name}-other", tmp_path / "other")
+    web = server("web", published=ports[0])
+    try:
+        with ThreadPoolExecutor(2) as pool:
+            results = [*pool.map(lambda one: one.perform(web), (demo, other))]
+        [refused] = [result["msg"] for result in results if result["failed"]]
+        assert refused.startswith(f"port {ports[0]} of web")
+        assert refused.endswith("Nothing was changed.")
+        assert answer(ports[0]) == "web"
+        for one, result in zip((demo, other), results, strict=True):
+            assert (bool(one.ids()), one.folder.exists()) == (not result["failed"],) * 2
+    finally:
+        other.teardown()
 
 
 def test_used_ports_are_refused_with_their_users(demo: ComposeProject, ports: list[int]) -> None:

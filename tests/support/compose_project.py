@@ -14,6 +14,7 @@ from typing import Any
 
 from managed_host import run_module
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._deploy.deploy_options import ARGUMENTS, perform
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.documents import compose
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import (
     Mount,
@@ -63,8 +64,17 @@ class ComposeProject:
 
     def run(self, *workloads: Workload, check: bool = False, **options: Any) -> dict[str, Any]:
         """Deploy workloads; return the module's result, with `failed` in any case."""
+        return self._module({"plan": self.plan(*workloads), "timeout": 30, **options}, check)
+
+    def perform(self, *workloads: Workload) -> dict[str, Any]:
+        """Deploy workloads without the module, which prints to the one standard output: two threads can do this at once."""
+        defaults = {key: one.get("default") for key, one in ARGUMENTS.items()}
+        return {"failed": False, **perform({**defaults, "plan": self.plan(*workloads), "timeout": 30}, False)}
+
+    def plan(self, *workloads: Workload) -> dict[str, Any]:
+        """Return the plan of workloads."""
         document = compose(self.name, workloads, "127.0.0.1")
-        plan = {
+        return {
             **self._identity(),
             "files": [
                 {"path": "compose.yaml", "content": json.dumps(document)},  # JSON is YAML
@@ -75,7 +85,6 @@ class ComposeProject:
             "admins": self.admins,
             "workloads": [one.to_dict() for one in workloads],
         }
-        return self._module({"plan": plan, "timeout": 30, **options}, check)
 
     def teardown(self, check: bool = False) -> dict[str, Any]:
         """Tear the project down without its plan; return the module's result."""

@@ -45,7 +45,7 @@ def interruptions(
     for name, network in record.networks.items():
         if before.get(name, network).digest != network.digest:
             reason, remedy = NEW_NETWORK
-            found.append({"workload": name, "reason": reason, "remedy": remedy})
+            found.append({"workload": platform.instance_of_network(name), "reason": reason, "remedy": remedy})
     return found
 
 

@@ -131,6 +131,10 @@ class DockerPlatform(Platform):
                 found[name] = DeployedNetwork(holder.digest, holder.published)
         return found
 
+    def instance_of_network(self, network: str) -> str:
+        """Return the instance of a holder."""
+        return network.removesuffix(SUFFIX)
+
     def network_warnings(self, workloads: Sequence[Workload]) -> list[str]:
         """Return the published ports that this deployment leaves without a program."""
         known, removed = self.context.deployed, {*self.context.deployed.numbers.values()}
@@ -140,7 +144,7 @@ class DockerPlatform(Platform):
             planned = holders(own, self.hosts[host].address)
             for name, holder in planned.items():
                 kept = kept_ports(holder, planned.values(), known.networks.get(name))
-                left += [(name.removesuffix(SUFFIX), published_number(port)) for port in sorted(kept)]
+                left += [(self.instance_of_network(name), published_number(port)) for port in sorted(kept)]
         return [
             f"port {number} of {name} stays reserved on the host, and no program answers there: Docker removes a port only with its"
             " container. Tear the demo down and deploy it again to release the port."

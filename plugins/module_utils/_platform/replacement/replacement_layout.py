@@ -71,6 +71,10 @@ class ReplacementLayout:
         del workloads
         return {}
 
+    def instance_of_network(self, network: str) -> str:
+        """Return the instance that a network of `networks` belongs to."""
+        return network
+
     def network_warnings(self, workloads: Sequence[Workload]) -> list[str]:
         """Return what differs between the networks and the demo, because a network is not replaced for it."""
         del workloads

@@ -47,8 +47,8 @@ def compose_of(planned: Any) -> Any:
 
 
 def test_published_port_interrupts_an_instance_on_docker(plan: Planner) -> None:
-    assert interrupted(plan, "docker", edge_with(publish=18082)) == ["edge-network"]
-    assert interrupted(plan, "docker", edge_with(publish=18083), edge_with(publish=18082)) == ["edge-network"]
+    assert interrupted(plan, "docker", edge_with(publish=18082)) == ["edge"]
+    assert interrupted(plan, "docker", edge_with(publish=18083), edge_with(publish=18082)) == ["edge"]
     assert interrupted(plan, "docker", edge_with()) == []
 
 
@@ -65,17 +65,17 @@ def test_port_that_is_removed_stays_in_its_network_on_docker(plan: Planner) -> N
     # The port is there if the listener returns, and is removed with another change of the network.
     assert interrupted(plan, "docker", edge_with(publish=18082), DEMO, again["deployed"]) == []
     other = plan(edge_with(publish=18083), "docker", deployed=again["deployed"])
-    assert [one["workload"] for one in other["interruptions"]] == ["edge-network"]
+    assert [one["workload"] for one in other["interruptions"]] == ["edge"]
     assert "127.0.0.1:18082:8081" not in other["deployed"]["networks"]["edge-network"]["published"]
 
 
 def test_port_that_something_else_needs_does_not_stay(plan: Planner) -> None:
     published = edge_with(publish=18082)
     # Its listener stays, and must not be reachable from the host any more.
-    assert interrupted(plan, "docker", edge_with(), published) == ["edge-network"]
+    assert interrupted(plan, "docker", edge_with(), published) == ["edge"]
     moved = copy.deepcopy(DEMO)
     moved["services"]["web"]["sidecar"] = {"listeners": {"ingress": {"port": 10000, "publish": 18082}}}
-    assert interrupted(plan, "docker", moved, published) == ["web-1-network", "edge-network"]
+    assert interrupted(plan, "docker", moved, published) == ["web-1", "edge"]
 
 
 def test_app_does_not_move_to_a_port_that_stays_published(plan: Planner) -> None:

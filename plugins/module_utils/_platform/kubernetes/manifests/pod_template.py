@@ -219,8 +219,8 @@ def _probes(probe: Probe) -> Object:
         handler = {"httpGet": {"path": probe.path, "port": probe.port}}
     else:
         handler = {"tcpSocket": {"port": probe.port}}
-    # Each exec probe starts a program, which takes seconds on a busy node.
-    timeout = 10 if "exec" in handler else 3
+    # Each exec probe starts a program, which takes many seconds on a busy node, and takes as long again after a timeout.
+    timeout = 30 if "exec" in handler else 3
     return {
         "startupProbe": {
             **handler,

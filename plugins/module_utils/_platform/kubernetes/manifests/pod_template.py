@@ -220,7 +220,7 @@ def _probes(probe: Probe) -> Object:
     else:
         handler = {"tcpSocket": {"port": probe.port}}
     # Each exec probe starts a program, which takes many seconds on a busy node, and takes as long again after a timeout.
-    timeout = 30 if "exec" in handler else 3
+    timeout = 30 if "exec" in handler else 10
     return {
         "startupProbe": {
             **handler,

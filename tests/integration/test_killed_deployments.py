@@ -17,6 +17,8 @@ SEED = int(os.environ.get("MESHLAB_SEED", "1"))
 SHORT, LONG = 3, 40
 # A deployment of containers takes several times as long.
 CONTAINERS = 12
+# Each pod that ends serves for another 35 s.
+PODS = 6
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +42,17 @@ def docker_demo() -> Iterator[KillableDemo]:
 @pytest.fixture(scope="module")
 def docker_totals(docker_demo: KillableDemo) -> dict[tuple[bool, str], int]:
     return moments_of_runs(docker_demo)
+
+
+@pytest.fixture(scope="module")
+def pods_demo() -> Iterator[KillableDemo]:
+    with KillableDemo("kubernetes") as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def pods_totals(pods_demo: KillableDemo) -> dict[tuple[bool, str], int]:
+    return moments_of_runs(pods_demo)
 
 
 def moments_of_runs(demo: KillableDemo) -> dict[tuple[bool, str], int]:
@@ -90,3 +103,12 @@ def test_run_after_a_kill_converges_on_docker(
     docker_demo: KillableDemo, docker_totals: dict[tuple[bool, str], int], moment: Moment
 ) -> None:
     assert problems_after(docker_demo, docker_totals, moment) == []
+
+
+@pytest.mark.slow
+@pytest.mark.kubernetes
+@pytest.mark.parametrize("moment", moments(PODS, SEED + 3), ids=str)
+def test_run_after_a_kill_converges_on_kubernetes(
+    pods_demo: KillableDemo, pods_totals: dict[tuple[bool, str], int], moment: Moment
+) -> None:
+    assert problems_after(pods_demo, pods_totals, moment) == []

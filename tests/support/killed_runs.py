@@ -21,6 +21,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from cluster_home import PLATFORMS as CLUSTER_PLATFORMS
+from cluster_home import ClusterHome
 from collection_hooks import collections_folder
 from deployment import Deployment
 from live import CACHE, SUPERVISOR_VERSION, Home, containers, docker, processes_of
@@ -30,6 +32,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._common.polling impo
 
 NAME = "killed"
 RUN_TIMEOUT = 300  # seconds
+CLUSTER_TIMEOUT = 200  # seconds until pods are ready
 ENVOY_SECONDS = 120  # until an Envoy has ended its parent, on a busy machine
 HTTP, HTTPS, DIRECT, EXTRA = range(100, 104)
 PROGRAM = """
@@ -38,7 +41,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._deploy.deploy_optio
 options, last, whole_group = json.load(sys.stdin)
 options = {key: one.get("default") for key, one in ARGUMENTS.items()} | options
 COUNTED = {"open", "os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.chmod", "os.listdir", "os.scandir", "os.kill",
-    "fcntl.flock", "subprocess.Popen", "socket.connect", "socket.bind", "os.posix_spawn"}
+    "fcntl.flock", "subprocess.Popen", "socket.connect", "http.client.send", "socket.bind", "os.posix_spawn"}
 count, lock = 0, threading.RLock()
 def watch(event, arguments):
     global count
@@ -70,7 +73,9 @@ class KillableDemo:
 
     def __enter__(self) -> KillableDemo:
         self.ports = FreePorts()
-        self.home = _Home(self.platform)
+        self.home: Home = (
+            ClusterHome(self.platform) if self.platform in CLUSTER_PLATFORMS else _Home(self.platform)
+        )
         self._deployment = Deployment(self.home, NAME, {})
         return self
 
@@ -110,6 +115,8 @@ class KillableDemo:
         plan = self.plan(changed) if state == "present" else self._identity()
         supervisord = f"{CACHE}/supervisor-{SUPERVISOR_VERSION}/bin/supervisord"
         options = {"plan": plan, "state": state, "supervisord_executable": supervisord}
+        if isinstance(self.home, ClusterHome):
+            options |= {"cluster": {"namespace": self.home.namespace}, "timeout": CLUSTER_TIMEOUT}
         # Files and not pipes: programs that the run started can hold a pipe open.
         with tempfile.TemporaryFile("w+") as given, tempfile.TemporaryFile("w+") as output:
             json.dump([options, moment, whole_group], given)
@@ -139,7 +146,12 @@ class KillableDemo:
         problems = [f"a second run changes {key}" for key in self._changes(plan)]
         verified = self._deployment.verify(plan)
         problems += [verified["msg"]] if verified["failed"] else []
-        expected = sorted(workload["name"] for workload in plan["workloads"])
+        expected = sorted(
+            # The containers of a pod are one group.
+            {one["group"] or one["name"] for one in plan["workloads"]}
+            if isinstance(self.home, ClusterHome)
+            else [workload["name"] for workload in plan["workloads"]]
+        )
         programs: list[str] = []
         found: list[str] = []
         for _left in attempts(ENVOY_SECONDS):
@@ -158,18 +170,24 @@ class KillableDemo:
         return problems
 
     def left(self) -> list[str]:
-        """Return the files, processes, containers and networks that a teardown left."""
+        """Return the files, processes, containers, networks and objects that a teardown left."""
         folders = [str(path) for path in (self.folder,) if path.exists()]
         found = containers(self.home.name(NAME)) if self.platform == "docker" else []
+        if isinstance(self.home, ClusterHome):
+            return folders + self.home.remaining(NAME)
         return folders + processes_of(self.folder) + found
 
     def _changes(self, plan: Any) -> list[str]:
         result = self._deployment.run(plan)
         assert not result["failed"], result["msg"]
-        return [key for key in ("files", "started", "restarted", "removed") if result.get(key)]
+        return [key for key in ("files", "objects", "started", "restarted", "removed") if result.get(key)]
 
     def _programs(self) -> list[str]:
-        """Return the name of each program of supervisord, or of each container, that runs: `edge.1` is generation 1 of `edge`."""
+        """Return the name of each program of supervisord, container or pod that runs: `edge.1` is generation 1 of `edge`."""
+        if isinstance(self.home, ClusterHome):
+            pods = self.home.objects("Pod", NAME)
+            running = [one for one in pods if "deletionTimestamp" not in one["metadata"]]
+            return [one["metadata"]["labels"]["app.kubernetes.io/name"] for one in running]
         if self.platform == "docker":
             label = f"label=com.docker.compose.project={self.home.name(NAME)}"
             columns = '{{.Label "meshlab.envoy.workload"}}.{{.ID}}'

@@ -167,6 +167,31 @@ def test_envoy_that_does_not_start_leaves_the_previous_one(demo: ComposeProject,
     assert {*demo.ids()} - {"edge"} == {current, "edge-network"} - {"edge"}
 
 
+@pytest.mark.slow
+def test_takeover_of_a_failed_change_is_returned(demo: ComposeProject, port: int) -> None:
+    demo.files = [bootstrap("first")]
+    assert not demo.run(envoy(port))["failed"]
+    lanes = [Lane("kept", "127.0.0.1", port, ("/",)), Lane("new", "127.0.0.1", port, ("/",), keep=False)]
+    never = Workload(name="app", image=IMAGE, command=("sleep", "600"), init=True, probe=Probe("tcp", 80))
+    with RequestLoad(lanes) as load:
+        load.begin("failing change")
+        demo.files = [bootstrap("second")]
+        # The Envoy takes over, and then the other workload is not ready.
+        result = demo.run(envoy(port, 1, digest="second"), never, timeout=20)
+        assert result["failed"]
+        assert result["msg"].startswith("app is not ready after 20 s")
+        assert result["msg"].endswith("The previous deployment was restored.")
+        # The further generation ends the Envoy of the change, which Docker does not start again.
+        assert docker("wait", demo.container("edge-g1")) == "0"
+        counts = load.settled(least=500)
+    assert (counts.failed, dict(counts.failures)) == (0, {})
+    state = docker("inspect", "--format", "{{.State.Status}} {{.RestartCount}}", demo.container("edge-g1"))
+    assert state == "exited 0"
+    info = BlockingAdminClient.at(demo.admins[0]["url"]).get_json("/server_info", 10)
+    assert info["command_line_options"]["restart_epoch"] == 2
+    assert answer(port) == "first"
+
+
 def kill(demo: ComposeProject, service: str) -> None:
     """Kill the first process of a container with SIGKILL, as a crash does. Docker starts the container again."""
     os.kill(pid_of(demo.container(service)), signal.SIGKILL)

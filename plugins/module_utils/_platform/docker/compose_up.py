@@ -68,6 +68,7 @@ class ComposeUp:
         )
         for number, wave in enumerate(by_wave):
             self._stop_previous(wave)
+            self._let_parents_end(one.name for one in wave if changes.replaced.get(one.name) == "hot_restart")
             names = [one.name for one in wave]
             services = self._services(names)
             if rebuilt := self._rebuilt(services, stale):
@@ -148,12 +149,14 @@ class ComposeUp:
         remove_shared_memory(self.docker, self.project, names)
         self.stopped += containers
 
-    def let_parents_end(self, replaced: Mapping[str, str]) -> None:
-        """Keep Docker from starting an Envoy again that ended at the request of its successor."""
+    def _let_parents_end(self, names: Iterable[str]) -> None:
+        """Keep Docker from starting an Envoy again that ended at the request of its successor.
+
+        It would take the admin interface and a part of the connections back. So this precedes the start of the successor, which can
+        end its parent before the last wave is ready.
+        """
         previous = self.project.previous
-        parents = [
-            one.id for name, how in replaced.items() if how == "hot_restart" for one in previous.get(name, ())
-        ]
+        parents = [one.id for name in names for one in previous.get(name, ())]
         if parents:
             self.docker.run("update", "--restart", "no", *parents)
 

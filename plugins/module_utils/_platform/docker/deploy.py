@@ -129,7 +129,6 @@ class DockerDeployer(HostDeployer):
         applied = self._up.run(self._document())
         self._changed = bool(applied.changed or paused or blocking)
         detached = self._join_new_holders()
-        self._up.let_parents_end(applied.replaced)
         unpaused = {one.workload for one in paused} & {*self.workloads}
         restarted = ({*applied.restarted, *detached} - {*applied.started}) - unpaused
         return AppliedChanges(

@@ -77,7 +77,8 @@ def previous_containers(
     parents: dict[str, tuple[str, ListedContainer]] = {}
     for name, workload in project.workloads.items():
         admin = HotRestart.of(name, admins) if workload.replacement == "hot_restart" else None
-        before = [one for one in project.previous.get(name, ()) if one.service in needed]
+        # Also one that its successor has ended meanwhile: the successor serves, and must hand over what it has.
+        before = [one for one in project.unlisted if one.workload == name and one.service in needed]
         if admin is None or not before:
             continue
         successor = current.get(project.service_of[name])
@@ -119,6 +120,9 @@ def restore(
     project.all = docker.containers()
     kept = {*needed, *previous.parents}
     _remove(docker, project, [one for one in project.own if one.service not in kept])
+    # Docker must not start an Envoy again that its further generation ends.
+    if parents := [one.id for one in project.own if one.service in previous.parents]:
+        docker.run("update", "--restart", "no", *parents)
     remove_shared_memory(docker, project, {*previous.generations} & {*project.incompatible})
     containers = [docker.container_name(service) for service in needed]
     stale = stale_services(needed, docker.inspect(containers), holders)

@@ -161,8 +161,8 @@ def test_new_envoy_takes_over_and_ends_the_previous_one() -> None:
     # The previous generation is no workload that was removed, and its successor ends it.
     assert removed == AppliedChanges()
     changing = [one for one in docker.commands if one.startswith(("compose --ansi", "update", "stop", "rm"))]
-    assert [one.split()[0] for one in changing] == ["compose", "update"]
-    assert changing[1] == "update --restart no id-of-edge"
+    assert [one.split()[0] for one in changing] == ["update", "compose"]
+    assert changing[0] == "update --restart no id-of-edge"
 
 
 def test_ended_parent_is_removed_with_the_next_run() -> None:
@@ -253,6 +253,11 @@ def test_replicas_are_replaced_one_after_another(
         "--no-recreate --no-deps web-2-network web-2-g1",
     ]
     assert waits == [["edge", "web-1"]]
+    # A new Envoy ends its parent while later waves start: Docker must not start the parent again.
+    ended = [one for one in docker.commands if " up " in one or one.startswith("update")]
+    expected = ["update --restart no id-of-web-1", "compose", "update --restart no id-of-web-2", "compose"]
+    found = [one.split()[0] if " up " in one else one for one in ended]
+    assert found == (expected if replacement == "hot_restart" else ["compose", "compose"])
 
 
 def test_many_containers_start_in_parts_and_holders_first(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -368,6 +370,38 @@ def taken_listener(port: int) -> dict[str, Any]:
         "address": {"socket_address": {"address": "127.0.0.1", "port_value": port}},
         "filter_chains": [{"filters": [{"name": "tcp", "typed_config": proxy}]}],
     }
+
+
+def test_boot_starts_the_latest_generations(demo: Demo) -> None:
+    state = State(edge=1, apps=(1,))
+    deployed(demo, State())
+    deployed(demo, state)
+    # A reboot ends all processes, and empties the file system of the shared memory. It leaves sockets and the pid file.
+    for pid in [*demo.supervisord.supervisord_pids(), *demo.supervisord.program_pids()]:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    assert wait_until(lambda: not demo.supervisord.program_pids(), 20)
+    demo.shared_memory().unlink()
+    # What the unit of `deployment_start_at_boot` runs.
+    command = [str(SUPERVISORD), "--nodaemon", "--configuration", str(demo.folder / "supervisord.conf")]
+    booted = subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd="/")
+    try:
+        assert wait_until(lambda: runs(demo, "app-1.1", "edge.1"), 60)
+        assert not demo.deploy(state)["changed"]
+        with RequestLoad(demo.lanes()) as load:
+            load.begin("after the boot")
+            assert load.settled(least=100).failed == 0
+            # The generation that started without a parent hands over as any other.
+            result, counts = changed(demo, load, "next", replace(state, edge=2, concurrency=2))
+            assert (result["replaced"], dict(counts.failures)) == ({"edge": "hot_restart"}, {})
+    finally:
+        demo.teardown()
+        booted.wait(30)
+
+
+def runs(demo: Demo, *programs: str) -> bool:
+    """Return whether supervisord answers, and runs exactly these programs."""
+    return demo.supervisord.is_running() and demo.programs() == sorted(programs)
 
 
 @pytest.mark.parametrize(

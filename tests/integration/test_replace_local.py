@@ -148,9 +148,10 @@ class Demo:
             command=(
                 state.envoy or str(binary(state.version)),
                 *("--config-path", "edge/bootstrap.json", "--concurrency", str(state.concurrency)),
-                *("--base-id", str(self.first), "--restart-epoch", str(state.edge)),
+                *("--base-id", str(self.first)),
                 *("--skip-hot-restart-on-no-parent", "--parent-shutdown-time-s", str(PARENT_SECONDS)),
                 *("--drain-time-s", "2", "--drain-strategy", "immediate", "--log-level", "warning"),
+                *("--restart-epoch", str(state.edge)),
             ),
             ports=(Port(self.first),),
             probe=Probe("http", path="/ready", unix_socket="edge/run/admin.sock"),
@@ -320,6 +321,32 @@ def test_failed_changes_restore_the_previous_deployment(demo: Demo) -> None:
     # The Envoy whose admin interface had been closed by its failed successor was replaced by a further generation.
     assert wait_until(lambda: demo.programs() == ["app-1", "app-2", "edge.1"], 30)
     assert demo.deploy(replace(before, edge=1))["failed"] is False
+
+
+def test_envoy_that_waits_is_stopped_without_its_parent(demo: Demo) -> None:
+    before = State()
+    deployed(demo, before)
+    # The new Envoy waits for endpoints, up to 15 s. Meanwhile the application fails, and with it the change.
+    server = {"envoy_grpc": {"cluster_name": "xds"}}
+    source = {"api_type": "GRPC", "transport_api_version": "V3", "grpc_services": [server]}
+    endpoints = {"eds_config": {"resource_api_version": "V3", "api_config_source": source}}
+    clusters = [
+        {"name": "waiting", "type": "EDS", "eds_cluster_config": endpoints},
+        {"name": "xds", "type": "STATIC", "load_assignment": {"cluster_name": "xds"}},
+    ]
+    waiting = {"static_resources": {"clusters": clusters}}
+    failing = (sys.executable, "-c", "import time; time.sleep(4); raise SystemExit(3)")
+    with RequestLoad(demo.lanes()) as load:
+        result, counts = changed(
+            demo, load, "waits", State(edge=1, apps=(1,), command=failing, bootstrap=waiting)
+        )
+    assert (result["failed"], result["rolled_back"], dict(counts.failures)) == (True, True, {})
+    assert result["msg"].endswith("The previous deployment was restored."), result["msg"]
+    assert result["seconds"]["restore"] < 60
+    # The previous Envoy, or a further generation if the one that failed had already closed the admin interface.
+    assert wait_until(lambda: demo.programs() in (["app-1", "edge"], ["app-1", "edge.1"]), 30)
+    generation = int("edge.1" in demo.programs())
+    assert not demo.deploy(replace(before, edge=generation))["changed"]
 
 
 def test_envoy_that_cannot_hand_over_is_announced_first(demo: Demo, tmp_path: Path) -> None:

@@ -75,6 +75,16 @@ def resume(pid: int) -> None:
     _signal(pid, signal.SIGCONT)
 
 
+def freeze(pid: int) -> None:
+    """Send SIGSTOP to a process: it handles no other signal than SIGKILL and SIGCONT."""
+    _signal(pid, signal.SIGSTOP)
+
+
+def kill(pid: int) -> None:
+    """Send SIGKILL to a process."""
+    _signal(pid, signal.SIGKILL)
+
+
 def end(pids: Iterable[int], timeout: float) -> list[int]:
     """End processes with SIGTERM, and with SIGKILL after `timeout` seconds; return those that still run 60 s later."""
     running = [pid for pid in pids if _signal(pid, signal.SIGTERM)]

@@ -108,8 +108,8 @@ def with_next_generation(document: str, program: str, following: str) -> str:
     """
     section = sections(document)[program]
     # The last one is that of the Envoy: the words of `start_prefix` have the option too.
-    before, option, after = section.rpartition(f" {EPOCH} {generation_of(program)} ")
-    changed = f"{before}{option.replace(str(generation_of(program)), str(generation_of(following)))}{after}"
+    option = [*re.finditer(rf"(?<= {EPOCH} ){generation_of(program)}(?=\s)", section)][-1]
+    changed = f"{section[: option.start()]}{generation_of(following)}{section[option.end() :]}"
     changed = changed.replace(log_path(program), log_path(following))
     return document.replace(f"[program:{program}]\n{section}", f"[program:{following}]\n{changed}")
 

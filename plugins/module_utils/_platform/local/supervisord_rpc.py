@@ -15,7 +15,7 @@ from typing import Any
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.network.unix_socket import connect_unix
 
 # Fault codes that mean that nothing is left to do, or that the state of the program has the reason.
-BAD_NAME, SPAWN_ERROR, ALREADY_STARTED, NOT_RUNNING, ALREADY_ADDED = 10, 50, 60, 70, 90
+BAD_NAME, SPAWN_ERROR, ALREADY_STARTED, NOT_RUNNING, ALREADY_ADDED, STILL_RUNNING = 10, 50, 60, 70, 90, 91
 # The states of a program that runs.
 RUNNING = ("STARTING", "RUNNING")
 
@@ -87,9 +87,10 @@ class Supervisor:
         """Add a program of the configuration that was read; supervisord starts it."""
         self._call("supervisor.addProcessGroup", name, ignore=(ALREADY_ADDED,))
 
-    def remove(self, name: str) -> None:
-        """Remove a program that is stopped."""
-        self._call("supervisor.removeProcessGroup", name, ignore=(BAD_NAME,))
+    def remove(self, name: str) -> bool:
+        """Remove a program; return False if it runs."""
+        removed = self._call("supervisor.removeProcessGroup", name, ignore=(BAD_NAME, STILL_RUNNING))
+        return removed is not None or name not in self.programs()
 
     def start(self, name: str) -> None:
         """Start a program, and return before it runs."""

@@ -65,6 +65,8 @@ class PreviousPrograms:
 def stop_failed_successors(client: Supervisor, replacer: ProgramReplacer) -> None:
     """Stop the Envoys that have not taken over. Otherwise supervisord starts them again, and they take over with the restored files.
 
+    They are killed, because an Envoy that ends at SIGTERM ends its parent too, which still serves (seen with 1.40).
+
     Raises:
         PlatformFailed: An Envoy still runs.
         SupervisorError: supervisord does not answer.
@@ -77,7 +79,7 @@ def stop_failed_successors(client: Supervisor, replacer: ProgramReplacer) -> Non
         and replacer.workloads[name].program in active
         and not has_taken_over(replacer.workloads[name], replacer.admins, active)
     ]
-    replacer.control.stop(client, failed)
+    replacer.control.kill(client, failed)
 
 
 def has_taken_over(workload: Workload, admins: Mapping[str, str], programs: Mapping[str, Program]) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.polling import attempts
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform import host_processes
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer import PlatformFailed
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.supervisord_process import (
@@ -64,12 +65,31 @@ class ProgramControl:
             for name in group:
                 host_processes.end(self._supervisord.program_pids(name), 1)
 
+    def kill(self, client: Supervisor, names: Iterable[str]) -> None:
+        """Stop programs with SIGKILL, which supervisord does not start again. Raises PlatformFailed.
+
+        They are frozen while supervisord sends its stop signal, so they do not handle that one.
+        """
+        names = list(names)
+        for name in names:
+            pids = self._supervisord.program_pids(name)
+            for pid in pids:
+                host_processes.freeze(pid)
+            client.stop(name)
+            for pid in pids:
+                host_processes.kill(pid)
+        self.wait_until_stopped(client, names)
+
     def remove(self, client: Supervisor, names: Iterable[str]) -> None:
         """Stop programs and remove them from supervisord. Raises PlatformFailed."""
-        names = list(names)
-        self.stop(client, names)
-        for name in names:
-            client.remove(name)
+        left = list(names)
+        # A program that has just ended counts as stopped, and supervisord then starts it again: it is stopped once more.
+        for _left in attempts(self.stop_timeout):
+            self.stop(client, left)
+            left = [name for name in left if not client.remove(name)]
+            if not left:
+                return
+        raise PlatformFailed(f"{', '.join(left)}: starts again after each stop")
 
     def wait_until_stopped(self, client: Supervisor, names: Iterable[str]) -> None:
         """Return when no program of `names` runs. Raises PlatformFailed."""

@@ -185,10 +185,13 @@ def test_sections_are_split_by_program() -> None:
     assert one["a"] == both["a"]
 
 
+@pytest.mark.parametrize("after", [("--log-level", "info"), ()], ids=["in the middle", "at the end"])
 @pytest.mark.parametrize(("generation", "following"), [(0, 1), (1, 3)])
-def test_next_generation_differs_in_name_epoch_and_log_only(generation: int, following: int) -> None:
+def test_next_generation_differs_in_name_epoch_and_log_only(
+    generation: int, following: int, after: tuple[str, ...]
+) -> None:
     def document(number: int) -> str:
-        command = ("envoy", "--base-id", "18013", "--restart-epoch", str(number), "--log-level", "info")
+        command = ("envoy", "--base-id", "18013", "--restart-epoch", str(number), *after)
         edge = Workload(name="edge", command=command, generation=number, digest="4f")
         return supervisord_conf("d", [edge, Workload(name="web", command=("sleep", "9"))])
 

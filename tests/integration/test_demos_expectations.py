@@ -217,7 +217,7 @@ CASES = [
             "edge: cluster.web.upstream_rq_total": "expected 0, got 1000 (delta of ",
         },
         deployed=edge_http(
-            http_filters=[],
+            http_filters=[fault(percent=0)],
             routes=[
                 {"match": {"prefix": "/"}, "route": {"cluster": "web", "prefix_rewrite": "/status/503?"}}
             ],

@@ -254,7 +254,9 @@ class DockerDeployer(HostDeployer):
         return [
             container
             for container in self.project.unlisted
-            if any(host_ports.conflicts(port, one) for port in needed for one in container.listeners)
+            # Podman lists the ports of a holder with each container in it, so also with a generation that is drained later.
+            if container.workload not in self.workloads
+            and any(host_ports.conflicts(port, one) for port in needed for one in container.listeners)
         ]
 
     def _join_new_holders(self) -> list[str]:

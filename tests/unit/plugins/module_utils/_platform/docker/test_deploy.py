@@ -165,6 +165,18 @@ def test_new_envoy_takes_over_and_ends_the_previous_one() -> None:
     assert changing[0] == "update --restart no id-of-edge"
 
 
+def test_previous_generation_with_the_ports_of_its_holder_stays() -> None:
+    """Podman lists the published ports of a holder with each container in it."""
+    docker = docker_of("edge-network", "edge")
+    lines = [ps_line("demo", one, ports="127.0.0.1:8080->80/tcp") for one in ("edge-network", "edge")]
+    docker.results["ps"] = CommandResult(0, "".join(lines), "")
+    workload = generation("edge", 1, "hot_restart", ports=(Port(80, 8080),))
+    with closing(docker_deployer(docker, workload)) as deployer:
+        deployer.preflight()
+        assert deployer.apply().replaced == {"edge": "hot_restart"}
+    assert not [one for one in docker.commands if one.startswith(("stop", "rm"))]
+
+
 def test_ended_parent_is_removed_with_the_next_run() -> None:
     docker = docker_of("edge-network", "edge", "edge-g1", stopped=("edge",))
     applied, removed = replaced_by(docker, generation("edge", 1, "hot_restart"))

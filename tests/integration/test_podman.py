@@ -14,7 +14,6 @@ import pytest
 import yaml
 from live import Home
 from podman_service import podman_service, unprivileged_user
-from request_load import Lane, RequestLoad
 
 DEMO = "front_proxy"
 
@@ -56,34 +55,6 @@ def deploy_verify_and_remove(home: Home, docker_host: str) -> None:
 def test_demo_runs_with_podman_as_root(home: Home) -> None:
     with podman_service() as docker_host:
         deploy_verify_and_remove(home, docker_host)
-
-
-@pytest.mark.slow
-def test_envoy_restarts_hot_with_podman(home: Home) -> None:
-    with podman_service() as docker_host:
-        home.environment["DOCKER_HOST"] = docker_host
-        demo = home.demo(DEMO)
-        home.play("site", demo=demo)
-        try:
-            port = 8080 + home.shift
-            lanes = [
-                Lane(name, "127.0.0.1", port, ("/service/1",), keep=name == "kept")
-                for name in ("kept", "new")
-            ]
-            with RequestLoad(lanes) as load:
-                load.begin("another concurrency")
-                changed = home.play(
-                    "site",
-                    "--skip-tags",
-                    "verify",
-                    demo=home.demo(DEMO, proxies={"edge": {"concurrency": 2}}),
-                )
-                counts = load.settled(least=300)
-            assert "replaced (hot restart): edge" in changed.words, changed.output[-1500:]
-            assert (counts.failed, dict(counts.failures)) == (0, {})
-            assert "of 16 expectations hold" in home.play("verify", demo=demo).words
-        finally:
-            home.play("teardown", demo=demo)
 
 
 @pytest.mark.slow

@@ -31,6 +31,7 @@ LAYERS = [
     "_plan",
     "_deploy",
     "_verify",
+    "_report",
 ]
 PUBLIC = ["stats_api"]
 PRIVATE_NOTE = "Private to this collection: it can change at any time."

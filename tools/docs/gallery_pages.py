@@ -19,11 +19,12 @@ import yaml
 from demo_features import features
 from gallery_runs import PLATFORMS, RECORD, last_runs
 from markdown_text import code, plain_text
-from topology_picture import picture
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.loader import read_demo
+from ansible_collections.meshlab.envoy.plugins.module_utils._plan.picture.plan_topology import topology_of
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.plan import make_plan
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.plan_schema import Plan
+from ansible_collections.meshlab.envoy.plugins.module_utils._report.picture.topology_svg import picture
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.traffic_parser import parse_traffic
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.traffic_spec import Traffic
 from ansible_collections.meshlab.envoy.plugins.module_utils._verify import planned_expectations
@@ -144,7 +145,7 @@ def front_page(demo: Demo) -> str:
     items = "\n".join(f"<li><code>{escape(verdict)}</code></li>" for verdict in verdicts)
     held = f"{run['held']} of {run['expectations']} expectations hold" if run else ""
     return f"""<div class="topology-frame" tabindex="0" role="region" aria-label="The topology of {escape(demo.name)}">
-{picture(demo.complete(), "front-page")}
+{_picture(demo.complete(), "front-page")}
 </div>
 <ul class="verdicts">
 {items}
@@ -153,9 +154,14 @@ def front_page(demo: Demo) -> str:
 """
 
 
+def _picture(complete: Data, identifier: str) -> str:
+    """Return the picture of a demo with all defaults."""
+    return picture(topology_of(dict(complete)), str(complete["name"]), identifier)
+
+
 def _card(demo: Demo) -> str:
     """Return the list item of a demo: a small picture, its name, its summary and its Envoy features."""
-    svg = picture(demo.complete(), f"{demo.name}-thumbnail").replace("<svg ", '<svg aria-hidden="true" ', 1)
+    svg = _picture(demo.complete(), f"{demo.name}-thumbnail").replace("<svg ", '<svg aria-hidden="true" ', 1)
     names = ", ".join(features(demo.complete()))
     return (
         f'<li><div class="thumbnail">{svg}</div>'
@@ -172,7 +178,7 @@ def page(demo: Demo) -> str:
         f"{plain_text(complete['summary'])}.",
         f"Envoy features: {', '.join(code(one) for one in features(complete))}.",
         "## Topology",
-        html_block(picture(complete, demo.name)),
+        html_block(_picture(complete, demo.name)),
         _addresses(plan["addresses"]),
         "## Run it",
         *_how_to_run(demo),
@@ -288,14 +294,14 @@ def _expectations(title: str, assertions: Sequence[Data]) -> list[str]:
 def _changes(demo: Demo, complete: dict[str, Any]) -> Iterator[str]:
     if complete["changes"]:
         yield "## Changes"
-    before = picture(complete, demo.name)
+    before = _picture(complete, demo.name)
     for name, change in complete["changes"].items():
         plan, changed = demo.plan(name), demo.complete(name)
         yield f"### {plain_text(name)}"
         yield f"{plain_text(change['summary'])}."
         yield f"```sh\nmake change DEMO={demo.name} CHANGE={name}\n```"
-        if picture(changed, demo.name) != before:
-            yield html_block(picture(changed, f"{demo.name}-{name}"))
+        if _picture(changed, demo.name) != before:
+            yield html_block(_picture(changed, f"{demo.name}-{name}"))
         yield from _made(change, plan, "During the change:")
         for number, step in enumerate(change["steps"], 1):
             step_plan = demo.plan(f"{name}/{number}")

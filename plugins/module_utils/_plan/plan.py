@@ -37,6 +37,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._plan.exporter impor
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.faults.loops import check_loops
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.faults.protocols import check_protocols
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.notes import check_notes, fill_notes
+from ansible_collections.meshlab.envoy.plugins.module_utils._plan.picture.plan_topology import topology_of
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.plan_assertions import plan_assertions
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.plan_endpoints import (
     admin_endpoints,
@@ -247,6 +248,7 @@ def _plan(platform: Platform, secrets: frozenset[str]) -> Plan:
         "previous": context.deployed.change if context.deployed.workloads else None,
         "rollback": demo["changes"][variant.change]["rollback"] if variant.change else False,
         "assertions": plan_assertions(demo["expectations"], traffic, endpoints, platform),
+        "topology": topology_of(demo, [*demo["traffic"], *during]),
         "deployed": cast(RecordedDeployment, record.to_dict()),
         "replaced": [{"workload": one.name, "how": one.replacement} for one in replaced],
         "interruptions": interruptions(replaced, record, platform),

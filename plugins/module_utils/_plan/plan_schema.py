@@ -474,6 +474,66 @@ class Interruption(TypedDict):
     remedy: str
 
 
+class TopologyPart(TypedDict):
+    """One program in a box of the topology.
+
+    Attributes:
+        title: What the program is, such as `Envoy, edge`.
+        kind: `envoy`, `program`, `host` for published ports, or `outside` for an address outside the demo.
+        listens: Text of each row at which arrows end, by name of the listening port.
+        talks: Text of each row at which arrows begin, by name of the cluster, or by published port.
+    """
+
+    title: str
+    kind: str
+    listens: dict[str, str]
+    talks: dict[str, str]
+
+
+class TopologyBox(TypedDict):
+    """One group of the demo: its program, or its program and the Envoy sidecar.
+
+    Attributes:
+        name: Name of the group. `(host)` is the host with its published ports.
+        title: Title of the box.
+        replicas: Number of replicas.
+        parts: Programs of the box.
+    """
+
+    name: str
+    title: str
+    replicas: int
+    parts: list[TopologyPart]
+
+
+class TopologyArrow(TypedDict):
+    """One connection of the topology.
+
+    Attributes:
+        source: Name of the box and of the row at which the arrow begins.
+        target: Name of the box and of the row at which the arrow ends.
+        stats: Whether only stats are sent.
+    """
+
+    source: list[str]
+    target: list[str]
+    stats: bool
+
+
+class Topology(TypedDict):
+    """What the picture of the demo shows. It is independent of the platform.
+
+    Attributes:
+        boxes: Boxes: the host, the groups of the demo, and addresses outside the demo.
+        arrows: Connections.
+        traffic: Name of the box and of the row that each traffic is sent to, by name of the traffic.
+    """
+
+    boxes: list[TopologyBox]
+    arrows: list[TopologyArrow]
+    traffic: dict[str, list[str]]
+
+
 class Plan(TypedDict):
     """Everything that deploying and verifying one demo on one platform needs.
 
@@ -505,6 +565,7 @@ class Plan(TypedDict):
         previous: The change that is deployed until now, in the same form. Null: nothing is deployed.
         rollback: Whether the demo returns to its previous state if the change fails.
         assertions: Expectations of the demo, as module envoy_stats takes them.
+        topology: What the picture of the demo shows.
         deployed: What a later plan must not decide differently. The deployment folder records it.
         replaced: Workloads that the deployment replaces. Empty if the folder has no deployment.
         interruptions: Workloads whose requests can fail during the deployment.
@@ -537,6 +598,7 @@ class Plan(TypedDict):
     previous: Optional[str]
     rollback: bool
     assertions: list[dict[str, Any]]
+    topology: Topology
     deployed: RecordedDeployment
     replaced: list[ReplacedWorkload]
     interruptions: list[Interruption]

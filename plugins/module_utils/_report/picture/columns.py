@@ -1,13 +1,14 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+
 """The layout of a topology picture: columns from left to right, the position of each box, and lanes for arrows."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from picture_model import (
+from ansible_collections.meshlab.envoy.plugins.module_utils._report.picture.boxes import (
     GAP,
     GUTTER,
     HEAD,
@@ -27,7 +28,7 @@ def columns_of(boxes: Mapping[str, Box], arrows: Sequence[Arrow]) -> dict[str, i
     """Return the column of each box: the one after the last box with an arrow to it; arrows that lead back do not count."""
     into: dict[str, list[str]] = {name: [] for name in boxes}
     for arrow in arrows:
-        if arrow.source[0] != arrow.target[0]:
+        if not arrow.inside:
             into[arrow.target[0]].append(arrow.source[0])
     found: dict[str, int] = {}
 
@@ -81,7 +82,11 @@ def arrange(boxes: Mapping[str, Box], arrows: list[Arrow], columns: Mapping[str,
             if columns[arrow.source[0]] == number < columns[arrow.target[0]]:
                 ends[arrow] = start_of(boxes[arrow.source[0]], arrow.source)
         lanes += passing
-        left += width + GUTTER
+        # The labels of arrows are right of their boxes. Arrows curve beyond them.
+        stub = max((box.stub for box in column), default=0)
+        for box in column:
+            box.stub = stub
+        left += width + stub + GUTTER
     highest = min([box.y for box in boxes.values()] + [lane.y - LANE / 2 for lane in lanes], default=0)
     for lane in lanes:
         lane.y += MARGIN - highest
@@ -112,7 +117,7 @@ def _set_position(box: Box, x: float, width: float, y: float = 0) -> None:
         part.x, part.y, part.width = x, y + HEAD - 16, width
         return
     first, second = box.parts
-    top, room = y + HEAD - 14, width - 2 * PAD - 44
+    top, room = y + HEAD - 14, width - 2 * PAD - box.between
     second.width = second.minimum_width() + (room - first.minimum_width() - second.minimum_width()) / 2
     first.width = room - second.width
     first.x, first.y = x + PAD, top
@@ -121,12 +126,12 @@ def _set_position(box: Box, x: float, width: float, y: float = 0) -> None:
 
 
 def start_of(box: Box, socket: Socket) -> Point:
-    """Return the point at which the arrows of a cluster start."""
+    """Return the point at which the arrows of a row begin."""
     part = next(one for one in box.parts if socket[1] in one.talks)
     return part.x + part.width, part.row(list(part.talks).index(socket[1]))
 
 
 def end_of(box: Box, socket: Socket) -> Point:
-    """Return the point at which the arrows to a slot end."""
+    """Return the point at which the arrows to a row end."""
     part = next(one for one in box.parts if socket[1] in one.listens)
     return part.x, part.row(list(part.listens).index(socket[1]))

@@ -13,22 +13,22 @@ from typing import Any
 import pytest
 import yaml
 
-DEMOS = sorted((Path(__file__).resolve().parents[2] / "playbooks" / "demos").glob("*.yml"))
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.loader import read_demo
+from ansible_collections.meshlab.envoy.plugins.module_utils._plan.picture.plan_topology import topology_of
+from ansible_collections.meshlab.envoy.plugins.module_utils._report.picture.boxes import Label
+from ansible_collections.meshlab.envoy.plugins.module_utils._report.picture.topology_svg import picture
+
+DEMOS = sorted((Path(__file__).resolve().parents[6] / "playbooks" / "demos").glob("*.yml"))
 SVG = "{http://www.w3.org/2000/svg}"
 WEB = {"port": 8080, "publish": 8000, "routes": [{"match": {"prefix": "/"}, "route": {"cluster": "web"}}]}
 
 
 def demo(**topology: Any) -> dict[str, Any]:
-    # Test modules are loaded before pytest_configure makes the collection importable.
-    from ansible_collections.meshlab.envoy.plugins.module_utils._demo.loader import read_demo
-
     return read_demo("shop", {"summary": "A shop", "ports": 20000, **topology})
 
 
-def drawn(data: dict[str, Any]) -> ET.Element:
-    from topology_picture import picture
-
-    return ET.fromstring(picture(data, "shop"))
+def drawn(data: dict[str, Any], **options: Any) -> ET.Element:
+    return ET.fromstring(picture(topology_of(data), "shop", **options))
 
 
 def texts(svg: ET.Element) -> list[str]:
@@ -149,8 +149,6 @@ def test_long_line_is_cut() -> None:
 
 @pytest.mark.parametrize("path", DEMOS, ids=lambda path: path.stem)
 def test_boxes_of_a_demo_do_not_overlap(path: Path) -> None:
-    from ansible_collections.meshlab.envoy.plugins.module_utils._demo.loader import read_demo
-
     svg = drawn(read_demo(path.stem, yaml.safe_load(path.read_text(encoding="utf-8"))))
     for one, other in itertools.combinations(boxes(svg), 2):
         apart = one[2] <= other[0] or other[2] <= one[0] or one[3] <= other[1] or other[3] <= one[1]
@@ -160,8 +158,6 @@ def test_boxes_of_a_demo_do_not_overlap(path: Path) -> None:
 
 @pytest.mark.parametrize("path", DEMOS, ids=lambda path: path.stem)
 def test_texts_of_a_demo_fit_into_their_boxes(path: Path) -> None:
-    from ansible_collections.meshlab.envoy.plugins.module_utils._demo.loader import read_demo
-
     svg = drawn(read_demo(path.stem, yaml.safe_load(path.read_text(encoding="utf-8"))))
     for one in svg.iter(f"{SVG}text"):
         x, y, wide = float(str(one.get("x"))), float(str(one.get("y"))), 7.2 * len(str(one.text))
@@ -170,3 +166,66 @@ def test_texts_of_a_demo_fit_into_their_boxes(path: Path) -> None:
             box[0] <= left and left + wide <= box[2] and box[1] <= y - 9 and y + 3 <= box[3]
             for box in boxes(svg)
         ), one.text
+
+
+LABEL = Label("2000 requests, 12 failed", "p50 0.6, p99 1.2 ms, 4.2 MB", failed=True)
+
+
+def labelled(path: Path) -> tuple[dict[str, Any], ET.Element]:
+    """Return a demo and its picture with a label on each arrow and a caption on each box."""
+    data = read_demo(path.stem, yaml.safe_load(path.read_text(encoding="utf-8")))
+    topology = topology_of(data)
+    labels = {(one["source"][0], one["source"][1]): LABEL for one in topology["arrows"]}
+    captions = {one["name"]: "kubernetes, left" for one in topology["boxes"]}
+    return data, ET.fromstring(picture(topology, "shop", labels=labels, captions=captions))
+
+
+Area = tuple[float, float, float, float]  # left, top, right, bottom
+
+
+def areas_of_labels(svg: ET.Element) -> list[Area]:
+    """Return the area of each line of a label, whose letters of 10 px are 6 px wide."""
+    found = []
+    for text in svg.iter(f"{SVG}text"):
+        for span in text if str(text.get("class")).startswith("label") else ():
+            x, y = float(str(span.get("x"))), float(str(span.get("y")))
+            found.append((x, y - 8, x + 6 * len(str(span.text)), y + 2))
+    return found
+
+
+def is_inside(one: Area, other: Area) -> bool:
+    return other[0] <= one[0] and one[2] <= other[2] and other[1] <= one[1] and one[3] <= other[3]
+
+
+def is_apart(one: Area, other: Area) -> bool:
+    return one[2] <= other[0] or other[2] <= one[0] or one[3] <= other[1] or other[3] <= one[1]
+
+
+@pytest.mark.parametrize("path", DEMOS, ids=lambda path: path.stem)
+def test_labels_overlap_neither_programs_nor_each_other(path: Path) -> None:
+    data, svg = labelled(path)
+    areas = areas_of_labels(svg)
+    rows = {(one["source"][0], one["source"][1]) for one in topology_of(data)["arrows"]}
+    assert len(areas) == 2 * len(rows)
+    programs = [
+        one for one in boxes(svg) if not any(other != one and is_inside(other, one) for other in boxes(svg))
+    ]
+    for area in areas:
+        touched = [one for one in (*programs, *areas) if one is not area and not is_apart(area, one)]
+        assert touched == [], area
+    width, height = (float(str(svg.get(key))) for key in ("width", "height"))
+    assert all(area[2] <= width and area[3] <= height for area in areas)
+
+
+def test_label_and_caption_are_shown_and_described() -> None:
+    edge = {"listeners": {"http": WEB}, "clusters": {"web": {"to": "web"}}}
+    data = demo(services={"web": {}}, proxies={"edge": edge})
+    svg = drawn(
+        data,
+        labels={("edge", "web"): Label("24 requests", "p99 1 ms", failed=True)},
+        captions={"web": "docker, left"},
+    )
+    spans = {str(one.text): str(one.get("class")) for one in svg.iter(f"{SVG}tspan")}
+    assert {"24 requests", "p99 1 ms", "docker, left"} == set(spans)
+    assert [one.get("class") for one in svg.iter(f"{SVG}text") if len(one) == 2] == ["label failed"]
+    assert "web of edge leads to web (:8080): 24 requests, p99 1 ms." in str(svg[1].text)

@@ -1,54 +1,72 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Draw the topology of a demo as SVG: slots at the left of a box, clusters at its right, arrows from clusters to slots.
+
+"""Draw the topology of a demo as SVG: listening ports at the left of a box, clusters at its right, arrows from clusters to ports.
 
 The first column is the host with its published ports. Each other box is right of the boxes with arrows to it. An arrow over several columns
-has its own lane in each column between them, and an arrow that leads back runs below the boxes, so that no arrow crosses a box. The class
-`topology` in docs/site/_static/site.css sets the colours; without it the picture is black and white.
+has its own lane in each column between them, and an arrow that leads back runs below the boxes, so that no arrow crosses a box. The page
+that contains the picture sets its colours by the class `topology`; without them the picture is black and white.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
+from typing import TYPE_CHECKING
 
-from picture_layout import (
-    arrange,
-    columns_of,
-    end_of,
-    start_of,
-)
-from picture_model import (
+from ansible_collections.meshlab.envoy.plugins.module_utils._report.picture.boxes import (
     HOST,
     LOOP,
     MARGIN,
     PAD,
     Arrow,
     Box,
+    Label,
     Lane,
     Point,
     Socket,
-    arrows_of,
-    boxes_of,
+    read_topology,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._report.picture.columns import (
+    arrange,
+    columns_of,
+    end_of,
+    start_of,
 )
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._demo.loader import Demo
+if TYPE_CHECKING:
+    from ansible_collections.meshlab.envoy.plugins.module_utils._plan.plan_schema import Topology
+
+Boxes = Mapping[str, Box]
 
 
-def picture(demo: Demo, identifier: str = "topology") -> str:
-    """Return the SVG of a loaded demo; `identifier` must be unique in the page."""
-    boxes, arrows = boxes_of(demo), list(arrows_of(demo))
+def picture(
+    topology: Topology,
+    name: str,
+    identifier: str = "topology",
+    labels: Mapping[Socket, Label] | None = None,
+    captions: Mapping[str, str] | None = None,
+) -> str:
+    """Return the SVG of a topology.
+
+    Args:
+        topology: The topology of a plan.
+        name: Name of the demo.
+        identifier: Start of the ids in the SVG, unique in the page.
+        labels: Numbers of the connections that begin at a row, by box and row.
+        captions: Where each box runs, by the name of the box.
+    """
+    labels = labels or {}
+    boxes, arrows = read_topology(topology, labels, captions or {})
     for arrow in arrows:
-        box = boxes[arrow.target[0]]
-        same = arrow.source[0] == arrow.target[0]
-        source = boxes[arrow.source[0]]
+        source, box = boxes[arrow.source[0]], boxes[arrow.target[0]]
         # Arrows from a sidecar pass its program on the right. Below a program with one row is space for them.
-        if source.framed and not same and source.parts[1].rows > 1:
+        if source.framed and not arrow.inside and source.parts[1].rows > 1:
             source.below = True
-        if box.framed and arrow.target[1] not in box.parts[0].listens and not same:
+        if box.framed and arrow.target[1] not in box.parts[0].listens and not arrow.inside:
             box.below = True
-        if same and not (box.framed and arrow.target[1] in box.parts[1].listens):
+        if arrow.inside and not (box.framed and arrow.target[1] in box.parts[1].listens):
             box.loops += 1
     columns = columns_of(boxes, arrows)
     if HOST in boxes:
@@ -57,57 +75,58 @@ def picture(demo: Demo, identifier: str = "topology") -> str:
         ports = boxes[HOST].parts[0]
         ports.talks = dict(sorted(ports.talks.items(), key=lambda port: near[port[0]]))
     lanes = arrange(boxes, arrows, columns)
-    return draw(demo, boxes, arrows, columns, lanes, identifier)
+    return draw(name, boxes, arrows, columns, lanes, labels, identifier)
 
 
-def description(demo: Demo) -> str:
+def description(boxes: Boxes, arrows: Sequence[Arrow], labels: Mapping[Socket, Label]) -> str:
     """Return the content of the picture as sentences, for screen readers."""
-    boxes = boxes_of(demo)
     sentences = []
     for name, box in boxes.items():
         for part in box.parts:
-            for cluster, text in part.talks.items():
+            for row, text in part.talks.items():
                 targets = ", ".join(
-                    f"{boxes[one.target[0]].name.strip()} ({_row_text(boxes, one.target)})"
-                    for one in arrows_of(demo)
-                    if one.source == (name, cluster)
+                    f"{boxes[one.target[0]].name} ({_row_text(boxes, one.target)})"
+                    for one in arrows
+                    if one.source == (name, row)
                 )
                 subject = f"Port {text.lstrip(':')} of the host" if name == HOST else f"{text} of {name}"
-                sentences.append(f"{subject} leads to {targets}.")
+                label = labels.get((name, row))
+                numbers = f": {label.above}, {label.below}" if label else ""
+                sentences.append(f"{subject} leads to {targets}{numbers}.")
     several = [f"{one.title}." for one in boxes.values() if one.stacked]
     return " ".join([*sentences, *several])
 
 
-def _row_text(boxes: Mapping[str, Box], socket: Socket) -> str:
-    """Return the text of a slot's row."""
-    group, slot = socket
-    return next(part.listens[slot] for part in boxes[group].parts if slot in part.listens)
+def _row_text(boxes: Boxes, socket: Socket) -> str:
+    """Return the text of the row at which an arrow ends."""
+    box, row = socket
+    return next(part.listens[row] for part in boxes[box].parts if row in part.listens)
 
 
 def draw(
-    demo: Demo,
-    boxes: Mapping[str, Box],
-    arrows: list[Arrow],
+    name: str,
+    boxes: Boxes,
+    arrows: Sequence[Arrow],
     columns: Mapping[str, int],
     lanes: list[Lane],
+    labels: Mapping[Socket, Label],
     identifier: str,
 ) -> str:
     """Return the SVG of arranged boxes and lanes."""
     bottom = max([box.y + box.height for box in boxes.values()] + [lane.y for lane in lanes], default=0)
-    back = [
-        one
-        for one in arrows
-        if columns[one.target[0]] <= columns[one.source[0]] and one.source[0] != one.target[0]
-    ]
-    width = max((box.x + box.width for box in boxes.values()), default=0) + MARGIN + LOOP
+    back = [one for one in arrows if columns[one.target[0]] <= columns[one.source[0]] and not one.inside]
+    width = max((box.x + box.width + box.stub for box in boxes.values()), default=0) + MARGIN + LOOP
     height = bottom + MARGIN + len(back) * LOOP
     shapes = [shape for box in boxes.values() for shape in _shapes(box)]
+    texts: dict[Socket, str] = {}
     loops: dict[str, int] = {}
     for arrow in arrows:
         source, target = boxes[arrow.source[0]], boxes[arrow.target[0]]
         start, end = start_of(source, arrow.source), end_of(target, arrow.target)
+        label_x = max(start[0], source.x + source.width)
         if source is target and source.framed and arrow.target[1] in source.parts[1].listens:
             path = _through(start, [start, end], end)
+            label_x = start[0]
         elif source is target:
             loops[source.name] = number = loops.get(source.name, 0) + 1
             path = _around(start, end, source.y + source.height - (source.loops - number) * LOOP - 4, number)
@@ -115,31 +134,33 @@ def draw(
             number = back.index(arrow) + 1
             path = _around(start, end, bottom + number * LOOP, number)
         else:
-            stops = [(source.x + source.width, start[1])]
+            stops = [(source.x + source.width + source.stub, start[1])]
             for lane in lanes:
                 if lane.arrow == arrow:
                     begins, ends = _span(boxes, columns, lanes, lane)
                     stops += [(begins, lane.y), (ends, lane.y)]
             path = _through(start, [*stops, (target.x, end[1])], end)
         shapes.append(_arrow(path, end, arrow.stats))
-    described = f'<title id="{identifier}-title">Topology of {escape(str(demo["name"]))}</title>'
-    described += f'<desc id="{identifier}-desc">{escape(description(demo))}</desc>'
+        if arrow.source in labels:
+            texts[arrow.source] = _label(label_x + 5, start[1], labels[arrow.source])
+    described = f'<title id="{identifier}-title">Topology of {escape(name)}</title>'
+    described += f'<desc id="{identifier}-desc">{escape(description(boxes, arrows, labels))}</desc>'
     opening = (
         f'<svg class="topology" xmlns="http://www.w3.org/2000/svg" role="img" viewBox="0 0 {width:.0f} {height:.0f}" '
         f'width="{width:.0f}" height="{height:.0f}" aria-labelledby="{identifier}-title {identifier}-desc" '
         'font-family="ui-monospace, SFMono-Regular, Menlo, Consolas, monospace" font-size="12" fill="none" stroke="none">'
     )
-    return "\n".join([opening, described, *shapes, "</svg>"])
+    return "\n".join([opening, described, *shapes, *texts.values(), "</svg>"])
 
 
-def _span(boxes: Mapping[str, Box], columns: Mapping[str, int], lanes: list[Lane], lane: Lane) -> Point:
-    """Return the left and right end of a lane's column."""
+def _span(boxes: Boxes, columns: Mapping[str, int], lanes: list[Lane], lane: Lane) -> Point:
+    """Return the left and right end of a lane's column, with the labels of the column."""
     own = [one for one in lanes if one.arrow == lane.arrow]
     number = (
         columns[lane.arrow.source[0]] + 1 + next(position for position, one in enumerate(own) if one is lane)
     )
     column = [box for name, box in boxes.items() if columns[name] == number]
-    return min(box.x for box in column), max(box.x + box.width for box in column)
+    return min(box.x for box in column), max(box.x + box.width + box.stub for box in column)
 
 
 def _shapes(box: Box) -> Iterator[str]:
@@ -149,7 +170,11 @@ def _shapes(box: Box) -> Iterator[str]:
     for shift in (6, 3) if box.stacked else ():
         yield _rectangle(box.x + shift, box.y + shift, box.width, top, f"{frame} behind")
     yield _rectangle(box.x, box.y, box.width, top, frame)
-    yield _text(box.x + box.width / 2, box.y + 17, box.title, "name", "middle")
+    caption = (
+        f'<tspan class="caption" font-size="10" font-weight="normal" dx="8">{escape(box.caption)}</tspan>'
+    )
+    title = _text(box.x + box.width / 2, box.y + 17, box.title, "name", "middle")
+    yield title.replace("</text>", f"{caption}</text>") if box.caption else title
     for one in box.parts:
         if box.framed:
             yield _rectangle(one.x, one.y, one.width, one.height, one.kind)
@@ -169,6 +194,13 @@ def _rectangle(x: float, y: float, width: float, height: float, kind: str) -> st
 def _text(x: float, y: float, text: str, kind: str, anchor: str) -> str:
     weight = ' font-weight="bold"' if kind == "name" else ""
     return f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="currentColor"{weight}>{escape(text)}</text>'
+
+
+def _label(x: float, y: float, label: Label) -> str:
+    kind = "label failed" if label.failed else "label"
+    lines = ((label.above, y - 5), (label.below, y + 13))
+    spans = "".join(f'<tspan x="{x:.1f}" y="{at:.1f}">{escape(text)}</tspan>' for text, at in lines if text)
+    return f'<text class="{kind}" font-size="10" fill="currentColor">{spans}</text>'
 
 
 def _arrow(path: str, end: Point, stats: bool) -> str:

@@ -1,0 +1,8 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The result of a run as one document, and its forms: the report on a terminal, HTML, Markdown, JUnit XML.
+
+Private to this collection: it can change at any time.
+"""

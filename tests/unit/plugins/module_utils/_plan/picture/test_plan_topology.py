@@ -1,0 +1,52 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Tests of the topology in a plan: its boxes and arrows exist, and traffic leads to its listening port."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.loader import read_demo
+from ansible_collections.meshlab.envoy.plugins.module_utils._plan.picture.plan_topology import topology_of
+
+DEMOS = sorted((Path(__file__).resolve().parents[6] / "playbooks" / "demos").glob("*.yml"))
+
+
+def loaded(path: Path) -> dict[str, Any]:
+    return read_demo(path.stem, yaml.safe_load(path.read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize("path", DEMOS, ids=lambda path: path.stem)
+def test_arrows_and_traffic_end_at_rows_of_boxes(path: Path) -> None:
+    demo = loaded(path)
+    topology = topology_of(demo, demo["traffic"])
+    listens = {
+        (box["name"], row) for box in topology["boxes"] for part in box["parts"] for row in part["listens"]
+    }
+    talks = {
+        (box["name"], row) for box in topology["boxes"] for part in box["parts"] for row in part["talks"]
+    }
+    assert {(one["source"][0], one["source"][1]) for one in topology["arrows"]} == talks
+    assert {(one["target"][0], one["target"][1]) for one in topology["arrows"]} <= listens
+    sent = {str(one.get("name") or one["to"]) for one in demo["traffic"] if not one["to"].endswith("/admin")}
+    assert set(topology["traffic"]) == sent
+    assert {(box, row) for box, row in topology["traffic"].values()} <= listens
+
+
+def test_traffic_to_a_proxy_leads_to_its_first_listener() -> None:
+    routes = [{"match": {"prefix": "/"}, "direct_response": {"status": 200}}]
+    listeners = {
+        "http": {"port": 8080, "publish": 8000, "routes": routes},
+        "second": {"port": 8081, "routes": routes},
+    }
+    demo = read_demo(
+        "shop",
+        {"summary": "A shop", "ports": 20000, "services": {}, "proxies": {"edge": {"listeners": listeners}}},
+    )
+    topology = topology_of(demo, [{"to": "edge"}, {"name": "other", "to": "edge/second"}])
+    assert topology["traffic"] == {"edge": ["edge", "http"], "other": ["edge", "second"]}

@@ -207,6 +207,16 @@ traffic:
   type: list
   elements: dict
   sample: []
+confirmed:
+  description: When each running proxy confirmed its new files, in seconds since 1970, by the name of the proxy.
+  returned: always
+  type: dict
+  sample: {edge: 1790000004.211}
+began:
+  description: When each phase began, in seconds since 1970.
+  returned: always
+  type: dict
+  sample: {preflight: 1790000003.9, live: 1790000004.1}
 files:
   description: Paths, relative to the state folder, of the files that were written or removed.
   returned: always

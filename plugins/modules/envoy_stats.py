@@ -243,6 +243,19 @@ assertions:
       description: The maximum error of RV(assertions[].observed) if it is from a histogram's buckets, otherwise null.
       type: float
       returned: success
+    accepted:
+      description:
+        - The lowest and the highest number that holds. Null in place of a number is no limit.
+        - Null for operators and values without a range, such as text.
+      type: list
+      elements: float
+      returned: success
+      sample: [20, 20]
+    texts:
+      description: The parts of RV(assertions[].message) as texts - C(subject), C(expected) and C(observed).
+      type: dict
+      returned: success
+      sample: {subject: delta of cluster.web.upstream_rq_200 at edge, expected: "20", observed: "19"}
     failure:
       description:
         - The kind of failure, empty if the assertion holds. One of V(unreachable), V(timeout), V(http_status), V(unparsable),

@@ -501,6 +501,52 @@ traffic:
           returned: always
           type: float
           sample: 2.3
+    latency_histogram:
+      description:
+        - Distribution of the latencies. Each entry is the upper bound of a bucket in milliseconds and the number of answers in it.
+        - The bounds grow by a tenth of a decade. Buckets without an answer are omitted.
+      returned: always
+      type: list
+      elements: list
+      sample: [[0.631, 17], [0.794, 3]]
+    timeline:
+      description:
+        - What came of the requests that ended in each second, from the first request on.
+        - A traffic of more than 600 seconds has intervals of 2, 4 or more seconds.
+      returned: always
+      type: list
+      elements: dict
+      contains:
+        second:
+          description: Number of seconds from the first request to the start of the interval.
+          returned: always
+          type: int
+          sample: 0
+        requests:
+          description: Number of requests.
+          returned: always
+          type: int
+          sample: 20
+        failed:
+          description: Number of requests without an answer, or with a status of 500 and above.
+          returned: always
+          type: int
+          sample: 0
+        by_status:
+          description: Number of answers by status.
+          returned: always
+          type: dict
+          sample: {"200": 20}
+        by_header:
+          description: Number of answers by value, for each header that an expectation of the traffic selects.
+          returned: always
+          type: dict
+          sample: {"x-app-version": {"v1": 18, "v2": 2}}
+    began:
+      description: Time of the first request, in seconds since 1970.
+      returned: always
+      type: float
+      sample: 1790000000.125
     bytes_received:
       description: Number of bytes of all bodies, without decompression.
       returned: always
@@ -552,6 +598,19 @@ traffic:
           returned: always
           type: float
           sample: 18
+        accepted:
+          description:
+            - The lowest and the highest number that holds. Null in place of a number is no limit.
+            - Null for operators without a range, such as V(ne).
+          returned: always
+          type: list
+          elements: float
+          sample: [20, null]
+        texts:
+          description: The parts of the message as texts - C(subject), C(expected) and C(observed).
+          returned: always
+          type: dict
+          sample: {subject: answers with status 200 of traffic service 1, expected: at least 20, observed: "18"}
         message:
           description: The expected and the actual number in one line.
           returned: always

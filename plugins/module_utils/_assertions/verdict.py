@@ -14,6 +14,10 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.assertio
 from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.measurement import NO_SAMPLE
 from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.reading import Reading
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.arguments import Scalar
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.numbers.accepted_range import (
+    Range,
+    accepted_range,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.numbers.comparison import (
     PRESENCE,
     format_value,
@@ -44,6 +48,8 @@ class VerdictData(TypedDict):
     expected: Any
     observed: Scalar | None
     error: float | None
+    accepted: Range | None
+    texts: dict[str, str]
     failure: str
     message: str
     readings: list[dict[str, object]]
@@ -119,6 +125,12 @@ class Verdict:
             "expected": value,
             "observed": self.observed,
             "error": self.estimate.error if self.estimate else None,
+            "accepted": accepted_range(assertion.op, assertion.value, assertion.tolerance, self.below),
+            "texts": {
+                "subject": assertion.subject(self._stat(), self._where()),
+                "expected": self._expected(),
+                "observed": self._got(),
+            },
             "failure": self.failure.kind if self.failure else "",
             "message": self.message(elapsed),
             "readings": [reading.as_data() for reading in (self.failed or self.readings)[:MOST_READINGS]],

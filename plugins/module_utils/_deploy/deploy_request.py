@@ -80,6 +80,8 @@ class DeployResult:
     diff: list[Mapping[str, Any]] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
+    began: dict[str, float] = field(default_factory=dict)  # seconds since 1970, by phase
+    confirmed: dict[str, float] = field(default_factory=dict)  # seconds since 1970, by proxy
     traffic: list[Mapping[str, Any]] = field(default_factory=list)
 
     def add(self, applied: AppliedChanges) -> None:
@@ -94,8 +96,9 @@ class DeployResult:
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
-        """Measure the seconds of a phase."""
+        """Measure the seconds of a phase, and when it began."""
         start = time.monotonic()
+        self.began.setdefault(name, round(time.time(), 3))
         try:
             yield
         finally:

@@ -184,7 +184,8 @@ def _apply(
         if change.changed:
             with result.phase("live"):
                 change.confirm_started()
-                change.go_live(request.confirm_timeout, request.drain_timeout)
+                updates = change.go_live(request.confirm_timeout, request.drain_timeout)
+                result.confirmed = {update.proxy: round(update.ended, 3) for update in updates}
                 if deployer.document_path in result.files:
                     result.warnings += set_log_levels(request.admins)
         if result.changed:

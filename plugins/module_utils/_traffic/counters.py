@@ -7,9 +7,10 @@
 from __future__ import annotations
 
 import math
+import time
 from array import array
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from operator import add
 from typing import TypedDict
@@ -19,6 +20,15 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._common.network.http
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.client_connection import (
     Answer,
     RequestError,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.series.latency_histogram import (
+    latency_histogram,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.series.timeline import (
+    NO_VALUE,
+    Timeline,
+    TimelineEntry,
+    joined,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.traffic_spec import Traffic
 
@@ -42,6 +52,9 @@ class ResultData(TypedDict):
     hosts: dict[str, int]
     tls: dict[str, int]
     latency_ms: dict[str, float | None]
+    latency_histogram: list[list[float]]  # upper bound in milliseconds, and the number of answers
+    timeline: list[TimelineEntry]
+    began: float  # seconds since 1970
     bytes_received: int
     connections: int
     retries: int
@@ -52,7 +65,8 @@ class ResultData(TypedDict):
 class Tally:
     """The answers and errors of one sender so far."""
 
-    def __init__(self, traffic: Traffic) -> None:
+    def __init__(self, traffic: Traffic, began: float | None = None) -> None:
+        """Count from a time of the monotonic clock; None: from now."""
         expected = [
             expectation.header.name for expectation in traffic.expect if expectation.header is not None
         ]
@@ -68,6 +82,9 @@ class Tally:
         self.bytes_received = 0
         self.matched = [0] * len(traffic.expect)  # answers that a header, body or tls expectation counts
         self.last_error = ""
+        self.timeline = Timeline()
+        self._began = time.monotonic() if began is None else began
+        self._shares = tuple(name for name in self.headers if name != "server")
         self.bodies: dict[int, bytes] = {}  # the start of the first body with each status
         self.unmatched: dict[
             int, bytes
@@ -85,6 +102,8 @@ class Tally:
         self.sent += 1
         self.latencies.append(seconds)
         self.bytes_received += answer.size
+        shares = {name: answer.headers.get(name, NO_VALUE)[:MAX_LENGTH] for name in self._shares}
+        self.timeline.answer(time.monotonic() - self._began, answer.status, shares)
         if answer.status is not None:
             self.statuses[answer.status] += 1
             if len(self.bodies) < MAX_SAMPLES:
@@ -121,6 +140,7 @@ class Tally:
     def failure(self, failure: RequestError) -> None:
         """Count a request without a complete answer."""
         self.sent += 1
+        self.timeline.failure(time.monotonic() - self._began)
         self.errors[failure.kind] += 1
         self.last_error = f"{failure.kind}: {failure}"
 
@@ -144,6 +164,8 @@ class Result:
     retries: int
     elapsed: float  # seconds
     last_error: str
+    timeline: Timeline = field(default_factory=Timeline)
+    began: float = 0.0  # seconds since 1970
     bodies: dict[str, bytes] = field(default_factory=dict)  # the start of the first body with each status
     unmatched: dict[int, bytes] = field(default_factory=dict)  # and of the first that an expectation refuses
 
@@ -180,6 +202,9 @@ class Result:
             "hosts": self.hosts,
             "tls": self.tls,
             "latency_ms": {key: None if value is None else round(value, 3) for key, value in summary.items()},
+            "latency_histogram": latency_histogram(latencies),
+            "timeline": self.timeline.as_data(),
+            "began": round(self.began, 3),
             "bytes_received": self.bytes_received,
             "connections": self.connections,
             "retries": self.retries,
@@ -189,7 +214,12 @@ class Result:
 
 
 def add_up(
-    traffic: Traffic, tallies: Iterable[Tally], elapsed: float, connections: int = 0, retries: int = 0
+    traffic: Traffic,
+    tallies: Sequence[Tally],
+    elapsed: float,
+    connections: int = 0,
+    retries: int = 0,
+    began: float = 0.0,
 ) -> Result:
     """Return the sum of the tallies of all senders."""
     total = Tally(traffic)
@@ -223,6 +253,8 @@ def add_up(
         retries=retries,
         elapsed=elapsed,
         last_error=total.last_error,
+        timeline=joined(tally.timeline for tally in tallies),
+        began=began,
         bodies={str(status): body for status, body in sorted(total.bodies.items())},
         unmatched=total.unmatched,
     )

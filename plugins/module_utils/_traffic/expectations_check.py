@@ -11,6 +11,10 @@ from typing import Any, TypedDict
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.arguments import Number
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.network.body_sample import sample_text
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.numbers.accepted_range import (
+    Range,
+    accepted_range,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.numbers.comparison import (
     compare,
     expected_text,
@@ -33,6 +37,8 @@ class ExpectationResult(TypedDict):
     name: str
     expected: str  # `20`, `at least 18`
     observed: Number | None  # None where no answer has the number
+    accepted: Range | None  # the lowest and the highest number that holds; None where these are no range
+    texts: dict[str, str]  # the parts of the message: subject, expected, observed
     message: str
 
 
@@ -67,14 +73,25 @@ def _check(expectation: Expectation, position: int, result: Result) -> Expectati
         expected = expected_text(expectation.op, expectation.value, expectation.tolerance)
         got = "no answer" if observed is None else format_value(observed)
     name = f"{expectation.name}: " if expectation.name else ""
-    outcome = outcome_text(expected, got, f"{subject_text(expectation)} of traffic {result.name}")
+    subject = f"{subject_text(expectation)} of traffic {result.name}"
+    outcome = outcome_text(expected, got, subject)
     return {
         "ok": ok,
         "name": expectation.name,
         "expected": expected,
         "observed": round(observed, 6) if isinstance(observed, float) else observed,
+        "accepted": _accepted(expectation, result.sent),
+        "texts": {"subject": subject, "expected": expected, "observed": got},
         "message": name + outcome + ("" if ok else _details(expectation, position, result)),
     }
+
+
+def _accepted(expectation: Expectation, sent: int) -> Range | None:
+    """Return the accepted range in the unit of `observed`: requests, or their share."""
+    accepted = accepted_range(expectation.op, expectation.value, expectation.tolerance, sent)
+    if accepted is None or not expectation.tolerance.binomial or expectation.of == "share":
+        return accepted
+    return [None if one is None else round(one * sent) for one in accepted]
 
 
 def planned_text(expectation: Expectation, trials: int | None) -> str:

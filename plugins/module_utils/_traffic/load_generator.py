@@ -109,9 +109,9 @@ def send_once(traffic: Traffic, signals: TrafficSignals | None = None) -> Result
     context = tls_context(traffic)
     senders = min(traffic.concurrency, traffic.requests or traffic.concurrency)
     clients = [client_for(traffic, context) for _number in range(senders)]
-    tallies = [Tally(traffic) for _number in range(senders)]
     schedule = Schedule(traffic, signals)
-    started = time.monotonic()
+    began, started = time.time(), time.monotonic()
+    tallies = [Tally(traffic, started) for _number in range(senders)]
     if senders == 1:
         _send(traffic, clients[0], schedule, tallies[0])
     else:
@@ -126,7 +126,7 @@ def send_once(traffic: Traffic, signals: TrafficSignals | None = None) -> Result
     elapsed = time.monotonic() - started
     connections = sum(client.connections for client in clients)
     retries = sum(client.retries for client in clients)
-    return add_up(traffic, tallies, elapsed, connections, retries)
+    return add_up(traffic, tallies, elapsed, connections, retries, began)
 
 
 def client_for(traffic: Traffic, context: ssl.SSLContext | None) -> Client:

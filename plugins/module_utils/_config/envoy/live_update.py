@@ -74,6 +74,7 @@ class LiveUpdate:
         kept_clusters: Clusters that were not removed, because previous connections may need them.
         warnings: What else the user should know.
         seconds: Duration.
+        ended: Time of its end, in seconds since 1970.
     """
 
     proxy: str
@@ -84,6 +85,7 @@ class LiveUpdate:
     kept_clusters: tuple[str, ...] = ()
     warnings: list[str] = field(default_factory=list)
     seconds: float = 0.0
+    ended: float = 0.0
 
 
 def plan_swaps(files: Sequence[LiveFile], draining: bool = False) -> tuple[list[Swap], list[str]]:
@@ -168,6 +170,7 @@ def update_proxy(
         update.file = done[-1].file.path if done else files[0].path
         update.restored = _restore(done, target, current, timeout)
     update.seconds = round(time.monotonic() - started, 3)
+    update.ended = time.time()
     return update
 
 

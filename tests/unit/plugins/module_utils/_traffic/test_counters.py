@@ -35,6 +35,10 @@ def test_result_is_plain_data_and_adds_up() -> None:
         "p99": 21.0,
         "max": 21.0,
     }
+    assert sum(count for _bound, count in data["latency_histogram"]) == data["answered"]
+    assert sum(one["requests"] for one in data["timeline"]) == data["sent"]
+    assert sum(one["failed"] for one in data["timeline"]) == 3
+    assert data["timeline"][0]["by_header"] == {"x-a": {"(none)": 20, "1": 1}}
     assert (data["bytes_received"], data["connections"], data["retries"]) == (105, 2, 1)
     assert data["last_error"] == "timeout: no complete answer within the timeout"
 

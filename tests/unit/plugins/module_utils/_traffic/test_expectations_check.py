@@ -288,6 +288,12 @@ def test_outcomes_are_in_the_order_of_the_expectations() -> None:
         "name": "all",
         "expected": "20",
         "observed": 18,
+        "accepted": [20, 20],
+        "texts": {
+            "subject": "answers with status 200 of traffic service 1",
+            "expected": "20",
+            "observed": "18",
+        },
         "message": "all: expected 20, got 18 (answers with status 200 of traffic service 1)."
         ' Other answers: 2 × 503. Body of a 503: "hello".',
     }

@@ -17,7 +17,7 @@ description:
   - Sends a number of requests with a number of them at the same time. Counts the answers by status, by answering host and by values of
     headers, and measures their latencies.
   - Fails if a count is not as O(expect) states. The result has all counts on success and on failure.
-  - Supports HTTP/1.1, WebSocket and TCP, each with and without TLS, and UDP.
+  - Supports HTTP/1.1, HTTP/2, HTTP/3, WebSocket and TCP, each with and without TLS, and UDP.
   - Reads answers completely and does not follow redirects.
 extends_documentation_fragment:
   - meshlab.envoy.attributes
@@ -57,6 +57,20 @@ options:
             status 101. If the server refuses the upgrade, its response is the answer.
           - This option is required.
         type: str
+      protocol:
+        description:
+          - Version of HTTP for C(http://) and C(https://). V(http2) uses ALPN with TLS and prior knowledge without. V(http3) needs
+            C(https://) and UDP.
+          - The default is V(http2) if V(h2) is the first of O(alpn), and V(http1) otherwise.
+          - The first traffic with V(http2) or V(http3) on a host installs the libraries that it needs into a virtual environment in the
+            cache folder of the user, C(~/.cache/meshlab.envoy). Their versions and hashes are part of the collection.
+        type: str
+        choices: [http1, http2, http3]
+      streams:
+        description:
+          - Number of requests at the same time on each connection of HTTP/2 and HTTP/3, up to 1000.
+          - The default is 1.
+        type: int
       requests:
         description:
           - Number of requests, up to 1000000.
@@ -64,7 +78,7 @@ options:
         type: int
       concurrency:
         description:
-          - Number of requests at the same time, each on its own connection, up to 1000.
+          - Number of requests at the same time, each on its own connection unless O(streams) is set, up to 1000.
           - The default is 1.
         type: int
       connections:
@@ -194,7 +208,7 @@ options:
       alpn:
         description:
           - Protocols to offer with ALPN, the preferred one first.
-          - The default is C(http/1.1) for C(https://) and C(wss://), which support no other protocol, and no ALPN for C(tls://).
+          - The default is that of O(protocol) for C(https://), C(http/1.1) for C(wss://), and no ALPN for C(tls://).
         type: list
         elements: str
       payload:
@@ -321,7 +335,8 @@ options:
                 type: str
   <<: *traffic
 notes:
-  - The managed host sends the requests. It needs Python 3.9 or newer, and no other package except C(kubernetes) for O(pod).
+  - The managed host sends the requests. It needs Python 3.9 or newer, and no other package except C(kubernetes) for O(pod). With
+    O(protocol=http2) and O(protocol=http3) it needs the module C(venv) and a package index once.
   - C(~) in paths is the home directory on the managed host.
   - Without O(expect), the module also succeeds if no request is answered. It fails only if an option or a file cannot be used.
 seealso:
@@ -360,6 +375,19 @@ EXAMPLES = r"""
             value: 0.1
             tolerance: binomial
           - {latency: 0.99, op: lt, value: 50}
+
+- name: Send requests over HTTP/3, ten at the same time on each of two connections
+  meshlab.envoy.http_traffic:
+    url: https://127.0.0.1:8443/
+    protocol: http3
+    requests: 200
+    concurrency: 20
+    streams: 10
+    server_name: shop.example.com
+    ca: ~/certs/ca.pem
+    expect:
+      - {status: "200", op: eq, value: 200}
+      - {tls: {alpn: h3}, op: eq, value: 200}
 
 - name: Send a request with a client certificate and another server name
   meshlab.envoy.http_traffic:

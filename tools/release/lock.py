@@ -30,7 +30,10 @@ BUILD = ROOT / "build" / "lock"
 # Installed together with the packages of test.in, so that one resolution contains both.
 SHARED = ("test", "docs")
 # Resolved independently: these packages have a virtual environment of their own.
-SEPARATE = ("release", "lock", "envoy-api")
+SEPARATE = ("release", "lock", "envoy-api", "traffic")
+# Installed on hosts, whose Pythons are older than those of the controller. They are in the collection as a module.
+FOR_HOSTS = ("traffic",)
+LOCKED_PACKAGES = ROOT / "plugins" / "module_utils" / "_traffic" / "libraries" / "locked_packages.py"
 # Installed without the packages that they require.
 WITHOUT_DEPENDENCIES = ("envoy-api",)
 # The packages of the platforms of demos.
@@ -43,11 +46,24 @@ HEADER = """\
 # The packages of {source} with all packages that they require, for each Python and each machine, with the hashes of their files.
 # Written by `make lock`. Do not edit.
 """
+# The last quotation marks begin the text.
+HEADER_OF_MODULE = '''\
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The packages of HTTP/2, HTTP/3 and gRPC traffic: requirements/traffic.txt, as hosts without the checkout need it.
+
+More than 300 lines, because it has the hash of each file of each package. Written by `make lock`. Do not edit.
+"""
+
+REQUIREMENTS = r"""
+'''
 
 
-def oldest_python() -> str:
-    """Return the oldest Python of the controller."""
-    return str(read_versions()["pythons"]["controller"][0])
+def oldest_python(machines: str = "controller") -> str:
+    """Return the oldest Python of the controller or of hosts."""
+    return str(read_versions()["pythons"][machines][0])
 
 
 def read_versions() -> dict[str, Any]:
@@ -56,10 +72,16 @@ def read_versions() -> dict[str, Any]:
     return loaded
 
 
-def resolve(uv: str, sources: Iterable[Path], output: Path, *options: str) -> None:
-    """Resolve requirements for all supported Pythons, systems and machines. An existing output contains the versions to keep."""
-    command = [uv, "pip", "compile", "--quiet", "--universal", "--python-version", oldest_python()]
-    command += ["--fork-strategy", "fewest", "--no-header", "--no-annotate", *options]
+def resolve(
+    uv: str, sources: Iterable[Path], output: Path, *options: str, machines: str = "controller"
+) -> None:
+    """Resolve requirements for all supported Pythons, systems and machines. An existing output contains the versions to keep.
+
+    The controller has one version of each package if possible. Hosts have the newest one of each Python.
+    """
+    command = [uv, "pip", "compile", "--quiet", "--universal", "--python-version", oldest_python(machines)]
+    strategy = "fewest" if machines == "controller" else "requires-python"
+    command += ["--fork-strategy", strategy, "--no-header", "--no-annotate", *options]
     # The output on the terminal repeats the file.
     subprocess.run(
         [*command, "--output-file", str(output), *map(str, sources)], check=True, stdout=subprocess.DEVNULL
@@ -82,8 +104,16 @@ def lock_requirements(uv: str, upgrade: bool) -> None:
             options += ["--constraint", str(together)]
         if source.stem in WITHOUT_DEPENDENCIES:
             options.append("--no-deps")
-        resolve(uv, [source], locked, *options)
+        machines = "hosts" if source.stem in FOR_HOSTS else "controller"
+        resolve(uv, [source], locked, *options, machines=machines)
         write(target, HEADER.format(source=source.name) + locked.read_text())
+    write(LOCKED_PACKAGES, locked_packages())
+
+
+def locked_packages() -> str:
+    """Return the module with the packages of hosts, because hosts do not have the folder requirements."""
+    text = (REQUIREMENTS / "traffic.txt").read_text(encoding="utf-8")
+    return HEADER_OF_MODULE + text.removeprefix(HEADER.format(source="traffic.in")).rstrip("\n") + '\n"""\n'
 
 
 def pins(locked: str) -> str:
@@ -95,9 +125,14 @@ def pins(locked: str) -> str:
 def check_platforms(uv: str) -> None:
     """End with an error if a package of a demo has no wheel for a supported machine and Python."""
     versions = read_versions()
+    for machines, names in (("controller", DEMOS), ("hosts", FOR_HOSTS)):
+        _check_wheels(uv, versions["platforms"], versions["pythons"][machines], names)
+
+
+def _check_wheels(uv: str, platforms: Iterable[str], pythons: Iterable[str], names: Iterable[str]) -> None:
     command = [uv, "pip", "install", "--quiet", "--dry-run", "--only-binary", ":all:", "--require-hashes"]
-    for platform, python in itertools.product(versions["platforms"], versions["pythons"]["controller"]):
-        for name in DEMOS:
+    for platform, python in itertools.product(platforms, pythons):
+        for name in names:
             options = [
                 "--python-platform",
                 platform,

@@ -23,6 +23,9 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._demo.changes.demo_c
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.demo_source import DemoSource
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.demo_texts import refuse_placeholders
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError, check_known
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.http.stated_protocols import (
+    complete_protocols,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.mistakes.cluster_names import (
     check_cluster_names,
 )
@@ -124,6 +127,8 @@ def _complete(data: Mapping[str, Any], file: str, source: DemoSource) -> Demo:
     for name, service in demo["services"].items():
         if service["sidecar"] is not None and service["sidecar"]["config"] is None:
             _add_sidecar_listener(name, service, file)
+    for _where, proxy in proxies(demo):
+        complete_protocols(proxy)
     demo["traffic"] = traffic_with_texts(demo["traffic"], file, "traffic", source)
     complete_changes(demo, file, source)
     check_consistency(demo, file)

@@ -115,6 +115,10 @@ LISTENER = Schema(
         "publish": PORT,
         # the name of a Unix socket in the directory of the instance
         "unix_socket": {"type": "str"},
+        # the only version of HTTP to accept; http3 receives QUIC, with TLS
+        "protocol": {"type": "str", "choices": ["http1", "http2", "http3"]},
+        # the name of an HTTP/3 listener of the same proxy, which responses announce (Alt-Svc)
+        "alt_svc": {"type": "str"},
         **CHAIN,
         # several filter chains in place of one, each for the connections that it matches
         "filter_chains": {"type": "dict"},
@@ -138,6 +142,8 @@ CLUSTER = Schema(
         "localities": {"type": "list", "elements": "dict"},
         # whether the cluster is in the bootstrap, so that Envoy can fetch configuration from it (api_config_source)
         "static": {"type": "bool", "default": False},
+        # the version of HTTP to send; http3 uses QUIC, with TLS
+        "protocol": {"type": "str", "choices": ["http1", "http2", "http3"]},
         "tls": {"type": "dict"},
         # config.cluster.v3.Cluster
         "cluster": ENVOY_MESSAGE,

@@ -18,6 +18,10 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._demo.addresses.unix
     check_service_socket,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError, check_known
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.http.stated_protocols import (
+    check_cluster_protocol,
+    check_listener_protocol,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.names import PARTS
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.schema import LISTENER
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.server_texts import (
@@ -134,19 +138,21 @@ def _check_proxy(proxy: Mapping[str, Any], file: str, where: str) -> None:
                 file,
                 f"{where}.listeners.{name}: the name ends with '{name[-5:]}', which placeholders use. Choose another name.",
             )
-        _check_listener(listener, file, f"{where}.listeners.{name}")
+        _check_listener(listener, proxy["listeners"], file, f"{where}.listeners.{name}")
         check_listener_address(listener, file, f"{where}.listeners.{name}")
     for name, cluster in proxy["clusters"].items():
         _check_free(name, RESERVED_CLUSTERS, file, f"{where}.clusters.{name}")
         check_cluster(cluster, file, f"{where}.clusters.{name}")
+        check_cluster_protocol(cluster, file, f"{where}.clusters.{name}")
     _check_paths(proxy["files"], file, f"{where}.files")
     if proxy["statsd"] is not None:
         _check_statsd(proxy["statsd"], file, f"{where}.statsd")
     _check_bootstrap(proxy["bootstrap"], file, f"{where}.bootstrap")
 
 
-def _check_listener(listener: Mapping[str, Any], file: str, where: str) -> None:
+def _check_listener(listener: Mapping[str, Any], listeners: Mapping[str, Any], file: str, where: str) -> None:
     kind = _kind_of(listener, LISTENER_KINDS, file, where)
+    check_listener_protocol(listener, kind, listeners, file, where)
     if kind == "udp_filters" and listener["tls"] is not None:
         raise DemoError(
             file, f"{where}.tls: TLS needs connections, but 'udp_filters' processes datagrams. Remove 'tls'."

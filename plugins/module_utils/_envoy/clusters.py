@@ -16,6 +16,11 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.any_message i
     any_message,
     network_address,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.http_protocols import (
+    HTTP3,
+    quic_upstream,
+    upstream_options,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.overlay import (
     CLUSTER,
     overlay,
@@ -67,6 +72,7 @@ def cluster(
     refresh: str = "5s",
     localities: Sequence[Locality] = (),
     standby: Address | None = None,
+    protocol: str = "",
 ) -> Message:
     """Return a config.cluster.v3.Cluster.
 
@@ -81,6 +87,7 @@ def cluster(
         refresh: The interval at which host names are resolved again, as a protobuf duration such as `5s`.
         localities: The endpoints by locality. When empty, all endpoints are in one locality.
         standby: An endpoint that receives requests only while there is no other host.
+        protocol: The version of HTTP to send, of http_protocols.HTTP_PROTOCOLS. Empty: HTTP/1.1.
     """
     message = any_message(CLUSTER, name=name)
     if addresses is not None:
@@ -97,9 +104,10 @@ def cluster(
     elif states_endpoints(overrides or {}):
         message["load_assignment"] = {"cluster_name": name}
     if tls is not None:
-        message["transport_socket"] = upstream_transport_socket(
-            secrets, tls, tls.get("server_name") or server_name
-        )
+        socket = upstream_transport_socket(secrets, tls, tls.get("server_name") or server_name)
+        message["transport_socket"] = quic_upstream(socket) if protocol == HTTP3 else socket
+    if protocol:
+        message |= upstream_options(protocol)
     return overlay(message, overrides)
 
 

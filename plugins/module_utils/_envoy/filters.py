@@ -13,6 +13,10 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.any_message i
     Message,
     any_message,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.http_protocols import (
+    alt_svc_header,
+    codec_fields,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.overlay import (
     HTTP_CONNECTION_MANAGER,
     overlay,
@@ -45,6 +49,8 @@ def http_connection_manager(
     http_filters: Sequence[Mapping[str, Any]] = (),
     overrides: Mapping[str, Any] | None = None,
     access_log: bool = True,
+    protocol: str = "",
+    alt_svc_port: int | None = None,
 ) -> Message:
     """Return the network filter for HTTP.
 
@@ -54,18 +60,24 @@ def http_connection_manager(
         http_filters: HTTP filters that run before the router.
         overrides: Fields of HttpConnectionManager that override the generated ones.
         access_log: Whether to log each request on standard output.
+        protocol: The only version of HTTP to accept, of http_protocols.HTTP_PROTOCOLS. Empty: HTTP/1.1 and HTTP/2.
+        alt_svc_port: The port with HTTP/3 that each response announces.
     """
     router = {
         "name": "envoy.filters.http.router",
         "typed_config": any_message("envoy.extensions.filters.http.router.v3.Router"),
     }
+    routes: Message = {"name": stat_prefix, "virtual_hosts": [dict(host) for host in virtual_hosts]}
+    if alt_svc_port is not None:
+        routes["response_headers_to_add"] = [alt_svc_header(alt_svc_port)]
     manager = any_message(
         HTTP_CONNECTION_MANAGER,
         stat_prefix=stat_prefix,
         use_remote_address=True,
         normalize_path=True,
         merge_slashes=True,
-        route_config={"name": stat_prefix, "virtual_hosts": [dict(host) for host in virtual_hosts]},
+        **codec_fields(protocol),
+        route_config=routes,
         http_filters=[*(dict(http_filter) for http_filter in http_filters), router],
     )
     if access_log:

@@ -14,6 +14,14 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.any_message i
     any_message,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.filters import http_connection_manager
+from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.http_protocols import (
+    ALPN,
+    CODECS,
+    HTTP1,
+    HTTP3,
+    quic_downstream,
+    quic_listener_fields,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.overlay import (
     HTTP_CONNECTION_MANAGER,
     LISTENER,
@@ -57,6 +65,9 @@ def listener(
         ]
     else:
         message["filter_chains"] = [_filter_chain(name, spec, secrets, access_log)]
+    if spec.get("protocol") == HTTP3:
+        message["address"] = {"socket_address": {**address["socket_address"], "protocol": "UDP"}}
+        message |= quic_listener_fields()
     return overlay(message, spec["listener"])
 
 
@@ -72,7 +83,7 @@ def scheme(spec: Mapping[str, Any]) -> str:
 
 def uses_udp(spec: Mapping[str, Any]) -> bool:
     """Return whether a demo's listener receives datagrams: by `udp_filters`, or by an address of its own fields, as for QUIC."""
-    if spec.get("udp_filters") is not None:
+    if spec.get("udp_filters") is not None or spec.get("protocol") == HTTP3:
         return True
     address = own_address(spec).get("socket_address")
     return isinstance(address, Mapping) and address.get("protocol") == "UDP"
@@ -91,6 +102,8 @@ def is_tcp(spec: Mapping[str, Any]) -> bool:
 
 def only_codec(spec: Mapping[str, Any]) -> str:
     """Return the codec, `HTTP2` or `HTTP3`, that every filter chain of a demo's listener requires. Empty: a chain accepts HTTP/1.1."""
+    if spec.get("protocol"):
+        return "" if spec["protocol"] == HTTP1 else CODECS[spec["protocol"]]
     codecs = {
         str(
             snake_case_fields(chain["http_connection_manager"], HTTP_CONNECTION_MANAGER).get("codec_type", "")
@@ -108,8 +121,10 @@ def filter_chains(spec: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 def _filter_chain(stat_prefix: str, spec: Mapping[str, Any], secrets: str, access_log: bool) -> Message:
     chain: Message = {"filters": _filters(stat_prefix, spec, access_log)}
     if spec["tls"] is not None:
-        alpn_protocols = () if is_tcp(spec) else ("h2", "http/1.1")
-        chain["transport_socket"] = downstream_transport_socket(secrets, spec["tls"], alpn_protocols)
+        protocol = spec.get("protocol") or ""
+        alpn_protocols = () if is_tcp(spec) else ALPN[protocol]
+        socket = downstream_transport_socket(secrets, spec["tls"], alpn_protocols)
+        chain["transport_socket"] = quic_downstream(socket) if protocol == HTTP3 else socket
     return chain
 
 
@@ -119,5 +134,14 @@ def _filters(stat_prefix: str, spec: Mapping[str, Any], access_log: bool) -> lis
     virtual_hosts = spec["virtual_hosts"]
     if virtual_hosts is None:
         virtual_hosts = [{"name": stat_prefix, "domains": ["*"], "routes": spec["routes"]}]
-    overrides = spec["http_connection_manager"]
-    return [http_connection_manager(stat_prefix, virtual_hosts, spec["http_filters"], overrides, access_log)]
+    return [
+        http_connection_manager(
+            stat_prefix,
+            virtual_hosts,
+            spec["http_filters"],
+            spec["http_connection_manager"],
+            access_log,
+            protocol=spec.get("protocol") or "",
+            alt_svc_port=spec.get("alt_svc_port"),
+        )
+    ]

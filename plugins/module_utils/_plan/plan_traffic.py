@@ -22,6 +22,11 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.target impo
     SCHEMES,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.traffic_parser import parse_traffic
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.traffic_spec import (
+    HTTP1,
+    HTTP2,
+    HTTP3,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.traffic_spec import KEYS as TRAFFIC_KEYS
 
 Entry = dict[str, Any]
@@ -82,7 +87,7 @@ def _traffic(entry: Entry, platform: Platform, where: str) -> Entry:
     name = str(entry.pop("to"))
     group, port = _target(name, platform, f"{where}.to")
     scheme = _scheme(group, port, entry.pop("scheme", None), platform, where)
-    _check_codec(group, port, scheme, platform, f"{where}.to")
+    _set_protocol(entry, group, port, scheme, platform, where)
     path = entry.pop("path", None)
     if unix_socket := topology.unix_socket_of(demo, group, port):
         entry["unix_socket"] = _socket_on_host(group, port, unix_socket, platform, where)
@@ -129,15 +134,24 @@ def _scheme(group: str, port: str, stated: Any, platform: Platform, where: str) 
     return str(stated)
 
 
-def _check_codec(group: str, port: str, scheme: str, platform: Platform, where: str) -> None:
-    """Raise DemoError if requests of HTTP/1.1 go to a listener that accepts only HTTP/2 or HTTP/3."""
+def _set_protocol(entry: Entry, group: str, port: str, scheme: str, platform: Platform, where: str) -> None:
+    """Set the version of HTTP that the target requires. Raises DemoError if the entry states another one."""
     listener = topology.listeners(platform.demo, group).get(port)
     codec = only_codec(listener) if listener is not None and scheme in DEFAULT_PORTS else ""
-    if codec:
+    if not codec:
+        if listener is not None and entry.get("protocol") == HTTP3:
+            raise DemoError(
+                platform.demo["file"],
+                f"{where}.protocol: listener '{port}' of '{group}' accepts TCP only. Set 'protocol: http3' there, or remove the key.",
+            )
+        return
+    required = {"HTTP2": HTTP2, "HTTP3": HTTP3}[codec]
+    stated = entry.setdefault("protocol", required) if scheme in ("http", "https") else HTTP1
+    if stated == HTTP1 or (required == HTTP3) != (stated == HTTP3):
         raise DemoError(
             platform.demo["file"],
-            f"{where}: listener '{port}' of '{group}' accepts only {codec} (codec_type), but traffic is sent over HTTP/1.1."
-            f" Remove codec_type, send the traffic to another listener that routes to this one, or use 'scheme: tcp' with 'payload'.",
+            f"{where}: listener '{port}' of '{group}' accepts only {codec}, but the traffic is sent with {stated}."
+            f" Remove 'protocol' of the traffic, or change it in the listener.",
         )
 
 

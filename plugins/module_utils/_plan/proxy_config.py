@@ -54,13 +54,22 @@ def proxy_listeners(proxy: Proxy, platform: Platform, inline: bool = False) -> l
     return [
         listener(
             name,
-            located_listener(name, spec, proxy, platform, inline),
+            _announced(located_listener(name, spec, proxy, platform, inline), proxy, platform),
             _bind_address(name, spec, proxy, platform),
             secrets_directory(proxy),
             proxy.spec["access_log"],
         )
         for name, spec in proxy.spec["listeners"].items()
     ]
+
+
+def _announced(spec: dict[str, Any], proxy: Proxy, platform: Platform) -> dict[str, Any]:
+    """Return a listener with the port of the HTTP/3 listener that its responses announce: the one that users open."""
+    if not (name := spec.get("alt_svc")):
+        return spec
+    group, replica = proxy.group, proxy.replica
+    number = platform.published_port(group, name, replica) or platform.port(group, name, replica)
+    return {**spec, "alt_svc_port": number}
 
 
 def _bind_address(name: str, spec: Mapping[str, Any], proxy: Proxy, platform: Platform) -> Message:
@@ -101,6 +110,7 @@ def proxy_clusters(proxy: Proxy, platform: Platform, static: bool, inline: bool 
                 refresh=platform.dns_refresh,
                 localities=localities,
                 standby=platform.standby_address(spec, proxy, f"{proxy.key}.clusters.{name}"),
+                protocol=spec["protocol"] or "",
             )
         )
     return found

@@ -9,6 +9,7 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.network.error_text import error_text
@@ -38,6 +39,8 @@ class Answer(NamedTuple):
     size: int = 0  # of the whole body, in bytes
     host: str | None = None  # the answering host, where the connection identifies it
     tls: Session | None = None  # what the connection negotiated, where it is encrypted
+    trailers: Mapping[str, str] = MappingProxyType({})  # by name in lower case
+    messages: int = 0  # of a gRPC response
 
 
 class RequestError(Exception):

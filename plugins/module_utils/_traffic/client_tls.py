@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.traffic_spec import Traffic
 
 HTTP_ALPN = ("http/1.1",)
+HTTP2_ALPN = "h2"
 _LONGEST_PROTOCOL = 255  # bytes, RFC 7301 section 3.1
 
 
@@ -72,21 +73,29 @@ def parse_session_match(entry: Any, where: str) -> SessionMatch:
     return SessionMatch(*(optional(data, key, where, scalar_text) for key in SessionMatch._fields))
 
 
-def parse_alpn(data: Mapping[str, Any], where: str, http: bool) -> tuple[str, ...]:
-    """Return the protocols to offer, the preferred one first; http/1.1 is the default over HTTP. Raises ArgumentError."""
+def parse_alpn(data: Mapping[str, Any], where: str, protocol: str) -> tuple[str, ...]:
+    """Return the protocols to offer, the preferred one first. Raises ArgumentError.
+
+    Args:
+        data: The traffic.
+        where: Its key.
+        protocol: The version of HTTP, which has a default; empty for other protocols.
+    """
     protocols = data.get("alpn")
     if protocols is None:
-        return HTTP_ALPN if http else ()
+        return (HTTP2_ALPN,) if protocol == "http2" else HTTP_ALPN if protocol == "http1" else ()
     if isinstance(protocols, str):
         protocols = [name.strip() for name in protocols.split(",") if name.strip()]
     if not isinstance(protocols, (list, tuple)) or not all(
         isinstance(name, str) and 0 < len(name) <= _LONGEST_PROTOCOL for name in protocols
     ):
         raise expected(f"{where}.alpn", "a list of protocols, such as [h2, http/1.1]", protocols)
-    if http and not set(protocols) <= {"http/1.1", "http/1.0"}:
+    if protocol == "http2" and HTTP2_ALPN not in protocols:
+        raise ArgumentError(f"{where}.alpn", "protocol http2 needs h2 among them. Add it, or remove alpn.")
+    if protocol == "http1" and not set(protocols) <= {"http/1.1", "http/1.0"}:
         raise ArgumentError(
             f"{where}.alpn",
-            "https:// and wss:// support only http/1.1. Send a payload over tls:// to offer other protocols.",
+            "HTTP/1.1 and wss:// support only http/1.1. Put h2 first for HTTP/2, or send a payload over tls:// to offer other protocols.",
         )
     return tuple(protocols)
 

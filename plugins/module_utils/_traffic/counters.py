@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from operator import add
-from typing import TypedDict
+from typing import NamedTuple, TypedDict
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.network.body_sample import MAX_SAMPLES
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.network.http_head import field_values
@@ -143,6 +143,16 @@ class Tally:
         self.timeline.failure(time.monotonic() - self._began)
         self.errors[failure.kind] += 1
         self.last_error = f"{failure.kind}: {failure}"
+
+
+class Sent(NamedTuple):
+    """What a process has sent, before it is compared with the expectations."""
+
+    tally: Tally
+    elapsed: float  # seconds
+    connections: int
+    retries: int
+    began: float = 0.0  # seconds since 1970
 
 
 @dataclass

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import threading
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import ArgumentError
@@ -30,49 +29,34 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.expectation
     check_expectations,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.http1 import HttpClient
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.libraries.environment import (
+    library_python,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.load.schedule import (
+    CONNECT_PAUSE,
+    Schedule,
+    TrafficSignals,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.raw_bytes import (
     DatagramClient,
     StreamClient,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.traffic_spec import (
-    MAX_REQUESTS,
-    Traffic,
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.sender.sender_process import (
+    send_in_process,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.traffic_spec import Traffic
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.websocket_client import WebSocketClient
 
 if TYPE_CHECKING:
     import ssl
 
-MAX_EXTENSION = 600.0  # seconds after `duration` at which a traffic ends although its while_file still exists
 RESEND_PAUSE = 0.05  # seconds before a traffic with `within` is sent again
-CONNECT_PAUSE = 0.01  # seconds after a refused connection, where a duration ends the traffic
 
 
 class TrafficResult(ResultData):
     """What came of one traffic, with what came of each of its expectations."""
 
     expect: list[ExpectationResult]
-
-
-class TrafficSignals:
-    """Connects a traffic with the task during which it flows, in another thread.
-
-    Attributes:
-        begun: Is set when the first request has ended.
-        ended: Is set when the task has ended: from then on, the traffic flows to the end of its `duration` only.
-        stopped: Is set when the traffic must end with its current request.
-    """
-
-    def __init__(self) -> None:
-        self.begun = threading.Event()
-        self.ended = threading.Event()
-        self.stopped = threading.Event()
-
-    def end(self, at_once: bool) -> None:
-        """Let the traffic end: at once, or after its `duration`."""
-        if at_once:
-            self.stopped.set()
-        self.ended.set()
 
 
 def send_traffic(traffic: Traffic, signals: TrafficSignals | None = None) -> TrafficResult:
@@ -106,6 +90,9 @@ def send_traffic(traffic: Traffic, signals: TrafficSignals | None = None) -> Tra
 def send_once(traffic: Traffic, signals: TrafficSignals | None = None) -> Result:
     """Send a traffic once, to its end. Raises ArgumentError for a file that cannot be used."""
     _check_while_file(traffic)
+    if traffic.needs_libraries:
+        sent = send_in_process(traffic, library_python(), signals)
+        return add_up(traffic, [sent.tally], sent.elapsed, sent.connections, sent.retries, sent.began)
     context = tls_context(traffic)
     senders = min(traffic.concurrency, traffic.requests or traffic.concurrency)
     clients = [client_for(traffic, context) for _number in range(senders)]
@@ -132,7 +119,7 @@ def send_once(traffic: Traffic, signals: TrafficSignals | None = None) -> Result
 def client_for(traffic: Traffic, context: ssl.SSLContext | None) -> Client:
     """Return the client for a traffic's protocol.
 
-    To add a protocol, add a class, a branch to this function, and a scheme to target.SCHEMES.
+    To add a protocol, add a class, a branch to this function, and a scheme to target.SCHEMES. `sender` has those with libraries.
     """
     target = traffic.target
     if target.http:
@@ -157,56 +144,6 @@ def _check_while_file(traffic: Traffic) -> None:
         raise ArgumentError(
             where, f"{traffic.while_file} cannot be created, because {folder} is not a writable folder."
         )
-
-
-class Schedule:
-    """Decides when the next request is sent. All senders of a traffic share it."""
-
-    def __init__(self, traffic: Traffic, signals: TrafficSignals | None = None) -> None:
-        self._signals = signals
-        self._lock = threading.Lock()
-        self._left = traffic.requests or MAX_REQUESTS
-        self._interval = 1 / traffic.rate if traffic.rate else 0.0
-        self._due = time.monotonic()
-        self._end = self._due + traffic.duration if traffic.duration else None
-        self._file = Path(traffic.while_file) if traffic.while_file else None
-        self._file_created = False
-
-    def wait_for_next(self) -> bool:
-        """Wait until the next request is due; return False where the traffic ends."""
-        with self._lock:
-            now = time.monotonic()
-            due = max(self._due, now)  # requests that a slow server delayed are not sent as a burst
-            if self._left == 0 or self._is_over(due):
-                return False
-            self._left -= 1
-            self._due = due + self._interval
-        if due > now:
-            if self._signals is None:
-                time.sleep(due - now)
-            else:
-                return not self._signals.stopped.wait(due - now)
-        return True
-
-    def request_ended(self) -> None:
-        """Create the while_file after the first request, and set its signal."""
-        if self._signals is not None:
-            self._signals.begun.set()
-        if self._file is None or self._file_created:
-            return
-        with self._lock:
-            if not self._file_created:
-                self._file_created = True
-                self._file.touch()
-
-    def _is_over(self, due: float) -> bool:
-        if self._signals is not None and self._signals.stopped.is_set():
-            return True
-        if self._end is None or due < self._end:
-            return False
-        if self._signals is not None and not self._signals.ended.is_set():
-            return due >= self._end + MAX_EXTENSION
-        return self._file is None or due >= self._end + MAX_EXTENSION or not self._file.exists()
 
 
 def _send(traffic: Traffic, client: Client, schedule: Schedule, tally: Tally) -> None:

@@ -19,7 +19,10 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.expectation
     OPERATORS,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.request_content import ENCODINGS
-from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.traffic_spec import CONNECTIONS
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.traffic_spec import (
+    CONNECTIONS,
+    PROTOCOLS,
+)
 
 EXPECT_ARGS: dict[str, Any] = {
     "name": {"type": "str"},
@@ -55,6 +58,8 @@ EXPECT_ARGS: dict[str, Any] = {
 TRAFFIC_ARGS: dict[str, Any] = {
     "name": {"type": "str"},
     "url": {"type": "str"},
+    "protocol": {"type": "str", "choices": list(PROTOCOLS)},
+    "streams": {"type": "int"},
     "requests": {"type": "int"},
     "concurrency": {"type": "int"},
     "connections": {"type": "str", "choices": list(CONNECTIONS)},

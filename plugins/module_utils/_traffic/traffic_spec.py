@@ -7,7 +7,9 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.expectations import Expectation
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.pod_targets import PodTargets
@@ -18,11 +20,18 @@ MAX_CONCURRENCY = 1_000
 MAX_TIMEOUT = 3_600.0  # seconds
 MAX_DURATION = 86_400.0  # seconds
 DEFAULT_TIMEOUT = 10.0  # seconds
+MAX_STREAMS = 1_000  # on one connection
+
+HTTP1, HTTP2, HTTP3 = "http1", "http2", "http3"
+PROTOCOLS = (HTTP1, HTTP2, HTTP3)
+LIBRARY_PROTOCOLS = (HTTP2, HTTP3)
 
 CONNECTIONS = ("reuse", "new")
 KEYS = (
     "name",
     "url",
+    "protocol",
+    "streams",
     "requests",
     "concurrency",
     "connections",
@@ -52,6 +61,7 @@ KEYS = (
 )
 # The keys that only some schemes support; every scheme supports the others.
 REQUEST_KEYS = ("method", "body", "body_encoding")
+PROTOCOL_KEYS = ("protocol", "streams")
 HEADER_KEYS = ("headers", "host")
 STREAM_KEYS = ("payload", "payload_encoding", "reply")
 TLS_KEYS = ("ca", "client_certificate", "server_name", "tls_version", "ciphers", "alpn")
@@ -98,3 +108,11 @@ class Traffic(NamedTuple):
     host_header: str | None = DEFAULT_HOST_HEADER
     host_body: re.Pattern[str] | None = None
     expect: tuple[Expectation, ...] = ()
+    protocol: str = ""  # one of PROTOCOLS where each request is an HTTP request
+    streams: int = 1  # requests at the same time on each connection
+    entry: Mapping[str, Any] = MappingProxyType({})  # the data of the traffic, for another process
+
+    @property
+    def needs_libraries(self) -> bool:
+        """Whether a process with libraries sends the requests."""
+        return self.protocol in LIBRARY_PROTOCOLS

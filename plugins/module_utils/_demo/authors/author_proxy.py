@@ -172,13 +172,15 @@ def is_private(address: str) -> bool:
 
 
 def _listener(listener: AuthorListener, publish: int | None) -> dict[str, Any]:
-    kind = "udp_filters" if listener.udp else "routes" if listener.http else "filters"
+    is_quic = listener.udp and listener.http
+    kind = "routes" if listener.http else "udp_filters" if listener.udp else "filters"
     encrypted = {key: deepcopy(option.get("default")) for key, option in TLS.options.items()}
     return {
         **{key: deepcopy(option.get("default")) for key, option in LISTENER.options.items()},
         "port": listener.port,
         "publish": None if is_private(listener.address) else publish,
-        "tls": encrypted if listener.encrypted and not listener.udp else None,
+        "protocol": "http3" if is_quic else None,
+        "tls": encrypted if is_quic or (listener.encrypted and not listener.udp) else None,
         kind: [],
         "bound_to": listener.address,
     }

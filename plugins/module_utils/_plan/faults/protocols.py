@@ -18,6 +18,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._demo.mistakes.envoy
     author_messages,
     key_below,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.http_protocols import HTTP3
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.listeners import uses_udp
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.overlay import CLUSTER, snake_case_fields
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.references.cluster_references import (
@@ -99,7 +100,13 @@ def _problem(sent: str, port: DemoPort, spec: Mapping[str, Any] | None, platform
         return f"sends datagrams to {place}, which speaks {spoken}. Use a target with UDP, or a listener with 'routes' or 'filters'."
     if spoken == "udp":
         return f"sends {sent} to {place}, which accepts datagrams only. Use another target, or a listener with 'udp_filters'."
-    if listener is not None or sent == TCP:
+    if sent == TCP:
+        return (
+            f"sends {sent} to {place}, which accepts QUIC only. Use another target." if is_datagrams else ""
+        )
+    if problem := _quic_problem(place, is_datagrams, (spec or {}).get("protocol") == HTTP3, fields):
+        return problem
+    if listener is not None:
         return ""
     own_server = group in platform.demo["services"] and platform.demo["services"][group]["server"] is not None
     is_http2 = requires_http2(spec)
@@ -112,3 +119,12 @@ def _problem(sent: str, port: DemoPort, spec: Mapping[str, Any] | None, platform
             " cluster, or use a listener of a sidecar as its target."
         )
     return ""
+
+
+def _quic_problem(place: str, is_quic: bool, is_http3: bool, fields: Mapping[str, Any]) -> str:
+    """Return why HTTP requests do not reach a target because only one side speaks QUIC. Empty: both sides do, or neither."""
+    if "transport_socket" in fields or is_quic == is_http3:
+        return ""
+    if is_quic:
+        return f"sends HTTP requests over TCP to {place}, which accepts QUIC only. Set 'protocol: http3' in the cluster."
+    return f"sends HTTP/3 to {place}, which accepts TCP only. Set 'protocol: http3' in the listener, or remove it from the cluster."

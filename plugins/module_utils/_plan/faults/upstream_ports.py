@@ -10,6 +10,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo import topology
+from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.http_protocols import (
+    HTTP2,
+    HTTP_OPTIONS,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.overlay import CLUSTER, snake_case_fields
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.references.typed_messages import (
     snake_case_message,
@@ -22,7 +26,6 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.reachabili
 )
 
 DemoPort = tuple[str, str]  # group, and the name of the port
-HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
 
 def first_proxies(platform: Platform) -> list[Proxy]:
@@ -85,6 +88,8 @@ def http_options(spec: Mapping[str, Any] | None) -> Mapping[str, Any]:
 
 def requires_http2(spec: Mapping[str, Any] | None) -> bool:
     """Return whether a cluster speaks HTTP/2 only, such as one of a gRPC server."""
+    if (spec or {}).get("protocol") == HTTP2:
+        return True
     explicit = http_options(spec).get("explicit_http_config")
     names = {str(key).replace("http2ProtocolOptions", "http2_protocol_options") for key in explicit or ()}
     return "http2_protocol_options" in names

@@ -114,6 +114,23 @@ def _sorted(values: Mapping[str, int]) -> dict[str, int]:
     return dict(sorted(values.items()))
 
 
+def timeline_of(entries: Iterable[TimelineEntry], width: int) -> Timeline:
+    """Return the timeline of another process from its data.
+
+    Args:
+        entries: What as_data returns.
+        width: The width of its intervals.
+    """
+    timeline = Timeline()
+    timeline.width = width
+    for entry in entries:
+        interval = timeline._at(entry["second"])
+        interval.requests, interval.failed = entry["requests"], entry["failed"]
+        interval.statuses = Counter(entry["by_status"])
+        interval.headers = {name: Counter(values) for name, values in entry["by_header"].items()}
+    return timeline
+
+
 def joined(timelines: Iterable[Timeline]) -> Timeline:
     """Return the sum of the timelines of all senders."""
     total = Timeline()

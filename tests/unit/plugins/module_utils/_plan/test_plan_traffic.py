@@ -172,15 +172,29 @@ def test_impossible_scheme_is_refused(plan: Planner, entry: dict[str, Any], mess
 
 
 @pytest.mark.parametrize("manager", [{"codec_type": "HTTP2"}, {"codecType": "HTTP2"}])
-def test_traffic_to_an_http2_listener_is_refused(plan: Planner, manager: dict[str, Any]) -> None:
+def test_traffic_has_the_protocol_of_its_listener(plan: Planner, manager: dict[str, Any]) -> None:
     data = shop(traffic=[{"to": "edge/http"}])
     data["proxies"]["edge"]["listeners"]["http"]["http_connection_manager"] = manager
+    assert plan(data)["traffic"][0]["protocol"] == "http2"
+    data["traffic"] = [{"to": "edge/http", "protocol": "http1"}]
     with pytest.raises(DemoError) as caught:
         plan(data)
     assert (
-        "traffic[0].to: listener 'http' of 'edge' accepts only HTTP2 (codec_type), but traffic is sent over HTTP/1.1."
-        " Remove codec_type, send the traffic to another listener that routes to this one, or use 'scheme: tcp' with 'payload'."
+        "traffic[0]: listener 'http' of 'edge' accepts only HTTP2, but the traffic is sent with http1."
+        " Remove 'protocol' of the traffic, or change it in the listener."
     ) in str(caught.value)
+
+
+def test_http3_traffic_needs_an_http3_listener(plan: Planner) -> None:
+    data = shop(traffic=[{"to": "edge/http", "protocol": "http3"}])
+    with pytest.raises(
+        DemoError, match=r"listener 'http' of 'edge' accepts TCP only. Set 'protocol: http3' there"
+    ):
+        plan(data)
+    data["proxies"]["edge"]["listeners"]["http"]["protocol"] = "http3"
+    data["traffic"] = [{"to": "edge/http"}]
+    [entry] = plan(data)["traffic"]
+    assert (entry["protocol"], entry["url"].partition(":")[0]) == ("http3", "https")
 
 
 def test_bytes_to_an_http2_listener_are_sent(plan: Planner) -> None:

@@ -41,10 +41,11 @@ def test_session_match_text_names_a_missing_protocol() -> None:
     assert SessionMatch(version="TLSv1.3", alpn="").text == "version TLSv1.3, alpn none"
 
 
-def test_alpn_default_is_http_1_1_over_https() -> None:
-    assert parse_alpn({}, "x", http=True) == ("http/1.1",)
-    assert parse_alpn({}, "x", http=False) == ()
-    assert parse_alpn({"alpn": "h2, http/1.1"}, "x", http=False) == ("h2", "http/1.1")
+def test_alpn_default_follows_from_the_protocol() -> None:
+    assert parse_alpn({}, "x", "http1") == ("http/1.1",)
+    assert parse_alpn({}, "x", "http2") == ("h2",)
+    assert parse_alpn({}, "x", "") == ()
+    assert parse_alpn({"alpn": "h2, http/1.1"}, "x", "") == ("h2", "http/1.1")
 
 
 def test_traffic_without_tls_has_no_context() -> None:

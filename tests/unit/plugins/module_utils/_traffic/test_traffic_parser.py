@@ -112,7 +112,31 @@ def test_numbers_can_be_text() -> None:
         ({"url": "ws://a/", "body": "a"}, "body is for http and https. Use payload instead."),
         ({"url": "tcp://a:1", "headers": {}}, "headers is for http, https, ws and wss. Use payload instead."),
         ({"url": "https://a", "tls_version": "1.3"}, "traffic[0].tls_version: unknown value '1.3'."),
-        ({"url": "https://a", "alpn": ["h2"]}, "traffic[0].alpn: https:// and wss:// support only http/1.1."),
+        (
+            {"url": "https://a", "alpn": ["http/1.1", "h2"]},
+            "traffic[0].alpn: HTTP/1.1 and wss:// support only http/1.1.",
+        ),
+        ({"url": "wss://a", "alpn": ["h2"]}, "traffic[0].alpn: HTTP/1.1 and wss:// support only http/1.1."),
+        (
+            {"url": "https://a", "protocol": "http2", "alpn": ["a"]},
+            "traffic[0].alpn: protocol http2 needs h2 among them.",
+        ),
+        ({"protocol": "http4"}, "traffic[0].protocol: unknown value 'http4'."),
+        ({"url": "tcp://a:1", "protocol": "http2"}, "protocol is for http and https. Remove the key."),
+        ({"streams": 2}, "traffic[0].streams: a connection of HTTP/1.1 has one request at a time."),
+        ({"protocol": "http3"}, "traffic[0].url: HTTP/3 is always encrypted. Use https://."),
+        (
+            {"url": "https://a", "protocol": "http3", "unix_socket": "/a"},
+            "traffic[0].unix_socket: QUIC needs a UDP port.",
+        ),
+        (
+            {"url": "https://a", "protocol": "http3", "pod": {"selector": "a"}},
+            "traffic[0].pod: a port-forward does not carry UDP.",
+        ),
+        (
+            {"url": "https://a", "protocol": "http3", "tls_version": "TLSv1.2"},
+            "traffic[0].tls_version: QUIC needs TLSv1.3.",
+        ),
         ({"url": "tls://a:1", "alpn": 2}, "expected a list of protocols, such as [h2, http/1.1], got 2."),
         ({"alpn": ["h2"]}, "alpn is for https, wss and tls."),
         ({"within": 0}, "traffic[0].within: expected a number above 0 and at most 86400, got 0."),
@@ -130,3 +154,8 @@ def test_parse_traffic_refuses_what_cannot_be_sent(keys: dict[str, Any], error: 
 def test_parse_traffic_refuses_anything_but_a_list(entries: Any) -> None:
     with pytest.raises(ArgumentError, match=r"^traffic: expected a list of dictionaries, got "):
         parse_traffic(entries)
+
+
+def test_protocol_is_http1_unless_alpn_prefers_h2() -> None:
+    entries = [{"url": "https://a"}, {"url": "https://a", "alpn": ["h2", "http/1.1"]}, {"url": "ws://a"}]
+    assert [traffic.protocol for traffic in parse_traffic(entries)] == ["http1", "http2", ""]

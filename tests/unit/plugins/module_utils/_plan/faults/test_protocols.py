@@ -107,3 +107,38 @@ def test_fitting_protocol_is_accepted(
     listener: dict[str, Any], service: dict[str, Any], cluster: dict[str, Any]
 ) -> None:
     assert refusal(listener, service, cluster) == ""
+
+
+@pytest.mark.parametrize(
+    ("target", "cluster", "message"),
+    [
+        ({"protocol": "http3"}, {"protocol": "http3"}, ""),
+        (
+            {"protocol": "http3"},
+            {},
+            "sends HTTP requests over TCP to 'web/quic', which accepts QUIC only. Set 'protocol: http3' in",
+        ),
+        (
+            {},
+            {"protocol": "http3"},
+            "sends HTTP/3 to 'web/quic', which accepts TCP only. Set 'protocol: http3' in the listener",
+        ),
+    ],
+)
+def test_both_sides_speak_quic_or_neither(
+    target: dict[str, Any], cluster: dict[str, Any], message: str
+) -> None:
+    data = {
+        "summary": "s",
+        "ports": 20000,
+        "services": {"web": {"sidecar": {"listeners": {"quic": {"port": 9000, "tls": {}, **target}}}}},
+        "proxies": {
+            "edge": {"listeners": {"in": {"port": 8080, **ROUTES}}, "clusters": {"web": {"to": "web/quic", "tls": {}, **cluster}}}
+        },
+    }  # fmt: skip
+    error = ""
+    try:
+        make_plan("shop", data, CONTEXT, "shop.yml")
+    except DemoError as caught:
+        error = str(caught)
+    assert message in error if message else error == ""

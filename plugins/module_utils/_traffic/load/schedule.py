@@ -1,0 +1,103 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""When each request of a traffic is due, and when the traffic ends."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.traffic_spec import (
+    MAX_REQUESTS,
+    Traffic,
+)
+
+MAX_EXTENSION = 600.0  # seconds after `duration` at which a traffic ends although its while_file still exists
+CONNECT_PAUSE = 0.01  # seconds after a refused connection, where a duration ends the traffic
+
+
+class TrafficSignals:
+    """Connects a traffic with the task during which it flows, in another thread.
+
+    Attributes:
+        begun: Is set when the first request has ended.
+        ended: Is set when the task has ended: from then on, the traffic flows to the end of its `duration` only.
+        stopped: Is set when the traffic must end with its current request.
+    """
+
+    def __init__(self) -> None:
+        self.begun = threading.Event()
+        self.ended = threading.Event()
+        self.stopped = threading.Event()
+
+    def end(self, at_once: bool) -> None:
+        """Let the traffic end: at once, or after its `duration`."""
+        if at_once:
+            self.stopped.set()
+        self.ended.set()
+
+
+class Schedule:
+    """Decides when the next request is sent. All senders of a traffic share it."""
+
+    def __init__(self, traffic: Traffic, signals: TrafficSignals | None = None) -> None:
+        self._signals = signals
+        self._lock = threading.Lock()
+        self._left = traffic.requests or MAX_REQUESTS
+        self._interval = 1 / traffic.rate if traffic.rate else 0.0
+        self._due = time.monotonic()
+        self._end = self._due + traffic.duration if traffic.duration else None
+        self._file = Path(traffic.while_file) if traffic.while_file else None
+        self._file_created = False
+
+    def wait_for_next(self) -> bool:
+        """Wait until the next request is due; return False where the traffic ends."""
+        due = self.take_next()
+        if due is None:
+            return False
+        if (pause := due - time.monotonic()) > 0:
+            if self._signals is None:
+                time.sleep(pause)
+            else:
+                return not self._signals.stopped.wait(pause)
+        return True
+
+    def take_next(self) -> float | None:
+        """Return when the next request is due (of time.monotonic), None where the traffic ends."""
+        with self._lock:
+            due = max(
+                self._due, time.monotonic()
+            )  # requests that a slow server delayed are not sent as a burst
+            if self._left == 0 or self._is_over(due):
+                return None
+            self._left -= 1
+            self._due = due + self._interval
+        return due
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether the traffic must end at once."""
+        return self._signals is not None and self._signals.stopped.is_set()
+
+    def request_ended(self) -> None:
+        """Create the while_file after the first request, and set its signal."""
+        if self._signals is not None:
+            self._signals.begun.set()
+        if self._file is None or self._file_created:
+            return
+        with self._lock:
+            if not self._file_created:
+                self._file_created = True
+                self._file.touch()
+
+    def _is_over(self, due: float) -> bool:
+        if self._signals is not None and self._signals.stopped.is_set():
+            return True
+        if self._end is None or due < self._end:
+            return False
+        if self._signals is not None and not self._signals.ended.is_set():
+            return due >= self._end + MAX_EXTENSION
+        return self._file is None or due >= self._end + MAX_EXTENSION or not self._file.exists()

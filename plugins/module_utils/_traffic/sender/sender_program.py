@@ -1,0 +1,90 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The sender: a process that sends one traffic and prints what came of it.
+
+The first line of standard input is the traffic, as JSON. Further lines are signals (`ended`, `stopped`). The process ends when standard
+input ends, so it never outlives the process that started it. Standard output has one JSON object in each line, with the key `event`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+import threading
+from typing import Any
+
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import ArgumentError
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.client_tls import tls_context
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.load.schedule import (
+    Schedule,
+    TrafficSignals,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.sender.async_sender import (
+    send_all_requests,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.sender.tally_data import sent_data
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.traffic_parser import parse_traffic
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.traffic_spec import HTTP3, Traffic
+
+
+def main() -> None:
+    """Send the traffic of standard input."""
+    try:
+        [traffic] = parse_traffic([json.loads(sys.stdin.readline())])
+        signals = TrafficSignals()
+        threading.Thread(target=_listen, args=(signals,), daemon=True).start()
+        threading.Thread(target=_report_begin, args=(signals,), daemon=True).start()
+        sent = asyncio.run(_send(traffic, signals))
+    except ArgumentError as error:
+        _print({"event": "refused", "where": error.where, "problem": error.problem})
+        return
+    _print({"event": "sent", **sent_data(sent)})
+    sys.stdout.flush()
+    os._exit(0)  # without waiting for threads that read standard input
+
+
+async def _send(traffic: Traffic, signals: TrafficSignals) -> Any:
+    context = tls_context(traffic)
+
+    def new_client() -> Any:
+        if traffic.protocol == HTTP3:
+            from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.sender.http3_client import (
+                Http3Client,
+            )
+
+            return Http3Client(traffic)
+        from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.sender.http2_client import (
+            Http2Client,
+        )
+
+        return Http2Client(traffic, context)
+
+    return await send_all_requests(traffic, new_client, Schedule(traffic, signals))
+
+
+def _listen(signals: TrafficSignals) -> None:
+    """Pass on the signals of standard input. At its end, end the process."""
+    for line in sys.stdin:
+        signals.end(at_once=line.strip() == "stopped")
+    os._exit(1)
+
+
+def _report_begin(signals: TrafficSignals) -> None:
+    signals.begun.wait()
+    _print({"event": "begun"})
+
+
+_printing = threading.Lock()
+
+
+def _print(event: dict[str, Any]) -> None:
+    with _printing:
+        print(json.dumps(event), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,43 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""HTTP/2 and HTTP/3 to real Envoys, whose stats count the same requests and connections."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from cases import CaseDeployment, PortBlock, case_data, case_deployments
+
+
+@pytest.fixture
+def block() -> Iterator[PortBlock]:
+    made = PortBlock()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def deployment() -> Iterator[Callable[[str], CaseDeployment]]:
+    with case_deployments() as deployments:
+        yield deployments
+
+
+@pytest.mark.parametrize("platform", ["local", pytest.param("docker", marks=pytest.mark.slow)])
+def test_envoy_counts_the_same_requests(
+    deployment: Callable[[str], CaseDeployment], block: PortBlock, platform: str
+) -> None:
+    made = deployment(platform)
+    planned = made.deploy(case_data("protocols.yml", block))
+    assert made.failures(planned) == []
+    # Another number, status, protocol or kind of failure is noticed.
+    by_name = {entry["name"]: entry for entry in planned["traffic"]}
+    by_name["h3"]["expect"] = [{"status": "200", "op": "eq", "value": 61}]
+    by_name["h2c"]["protocol"] = "http1"
+    by_name["h1"] |= {"protocol": "http2", "url": by_name["h3"]["url"].replace("https", "http")}
+    planned["assertions"] = []
+    failed = "\n".join(made.failures(planned))
+    assert "expected 61, got 60" in failed
+    assert "20 × reset" in failed
+    assert "10 × connect" in failed

@@ -21,6 +21,11 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._deploy.sensitive_pl
 from ansible_collections.meshlab.envoy.plugins.plugin_utils._envoy_suggestions import with_suggestions
 from ansible_collections.meshlab.envoy.plugins.plugin_utils._failed_results import short_result
 from ansible_collections.meshlab.envoy.plugins.plugin_utils._local_execution import LocalExecutionAction
+from ansible_collections.meshlab.envoy.plugins.plugin_utils._run_reports import (
+    result_of,
+    without_report_options,
+    write_run,
+)
 
 
 class ActionModule(LocalExecutionAction):
@@ -36,6 +41,11 @@ class ActionModule(LocalExecutionAction):
             name = str((self._task.args.get("plan") or {}).get("name"))
             for line in change_lines(name, result, bool(self._task.check_mode)):
                 self._display.display(printable(line))
+        # No verification follows a change that failed under its traffic.
+        if result.get("failed") and result.get("traffic"):
+            plan = self._task.args["plan"]
+            for url in write_run(self, result_of(self, plan, {}, result, task_vars)):
+                self._display.display(printable(f"{plan['name']}: report {url}"))
         return short_result(result, ("started", "restarted", "removed"), Display().verbosity)
 
     def further_arguments(self) -> dict[str, Any]:
@@ -45,6 +55,7 @@ class ActionModule(LocalExecutionAction):
     def sent_options(self, options: dict[str, Any]) -> dict[str, Any]:
         """Return the options without the keys of the plan that a deployment does not use, such as traffic and assertions."""
         plan = options.get("plan")
+        options = without_report_options(options)
         return {**options, "plan": used_part(plan)} if isinstance(plan, dict) else options
 
     def is_sensitive(self, options: dict[str, Any]) -> bool:

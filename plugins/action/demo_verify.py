@@ -11,9 +11,10 @@ from typing import Any
 from ansible.utils.display import Display
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.printable import printable
+from ansible_collections.meshlab.envoy.plugins.module_utils._report.terminal_report import terminal_report
 from ansible_collections.meshlab.envoy.plugins.module_utils._verify.deployed_change import live_files
+from ansible_collections.meshlab.envoy.plugins.module_utils._verify.failure_message import shortened
 from ansible_collections.meshlab.envoy.plugins.module_utils._verify.planned_observer import observed_part
-from ansible_collections.meshlab.envoy.plugins.module_utils._verify.report import report, shortened
 from ansible_collections.meshlab.envoy.plugins.module_utils._verify.verify_options import (
     ARGUMENTS,
     REQUIRED_KEYS,
@@ -21,6 +22,11 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._verify.verify_optio
 )
 from ansible_collections.meshlab.envoy.plugins.plugin_utils._failed_results import VERBOSITY, short_result
 from ansible_collections.meshlab.envoy.plugins.plugin_utils._local_execution import LocalExecutionAction
+from ansible_collections.meshlab.envoy.plugins.plugin_utils._run_reports import (
+    result_of,
+    without_report_options,
+    write_run,
+)
 
 
 class ActionModule(LocalExecutionAction):
@@ -31,6 +37,8 @@ class ActionModule(LocalExecutionAction):
 
     def sent_options(self, options: dict[str, Any]) -> dict[str, Any]:
         """Return the options for the managed host; its plan has only the keys that the module reads."""
+        options = without_report_options(options)
+        options.pop("deployment", None)
         plan = options.get("plan")
         if isinstance(plan, dict):
             keys = (*REQUIRED_KEYS, "admins", "change")
@@ -45,7 +53,12 @@ class ActionModule(LocalExecutionAction):
         if not result.get("traffic") and not result.get("assertions"):
             return result
         display = Display()
-        display.display(printable("\n".join(report(self._task.args["plan"], result))))
+        deployed = self._task.args.get("deployment")
+        run = result_of(self, self._task.args["plan"], result, deployed or None, task_vars)
+        written = write_run(self, run)
+        display.display(printable("\n".join(terminal_report(run, written))))
+        if written:
+            result["reports"] = written
         if not result.get("failed") or display.verbosity >= VERBOSITY:
             return result
         # A later task can read the details only if they are registered: those of the failures.

@@ -15,6 +15,7 @@ description:
   - Reads the stats, sends the traffic of a plan, and evaluates the assertions of the plan about the change of the stats, in one task.
   - The task does the same as the modules M(meshlab.envoy.envoy_stats) and M(meshlab.envoy.http_traffic) together. Use these two in your
     own playbooks.
+  - Writes a report of the run on the controller, and prints its path. A teardown keeps the reports.
   - Prints a report of what runs, what was sent, and the expected and the actual value of each expectation. The failed expectations and
     their reasons come last.
   - Internal to the collection. Its roles and playbooks use it, and its options and results can change in any release.
@@ -58,6 +59,28 @@ options:
     description: Number of seconds between two evaluations.
     type: float
     default: 0.1
+  deployment:
+    description: The result of M(meshlab.envoy.demo_deploy) that preceded, for the report.
+    type: dict
+  result_formats:
+    description:
+      - Forms of the report that the controller writes. V(json) is always written.
+      - V(html) is one page without scripts. V(junit) is JUnit XML. V(markdown) is a Markdown file.
+      - V(github) appends the Markdown to the file that the environment variable E(GITHUB_STEP_SUMMARY) of the controller names, if it
+        is set.
+    type: list
+    elements: str
+    choices: [html, json, junit, markdown, github]
+    default: [html]
+  reports_folder:
+    description:
+      - Path to the folder of reports on the controller. Each demo has a folder in it, with the reports of its last 20 runs.
+      - By default C(meshlab.envoy/reports) in E(XDG_STATE_HOME), or in C(~/.local/state). A teardown keeps it.
+    type: path
+  demo_file:
+    description:
+      - Path to the demo file on the controller. The report contains its text without secrets, unless the demo has sensitive files.
+    type: path
 seealso:
   - module: meshlab.envoy.demo_plan
   - module: meshlab.envoy.envoy_stats
@@ -116,6 +139,27 @@ reasons:
   elements: str
   sample:
     - "traffic web: 4 × 503 at edge: response flags UH (the cluster has no healthy upstream host), details no_healthy_upstream, cluster web"
+clusters:
+  description:
+    - What the clusters of the proxies forwarded, by group and cluster - C(requests), C(failed), C(bytes), C(p50_ms) and C(p99_ms).
+    - The module reads the stats of the clusters before the traffic and after the assertions. A proxy that does not answer has no entry.
+      The latencies are null if Envoy has not updated its histograms in between, which it does every 5 seconds by default.
+  returned: always
+  type: list
+  elements: dict
+  sample:
+    - {group: edge, cluster: service1, requests: 30, failed: 0, bytes: 5432, p50_ms: 0.6, p99_ms: 1.2}
+reports:
+  description: URLs of the reports that were written on the controller.
+  returned: when reports were written
+  type: list
+  elements: str
+  sample: ["file:///home/user/.local/state/meshlab.envoy/reports/front_proxy/2026-11-30T11-20-05.123Z-local.html"]
+began:
+  description: Time at which the task began, in seconds since 1970.
+  returned: always
+  type: float
+  sample: 1790000000.125
 elapsed:
   description: Duration of the task in seconds.
   returned: always

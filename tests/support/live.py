@@ -227,6 +227,11 @@ class Home:
         """Return the folder of a deployed demo."""
         return self.folder / ".local" / "state" / "meshlab.envoy" / self.name(demo)
 
+    @property
+    def reports(self) -> Path:
+        """Return the folder of the reports, which a teardown keeps."""
+        return self.folder / ".local" / "state" / "meshlab.envoy" / "reports"
+
     def play(self, playbook: str, *arguments: str, ok: bool = True, **variables: Any) -> Run:
         """Run a playbook by name or path. Fail the test if the success of the run differs from `ok`."""
         path = playbook if "/" in playbook or "." in playbook else str(ROOT / "playbooks" / f"{playbook}.yml")
@@ -277,7 +282,11 @@ class Home:
 
     def remaining(self, demo: str) -> list[str]:
         """Return the files, processes, containers and networks of a demo."""
-        files = [str(path) for path in (self.folder / ".local").rglob("*") if not path.is_dir()]
+        files = [
+            str(path)
+            for path in (self.folder / ".local").rglob("*")
+            if not path.is_dir() and self.reports not in path.parents
+        ]
         return (
             files
             + processes_of(self.folder)

@@ -195,7 +195,8 @@ def test_verdicts_are_found_in_a_line_of_the_report(
 
 
 def test_verdicts_are_found_in_a_written_report(demo_runs: ModuleType) -> None:
-    from ansible_collections.meshlab.envoy.plugins.module_utils._verify.report import report
+    from ansible_collections.meshlab.envoy.plugins.module_utils._report.run_result import run_result
+    from ansible_collections.meshlab.envoy.plugins.module_utils._report.terminal_report import terminal_report
 
     plan = {
         "name": "shop",
@@ -211,4 +212,8 @@ def test_verdicts_are_found_in_a_written_report(demo_runs: ModuleType) -> None:
         {"ok": False, "message": "three"},
     ]
     result = {"traffic": [], "assertions": verdicts, "elapsed": 1.0}
-    assert demo_runs.SEEN.findall("\n".join(report(plan, result))) == ["✔ one", "✔ two", "✘ three"]
+    assert demo_runs.SEEN.findall("\n".join(terminal_report(run_result(plan, result)))) == [
+        "✔ one",
+        "✔ two",
+        "✘ three",
+    ]

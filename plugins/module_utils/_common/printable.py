@@ -35,6 +35,15 @@ def printable_result(**result: Any) -> dict[str, Any]:
     return {key: _printable(value) if key in _PRINTED else value for key, value in result.items()}
 
 
+def printable_data(value: Any) -> Any:
+    """Return data in which all texts, also those of keys, are printable."""
+    if isinstance(value, dict):
+        return {printable_data(key): printable_data(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [printable_data(one) for one in value]
+    return printable(value) if isinstance(value, str) else value
+
+
 def _printable(value: Any) -> Any:
     if isinstance(value, str):
         # A text without control characters stays the same object, with the tags of Ansible.

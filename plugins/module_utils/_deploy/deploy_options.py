@@ -14,6 +14,7 @@ from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import ArgumentError
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.network.error_text import error_text
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.report_options import REPORT_ARGS
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import DesiredFiles
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.errors import ConfigRefused
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.changes.demo_changes import Variant
@@ -56,6 +57,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "timeout": {"type": "float", "default": 60},
     "confirm_timeout": {"type": "float", "default": 60},
     "drain_timeout": {"type": "float", "default": 10},
+    **REPORT_ARGS,
 }
 
 

@@ -32,6 +32,11 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.load_genera
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.traffic_parser import parse_traffic
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.traffic_spec import Traffic
+from ansible_collections.meshlab.envoy.plugins.module_utils._verify.cluster_counts import (
+    ClusterCounts,
+    cluster_counts,
+    read_clusters,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._verify.failure_reasons import (
     Evidence,
     SentTraffic,
@@ -62,6 +67,8 @@ class VerificationResult(TypedDict):
     assertions: list[VerdictData]
     endpoints: list[EndpointData]
     reasons: list[str]  # of failed expectations, for the report
+    clusters: list[ClusterCounts]
+    began: float  # seconds since 1970
     elapsed: float  # seconds
 
 
@@ -79,6 +86,7 @@ class Verification:
     observer: Observer | None = None  # of the workloads that have to be ready before the traffic
     without_replicas: Sequence[str] = ()  # services
     trust: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # as text, by proxy and cluster
+    groups: Mapping[str, str] = field(default_factory=dict)  # the group of each proxy in `endpoints`
 
     def parse(self) -> list[Traffic]:
         """Return the traffic. Raises ArgumentError for anything that cannot be sent, read or evaluated."""
@@ -115,16 +123,19 @@ def verify(verification: Verification, timeout: float, sleep: float) -> Verifica
         >>> result["traffic"][0]["expect"][0]["message"]
         'expected 1, got 1 (connect errors of traffic closed)'
     """
-    began = time.monotonic()
+    began, started = time.monotonic(), time.time()
     traffic = verification.parse()
     observer = verification.observer
     unready = observer.wait_until_settled(READINESS_TIMEOUT) if observer is not None else {}
     _wait_for_name_resolution(verification, sleep)
     before = _snapshot(verification)
+    endpoints = verification.parse_endpoints() if verification.groups else []
+    clusters_before = read_clusters(endpoints)
     sent = [_send(entry, each) for entry, each in zip(verification.traffic, traffic)]
     results = [one.result for one in sent]
     outcome = _evaluate(verification, results, before, timeout, sleep)
     data = outcome.as_data() if outcome is not None else None
+    clusters = cluster_counts(clusters_before, read_clusters(endpoints), verification.groups)
     reasons: list[str] = []
     if any(one.failed for one in sent) or (outcome is not None and outcome.failed):
         proxies = {admin["proxy"]: admin["workload"] for admin in verification.admins}
@@ -135,6 +146,8 @@ def verify(verification: Verification, timeout: float, sleep: float) -> Verifica
         "assertions": data["assertions"] if data else [],
         "endpoints": data["endpoints"] if data else [],
         "reasons": reasons,
+        "clusters": clusters,
+        "began": round(started, 3),
         "elapsed": round(time.monotonic() - began, 3),
     }
 

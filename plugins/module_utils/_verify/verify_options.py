@@ -9,12 +9,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import ArgumentError
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.report_options import REPORT_ARGS
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.changes.demo_changes import Variant
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.cluster_options import CLUSTER_ARGS
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import WorkloadError
 from ansible_collections.meshlab.envoy.plugins.module_utils._verify.deployed_change import change_hint
+from ansible_collections.meshlab.envoy.plugins.module_utils._verify.failure_message import (
+    failure_message,
+    summary,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._verify.planned_observer import observer_of
-from ansible_collections.meshlab.envoy.plugins.module_utils._verify.report import failure_message, summary
 from ansible_collections.meshlab.envoy.plugins.module_utils._verify.verification_run import (
     Verification,
     verify,
@@ -28,6 +32,8 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "plan": {"type": "dict", "required": True},
     "timeout": {"type": "float", "default": 15.0},
     "sleep": {"type": "float", "default": 0.1},
+    "deployment": {"type": "dict"},
+    **REPORT_ARGS,
     **CLUSTER_ARGS,
 }
 REQUIRED_KEYS = ("endpoints", "traffic", "assertions")  # of a plan
@@ -37,6 +43,8 @@ EMPTY_RESULT: dict[str, Any] = {
     "assertions": [],
     "endpoints": [],
     "reasons": [],
+    "clusters": [],
+    "began": 0.0,
     "elapsed": 0.0,
 }
 
@@ -70,6 +78,7 @@ def perform(options: dict[str, Any], check_mode: bool) -> dict[str, Any]:
             observer_of(plan, access),
             plan.get("without_replicas") or (),
             plan.get("trust") or {},
+            groups_of_proxies(plan),
         )
         if check_mode:
             verification.parse()
@@ -88,6 +97,16 @@ def perform(options: dict[str, Any], check_mode: bool) -> dict[str, Any]:
         return {**result, "msg": summary(result)}
     where = f"{Variant.of(plan['change']).where}: " if plan.get("change") else ""
     return {**result, "msg": where + failure_message(result, change_hint(plan)), "failed": True}
+
+
+def groups_of_proxies(plan: Plan) -> dict[str, str]:
+    """Return the group of each proxy of a plan that has an admin interface."""
+    groups = {workload["name"]: workload["group"] for workload in plan.get("workloads") or ()}
+    return {
+        admin["proxy"]: groups[admin["workload"]]
+        for admin in plan.get("admins") or ()
+        if groups.get(admin["workload"])
+    }
 
 
 def _access(plan: Plan, cluster: dict[str, Any] | None) -> PodAccess | None:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -51,20 +52,36 @@ class FakeDisplay:
     def __init__(self, verbosity: int) -> None:
         self.verbosity = verbosity
         self.printed: list[str] = []
+        self.warnings: list[str] = []
 
     def display(self, text: str) -> None:
         self.printed.append(text)
 
+    def warning(self, text: str) -> None:
+        self.warnings.append(text)
+
+
+@pytest.fixture(autouse=True)
+def reports(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Return the folder of the reports, which is not that of the user."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    return tmp_path / "meshlab.envoy" / "reports"
+
 
 def run_action(
-    monkeypatch: pytest.MonkeyPatch, result: dict[str, Any], register: str = "", verbosity: int = 0
+    monkeypatch: pytest.MonkeyPatch,
+    result: dict[str, Any],
+    register: str = "",
+    verbosity: int = 0,
+    **options: Any,
 ) -> tuple[dict[str, Any], list[str]]:
     """Return the result of the action for this result of the module, and what it prints."""
     display = FakeDisplay(verbosity)
     monkeypatch.setattr(demo_verify, "Display", lambda: display)
     monkeypatch.setattr(LocalExecutionAction, "run", lambda *_arguments: dict(result))
     action = demo_verify.ActionModule.__new__(demo_verify.ActionModule)
-    action._task = SimpleNamespace(args={"plan": PLAN}, register=register)
+    action._task = SimpleNamespace(args={"plan": PLAN, **options}, register=register)
+    action._display = display
     return action.run(), display.printed
 
 
@@ -89,13 +106,15 @@ def test_registered_failure_has_the_details_of_the_failures_only(monkeypatch: py
 
 
 def test_failure_has_all_details_with_vv(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert run_action(monkeypatch, FAILED, verbosity=2)[0] == FAILED
+    found = run_action(monkeypatch, FAILED, verbosity=2)[0]
+    assert {key: value for key, value in found.items() if key != "reports"} == FAILED
     assert "assertions" not in run_action(monkeypatch, FAILED, verbosity=1)[0]
 
 
 def test_success_has_details(monkeypatch: pytest.MonkeyPatch) -> None:
     result = {key: value for key, value in FAILED.items() if key != "failed"}
-    assert run_action(monkeypatch, result)[0] == result
+    found = run_action(monkeypatch, result)[0]
+    assert {key: value for key, value in found.items() if key != "reports"} == result
 
 
 def test_result_without_outcomes_prints_no_report(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,3 +139,34 @@ def test_host_gets_only_the_keys_that_the_module_reads() -> None:
         },
         "timeout": 5,
     }
+
+
+def test_reports_are_written_and_their_paths_printed(monkeypatch: pytest.MonkeyPatch, reports: Path) -> None:
+    began = {**FAILED, "began": 1790000000.25}
+    result, printed = run_action(monkeypatch, began, verbosity=2, result_formats=["html", "junit"])
+    names = ["2026-09-21T14-13-20.250Z-local.html", "2026-09-21T14-13-20.250Z-local.junit.xml"]
+    assert result["reports"] == [(reports / "shop" / name).as_uri() for name in names]
+    assert all(url in printed[0] for url in result["reports"])
+    assert sorted(path.name for path in (reports / "shop").iterdir()) == sorted(
+        [*names, "2026-09-21T14-13-20.250Z-local.json"]
+    )
+
+
+def test_report_that_cannot_be_written_is_a_warning(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    result, printed = run_action(monkeypatch, FAILED, reports_folder=str(tmp_path / "file"))
+    assert result["failed"]
+    assert "reports" not in result
+    assert "✘ expected 2, got 1 (x at edge)" in printed[0]
+
+
+def test_host_gets_no_options_about_reports() -> None:
+    action = demo_verify.ActionModule.__new__(demo_verify.ActionModule)
+    options = {
+        "plan": {},
+        "deployment": {},
+        "result_formats": ["html"],
+        "reports_folder": "/x",
+        "demo_file": "/y",
+    }
+    assert action.sent_options(options).keys() == {"plan"}

@@ -15,6 +15,7 @@ import pytest
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.printable import (
     printable,
+    printable_data,
     printable_result,
 )
 
@@ -97,3 +98,9 @@ def calls(path: Path, *names: str) -> list[str]:
 def test_everything_is_printed_through_printable(path: Path) -> None:
     printed = calls(path, "exit_json", "fail_json", "warn", "display", "warning", "error")
     assert [one for one in printed if not re.match(r"printable(_result)?\(", one)] == []
+
+
+def test_data_is_printable_with_its_keys() -> None:
+    assert printable_data({"a\x1b": ["\u202e", 1, None, {"b": "c\n"}]}) == {
+        "a\\x1b": ["\\u202e", 1, None, {"b": "c\n"}]
+    }

@@ -2,32 +2,32 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The report about a verification, and the message of a failed one."""
+"""The report on the terminal."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._verify.report import (
-    failure_message,
-    report,
-    shortened,
-    summary,
-)
+from ansible_collections.meshlab.envoy.plugins.module_utils._report.run_result import run_result
+from ansible_collections.meshlab.envoy.plugins.module_utils._report.terminal_report import terminal_report
 
 PLAN = {
     "name": "shop",
     "platform": "local",
     "summary": "A shop",
     "workloads": [
-        {"name": "app-1", "network": "app-1-envoy"},
-        {"name": "app-1-envoy", "network": None},
-        {"name": "statsd_exporter", "network": "app-1-envoy"},
-        {"name": "edge", "network": None},
+        {"name": "app-1", "group": "g", "network": "app-1-envoy"},
+        {"name": "app-1-envoy", "group": "g", "network": None},
+        {"name": "statsd_exporter", "group": "g", "network": "app-1-envoy"},
+        {"name": "edge", "group": "g", "network": None},
     ],
     "addresses": [{"name": "edge/http", "url": "http://127.0.0.1:8080", "what": "listener"}],
     "notes": ["curl http://127.0.0.1:8080/"],
 }
+
+
+def report(plan: dict[str, Any], verified: dict[str, Any]) -> list[str]:
+    return terminal_report(run_result(plan, verified))
 
 
 def traffic(*outcomes: dict[str, Any]) -> dict[str, Any]:
@@ -82,47 +82,11 @@ def test_empty_sections_are_left_out() -> None:
     ]
 
 
-def test_failure_message_lists_failures_and_hint() -> None:
-    found = result(HOLDING, FAILING)
-    assert failure_message(found, "Deploy the demo again.").splitlines() == [
-        summary(found),
-        "✘ expected 20, got 19 (answers of traffic kept)",
-        "✘ expected 2, got 1 (x at edge) after 5.0 s",
-        "Deploy the demo again.",
-    ]
-
-
-def test_shortened_message_has_five_failures_and_the_hint() -> None:
-    many = [{"ok": False, "message": f"expected {number}, got 0 (x at edge)"} for number in range(30)]
-    lines = shortened(failure_message(result(*many), "Deploy the demo again.")).splitlines()
-    assert lines[0].startswith("0 of 31 expectations hold: ")
-    assert lines[5:] == [
-        "✘ expected 3, got 0 (x at edge)",
-        "and 26 more, which the report lists",
-        "Deploy the demo again.",
-    ]
-
-
-def test_short_message_stays() -> None:
-    message = failure_message(result(FAILING))
-    assert shortened(message) == message
-
-
-def test_success_has_no_failure_message() -> None:
-    assert failure_message({"traffic": [], "assertions": [HOLDING], "elapsed": 1.0}) == ""
-
-
 def test_reasons_follow_the_failures() -> None:
     explained = result(FAILING) | {"reasons": ["service idle has 0 replicas"]}
-    lines = report(PLAN, explained)
-    assert lines[-4:-2] == ["  reasons       service idle has 0 replicas", ""]
-    assert failure_message(explained, "Hint.").splitlines()[-2:] == [
-        "Reason: service idle has 0 replicas.",
-        "Hint.",
-    ]
+    assert report(PLAN, explained)[-4:-2] == ["  reasons       service idle has 0 replicas", ""]
 
 
-def test_shortened_message_keeps_the_reasons() -> None:
-    explained = result(*[FAILING] * 20) | {"reasons": ["service idle has 0 replicas"]}
-    lines = shortened(failure_message(explained)).splitlines()
-    assert lines[-2:] == ["and 16 more, which the report lists", "Reason: service idle has 0 replicas."]
+def test_paths_of_written_reports_are_shown() -> None:
+    lines = terminal_report(run_result(PLAN, result(HOLDING)), ["file:///reports/shop/a.html"])
+    assert "  report        file:///reports/shop/a.html" in lines

@@ -1,0 +1,121 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the clusters of all proxies forwarded during a verification: the numbers of the connections inside a demo."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TypedDict
+
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.regular_expressions.re2 import (
+    compile_pattern,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint import Endpoint
+from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.scrape import scrape
+from ansible_collections.meshlab.envoy.plugins.module_utils._readings.histogram import (
+    Histogram,
+    HistogramError,
+    merge,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._readings.query import Query
+from ansible_collections.meshlab.envoy.plugins.module_utils._readings.snapshot import (
+    Page,
+    Samples,
+    Selection,
+    Snapshot,
+)
+
+TIMEOUT = 5.0  # seconds for one reading: a proxy that does not answer has no numbers
+REQUESTS, ERRORS, CONNECTIONS = "upstream_rq_total", "upstream_rq_5xx", "upstream_cx_total"
+REFUSED, BYTES, LATENCY = "upstream_cx_connect_fail", "upstream_cx_rx_bytes_total", "upstream_rq_time"
+_STATS = "|".join([REQUESTS, ERRORS, CONNECTIONS, REFUSED, BYTES, LATENCY])
+_QUERY = Query(
+    {
+        "stats": Selection(
+            patterns=(compile_pattern(rf"cluster\..+\.(?:{_STATS})", "clusters"),), usedonly=True
+        )
+    },
+    histograms=True,
+    identity=False,
+)
+
+
+class ClusterCounts(TypedDict):
+    """What one cluster of the proxies of a group forwarded."""
+
+    group: str
+    cluster: str
+    requests: int  # connections of a cluster without HTTP
+    failed: int  # responses with a status of 500 and above, and connections that failed
+    bytes: int  # received from the upstream
+    p50_ms: float | None  # None: Envoy has not updated its histograms since the traffic
+    p99_ms: float | None
+
+
+def read_clusters(endpoints: Sequence[Endpoint]) -> Snapshot | None:
+    """Return the stats of the clusters of all Envoys; None if there are none."""
+    envoys = [one for one in endpoints if one.format == "envoy"]
+    return scrape(envoys, _QUERY, timeout=TIMEOUT) if envoys else None
+
+
+def cluster_counts(
+    before: Snapshot | None, after: Snapshot | None, groups: Mapping[str, str]
+) -> list[ClusterCounts]:
+    """Return what each cluster forwarded between two snapshots.
+
+    Args:
+        before: Snapshot before the traffic.
+        after: Snapshot after it.
+        groups: The group of each endpoint, by the name of its entry.
+    """
+    if before is None or after is None:
+        return []
+    counts: dict[tuple[str, str], dict[str, float]] = {}
+    latencies: dict[tuple[str, str], list[Histogram]] = {}
+    for name, page in after.pages.items():
+        group, now = groups.get(page.group or name), _stats(page)
+        if group is None or now is None:
+            continue
+        earlier = _stats(before.pages[name]) if name in before.pages else None
+        for stat, value in now.values.items():
+            cluster, _dot, what = stat.removeprefix("cluster.").rpartition(".")
+            since = earlier.values.get(stat, 0) if earlier else 0
+            if isinstance(value, (int, float)) and isinstance(since, (int, float)):
+                found = counts.setdefault((group, cluster), {})
+                # A proxy that restarted counts from 0.
+                found[what] = found.get(what, 0) + (value - since if value >= since else value)
+        for stat, histogram in now.histograms.items():
+            cluster = stat.removeprefix("cluster.").rpartition(".")[0]
+            latencies.setdefault((group, cluster), []).append(
+                _since(histogram, earlier.histograms.get(stat) if earlier else None)
+            )
+    return [_entry(key, counts[key], latencies.get(key, [])) for key in sorted(counts)]
+
+
+def _stats(page: Page) -> Samples | None:
+    return page.sources.get("stats") if page.failure is None else None
+
+
+def _since(histogram: Histogram, earlier: Histogram | None) -> Histogram:
+    try:
+        return histogram.minus(earlier) if earlier else histogram
+    except HistogramError:  # the proxy restarted
+        return histogram
+
+
+def _entry(key: tuple[str, str], found: Mapping[str, float], latencies: Sequence[Histogram]) -> ClusterCounts:
+    requests = found.get(REQUESTS, 0) or found.get(CONNECTIONS, 0)
+    latency = merge(latencies)
+    quantiles = [latency.quantile(share) if latency.count else None for share in (0.5, 0.99)]
+    p50, p99 = (None if one is None else round(one.value, 3) for one in quantiles)
+    return {
+        "group": key[0],
+        "cluster": key[1],
+        "requests": int(requests),
+        "failed": int(found.get(ERRORS, 0) + found.get(REFUSED, 0)),
+        "bytes": int(found.get(BYTES, 0)),
+        "p50_ms": p50,
+        "p99_ms": p99,
+    }

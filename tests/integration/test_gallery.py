@@ -14,33 +14,50 @@ import time
 
 import pytest
 from deployment import take_down
-from live import DEMOS, PLATFORMS, PLAYBOOK, ROOT, Home, expectations, supported_demos, unsupported_on
+from live import (
+    DEMOS,
+    PLATFORMS,
+    PLAYBOOK,
+    REPRESENTATIVE,
+    ROOT,
+    Home,
+    expectations,
+    supported_demos,
+    unsupported_on,
+)
 
 SCRIPT = ROOT / "tools" / "gallery" / "play_demos.py"
 # Time limit in seconds for all demos on one platform.
 TIMEOUT = 3600
 
 
-@pytest.mark.parametrize("platform", PLATFORMS)
-def test_all_demos_pass(platform: str) -> None:
+@pytest.mark.parametrize(
+    ("platform", "names"),
+    [
+        *((platform, REPRESENTATIVE) for platform in PLATFORMS),
+        *(pytest.param(platform, DEMOS, marks=pytest.mark.slow) for platform in PLATFORMS),
+    ],
+    ids=[*PLATFORMS, *(f"{platform}-all" for platform in PLATFORMS)],
+)
+def test_demos_pass(platform: str, names: list[str]) -> None:
     home = Home(platform)
     try:
-        ran = play(home, [str(home.demo(name)) for name in DEMOS]).communicate(timeout=TIMEOUT)[0]
-        remaining = [line for name in DEMOS for line in home.remaining(name)]
+        ran = play(home, [str(home.demo(name)) for name in names]).communicate(timeout=TIMEOUT)[0]
+        remaining = [line for name in names for line in home.remaining(name)]
     finally:
         home.close()
     assert remaining == []
-    played = supported_demos(platform)
+    played = [name for name in supported_demos(platform) if name in names]
     total = sum(map(expectations, played))
     summary = f"{len(played)} of {len(played)} demos, {total} of {total} expectations hold on {platform}"
     assert summary in ran, ran
     # Only demos that list the platform in unsupported_on are skipped: with --strict, a missing program is a failure.
-    for name in sorted({*DEMOS} - {*played}):
+    for name in sorted({*names} - {*played}):
         assert f"] - {home.name(name)}: not played, {unsupported_on(name, platform)}" in ran
     for name in played:
         number = expectations(name)
         assert re.search(
-            rf"^\[\d+/{len(DEMOS)}\] ✔ {home.name(name)}: {number} of {number} expectations hold", ran, re.M
+            rf"^\[\d+/{len(names)}\] ✔ {home.name(name)}: {number} of {number} expectations hold", ran, re.M
         )
         assert re.search(rf"^{home.name(name)} +{platform} +{number} +{number} +\d+ +[\d.]+$", ran, re.M)
 

@@ -9,41 +9,13 @@ The demos of live.FOUNDATION have more tests: test_demos.py and test_demos_expec
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Any
 
 import pytest
 from deployment import Deployment, failure_messages
-from live import DEMOS, FOUNDATION, PLATFORMS, Home, demo_data, unsupported_on
+from gallery_faults import FAULTS as MORE_FAULTS
+from gallery_faults import Fault, edge, to, traffic
+from live import DEMOS, FOUNDATION, PLATFORMS, REPRESENTATIVE, Home, demo_data, unsupported_on
 from message_parts import contains
-
-Data = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Fault:
-    """Changes of a demo that must make it fail, and parts of the expected messages, in which … stands for any characters.
-
-    `deployed` is merged into the deployed demo, `verified` into the demo whose traffic and expectations are verified.
-    """
-
-    messages: tuple[str, ...]
-    deployed: Data = field(default_factory=dict)
-    verified: Data = field(default_factory=dict)
-    # Time limit of the expectations. A collector gets its numbers later than Envoy's admin interface has them.
-    seconds: float = 0.5
-
-
-def edge(listener: str = "http", **changes: Any) -> Data:
-    return {"proxies": {"edge": {"listeners": {listener: changes}}}}
-
-
-def traffic(name: str, **changes: Any) -> Data:
-    return {"traffic": {name: changes}}
-
-
-def to(cluster: str, prefix: str = "/") -> list[Data]:
-    return [{"match": {"prefix": prefix}, "route": {"cluster": cluster}}]
 
 
 def without_compression(encoding: str) -> Fault:
@@ -294,7 +266,12 @@ OTHERS = [name for name in DEMOS if name not in FOUNDATION]
 
 # Each demo on the first platform that it supports, one after the other: two demos at once would need two port ranges.
 CASES = [
-    (next(platform for platform in PLATFORMS if not unsupported_on(name, platform)), name) for name in OTHERS
+    pytest.param(
+        next(platform for platform in PLATFORMS if not unsupported_on(name, platform)),
+        name,
+        marks=[] if name in REPRESENTATIVE else [pytest.mark.slow],
+    )
+    for name in OTHERS
 ]
 
 
@@ -306,12 +283,12 @@ def home(request: pytest.FixtureRequest) -> Iterator[Home]:
 
 
 def test_each_demo_has_a_fault() -> None:
-    assert sorted(FAULTS) == OTHERS
+    assert sorted({**FAULTS, **MORE_FAULTS}) == OTHERS
 
 
 @pytest.mark.parametrize(("home", "name"), CASES, indirect=["home"])
 def test_demo_passes_twice_and_fails_with_fault(home: Home, name: str) -> None:
-    deployment, fault = Deployment(home, name), FAULTS[name]
+    deployment, fault = Deployment(home, name), {**FAULTS, **MORE_FAULTS}[name]
     plan = deployment.plan()
     try:
         deployed = deployment.run(plan)

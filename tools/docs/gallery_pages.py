@@ -38,6 +38,7 @@ THEMES = {
     "security": "Security",
     "content": "Content of requests and responses",
     "protocols": "Protocols",
+    "ai": "AI agents",
     "observability": "Observability",
 }
 # The demo that readers see first.

@@ -1,7 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The gallery on a cluster, as `make demos` runs it: all demos on kubernetes, the foundation on openshift."""
+"""The gallery on a cluster, as `make demos` runs it: the representative demos on kubernetes, the foundation on openshift."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import sys
 
 import pytest
 from cluster_home import ClusterHome
-from live import DEMOS, FOUNDATION, PLAYBOOK, ROOT, expectations, unsupported_on
+from live import DEMOS, FOUNDATION, PLAYBOOK, REPRESENTATIVE, ROOT, expectations, unsupported_on
 
 SCRIPT = ROOT / "tools" / "gallery" / "play_demos.py"
 TIMEOUT = 3600  # seconds
@@ -20,8 +20,12 @@ TIMEOUT = 3600  # seconds
 
 @pytest.mark.parametrize(
     ("platform", "names"),
-    [("kubernetes", DEMOS), ("openshift", sorted(FOUNDATION))],
-    ids=["kubernetes", "openshift"],
+    [
+        ("kubernetes", REPRESENTATIVE),
+        ("openshift", sorted(FOUNDATION)),
+        pytest.param("kubernetes", DEMOS, marks=pytest.mark.slow),
+    ],
+    ids=["kubernetes", "openshift", "kubernetes-all"],
 )
 def test_gallery_runs_with_one_command(platform: str, names: list[str]) -> None:
     home = ClusterHome(platform)

@@ -1,0 +1,205 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Faults of demos: changes that remove or break what a demo shows, and the messages with which its verification must fail then."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+Data = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Changes of a demo that must make it fail, and parts of the expected messages, in which … stands for any characters.
+
+    `deployed` is merged into the deployed demo, `verified` into the demo whose traffic and expectations are verified.
+    """
+
+    messages: tuple[str, ...]
+    deployed: Data = field(default_factory=dict)
+    verified: Data = field(default_factory=dict)
+    # Time limit of the expectations. A collector gets its numbers later than Envoy's admin interface has them.
+    seconds: float = 0.5
+
+
+def edge(listener: str = "http", **changes: Any) -> Data:
+    """Return changes of a listener of the proxy `edge`."""
+    return {"proxies": {"edge": {"listeners": {listener: changes}}}}
+
+
+def cluster(name: str, **changes: Any) -> Data:
+    """Return changes of the fields of a cluster of the proxy `edge`."""
+    return {"proxies": {"edge": {"clusters": {name: {"cluster": changes}}}}}
+
+
+def traffic(name: str, **changes: Any) -> Data:
+    """Return changes of the traffic with this name."""
+    return {"traffic": {name: changes}}
+
+
+def to(cluster_name: str, prefix: str = "/") -> list[Data]:
+    """Return the routes that forward all paths below `prefix` to a cluster."""
+    return [{"match": {"prefix": prefix}, "route": {"cluster": cluster_name}}]
+
+
+# The demos beyond Envoy's sandboxes.
+FAULTS = {
+    "adaptive_concurrency": Fault(
+        (
+            "expected at least 30, got 0 (answers with status 429 of traffic overload of a service that has become slow)",
+            "expected 3 to 10, got no value (http.http.adaptive_concurrency.gradient_controller.concurrency_limit at edge)",
+        ),
+        deployed=edge(http_filters=[]),
+    ),
+    "admission_control": Fault(
+        ("expected 0.2 to 0.8, got 0 (share of answers with status 503 of traffic a service that fails)",),
+        deployed=edge(http_filters=[]),
+    ),
+    "bandwidth_limit": Fault(
+        (
+            "expected 1800 to 10000, got",
+            "expected at least 10, got",
+        ),
+        deployed=edge(http_filters=[], routes=to("web")),
+    ),
+    "basic_auth": Fault(
+        (
+            "expected 8, got 0 (answers with status 401 of traffic ada with the password of grace). Other answers: 8 × 200",
+            "expected 30, got 0 (answers with a body that matches '\"x-user\": \"ada\"' of traffic ada)",
+            "expected 59, got 79 (delta of cluster.web.upstream_rq_total at edge)",
+        ),
+        deployed=edge("passwords", http_filters=[], routes=to("web")),
+    ),
+    "circuit_breakers": Fault(
+        (
+            "expected 4, got 12 (answers with status 200 of traffic twelve at once)",
+            "expected 8, got 0 (sum of delta of stats that match",
+        ),
+        deployed=cluster("web", circuit_breakers={"thresholds": [{"max_requests": 100}]}),
+    ),
+    "consistent_hashing": Fault(
+        (
+            "expected 1, got 5 (answering hosts of traffic ada by the ring)",
+            "expected 10, got 0 (answers with header set-cookie",
+        ),
+        deployed={
+            "proxies": {
+                "edge": {"listeners": {"ring": {"routes": to("ring")}, "cookie": {"routes": to("maglev")}}}
+            }
+        },
+    ),
+    "health_checks": Fault(
+        ("expected 10, got 0 (answers with status 503 of traffic checks with one of three). Other answers: 10 × 200",),
+        deployed=edge(
+            http_filters=[
+                {
+                    "name": "envoy.filters.http.health_check",
+                    "typed_config": {
+                        "@type": "type.googleapis.com/envoy.extensions.filters.http.health_check.v3.HealthCheck",
+                        "pass_through_mode": False,
+                        "headers": [{"name": ":path", "string_match": {"exact": "/health"}}],
+                    },
+                }
+            ]
+        ),
+        verified=traffic("checks with one of three", within=0.1),
+    ),
+    "histogram_buckets": Fault(
+        (
+            "expected 1, got 0 (answers with a body that matches …of traffic the buckets on the Prometheus page)",
+        ),
+        deployed={"proxies": {"edge": {"stats_config": {"histogram_bucket_settings": []}}}},
+        verified=traffic("the buckets on the Prometheus page", within=0.1),
+    ),
+    "jwt_authn": Fault(
+        (
+            "expected 5, got 0 (answers with status 401 of traffic a forged token). Other answers: 5 × 200",
+            "expected 23, got 0 (delta of http.http.jwt_authn.denied at edge)",
+        ),
+        deployed=edge(http_filters=[]),
+    ),
+    "local_reply": Fault(
+        (
+            "expected 12, got 0 (answers with header x-reason: no-route of traffic no route)",
+            "expected 10, got 0 (answers with status 502 of traffic no host). Other answers: 10 × 503",
+        ),
+        deployed=edge(http_connection_manager={"local_reply_config": {"mappers": []}}),
+    ),
+    "mcp": Fault(
+        (
+            "expected 7, got 0 (answers with status 403 of traffic a forbidden tool). Other answers: 7 × 200",
+            "expected 20, got 0 (answers with header x-app-version: weather of traffic the weather)",
+            "expected 18, got 0 (delta of http.http.downstream_rq_4xx at edge)",
+        ),
+        deployed=edge(http_filters=[]),
+    ),
+    "mcp_json_rest_bridge": Fault(
+        (
+            "expected 8, got 0 (answers with status 200 of traffic the list of tools). Other answers: 8 × 404",
+            "expected 33, got 50 (delta of cluster.web.upstream_rq_total at edge)",
+        ),
+        deployed=edge(http_filters=[]),
+    ),
+    "original_dst": Fault(
+        (
+            "expected 40, got 0 (answers with status 200 of traffic always that host). Other answers: 40 × 503",
+            "expected 4, got 0 (delta of cluster.web.original_dst_host_invalid at edge)",
+        ),
+        deployed=cluster("web", original_dst_lb_config={"use_http_header": False}),
+    ),
+    "outlier_detection": Fault(
+        (
+            "expected 60, got 40 (answers with status 200 of traffic during the ejection). Other answers: 20 × 500",
+            "expected 2, got 0 (delta of cluster.web.outlier_detection.ejections_enforced_total at edge)",
+        ),
+        # The default of 10 percent, which allows to eject none of three hosts.
+        deployed=cluster("web", outlier_detection={"max_ejection_percent": 10}),
+        verified={"traffic": {f"during the {which}": {"within": 0.1} for which in ("ejection", "next ejection")}},
+    ),
+    "proxy_protocol": Fault(
+        (
+            "expected 20, got 0 (delta of proxy_proto.web.versions.v2.found at web-1)",
+        ),
+        deployed=cluster("web", transport_socket=None),
+    ),
+    "redirects": Fault(
+        (
+            "expected 12, got 0 (answers with status 200 of traffic a redirect that Envoy follows). Other answers: 12 × 301",
+            "expected 20, got 8 (delta of cluster.web.upstream_internal_redirect_succeeded_total at edge)",
+        ),
+        verified=traffic("a redirect that Envoy follows", path="/old"),
+    ),
+    "retries": Fault(
+        (
+            "expected 40, got 0 (answers with status 200 of traffic one host fails). Other answers: 40 × 503",
+            "expected 60, got 20 (delta of cluster.down.upstream_rq_total at edge)",
+        ),
+        deployed={
+            "proxies": {
+                "edge": {
+                    "clusters": {
+                        name: {"cluster": {"circuit_breakers": {"thresholds": [{"max_retries": 0}]}}}
+                        for name in ("web", "down")
+                    }
+                }
+            }
+        },
+    ),
+    "stateful_session": Fault(
+        (
+            "expected 1, got 4 (answering hosts of traffic a session)",
+            "expected 50, got 0 (delta of http.http.stateful_session.web.routed at edge)",
+        ),
+        deployed=edge(http_filters=[]),
+    ),
+    "subset_load_balancing": Fault(
+        (
+            "expected 40, got 20 (answers with header x-app-version: v1 of traffic without a header)",
+            "expected 10, got",
+        ),
+        deployed=cluster("web", lb_subset_config=None),
+    ),
+}  # fmt: skip

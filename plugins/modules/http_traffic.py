@@ -17,7 +17,7 @@ description:
   - Sends a number of requests with a number of them at the same time. Counts the answers by status, by answering host and by values of
     headers, and measures their latencies.
   - Fails if a count is not as O(expect) states. The result has all counts on success and on failure.
-  - Supports HTTP/1.1, HTTP/2, HTTP/3, WebSocket and TCP, each with and without TLS, and UDP.
+  - Supports HTTP/1.1, HTTP/2, HTTP/3, gRPC, gRPC-Web, WebSocket and TCP, each with and without TLS, and UDP.
   - Reads answers completely and does not follow redirects.
 extends_documentation_fragment:
   - meshlab.envoy.attributes
@@ -60,17 +60,31 @@ options:
       protocol:
         description:
           - Version of HTTP for C(http://) and C(https://). V(http2) uses ALPN with TLS and prior knowledge without. V(http3) needs
-            C(https://) and UDP.
+            C(https://) and UDP. V(grpc) and V(grpc_web) send calls over HTTP/2; the path of O(url) is the method, such as
+            C(/shop.Cart/Add).
           - The default is V(http2) if V(h2) is the first of O(alpn), and V(http1) otherwise.
-          - The first traffic with V(http2) or V(http3) on a host installs the libraries that it needs into a virtual environment in the
+          - The first traffic with another protocol than V(http1) on a host installs its libraries into a virtual environment in the
             cache folder of the user, C(~/.cache/meshlab.envoy). Their versions and hashes are part of the collection.
         type: str
-        choices: [http1, http2, http3]
+        choices: [http1, http2, http3, grpc, grpc_web]
       streams:
         description:
-          - Number of requests at the same time on each connection of HTTP/2 and HTTP/3, up to 1000.
+          - Number of requests at the same time on each connection of HTTP/2, HTTP/3 and gRPC, up to 1000.
           - The default is 1.
         type: int
+      messages:
+        description:
+          - Request messages of each gRPC call, as dictionaries in protobuf's JSON. All are sent, and then the request ends. A method
+            without a stream of requests takes exactly one.
+          - The response messages are the body of the answer for O(expect[].body), each as JSON in one line.
+          - The default is one empty message.
+        type: list
+        elements: dict
+      descriptor_set:
+        description:
+          - Path to the descriptors of the gRPC service, the output of C(protoc --include_imports --descriptor_set_out).
+          - The default is the server's reflection.
+        type: path
       requests:
         description:
           - Number of requests, up to 1000000.
@@ -240,8 +254,9 @@ options:
         description:
           - What is expected of the counts.
           - Each expectation has exactly one of O(expect[].status), O(expect[].header), O(expect[].hosts), O(expect[].latency),
-            O(expect[].error), O(expect[].bytes), O(expect[].body) and O(expect[].tls), which selects a number, and compares this number
-            with O(expect[].op) and O(expect[].value).
+            O(expect[].error), O(expect[].bytes), O(expect[].body), O(expect[].tls), O(expect[].trailer), O(expect[].grpc_status),
+            O(expect[].messages) and O(expect[].connections), which selects a number, and compares this number with O(expect[].op) and
+            O(expect[].value).
         type: list
         elements: dict
         suboptions:
@@ -333,10 +348,35 @@ options:
               alpn:
                 description: Protocol that the server chose from O(alpn); empty for none.
                 type: str
+          trailer:
+            description: Selects the number of answers with this trailer, over HTTP/2, HTTP/3 and gRPC.
+            type: dict
+            suboptions:
+              name:
+                description: Name of the trailer.
+                type: str
+                required: true
+              value:
+                description: Counts only trailers with this value.
+                type: str
+              matches:
+                description: Counts only trailers whose value contains a match of this regular expression.
+                type: str
+          grpc_status:
+            description: Selects the number of answers with this gRPC status, a name such as V(UNAVAILABLE) or its number.
+            type: str
+          messages:
+            description: Selects the number of all response messages of gRPC, or their mean in a call.
+            type: str
+            choices: [total, mean]
+          connections:
+            description: Selects the number of connections that were opened, or of requests that were sent again (RV(traffic[].retries)).
+            type: str
+            choices: [opened, retried]
   <<: *traffic
 notes:
   - The managed host sends the requests. It needs Python 3.9 or newer, and no other package except C(kubernetes) for O(pod). With
-    O(protocol=http2) and O(protocol=http3) it needs the module C(venv) and a package index once.
+    another O(protocol) than V(http1) it needs the module C(venv) and a package index once.
   - C(~) in paths is the home directory on the managed host.
   - Without O(expect), the module also succeeds if no request is answered. It fails only if an option or a file cannot be used.
 seealso:
@@ -388,6 +428,17 @@ EXAMPLES = r"""
     expect:
       - {status: "200", op: eq, value: 200}
       - {tls: {alpn: h3}, op: eq, value: 200}
+
+- name: Call a gRPC method and expect its status, trailer and messages
+  meshlab.envoy.http_traffic:
+    url: http://127.0.0.1:8080/shop.Cart/Add
+    protocol: grpc
+    messages: [{name: book, count: 3}]
+    requests: 20
+    expect:
+      - {grpc_status: OK, op: eq, value: 20}
+      - {trailer: {name: x-cost, value: "1"}, op: eq, value: 20}
+      - {messages: total, op: eq, value: 20}
 
 - name: Send a request with a client certificate and another server name
   meshlab.envoy.http_traffic:
@@ -492,6 +543,21 @@ traffic:
       returned: always
       type: dict
       sample: {"TLSv1.3, http/1.1, TLS_AES_256_GCM_SHA384": 20}
+    grpc_statuses:
+      description: Number of answers by gRPC status; empty for other protocols.
+      returned: always
+      type: dict
+      sample: {"OK": 19, "UNAVAILABLE": 1}
+    messages:
+      description: Number of response messages of gRPC.
+      returned: always
+      type: int
+      sample: 19
+    trailers:
+      description: Number of answers by value of a trailer, for the trailers that expectations name.
+      returned: always
+      type: dict
+      sample: {"x-cost": {"1": 19}}
     latency_ms:
       description:
         - Latencies of the answers in milliseconds, to the last byte. The first request of a connection includes connecting.

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from cases import CaseDeployment, PortBlock, case_data, case_deployments
+from grpc_echo import DESCRIPTOR_SET, grpc_echo
 
 
 @pytest.fixture
@@ -41,3 +42,24 @@ def test_envoy_counts_the_same_requests(
     assert "expected 61, got 60" in failed
     assert "20 × reset" in failed
     assert "10 × connect" in failed
+
+
+def test_grpc_statuses_trailers_and_messages_are_counted(
+    deployment: Callable[[str], CaseDeployment], block: PortBlock
+) -> None:
+    made = deployment("local")
+    (made.root / "echo.pb").write_bytes(DESCRIPTOR_SET)
+    data = case_data("grpc.yml", block)
+    with grpc_echo() as port:
+        data["proxies"]["edge"]["clusters"]["echo"]["port"] = port
+        planned = made.deploy(data)
+        assert made.failures(planned) == []
+        planned["traffic"][0]["expect"][0] = {"grpc_status": "NOT_FOUND", "op": "eq", "value": 20}
+        planned["traffic"][1]["expect"][0]["value"] = 14
+        planned["assertions"] = []
+        failed = "\n".join(made.failures(planned))
+    assert (
+        "expected 20, got 0 (answers with gRPC status NOT_FOUND of traffic unary). Other answers: 20 × OK."
+        in failed
+    )
+    assert "expected 14, got 15 (response messages of traffic stream)" in failed

@@ -147,7 +147,7 @@ def _set_protocol(entry: Entry, group: str, port: str, scheme: str, platform: Pl
         return
     required = {"HTTP2": HTTP2, "HTTP3": HTTP3}[codec]
     stated = entry.setdefault("protocol", required) if scheme in ("http", "https") else HTTP1
-    if stated == HTTP1 or (required == HTTP3) != (stated == HTTP3):
+    if stated == HTTP1 or (required == HTTP3) != (stated == HTTP3):  # gRPC is sent over HTTP/2
         raise DemoError(
             platform.demo["file"],
             f"{where}: listener '{port}' of '{group}' accepts only {codec}, but the traffic is sent with {stated}."

@@ -41,6 +41,7 @@ class Answer(NamedTuple):
     tls: Session | None = None  # what the connection negotiated, where it is encrypted
     trailers: Mapping[str, str] = MappingProxyType({})  # by name in lower case
     messages: int = 0  # of a gRPC response
+    grpc_status: str = ""  # name of the status, where the protocol is gRPC
 
 
 class RequestError(Exception):

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 HTTP_ALPN = ("http/1.1",)
 HTTP2_ALPN = "h2"
+OVER_HTTP2 = ("http2", "grpc", "grpc_web")
 _LONGEST_PROTOCOL = 255  # bytes, RFC 7301 section 3.1
 
 
@@ -83,15 +84,17 @@ def parse_alpn(data: Mapping[str, Any], where: str, protocol: str) -> tuple[str,
     """
     protocols = data.get("alpn")
     if protocols is None:
-        return (HTTP2_ALPN,) if protocol == "http2" else HTTP_ALPN if protocol == "http1" else ()
+        return (HTTP2_ALPN,) if protocol in OVER_HTTP2 else HTTP_ALPN if protocol == "http1" else ()
     if isinstance(protocols, str):
         protocols = [name.strip() for name in protocols.split(",") if name.strip()]
     if not isinstance(protocols, (list, tuple)) or not all(
         isinstance(name, str) and 0 < len(name) <= _LONGEST_PROTOCOL for name in protocols
     ):
         raise expected(f"{where}.alpn", "a list of protocols, such as [h2, http/1.1]", protocols)
-    if protocol == "http2" and HTTP2_ALPN not in protocols:
-        raise ArgumentError(f"{where}.alpn", "protocol http2 needs h2 among them. Add it, or remove alpn.")
+    if protocol in OVER_HTTP2 and HTTP2_ALPN not in protocols:
+        raise ArgumentError(
+            f"{where}.alpn", f"protocol {protocol} needs h2 among them. Add it, or remove alpn."
+        )
     if protocol == "http1" and not set(protocols) <= {"http/1.1", "http/1.0"}:
         raise ArgumentError(
             f"{where}.alpn",

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from operator import add
-from typing import NamedTuple, TypedDict
+from typing import NamedTuple
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.network.body_sample import MAX_SAMPLES
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.network.http_head import field_values
@@ -24,42 +24,22 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.client_conn
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.series.latency_histogram import (
     latency_histogram,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.series.result_data import ResultData
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.series.timeline import (
     NO_VALUE,
     Timeline,
-    TimelineEntry,
     joined,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.series.value_counts import (
+    MAX_LENGTH,
+    capped,
+    count_value,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.traffic_spec import Traffic
 
 MAX_VALUES = 50  # different values of a header in a result
 MAX_HOSTS = 1000
-MAX_LENGTH = 200  # characters of each value
-OTHER = "(others)"
 _ROUNDING = 1e-9  # so that 0.1 × 10 answers are 1 answer
-
-
-class ResultData(TypedDict):
-    """What came of one traffic, as the module returns it."""
-
-    name: str
-    url: str
-    sent: int  # requests
-    answered: int
-    statuses: dict[str, int]
-    errors: dict[str, int]
-    headers: dict[str, dict[str, int]]
-    hosts: dict[str, int]
-    tls: dict[str, int]
-    latency_ms: dict[str, float | None]
-    latency_histogram: list[list[float]]  # upper bound in milliseconds, and the number of answers
-    timeline: list[TimelineEntry]
-    began: float  # seconds since 1970
-    bytes_received: int
-    connections: int
-    retries: int
-    elapsed: float  # seconds
-    last_error: str
 
 
 class Tally:
@@ -78,6 +58,13 @@ class Tally:
         }
         self.hosts: Counter[str] = Counter()
         self.tls: Counter[str] = Counter()
+        self.grpc_statuses: Counter[str] = Counter()
+        self.messages = 0
+        self.trailers: dict[str, Counter[str]] = {
+            expectation.trailer.name: Counter()
+            for expectation in traffic.expect
+            if expectation.trailer is not None
+        }
         self.latencies = array("d")  # seconds, one for each answer
         self.bytes_received = 0
         self.matched = [0] * len(traffic.expect)  # answers that a header, body or tls expectation counts
@@ -91,9 +78,15 @@ class Tally:
         ] = {}  # the start of the first body that an expectation does not match
         self._traffic = traffic
         self._matchers = [
-            (position, expectation.header, expectation.body, expectation.tls)
+            (
+                position,
+                expectation.header or expectation.trailer,
+                expectation.body,
+                expectation.tls,
+                expectation.trailer is not None,
+            )
             for position, expectation in enumerate(traffic.expect)
-            if expectation.header is not None or expectation.body is not None or expectation.tls is not None
+            if expectation.counts_matches
         ]
 
     def answer(self, answer: Answer, seconds: float) -> None:
@@ -111,7 +104,13 @@ class Tally:
         for name, values in self.headers.items():
             value = answer.headers.get(name)
             for one in () if value is None else field_values(value):
-                _count(values, one, MAX_VALUES)
+                count_value(values, one, MAX_VALUES)
+        for name, values in self.trailers.items():
+            if name in answer.trailers:
+                count_value(values, answer.trailers[name], MAX_VALUES)
+        if answer.grpc_status:
+            self.grpc_statuses[answer.grpc_status] += 1
+            self.messages += answer.messages
         host = answer.host
         if host is None and traffic.host_header is not None:
             host = answer.headers.get(traffic.host_header)
@@ -122,12 +121,13 @@ class Tally:
             if found is not None:
                 host = found[1] if traffic.host_body.groups else found[0]
         if host is not None:
-            _count(self.hosts, host, MAX_HOSTS)
+            count_value(self.hosts, host, MAX_HOSTS)
         if answer.tls is not None:
-            _count(self.tls, answer.tls.text, MAX_VALUES)
-        for position, header, body, session in self._matchers:
+            count_value(self.tls, answer.tls.text, MAX_VALUES)
+        for position, header, body, session, in_trailers in self._matchers:
             if header is not None:
-                self.matched[position] += header.matches(answer.headers.get(header.name))
+                fields = answer.trailers if in_trailers else answer.headers
+                self.matched[position] += header.matches(fields.get(header.name))
             elif session is not None:
                 self.matched[position] += session.matches(answer.tls)
             elif body is not None:
@@ -176,6 +176,9 @@ class Result:
     last_error: str
     timeline: Timeline = field(default_factory=Timeline)
     began: float = 0.0  # seconds since 1970
+    grpc_statuses: dict[str, int] = field(default_factory=dict)
+    messages: int = 0
+    trailers: dict[str, dict[str, int]] = field(default_factory=dict)
     bodies: dict[str, bytes] = field(default_factory=dict)  # the start of the first body with each status
     unmatched: dict[int, bytes] = field(default_factory=dict)  # and of the first that an expectation refuses
 
@@ -211,6 +214,9 @@ class Result:
             "headers": self.headers,
             "hosts": self.hosts,
             "tls": self.tls,
+            "grpc_statuses": self.grpc_statuses,
+            "messages": self.messages,
+            "trailers": self.trailers,
             "latency_ms": {key: None if value is None else round(value, 3) for key, value in summary.items()},
             "latency_histogram": latency_histogram(latencies),
             "timeline": self.timeline.as_data(),
@@ -241,6 +247,10 @@ def add_up(
             total.headers[name].update(values)
         total.hosts.update(tally.hosts)
         total.tls.update(tally.tls)
+        total.grpc_statuses.update(tally.grpc_statuses)
+        total.messages += tally.messages
+        for name, values in tally.trailers.items():
+            total.trailers[name].update(values)
         total.latencies.extend(tally.latencies)
         total.bytes_received += tally.bytes_received
         total.matched = list(map(add, total.matched, tally.matched))
@@ -253,9 +263,9 @@ def add_up(
         sent=total.sent,
         statuses={str(status): number for status, number in sorted(total.statuses.items())},
         errors=dict(sorted(total.errors.items())),
-        headers={name: _capped(values, MAX_VALUES) for name, values in total.headers.items() if values},
-        hosts=dict(sorted(_capped(total.hosts, MAX_HOSTS).items())),
-        tls=_capped(total.tls, MAX_VALUES),
+        headers={name: capped(values, MAX_VALUES) for name, values in total.headers.items() if values},
+        hosts=dict(sorted(capped(total.hosts, MAX_HOSTS).items())),
+        tls=capped(total.tls, MAX_VALUES),
         latencies=sorted(seconds * 1000 for seconds in total.latencies),
         bytes_received=total.bytes_received,
         matched=total.matched,
@@ -265,20 +275,9 @@ def add_up(
         last_error=total.last_error,
         timeline=joined(tally.timeline for tally in tallies),
         began=began,
+        grpc_statuses=dict(sorted(total.grpc_statuses.items())),
+        messages=total.messages,
+        trailers={name: capped(values, MAX_VALUES) for name, values in total.trailers.items() if values},
         bodies={str(status): body for status, body in sorted(total.bodies.items())},
         unmatched=total.unmatched,
     )
-
-
-def _count(values: Counter[str], value: str, most: int) -> None:
-    """Count a value; beyond `most` different values it counts as OTHER."""
-    value = value[:MAX_LENGTH]
-    values[value if value in values or len(values) < most else OTHER] += 1
-
-
-def _capped(values: Counter[str], most: int) -> dict[str, int]:
-    """Return the most frequent values, and the sum of the rest as OTHER."""
-    listed = {value: number for value, number in values.most_common() if value != OTHER}
-    kept = dict(list(listed.items())[:most])
-    others = sum(values.values()) - sum(kept.values())
-    return {**kept, OTHER: others} if others else kept

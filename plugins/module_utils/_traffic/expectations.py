@@ -35,12 +35,30 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.client_tls 
     SessionMatch,
     parse_session_match,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.series.grpc_status import (
+    NAMES,
+    status_name,
+)
 
 OPERATORS = ("eq", "ne", "lt", "le", "gt", "ge", "between", "in")
 ERRORS = ("connect", "timeout", "tls", "reset", "protocol", "reply")
-SUBJECTS = ("status", "header", "hosts", "latency", "error", "bytes", "body", "tls")
+SUBJECTS = (
+    "status",
+    "header",
+    "hosts",
+    "latency",
+    "error",
+    "bytes",
+    "body",
+    "tls",
+    "trailer",
+    "grpc_status",
+    "messages",
+    "connections",
+)
 COUNT_OR_SHARE = ("count", "share")
 BYTES = ("total", "mean")
+CONNECTIONS_COUNTED = ("opened", "retried")
 KEYS = ("name", "op", "value", "of", "tolerance", "among", *SUBJECTS)
 
 ExpectedNumber = Union[Number, tuple[Number, ...]]
@@ -78,6 +96,7 @@ class Expectation(NamedTuple):
     header: HeaderMatch | None = None
     body: re.Pattern[str] | None = None
     tls: SessionMatch | None = None
+    trailer: HeaderMatch | None = None
     among: tuple[str, ...] = ()  # the hosts of a spread
     tolerance: Tolerance = EXACT
 
@@ -86,7 +105,12 @@ class Expectation(NamedTuple):
         """Whether the number is one of answers or errors, so that it has a share of all requests."""
         if self.subject == "hosts":
             return self.selector not in ("count", "spread")
-        return self.subject not in ("latency", "bytes")
+        return self.subject not in ("latency", "bytes", "messages", "connections")
+
+    @property
+    def counts_matches(self) -> bool:
+        """Whether the number is one of answers that match, which are counted as they arrive."""
+        return self.subject in ("header", "body", "tls", "trailer")
 
 
 def parse_expectations(entries: Any, where: str) -> tuple[Expectation, ...]:
@@ -147,11 +171,26 @@ def _with_subject(expectation: Expectation, data: Mapping[str, Any], where: str)
         return expectation._replace(quantile=float(quantile))
     if subject == "error":
         return expectation._replace(selector=choice(data, "error", where, ("any", *ERRORS)))
-    if subject == "bytes":
-        return expectation._replace(selector=choice(data, "bytes", where, BYTES))
+    if subject in ("bytes", "messages"):
+        return expectation._replace(selector=choice(data, subject, where, BYTES))
+    if subject == "connections":
+        return expectation._replace(selector=choice(data, "connections", where, CONNECTIONS_COUNTED))
+    if subject == "trailer":
+        return expectation._replace(trailer=_header_match(data["trailer"], f"{where}.trailer"))
+    if subject == "grpc_status":
+        return expectation._replace(selector=_grpc_status(data["grpc_status"], f"{where}.grpc_status"))
     if subject == "tls":
         return expectation._replace(tls=parse_session_match(data["tls"], f"{where}.tls"))
     return expectation._replace(body=pattern(data["body"], f"{where}.body"))
+
+
+def _grpc_status(value: Any, where: str) -> str:
+    """Return the name of a gRPC status, which an author can write as a number. Raises ArgumentError."""
+    text = scalar_text(value, where)
+    name = status_name(text) if text.isdecimal() and int(text) < len(NAMES) else text.upper()
+    if name not in NAMES:
+        raise ArgumentError(where, f"{text!r} is no gRPC status. Use one of: {', '.join(NAMES)}.")
+    return name
 
 
 def _among(data: Mapping[str, Any], where: str) -> tuple[str, ...]:

@@ -120,16 +120,21 @@ def observe(expectation: Expectation, position: int, result: Result) -> Number |
     subject, selector = expectation.subject, expectation.selector
     if subject == "status":
         return result.answered if selector == "any" else _answers_with(selector, result)
-    if subject in ("header", "body", "tls"):
+    if expectation.counts_matches:
         return result.matched[position]
     if subject == "error":
         return sum(result.errors.values()) if selector == "any" else result.errors.get(selector, 0)
     if subject == "latency":
         return result.quantile(expectation.quantile)
-    if subject == "bytes":
+    if subject in ("bytes", "messages"):
+        total = result.bytes_received if subject == "bytes" else result.messages
         if selector == "total":
-            return result.bytes_received
-        return result.bytes_received / result.answered if result.answered else None
+            return total
+        return total / result.answered if result.answered else None
+    if subject == "grpc_status":
+        return result.grpc_statuses.get(selector, 0)
+    if subject == "connections":
+        return result.connections if selector == "opened" else result.retries
     if selector == "count":
         return len(result.hosts)
     if selector == "spread":
@@ -159,6 +164,10 @@ def subject_text(expectation: Expectation) -> str:
     subject, selector = expectation.subject, expectation.selector
     if subject == "latency":
         return f"p{format_value(expectation.quantile * 100)} latency in ms"
+    if subject == "messages":
+        return "response messages" if selector == "total" else "mean response messages of a call"
+    if subject == "connections":
+        return "opened connections" if selector == "opened" else "requests sent again"
     if subject == "bytes":
         return "bytes of all bodies" if selector == "total" else "mean bytes of a body"
     if subject == "hosts" and selector in ("count", "spread"):
@@ -172,15 +181,18 @@ def _counted_text(expectation: Expectation) -> str:
     subject, selector = expectation.subject, expectation.selector
     if subject == "status":
         return "answers" if selector == "any" else f"answers with status {selector}"
+    if subject == "grpc_status":
+        return f"answers with gRPC status {selector}"
     if subject == "error":
         return "errors" if selector == "any" else f"{selector} errors"
     if subject == "hosts":
         return f"answers from {selector}"
-    if expectation.header is not None:
-        header = expectation.header
+    header = expectation.header or expectation.trailer
+    if header is not None:
         value = f": {header.value}" if header.value is not None else ""
         pattern = f" that matches {header.pattern.pattern!r}" if header.pattern is not None else ""
-        return f"answers with header {header.name}{value}{pattern}"
+        kind = "header" if expectation.trailer is None else "trailer"
+        return f"answers with {kind} {header.name}{value}{pattern}"
     if expectation.tls is not None:
         return f"answers over TLS with {expectation.tls.text}"
     pattern = expectation.body.pattern if expectation.body is not None else ""
@@ -230,6 +242,13 @@ def _other_answers(expectation: Expectation, result: Result) -> dict[str, dict[s
         # An answer can have the header several times.
         without = max(0, result.answered - sum(values.values()))
         return {"Answers": {**found, f"no {expectation.header.name}": without} if without else found}
+    if expectation.trailer is not None:
+        return {"Answers": result.trailers.get(expectation.trailer.name, {})}
+    if expectation.subject == "grpc_status":
+        others = {
+            name: number for name, number in result.grpc_statuses.items() if name != expectation.selector
+        }
+        return {"Other answers": others}
     if expectation.subject == "hosts":
         return {"Answers": result.hosts}
     if expectation.tls is not None:

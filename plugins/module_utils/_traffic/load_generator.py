@@ -20,7 +20,6 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.client_conn
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.client_tls import tls_context
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.counters import (
     Result,
-    ResultData,
     Tally,
     add_up,
 )
@@ -44,6 +43,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.raw_bytes i
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.sender.sender_process import (
     send_in_process,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.series.result_data import ResultData
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.traffic_spec import Traffic
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.websocket_client import WebSocketClient
 

@@ -14,6 +14,7 @@ from typing import Any
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.network.tls import VERSIONS
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.expectations import (
     BYTES,
+    CONNECTIONS_COUNTED,
     COUNT_OR_SHARE,
     ERRORS,
     OPERATORS,
@@ -44,6 +45,17 @@ EXPECT_ARGS: dict[str, Any] = {
     "latency": {"type": "float"},
     "error": {"type": "str", "choices": ["any", *ERRORS]},
     "bytes": {"type": "str", "choices": list(BYTES)},
+    "trailer": {
+        "type": "dict",
+        "options": {
+            "name": {"type": "str", "required": True},
+            "value": {"type": "str"},
+            "matches": {"type": "str"},
+        },
+    },
+    "grpc_status": {"type": "str"},
+    "messages": {"type": "str", "choices": list(BYTES)},
+    "connections": {"type": "str", "choices": list(CONNECTIONS_COUNTED)},
     "body": {"type": "str"},
     "tls": {
         "type": "dict",
@@ -60,6 +72,8 @@ TRAFFIC_ARGS: dict[str, Any] = {
     "url": {"type": "str"},
     "protocol": {"type": "str", "choices": list(PROTOCOLS)},
     "streams": {"type": "int"},
+    "messages": {"type": "list", "elements": "dict"},
+    "descriptor_set": {"type": "path"},
     "requests": {"type": "int"},
     "concurrency": {"type": "int"},
     "connections": {"type": "str", "choices": list(CONNECTIONS)},

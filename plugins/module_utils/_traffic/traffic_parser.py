@@ -29,7 +29,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._common.arguments im
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import ArgumentError
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.network import tls
-from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.client_tls import HTTP2_ALPN, parse_alpn
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.client_tls import parse_alpn
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.expectations import parse_expectations
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.pod_targets import (
     access_for,
@@ -41,25 +41,26 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.request_con
     is_json,
     plain_text,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.sender.protocol_keys import (
+    http_protocol,
+    request_messages,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.target import Target, parse_url
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.traffic_spec import (
     CONNECTIONS,
     DEFAULT_HOST_HEADER,
     DEFAULT_HOST_LINE,
     DEFAULT_TIMEOUT,
+    GRPC_PROTOCOLS,
     HEADER_KEYS,
     HTTP1,
-    HTTP2,
-    HTTP3,
     KEYS,
-    LIBRARY_PROTOCOLS,
     MAX_CONCURRENCY,
     MAX_DURATION,
     MAX_REQUESTS,
     MAX_STREAMS,
     MAX_TIMEOUT,
     PROTOCOL_KEYS,
-    PROTOCOLS,
     REQUEST_KEYS,
     STREAM_KEYS,
     TLS_KEYS,
@@ -112,7 +113,7 @@ def _traffic(entry: Any, where: str, access: PodAccess | None) -> Traffic:
     _check_keys_of_scheme(data, target, where)
     duration = optional(data, "duration", where, number, above=0, most=MAX_DURATION)
     _check_combinations(data, where)
-    protocol = _protocol(data, target, where)
+    protocol = http_protocol(data, target, where)
     requests = optional(data, "requests", where, integer, least=1, most=MAX_REQUESTS)
     body = content_bytes(data, "body", where)
     host_header, host_body = _host_from(data, target, where)
@@ -147,6 +148,8 @@ def _traffic(entry: Any, where: str, access: PodAccess | None) -> Traffic:
         expect=parse_expectations(data.get("expect", ()), f"{where}.expect"),
         protocol=protocol,
         streams=optional(data, "streams", where, integer, least=1, most=MAX_STREAMS) or 1,
+        messages=request_messages(data, where) if protocol in GRPC_PROTOCOLS else (),
+        descriptor_set=optional(data, "descriptor_set", where, scalar_text),
         entry=data,
     )
 
@@ -169,40 +172,6 @@ def _check_keys_of_scheme(data: Mapping[str, Any], target: Target, where: str) -
             raise ArgumentError(
                 f"{where}.{key}", f"the url has scheme {target.scheme}, but {key} is for {schemes}"
             )
-
-
-def _protocol(data: Mapping[str, Any], target: Target, where: str) -> str:
-    """Return the version of HTTP of a traffic: the stated one, or HTTP/2 where `alpn` prefers it. Empty: it does not send HTTP."""
-    if not target.http:
-        return ""
-    offered = data.get("alpn") or ()
-    names = offered.split(",") if isinstance(offered, str) else list(offered)
-    usual = HTTP2 if target.tls and names and names[0] == HTTP2_ALPN else HTTP1
-    protocol = choice(data, "protocol", where, PROTOCOLS, usual)
-    if "streams" in data and protocol not in LIBRARY_PROTOCOLS:
-        raise ArgumentError(
-            f"{where}.streams",
-            "a connection of HTTP/1.1 has one request at a time. Set protocol, or remove streams.",
-        )
-    if protocol == HTTP3:
-        _check_http3(data, target, where)
-    return protocol
-
-
-def _check_http3(data: Mapping[str, Any], target: Target, where: str) -> None:
-    if not target.tls:
-        raise ArgumentError(f"{where}.url", "HTTP/3 is always encrypted. Use https://.")
-    reasons = {
-        "unix_socket": "QUIC needs a UDP port",
-        "pod": "a port-forward does not carry UDP. Send the traffic to a listener that routes to this one",
-        "ciphers": "QUIC has the ciphers of TLS 1.3, which cannot be selected",
-        "alpn": "HTTP/3 offers h3",
-    }
-    for key, reason in reasons.items():
-        if key in data:
-            raise ArgumentError(f"{where}.{key}", f"{reason}. Remove the key, or use another protocol.")
-    if data.get("tls_version") == "TLSv1.2":
-        raise ArgumentError(f"{where}.tls_version", "QUIC needs TLSv1.3. Remove the key.")
 
 
 def _check_combinations(data: Mapping[str, Any], where: str) -> None:

@@ -23,8 +23,10 @@ DEFAULT_TIMEOUT = 10.0  # seconds
 MAX_STREAMS = 1_000  # on one connection
 
 HTTP1, HTTP2, HTTP3 = "http1", "http2", "http3"
-PROTOCOLS = (HTTP1, HTTP2, HTTP3)
-LIBRARY_PROTOCOLS = (HTTP2, HTTP3)
+GRPC, GRPC_WEB = "grpc", "grpc_web"
+GRPC_PROTOCOLS = (GRPC, GRPC_WEB)
+PROTOCOLS = (HTTP1, HTTP2, HTTP3, *GRPC_PROTOCOLS)
+LIBRARY_PROTOCOLS = (HTTP2, HTTP3, *GRPC_PROTOCOLS)
 
 CONNECTIONS = ("reuse", "new")
 KEYS = (
@@ -32,6 +34,8 @@ KEYS = (
     "url",
     "protocol",
     "streams",
+    "messages",
+    "descriptor_set",
     "requests",
     "concurrency",
     "connections",
@@ -61,7 +65,8 @@ KEYS = (
 )
 # The keys that only some schemes support; every scheme supports the others.
 REQUEST_KEYS = ("method", "body", "body_encoding")
-PROTOCOL_KEYS = ("protocol", "streams")
+PROTOCOL_KEYS = ("protocol", "streams", "messages", "descriptor_set")
+GRPC_KEYS = ("messages", "descriptor_set")
 HEADER_KEYS = ("headers", "host")
 STREAM_KEYS = ("payload", "payload_encoding", "reply")
 TLS_KEYS = ("ca", "client_certificate", "server_name", "tls_version", "ciphers", "alpn")
@@ -110,6 +115,10 @@ class Traffic(NamedTuple):
     expect: tuple[Expectation, ...] = ()
     protocol: str = ""  # one of PROTOCOLS where each request is an HTTP request
     streams: int = 1  # requests at the same time on each connection
+    messages: tuple[Mapping[str, Any], ...] = ()  # of each gRPC call, as JSON
+    descriptor_set: str | None = (
+        None  # path of a FileDescriptorSet; None: the server's reflection has the descriptors
+    )
     entry: Mapping[str, Any] = MappingProxyType({})  # the data of the traffic, for another process
 
     @property

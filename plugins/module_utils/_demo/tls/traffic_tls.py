@@ -13,11 +13,12 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._demo.author_files i
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.demo_source import DemoSource
 
 CLIENT_CERTIFICATE = "client_certificate"
+DESCRIPTOR_SET = "descriptor_set"
 PAIR = ("certificate", "key")
 
 
 def with_tls_files(entry: Mapping[str, Any], file: str, where: str, source: DemoSource) -> dict[str, Any]:
-    """Return an entry of traffic with an AuthorFile in place of each `{source: …}` and `{content: …}` of its TLS keys.
+    """Return an entry of traffic with an AuthorFile in place of each `{source: …}` and `{content: …}` of its keys for paths.
 
     Raises:
         DemoError: A file cannot be read, or has another form.
@@ -25,6 +26,8 @@ def with_tls_files(entry: Mapping[str, Any], file: str, where: str, source: Demo
     found = dict(entry)
     if isinstance(found.get("ca"), Mapping):
         found["ca"] = author_file(found["ca"], file, f"{where}.ca", source)
+    if isinstance(found.get(DESCRIPTOR_SET), Mapping):
+        found[DESCRIPTOR_SET] = author_file(found[DESCRIPTOR_SET], file, f"{where}.{DESCRIPTOR_SET}", source)
     pair = found.get(CLIENT_CERTIFICATE)
     if isinstance(pair, Mapping):
         found[CLIENT_CERTIFICATE] = {

@@ -12,7 +12,10 @@ from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.author_files import AuthorFile
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.tls.tls_checks import SYSTEM
-from ansible_collections.meshlab.envoy.plugins.module_utils._demo.tls.traffic_tls import CLIENT_CERTIFICATE
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.tls.traffic_tls import (
+    CLIENT_CERTIFICATE,
+    DESCRIPTOR_SET,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.generated_files import File
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.platform import Platform
 
@@ -37,6 +40,8 @@ def located_traffic(entry: Mapping[str, Any], platform: Platform) -> dict[str, A
     folder = platform.context.folder
     if isinstance(found.get("ca"), AuthorFile):
         found["ca"] = f"{folder}/{_path(found['ca'], 'crt')}"
+    if isinstance(found.get(DESCRIPTOR_SET), AuthorFile):
+        found[DESCRIPTOR_SET] = f"{folder}/{_path(found[DESCRIPTOR_SET], 'pb')}"
     if isinstance(pair := found.get(CLIENT_CERTIFICATE), Mapping):
         found[CLIENT_CERTIFICATE] = {
             key: f"{folder}/{_path(one, _suffix(key))}" if isinstance(one, AuthorFile) else one
@@ -50,6 +55,8 @@ def _files(entries: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, tuple[Au
     for entry in entries:
         if isinstance(one := entry.get("ca"), AuthorFile):
             yield _path(one, "crt"), (one, False)
+        if isinstance(one := entry.get(DESCRIPTOR_SET), AuthorFile):
+            yield _path(one, "pb"), (one, False)
         pair = entry.get(CLIENT_CERTIFICATE)
         for key, one in pair.items() if isinstance(pair, Mapping) else ():
             if isinstance(one, AuthorFile):

@@ -117,6 +117,10 @@ class MultiplexedClient:
         """Open a connection. Raises RequestError."""
         raise NotImplementedError
 
+    def new_stream(self) -> Stream:
+        """Return the receiver of an answer."""
+        return Stream(self._kept)
+
     async def exchange(self, deadline: float) -> Answer:
         """Send one request and return its answer, which has to be complete by `deadline`. Raises RequestError."""
         try:
@@ -151,7 +155,7 @@ class MultiplexedClient:
             return self._connection, False
 
     async def _exchange_on(self, connection: Connection) -> Answer:
-        stream = Stream(self._kept)
+        stream = self.new_stream()
         try:
             await connection.send(self._headers, self.traffic.body, stream)
             await stream.done

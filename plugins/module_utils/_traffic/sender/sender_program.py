@@ -28,7 +28,11 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.sender.asyn
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.sender.tally_data import sent_data
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.traffic_parser import parse_traffic
-from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.traffic_spec import HTTP3, Traffic
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.traffic_spec import (
+    GRPC_PROTOCOLS,
+    HTTP3,
+    Traffic,
+)
 
 
 def main() -> None:
@@ -49,8 +53,15 @@ def main() -> None:
 
 async def _send(traffic: Traffic, signals: TrafficSignals) -> Any:
     context = tls_context(traffic)
+    call = None
+    if traffic.protocol in GRPC_PROTOCOLS:
+        from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.sender import grpc_client
+
+        call = await grpc_client.grpc_call(traffic, context)
 
     def new_client() -> Any:
+        if call is not None:
+            return grpc_client.GrpcClient(traffic, context, *call)
         if traffic.protocol == HTTP3:
             from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.sender.http3_client import (
                 Http3Client,

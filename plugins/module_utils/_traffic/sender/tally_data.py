@@ -27,6 +27,9 @@ def sent_data(sent: Sent) -> dict[str, Any]:
         "headers": {name: dict(values) for name, values in tally.headers.items()},
         "hosts": dict(tally.hosts),
         "tls": dict(tally.tls),
+        "grpc_statuses": dict(tally.grpc_statuses),
+        "messages": tally.messages,
+        "trailers": {name: dict(values) for name, values in tally.trailers.items()},
         "latencies": base64.b64encode(tally.latencies.tobytes()).decode(),
         "bytes_received": tally.bytes_received,
         "matched": tally.matched,
@@ -50,6 +53,8 @@ def tally_of(data: Mapping[str, Any], traffic: Traffic) -> Tally:
     tally.errors = Counter(data["errors"])
     tally.headers = {name: Counter(values) for name, values in data["headers"].items()}
     tally.hosts, tally.tls = Counter(data["hosts"]), Counter(data["tls"])
+    tally.grpc_statuses, tally.messages = Counter(data["grpc_statuses"]), data["messages"]
+    tally.trailers = {name: Counter(values) for name, values in data["trailers"].items()}
     tally.latencies = array("d")
     tally.latencies.frombytes(base64.b64decode(data["latencies"]))
     tally.bytes_received = data["bytes_received"]

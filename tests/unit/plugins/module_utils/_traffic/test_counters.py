@@ -12,7 +12,8 @@ from fake_answers import MIXED, fake_answer, fake_result
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.client_connection import RequestError
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.client_tls import Session
-from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.counters import MAX_VALUES, OTHER
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.counters import MAX_VALUES
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.series.value_counts import OTHER
 
 
 def test_result_is_plain_data_and_adds_up() -> None:

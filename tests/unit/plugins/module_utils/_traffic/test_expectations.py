@@ -39,7 +39,10 @@ def test_numbers_can_be_text_and_stay_integers() -> None:
 @pytest.mark.parametrize(
     ("keys", "error"),
     [
-        ({}, "exactly one of status, header, hosts, latency, error, bytes, body, tls is needed, got none."),
+        (
+            {},
+            "body, tls, trailer, grpc_status, messages, connections is needed, got none.",
+        ),
         ({"status": "200", "hosts": "count"}, "is needed, got status and hosts."),
         ({"status": "200", "op": None}, "expect[0].op: a value is missing. Use one of: eq, ne"),
         ({"status": "200", "op": "=="}, "expect[0].op: unknown value '=='. Use one of: "),

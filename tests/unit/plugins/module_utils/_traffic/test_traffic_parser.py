@@ -123,6 +123,19 @@ def test_numbers_can_be_text() -> None:
         ),
         ({"protocol": "http4"}, "traffic[0].protocol: unknown value 'http4'."),
         ({"url": "tcp://a:1", "protocol": "http2"}, "protocol is for http and https. Remove the key."),
+        (
+            {"messages": [{}]},
+            "traffic[0].messages: the protocol is http1. Set protocol: grpc, or remove the key.",
+        ),
+        (
+            {"protocol": "grpc", "body": "a"},
+            "traffic[0].body: the protocol is grpc. Use messages, or remove the key.",
+        ),
+        ({"protocol": "grpc", "messages": ["a"]}, "traffic[0].messages[0]: expected"),
+        (
+            {"expect": [{"grpc_status": "FINE", "op": "eq", "value": 1}]},
+            "traffic[0].expect[0].grpc_status: 'FINE' is no gRPC status.",
+        ),
         ({"streams": 2}, "traffic[0].streams: a connection of HTTP/1.1 has one request at a time."),
         ({"protocol": "http3"}, "traffic[0].url: HTTP/3 is always encrypted. Use https://."),
         (

@@ -10,6 +10,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.yaml_writer import Unusual, YamlWriter
+
 try:
     import yaml
 except ImportError:  # on a managed host, which writes no YAML
@@ -46,7 +48,14 @@ def to_yaml(data: Any) -> str:
         name: edge
         enabled: 'y'
     """
-    return str(yaml.dump(plain(data), Dumper=_Dumper, sort_keys=False, width=4096, allow_unicode=True))
+    try:
+        return _WRITER.write(data)
+    except Unusual:
+        return _dumped(plain(data))
+
+
+def _dumped(data: Any) -> str:
+    return str(yaml.dump(data, Dumper=_Dumper, sort_keys=False, width=4096, allow_unicode=True))
 
 
 def from_yaml(text: str) -> Any:
@@ -79,3 +88,6 @@ def plain(value: Any) -> Any:
         if isinstance(value, kind):
             return kind(value)
     return str(value)
+
+
+_WRITER = YamlWriter(lambda value: _dumped([value])[2:-1], plain)

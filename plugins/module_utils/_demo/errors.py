@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.suggestions import unknown_name
 
@@ -29,6 +29,8 @@ def check_known(name: object, known: Iterable[object], file: str, path: str, kin
         path: The key that holds `name`. Empty at the top of the file.
         kind: What the name must be, such as `service` or `listener of 'edge'`.
     """
+    if isinstance(known, Mapping) and type(name) is str and name in known:
+        return
     names = [str(one) for one in known]
     if str(name) not in names:
         raise DemoError(file, f"{path + ': ' if path else ''}{unknown_name(kind, name, names)}")

@@ -7,9 +7,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from copy import deepcopy
 from typing import Any, cast
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.plain_copies import copied
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.authors.author_proxy import (
     add_author_topology,
     check_author_proxy,
@@ -170,7 +170,7 @@ def _check_key(
     if value is None:
         if option.get("required"):
             raise DemoError(file, f"{path}: missing. {missing_remedy(key)}")
-        return deepcopy(option.get("default"))
+        return copied(option.get("default"))
     value = convert(value, option, file, path, source)
     if key in schema.nested:
         return _check(value, schema.nested[key], file, path, source)

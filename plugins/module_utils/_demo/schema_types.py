@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from copy import deepcopy
 from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.boolean import to_boolean
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.plain_copies import copied
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.addresses.host_address import host_address
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.author_files import author_file
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.authors.author_proxy import author_config
@@ -45,7 +45,7 @@ def convert(value: Any, option: Option, file: str, path: str, source: DemoSource
     Raises:
         DemoError: The value has another type, is not one of the choices, or is out of range.
     """
-    value = _converted(deepcopy(value), option["type"], file, path, source)
+    value = _converted(copied(value), option["type"], file, path, source)
     if "elements" in option:
         return [
             _converted(one, option["elements"], file, f"{path}[{position}]", source)

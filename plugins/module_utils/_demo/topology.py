@@ -158,8 +158,8 @@ def referenced_ports(
     service = demo["services"].get(group)
     placeholders = server_placeholders(service["server"] if service else None)
     placeholders |= proxy_placeholders(proxy_of(demo, group))
-    names = {address_name(name) for name in placeholders}
-    return {name: port for name, port in known.items() if name in names}
+    names = {address_name(name) for name in placeholders}.intersection(known)
+    return {name: port for name, port in known.items() if name in names} if names else {}
 
 
 def unix_socket_of(demo: Demo, group: str, port: str) -> str:
@@ -207,7 +207,8 @@ def resolve_target(demo: Demo, name: str, where: str) -> tuple[str, str]:
         DemoError: The demo has no such group or port.
     """
     group, _slash, port = name.partition("/")
-    check_known(group, [*demo["services"], *demo["proxies"]], demo["file"], where, "service or proxy")
+    if group not in demo["services"] and group not in demo["proxies"]:
+        check_known(group, [*demo["services"], *demo["proxies"]], demo["file"], where, "service or proxy")
     own = [APP, *server_ports(demo, group)] if group in demo["services"] else []
     known = [*listeners(demo, group), *own]
     if not known:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from copy import deepcopy
+from functools import lru_cache
 from typing import Any
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.plain_copies import copied
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.any_message import Message
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.message_types import FIELDS, ONEOFS
 
@@ -84,7 +85,7 @@ def overlay(
     """
     message_type = _type_of(message) or message_type
     fields = snake_case_fields(overrides or {}, message_type)
-    merged = deepcopy(dict(message))
+    merged = copied(dict(message))
     for field in fields.keys() - {field for field, value in fields.items() if value is None}:
         for alternative in _alternatives(field, message_type):
             merged.pop(alternative, None)
@@ -102,6 +103,7 @@ def snake_case_fields(fields: Mapping[str, Any], message_type: str) -> Message:
     return {_snake_case(str(name)): value for name, value in fields.items()}
 
 
+@lru_cache(maxsize=4096)
 def _snake_case(name: str) -> str:
     return re.sub(r"[A-Z]", lambda letter: f"_{letter[0].lower()}", name)
 
@@ -126,8 +128,8 @@ def _merged_value(generated: Any, value: Any, message_type: str, field: str) -> 
         and isinstance(generated, list)
         and isinstance(value, (list, tuple))
     ):
-        return [*generated, *deepcopy(value)]
-    return deepcopy(value)
+        return [*generated, *copied(value)]
+    return copied(value)
 
 
 def _is_of_same_kind(generated: Mapping[str, Any], value: Mapping[str, Any], field_type: str) -> bool:
@@ -170,4 +172,4 @@ def _merge_trust(merged: Message, generated: Mapping[str, Any], fields: Mapping[
         del merged["combined_validation_context"]
         merged["validation_context"] = default
     elif SDS_VALIDATION not in combined and SDS_VALIDATION in generated:
-        combined[SDS_VALIDATION] = deepcopy(generated[SDS_VALIDATION])
+        combined[SDS_VALIDATION] = copied(generated[SDS_VALIDATION])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 # The fields that Envoy's API marks as sensitive (option udpa.annotations.sensitive of the protobuf descriptors, Envoy 1.40), and the
@@ -103,5 +104,6 @@ def _is_api_keys(field: str, value: Any) -> bool:
     return field == "credentials" and isinstance(value, (list, tuple))
 
 
+@lru_cache(maxsize=4096)
 def _snake_case(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])[A-Z]", lambda found: f"_{found[0]}", name).lower()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._assertions import value_references
@@ -67,6 +68,10 @@ class _AssertionPlanner:
     platform: Platform
     endpoints: list[str]
 
+    @cached_property
+    def _positions(self) -> dict[str, int]:
+        return {name: position for position, name in enumerate(self.endpoints)}
+
     def plan(self, entry: Entry, where: str) -> Entry:
         for key in entry:
             check_known(str(key), ("at", *ASSERTION_KEYS), self.platform.demo["file"], where, "key")
@@ -102,7 +107,7 @@ class _AssertionPlanner:
         group, slash, port = pattern.partition("/")
         if group in demo["services"]:
             names = [f"{one.name}{slash}{port}" for one in self.platform.instances(group)]
-            found = [name for name in self.endpoints if name in names]
+            found = sorted(self._positions.keys() & names, key=self._positions.__getitem__)
         else:
             found = fnmatch.filter(self.endpoints, pattern)
         if not found:

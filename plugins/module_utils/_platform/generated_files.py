@@ -10,7 +10,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.yaml_text import to_yaml
@@ -42,7 +42,7 @@ class File:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data. The content of a file that is not text is in Base64."""
-        data = asdict(self)
+        data = dict(vars(self))
         if not self.source:
             del data["source"]
         if isinstance(self.content, str):

@@ -7,9 +7,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal, get_args
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.plain_copies import plain_fields
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.suggestions import unknown_name
 
 ProbeKind = Literal["http", "tcp", "none"]
@@ -143,7 +144,7 @@ class Workload:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data, as a module takes it."""
-        plain: dict[str, Any] = _plain(asdict(self))
+        plain: dict[str, Any] = plain_fields(self)
         return plain
 
     @classmethod
@@ -278,9 +279,3 @@ def _probe(data: Mapping[str, Any], where: str) -> Probe:
 
 def _strings(values: Iterable[Any]) -> tuple[str, ...]:
     return tuple(str(value) for value in values)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _plain(one) for key, one in value.items()}
-    return [_plain(one) for one in value] if isinstance(value, (list, tuple)) else value

@@ -7,10 +7,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.plain_copies import copied
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.demo_source import DemoSource
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError, check_known
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.traffic_texts import traffic_with_texts
@@ -102,14 +102,14 @@ def changed_data(data: Data, demo: Data, variant: Variant, file: str) -> dict[st
 def merge(base: Any, over: Any) -> Any:
     """Return `over` merged into `base`: mappings key by key. Other values are replaced, and null removes a key."""
     if not isinstance(over, Mapping):
-        return deepcopy(over)
+        return copied(over)
     merged = dict(base) if isinstance(base, Mapping) else {}
     for key, value in over.items():
         if value is None:
             merged.pop(key, None)
         else:
             merged[key] = merge(merged.get(key), value)
-    return deepcopy(merged)
+    return copied(merged)
 
 
 def complete_changes(demo: dict[str, Any], file: str, source: DemoSource) -> None:

@@ -7,13 +7,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.deployment_record import (
     DeployedWorkload,
     DeploymentRecord,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.plain_copies import plain_fields
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo import topology
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.generated_files import data_digest
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.platform import Platform
@@ -56,7 +57,7 @@ def start_digest(workload: Workload, ignored: Sequence[str] = (), changes_live: 
         changes_live: Whether an admin interface changes LIVE_ARGUMENTS.
     """
     skipped = (*NOT_READ_AT_START, *ignored)
-    fields = {key: value for key, value in asdict(workload).items() if key not in skipped}
+    fields = {key: value for key, value in plain_fields(workload).items() if key not in skipped}
     if changes_live:
         fields["command"] = without_live_arguments(workload.command)
     return data_digest(fields)

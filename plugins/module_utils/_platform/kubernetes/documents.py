@@ -70,11 +70,17 @@ def manifests(
         for which in (False, True)
     )
     mounted = config_maps.folders(workloads, contents)
+    certified = config_maps.certificates_by_folder(certificates)
     writable = {mount.source for one in workloads for mount in one.mounts if mount.writable}
     volumes = {
         **{
             folder: config_maps.volume(
-                demo, folder, digest, below.get(folder, {}), sensitive_below.get(folder, {}), certificates
+                demo,
+                folder,
+                digest,
+                below.get(folder, {}),
+                sensitive_below.get(folder, {}),
+                certified.get(folder, ()),
             )
             for folder, digest in mounted.items()
         },
@@ -100,17 +106,18 @@ def manifests(
         *(deployment(demo, pod, volumes, settings) for pod in pods),
     ]
     texts = [text for text in contents.values() if isinstance(text, str)]
-    objects = [one for one in objects if not _is_unused_standby(demo, one, texts)]
+    referenced = {name for text in texts for name in object_names.standby_names_in(text)}
+    objects = [one for one in objects if not _is_unused_standby(demo, one, referenced)]
     _check_object_names(objects)
     return objects
 
 
-def _is_unused_standby(demo: str, thing: Object, texts: Sequence[str]) -> bool:
-    """Return whether an object is a Service for standby endpoints that no file refers to."""
+def _is_unused_standby(demo: str, thing: Object, referenced: Collection[str]) -> bool:
+    """Return whether an object is a Service for standby endpoints that is not among the `referenced` ones."""
     group = thing["metadata"]["labels"].get(object_names.NAME, "")
     name = object_names.standby_name(demo, group)
     is_standby = thing["kind"] == "Service" and thing["metadata"]["name"] == name
-    return is_standby and not any(name in text for text in texts)
+    return is_standby and name not in referenced
 
 
 def _pods(workloads: Sequence[Workload], owners: Mapping[str, Workload]) -> list[Pod]:

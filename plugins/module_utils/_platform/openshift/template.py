@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from copy import deepcopy
 from dataclasses import dataclass, field
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.plain_copies import copied
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.manifests import (
     object_names,
 )
@@ -59,7 +59,7 @@ def template(demo: str, summary: str, objects: Sequence[Object]) -> Object:
     """
     parameters = _Parameters()
     parameters.required("NAMESPACE", "Name of the project that the demo runs in.")
-    made = [_object(deepcopy(one), parameters) for one in (*_budgets(demo, objects), *objects)]
+    made = [_object(copied(one), parameters) for one in (*_budgets(demo, objects), *objects)]
     return {
         "apiVersion": "template.openshift.io/v1",
         "kind": "Template",

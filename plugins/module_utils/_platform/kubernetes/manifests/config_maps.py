@@ -188,7 +188,10 @@ def volume(
     sensitive_files: Mapping[str, str | bytes],
     certificates: Sequence[str],
 ) -> Object:
-    """Return the volume of `folder`: its files by path below it, and the certificates in directories below it."""
+    """Return the volume of `folder`: its files by path below it, and the certificates in directories below it.
+
+    `certificates` are the directories of certificates that `certificates_by_folder` returns for the folder.
+    """
     name = files_object_name(demo, folder, digest)
     secret_items = [
         {"key": object_names.config_key(path), "path": path, "mode": SECRET_MODE} for path in sensitive_files
@@ -207,11 +210,25 @@ def volume(
     if secret_items:
         sources.append({"secret": {"name": name, "items": secret_items}})
     for one in certificates:
-        if one.startswith(f"{folder}/"):
-            below = one.removeprefix(f"{folder}/")
-            parts = [{"key": part, "path": f"{below}/{part}", "mode": SECRET_MODE} for part in CERTIFICATE]
-            sources.append({"secret": {"name": secret_name(demo, one), "items": parts}})
+        below = one.removeprefix(f"{folder}/")
+        parts = [{"key": part, "path": f"{below}/{part}", "mode": SECRET_MODE} for part in CERTIFICATE]
+        sources.append({"secret": {"name": secret_name(demo, one), "items": parts}})
     return {"name": volume_name(folder), "projected": {"sources": sources}}
+
+
+def certificates_by_folder(certificates: Iterable[str]) -> dict[str, list[str]]:
+    """Return the directories of certificates below each folder.
+
+    Example:
+        >>> certificates_by_folder(["edge/certs", "web-1/certs"])
+        {'edge': ['edge/certs'], 'web-1': ['web-1/certs']}
+    """
+    found: dict[str, list[str]] = {}
+    for one in certificates:
+        parts = one.split("/")
+        for length in range(1, len(parts)):
+            found.setdefault("/".join(parts[:length]), []).append(one)
+    return found
 
 
 def empty(folder: str) -> Object:

@@ -14,6 +14,7 @@ MANAGER = "meshlab.envoy"
 DEMO = "meshlab.envoy/demo"  # label: the demo's name, as in its file
 NAME = "app.kubernetes.io/name"  # label: the group
 FOLDER = "meshlab.envoy/folder"  # annotation: the directory of a ConfigMap or Secret in the deployment folder
+STANDBY = "standby"  # last part of the name of a Service for standby endpoints
 LONGEST_PORT = (
     30  # characters of a port in the name of an object, after the names of the demo and of the group
 )
@@ -82,7 +83,17 @@ def config_key(path: str) -> str:
 
 def standby_name(demo: str, group: str) -> str:
     """Return the name of the Service that resolves to one address for all pods of `group`, for the standby endpoints of clusters."""
-    return object_name(demo, group, "standby")
+    return object_name(demo, group, STANDBY)
+
+
+def standby_names_in(text: str) -> list[str]:
+    """Return the names in a text that `standby_name` can return.
+
+    Example:
+        >>> standby_names_in("address: shop-web-standby, port_value: 80")
+        ['shop-web-standby']
+    """
+    return re.findall(rf"[a-z0-9-]+-{STANDBY}\b", text) if STANDBY in text else []
 
 
 def pods_name(demo: str, group: str) -> str:

@@ -123,16 +123,22 @@ def has_metrics(demo: Demo, group: str, port: str) -> bool:
 
 def listening_ports(demo: Demo) -> Iterator[ListeningPort]:
     """Yield every port that a group listens on, in the order of the file."""
-    for name, service in demo["services"].items():
-        pages = stats_pages(demo, name)
-        yield ListeningPort(name, APP, service["port"], service["publish"], serves_stats=APP in pages)
-        for key, port in server_ports(demo, name).items():
-            yield ListeningPort(name, key, port["port"], port["publish"], serves_stats=key in pages)
-        if service["sidecar"] is not None:
-            yield from _proxy_ports(name, service["sidecar"])
-    for name, proxy in demo["proxies"].items():
-        yield from _proxy_ports(name, proxy)
-    exporter = demo[EXPORTER]
+    for group, _key in groups(demo):
+        yield from ports_of(demo, group)
+
+
+def ports_of(demo: Demo, group: str) -> Iterator[ListeningPort]:
+    """Yield the ports that `group` listens on."""
+    service = demo["services"].get(group)
+    if service is not None:
+        pages = stats_pages(demo, group)
+        yield ListeningPort(group, APP, service["port"], service["publish"], serves_stats=APP in pages)
+        for key, port in server_ports(demo, group).items():
+            yield ListeningPort(group, key, port["port"], port["publish"], serves_stats=key in pages)
+    proxy = proxy_of(demo, group)
+    if proxy is not None:
+        yield from _proxy_ports(group, proxy)
+    exporter = demo[EXPORTER] if group == EXPORTER else None
     if exporter is not None:
         yield ListeningPort(EXPORTER, EXPORTER_HTTP, EXPORTER_HTTP_PORT, exporter["publish"], for_users=True)
         yield ListeningPort(EXPORTER, EXPORTER_STATSD, EXPORTER_STATSD_PORT, exporter["statsd_port"])
@@ -148,18 +154,17 @@ def addressable_ports(demo: Demo) -> dict[str, ListeningPort]:
 
 
 def referenced_ports(
-    demo: Demo, group: str, addressable: Mapping[str, ListeningPort] | None = None
+    demo: Demo, group: str, addressable: Mapping[str, ListeningPort]
 ) -> dict[str, ListeningPort]:
     """Return the ports that the texts of a service's own server and of a proxy refer to, by placeholder.
 
     `addressable` is the result of `addressable_ports`, which a caller computes once for all groups.
     """
-    known = addressable_ports(demo) if addressable is None else addressable
     service = demo["services"].get(group)
     placeholders = server_placeholders(service["server"] if service else None)
     placeholders |= proxy_placeholders(proxy_of(demo, group))
-    names = {address_name(name) for name in placeholders}.intersection(known)
-    return {name: port for name, port in known.items() if name in names} if names else {}
+    names = {address_name(name) for name in placeholders}.intersection(addressable)
+    return {name: port for name, port in addressable.items() if name in names} if names else {}
 
 
 def unix_socket_of(demo: Demo, group: str, port: str) -> str:

@@ -91,7 +91,9 @@ def uses_udp(spec: Mapping[str, Any]) -> bool:
 
 def own_address(spec: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the config.core.v3.Address in the author's fields of a demo's listener, empty if there is none."""
-    address: Any = overlay({}, spec.get("listener"), LISTENER).get("address")
+    if not spec.get("listener"):
+        return {}
+    address: Any = overlay({}, spec["listener"], LISTENER).get("address")
     return address if isinstance(address, Mapping) else {}
 
 

@@ -65,7 +65,7 @@ def _group_of(demo: Demo, host: str) -> tuple[str, int | None] | None:
 
 
 def _port_of(demo: Demo, group: str, use: HostUse, config: AuthorConfig | None) -> str:
-    own = [port for port in topology.listening_ports(demo) if port.group == group]
+    own = list(topology.ports_of(demo, group))
     for port in own:
         if port.number == use.port:
             return port.name

@@ -53,19 +53,17 @@ def boxes_of(demo: Demo) -> list[TopologyBox]:
     published = {_port(one): _port(one) for one in slots if one.publish}
     host = _part("published ports", "host", talks=published)
     boxes = [_box(HOST, "the host", [host])] if published else []
-    referenced = {
-        (one.group, one.name)
-        for group in demo["services"]
-        for one in topology.referenced_ports(demo, group).values()
-    }
+    addressable = topology.addressable_ports(demo)
+    addresses = {group: topology.referenced_ports(demo, group, addressable) for group in demo["services"]}
+    referenced = {(one.group, one.name) for found in addresses.values() for one in found.values()}
     for group in [*demo["proxies"], *demo["services"]]:
         proxy = topology.proxy_of(demo, group)
         parts = [_envoy(demo, group, proxy, (group, ADMIN) in referenced)] if proxy is not None else []
         title, number = group, topology.replicas(demo, group)
         if group in demo["services"]:
             listeners = topology.listeners(demo, group)
-            own = [one for one in slots if one.group == group and one.name not in (*listeners, ADMIN)]
-            parts.append(_program(demo["services"][group], own, topology.referenced_ports(demo, group)))
+            own = [one for one in topology.ports_of(demo, group) if one.name not in (*listeners, ADMIN)]
+            parts.append(_program(demo["services"][group], own, addresses[group]))
             title += "" if number == 1 else f" × {number}"
         boxes.append(_box(group, title, parts, number))
     outside = {_outside(one) for _w, _n, one in _clusters(demo) if one["address"]} | set(_statsd(demo))
@@ -94,8 +92,9 @@ def arrows_of(demo: Demo) -> Iterator[TopologyArrow]:
             if found[0] == group and group in demo["services"] and "/" not in target:
                 found = (group, APP)
             yield _arrow(group, name, found)
+    addressable = topology.addressable_ports(demo)
     for group in demo["services"]:
-        for address, slot in topology.referenced_ports(demo, group).items():
+        for address, slot in topology.referenced_ports(demo, group, addressable).items():
             yield _arrow(group, _address_row(address), (slot.group, slot.name))
     for group in [*demo["proxies"], *demo["services"]]:
         proxy = topology.proxy_of(demo, group)

@@ -49,8 +49,9 @@ def test_addressable_ports_exclude_statsd() -> None:
 
 def test_referenced_ports_are_those_in_the_texts() -> None:
     demo = shop(changed("services.db.server.command", ["db", "${edge/http.port}", "${web/app}"]))
-    assert list(topology.referenced_ports(demo, "db")) == ["web/app", "edge/http"]
-    assert topology.referenced_ports(demo, "web") == {}
+    known = topology.addressable_ports(demo)
+    assert list(topology.referenced_ports(demo, "db", known)) == ["web/app", "edge/http"]
+    assert topology.referenced_ports(demo, "web", known) == {}
 
 
 @pytest.mark.parametrize(

@@ -390,8 +390,8 @@ def test_readme_shows_parts_of_front_proxy() -> None:
 
 def test_page_of_demos_lists_all_demos() -> None:
     # Related demos share a row.
-    first = re.findall(r"^\| (`[a-z_`, ]+`) \| ", DEMOS.read_text(encoding="utf-8"), re.MULTILINE)
-    listed = {name for cell in first for name in re.findall(r"`([a-z_]+)`", cell)}
+    first = re.findall(r"^\| (`[a-z0-9_`, ]+`) \| ", DEMOS.read_text(encoding="utf-8"), re.MULTILINE)
+    listed = {name for cell in first for name in re.findall(r"`([a-z0-9_]+)`", cell)}
     assert {path.stem for path in (ROOT / "playbooks/demos").glob("*.yml")} <= listed
 
 

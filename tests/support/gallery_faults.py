@@ -202,4 +202,162 @@ FAULTS = {
         ),
         deployed=cluster("web", lb_subset_config=None),
     ),
+    "ext_proc": Fault(
+        (
+            "expected 30, got 0 (answers with a body that matches '^SMALL LETTERS$' of traffic bodies). Another body: \"small letters\"",
+            "expected 8, got 0 (answers with status 451 of traffic blocked requests). Other answers: 8 × 200",
+            'expected 52, got 0 (delta of processor_messages_total{kind="request_headers"} at processor-1/app)',
+        ),
+        deployed=edge(http_filters=[]),
+    ),
+    "forward_proxy": Fault(
+        (
+            "expected 30, got 0 (answers with status 200 of traffic requests to the allowed host). Other answers: 30 × 403",
+            "expected 8, got 0 (answers of traffic tunnels to the allowed host). Errors: 8 × reply",
+        ),
+        deployed={
+            "proxies": {
+                "proxy": {
+                    "listeners": {
+                        "http": {
+                            "virtual_hosts": [
+                                {
+                                    "name": "others",
+                                    "domains": ["*"],
+                                    "routes": [{"match": {"prefix": "/"}, "direct_response": {"status": 403}}],
+                                }
+                            ]
+                        }
+                    }
+                }
+            }
+        },
+    ),
+    "global_ratelimit": Fault(
+        (
+            "expected 4, got 1 (answers with status 429 of traffic ada at the other Envoy)",
+            'expected 6, got 3 (delta of limits_calls_total{result="over_limit"} at limits-1/app)',
+        ),
+        # Each Envoy has a limit of its own.
+        deployed={
+            "proxies": {
+                "other": {
+                    "listeners": {
+                        "http": {
+                            "http_filters": [
+                                {
+                                    "name": "envoy.filters.http.ratelimit",
+                                    "typed_config": {
+                                        "@type": "type.googleapis.com/envoy.extensions.filters.http.ratelimit.v3.RateLimit",
+                                        "domain": "other",
+                                        "timeout": "10s",
+                                        "rate_limit_service": {
+                                            "transport_api_version": "V3",
+                                            "grpc_service": {"envoy_grpc": {"cluster_name": "limits"}},
+                                        },
+                                    },
+                                }
+                            ]
+                        }
+                    }
+                }
+            }
+        },
+    ),
+    "hedging": Fault(
+        (
+            "expected 10, got 0 (answers with status 200 of traffic hedged requests). Other answers: 10 × 504",
+            "expected 0, got 40 (delta of cluster.hedged.upstream_rq_per_try_timeout at edge)",
+        ),
+        # The hedged requests take the routes of the others, with the counters of the hedged ones.
+        deployed={
+            "proxies": {
+                "edge": {
+                    "listeners": {
+                        "http": {
+                            "virtual_hosts": [
+                                {
+                                    "name": "all",
+                                    "domains": ["*"],
+                                    "routes": [
+                                        {
+                                            "match": {"prefix": "/"},
+                                            "route": {
+                                                "cluster": "hedged",
+                                                "retry_policy": {
+                                                    "retry_on": "5xx",
+                                                    "num_retries": 1,
+                                                    "per_try_timeout": "0.3s",
+                                                },
+                                            },
+                                        }
+                                    ],
+                                }
+                            ]
+                        }
+                    }
+                }
+            }
+        },
+    ),
+    "oauth2": Fault(
+        (
+            "expected 10, got 0 (answers with a body that matches '^302 302 302 200\\n' of traffic logins)",
+            "expected 11, got 0 (delta of provider_tokens_total at provider-1/app)",
+        ),
+        # A secret that the provider does not know.
+        deployed={
+            "proxies": {
+                "edge": {
+                    "bootstrap": {
+                        "static_resources": {
+                            "secrets": [
+                                {"name": "token", "generic_secret": {"secret": {"inline_string": "wrong"}}},
+                                {"name": "hmac", "generic_secret": {"secret": {"inline_string": "example"}}},
+                            ]
+                        }
+                    }
+                }
+            }
+        },
+    ),
+    "tap": Fault(
+        ("expected 10, got 6 (delta of http.http.tap.rq_tapped at edge)",),
+        verified=traffic("failures", path="/status/404"),
+    ),
+    "tcp_proxy": Fault(
+        (
+            "expected 2, got 1 (answering hosts of traffic a choice for each connection). Answers: 400 × blue-1",
+            "expected 257 to 341 of 401 for a share of 75 %, got 401 (",
+        ),
+        deployed={
+            "proxies": {
+                "edge": {
+                    "listeners": {
+                        "weighted": {
+                            "filters": [
+                                {
+                                    "name": "envoy.filters.network.tcp_proxy",
+                                    "typed_config": {
+                                        "@type": "type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
+                                        "stat_prefix": "weighted",
+                                        "cluster": "blue",
+                                    },
+                                }
+                            ]
+                        }
+                    }
+                }
+            }
+        },
+    ),
+    "tcp_tunnel": Fault(
+        (
+            "expected 6, got 0 (errors of traffic no client certificate)",
+            "expected 6, got 0 (delta of cluster.tunnels.ssl.connection_error at gate)",
+        ),
+        deployed={
+            "services": {"web": {"sidecar": {"listeners": {"tunnels": {"tls": {"client_certificate": False}}}}}}
+        },
+    ),
 }  # fmt: skip

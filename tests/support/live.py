@@ -46,6 +46,8 @@ IN_SOAK = frozenset(
         "consistent_hashing",
         "health_checks",
         "histogram_buckets",
+        "forward_proxy",
+        "hedging",
         "local_reply",
         "mcp",
         "original_dst",
@@ -54,6 +56,9 @@ IN_SOAK = frozenset(
         "redirects",
         "stateful_session",
         "subset_load_balancing",
+        "tap",
+        "tcp_proxy",
+        "tcp_tunnel",
     )
 )
 REPRESENTATIVE = [name for name in DEMOS if name not in IN_SOAK]

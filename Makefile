@@ -23,6 +23,8 @@ PLATFORM ?= local
 DEMOS ?=
 ## JOBS: the number of demos that `make demos` runs at the same time
 JOBS ?= 3
+## FORMS: the forms of `make report`, such as FORMS='html junit'
+FORMS ?= html
 ## ARGS: more arguments for ansible-playbook, for example ARGS='--check --diff'
 ARGS ?=
 ## TEST_JOBS: the number of integration test files that run in parallel
@@ -48,7 +50,7 @@ PLATFORMS := $(notdir $(patsubst %/,%,$(wildcard inventories/*/)))
 ifneq ($(or $(filter-out $(PLATFORMS),$(PLATFORM)),$(if $(strip $(PLATFORM)),,none)),)
 $(error PLATFORM=$(PLATFORM): unknown platform. Choose from: $(sort $(PLATFORMS)))
 endif
-ifneq ($(and $(word 2,$(PLATFORM)),$(filter demo verify change down render,$(MAKECMDGOALS))),)
+ifneq ($(and $(word 2,$(PLATFORM)),$(filter demo verify change down render report,$(MAKECMDGOALS))),)
 $(error PLATFORM=$(PLATFORM): `make $(firstword $(MAKECMDGOALS))` needs exactly one platform. Only `make demos` accepts several)
 endif
 
@@ -121,7 +123,7 @@ $(LINK):
 QUIETLY = $(if $(filter -v%,$(ARGS)),,ANSIBLE_DISPLAY_OK_HOSTS=false ANSIBLE_DISPLAY_SKIPPED_HOSTS=false)
 PLAYBOOK = $(VENV)/bin/ansible-playbook -i inventories/$(PLATFORM) playbooks/$(1).yml -e demo=$(DEMO) $(ARGS)
 
-.PHONY: demo verify change down render demos list
+.PHONY: demo verify change down render report demos list
 demo: $(DEMO_READY) ## Deploy DEMO on PLATFORM, send its traffic, verify its numbers, print its URLs
 	@echo "deploying $(DEMO) on $(PLATFORM) (the first time takes about a minute, with downloads)"
 	@$(QUIETLY) $(call PLAYBOOK,site)
@@ -138,6 +140,9 @@ down: $(DEMO_READY) ## Remove DEMO from PLATFORM with all its files
 
 render: $(DEMO_READY) ## Write the files of DEMO for PLATFORM to a folder, without a deployment
 	@$(call PLAYBOOK,render)
+
+report: $(DEMO_READY) ## Build the report of the last run of DEMO on PLATFORM again, without a network, and print its path
+	@$(VENV)/bin/python tools/gallery/rebuild_report.py $(DEMO) --platform $(PLATFORM) $(addprefix --form ,$(FORMS))
 
 demos: $(DEMO_READY) ## Deploy, verify, change and remove all demos on PLATFORM, JOBS at a time, and print a table
 	@$(VENV)/bin/python tools/gallery/play_demos.py $(foreach platform,$(PLATFORM),--platform $(platform)) --jobs $(JOBS) \
@@ -280,7 +285,7 @@ mesh-table: $(TEST_READY) ## Write the table of the demos that Istio can run in 
 readmes: $(TEST_READY) ## Write the option tables in the READMEs of roles from their argument specs
 	@$(TOOLS) tools/docs/role_readmes.py
 
-plan-reference: $(TEST_READY) ## Write docs/plan.md from the schema of the plan
+plan-reference: $(TEST_READY) ## Write docs/plan.md and docs/result.md from the schemas of the plan and of the result
 	@$(TOOLS) tools/docs/plan_reference.py
 
 message-types: $(TEST_READY) ## Write the tables of Envoy's messages from the protobuf descriptors of Envoy's API

@@ -26,6 +26,7 @@ from ansible_collections.meshlab.envoy.plugins.plugin_utils._envoy_suggestions i
 from ansible_collections.meshlab.envoy.plugins.plugin_utils._failed_results import short_result
 from ansible_collections.meshlab.envoy.plugins.plugin_utils._local_execution import LocalExecutionAction
 from ansible_collections.meshlab.envoy.plugins.plugin_utils._run_reports import (
+    chosen_forms,
     result_of,
     without_report_options,
     write_run,
@@ -40,6 +41,7 @@ class ActionModule(LocalExecutionAction):
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return the module's result; of a failure, what runs and what does not."""
+        chosen_forms(self._task.args)
         result = with_suggestions(super().run(tmp, task_vars))
         if self._task.args.get("state") != "absent":
             name = str((self._task.args.get("plan") or {}).get("name"))

@@ -27,6 +27,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._verify.verify_optio
 from ansible_collections.meshlab.envoy.plugins.plugin_utils._failed_results import VERBOSITY, short_result
 from ansible_collections.meshlab.envoy.plugins.plugin_utils._local_execution import LocalExecutionAction
 from ansible_collections.meshlab.envoy.plugins.plugin_utils._run_reports import (
+    chosen_forms,
     result_of,
     without_report_options,
     write_run,
@@ -53,6 +54,7 @@ class ActionModule(LocalExecutionAction):
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return the module's result, without its details where Ansible would print them below the report."""
+        chosen_forms(self._task.args)
         result = super().run(tmp, task_vars)
         if not result.get("traffic") and not result.get("assertions"):
             return result

@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from ansible import release
+from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.printable import printable
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.report_options import (
     DEFAULT_FORMS,
+    FORMS,
     REPORT_ARGS,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.changes.demo_changes import Variant
@@ -60,10 +62,25 @@ def result_of(
     )
 
 
+def chosen_forms(options: Entry) -> list[str]:
+    """Return the forms that the options of a task name. Raises AnsibleActionFail for an unknown one."""
+    forms = options.get("result_formats")
+    if isinstance(forms, str):
+        forms = [one.strip() for one in forms.split(",") if one.strip()]
+    for one in forms or ():
+        if one not in FORMS:
+            raise AnsibleActionFail(
+                printable(
+                    f"result_formats: expected one of {', '.join(FORMS)}, got '{one}'. Correct demo_result_formats."
+                )
+            )
+    return list(DEFAULT_FORMS if forms is None else forms)
+
+
 def write_run(action: ActionBase, result: RunResult) -> list[str]:
     """Write the reports of a result, and return their URLs. A report that cannot be written is a warning."""
     options = action._task.args
-    forms = options.get("result_formats") or list(DEFAULT_FORMS)
+    forms = chosen_forms(options)
     folder = options.get("reports_folder")
     try:
         paths = write_reports(result, forms, Path(folder).expanduser() if folder else default_folder())

@@ -5,9 +5,9 @@
 
     bench.py [PART ...]
 
-Each figure is a ratio of two times of the same run. It is printed as soon as it is measured, and build/bench.json contains the
-figures of the last run. A part that fails is reported, and the next part follows. The exit status is 1 if a part failed or a figure is
-above its bound.
+Each figure is a ratio of two times of the same run, or a time in seconds. It is printed as soon as it is measured, and build/bench.json
+contains the figures of the last run. A part that fails is reported, and the next part follows. The exit status is 1 if a part failed or a
+figure is above its bound.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import gallery_duration
 import kubernetes_deployment
 import manual_compose
 import many_endpoints
+import report_writing
 import sandbox_lines
 from front_proxy_demo import write_demo
 from measure import ROOT, Figure, MeasurementError, Report, in_turn, median, ping, run, summary
@@ -126,6 +127,7 @@ PARTS: dict[str, Callable[[Path], Iterable[Figure]]] = {
     "endpoints": many_endpoints.figures,
     "lines": sandbox_lines.figures,
     "gallery": gallery_duration.figures,
+    "report": report_writing.figures,
 }
 
 

@@ -1,21 +1,26 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Write docs/plan.md from the types in plugins/module_utils/_plan/plan_schema.py. With --check, report a page that is out of date."""
+"""Write docs/plan.md and docs/result.md from the types that describe them. With --check, report a page that is out of date.
+
+The types of a plan are in plugins/module_utils/_plan/plan_schema.py, those of the result of a run in _report/result_schema.py.
+"""
 
 from __future__ import annotations
 
 import inspect
 import re
 import sys
-from importlib.util import module_from_spec, spec_from_file_location
-from types import ModuleType, NoneType
+from importlib import import_module
+from pathlib import Path
+from types import NoneType
 from typing import Any, Literal, get_args, get_origin, get_type_hints, is_typeddict
 
 from checkout import ROOT, stop
 
-SCHEMA = ROOT / "plugins" / "module_utils" / "_plan" / "plan_schema.py"
+PACKAGE = "ansible_collections.meshlab.envoy.plugins.module_utils"
 PAGE = ROOT / "docs" / "plan.md"
+RESULT_PAGE = ROOT / "docs" / "result.md"
 INTRODUCTION = """<!-- Generated from plugins/module_utils/_plan/plan_schema.py by `make plan-reference`. -->
 # The plan
 
@@ -36,27 +41,44 @@ After this page you can read the plan of a demo, select parts of it in a playboo
 
 A plan is plain data: JSON represents it exactly, and the same demo with the same context always gives the same plan.
 """
+RESULT_INTRODUCTION = """<!-- Generated from plugins/module_utils/_report/result_schema.py by `make plan-reference`. -->
+# The result of a run
+
+After this page you can read the JSON file of a run, in a script or a dashboard. [Reports](reports.md) describes where it is.
+
+```sh not-run: needs a run of front_proxy
+jq '.traffic[] | {name, p99: .latency_ms.p99}' ~/.local/state/meshlab.envoy/reports/front_proxy/*-local.json
+```
+
+The file has no secrets. Control characters in texts are escapes, such as `\\x1b`.
+"""
 TYPE_NAMES: dict[Any, str] = {str: "text", int: "whole number", float: "number", bool: "boolean", Any: "any"}
 
 
-def schema() -> ModuleType:
-    """Return the module with the types, loaded from its file: it needs no installed collection."""
-    spec = spec_from_file_location("plan_schema", SCHEMA)
-    assert spec is not None
-    assert spec.loader is not None
-    module = module_from_spec(spec)
-    sys.modules[spec.name] = module  # where get_type_hints finds the names of an annotation
-    spec.loader.exec_module(module)
-    return module
+def schema(module: str, name: str) -> Any:
+    """Return a type of a module of the collection."""
+    # The link of make, under which the checkout is importable as a collection.
+    link = str(ROOT / ".venv" / "collections")
+    if link not in sys.path:
+        sys.path.insert(0, link)
+    return getattr(import_module(f"{PACKAGE}.{module}"), name)
 
 
-def reference(root: Any) -> str:
-    """Return the Markdown of `root` and of all types that it refers to, each once, in the order of reference."""
+def pages() -> dict[Path, str]:
+    """Return the text of each page by its path."""
+    return {
+        PAGE: reference(schema("_plan.plan_schema", "Plan"), INTRODUCTION),
+        RESULT_PAGE: reference(schema("_report.result_schema", "RunResult"), RESULT_INTRODUCTION),
+    }
+
+
+def reference(root: Any, introduction: str = INTRODUCTION) -> str:
+    """Return the Markdown of an introduction, and of `root` and of all types that it refers to, each once, in the order of reference."""
     found = [root]
     for one in found:
         for hint in hints_of(one).values():
             found += [inner for inner in types_in(hint) if inner not in found]
-    return "\n".join([INTRODUCTION, *(section(one) for one in found)])
+    return "\n".join([introduction, *(section(one) for one in found)])
 
 
 def section(typed_dict: Any) -> str:
@@ -109,12 +131,12 @@ def type_name(hint: Any) -> str:
 
 
 def main() -> None:
-    """Write the page, or check it."""
-    text = reference(schema().Plan)
-    if "--check" not in sys.argv[1:]:
-        PAGE.write_text(text, encoding="utf-8")
-    elif not PAGE.exists() or PAGE.read_text(encoding="utf-8") != text:
-        stop("docs/plan.md: out of date. Run `make plan-reference`.")
+    """Write the pages, or check them."""
+    for page, text in pages().items():
+        if "--check" not in sys.argv[1:]:
+            page.write_text(text, encoding="utf-8")
+        elif not page.exists() or page.read_text(encoding="utf-8") != text:
+            stop(f"{page.relative_to(ROOT)}: out of date. Run `make plan-reference`.")
 
 
 if __name__ == "__main__":

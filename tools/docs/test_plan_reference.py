@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TypedDict
 
 import plan_reference
@@ -40,9 +41,11 @@ class Boat(TypedDict):
     length: int
 
 
-def test_page_of_the_plan_is_current() -> None:
-    text = plan_reference.reference(plan_reference.schema().Plan)
-    assert plan_reference.PAGE.read_text(encoding="utf-8") == text
+@pytest.mark.parametrize(
+    "page", [plan_reference.PAGE, plan_reference.RESULT_PAGE], ids=lambda page: page.name
+)
+def test_page_is_current(page: Path) -> None:
+    assert page.read_text(encoding="utf-8") == plan_reference.pages()[page]
 
 
 def test_reference_describes_each_referenced_type() -> None:

@@ -24,6 +24,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._report.page.element
     table,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._report.result_schema import (
+    DeploymentOfRun,
     RunResult,
     SentTraffic,
 )
@@ -65,9 +66,16 @@ def timeline(result: RunResult) -> Html:
                 open=bool(during),
             )
         )
-    if deployment and (lines := workload_lines(deployment)):
+    if deployment and _changes(deployment) and (lines := workload_lines(deployment)):
         parts += [element("h3", "Workloads"), element("ul", *(element("li", line) for line in lines))]
     return element("section", joined(parts))
+
+
+def _changes(deployment: DeploymentOfRun) -> bool:
+    """Return whether the deployment changed a running demo. A first deployment starts all workloads."""
+    return any(
+        (deployment["traffic"], deployment["replaced"], deployment["restarted"], deployment["removed"])
+    )
 
 
 def _charts(traffic: SentTraffic, confirmed: Sequence[float]) -> Iterator[Html]:

@@ -125,7 +125,8 @@ def draw(
         start, end = start_of(source, arrow.source), end_of(target, arrow.target)
         label_x = max(start[0], source.x + source.width)
         if source is target and source.framed and arrow.target[1] in source.parts[1].listens:
-            path = _through(start, [start, end], end)
+            label = labels.get(arrow.source)
+            path = _through(start, [(start[0] + (label.width if label else 0), start[1]), end], end)
             label_x = start[0]
         elif source is target:
             loops[source.name] = number = loops.get(source.name, 0) + 1

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from ansible.errors import AnsibleActionFail
 
 from ansible_collections.meshlab.envoy.plugins.action import demo_verify
 from ansible_collections.meshlab.envoy.plugins.plugin_utils._local_execution import LocalExecutionAction
@@ -170,3 +171,8 @@ def test_host_gets_no_options_about_reports() -> None:
         "demo_file": "/y",
     }
     assert action.sent_options(options).keys() == {"plan"}
+
+
+def test_unknown_form_is_refused_before_traffic_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(AnsibleActionFail, match=r"^result_formats: expected one of html, json, .*, got 'pdf'"):
+        run_action(monkeypatch, FAILED, result_formats="html,pdf")

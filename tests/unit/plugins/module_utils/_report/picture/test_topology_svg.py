@@ -229,3 +229,14 @@ def test_label_and_caption_are_shown_and_described() -> None:
     assert {"24 requests", "p99 1 ms", "docker, left"} == set(spans)
     assert [one.get("class") for one in svg.iter(f"{SVG}text") if len(one) == 2] == ["label failed"]
     assert "web of edge leads to web (:8080): 24 requests, p99 1 ms." in str(svg[1].text)
+
+
+def test_arrow_inside_a_frame_curves_beyond_its_label() -> None:
+    services = {"web": {"publish": 8001, "sidecar": {"listeners": {"http": {"port": 9000, "publish": 8000}}}}}
+    svg = drawn(demo(services=services), labels={("web", "web"): LABEL})
+    [label] = {
+        area[2] for area in areas_of_labels(svg) if area[2] == max(one[2] for one in areas_of_labels(svg))
+    }
+    paths = [str(one.get("d")) for one in svg.iter(f"{SVG}path") if one.get("class") == "arrow"]
+    curves = [float(path.partition("H")[2].partition("C")[0]) for path in paths if "C" in path]
+    assert max(curves) >= label

@@ -1,0 +1,22 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Tests of the pictures of reports in the documentation: they exist, and are small."""
+
+from __future__ import annotations
+
+import re
+
+from checkout import ROOT
+from report_pictures import MOST_BYTES, PICTURES
+
+
+def test_pictures_of_the_page_exist_and_are_small() -> None:
+    text = (ROOT / "docs" / "reports.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"\(pictures/(report-[a-z_]+\.png)\)", text))
+    assert (
+        named
+        == {path.name for path in PICTURES.iterdir()}
+        == {f"report-{one}.png" for one in ("front_proxy", "canary", "failing")}
+    )
+    assert all(path.stat().st_size <= MOST_BYTES for path in PICTURES.iterdir())

@@ -31,7 +31,7 @@ def test_arrows_and_traffic_end_at_rows_of_boxes(path: Path) -> None:
     talks = {
         (box["name"], row) for box in topology["boxes"] for part in box["parts"] for row in part["talks"]
     }
-    assert {(one["source"][0], one["source"][1]) for one in topology["arrows"]} == talks
+    assert {(one["source"][0], one["source"][1]) for one in topology["arrows"]} <= talks
     assert {(one["target"][0], one["target"][1]) for one in topology["arrows"]} <= listens
     sent = {str(one.get("name") or one["to"]) for one in demo["traffic"] if not one["to"].endswith("/admin")}
     assert set(topology["traffic"]) == sent

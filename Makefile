@@ -273,8 +273,9 @@ docs: $(TEST_READY) $(TEST_VENV)/.has-docs ## Build the documentation as a site 
 	@echo "antsibull-docs and sphinx"
 	@$(TOOLS) tools/docs/docs_site.py
 
-table: $(TEST_READY) ## Write the table of results in docs/demos.md from the last runs of the gallery
+table: $(TEST_READY) ## Write the tables of results and of Envoy's sandboxes in docs/demos.md
 	@$(TOOLS) tools/docs/gallery_table.py
+	@$(TOOLS) tools/docs/sandbox_table.py
 
 change-table: $(TEST_READY) ## Write the table of failed requests in docs/live-changes.md from the last long run of the live changes
 	@$(TOOLS) tools/docs/change_table.py

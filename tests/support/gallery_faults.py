@@ -360,4 +360,8 @@ FAULTS = {
             "services": {"web": {"sidecar": {"listeners": {"tunnels": {"tls": {"client_certificate": False}}}}}}
         },
     ),
+    "wasm": Fault(
+        ("expected 40, got 0 (answers with header x-wasm: here of traffic responses with the header). Answers: 40 × no x-wasm",),
+        deployed=edge(http_filters=[]),
+    ),
 }  # fmt: skip

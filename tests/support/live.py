@@ -59,6 +59,7 @@ IN_SOAK = frozenset(
         "tap",
         "tcp_proxy",
         "tcp_tunnel",
+        "wasm",
     )
 )
 REPRESENTATIVE = [name for name in DEMOS if name not in IN_SOAK]

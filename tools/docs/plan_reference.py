@@ -46,7 +46,7 @@ RESULT_INTRODUCTION = """<!-- Generated from plugins/module_utils/_report/result
 
 After this page you can read the JSON file of a run, in a script or a dashboard. [Reports](reports.md) describes where it is.
 
-```sh not-run: needs a run of front_proxy
+```sh not-run: few machines have jq
 jq '.traffic[] | {name, p99: .latency_ms.p99}' ~/.local/state/meshlab.envoy/reports/front_proxy/*-local.json
 ```
 

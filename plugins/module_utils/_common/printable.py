@@ -37,11 +37,11 @@ def printable_result(**result: Any) -> dict[str, Any]:
 
 def printable_data(value: Any) -> Any:
     """Return data in which all texts, also those of keys, are printable."""
+    if isinstance(value, str):
+        return printable(value)
     if isinstance(value, dict):
         return {printable_data(key): printable_data(one) for key, one in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [printable_data(one) for one in value]
-    return printable(value) if isinstance(value, str) else value
+    return [printable_data(one) for one in value] if isinstance(value, (list, tuple)) else value
 
 
 def _printable(value: Any) -> Any:

@@ -92,7 +92,7 @@ options:
         type: int
       concurrency:
         description:
-          - Number of requests at the same time, each on its own connection unless O(streams) is set, up to 1000.
+          - Number of requests at the same time, each on its own connection unless O(streams) is set, up to 10000.
           - The default is 1.
         type: int
       connections:
@@ -134,9 +134,39 @@ options:
         type: float
       rate:
         description:
-          - Upper limit of the requests per second. Requests that a slow server delays are not sent as a burst later.
-          - The default is no limit.
+          - Number of requests per second, at times that the answers do not change (an open loop). A latency is measured from the time at
+            which the request was due, so a server that stops for a second delays all requests of that second.
+          - At most O(concurrency) requests are open at the same time; a further one is sent as soon as one has ended.
+          - Without this option, each connection sends its next request when it has the answer to the previous one (a closed loop).
         type: float
+      phases:
+        description:
+          - Parts of an open loop, one after the other, instead of O(requests), O(duration) and O(rate). Connections are opened when they
+            are needed, up to O(concurrency), whose default is then 1000.
+        type: list
+        elements: dict
+        suboptions:
+          duration:
+            description: Number of seconds of this phase.
+            type: float
+            required: true
+          rate:
+            description: Number of requests per second, at the beginning of the phase.
+            type: float
+            required: true
+          to_rate:
+            description:
+              - Number of requests per second at the end of the phase. The rate changes evenly.
+              - The default is O(phases[].rate), a step.
+            type: float
+      warm_up:
+        description: Number of seconds at the beginning whose requests are sent, but not counted.
+        type: float
+      processes:
+        description:
+          - Number of processes that send the requests, up to 64. Connections and requests are divided among them.
+          - The default is 1.
+        type: int
       duration:
         description:
           - Number of seconds to send requests for, instead of a number of requests.
@@ -603,6 +633,11 @@ traffic:
       type: list
       elements: list
       sample: [[0.631, 17], [0.794, 3]]
+    hdr_histogram:
+      description: Latencies in microseconds as an HdrHistogram, with three significant digits (V2, compressed, Base64).
+      returned: always
+      type: str
+      sample: HISTFAAAACF4nJNpmSzMwMDAxQABzFCaEUzOmNZg/wEiwQQAVHYD9w==
     timeline:
       description:
         - What came of the requests that ended in each second, from the first request on.

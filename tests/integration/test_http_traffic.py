@@ -673,3 +673,63 @@ def test_traffic_is_repeated_within_its_time() -> None:
             if requests[0] > 10:
                 break
     assert requests[0] > 10
+
+
+def test_stall_is_in_the_latencies_of_an_open_loop() -> None:
+    """A server that stops for half a second: a closed loop has one slow request, an open loop all that were due in that time."""
+    stalled = threading.Event()
+
+    def stalling(connection: socket.socket, number: int) -> None:
+        count = 0
+        while request(connection):
+            count += 1
+            if count == 20 and not stalled.is_set():
+                stalled.set()
+                time.sleep(0.5)
+            connection.sendall(OK)
+
+    with server(stalling) as port:
+        closed = send(port, requests=300)
+        stalled.clear()
+        late = send(port, requests=300, rate=300)
+    assert closed["latency_ms"]["max"] >= 500
+    assert closed["latency_ms"]["p90"] < 250
+    # Half of the requests were due during the stall, and each waited for its rest.
+    assert late["latency_ms"]["p90"] >= 250
+    assert late["statuses"] == closed["statuses"] == {"200": 300}
+
+
+def test_load_keeps_its_rate_with_several_processes_and_connections() -> None:
+    with server(answer_each) as port:
+        ramp = send(
+            port,
+            phases=[{"duration": 0.5, "rate": 100}, {"duration": 1, "rate": 100, "to_rate": 300}],
+            processes=2,
+        )
+        warm = send(port, rate=100, duration=1, warm_up=0.4, concurrency=20)
+        many = send(port, requests=600, concurrency=300)
+        refused = send_traffic(
+            parse_traffic([{"url": "http://127.0.0.1:1/", "requests": 5, "processes": 2, "concurrency": 2}])[
+                0
+            ]
+        )
+    assert (ramp["statuses"], ramp["errors"]) == ({"200": 250}, {})
+    assert (
+        sum(count for _bound, count in ramp["latency_histogram"])
+        == sum(one["requests"] for one in ramp["timeline"])
+        == 250
+    )
+    assert warm["statuses"] == {"200": 60}
+    assert (many["statuses"], many["connections"]) == ({"200": 600}, 300)
+    assert refused["errors"] == {"connect": 5}
+
+
+def test_load_counts_answers_that_are_cut() -> None:
+    def closing(connection: socket.socket, number: int) -> None:
+        if request(connection):
+            connection.sendall(OK if number % 2 else OK[:-1])
+
+    with server(closing) as port:
+        result = send(port, requests=10, processes=2, concurrency=2)
+    assert result["sent"] == 10
+    assert result["errors"]["reset"] == 10 - result["answered"] > 0

@@ -21,6 +21,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.client_conn
     Answer,
     RequestError,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.series.hdr_histogram import hdr_histogram
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.series.latency_histogram import (
     latency_histogram,
 )
@@ -219,6 +220,7 @@ class Result:
             "trailers": self.trailers,
             "latency_ms": {key: None if value is None else round(value, 3) for key, value in summary.items()},
             "latency_histogram": latency_histogram(latencies),
+            "hdr_histogram": hdr_histogram(latencies),
             "timeline": self.timeline.as_data(),
             "began": round(self.began, 3),
             "bytes_received": self.bytes_received,

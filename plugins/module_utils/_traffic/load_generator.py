@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -41,7 +42,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.raw_bytes i
     StreamClient,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.sender.sender_process import (
-    send_in_process,
+    send_in_processes,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.series.result_data import ResultData
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.traffic_spec import Traffic
@@ -90,9 +91,17 @@ def send_traffic(traffic: Traffic, signals: TrafficSignals | None = None) -> Tra
 def send_once(traffic: Traffic, signals: TrafficSignals | None = None) -> Result:
     """Send a traffic once, to its end. Raises ArgumentError for a file that cannot be used."""
     _check_while_file(traffic)
-    if traffic.needs_libraries:
-        sent = send_in_process(traffic, library_python(), signals)
-        return add_up(traffic, [sent.tally], sent.elapsed, sent.connections, sent.retries, sent.began)
+    if traffic.needs_process:
+        python = library_python() if traffic.needs_libraries else sys.executable
+        sent = send_in_processes(traffic, python, signals)
+        return add_up(
+            traffic,
+            [one.tally for one in sent],
+            max(one.elapsed for one in sent),
+            sum(one.connections for one in sent),
+            sum(one.retries for one in sent),
+            min(one.began for one in sent),
+        )
     context = tls_context(traffic)
     senders = min(traffic.concurrency, traffic.requests or traffic.concurrency)
     clients = [client_for(traffic, context) for _number in range(senders)]
@@ -150,10 +159,11 @@ def _send(traffic: Traffic, client: Client, schedule: Schedule, tally: Tally) ->
     """Send requests one after the other until the traffic ends."""
     timeout = traffic.timeout
     try:
-        while schedule.wait_for_next():
-            started = time.monotonic()
+        while (due := schedule.wait_for_next()) is not None:
+            now = time.monotonic()
+            started = due if schedule.is_open else now
             try:
-                answer = client.exchange(started + timeout)
+                answer = client.exchange(now + timeout)
             except RequestError as failure:
                 client.close()
                 tally.failure(failure)

@@ -72,6 +72,17 @@ TRAFFIC_ARGS: dict[str, Any] = {
     "url": {"type": "str"},
     "protocol": {"type": "str", "choices": list(PROTOCOLS)},
     "streams": {"type": "int"},
+    "phases": {
+        "type": "list",
+        "elements": "dict",
+        "options": {
+            "duration": {"type": "float", "required": True},
+            "rate": {"type": "float", "required": True},
+            "to_rate": {"type": "float"},
+        },
+    },
+    "warm_up": {"type": "float"},
+    "processes": {"type": "int"},
     "messages": {"type": "list", "elements": "dict"},
     "descriptor_set": {"type": "path"},
     "requests": {"type": "int"},

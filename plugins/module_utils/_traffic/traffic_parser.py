@@ -31,6 +31,10 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors impor
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.network import tls
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.client_tls import parse_alpn
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.expectations import parse_expectations
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.load.load_keys import (
+    default_concurrency,
+    parse_phases,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.pod_targets import (
     access_for,
     parse_pod_targets,
@@ -57,6 +61,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.traffic_spe
     KEYS,
     MAX_CONCURRENCY,
     MAX_DURATION,
+    MAX_PROCESSES,
     MAX_REQUESTS,
     MAX_STREAMS,
     MAX_TIMEOUT,
@@ -121,8 +126,9 @@ def _traffic(entry: Any, where: str, access: PodAccess | None) -> Traffic:
         name=text(data, "name", where) or url,
         url=url,
         target=target,
-        requests=None if duration is not None else requests or 1,
-        concurrency=optional(data, "concurrency", where, integer, least=1, most=MAX_CONCURRENCY) or 1,
+        requests=None if duration is not None or "phases" in data else requests or 1,
+        concurrency=optional(data, "concurrency", where, integer, least=1, most=MAX_CONCURRENCY)
+        or default_concurrency(data),
         reuse=choice(data, "connections", where, CONNECTIONS, "reuse") == "reuse",
         method=_method(data, where, "POST" if body else "GET"),
         headers=_headers(data, where),
@@ -147,6 +153,9 @@ def _traffic(entry: Any, where: str, access: PodAccess | None) -> Traffic:
         host_body=host_body,
         expect=parse_expectations(data.get("expect", ()), f"{where}.expect"),
         protocol=protocol,
+        phases=parse_phases(data, where),
+        warm_up=optional(data, "warm_up", where, number, above=0, most=MAX_DURATION) or 0.0,
+        processes=optional(data, "processes", where, integer, least=1, most=MAX_PROCESSES) or 1,
         streams=optional(data, "streams", where, integer, least=1, most=MAX_STREAMS) or 1,
         messages=request_messages(data, where) if protocol in GRPC_PROTOCOLS else (),
         descriptor_set=optional(data, "descriptor_set", where, scalar_text),
@@ -175,7 +184,8 @@ def _check_keys_of_scheme(data: Mapping[str, Any], target: Target, where: str) -
 
 
 def _check_combinations(data: Mapping[str, Any], where: str) -> None:
-    for key, other in (("requests", "duration"), ("within", "while_file")):
+    phases = [("phases", key) for key in ("requests", "duration", "rate", "while_file")]
+    for key, other in (("requests", "duration"), ("within", "while_file"), *phases):
         if key in data and other in data:
             raise ArgumentError(where, f"{key} and {other} exclude each other. Set only one of them.")
     if "while_file" in data and "duration" not in data:

@@ -12,11 +12,15 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.expectations import Expectation
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.load.arrivals import Phase
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.pod_targets import PodTargets
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.target import Target
 
 MAX_REQUESTS = 1_000_000
-MAX_CONCURRENCY = 1_000
+MAX_CONCURRENCY = 10_000
+MAX_THREADS = 100  # with a connection each; a selector serves more
+OPEN_CONCURRENCY = 1_000  # the default with load at a rate
+MAX_PROCESSES = 64
 MAX_TIMEOUT = 3_600.0  # seconds
 MAX_DURATION = 86_400.0  # seconds
 DEFAULT_TIMEOUT = 10.0  # seconds
@@ -34,6 +38,9 @@ KEYS = (
     "url",
     "protocol",
     "streams",
+    "phases",
+    "warm_up",
+    "processes",
     "messages",
     "descriptor_set",
     "requests",
@@ -65,7 +72,7 @@ KEYS = (
 )
 # The keys that only some schemes support; every scheme supports the others.
 REQUEST_KEYS = ("method", "body", "body_encoding")
-PROTOCOL_KEYS = ("protocol", "streams", "messages", "descriptor_set")
+PROTOCOL_KEYS = ("protocol", "streams", "messages", "descriptor_set", "phases", "warm_up", "processes")
 GRPC_KEYS = ("messages", "descriptor_set")
 HEADER_KEYS = ("headers", "host")
 STREAM_KEYS = ("payload", "payload_encoding", "reply")
@@ -120,6 +127,20 @@ class Traffic(NamedTuple):
         None  # path of a FileDescriptorSet; None: the server's reflection has the descriptors
     )
     entry: Mapping[str, Any] = MappingProxyType({})  # the data of the traffic, for another process
+
+    phases: tuple[Phase, ...] = ()  # of an open loop, in place of `requests`, `rate` and `duration`
+    warm_up: float = 0.0  # seconds whose requests are not counted
+    processes: int = 1
+
+    @property
+    def is_load(self) -> bool:
+        """Whether the traffic has a key for load, or more connections than threads can serve."""
+        return bool(self.phases or self.warm_up or self.processes > 1 or self.concurrency > MAX_THREADS)
+
+    @property
+    def needs_process(self) -> bool:
+        """Whether processes of their own send the requests."""
+        return self.needs_libraries or (self.protocol == HTTP1 and self.pods is None and self.is_load)
 
     @property
     def needs_libraries(self) -> bool:

@@ -6,10 +6,16 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.load.arrivals import (
+    arrivals,
+    evenly,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.traffic_spec import (
     MAX_REQUESTS,
     Traffic,
@@ -43,38 +49,55 @@ class TrafficSignals:
 class Schedule:
     """Decides when the next request is sent. All senders of a traffic share it."""
 
-    def __init__(self, traffic: Traffic, signals: TrafficSignals | None = None) -> None:
+    def __init__(
+        self, traffic: Traffic, signals: TrafficSignals | None = None, share: tuple[int, int] = (0, 1)
+    ) -> None:
+        """Start now.
+
+        Args:
+            traffic: The traffic.
+            signals: Extends `duration` until the end of a task.
+            share: The number of this process from 0, and the number of processes, among which an open loop is divided.
+        """
         self._signals = signals
         self._lock = threading.Lock()
         self._left = traffic.requests or MAX_REQUESTS
-        self._interval = 1 / traffic.rate if traffic.rate else 0.0
-        self._due = time.monotonic()
-        self._end = self._due + traffic.duration if traffic.duration else None
+        self._offsets = _offsets(traffic, share)
+        self.is_open = (
+            self._offsets is not None
+        )  # whether requests are due at times that answers do not change
+        self.started = time.monotonic()
+        self.counted_from = self.started + traffic.warm_up
+        self._end = self.started + traffic.duration if traffic.duration else None
         self._file = Path(traffic.while_file) if traffic.while_file else None
         self._file_created = False
 
-    def wait_for_next(self) -> bool:
-        """Wait until the next request is due; return False where the traffic ends."""
+    def wait_for_next(self) -> float | None:
+        """Wait until the next request is due and return that time, from which its latency counts; None where the traffic ends."""
         due = self.take_next()
         if due is None:
-            return False
+            return None
         if (pause := due - time.monotonic()) > 0:
             if self._signals is None:
                 time.sleep(pause)
-            else:
-                return not self._signals.stopped.wait(pause)
-        return True
+            elif self._signals.stopped.wait(pause):
+                return None
+        return due
 
     def take_next(self) -> float | None:
         """Return when the next request is due (of time.monotonic), None where the traffic ends."""
         with self._lock:
-            due = max(
-                self._due, time.monotonic()
-            )  # requests that a slow server delayed are not sent as a burst
-            if self._left == 0 or self._is_over(due):
+            if self._left == 0:
+                return None
+            due = time.monotonic()
+            if self._offsets is not None:
+                offset = next(self._offsets, None)
+                if offset is None:
+                    return None
+                due = self.started + offset
+            if self._is_over(due):
                 return None
             self._left -= 1
-            self._due = due + self._interval
         return due
 
     @property
@@ -101,3 +124,15 @@ class Schedule:
         if self._signals is not None and not self._signals.ended.is_set():
             return due >= self._end + MAX_EXTENSION
         return self._file is None or due >= self._end + MAX_EXTENSION or not self._file.exists()
+
+
+def _offsets(traffic: Traffic, share: tuple[int, int]) -> Iterator[float] | None:
+    """Return the seconds to each request of this process. None: a closed loop."""
+    if traffic.phases:
+        times = arrivals(traffic.phases)
+    elif traffic.rate:
+        times = evenly(traffic.rate)
+    else:
+        return None
+    number, processes = share
+    return itertools.islice(times, number, None, processes)

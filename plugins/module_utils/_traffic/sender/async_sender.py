@@ -40,8 +40,8 @@ async def send_all_requests(
     """
     slots = min(traffic.concurrency, traffic.requests or traffic.concurrency)
     clients = [new_client() for _number in range(-(-slots // traffic.streams))]
-    began, started = time.time(), time.monotonic()
-    tally = Tally(traffic, started)
+    began, started = time.time(), schedule.started
+    tally = Tally(traffic, schedule.counted_from)
     workers = [_send(traffic, clients[number // traffic.streams], schedule, tally) for number in range(slots)]
     try:
         await asyncio.gather(*workers)
@@ -66,13 +66,16 @@ async def _send(traffic: Traffic, client: MultiplexedClient, schedule: Schedule,
             await asyncio.sleep(pause)
             if schedule.is_stopped:
                 return
-        started = time.monotonic()
+        is_counted = due >= schedule.counted_from
+        started = due if schedule.is_open else time.monotonic()
         try:
             answer: Answer = await client.exchange(time.monotonic() + traffic.timeout)
         except RequestError as failure:
-            tally.failure(failure)
+            if is_counted:
+                tally.failure(failure)
             if failure.kind == "connect" and traffic.duration:
                 await asyncio.sleep(CONNECT_PAUSE)
         else:
-            tally.answer(answer, time.monotonic() - started)
+            if is_counted:
+                tally.answer(answer, time.monotonic() - started)
         schedule.request_ended()

@@ -10,6 +10,7 @@ import contextlib
 import json
 import subprocess
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +38,34 @@ main()
 """
 
 
-def send_in_process(traffic: Traffic, python: str, signals: TrafficSignals | None = None) -> Sent:
+def send_in_processes(traffic: Traffic, python: str, signals: TrafficSignals | None = None) -> list[Sent]:
+    """Divide a traffic among its processes, and return what came of each. Raises ArgumentError."""
+    number = min(traffic.processes, traffic.concurrency, traffic.requests or traffic.concurrency)
+    parts = [_part(traffic, share, number) for share in range(number)]
+    with ThreadPoolExecutor(number) as pool:
+        return list(
+            pool.map(lambda one: send_in_process(one[1], python, signals, (one[0], number)), enumerate(parts))
+        )
+
+
+def _part(traffic: Traffic, share: int, number: int) -> Traffic:
+    """Return the part of one process: its connections, and its requests."""
+
+    def divided(total: int) -> int:
+        return (total + number - 1 - share) // number
+
+    changed: dict[str, Any] = {"concurrency": divided(traffic.concurrency)}
+    if traffic.requests is not None:
+        changed["requests"] = divided(traffic.requests)
+    return traffic._replace(**changed, entry={**traffic.entry, **changed})
+
+
+def send_in_process(
+    traffic: Traffic,
+    python: str,
+    signals: TrafficSignals | None = None,
+    share: tuple[int, int] = (0, 1),
+) -> Sent:
     """Send a traffic in a process of `python`, which ends with this one, and return what came of it.
 
     Raises:
@@ -63,7 +91,9 @@ def send_in_process(traffic: Traffic, python: str, signals: TrafficSignals | Non
         assert process.stdout is not None
         reader = threading.Thread(target=lambda: errors.append(process.stderr.read()), daemon=True)  # type: ignore[union-attr]
         reader.start()
-        process.stdin.write(json.dumps(entry) + "\n")
+        process.stdin.write(
+            json.dumps({"traffic": entry, "share": share, "extended": signals is not None}) + "\n"
+        )
         process.stdin.flush()
         if signals is not None:
             threading.Thread(target=_pass_on, args=(signals, process), daemon=True).start()
@@ -91,6 +121,8 @@ def longest(traffic: Traffic) -> float:
     """Return the most seconds that a traffic can take."""
     if traffic.duration is not None:
         return traffic.duration + MAX_EXTENSION + traffic.timeout + START_SECONDS
+    if traffic.phases:
+        return sum(phase.duration for phase in traffic.phases) + traffic.timeout + START_SECONDS
     number = traffic.requests or 1
     pauses = number / traffic.rate if traffic.rate else 0.0
     return pauses + (number / traffic.concurrency + 1) * traffic.timeout + START_SECONDS

@@ -11,14 +11,17 @@ input ends, so it never outlives the process that started it. Standard output ha
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
+import resource
 import sys
 import threading
 from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import ArgumentError
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.client_tls import tls_context
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.load.http1_engine import Http1Engine
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.load.schedule import (
     Schedule,
     TrafficSignals,
@@ -30,6 +33,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.sender.tall
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.traffic_parser import parse_traffic
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.traffic_spec import (
     GRPC_PROTOCOLS,
+    HTTP1,
     HTTP3,
     Traffic,
 )
@@ -38,11 +42,19 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.traffic_spe
 def main() -> None:
     """Send the traffic of standard input."""
     try:
-        [traffic] = parse_traffic([json.loads(sys.stdin.readline())])
+        task = json.loads(sys.stdin.readline())
+        [traffic] = parse_traffic([task["traffic"]])
+        _raise_file_limit()
         signals = TrafficSignals()
+        if not task["extended"]:  # no task extends the duration
+            signals.ended.set()
         threading.Thread(target=_listen, args=(signals,), daemon=True).start()
         threading.Thread(target=_report_begin, args=(signals,), daemon=True).start()
-        sent = asyncio.run(_send(traffic, signals))
+        schedule = Schedule(traffic, signals, tuple(task["share"]))
+        if traffic.protocol == HTTP1:
+            sent = Http1Engine(traffic, tls_context(traffic), schedule).run()
+        else:
+            sent = asyncio.run(_send(traffic, schedule))
     except ArgumentError as error:
         _print({"event": "refused", "where": error.where, "problem": error.problem})
         return
@@ -51,7 +63,7 @@ def main() -> None:
     os._exit(0)  # without waiting for threads that read standard input
 
 
-async def _send(traffic: Traffic, signals: TrafficSignals) -> Any:
+async def _send(traffic: Traffic, schedule: Schedule) -> Any:
     context = tls_context(traffic)
     call = None
     if traffic.protocol in GRPC_PROTOCOLS:
@@ -74,7 +86,14 @@ async def _send(traffic: Traffic, signals: TrafficSignals) -> Any:
 
         return Http2Client(traffic, context)
 
-    return await send_all_requests(traffic, new_client, Schedule(traffic, signals))
+    return await send_all_requests(traffic, new_client, schedule)
+
+
+def _raise_file_limit() -> None:
+    """Allow as many open files as the user may have: each connection is one."""
+    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _listen(signals: TrafficSignals) -> None:

@@ -28,6 +28,7 @@ class ResultData(TypedDict):
     trailers: dict[str, dict[str, int]]
     latency_ms: dict[str, float | None]
     latency_histogram: list[list[float]]  # upper bound in milliseconds, and the number of answers
+    hdr_histogram: str  # in microseconds, V2 compressed, Base64
     timeline: list[TimelineEntry]
     began: float  # seconds since 1970
     bytes_received: int

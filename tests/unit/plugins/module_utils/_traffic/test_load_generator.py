@@ -55,12 +55,12 @@ def test_traffic_is_repeated_within_its_time_until_it_holds(monkeypatch: pytest.
 
 def test_schedule_ends_after_the_number_of_requests() -> None:
     schedule = Schedule(parsed(requests=2))
-    assert [schedule.wait_for_next() for _request in range(3)] == [True, True, False]
+    assert [schedule.wait_for_next() is not None for _request in range(3)] == [True, True, False]
 
 
 def test_schedule_ends_after_the_duration() -> None:
     schedule = Schedule(parsed(duration=1e-9))
-    assert not schedule.wait_for_next()
+    assert schedule.wait_for_next() is None
 
 
 def test_schedule_creates_and_obeys_the_while_file(tmp_path: Path) -> None:
@@ -68,11 +68,11 @@ def test_schedule_creates_and_obeys_the_while_file(tmp_path: Path) -> None:
     schedule = Schedule(parsed(duration=1e-9, while_file=str(file)))
     schedule.request_ended()
     assert file.exists()
-    assert schedule.wait_for_next()
+    assert schedule.wait_for_next() is not None
     file.unlink()
     schedule.request_ended()
     assert not file.exists(), "the file is created once"
-    assert not schedule.wait_for_next()
+    assert schedule.wait_for_next() is None
 
 
 @pytest.mark.parametrize(

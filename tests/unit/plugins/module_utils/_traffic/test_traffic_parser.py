@@ -71,7 +71,7 @@ def test_numbers_can_be_text() -> None:
         ({"requests": True}, "expected a whole number from 1 to 1000000, got true."),
         ({"requests": "many"}, "expected a whole number from 1 to 1000000, got 'many'."),
         ({"requests": 10**400}, "expected a whole number from 1 to 1000000, got a number of 1329 bits."),
-        ({"concurrency": 1001}, "from 1 to 1000, got 1001."),
+        ({"concurrency": 10001}, "from 1 to 10000, got 10001."),
         ({"timeout": 0}, "traffic[0].timeout: expected a number above 0 and at most 3600, got 0."),
         ({"rate": float("nan")}, "expected a number above 0 and at most 1000000, got nan."),
         ({"timeout": float("inf")}, "got inf."),
@@ -136,6 +136,11 @@ def test_numbers_can_be_text() -> None:
             {"expect": [{"grpc_status": "FINE", "op": "eq", "value": 1}]},
             "traffic[0].expect[0].grpc_status: 'FINE' is no gRPC status.",
         ),
+        ({"phases": []}, "traffic[0].phases: empty. Add at least one phase with duration and rate."),
+        ({"phases": [{"rate": 1}]}, "traffic[0].phases[0]: duration is missing. Set duration"),
+        ({"phases": [{"rate": 1e5, "duration": 11}]}, "traffic[0].phases: more than 1000000 requests."),
+        ({"phases": [{"rate": 1, "duration": 1}], "rate": 1}, "phases and rate exclude each other."),
+        ({"url": "tcp://a:1", "processes": 2}, "processes is for http and https. Remove the key."),
         ({"streams": 2}, "traffic[0].streams: a connection of HTTP/1.1 has one request at a time."),
         ({"protocol": "http3"}, "traffic[0].url: HTTP/3 is always encrypted. Use https://."),
         (
@@ -172,3 +177,11 @@ def test_parse_traffic_refuses_anything_but_a_list(entries: Any) -> None:
 def test_protocol_is_http1_unless_alpn_prefers_h2() -> None:
     entries = [{"url": "https://a"}, {"url": "https://a", "alpn": ["h2", "http/1.1"]}, {"url": "ws://a"}]
     assert [traffic.protocol for traffic in parse_traffic(entries)] == ["http1", "http2", ""]
+
+
+def test_load_at_a_rate_opens_connections_on_demand() -> None:
+    phases = [{"rate": 1, "duration": 1}]
+    entries = [{"rate": 5}, {"rate": 5, "processes": 2}, {"phases": phases}, {"concurrency": 101}]
+    found = parse_traffic([{"url": "http://a", **one} for one in entries])
+    assert [one.concurrency for one in found] == [1, 1000, 1000, 101]
+    assert [one.needs_process for one in found] == [False, True, True, True]

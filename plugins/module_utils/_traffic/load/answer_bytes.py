@@ -1,0 +1,144 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""An answer of HTTP/1.1 from bytes that arrive in parts, without waiting for them."""
+
+from __future__ import annotations
+
+import re
+
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.network.http_head import (
+    HeadError,
+    ResponseHead,
+    head_end,
+    parse_head,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.client_connection import (
+    Answer,
+    RequestError,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.http1 import (
+    MAX_HEAD,
+    SWITCHING_PROTOCOLS,
+)
+
+_CHUNK = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?\r\n")
+_WITHOUT_BODY = (204, 304)
+
+
+class AnswerBytes:
+    """The answer to one request."""
+
+    def __init__(self, method: str, kept: int) -> None:
+        self._method, self._kept = method, kept
+        self._data = b""
+        self._head: ResponseHead | None = None
+        self._body = b""
+        self._size = 0
+        self._needed = 0  # bytes of data until the answer can be complete
+        self.keep_alive = False
+
+    @property
+    def has_data(self) -> bool:
+        """Whether a part of the answer has arrived."""
+        return bool(self._data)
+
+    @property
+    def ends_with_connection(self) -> bool:
+        """Whether the end of the connection completes the answer; then it does."""
+        if self._head is None or self._length() is not None or self._is_chunked():
+            return False
+        self._size, self._body = len(self._data), self._data[: self._kept]
+        return True
+
+    def add(self, data: bytes) -> bool:
+        """Add bytes, and return whether the answer is complete. Raises RequestError."""
+        self._data = data if not self._data else self._data + data
+        if len(self._data) < self._needed:
+            return False
+        while self._head is None or 100 <= self._head.status < 200:
+            if self._head is not None and self._head.status == SWITCHING_PROTOCOLS:
+                return True
+            if not self._read_head():
+                return False
+        return self._is_complete(self._head)
+
+    def answer(self) -> Answer:
+        """Return the complete answer."""
+        assert self._head is not None
+        return Answer(self._head.status, self._head.headers, self._body, self._size)
+
+    def _read_head(self) -> bool:
+        end = self._data.find(b"\r\n\r\n") + 4
+        if end == 3 and (end := head_end(self._data)) < 0:
+            if len(self._data) > MAX_HEAD:
+                raise RequestError("protocol", f"the answer's headers are longer than {MAX_HEAD} bytes")
+            return False
+        try:
+            self._head = parse_head(self._data[:end])
+        except HeadError as error:
+            raise RequestError("protocol", str(error)) from None
+        self._data = self._data[end:]
+        return True
+
+    def _is_complete(self, head: ResponseHead) -> bool:
+        self.keep_alive = head.keeps_connection
+        if self._method == "HEAD" or head.status in _WITHOUT_BODY:
+            return self._ends_at(0)
+        length = self._length()
+        if length is not None:
+            self._needed = length
+            if len(self._data) < length:
+                return False
+            self._size, self._body = length, self._data[: min(length, self._kept)]
+            return self._ends_at(length)
+        if self._is_chunked():
+            return self._read_chunks()
+        self.keep_alive = False
+        return False
+
+    def _ends_at(self, length: int) -> bool:
+        if len(self._data) > length:
+            self.keep_alive = False  # further bytes would be taken for the next answer
+        return True
+
+    def _length(self) -> int | None:
+        """Return the stated length of the body. Raises RequestError."""
+        assert self._head is not None
+        text = self._head.headers.get("content-length")
+        if text is None or self._is_chunked():
+            return None
+        if not text.isdecimal():
+            raise RequestError("protocol", f"content-length {text[:80]!r} is not a length")
+        return int(text)
+
+    def _is_chunked(self) -> bool:
+        assert self._head is not None
+        return self._head.headers.get("transfer-encoding", "").lower().endswith("chunked")
+
+    def _read_chunks(self) -> bool:
+        parts, position, data = [], 0, self._data
+        while True:
+            found = _CHUNK.match(data, position)
+            if found is None:
+                if b"\r\n" in data[position : position + 200]:
+                    raise RequestError("protocol", "a chunk has no size")
+                return False
+            length, position = int(found[1], 16), found.end()
+            if length == 0:
+                end = (
+                    position + 2
+                    if data[position : position + 2] == b"\r\n"
+                    else data.find(b"\r\n\r\n", position) + 4
+                )
+                if end < position + 2 or len(data) < end:
+                    return False
+                whole = b"".join(parts)
+                self._size, self._body = len(whole), whole[: self._kept]
+                return self._ends_at(end)
+            if len(data) < position + length + 2:
+                self._needed = position + length + 2
+                return False
+            parts.append(data[position : position + length])
+            position += length + 2

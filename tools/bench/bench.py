@@ -23,6 +23,7 @@ import gallery_duration
 import kubernetes_deployment
 import manual_compose
 import many_endpoints
+import planner_growth
 import report_writing
 import sandbox_lines
 from front_proxy_demo import write_demo
@@ -121,6 +122,7 @@ def service(folder: Path) -> Iterator[Figure]:
 
 
 PARTS: dict[str, Callable[[Path], Iterable[Figure]]] = {
+    "planner": planner_growth.figures,
     "deployment": deployment,
     "service": service,
     "kubernetes": kubernetes_deployment.figures,

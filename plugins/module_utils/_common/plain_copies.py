@@ -50,7 +50,7 @@ def plain_fields(value: Any) -> Any:
         return [one if type(one) in _ATOMIC else plain_fields(one) for one in value]
     if kind is dict:
         return {key: plain_fields(one) for key, one in value.items()}
-    if names := _field_names(kind):
+    if names := _field_names(kind):  # type: ignore[arg-type]  # mypy: a type of Any is not Hashable
         return {name: plain_fields(getattr(value, name)) for name in names}
     return deepcopy(value)
 

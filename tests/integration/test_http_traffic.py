@@ -699,7 +699,7 @@ def test_stall_is_in_the_latencies_of_an_open_loop() -> None:
     assert late["statuses"] == closed["statuses"] == {"200": 300}
 
 
-def test_load_keeps_its_rate_with_several_processes_and_connections() -> None:
+def test_load_keeps_its_rate_with_several_processes() -> None:
     with server(answer_each) as port:
         ramp = send(
             port,

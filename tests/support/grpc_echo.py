@@ -18,9 +18,9 @@ import h2.connection
 import h2.events
 
 # Of the file: package echo; message Item { string name = 1; int32 count = 2; }
-# service Echo { rpc Say(Item) returns (Item); rpc Chat(stream Item) returns (stream Item); }
+# service Echo { rpc Add(Item) returns (Item); rpc Chat(stream Item) returns (stream Item); }
 DESCRIPTOR_SET = base64.b64decode(
-    "CpcBCgplY2hvLnByb3RvEgRlY2hvIjAKBEl0ZW0SEgoEbmFtZRgBIAEoCVIEbmFtZRIUCgVjb3VudBgCIAEoBVIFY291bnQySQoERWNobxIdCgNTYXkSCi5lY2hvLkl0ZW0aCi5lY2hvLkl0ZW0SIgoEQ2hhdBIKLmVjaG8uSXRlbRoKLmVjaG8uSXRlbSgBMAFiBnByb3RvMw=="
+    "CpcBCgplY2hvLnByb3RvEgRlY2hvIjAKBEl0ZW0SEgoEbmFtZRgBIAEoCVIEbmFtZRIUCgVjb3VudBgCIAEoBVIFY291bnQySQoERWNobxIdCgNBZGQSCi5lY2hvLkl0ZW0aCi5lY2hvLkl0ZW0SIgoEQ2hhdBIKLmVjaG8uSXRlbRoKLmVjaG8uSXRlbSgBMAFiBnByb3RvMw=="
 )
 
 
@@ -51,7 +51,7 @@ class _Connection(asyncio.Protocol):
     def _answer(self, number: int) -> None:
         path, messages = self._calls.pop(number)
         head = [(":status", "200"), ("content-type", "application/grpc+proto"), ("x-served-by", "echo")]
-        if not path.endswith(("/Say", "/Chat")):
+        if not path.endswith(("/Add", "/Chat")):
             self._h2.send_headers(number, [*head, ("grpc-status", "12")], end_stream=True)
             return
         self._h2.send_headers(number, head)

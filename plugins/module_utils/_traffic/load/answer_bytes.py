@@ -20,11 +20,11 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.client_conn
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.http1 import (
     MAX_HEAD,
-    SWITCHING_PROTOCOLS,
 )
 
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?\r\n")
 _WITHOUT_BODY = (204, 304)
+SWITCHING_PROTOCOLS = 101
 
 
 class AnswerBytes:
@@ -118,7 +118,8 @@ class AnswerBytes:
         return self._head.headers.get("transfer-encoding", "").lower().endswith("chunked")
 
     def _read_chunks(self) -> bool:
-        parts, position, data = [], 0, self._data
+        parts: list[bytes] = []
+        position, data = 0, self._data
         while True:
             found = _CHUNK.match(data, position)
             if found is None:

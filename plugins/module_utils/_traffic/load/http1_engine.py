@@ -68,7 +68,9 @@ class Http1Engine:
         traffic, schedule = self._traffic, self._schedule
         began, started = time.time(), schedule.started
         self.tally = Tally(traffic, started + traffic.warm_up)
-        next_due = self._fill() if not schedule.is_open else schedule.take_next()
+        next_due = schedule.take_next() if schedule.is_open else None
+        if not schedule.is_open:
+            self._fill()
         while next_due is not None or self._busy or self._waiting:
             now = time.monotonic()
             while schedule.is_open and next_due is not None and next_due <= now:

@@ -130,7 +130,7 @@ class GrpcClient(Http2Client):
 
 
 class ReflectionClient(Http2Client):
-    """A client that asks a server for the descriptors of a service."""
+    """A client that queries a server for the descriptors of a service."""
 
     def __init__(self, traffic: Traffic, context: ssl.SSLContext | None) -> None:
         super().__init__(traffic, context)
@@ -151,18 +151,20 @@ class ReflectionClient(Http2Client):
             problem = ""
             while missing and not problem:
                 key, value = missing.pop()
-                received, problem = await self._ask(package, key, value)
+                received, problem = await self._query(package, key, value)
                 found |= {one.name: one for one in received}
                 needed = {name for one in found.values() for name in one.dependency} - found.keys()
-                asked = {value for _key, value in missing}
+                pending = {value for _key, value in missing}
                 missing += [
-                    ("file_by_filename", name) for name in sorted(needed - asked) if well_known(name) is None
+                    ("file_by_filename", name)
+                    for name in sorted(needed - pending)
+                    if well_known(name) is None
                 ]
             if not problem:
                 return list(found.values())
         raise RequestError("protocol", problem)
 
-    async def _ask(self, package: str, key: str, value: str) -> tuple[list[Any], str]:
+    async def _query(self, package: str, key: str, value: str) -> tuple[list[Any], str]:
         """Return the descriptors of one response, or why there are none."""
         path = f"/{package}.ServerReflection/ServerReflectionInfo"
         others = [(name, text) for name, text in self._headers if name != ":path"]

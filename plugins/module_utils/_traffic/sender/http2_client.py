@@ -131,7 +131,7 @@ class Http2Connection(asyncio.Protocol):
         elif stream is None:
             return
         elif isinstance(event, (h2.events.ResponseReceived, h2.events.TrailersReceived)):
-            stream.add_headers(event.headers)
+            stream.add_headers([(str(name), str(value)) for name, value in event.headers])
         elif isinstance(event, h2.events.StreamEnded):
             self._streams.pop(event.stream_id).end()
         elif isinstance(event, h2.events.StreamReset):

@@ -24,12 +24,12 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.sender.mult
 )
 
 try:
-    from aioquic.asyncio.protocol import QuicConnectionProtocol
-    from aioquic.h3.connection import H3_ALPN, H3Connection
-    from aioquic.h3.events import DataReceived, HeadersReceived
-    from aioquic.quic.configuration import QuicConfiguration
-    from aioquic.quic.connection import QuicConnection
-    from aioquic.quic.events import ConnectionTerminated, ProtocolNegotiated, StreamReset
+    from aioquic.asyncio.protocol import QuicConnectionProtocol  # type: ignore[import-not-found,unused-ignore]
+    from aioquic.h3.connection import H3_ALPN, H3Connection  # type: ignore[import-not-found,unused-ignore]
+    from aioquic.h3.events import DataReceived, HeadersReceived  # type: ignore[import-not-found,unused-ignore]
+    from aioquic.quic.configuration import QuicConfiguration  # type: ignore[import-not-found,unused-ignore]
+    from aioquic.quic.connection import QuicConnection  # type: ignore[import-not-found,unused-ignore]
+    from aioquic.quic.events import ConnectionTerminated, ProtocolNegotiated, StreamReset  # type: ignore[import-not-found,unused-ignore]
 except ImportError:  # outside the environment of the sender
     QuicConnectionProtocol = object
 
@@ -69,7 +69,7 @@ class Http3Client(MultiplexedClient):
         return protocol
 
 
-class Http3Connection(QuicConnectionProtocol):
+class Http3Connection(QuicConnectionProtocol):  # type: ignore[misc,unused-ignore]
     """One connection. aioquic does QUIC and HTTP/3; this class passes the parts of answers to their streams."""
 
     def __init__(self, quic: QuicConnection) -> None:

@@ -174,5 +174,7 @@ def test_host_gets_no_options_about_reports() -> None:
 
 
 def test_unknown_form_is_refused_before_traffic_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(AnsibleActionFail, match=r"^result_formats: expected one of html, json, .*, got 'pdf'"):
+    with pytest.raises(
+        AnsibleActionFail, match=r"^result_formats: expected one of html, json, .*, got 'pdf'"
+    ):
         run_action(monkeypatch, FAILED, result_formats="html,pdf")

@@ -15,9 +15,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.load.schedule import TrafficSignals
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.load_generator import (
     TrafficResult,
-    TrafficSignals,
     send_traffic,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.traffic_parser import parse_traffic

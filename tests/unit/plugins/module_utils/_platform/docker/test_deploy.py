@@ -359,7 +359,7 @@ def test_port_of_another_project_is_refused() -> None:
         deployer.preflight()
 
 
-def test_used_port_is_refused_when_one_look_takes_longer_than_the_wait(
+def test_used_port_is_refused_when_one_look_outlasts_the_wait(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """On a busy machine, `docker ps` takes longer than a container that starts again has for its ports."""

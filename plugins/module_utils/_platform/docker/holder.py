@@ -10,7 +10,7 @@ nothing but a wait. The workloads of the instance join it, so each of them can e
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -121,33 +121,38 @@ def holders(
             )
         taken.add(holder.name)
         found[holder.name] = holder
-    kept = {
-        name: kept_ports(holder, found.values(), (running or {}).get(name)) for name, holder in found.items()
-    }
+    needed = ports_of_host(found.values())
+    kept = {name: kept_ports(holder, needed, (running or {}).get(name)) for name, holder in found.items()}
     return {
         name: replace(holder, published=tuple(sorted({*holder.published, *kept[name]})))
         for name, holder in found.items()
     }
 
 
-def kept_ports(holder: Holder, planned: Iterable[Holder], running: DeployedNetwork | None) -> frozenset[str]:
+def kept_ports(
+    holder: Holder, needed: Set[tuple[int, str]], running: DeployedNetwork | None
+) -> frozenset[str]:
     """Return the published ports that a holder has and no longer needs, if it can stay with them.
 
     Args:
         holder: The holder as the demo needs it.
-        planned: All holders of the demo.
+        needed: The ports of the host that any holder of the demo publishes; see `ports_of_host`.
         running: The holder that runs.
     """
     if running is None:
         return frozenset()
     unneeded = frozenset(running.published) - {*holder.published}
     with_all = replace(holder, published=tuple(sorted({*holder.published, *unneeded})))
-    needed = {_published_key(port) for one in planned for port in one.published}
     if with_all.digest != running.digest or any(
         _inner_port(port) in holder.used or _published_key(port) in needed for port in unneeded
     ):
         return frozenset()
     return unneeded
+
+
+def ports_of_host(holders_of_demo: Iterable[Holder]) -> set[tuple[int, str]]:
+    """Return the ports of the host, with their protocols, that holders publish."""
+    return {_published_key(port) for holder in holders_of_demo for port in holder.published}
 
 
 def published_number(published: str) -> int:

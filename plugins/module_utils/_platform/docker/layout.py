@@ -19,6 +19,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.hol
     SUFFIX,
     holders,
     kept_ports,
+    ports_of_host,
     published_number,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.inner_ports import (
@@ -142,8 +143,9 @@ class DockerPlatform(Platform):
         for host in self.hosts:
             own = [one for one in workloads if one.host == host]
             planned = holders(own, self.hosts[host].address)
+            needed = ports_of_host(planned.values())
             for name, holder in planned.items():
-                kept = kept_ports(holder, planned.values(), known.networks.get(name))
+                kept = kept_ports(holder, needed, known.networks.get(name))
                 left += [(self.instance_of_network(name), published_number(port)) for port in sorted(kept)]
         return [
             f"port {number} of {name} stays reserved on the host, and no program answers there: Docker removes a port only with its"

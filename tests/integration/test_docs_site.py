@@ -6,12 +6,12 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import browser_pages
 import pytest
+from browser_pages import MISSING, axe_findings, axe_script, browser_tab
 from live import ROOT
 from site_links import broken_links
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 SITE = ROOT / "build" / "docs"
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 DESKTOP, PHONE = 1280, 390
 # One page of each kind, which axe-core checks in `make test`. It checks all pages in `make soak`.
 REPRESENTATIVE = (
@@ -51,8 +50,8 @@ OVERFLOWING = """
 
 def problem() -> str:
     """Return why the tests cannot run; empty if they can."""
-    if not CHROMIUM:
-        return "Chromium is missing. Install it (Debian: apt-get install chromium)."
+    if MISSING:
+        return MISSING
     if not (SITE / "index.html").exists():
         return "build/docs is missing. Run `make docs`."
     return ""
@@ -68,37 +67,17 @@ def all_pages() -> list[str]:
 @pytest.fixture(scope="module")
 def tab() -> Iterator[Page]:
     assert not problem(), problem()
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        try:
-            yield browser.new_page()
-        finally:
-            browser.close()
+    with browser_tab() as opened:
+        yield opened
 
 
-@pytest.fixture(scope="module")
-def axe_script() -> str:
-    import axe_core_python
-
-    return (Path(axe_core_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
+@pytest.fixture(scope="module", name="axe_script")
+def script_of_axe() -> str:
+    return axe_script()
 
 
 def open_page(tab: Page, page: str, width: int, scheme: Any = "light") -> None:
-    tab.set_viewport_size({"width": width, "height": 900})
-    tab.emulate_media(color_scheme=scheme)
-    tab.goto(f"{(SITE / page).as_uri()}")
-
-
-def axe_findings(tab: Page, axe_script: str) -> list[str]:
-    tab.evaluate(axe_script)
-    result = tab.evaluate("() => axe.run(document, {resultTypes: ['violations']})")
-    return [
-        f"{violation['id']}: {violation['help']}: {node['html'][:120]}"
-        for violation in result["violations"]
-        for node in violation["nodes"]
-    ]
+    browser_pages.open_page(tab, SITE / page, width, scheme)
 
 
 def test_no_link_of_the_site_is_broken() -> None:

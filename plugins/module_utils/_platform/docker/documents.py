@@ -186,11 +186,13 @@ def _host_volume(volume: Volume) -> dict[str, Any]:
 def _healthcheck(probe: Probe) -> dict[str, Any]:
     if not probe.command:
         return {}
-    # Each check starts a process in the container: at 10 s, those of a hundred containers use two cores completely. Without
-    # `start_period`, in which Docker checks every 5 s. A deployment runs the probes itself.
+    # Each check starts a process in the container: at 10 s, those of a hundred containers use two cores completely. A deployment runs
+    # the probes itself; `docker compose up --wait` of a rendered document relies on the start period, in which Docker 25 and newer
+    # check every 5 s until the container is healthy. Older engines reject `start_interval`.
     return {
         "test": ["CMD", *(_plain(argument) for argument in probe.command)],
         "interval": "30s",
+        "start_period": "20s",
         "timeout": "10s",
         "retries": 3,
     }

@@ -114,7 +114,7 @@ def failure_messages(result: dict[str, Any]) -> list[str]:
 def take_down(home: Home, demo: str) -> None:
     """Tear a demo down without teardown.yml, which takes a second of CPU."""
     plan = {"name": home.name(demo), "platform": home.platform, "folder": str(home.state(demo))}
-    # Tests run stories in several threads, and a module prints to the one standard output.
+    # Tests run stories in several threads, and a module has one place for its arguments.
     with _one_at_a_time:
         result = Deployment(home, demo, {}).run(plan, state="absent")
     assert not result["failed"], result["msg"]

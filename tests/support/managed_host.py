@@ -8,12 +8,13 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Mapping
-from contextlib import redirect_stdout
+from functools import partial
 from types import ModuleType
 from typing import Any
 from unittest.mock import patch
 
 import pytest
+from ansible.module_utils import basic
 from ansible.module_utils.common import warnings
 from ansible.module_utils.testing import patch_module_args
 
@@ -28,7 +29,8 @@ def run_module(module: ModuleType, arguments: Mapping[str, Any]) -> dict[str, An
         # In a process that has imported Ansible's controller, warnings are displayed and not returned.
         patch("ansible.module_utils._internal.is_controller", False),
         patch_module_args(dict(arguments)),
-        redirect_stdout(printed),
+        # Not sys.stdout, which pytest replaces between two tests, while a module runs in another thread.
+        patch.object(basic, "print", partial(print, file=printed), create=True),
         pytest.raises(SystemExit),
     ):
         module.main()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 
 import pytest
 from deployment import take_down
@@ -34,12 +35,11 @@ def test_demo_is_deployed_verified_and_removed(name: str, platform: str, stories
 
 
 def run_story(name: str, platform: str) -> None:
-    home = Home(platform)
-    try:
-        check_playbooks(home, name)
-    finally:
-        take_down(home, name)
-        home.close()
+    with closing(Home(platform)) as home:
+        try:
+            check_playbooks(home, name)
+        finally:
+            take_down(home, name)
 
 
 def check_playbooks(home: Home, name: str) -> None:

@@ -151,7 +151,7 @@ def test_envoy_accepts_every_document(
     ("options", "error"),
     [
         ({"clusters": {"c": {"to": "web", "cluster": {"lb_policy": "CLUSTER_PROVIDED"}}}}, "cluster provided LB"),
-        ({"listeners": {"l": {"port": 9000, "routes": [{"match": {"prefix": "/"}, "route": {"cluster": "gone"}}]}}}, "gone"),
+        ({"listeners": {"l": {"port": 9000, "routes": [{"match": {"safe_regex": {"regex": "["}}, "direct_response": {"status": 200}}]}}}, "missing ]"),
         ({"bootstrap": {"stats_flush_interval": "0.0001s"}}, "StatsFlushInterval"),
     ],
 )  # fmt: skip

@@ -147,11 +147,14 @@ def test_envoy_accepts_every_document(
     assert bool(errors) == (name in NEWER and envoy == found(OLDEST)), errors
 
 
+WRONG_ROUTE = {"match": {"safe_regex": {"regex": "["}}, "direct_response": {"status": 200}}
+
+
 @pytest.mark.parametrize(
     ("options", "error"),
     [
         ({"clusters": {"c": {"to": "web", "cluster": {"lb_policy": "CLUSTER_PROVIDED"}}}}, "cluster provided LB"),
-        ({"listeners": {"l": {"port": 9000, "routes": [{"match": {"safe_regex": {"regex": "["}}, "direct_response": {"status": 200}}]}}}, "missing ]"),
+        ({"listeners": {"l": {"port": 9000, "routes": [WRONG_ROUTE]}}}, "missing ]"),
         ({"bootstrap": {"stats_flush_interval": "0.0001s"}}, "StatsFlushInterval"),
     ],
 )  # fmt: skip

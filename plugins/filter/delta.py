@@ -47,10 +47,6 @@ _value:
   type: dict
 """
 
-# First, because the imports below use the cache.
-from ansible_collections.meshlab.envoy.plugins.plugin_utils import _bytecode_cache  # noqa: F401
-
-# isort: split
 from typing import Any
 
 from ansible.errors import AnsibleFilterError

@@ -54,10 +54,6 @@ _value:
   type: dict
 """
 
-# First, because the imports below use the cache.
-from ansible_collections.meshlab.envoy.plugins.plugin_utils import _bytecode_cache  # noqa: F401
-
-# isort: split
 from collections.abc import Callable
 from typing import Any
 

@@ -39,10 +39,6 @@ _value:
   type: str
 """
 
-# First, because the imports below use the cache.
-from ansible_collections.meshlab.envoy.plugins.plugin_utils import _bytecode_cache  # noqa: F401
-
-# isort: split
 from typing import Any
 
 from ansible.errors import AnsibleFilterError

@@ -6,10 +6,6 @@
 
 from __future__ import annotations
 
-# First, because the imports below use the cache.
-from ansible_collections.meshlab.envoy.plugins.plugin_utils import _bytecode_cache  # noqa: F401
-
-# isort: split
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.executable_options import (
     ARGUMENTS,
     perform,

@@ -39,9 +39,7 @@ def test_arrows_and_traffic_end_at_rows_of_boxes(path: Path) -> None:
     listens = {
         (box["name"], row) for box in picture["boxes"] for part in box["parts"] for row in part["listens"]
     }
-    talks = {
-        (box["name"], row) for box in picture["boxes"] for part in box["parts"] for row in part["talks"]
-    }
+    talks = {(box["name"], row) for box in picture["boxes"] for part in box["parts"] for row in part["talks"]}
     arrows = {(one["source"][0], one["source"][1]) for one in picture["arrows"]}
     assert arrows <= talks
     # An author's cluster has its endpoints in Envoy's own fields, or finds them by the request.

@@ -20,7 +20,8 @@ import h2.events
 # Of the file: package echo; message Item { string name = 1; int32 count = 2; }
 # service Echo { rpc Add(Item) returns (Item); rpc Chat(stream Item) returns (stream Item); }
 DESCRIPTOR_SET = base64.b64decode(
-    "CpcBCgplY2hvLnByb3RvEgRlY2hvIjAKBEl0ZW0SEgoEbmFtZRgBIAEoCVIEbmFtZRIUCgVjb3VudBgCIAEoBVIFY291bnQySQoERWNobxIdCgNBZGQSCi5lY2hvLkl0ZW0aCi5lY2hvLkl0ZW0SIgoEQ2hhdBIKLmVjaG8uSXRlbRoKLmVjaG8uSXRlbSgBMAFiBnByb3RvMw=="
+    "CpcBCgplY2hvLnByb3RvEgRlY2hvIjAKBEl0ZW0SEgoEbmFtZRgBIAEoCVIEbmFtZRIUCgVjb3VudBgCIAEoBVIFY291bnQySQoERWNobxIdCg"
+    "NBZGQSCi5lY2hvLkl0ZW0aCi5lY2hvLkl0ZW0SIgoEQ2hhdBIKLmVjaG8uSXRlbRoKLmVjaG8uSXRlbSgBMAFiBnByb3RvMw=="
 )
 
 

@@ -68,7 +68,7 @@ class YamlWriter:
     def _mapping(self, mapping: Mapping[Any, Any], first: str, indentation: str, lines: list[str]) -> None:
         """Append the lines of a mapping. `first` precedes its first key, `indentation` the other keys."""
         for key, value in mapping.items():
-            text = key if type(key) is str else str(key)
+            text = str(key)
             if (len(text) > _SHORT_KEY and len(text.encode()) > _LONGEST_KEY) or "\n" in text:
                 raise Unusual
             name = self._text(text)

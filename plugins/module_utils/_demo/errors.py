@@ -29,7 +29,7 @@ def check_known(name: object, known: Iterable[object], file: str, path: str, kin
         path: The key that holds `name`. Empty at the top of the file.
         kind: What the name must be, such as `service` or `listener of 'edge'`.
     """
-    if isinstance(known, Mapping) and type(name) is str and name in known:
+    if isinstance(known, Mapping) and isinstance(name, str) and name in known:
         return
     names = [str(one) for one in known]
     if str(name) not in names:

@@ -66,7 +66,8 @@ class AnswerBytes:
 
     def answer(self) -> Answer:
         """Return the complete answer."""
-        assert self._head is not None
+        if self._head is None:
+            raise AssertionError("the head of the answer was not read")
         return Answer(self._head.status, self._head.headers, self._body, self._size)
 
     def _read_head(self) -> bool:
@@ -105,7 +106,8 @@ class AnswerBytes:
 
     def _length(self) -> int | None:
         """Return the stated length of the body. Raises RequestError."""
-        assert self._head is not None
+        if self._head is None:
+            raise AssertionError("the head of the answer was not read")
         text = self._head.headers.get("content-length")
         if text is None or self._is_chunked():
             return None
@@ -114,7 +116,8 @@ class AnswerBytes:
         return int(text)
 
     def _is_chunked(self) -> bool:
-        assert self._head is not None
+        if self._head is None:
+            raise AssertionError("the head of the answer was not read")
         return self._head.headers.get("transfer-encoding", "").lower().endswith("chunked")
 
     def _read_chunks(self) -> bool:

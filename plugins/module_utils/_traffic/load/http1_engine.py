@@ -196,7 +196,8 @@ class Http1Engine:
 
     def _answered(self, connection: _Connection) -> None:
         found = connection.answer
-        assert found is not None
+        if found is None:
+            raise AssertionError("the connection has no answer")
         if connection.due >= self._schedule.counted_from:
             begin = connection.due if self._schedule.is_open else connection.started
             answer = found.answer()

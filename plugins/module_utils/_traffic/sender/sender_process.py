@@ -87,8 +87,8 @@ def send_in_process(
         timer.start()
         stack.callback(timer.cancel)
         errors: list[str] = []
-        assert process.stdin is not None
-        assert process.stdout is not None
+        if process.stdin is None or process.stdout is None:
+            raise AssertionError("the sender has no pipes")
         reader = threading.Thread(target=lambda: errors.append(process.stderr.read()), daemon=True)  # type: ignore[union-attr]
         reader.start()
         process.stdin.write(
@@ -152,7 +152,8 @@ def _pass_on(signals: TrafficSignals, process: subprocess.Popen[str]) -> None:
     """Send the signals of the task to the sender."""
     signals.ended.wait()
     with contextlib.suppress(OSError, ValueError):
-        assert process.stdin is not None
+        if process.stdin is None:
+            raise AssertionError("the sender has no pipes")
         process.stdin.write("stopped\n" if signals.stopped.is_set() else "ended\n")
         process.stdin.flush()
 

@@ -113,7 +113,8 @@ _printing = threading.Lock()
 
 def _print(event: dict[str, Any]) -> None:
     with _printing:
-        print(json.dumps(event), flush=True)
+        sys.stdout.write(json.dumps(event) + "\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -44,7 +44,7 @@ def exceeded_quotas(
     deployed: DeployedObjects,
     planned: Mapping[ObjectKey, KubernetesObject],
     pods: Mapping[str, KubernetesObject],
-    kinds: QuotaKinds = QUOTA_KINDS,
+    kinds: QuotaKinds | None = None,
 ) -> list[str]:
     """Return a sentence for each quota that a deployment would exceed.
 
@@ -56,7 +56,7 @@ def exceeded_quotas(
         deployed: The objects in the cluster.
         planned: The objects to apply, changed or not.
         pods: The pods of the dry run, which have the defaults of the LimitRanges, by the name of their Deployment.
-        kinds: The kinds of quotas that the cluster can have.
+        kinds: The kinds of quotas that the cluster can have; `QUOTA_KINDS` by default.
     """
     created = created_objects(planned, deployed.objects)
     demands = [
@@ -67,7 +67,9 @@ def exceeded_quotas(
     if not created and not any(one.pods for one in demands):
         return []
     quotas = [
-        read(one, cluster.namespace) for kind, read in kinds.items() for one in _readable(cluster, kind)
+        read(one, cluster.namespace)
+        for kind, read in (kinds or QUOTA_KINDS).items()
+        for one in _readable(cluster, kind)
     ]
     return quota_problems(quotas, created, demands)
 

@@ -82,7 +82,7 @@ VALUES = [1, -5, 0.0, -0.0, 1e17, 1.5, float("nan"), 10**20, True, False, None, 
 def random_text(source: random.Random) -> str:
     if source.random() < 0.8:
         return source.choice(WORDS)
-    return "".join(source.choice(CHARACTERS) for _ in range(source.randint(0, 12)))
+    return "".join(source.choice(CHARACTERS) for _number in range(source.randint(0, 12)))
 
 
 def random_data(source: random.Random, depth: int = 0) -> Any:
@@ -90,8 +90,8 @@ def random_data(source: random.Random, depth: int = 0) -> Any:
     if depth == 0 or (depth < 5 and kind > 0.45):
         size = range(source.randint(0, 4))
         if kind < 0.75:
-            return {random_text(source): random_data(source, depth + 1) for _ in size}
-        items = [random_data(source, depth + 1) for _ in size]
+            return {random_text(source): random_data(source, depth + 1) for _number in size}
+        items = [random_data(source, depth + 1) for _number in size]
         return items if kind < 0.95 else tuple(items)
     return source.choice([random_text(source), random_text(source), source.choice(VALUES)])
 
@@ -103,7 +103,7 @@ def text_of_pyyaml(data: Any) -> str:
 @pytest.mark.parametrize("seed", range(8))
 def test_random_data_is_written_as_by_pyyaml(seed: int) -> None:
     source = random.Random(seed)
-    for _ in range(100):
+    for _number in range(100):
         data = random_data(source)
         assert to_yaml(data) == text_of_pyyaml(data)
 

@@ -208,7 +208,7 @@ def test_labels_overlap_neither_programs_nor_each_other(path: Path) -> None:
     rows = {(one["source"][0], one["source"][1]) for one in topology_of(data)["arrows"]}
     assert len(areas) == 2 * len(rows)
     programs = [
-        one for one in boxes(svg) if not any(other != one and is_inside(other, one) for other in boxes(svg))
+        box for box in boxes(svg) if not any(one != box and is_inside(one, box) for one in boxes(svg))
     ]
     for area in areas:
         touched = [one for one in (*programs, *areas) if one is not area and not is_apart(area, one)]

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -56,7 +57,9 @@ def plan_traffic(entries: Sequence[Mapping[str, Any]], platform: Platform, where
     try:
         parse_traffic(found)
     except ValueError as error:
-        raise DemoError(platform.demo["file"], where + str(error).removeprefix("traffic")) from None
+        # The planner makes the URL, of which only the path is the author's.
+        problem = re.sub(r"^(\[\d+\])\.url:", r"\1.path:", str(error).removeprefix("traffic"))
+        raise DemoError(platform.demo["file"], where + problem) from None
     return found
 
 
@@ -139,10 +142,13 @@ def _set_protocol(entry: Entry, group: str, port: str, scheme: str, platform: Pl
     listener = topology.listeners(platform.demo, group).get(port)
     codec = only_codec(listener) if listener is not None and scheme in DEFAULT_PORTS else ""
     if not codec:
-        if listener is not None and entry.get("protocol") == HTTP3:
+        if entry.get("protocol") == HTTP3:
+            target, remedy = f"'{group}/{port}'", "Name a listener with 'protocol: http3' in 'to'"
+            if listener is not None:
+                target, remedy = f"listener '{port}' of '{group}'", "Set 'protocol: http3' there"
             raise DemoError(
                 platform.demo["file"],
-                f"{where}.protocol: listener '{port}' of '{group}' accepts TCP only. Set 'protocol: http3' there, or remove the key.",
+                f"{where}.protocol: {target} accepts TCP only. {remedy}, or remove the key.",
             )
         return
     required = {"HTTP2": HTTP2, "HTTP3": HTTP3}[codec]

@@ -25,7 +25,6 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.sender.grpc
     descriptor_set,
     file_descriptor,
     reflection_messages,
-    split_path,
     well_known,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.sender.http2_client import Http2Client
@@ -33,6 +32,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.sender.mult
     Headers,
     Stream,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.sender.protocol_keys import split_path
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.series.grpc_status import (
     status_name,
     status_of_http,

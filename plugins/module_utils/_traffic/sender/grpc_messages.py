@@ -17,6 +17,7 @@ except ImportError:  # outside the environment of the sender
     descriptor_pb2 = None
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import ArgumentError
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.sender.protocol_keys import split_path
 
 # The part of grpc/reflection/v1/reflection.proto that is used. v1alpha has the same fields.
 _REFLECTION = {
@@ -115,14 +116,6 @@ class GrpcMethod:
             descriptor_pool=self._pool,
         )
         return json.dumps(found, ensure_ascii=False)
-
-
-def split_path(path: str, where: str) -> tuple[str, str]:
-    """Return the service and the method of a path. Raises ArgumentError."""
-    service, slash, method = path.partition("?")[0].removeprefix("/").partition("/")
-    if not service or not slash or not method or "/" in method:
-        raise ArgumentError(where, f"{path} is not the path of a gRPC method. Write /PACKAGE.SERVICE/METHOD.")
-    return service, method
 
 
 def pool_of(files: Sequence[Any], where: str) -> Any:

@@ -42,9 +42,19 @@ def http_protocol(data: Mapping[str, Any], target: Target, where: str) -> str:
         if key in data:
             remedy = "Set protocol: grpc" if protocol not in GRPC_PROTOCOLS else "Use messages"
             raise ArgumentError(f"{where}.{key}", f"the protocol is {protocol}. {remedy}, or remove the key.")
+    if protocol in GRPC_PROTOCOLS:
+        split_path(target.path, f"{where}.url")
     if protocol == HTTP3:
         _check_http3(data, target, where)
     return protocol
+
+
+def split_path(path: str, where: str) -> tuple[str, str]:
+    """Return the service and the method of the path of a gRPC call. Raises ArgumentError."""
+    service, slash, method = path.partition("?")[0].removeprefix("/").partition("/")
+    if not service or not slash or not method or "/" in method:
+        raise ArgumentError(where, f"{path} is not the path of a gRPC method. Write /PACKAGE.SERVICE/METHOD.")
+    return service, method
 
 
 def request_messages(data: Mapping[str, Any], where: str) -> tuple[Mapping[str, Any], ...]:

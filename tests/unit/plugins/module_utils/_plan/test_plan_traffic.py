@@ -197,6 +197,27 @@ def test_http3_traffic_needs_an_http3_listener(plan: Planner) -> None:
     assert (entry["protocol"], entry["url"].partition(":")[0]) == ("http3", "https")
 
 
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        (
+            {"to": "plain", "protocol": "http3"},
+            "traffic[0].protocol: 'plain/app' accepts TCP only. Name a listener with 'protocol: http3' in 'to', or remove the key.",
+        ),
+        (
+            {"to": "plain", "protocol": "grpc", "path": "/a"},
+            "traffic[0].path: /a is not the path of a gRPC method. Write /PACKAGE.SERVICE/METHOD.",
+        ),
+    ],
+)
+def test_error_names_the_key_of_the_author(plan: Planner, keys: dict[str, Any], message: str) -> None:
+    data = shop(traffic=[keys])
+    data["services"]["plain"] = {"publish": 20090}
+    with pytest.raises(DemoError) as caught:
+        plan(data)
+    assert message in str(caught.value)
+
+
 def test_bytes_to_an_http2_listener_are_sent(plan: Planner) -> None:
     data = shop(traffic=[{"to": "edge/http", "scheme": "tcp", "payload": "x"}])
     data["proxies"]["edge"]["listeners"]["http"]["http_connection_manager"] = {"codec_type": "HTTP2"}

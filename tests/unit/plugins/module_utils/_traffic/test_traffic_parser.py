@@ -142,6 +142,10 @@ def test_numbers_can_be_text() -> None:
         ({"phases": [{"rate": 1, "duration": 1}], "rate": 1}, "phases and rate exclude each other."),
         ({"url": "tcp://a:1", "processes": 2}, "processes is for http and https. Remove the key."),
         ({"streams": 2}, "traffic[0].streams: a connection of HTTP/1.1 has one request at a time."),
+        (
+            {"url": "http://a:1/a", "protocol": "grpc"},
+            "traffic[0].url: /a is not the path of a gRPC method. Write /PACKAGE.SERVICE/METHOD.",
+        ),
         ({"protocol": "http3"}, "traffic[0].url: HTTP/3 is always encrypted. Use https://."),
         (
             {"url": "https://a", "protocol": "http3", "unix_socket": "/a"},

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.command import CommandResult
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer import (
@@ -49,13 +49,11 @@ class ComposeUp:
         spec: The deployment.
         docker: The docker command of the project.
         project: The containers before the start.
-        stopped: The containers of previous generations that were stopped for their successors.
     """
 
     spec: DeploymentSpec
     docker: DockerCommand
     project: Project
-    stopped: list[ListedContainer] = field(default_factory=list)
 
     def run(self, document: str) -> AppliedChanges:
         """Start everything in `document`, the replicas of a group one after another. Raises PlatformFailed."""
@@ -125,8 +123,7 @@ class ComposeUp:
             # The previous holder of the port stops at the same moment.
             return any(words in text and port in text for words in PORT_TAKEN for port in own)
 
-        command = ("up", "--detach", "--no-build", "--quiet-pull", *arguments)
-        result = self.docker.retried(lambda: self.docker.compose(*command), has_own_port)
+        result = self.docker.compose_up(*arguments, passes=has_own_port)
         if result.exit_code:
             raise PlatformFailed(self._up_problem(result))
 
@@ -147,7 +144,6 @@ class ComposeUp:
         self.docker.run_each("stop", [one.id for one in containers])
         names = [one.name for one in wave if one.name in self.project.incompatible]
         remove_shared_memory(self.docker, self.project, names)
-        self.stopped += containers
 
     def _let_parents_end(self, names: Iterable[str]) -> None:
         """Keep Docker from starting an Envoy again that ended at the request of its successor.

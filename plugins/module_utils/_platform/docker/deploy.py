@@ -275,7 +275,7 @@ class DockerDeployer(HostDeployer):
         ids = [container.id for container in containers]
         if ids:
             self.docker.run_each("stop", ids)
-            result = self.docker.retried(lambda: self.docker.run("rm", "--force", "--volumes", *ids))
+            result = self.docker.remove(ids)
             if result.exit_code and "No such container" not in result.stderr:
                 raise PlatformFailed(f"`docker rm` fails: {result.last_line}")
             self.project.forget(containers)

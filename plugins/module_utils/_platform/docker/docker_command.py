@@ -142,6 +142,15 @@ class DockerCommand:
         options = ["--ansi", "never", "--progress", "plain", "--project-name", self.project]
         return self.run("compose", *options, *arguments, timeout=LONG_TIMEOUT, stdin=stdin)
 
+    def compose_up(self, *arguments: str, passes: Callable[[str], bool] | None = None) -> CommandResult:
+        """Run `docker compose up` for the folder's compose.yaml, repeated as `retried` describes."""
+        command = ("up", "--detach", "--no-build", "--quiet-pull", *arguments)
+        return self.retried(lambda: self.compose(*command), passes)
+
+    def remove(self, containers: Sequence[str]) -> CommandResult:
+        """Remove containers with their anonymous volumes, repeated as `retried` describes."""
+        return self.retried(lambda: self.run("rm", "--force", "--volumes", *containers))
+
     def compose_version(self) -> str:
         """Return the version of the compose plugin, an empty text where it is not installed."""
         result = self.run("compose", "version", "--short")
@@ -180,15 +189,12 @@ class DockerCommand:
         )
         return [_refused(image, result) for image, result in pulled if result.exit_code]
 
-    def logs(self, container: str, lines: int) -> list[str]:
-        """Return the last lines of a container's log."""
-        result = self.run("logs", "--tail", str(lines), container)
-        return [] if result.exit_code else [*result.stdout.splitlines(), *result.stderr.splitlines()]
-
-    def recent_logs(self, container: str, lines: int, since: float, timeout: float) -> list[str]:
-        """Return the last lines of a container's log since a time, in seconds since the epoch."""
-        options = ("--tail", str(lines), "--since", f"{since:.3f}")
-        result = self.run("logs", *options, container, timeout=timeout)
+    def logs(
+        self, container: str, lines: int, since: float | None = None, timeout: float = TIMEOUT
+    ) -> list[str]:
+        """Return the last lines of a container's log, or of its part since a time, in seconds since the epoch."""
+        part = () if since is None else ("--since", f"{since:.3f}")
+        result = self.run("logs", "--tail", str(lines), *part, container, timeout=timeout)
         # Envoy writes its access log to standard output, and all else to standard error.
         return [] if result.exit_code else [*result.stdout.splitlines(), *result.stderr.splitlines()]
 

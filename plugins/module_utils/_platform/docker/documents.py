@@ -108,9 +108,9 @@ def _service(project: str, workload: Workload, holder_of: Mapping[str, str]) -> 
     service: dict[str, Any] = {
         "image": workload.image,
         # Always set, because the entrypoint of an image can be the program or a script that takes the program.
-        "entrypoint": [_plain(program)],
-        "command": [_plain(argument) for argument in arguments],
-        "environment": {key: _plain(value) for key, value in environment.items()},
+        "entrypoint": [escaped(program)],
+        "command": [escaped(argument) for argument in arguments],
+        "environment": {key: escaped(value) for key, value in environment.items()},
         "working_dir": workload.directory if workload.directory.startswith("/") else None,
         "volumes": [_volume(mount) for mount in workload.mounts]
         + [_host_volume(one) for one in workload.volumes if one.kind != EMPTY],
@@ -119,7 +119,7 @@ def _service(project: str, workload: Workload, holder_of: Mapping[str, str]) -> 
         "labels": {**common["labels"], WORKLOAD: workload.name, **_ports_label(workload)},
         "tmpfs": [
             "/tmp",  # noqa: S108  (in the container)
-            *(f"{_plain(one.target)}:mode=1777" for one in workload.volumes if one.kind == EMPTY),
+            *(f"{escaped(one.target)}:mode=1777" for one in workload.volumes if one.kind == EMPTY),
         ],
         "init": workload.init or None,
         "mem_limit": f"{workload.memory_mb}m" if workload.memory_mb else None,
@@ -159,8 +159,8 @@ def _ports_label(workload: Workload) -> dict[str, str]:
 def _volume(mount: Mount) -> dict[str, Any]:
     return {
         "type": "bind",
-        "source": _plain(_source(mount)),
-        "target": _plain(mount.target),
+        "source": escaped(_source(mount)),
+        "target": escaped(mount.target),
         "read_only": not mount.writable,
         # The daemon would create a missing folder as root.
         "bind": {"create_host_path": False},
@@ -190,7 +190,7 @@ def _healthcheck(probe: Probe) -> dict[str, Any]:
     # the probes itself; `docker compose up --wait` of a rendered document relies on the start period, in which Docker 25 and newer
     # check every 5 s until the container is healthy. Older engines reject `start_interval`.
     return {
-        "test": ["CMD", *(_plain(argument) for argument in probe.command)],
+        "test": ["CMD", *(escaped(argument) for argument in probe.command)],
         "interval": "30s",
         "start_period": "20s",
         "timeout": "10s",
@@ -206,6 +206,6 @@ def _depends_on(workload: Workload, holder_of: Mapping[str, str]) -> dict[str, A
     return {**started, **own}
 
 
-def _plain(text: str) -> str:
+def escaped(text: str) -> str:
     """Escape `$`, which begins a variable in compose.yaml."""
     return text.replace("$", "$$")

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -104,10 +104,12 @@ def remove_shared_memory(docker: DockerCommand, project: Project, names: Iterabl
 
 def wait_until_drained(docker: DockerCommand, containers: Sequence[ListedContainer], timeout: float) -> None:
     """Return when no container has a connection to its ports, or after `timeout` seconds."""
-    checks = [_connections_check(pid, ports) for pid, ports in _listening(docker, containers)]
-    for _left in attempts(timeout) if checks else ():
-        checks = [check for check in checks if not check()]
-        if not checks:
+    inspected = docker.inspect(container.name for container in containers).values()
+    connected = [one for one in inspected if one.pid and one.ports]
+    for _left in attempts(timeout) if connected else ():
+        # None where this host does not see the network of containers: the program finishes its requests after the stop signal.
+        connected = [one for one in connected if host_ports.connections(one.pid, one.ports)]
+        if not connected:
             return
 
 
@@ -149,20 +151,3 @@ def successors(project: Project) -> list[list[ListedContainer]]:
         for position, one in enumerate(newest_first[:-1]):
             found.setdefault(position, []).append(one)
     return [found[position] for position in sorted(found)]
-
-
-def _listening(
-    docker: DockerCommand, containers: Sequence[ListedContainer]
-) -> Iterable[tuple[int, frozenset[int]]]:
-    """Yield the process of each container that runs, and the TCP ports of its workload."""
-    for one in docker.inspect(container.name for container in containers).values():
-        if one.pid and one.ports:
-            yield one.pid, one.ports
-
-
-def _connections_check(pid: int, ports: frozenset[int]) -> Callable[[], bool]:
-    def is_drained() -> bool:
-        # None where this host does not see the network of containers: the program finishes its requests after the stop signal.
-        return not host_ports.connections(pid, ports)
-
-    return is_drained

@@ -55,7 +55,7 @@ class DockerObserver:
             workload = self._workloads.get(name)
             container = self._docker.container_name(service_name(workload) if workload else name)
             try:
-                return self._docker.recent_logs(container, MAX_LOG_LINES, since, timeout)
+                return self._docker.logs(container, MAX_LOG_LINES, since, timeout)
             except (PlatformFailed, PlatformRefused):
                 return []
 

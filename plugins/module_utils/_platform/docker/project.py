@@ -63,12 +63,6 @@ class Project:
         return [one for one in self.all if one.project == self.name and one.service]
 
     @property
-    def listed(self) -> list[ListedContainer]:
-        """The containers that the project should have."""
-        services = {*self.services}
-        return [one for one in self.own if one.service in services]
-
-    @property
     def unlisted(self) -> list[ListedContainer]:
         """The containers of previous generations, and of workloads that the project should not have any more."""
         services = {*self.services}

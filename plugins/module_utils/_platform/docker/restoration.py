@@ -25,6 +25,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.doc
     ListedContainer,
     definitions,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.documents import escaped
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.draining import (
     LONGEST_READ,
     HotRestart,
@@ -35,8 +36,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.pro
     stale_services,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.replacement.hot_restart import (
-    EPOCH,
-    start_command,
+    start_prefix,
     with_epoch,
 )
 
@@ -125,9 +125,10 @@ def restore(
         docker.run("update", "--restart", "no", *parents)
     remove_shared_memory(docker, project, {*previous.generations} & {*project.incompatible})
     containers = [docker.container_name(service) for service in needed]
-    stale = stale_services(needed, docker.inspect(containers), holders)
+    inspected = docker.inspect(containers)
+    stale = stale_services(needed, inspected, holders)
     if stale:
-        missing = {holders[one] for one in stale if one in holders} - {*docker.inspect(containers)}
+        missing = {holders[one] for one in stale if one in holders} - {*inspected}
         _up(docker, "--force-recreate", "--no-deps", *sorted(stale | missing))
     _up(docker, "--no-recreate")
     inspected = docker.inspect(containers)
@@ -174,25 +175,15 @@ def _read(docker: DockerCommand, document: str) -> dict[str, Any]:
 def _renew(name: str, service: dict[str, Any]) -> None:
     """Make the service of an Envoy one of a further generation, whose name is `name`."""
     number = int(name.rpartition("-g")[2])
-    words = [*service["entrypoint"], *service["command"]]
-    if (
-        "-c" in words[:2]
-    ):  # a later generation already has the command that starts it: its last word is the epoch
-        position = len(words) - 1 - words[::-1].index(EPOCH) + 1
-        words[position] = str(number)
-    else:
-        # The words of the previous generation are escaped for compose.yaml already.
-        words = [
-            word if word in words else word.replace("$", "$$")
-            for word in start_command(with_epoch(words, number))
-        ]
-    service["entrypoint"], service["command"] = words[:1], words[1:]
+    words = with_epoch([*service["entrypoint"], *service["command"]], number)
+    if "-c" not in words[:2]:  # the command of a later generation already starts with these words
+        words = (*map(escaped, start_prefix(words)), *words)
+    service["entrypoint"], service["command"] = [*words[:1]], [*words[1:]]
     service["labels"][DEFINITION] = f"{name}.{service['labels'][DEFINITION].rpartition('.')[2]}"
 
 
 def _up(docker: DockerCommand, *arguments: str) -> None:
-    command = ("up", "--detach", "--no-build", "--quiet-pull", *arguments)
-    result = docker.retried(lambda: docker.compose(*command))
+    result = docker.compose_up(*arguments)
     if result.exit_code:
         raise PlatformFailed(f"`docker compose up` fails: {result.last_line}")
 
@@ -208,5 +199,5 @@ def _remove(docker: DockerCommand, project: Project, containers: Sequence[Listed
     docker.run_each("stop", stopped)
     ids = [one.id for one in containers]
     if ids:
-        docker.retried(lambda: docker.run("rm", "--force", "--volumes", *ids))
+        docker.remove(ids)
         project.forget(containers)

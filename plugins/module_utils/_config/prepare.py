@@ -113,14 +113,16 @@ def prepare(
     moment = time.time() if now is None else now
     if is_locked:
         _remove_leftovers(transaction)
-    if not _compare(transaction, moment).is_needed:
+    comparison = _compare(transaction, moment)
+    if not comparison.is_needed:
         return transaction
     try:
         if not check_mode and not is_locked:
             with file_tree.refusing_os_errors(transaction.folder):
                 transaction.lock.enter_context(locked_folder(transaction.folder))
             _remove_leftovers(transaction)
-        _prepare_locked(transaction, runner, moment)
+            comparison = _compare(transaction, moment)
+        _prepare_locked(transaction, comparison, runner)
         if not transaction.changed and not check_mode:
             # No file differs, but the state file does, or an interrupted run left files.
             transaction.finish(transaction.before.complete)
@@ -186,9 +188,8 @@ def _comparison(transaction: Transaction, moment: float) -> _Comparison:
     return _Comparison(is_needed, valid, due, checks_to_run)
 
 
-def _prepare_locked(transaction: Transaction, runner: CommandRunner, moment: float) -> None:
+def _prepare_locked(transaction: Transaction, comparison: _Comparison, runner: CommandRunner) -> None:
     desired = transaction.desired
-    comparison = _compare(transaction, moment)
     transaction.warnings += [
         f"{path} is no longer desired, but it was edited since the last run. It was not removed."
         for path in transaction.differences.edited

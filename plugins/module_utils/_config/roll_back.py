@@ -12,7 +12,7 @@ from dataclasses import replace
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.thread_pool import map_to_dict
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy import live_update
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.files import file_tree, state_file
-from ansible_collections.meshlab.envoy.plugins.module_utils._config.files.file_diff import FileDifference
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.files.file_diff import restore
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.files.state_file import (
     FolderState,
     sha256,
@@ -67,7 +67,7 @@ def restore_files(
     folder = transaction.folder
     with file_tree.refusing_os_errors(folder):
         for difference in transaction.differences.files:
-            _restore(transaction, difference, contents.get(difference.path))
+            restore(folder, difference, contents.get(difference.path))
         for path, content in contents.items():
             if path not in {difference.path for difference in transaction.differences.files}:
                 found = file_tree.read(folder, path)
@@ -87,16 +87,7 @@ def restore_checked_files(transaction: Transaction, proxies: Iterable[str]) -> N
     paths = {path for check in checks for path in check.validated_files}
     for difference in transaction.differences.files:
         if difference.path in paths and difference.desired and not difference.desired.live:
-            _restore(transaction, difference, None)
-
-
-def _restore(transaction: Transaction, difference: FileDifference, content: bytes | None) -> None:
-    wanted = difference.old if content is None else content
-    found = file_tree.read(transaction.folder, difference.path)
-    if wanted is None or difference.old_mode is None:
-        file_tree.remove(transaction.folder, difference.path)
-    elif not found or found[0] != wanted:
-        file_tree.write(transaction.folder, difference.path, wanted, difference.old_mode)
+            restore(transaction.folder, difference)
 
 
 def _state(before: FolderState, contents: Mapping[str, bytes], generations: Mapping[str, int]) -> FolderState:

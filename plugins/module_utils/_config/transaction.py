@@ -44,8 +44,8 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._config.files import
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.files.file_diff import (
     DiffEntry,
     Differences,
-    FileDifference,
     ansible_diff,
+    restore,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.files.staged_files import staged_files
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.files.state_file import FolderState
@@ -269,7 +269,7 @@ class Transaction:
             folders = {str(PurePosixPath(path).parent) for path in self.replaced.values()} | {AUTHORITY}
             for difference in self.differences.files:
                 if str(PurePosixPath(difference.path).parent) in folders:
-                    self._restore_file(difference)
+                    restore(self.folder, difference)
             state = self.before.during_change_to(self.after)
             state_file.save(self.folder, replace(state, certificates=self.before.certificates))
             raise ConfigRefused(findings, outcome="The previous certificates were restored.")
@@ -322,12 +322,6 @@ class Transaction:
             for file in self.desired.files
             if file.live == proxy and file.path not in later
         ]
-
-    def _restore_file(self, difference: FileDifference) -> None:
-        if difference.old is None or difference.old_mode is None:
-            file_tree.remove(self.folder, difference.path)
-        else:
-            file_tree.write(self.folder, difference.path, difference.old, difference.old_mode)
 
 
 def _outcome(failed: Sequence[live_update.LiveUpdate]) -> str:

@@ -158,6 +158,15 @@ def compare(
     )
 
 
+def restore(folder: Path, difference: FileDifference, content: bytes | None = None) -> None:
+    """Write the previous content of a file, or `content` in place of it, with the previous mode. Remove a file that is new."""
+    wanted = difference.old if content is None else content
+    if wanted is None or difference.old_mode is None:
+        file_tree.remove(folder, difference.path)
+    elif file_tree.read(folder, difference.path) != (wanted, difference.old_mode):
+        file_tree.write(folder, difference.path, wanted, difference.old_mode)
+
+
 def ansible_diff(differences: Differences) -> list[DiffEntry]:
     """Return Ansible's diff of all differences."""
     directories: list[DiffEntry] = [

@@ -19,6 +19,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_file
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.files.file_diff import (
     FileDifference,
     compare,
+    restore,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.files.state_file import (
     FolderState,
@@ -43,6 +44,13 @@ def test_content_mode_and_directories_can_differ(folder: Path) -> None:
     assert transaction.diff[1]["before_header"] == "b (mode 0600)"
     assert transaction.diff[2]["after_header"] == "run/ (mode 0755)"
     assert not deploy(folder, desired).changed
+
+
+def test_restored_file_has_its_previous_mode(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"x")
+    (tmp_path / "a").chmod(0o600)
+    restore(tmp_path, FileDifference("a", b"x", 0o644, File("a", b"x", 0o600)))
+    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o644
 
 
 def test_edited_file_is_not_removed(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.load_genera
     TrafficResult,
     send_traffic,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.pod_targets import access_for
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.traffic_parser import parse_traffic
 
 if TYPE_CHECKING:
@@ -85,12 +86,6 @@ def parsed_traffic(
     Raises:
         ArgumentError: An entry cannot be sent.
     """
-    with contextlib.ExitStack() as stack:
-        access: Any = None
-        if any(entry.get("pod") for entry in entries):
-            from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.pod_access import (
-                PodAccess,
-            )
-
-            access = stack.enter_context(contextlib.closing(PodAccess(dict(cluster))))
+    access = access_for(entries, cluster)
+    with contextlib.closing(access) if access else contextlib.nullcontext():
         yield TrafficDuring(parse_traffic(entries, access))

@@ -119,8 +119,8 @@ class SupervisordProcess:
         """End the processes that run without a supervisord that answers; remove its socket and pid file. Raises PlatformFailed."""
         # supervisord first, so that it starts no program again; by itself it would end its programs one after another.
         by_program: dict[str, list[int]] = {}
-        for pid, program in self._processes():
-            by_program.setdefault(program, []).append(pid)
+        for process in self._processes():
+            by_program.setdefault(_program(process), []).append(process.pid)
         groups = [[pid for name in group for pid in by_program[name]] for group in newest_first(by_program)]
         unkillable = host_processes.end([*self.supervisord_pids(), *(groups[0] if groups else ())], timeout)
         for pids in groups[1:]:
@@ -155,32 +155,29 @@ class SupervisordProcess:
 
         They inherit the variables that supervisord sets: SUPERVISOR_SERVER_URL and SUPERVISOR_PROCESS_NAME.
         """
-        return [pid for pid, program in self._processes() if not name or program == name]
+        return [process.pid for process in self._processes() if not name or _program(process) == name]
 
     def pids_by_program(self, names: Iterable[str]) -> dict[str, list[int]]:
         """Return the processes of each program."""
         found: dict[str, list[int]] = {name: [] for name in names}
-        for pid, program in self._processes():
-            if program in found:
-                found[program].append(pid)
+        for process in self._processes():
+            if (program := _program(process)) in found:
+                found[program].append(process.pid)
         return found
 
     def values_of(self, name: str, variable: str) -> set[str]:
         """Return the values of an environment variable in the processes of a program."""
-        url = f"unix://{self.socket}"
         return {
             process.environment[variable]
-            for process in host_processes.processes()
-            if process.environment.get("SUPERVISOR_SERVER_URL") == url
-            and process.environment.get("SUPERVISOR_PROCESS_NAME") == name
-            and variable in process.environment
+            for process in self._processes()
+            if _program(process) == name and variable in process.environment
         }
 
-    def _processes(self) -> list[tuple[int, str]]:
-        """Return the id and the program of each process that supervisord has started, or one of its descendants."""
+    def _processes(self) -> list[host_processes.Process]:
+        """Return the processes that supervisord has started, with their descendants."""
         url = f"unix://{self.socket}"
         return [
-            (process.pid, process.environment.get("SUPERVISOR_PROCESS_NAME", ""))
+            process
             for process in host_processes.processes()
             if process.environment.get("SUPERVISOR_SERVER_URL") == url
         ]
@@ -195,6 +192,11 @@ class SupervisordProcess:
 def wait_until(condition: Callable[[], bool], timeout: float) -> bool:
     """Return whether `condition` becomes true within `timeout` seconds."""
     return any(condition() for _left in attempts(timeout, first_pause=PAUSE, longest_pause=PAUSE))
+
+
+def _program(process: host_processes.Process) -> str:
+    """Return the program of supervisord that a process belongs to."""
+    return process.environment.get("SUPERVISOR_PROCESS_NAME", "")
 
 
 def _environment() -> dict[str, str]:

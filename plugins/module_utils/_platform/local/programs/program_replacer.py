@@ -221,12 +221,8 @@ class ProgramReplacer:
             return {}
         used = host_ports.used_ports(self._needed_ports(one.name for one in needed))
         found = {}
-        for name in removed:
-            inodes = {
-                inode
-                for pid in self.supervisord.program_pids(name)
-                for inode in host_ports.socket_inodes(pid)
-            }
+        for name, pids in self.supervisord.pids_by_program(removed).items():
+            inodes = {inode for pid in pids for inode in host_ports.socket_inodes(pid)}
             users = {port.workload for port, listener in used if listener.inode in inodes}
             owner = workload_name(name)
             if owner in self.workloads and self.way(owner) == "hot_restart":

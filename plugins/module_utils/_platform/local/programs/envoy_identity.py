@@ -13,7 +13,6 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy.config
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.errors import ConfigRefused
 
 _TIMEOUT = 3  # seconds
-_STATE = "it is "
 
 
 class EnvoyIdentity:
@@ -25,17 +24,20 @@ class EnvoyIdentity:
 
     def problem(self, timeout: float = _TIMEOUT) -> str:
         """Return why this Envoy does not serve yet, an empty text when it does."""
-        try:
-            info = self._admin.json("/server_info", timeout)
-        except (AdminUnreachable, ConfigRefused) as error:
-            return str(error)
-        epoch = info.get("command_line_options", {}).get("restart_epoch", 0)
-        if epoch != self._epoch:
-            return f"the Envoy of epoch {epoch} still answers"
-        state = info.get("state", "LIVE")
-        return "" if state == "LIVE" else f"{_STATE}{state}"
+        problem, state = self._answer(timeout)
+        return problem or ("" if state == "LIVE" else f"it is {state}")
 
     def answers(self) -> bool:
         """Return whether this Envoy answers at its admin interface, whatever its state."""
-        problem = self.problem()
-        return not problem or problem.startswith(_STATE)
+        problem, _state = self._answer(_TIMEOUT)
+        return not problem
+
+    def _answer(self, timeout: float) -> tuple[str, str]:
+        """Return why this Envoy does not answer, an empty text when it does, and its state."""
+        try:
+            info = self._admin.json("/server_info", timeout)
+        except (AdminUnreachable, ConfigRefused) as error:
+            return str(error), ""
+        epoch = info.get("command_line_options", {}).get("restart_epoch", 0)
+        problem = "" if epoch == self._epoch else f"the Envoy of epoch {epoch} still answers"
+        return problem, info.get("state", "LIVE")

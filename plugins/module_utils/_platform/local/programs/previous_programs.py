@@ -115,7 +115,7 @@ def previous_programs(
         running = programs.get(program)
         if (
             workload is None
-            or workload.program in (program, "")
+            or workload.program == program
             or name not in admins
             or f"{EPOCH} " not in section
             or running is None

@@ -13,7 +13,6 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.replacemen
     generation_of,
     generations,
     waves,
-    workload_name,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.replacement.hot_restart import (
     CONCURRENT_PROCESSES,
@@ -100,8 +99,4 @@ def leftovers(
     workloads: Mapping[str, Workload], plan: ReplacementPlan, removed: Collection[str]
 ) -> list[str]:
     """Return the workloads with previous generations that an interrupted deployment left behind."""
-    return [
-        name
-        for name in generations(removed)
-        if name in workloads and name not in plan.replaced and workload_name(name) == name
-    ]
+    return [name for name in generations(removed) if name in workloads and name not in plan.replaced]

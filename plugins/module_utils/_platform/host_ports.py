@@ -23,8 +23,11 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.host_proce
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import UNPRIVILEGED_PORT
 
-# The state of a listening socket in /proc/net/tcp (include/net/tcp_states.h).
-_ESTABLISHED, _LISTEN = "01", "0A"
+# The states of sockets in /proc/net/tcp (include/net/tcp_states.h). A client of a connection in CLOSE_WAIT has sent its last byte and
+# waits for the response.
+_ESTABLISHED, _CLOSE_WAIT, _LISTEN = "01", "08", "0A"
+# The protocol of each table in /proc/net.
+_TABLES = {"tcp": "tcp", "tcp6": "tcp", "udp": "udp", "udp6": "udp"}
 # Envoy appends the base id times 10, plus the epoch modulo 3 (hot_restarting_base.cc), and the kernel shows zero bytes as `@`.
 _BASE_ID = re.compile(r"(\d+) @envoy_domain_socket_(?:udp_)?(?:parent|child)_(\d{1,6})@*$", re.MULTILINE)
 _SOCKET_LINK = re.compile(r"socket:\[(\d+)\]")
@@ -61,20 +64,27 @@ class Listener:
     inode: int = 0
 
 
+@dataclass(frozen=True)
+class Connection:
+    """One end of a TCP connection on this host. `inode` identifies its socket."""
+
+    local: tuple[str, int]
+    remote: tuple[str, int]
+    inode: int
+
+
 def used_ports(needed: Iterable[NeededPort], proc: Path = PROC) -> list[tuple[NeededPort, Listener]]:
     """Return each port of `needed` that is in use, with the listener that uses it."""
     needed = list(needed)
-    tables = [
-        (protocol, proc / "net" / f"{protocol}{six}") for protocol in ("tcp", "udp") for six in ("", "6")
-    ]
-    if not tables[0][1].exists():
+    net = proc / "net"
+    if not (net / "tcp").exists():
         return [(port, found) for port in needed if (found := _bind_conflict(port))]
     used = {port.protocol for port in needed}
     listeners = [
         listener
-        for protocol, table in tables
-        if protocol in used and table.exists()
-        for listener in parse_table(table.read_text(), protocol)
+        for table, protocol in _TABLES.items()
+        if protocol in used and (net / table).exists()
+        for listener in parse_table((net / table).read_text(), protocol)
     ]
     if HOT_RESTART in used:
         listeners += base_ids_in_use(proc)
@@ -84,11 +94,10 @@ def used_ports(needed: Iterable[NeededPort], proc: Path = PROC) -> list[tuple[Ne
 def numbers_in_use(proc: Path = PROC) -> set[int]:
     """Return the ports in use on this host, and the base ids of its Envoys. Empty on a host without /proc."""
     found: set[int] = set()
-    for protocol in ("tcp", "udp"):
-        for six in ("", "6"):
-            with contextlib.suppress(OSError):
-                table = (proc / "net" / f"{protocol}{six}").read_text()
-                found |= {listener.port for listener in parse_table(table, protocol)}
+    for table, protocol in _TABLES.items():
+        with contextlib.suppress(OSError):
+            text = (proc / "net" / table).read_text()
+            found |= {listener.port for listener in parse_table(text, protocol)}
     found |= {one.port for one in base_ids_in_use(proc)}
     return {number for number in found if 0 < number <= HIGHEST_PORT}
 
@@ -125,33 +134,36 @@ def parse_table(table: str, protocol: str) -> list[Listener]:
         columns = line.split()
         if len(columns) < 10 or (protocol == "tcp" and columns[3] != _LISTEN):
             continue
-        address, _colon, port = columns[1].partition(":")
-        # The kernel writes an address as 32-bit words in the byte order of the machine.
-        packed = b"".join(bytes.fromhex(address[at : at + 8])[::-1] for at in range(0, len(address), 8))
-        plain = ipaddress.ip_address(packed)
-        found.append(Listener(int(port, 16), str(plain), protocol, int(columns[7]), int(columns[9])))
+        address, port = _end(columns[1])
+        found.append(Listener(port, str(address), protocol, int(columns[7]), int(columns[9])))
+    return found
+
+
+def parse_connections(table: str) -> list[Connection]:
+    """Return the connections in use in the text of /proc/net/tcp or tcp6 (proc_net_tcp in the kernel's documentation)."""
+    found = []
+    for line in table.splitlines()[1:]:
+        columns = line.split()
+        if len(columns) >= 10 and columns[3] in (_ESTABLISHED, _CLOSE_WAIT):
+            ends = [(str(_unmapped(address)), port) for address, port in map(_end, columns[1:3])]
+            found.append(Connection(ends[0], ends[1], int(columns[9])))
     return found
 
 
 def listens(pid: int, port: int, proc: Path = PROC) -> bool | None:
     """Return whether a process listens on a TCP port in the network namespace of `pid`; None where that is not readable."""
-    try:
-        tables = [(proc / str(pid) / "net" / name).read_text() for name in ("tcp", "tcp6")]
-    except OSError:
+    tables = _tcp_tables(pid, proc)
+    if tables is None:
         return None
-    return any(listener.port == port for table in tables for listener in parse_table(table, "tcp"))
+    return any(one.port == port for table in tables for one in parse_table(table, "tcp"))
 
 
 def connections(pid: int, ports: Collection[int], proc: Path = PROC) -> int | None:
     """Return the number of TCP connections to `ports` in the network namespace of `pid`; None where that is not readable."""
-    try:
-        tables = [(proc / str(pid) / "net" / name).read_text() for name in ("tcp", "tcp6")]
-    except OSError:
+    tables = _tcp_tables(pid, proc)
+    if tables is None:
         return None
-    rows = (line.split() for table in tables for line in table.splitlines()[1:])
-    return sum(
-        row[3] == _ESTABLISHED and int(row[1].rpartition(":")[2], 16) in ports for row in rows if len(row) > 3
-    )
+    return sum(one.local[1] in ports for table in tables for one in parse_connections(table))
 
 
 def socket_process(inode: int, proc: Path = PROC) -> int | None:
@@ -227,8 +239,30 @@ def _ip_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | No
         address = ipaddress.ip_address(text)
     except ValueError:
         return None
+    return _unmapped(address)
+
+
+def _unmapped(
+    address: ipaddress.IPv4Address | ipaddress.IPv6Address,
+) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """Return the IPv4 address that an IPv6 address contains, or the address itself."""
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
     return mapped or address
+
+
+def _end(column: str) -> tuple[ipaddress.IPv4Address | ipaddress.IPv6Address, int]:
+    """Return the address and the port of one end of a socket, such as `0100007F:1F90`."""
+    text, _colon, port = column.partition(":")
+    # The kernel writes an address as 32-bit words in the byte order of the machine.
+    packed = b"".join(bytes.fromhex(text[at : at + 8])[::-1] for at in range(0, len(text), 8))
+    return ipaddress.ip_address(packed), int(port, 16)
+
+
+def _tcp_tables(pid: int, proc: Path) -> list[str] | None:
+    try:
+        return [(proc / str(pid) / "net" / name).read_text() for name in ("tcp", "tcp6")]
+    except OSError:
+        return None
 
 
 def _bind_conflict(needed: NeededPort) -> Listener | None:

@@ -10,9 +10,7 @@ between two programs that both end counts only while one of them has another cli
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.polling import attempts
@@ -22,23 +20,11 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.supe
     SupervisordProcess,
 )
 
-# ESTABLISHED, and CLOSE_WAIT: the client has sent its last byte and waits for the response (include/net/tcp_states.h).
-_IN_USE = ("01", "08")
 # The inode of a connection that the program has not accepted yet.
 _NOT_ACCEPTED = 0
 # An Envoy confirms the removal of a host a moment before all its threads have removed the host. So two rounds have to agree.
 _ROUNDS = 2
 _PAUSE = 0.05  # seconds
-_Address = tuple[str, int]
-
-
-@dataclass(frozen=True)
-class Connection:
-    """One end of a TCP connection on this host. `inode` identifies its socket."""
-
-    local: _Address
-    remote: _Address
-    inode: int
 
 
 class ServerConnections:
@@ -54,7 +40,7 @@ class ServerConnections:
         names = {*programs}
         if not names:
             return
-        listeners = self._listeners()
+        listeners = [one for table in self._tables() for one in host_ports.parse_table(table, "tcp")]
         for program, pids in self._pids(names).items():
             inodes = self._inodes(pids)
             found = {one.port for one in listeners if one.inode in inodes}
@@ -67,22 +53,27 @@ class ServerConnections:
             ports: The known ports of each program, by its name.
             timeout: Seconds.
         """
+        if not ports:
+            return []
         self.note_ports(ports)
         servers = {program: {*known, *self._ports.get(program, ())} for program, known in ports.items()}
         pids = self._pids(ports)
         used: list[str] = []
         unused_rounds = 0
         for _left in attempts(timeout, first_pause=_PAUSE, longest_pause=2 * _PAUSE):
-            used = self._used(servers, pids) if self._tables() else [*servers]
+            tables = self._tables()
+            used = self._used(servers, pids, tables) if tables else [*servers]
             unused_rounds = 0 if used else unused_rounds + 1
             if unused_rounds == _ROUNDS:
                 break
         return used
 
-    def _used(self, servers: Mapping[str, set[int]], pids: Mapping[str, Iterable[int]]) -> list[str]:
+    def _used(
+        self, servers: Mapping[str, set[int]], pids: Mapping[str, Iterable[int]], tables: Iterable[str]
+    ) -> list[str]:
         inodes = {program: self._inodes(found) for program, found in pids.items()}
         ending = {inode for found in inodes.values() for inode in found}
-        connections = self._connections()
+        connections = [one for table in tables for one in host_ports.parse_connections(table)]
         owners = {(one.local, one.remote): one.inode for one in connections}
         return [
             program
@@ -101,31 +92,6 @@ class ServerConnections:
     def _inodes(self, pids: Iterable[int]) -> set[int]:
         return {inode for pid in pids for inode in host_ports.socket_inodes(pid, self._proc)}
 
-    def _listeners(self) -> list[host_ports.Listener]:
-        return [one for table in self._tables() for one in host_ports.parse_table(table, "tcp")]
-
-    def _connections(self) -> list[Connection]:
-        return [one for table in self._tables() for one in parse_connections(table)]
-
     def _tables(self) -> list[str]:
         paths = (self._proc / "net" / name for name in ("tcp", "tcp6"))
         return [path.read_text() for path in paths if path.exists()]
-
-
-def parse_connections(table: str) -> list[Connection]:
-    """Return the connections in use in the text of /proc/net/tcp or tcp6 (proc_net_tcp in the kernel's documentation)."""
-    found = []
-    for line in table.splitlines()[1:]:
-        columns = line.split()
-        if len(columns) >= 10 and columns[3] in _IN_USE:
-            found.append(Connection(_address(columns[1]), _address(columns[2]), int(columns[9])))
-    return found
-
-
-def _address(column: str) -> _Address:
-    text, _colon, port = column.partition(":")
-    # The kernel writes an address as 32-bit words in the byte order of the machine.
-    packed = b"".join(bytes.fromhex(text[at : at + 8])[::-1] for at in range(0, len(text), 8))
-    address = ipaddress.ip_address(packed)
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return str(mapped or address), int(port, 16)

@@ -13,13 +13,16 @@ import pytest
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.host_ports import (
     HOT_RESTART,
+    Connection,
     Listener,
     NeededPort,
     conflict_text,
     conflicts,
+    connections,
     describe,
     is_closing,
     listens,
+    parse_connections,
     parse_table,
     used_ports,
 )
@@ -45,6 +48,18 @@ def test_kernel_tables_are_parsed() -> None:
     assert parse_table(TCP, "tcp") == [Listener(8080, "127.0.0.1", "tcp", 1000, 4242)]
     assert [one.address for one in parse_table(TCP6, "tcp")] == ["::1", "::ffff:7f00:1"]
     assert parse_table(UDP, "udp") == [Listener(9125, "0.0.0.0", "udp", 0, 99)]
+
+
+def test_half_closed_connection_is_in_use(tmp_path: Path) -> None:
+    waiting = "   2: 0000000000000000FFFF00000100007F:1F91 0000000000000000FFFF00000100007F:0051 08 0:0 00:0 0 0 0 9 1\n"
+    assert parse_connections(TCP) == [Connection(("127.0.0.1", 8081), ("127.0.0.1", 80), 4243)]
+    assert parse_connections(TCP6 + waiting) == [Connection(("127.0.0.1", 8081), ("127.0.0.1", 81), 9)]
+    net = tmp_path / "7" / "net"
+    net.mkdir(parents=True)
+    (net / "tcp").write_text(TCP)
+    (net / "tcp6").write_text(TCP6 + waiting)
+    assert [connections(7, {port}, tmp_path) for port in (8080, 8081)] == [0, 2]
+    assert connections(8, {8081}, tmp_path) is None
 
 
 @pytest.mark.parametrize(

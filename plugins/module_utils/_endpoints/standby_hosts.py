@@ -28,6 +28,8 @@ _COUNTS = ("membership_total", "membership_degraded")
 _HOST = ".endpoint."
 _METRIC_COUNTS = tuple(f"envoy_cluster_{count}" for count in _COUNTS)
 _METRIC_HOST = "envoy_cluster_endpoint_"
+# What the parsers raise for a page that is not Envoy's.
+_PAGE_ERRORS = (KeyError, TypeError, ValueError, AttributeError)
 
 
 @dataclass(frozen=True)
@@ -63,18 +65,21 @@ def count_hosts(names: Iterable[str]) -> bool:
 
 
 def without_standby(data: Any, clusters: Collection[str]) -> Any:
-    """Return a decoded page /clusters?format=json without the standby hosts of these clusters."""
+    """Return a decoded page /clusters?format=json without the standby hosts of these clusters. Raises ScrapeError."""
     if not isinstance(data, Mapping) or not isinstance(data.get("cluster_statuses"), list):
         return data
-    statuses = [
-        {
-            **cluster,
-            "host_statuses": [one for one in cluster.get("host_statuses", ()) if not _stands_by(one)],
-        }
-        if isinstance(cluster, Mapping) and cluster.get("name") in clusters
-        else cluster
-        for cluster in data["cluster_statuses"]
-    ]
+    try:
+        statuses = [
+            {
+                **cluster,
+                "host_statuses": [one for one in cluster.get("host_statuses", ()) if not _stands_by(one)],
+            }
+            if isinstance(cluster, Mapping) and cluster.get("name") in clusters
+            else cluster
+            for cluster in data["cluster_statuses"]
+        ]
+    except _PAGE_ERRORS as error:
+        raise _unparsable(error) from None
     return {**data, "cluster_statuses": statuses}
 
 
@@ -90,10 +95,8 @@ def standby_hosts(data: Any, clusters: Collection[str]) -> list[StandbyHost]:
             for host in cluster.get("host_statuses", ())
             if _stands_by(host)
         ]
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ScrapeError(
-            "unparsable", f"clusters cannot be parsed ({type(error).__name__}: {error})"
-        ) from None
+    except _PAGE_ERRORS as error:
+        raise _unparsable(error) from None
 
 
 def leave_out(samples: Samples, hosts: Iterable[StandbyHost]) -> None:
@@ -122,6 +125,10 @@ def _of_host(values: Mapping[str, Scalar], host: StandbyHost) -> Iterator[str]:
 def _stands_by(status: Any) -> bool:
     host = read_host(status)
     return host.priority > 0 and host.eds_health == "DEGRADED"
+
+
+def _unparsable(error: Exception) -> ScrapeError:
+    return ScrapeError("unparsable", f"clusters cannot be parsed ({type(error).__name__}: {error})")
 
 
 def _sanitized(name: str) -> str:

@@ -69,6 +69,15 @@ def test_page_of_another_program_is_unparsable() -> None:
     assert raised.value.kind == "unparsable"
 
 
+@pytest.mark.parametrize("hosts", [None, [5], [{"priority": "high"}], [{"stats": [{}]}]])
+def test_wrong_hosts_are_unparsable(hosts: Any) -> None:
+    page = {"cluster_statuses": [{"name": "web", "host_statuses": hosts}]}
+    for read in (without_standby, standby_hosts):
+        with pytest.raises(ScrapeError, match="clusters cannot be parsed") as raised:
+            read(page, BOTH)
+        assert raised.value.kind == "unparsable"
+
+
 def test_stats_lose_the_host_and_its_count() -> None:
     stats = {
         "cluster.web.membership_total": 3,

@@ -29,7 +29,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes
 
 # Stats that mean the same in each Envoy.
 SAME = ("server.", "cluster_manager.cds.update_", "runtime.")
-# A live change of routes arrives through RDS in a mesh, and through LDS at the proxies of a demo.
+# In a mesh, a change of a listener of the demo arrives through RDS, as routes of a VirtualService.
 LISTENER_UPDATES = "listener_manager.lds."
 # The keys of an expectation that name stats, and the key of a pattern in their place.
 PATTERN_KEYS = {"stat": "match", "match": "match", "over": "over_match", "over_match": "over_match"}
@@ -51,11 +51,12 @@ class ProxyNames:
             return _either([rf"http\.{name}\.rds\..*\.{updates}" for name in self.listeners.values()])
         if stat.startswith(SAME):
             return re.escape(stat)
+        for name, pattern in self.listeners.items():
+            routes = f"http.{name}.rds.{name}."  # Istio gives its routes another name
+            if stat.startswith(routes):
+                return rf"http\.{pattern}\.rds\..*\.{re.escape(stat.removeprefix(routes))}"
         for kind, names in (("cluster", self.clusters), ("http", self.listeners)):
             for name, pattern in names.items():
-                if stat.startswith(f"http.{name}.rds.{name}."):  # Istio gives its routes another name
-                    updates = re.escape(stat.removeprefix(f"http.{name}.rds.{name}."))
-                    return rf"http\.{pattern}\.rds\..*\.{updates}"
                 if stat.startswith(f"{kind}.{name}."):
                     return rf"{kind}\.{pattern}\.{re.escape(stat.removeprefix(f'{kind}.{name}.'))}"
         return ""

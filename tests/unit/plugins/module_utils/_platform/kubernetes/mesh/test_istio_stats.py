@@ -15,6 +15,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._common.regular_expr
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.loader import read_demo
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.mesh.istio_stats import (
+    ProxyNames,
     with_istio_stats,
 )
 
@@ -64,6 +65,14 @@ def selected(**entry: Any) -> set[str]:
 )
 def test_stat_selects_the_stat_of_istio(at: str, stat: str, expected: set[str]) -> None:
     assert selected(at=at, stat=stat) == expected
+
+
+def test_routes_have_the_name_of_their_listener() -> None:
+    names = ProxyNames({"web": "of-the-cluster"}, {"web": "of-the-listener"})
+    assert (
+        names.of_name("http.web.rds.web.update_success") == r"http\.of-the-listener\.rds\..*\.update_success"
+    )
+    assert names.of_name("cluster.web.upstream_rq_200") == r"cluster\.of-the-cluster\.upstream_rq_200"
 
 
 @pytest.mark.parametrize(

@@ -71,6 +71,8 @@ def manifests(
     )
     mounted = config_maps.folders(workloads, contents)
     certified = config_maps.certificates_by_folder(certificates)
+    texts = [text for text in contents.values() if isinstance(text, str)]
+    standby_names = {name for text in texts for name in object_names.standby_names_in(text)}
     writable = {mount.source for one in workloads for mount in one.mounts if mount.writable}
     volumes = {
         **{
@@ -102,22 +104,11 @@ def manifests(
         *(config_maps.secret(demo, folder) for folder in certificates),
         *(policies.network_policy(demo, pod) for pod in pods),
         *policies.disruption_budgets(demo, pods),
-        *_services_and_routes(demo, workloads, owners, settings),
+        *_services_and_routes(demo, workloads, owners, settings, standby_names),
         *(deployment(demo, pod, volumes, settings) for pod in pods),
     ]
-    texts = [text for text in contents.values() if isinstance(text, str)]
-    referenced = {name for text in texts for name in object_names.standby_names_in(text)}
-    objects = [one for one in objects if not _is_unused_standby(demo, one, referenced)]
     _check_object_names(objects)
     return objects
-
-
-def _is_unused_standby(demo: str, thing: Object, referenced: Collection[str]) -> bool:
-    """Return whether an object is a Service for standby endpoints that is not among the `referenced` ones."""
-    group = thing["metadata"]["labels"].get(object_names.NAME, "")
-    name = object_names.standby_name(demo, group)
-    is_standby = thing["kind"] == "Service" and thing["metadata"]["name"] == name
-    return is_standby and name not in referenced
 
 
 def _pods(workloads: Sequence[Workload], owners: Mapping[str, Workload]) -> list[Pod]:
@@ -131,7 +122,11 @@ def _pods(workloads: Sequence[Workload], owners: Mapping[str, Workload]) -> list
 
 
 def _services_and_routes(
-    demo: str, workloads: Sequence[Workload], owners: Mapping[str, Workload], settings: ClusterSettings
+    demo: str,
+    workloads: Sequence[Workload],
+    owners: Mapping[str, Workload],
+    settings: ClusterSettings,
+    standby_names: Collection[str],
 ) -> list[Object]:
     """Return the objects by which each group is reached. A group can run in the pods of another group's workload."""
     objects: list[Object] = []
@@ -140,7 +135,7 @@ def _services_and_routes(
         groups.setdefault(one.group or one.name, []).append(one)
     for group, own in groups.items():
         owner = owners[own[0].name]
-        objects += services(demo, group, owner.group or owner.name, own, settings)
+        objects += services(demo, group, owner.group or owner.name, own, settings, standby_names)
         if settings.routes:
             objects += routes(demo, group, own, settings)
         if settings.gateway:

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.manifests import (
     object_names,
@@ -24,12 +24,18 @@ ENCRYPTED = ("https", "tls")
 
 
 def services(
-    demo: str, group: str, selected: str, workloads: Iterable[Workload], settings: ClusterSettings
+    demo: str,
+    group: str,
+    selected: str,
+    workloads: Iterable[Workload],
+    settings: ClusterSettings,
+    standby_names: Collection[str],
 ) -> Iterator[Object]:
     """Yield the Services of `group`, whose workloads run in the pods of `selected`.
 
     A headless Service resolves to each pod, for Envoy. Another one has the name by which the files of an author refer to the
-    group. A Service with a cluster IP has the standby endpoint. A Service of the chosen type has the published ports, for users.
+    group. A Service with a cluster IP is the standby endpoint of clusters, if its name is among `standby_names`. A Service of
+    the chosen type has the published ports, for users.
     """
     workloads = list(workloads)
     ports = [port for one in workloads for port in one.ports]
@@ -46,11 +52,11 @@ def services(
                 "ports": [_port(one, one.number) for one in called],
             },
         )
-    if called:
-        # It is left out of the demo if no cluster has a standby endpoint.
+    standby = object_names.standby_name(demo, group)
+    if called and standby in standby_names:
         yield _service(
             demo,
-            object_names.standby_name(demo, group),
+            standby,
             group,
             {
                 "selector": object_names.match(demo, selected),

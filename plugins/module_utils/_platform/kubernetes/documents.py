@@ -70,7 +70,7 @@ def manifests(
         for which in (False, True)
     )
     mounted = config_maps.folders(workloads, contents)
-    certified = config_maps.certificates_by_folder(certificates)
+    certified = config_maps.files_by_folder(dict.fromkeys(certificates, ""))
     texts = [text for text in contents.values() if isinstance(text, str)]
     standby_names = {name for text in texts for name in object_names.standby_names_in(text)}
     writable = {mount.source for one in workloads for mount in one.mounts if mount.writable}

@@ -7,11 +7,14 @@
 from __future__ import annotations
 
 import base64
-import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.generated_files import File
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.generated_files import (
+    digest as files_digest,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.manifests import (
     object_names,
 )
@@ -48,9 +51,8 @@ def folders(workloads: Iterable[Workload], contents: Mapping[str, str | bytes]) 
         for mount in workload.mounts:
             if not mount.writable:
                 found.setdefault(mount.source, set()).add(workload.digest)
-    below = files_by_folder(contents)
     return {
-        source: "".join(digests) if len(digests) == 1 else _files_digest(below.get(source, {}))
+        source: "".join(digests) if len(digests) == 1 else _start_digest(source, contents)
         for source, digests in found.items()
     }
 
@@ -186,11 +188,11 @@ def volume(
     digest: str,
     files: Mapping[str, str | bytes],
     sensitive_files: Mapping[str, str | bytes],
-    certificates: Sequence[str],
+    certificates: Iterable[str],
 ) -> Object:
     """Return the volume of `folder`: its files by path below it, and the certificates in directories below it.
 
-    `certificates` are the directories of certificates that `certificates_by_folder` returns for the folder.
+    `certificates` are the directories of certificates, by path below the folder.
     """
     name = files_object_name(demo, folder, digest)
     secret_items = [
@@ -209,26 +211,10 @@ def volume(
     ]
     if secret_items:
         sources.append({"secret": {"name": name, "items": secret_items}})
-    for one in certificates:
-        below = one.removeprefix(f"{folder}/")
+    for below in certificates:
         parts = [{"key": part, "path": f"{below}/{part}", "mode": SECRET_MODE} for part in CERTIFICATE]
-        sources.append({"secret": {"name": secret_name(demo, one), "items": parts}})
+        sources.append({"secret": {"name": secret_name(demo, f"{folder}/{below}"), "items": parts}})
     return {"name": volume_name(folder), "projected": {"sources": sources}}
-
-
-def certificates_by_folder(certificates: Iterable[str]) -> dict[str, list[str]]:
-    """Return the directories of certificates below each folder.
-
-    Example:
-        >>> certificates_by_folder(["edge/certs", "web-1/certs"])
-        {'edge': ['edge/certs'], 'web-1': ['web-1/certs']}
-    """
-    found: dict[str, list[str]] = {}
-    for one in certificates:
-        parts = one.split("/")
-        for length in range(1, len(parts)):
-            found.setdefault("/".join(parts[:length]), []).append(one)
-    return found
 
 
 def empty(folder: str) -> Object:
@@ -246,11 +232,7 @@ def files_object_name(demo: str, folder: str, digest: str) -> str:
     return object_names.object_name(demo, *folder.split("/"), *([digest] if digest else []))
 
 
-def _files_digest(files: Mapping[str, str | bytes]) -> str:
-    """Return the digest of the files that are read only at start, by path."""
-    found = hashlib.sha256()
-    for path in sorted(path for path in files if not is_watched(path)):
-        content = files[path]
-        data = content if isinstance(content, bytes) else content.encode()
-        found.update(f"{path}\0{len(data)}\0".encode() + data)
-    return found.hexdigest()[:12]
+def _start_digest(folder: str, contents: Mapping[str, str | bytes]) -> str:
+    """Return the digest of the files of `folder` that are read only at start."""
+    files = files_by_folder(contents).get(folder, {})
+    return files_digest(File(path, files[path]) for path in sorted(files) if not is_watched(path))

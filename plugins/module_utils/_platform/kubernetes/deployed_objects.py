@@ -129,13 +129,12 @@ class DeployedObjects:
 
     def group_of(self, thing: Mapping[str, Any]) -> str:
         """Return the demo's name for the group of a Deployment or a pod."""
-        labels = thing["metadata"].get("labels") or {}
-        group = str(labels.get(object_names.NAME) or thing["metadata"]["name"])
+        group = object_names.group_label(thing) or str(thing["metadata"]["name"])
         return self._groups.get(group, group)
 
     def group_label(self, key: ObjectKey) -> str:
         """Return the value of an object's group label; empty if it has none."""
-        return str((self.objects[key]["metadata"].get("labels") or {}).get(object_names.NAME) or "")
+        return object_names.group_label(self.objects[key])
 
     def created_for(self, keys: Iterable[ObjectKey]) -> list[ObjectKey]:
         """Return one ReplicaSet and one pod that the cluster created for Deployments: permissions concern all of a kind."""
@@ -144,7 +143,7 @@ class DeployedObjects:
             kind: (kind, str(one["metadata"]["name"]))
             for kind, created in (("ReplicaSet", self.rollouts.replica_sets), ("Pod", self.rollouts.pods))
             for one in created
-            if (one["metadata"].get("labels") or {}).get(object_names.NAME) in groups
+            if object_names.group_label(one) in groups
         }
         return [*samples.values()]
 

@@ -30,12 +30,13 @@ SERVER_METADATA = (
     "selfLink",
     "uid",
 )
-QUANTITY = re.compile(r"(\d+(?:\.\d+)?)(m|k|M|G|Ki|Mi|Gi)?")
+# Quantities as the Kubernetes API documents them (resource.Quantity).
+QUANTITY = re.compile(r"(\d+(?:\.\d+)?)(n|u|m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?")
 UNITS = {
     "": Decimal(1),
-    "m": Decimal("0.001"),
-    **{unit: Decimal(1000**power) for power, unit in enumerate("kMG", 1)},
-    **{f"{unit}i": Decimal(1024**power) for power, unit in enumerate("KMG", 1)},
+    **{unit: Decimal(1000) ** -power for power, unit in enumerate("mun", 1)},
+    **{unit: Decimal(1000) ** power for power, unit in enumerate("kMGTPE", 1)},
+    **{f"{unit}i": Decimal(1024) ** power for power, unit in enumerate("KMGTPE", 1)},
 }
 HIDDEN = "(not shown)"
 
@@ -78,8 +79,21 @@ def is_subset(planned: Any, existing: Any) -> bool:
             and len(planned) == len(existing)
             and all(is_subset(*pair) for pair in zip(planned, existing))
         )
-    quantity = _quantity(planned)
-    return bool(planned == existing) or (quantity is not None and quantity == _quantity(existing))
+    if planned == existing:
+        return True
+    value = quantity(planned)
+    return value is not None and value == quantity(existing)
+
+
+def quantity(value: Any) -> Decimal | None:
+    """Return the value of a quantity; None for other values.
+
+    Example:
+        >>> quantity("500m"), quantity("2Ki")
+        (Decimal('0.500'), Decimal('2048'))
+    """
+    found = QUANTITY.fullmatch(str(value)) if isinstance(value, (str, int, float)) else None
+    return Decimal(found[1]) * UNITS[found[2] or ""] if found else None
 
 
 def is_current(planned: Mapping[str, Any], existing: Mapping[str, Any]) -> bool:
@@ -140,12 +154,6 @@ def _content(thing: Mapping[str, Any]) -> KubernetesObject:
     if annotations:
         metadata["annotations"] = annotations
     return {**{key: value for key, value in thing.items() if key != "status"}, "metadata": metadata}
-
-
-def _quantity(value: Any) -> Decimal | None:
-    """Return the value of a quantity (`0.5` and `500m` are equal); None for other values."""
-    found = QUANTITY.fullmatch(str(value)) if isinstance(value, (str, int)) else None
-    return Decimal(found[1]) * UNITS[found[2] or ""] if found else None
 
 
 def _diff_text(thing: Mapping[str, Any] | None) -> str:

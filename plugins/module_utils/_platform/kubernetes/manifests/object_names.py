@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping
 from typing import Any
 
 MANAGER = "meshlab.envoy"
@@ -57,6 +58,11 @@ def labels(demo: str, group: str = "") -> dict[str, str]:
     """Return the labels of an object of `demo`, or of an object of one of its groups."""
     found = {"app.kubernetes.io/managed-by": MANAGER, "app.kubernetes.io/part-of": dns(demo), DEMO: demo}
     return {**found, **({NAME: dns(group)} if group else {})}
+
+
+def group_label(thing: Mapping[str, Any]) -> str:
+    """Return the value of the group label of an object; empty if it has none."""
+    return str((thing["metadata"].get("labels") or {}).get(NAME) or "")
 
 
 def match(demo: str, group: str) -> dict[str, str]:

@@ -10,23 +10,22 @@ from collections.abc import Callable, Mapping
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.api_server import KubernetesObject
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.cluster_client import Cluster
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.errors import ClusterError
+from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.pod_status import termination_reason
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.deployed_objects import (
     DeployedObjects,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.manifests import (
-    object_names,
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.manifests.object_names import (
+    group_label,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.object_diff import (
     ObjectKey,
     is_subset,
-    is_terminating,
     pod_template,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.preflight.quotas import (
     PodDemand,
     Quota,
     cluster_resource_quota,
-    created_objects,
     pod_demand,
     quota_problems,
     resource_quota,
@@ -36,7 +35,6 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes
 QuotaKinds = Mapping[str, Callable[[KubernetesObject, str], Quota]]
 QUOTA_KINDS: QuotaKinds = {"ResourceQuota": resource_quota}
 OPENSHIFT_QUOTA_KINDS: QuotaKinds = {**QUOTA_KINDS, "AppliedClusterResourceQuota": cluster_resource_quota}
-ENDED = ("Succeeded", "Failed")
 
 
 def exceeded_quotas(
@@ -44,7 +42,7 @@ def exceeded_quotas(
     deployed: DeployedObjects,
     planned: Mapping[ObjectKey, KubernetesObject],
     pods: Mapping[str, KubernetesObject],
-    kinds: QuotaKinds | None = None,
+    kinds: QuotaKinds,
 ) -> list[str]:
     """Return a sentence for each quota that a deployment would exceed.
 
@@ -56,9 +54,9 @@ def exceeded_quotas(
         deployed: The objects in the cluster.
         planned: The objects to apply, changed or not.
         pods: The pods of the dry run, which have the defaults of the LimitRanges, by the name of their Deployment.
-        kinds: The kinds of quotas that the cluster can have; `QUOTA_KINDS` by default.
+        kinds: The kinds of quotas that the cluster can have.
     """
-    created = created_objects(planned, deployed.objects)
+    created = [one for key, one in planned.items() if key not in deployed.objects]
     demands = [
         _demand(one, deployed, pods.get(name))
         for (kind, name), one in planned.items()
@@ -67,9 +65,7 @@ def exceeded_quotas(
     if not created and not any(one.pods for one in demands):
         return []
     quotas = [
-        read(one, cluster.namespace)
-        for kind, read in (kinds or QUOTA_KINDS).items()
-        for one in _readable(cluster, kind)
+        read(one, cluster.namespace) for kind, read in kinds.items() for one in _readable(cluster, kind)
     ]
     return quota_problems(quotas, created, demands)
 
@@ -82,20 +78,16 @@ def _readable(cluster: Cluster, kind: str) -> list[KubernetesObject]:
         return []
 
 
-def _demand(planned: KubernetesObject, deployed: DeployedObjects, pod: KubernetesObject | None) -> PodDemand:
+def _demand(
+    planned: KubernetesObject, deployed: DeployedObjects, sample: KubernetesObject | None
+) -> PodDemand:
     existing = deployed.objects.get(("Deployment", str(planned["metadata"]["name"])))
-    group = planned["metadata"]["labels"].get(object_names.NAME)
-    running = [
-        one
-        for one in deployed.rollouts.pods
-        if (one["metadata"].get("labels") or {}).get(object_names.NAME) == group
-        and not is_terminating(one)
-        and one.get("status", {}).get("phase") not in ENDED
-    ]
+    group = group_label(planned)
+    running = sum(group_label(pod) == group and not termination_reason(pod) for pod in deployed.rollouts.pods)
     return pod_demand(
         deployed.group_of(planned),
         planned,
-        len(running),
+        running,
         is_rollout=not is_subset(pod_template(planned), pod_template(existing)),
-        pod=pod or planned["spec"]["template"],
+        pod=sample or planned["spec"]["template"],
     )

@@ -5,25 +5,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.object_diff import ObjectKey
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.object_diff import quantity
 
 Object = Mapping[str, Any]
 Amounts = dict[str, Decimal]
 
-# Quantities as the Kubernetes API documents them (resource.Quantity).
-_QUANTITY = re.compile(r"(\d+(?:\.\d*)?)(n|u|m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?")
-_FACTORS = {
-    "": Decimal(1),
-    **{unit: Decimal(1000) ** -power for power, unit in enumerate("mun", 1)},
-    **{unit: Decimal(1000) ** power for power, unit in enumerate("kMGTPE", 1)},
-    **{f"{unit}i": Decimal(1024) ** power for power, unit in enumerate("KMGTPE", 1)},
-}
 # The names of resources for which a quota has one name per kind, besides `count/<plural>.<group>`.
 _COUNTED = {"Service": "services", "ConfigMap": "configmaps", "Secret": "secrets"}
 _PLURALS = {
@@ -147,30 +138,19 @@ def quota_problems(
             if quota.scopes and not _is_about_pods(resource):
                 continue
             problems.append(
-                f"{quota.name}: this deployment adds {text(amount, resource)} {resource}"
-                f"{_details(resource, demands)}, but {text(max(limit - before, Decimal(0)), resource)} of"
-                f" {text(limit, resource)} are left. Raise {resource} of the quota to {text(before + amount, resource)},"
+                f"{quota.name}: this deployment adds {amount_text(amount, resource)} {resource}"
+                f"{_details(resource, demands)}, but {amount_text(max(limit - before, Decimal(0)), resource)} of"
+                f" {amount_text(limit, resource)} are left. Raise {resource} of the quota to {amount_text(before + amount, resource)},"
                 f" {'lower the replicas' if _is_about_pods(resource) else 'remove other objects'}, or use another namespace."
             )
     return problems
 
 
-def quantity(value: Any) -> Decimal | None:
-    """Return the value of a quantity; None if it is none.
-
-    Example:
-        >>> quantity("500m"), quantity("2Ki")
-        (Decimal('0.500'), Decimal('2048'))
-    """
-    found = _QUANTITY.fullmatch(str(value))
-    return Decimal(found[1]) * _FACTORS[found[2] or ""] if found else None
-
-
-def text(value: Decimal, resource: str) -> str:
+def amount_text(value: Decimal, resource: str) -> str:
     """Return an amount of a resource in the unit that people use for it.
 
     Example:
-        >>> text(Decimal("0.5"), "limits.cpu"), text(Decimal(64 * 1024**2), "memory"), text(Decimal(3), "pods")
+        >>> amount_text(Decimal("0.5"), "limits.cpu"), amount_text(Decimal(64 * 1024**2), "memory"), amount_text(Decimal(3), "pods")
         ('500m', '64Mi', '3')
     """
     if resource.endswith(("memory", "storage")) and value % 1024**2 == 0 and value:
@@ -178,12 +158,6 @@ def text(value: Decimal, resource: str) -> str:
     if value % 1:
         return f"{(value * 1000).to_integral_value()}m"
     return f"{int(value)}"
-
-
-def created_objects(planned: Mapping[ObjectKey, Object], existing: Iterable[ObjectKey]) -> list[Object]:
-    """Return the planned objects that do not exist."""
-    known = set(existing)
-    return [one for key, one in planned.items() if key not in known]
 
 
 def _added_amounts(created: list[Object], demands: list[PodDemand]) -> Amounts:
@@ -198,7 +172,7 @@ def _added_amounts(created: list[Object], demands: list[PodDemand]) -> Amounts:
             for resource in _service_resources(one["spec"]):
                 add(resource, 1)
     # Each Deployment whose pods are new has a new ReplicaSet.
-    _count(add, "ReplicaSet", sum(1 for one in demands if one.surge or one.replicas))
+    _count(add, "ReplicaSet", len(demands))
     for demand in demands:
         _count(add, "Pod", demand.pods)
         for resource, amount in pod_resources(demand.pod).items():

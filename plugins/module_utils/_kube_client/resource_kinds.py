@@ -27,6 +27,12 @@ class Kind:
         """Return the path of the kind's group and version."""
         return f"/apis/{self.version}" if "/" in self.version else f"/api/{self.version}"
 
+    @property
+    def resource(self) -> str:
+        """Return the name of the kind in quotas: `pods`, `deployments.apps`."""
+        group = self.version.rpartition("/")[0]
+        return f"{self.plural}.{group}" if group else self.plural
+
     def path(self, namespace: str, name: str = "") -> str:
         """Return the path of one object, or without a name of all objects of this kind in a namespace.
 

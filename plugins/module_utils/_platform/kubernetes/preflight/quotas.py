@@ -5,29 +5,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from typing import Any, Union
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.resource_kinds import (
+    Kind,
+    kind_of,
+    kind_of_object,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.object_diff import quantity
 
 Object = Mapping[str, Any]
 Amounts = dict[str, Decimal]
+Add = Callable[[str, Union[Decimal, int]], None]  # adds an amount of a resource
 
-# The names of resources for which a quota has one name per kind, besides `count/<plural>.<group>`.
-_COUNTED = {"Service": "services", "ConfigMap": "configmaps", "Secret": "secrets"}
-_PLURALS = {
-    "Pod": "pods",
-    "ReplicaSet": "replicasets.apps",
-    "Deployment": "deployments.apps",
-    "NetworkPolicy": "networkpolicies.networking.k8s.io",
-    "PodDisruptionBudget": "poddisruptionbudgets.policy",
-    "ServiceAccount": "serviceaccounts",
-    "Service": "services",
-    "ConfigMap": "configmaps",
-    "Secret": "secrets",
-}
+# Kinds that a quota can also count by their plural alone, besides `count/<plural>.<group>`.
+_COUNTED = ("Pod", "Service", "ConfigMap", "Secret")
 # Quotas of these scopes limit the pods of a Deployment whose containers request resources.
 _SCOPES = {"NotTerminating", "NotBestEffort"}
 
@@ -167,24 +162,23 @@ def _added_amounts(created: list[Object], demands: list[PodDemand]) -> Amounts:
         amounts[resource] = amounts.get(resource, Decimal(0)) + amount
 
     for one in created:
-        _count(add, one["kind"], 1)
+        _count(add, kind_of_object(one), 1)
         if one["kind"] == "Service":
             for resource in _service_resources(one["spec"]):
                 add(resource, 1)
     # Each Deployment whose pods are new has a new ReplicaSet.
-    _count(add, "ReplicaSet", len(demands))
+    _count(add, kind_of("ReplicaSet"), len(demands))
     for demand in demands:
-        _count(add, "Pod", demand.pods)
+        _count(add, kind_of("Pod"), demand.pods)
         for resource, amount in pod_resources(demand.pod).items():
             add(resource, amount * demand.pods)
     return amounts
 
 
-def _count(add: Any, kind: str, number: int) -> None:
-    if kind in _PLURALS and number:
-        add(f"count/{_PLURALS[kind]}", number)
-        if kind in _COUNTED or kind == "Pod":
-            add(_COUNTED.get(kind, "pods"), number)
+def _count(add: Add, kind: Kind, number: int) -> None:
+    add(f"count/{kind.resource}", number)
+    if kind.name in _COUNTED:
+        add(kind.plural, number)
 
 
 def _service_resources(spec: Object) -> list[str]:

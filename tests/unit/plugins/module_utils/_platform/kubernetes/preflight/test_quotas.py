@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.resource_kinds import kind_of
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.preflight.quotas import (
     PodDemand,
     cluster_resource_quota,
@@ -39,7 +40,10 @@ def quota(hard: dict[str, Any], used: dict[str, Any] | None = None, **spec: Any)
 
 
 def problems(found: dict[str, Any], *demands: PodDemand, created: tuple[str, ...] = ()) -> list[str]:
-    objects = [{"kind": kind, "spec": {"ports": [{}, {}], "type": "NodePort"}} for kind in created]
+    objects = [
+        {"apiVersion": kind_of(kind).version, "kind": kind, "spec": {"ports": [{}, {}], "type": "NodePort"}}
+        for kind in created
+    ]
     return quota_problems([resource_quota(found, "demo")], objects, demands)
 
 
@@ -88,8 +92,9 @@ def test_objects_are_counted() -> None:
         "count/services": 2,
         "configmaps": 1,
         "count/networkpolicies.networking.k8s.io": 1,
+        "count/routes.route.openshift.io": 1,
     }.items():
-        created = ("Service", "Service", "ConfigMap", "NetworkPolicy")
+        created = ("Service", "Service", "ConfigMap", "NetworkPolicy", "Route")
         assert problems(quota({resource: number}), created=created) == []
         [problem] = problems(quota({resource: number - 1}), created=created)
         assert (

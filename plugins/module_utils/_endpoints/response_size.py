@@ -14,7 +14,6 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._readings.errors imp
 BYTES_PER_VALUE = 50
 BYTES_PER_LINE = 200
 _SMALL = 65_536  # bytes that are not checked
-_TWO_BYTES_EACH = re.compile(rb"[\x80-\xef]")
 _FOUR_BYTES_EACH = re.compile(rb"[\xf0-\xff]")
 
 
@@ -37,7 +36,7 @@ def require_parsable_size(body: bytes, max_bytes: int) -> None:
             f"the response has {count} {kind}, more than max_bytes ({max_bytes}) allows; select fewer stats or raise max_bytes",
         )
     # A text takes as many bytes for each character as its widest character needs.
-    width = 4 if _FOUR_BYTES_EACH.search(body) else 2 if _TWO_BYTES_EACH.search(body) else 1
+    width = 1 if body.isascii() else 4 if _FOUR_BYTES_EACH.search(body) else 2
     if width * len(body) > max_bytes:
         raise ScrapeError(
             "too_large",

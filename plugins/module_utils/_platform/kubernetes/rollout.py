@@ -101,12 +101,12 @@ def _rollout_status(
 
 def _pod_progress(pod: Object) -> int:
     """Return the number of steps that a pod has done: it exists, is scheduled, has started containers, and is ready."""
-    conditions = sum(bool(condition(pod, one).get("status") == "True") for one in ("PodScheduled", "Ready"))
+    conditions: int = sum(condition(pod, one).get("status") == "True" for one in ("PodScheduled", "Ready"))
     started = sum(
         bool(one.get("started") or one.get("ready") or one.get("state", {}).get("running"))
         for one in container_statuses(pod)
     )
-    return 1 + int(conditions) + started
+    return 1 + conditions + started
 
 
 def newest_replica_set(deployment: Object, replica_sets: Iterable[Object]) -> Object | None:

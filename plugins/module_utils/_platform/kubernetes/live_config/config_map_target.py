@@ -234,9 +234,8 @@ class ConfigMapTarget:
 
     def wait_until_replaced(self, serials: Mapping[int, str], deadline: float) -> str:
         """Wait until no pod's Envoy uses one of these certificates; see `ConfigTarget.wait_until_replaced`."""
-        monitors = self._monitors.update()
         return self._monitors.problem(
-            monitors, lambda pod, _: monitors[pod].wait_until_replaced(serials, deadline)
+            self._monitors.update(), lambda _pod, monitor: monitor.wait_until_replaced(serials, deadline)
         )
 
     def wait_until_discovered(self, timeout: float) -> str:

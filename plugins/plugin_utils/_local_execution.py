@@ -10,9 +10,11 @@ Python and compiles the code once more. On the controller the same function runs
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from ansible.module_utils.common.validation import check_type_dict
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.printable import printable_result
@@ -33,6 +35,7 @@ class LocalExecutionAction(ActionBase):
         """Return the module's result, from this process or from the managed host."""
         end_with_parent()
         result: Result = super().run(tmp, task_vars)
+        self._task.args = with_parsed_texts(self._task.args, self.arguments)
         performed = self._run_in_process() if runs_in_place(self) else self._run_on_host(task_vars)
         return result | printable_result(**performed)
 
@@ -68,6 +71,16 @@ class LocalExecutionAction(ActionBase):
         if not self._task.diff:
             result.pop("diff", None)
         return result
+
+
+def with_parsed_texts(options: Mapping[str, Any], arguments: Mapping[str, Mapping[str, Any]]) -> Options:
+    """Return options in which the text of a dictionary is parsed as the module parses it. A wrong text stays for the module's error."""
+    parsed = dict(options)
+    for name, value in options.items():
+        if isinstance(value, str) and arguments.get(name, {}).get("type") == "dict":
+            with contextlib.suppress(TypeError):
+                parsed[name] = check_type_dict(value)
+    return parsed
 
 
 def runs_in_place(action: ActionBase) -> bool:

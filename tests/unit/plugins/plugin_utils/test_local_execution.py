@@ -15,6 +15,7 @@ import pytest
 from ansible_collections.meshlab.envoy.plugins.plugin_utils._local_execution import (
     LocalExecutionAction,
     runs_in_place,
+    with_parsed_texts,
 )
 
 
@@ -67,6 +68,12 @@ def test_other_connection_runs_the_module(connection: dict[str, Any]) -> None:
     action = fake_action(**connection)
     assert not runs_in_place(action)
     assert action._run_on_host({}) == {"sent": {"name": "edge"}}
+
+
+def test_text_of_a_dictionary_is_parsed() -> None:
+    options = {"plan": '{"name": "shop"}', "state": "{}", "cluster": "shop"}
+    arguments = {"plan": {"type": "dict"}, "state": {"type": "str"}, "cluster": {"type": "dict"}}
+    assert with_parsed_texts(options, arguments) == {**options, "plan": {"name": "shop"}}
 
 
 def test_defaults_check_mode_and_diff_match_the_module() -> None:

@@ -40,6 +40,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer i
     DeploymentSpec,
     PlatformRefused,
     PlatformUnavailable,
+    admin_workload,
     as_sentence,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.registry import deployer_class
@@ -248,7 +249,7 @@ def _restarting_proxies(
         predicted = deployer.predict(document)
     except PlatformUnavailable:
         return (), ()
-    workloads = {admin["proxy"]: admin.get("workload") or admin["proxy"] for admin in request.admins}
+    workloads = {admin["proxy"]: admin_workload(admin) for admin in request.admins}
     restarted = [proxy for proxy, workload in workloads.items() if workload in predicted.restarted]
     replacing = [proxy for proxy in restarted if predicted.replaced.get(workloads[proxy]) == "hot_restart"]
     return [proxy for proxy in restarted if proxy not in replacing], replacing

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._deploy.deploy_request import DeployRequest
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer import admin_workload
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.observer import DeployedDemo
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.observers import observer_class
 
@@ -21,7 +22,7 @@ RECENT = 600.0  # seconds before now: older lines belong to earlier deployments
 
 def envoy_logs(request: DeployRequest) -> Callable[[str], Sequence[str]]:
     """Return a function that returns the last lines of the log of a proxy's Envoy; nothing where it cannot be read."""
-    workloads = {admin["proxy"]: admin.get("workload") or admin["proxy"] for admin in request.admins}
+    workloads = {admin["proxy"]: admin_workload(admin) for admin in request.admins}
 
     def read(proxy: str) -> Sequence[str]:
         observer = observer_class(request.platform)

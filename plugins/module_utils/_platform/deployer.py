@@ -63,6 +63,11 @@ class DeploymentSpec:
     drain_timeout: float = 10
 
 
+def admin_workload(admin: Mapping[str, Any]) -> str:
+    """Return the workload whose admin interface is an entry of the plan's `admins`."""
+    return str(admin.get("workload") or admin["proxy"])
+
+
 @dataclass(frozen=True)
 class AppliedChanges:
     """The names of the workloads, and of a cluster's objects, that were changed or that a dry run would change.

@@ -15,6 +15,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.th
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.polling import attempts
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.admin_client import BlockingAdminClient
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform import host_ports
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer import admin_workload
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.docker_command import (
     TIMEOUT,
     DockerCommand,
@@ -47,7 +48,7 @@ class HotRestart:
     def of(cls, workload: str, admins: Iterable[Mapping[str, Any]]) -> HotRestart | None:
         """Return the takeover of the Envoy of a workload, None if the plan states no admin interface of it."""
         for one in admins:
-            if (one.get("workload") or one["proxy"]) == workload:
+            if admin_workload(one) == workload:
                 return cls(BlockingAdminClient.at(one["url"], one.get("container") or ""))
         return None
 

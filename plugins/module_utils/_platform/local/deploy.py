@@ -18,6 +18,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer i
     PlatformFailed,
     PlatformRefused,
     PlatformUnavailable,
+    admin_workload,
     sorted_names,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.boot_links import BootLinks
@@ -76,7 +77,7 @@ class LocalDeployer(HostDeployer):
         self.workloads = {workload.name: workload for workload in spec.workloads}
         self.supervisord = SupervisordProcess(spec.folder, spec.supervisord)
         self.warnings: Sequence[str] = ()
-        admins = {admin.get("workload") or admin["proxy"]: admin["url"] for admin in spec.admins}
+        admins = {admin_workload(admin): admin["url"] for admin in spec.admins}
         self._readiness = LocalReadiness(spec.folder, self.workloads)
         self._ports = PortReservations()
         self._previous = PreviousPrograms("")

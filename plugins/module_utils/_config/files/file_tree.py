@@ -28,6 +28,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._config.files.truste
     check_own_file,
     is_link,
     link_refused,
+    naming,
     opened_directory,
 )
 
@@ -238,12 +239,8 @@ def refusing_os_errors(folder: Path) -> Iterator[None]:
 def _opened_parent(folder: Path, path: str, create: bool = False) -> Iterator[tuple[int, str]]:
     """Yield a descriptor of the directory of a path, and the name in it. Errors have the whole path."""
     parent, name = os.path.split(path)
-    with opened_directory(folder, parent or ".", create) as descriptor:
-        try:
-            yield descriptor, name
-        except OSError as error:
-            error.filename, error.filename2 = str(folder / path), None
-            raise
+    with opened_directory(folder, parent or ".", create) as descriptor, naming(folder / path):
+        yield descriptor, name
 
 
 def _unlink(name: str, descriptor: int) -> None:

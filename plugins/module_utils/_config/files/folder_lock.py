@@ -19,6 +19,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._config.files.truste
     check_own_file,
     is_link,
     link_refused,
+    naming,
     opened_folder,
 )
 
@@ -67,11 +68,11 @@ def locked_folder(folder: Path, timeout: float = 0, removes_folder: bool = False
 
 def _opened_lock(folder: Path, parent: int) -> int:
     try:
-        descriptor = os.open(LOCK, OPEN, 0o600, dir_fd=parent)
-    except OSError as error:
+        with naming(folder / LOCK):
+            descriptor = os.open(LOCK, OPEN, 0o600, dir_fd=parent)
+    except OSError:
         if is_link(LOCK, parent):
             raise link_refused(folder / LOCK) from None
-        error.filename = str(folder / LOCK)
         raise
     try:
         check_own_file(descriptor, folder / LOCK)

@@ -73,7 +73,7 @@ def opened_folder(folder: Path, create: bool = False) -> Iterator[int]:
             missing = way.path.joinpath(*way.missing)
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(missing))
         _check(os.fstat(way.descriptor), way.path, "folder")
-        with _naming(way.path):
+        with naming(way.path):
             readable = os.open(".", DIRECTORY, dir_fd=way.descriptor)
     finally:
         os.close(way.descriptor)
@@ -105,7 +105,7 @@ def opened_directory(folder: Path, path: str, create: bool = False) -> Iterator[
             if create:
                 _make(part, 0o755, descriptor, current)
             try:
-                with _naming(current):
+                with naming(current):
                     descriptor = os.open(part, DIRECTORY, dir_fd=descriptor)
             except OSError as error:
                 if error.errno in NOT_A_DIRECTORY and is_link(part, descriptor):
@@ -156,7 +156,7 @@ def _walk(folder: Path, create: bool) -> _Way:
             name = pending.pop()
             current = way.path / name
             try:
-                with _naming(current):
+                with naming(current):
                     entered = os.open(name, PASSAGE, dir_fd=way.descriptor)
             except FileNotFoundError:
                 if not create:
@@ -195,7 +195,7 @@ def _trusted_target(name: str, descriptor: int, path: Path) -> str:
 
 def _make(name: str, mode: int, descriptor: int, path: Path) -> None:
     """Create a directory with an exact mode, whatever the umask is, unless it exists."""
-    with contextlib.suppress(FileExistsError), _naming(path):
+    with contextlib.suppress(FileExistsError), naming(path):
         os.mkdir(name, 0o700, dir_fd=descriptor)
         created = os.open(name, DIRECTORY, dir_fd=descriptor)
         try:
@@ -227,7 +227,7 @@ def _user(number: int) -> str:
 
 
 @contextlib.contextmanager
-def _naming(path: Path) -> Iterator[None]:
+def naming(path: Path) -> Iterator[None]:
     """Set the whole path in an error of a call on the last name of a path."""
     try:
         yield

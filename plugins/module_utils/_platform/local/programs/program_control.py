@@ -62,8 +62,8 @@ class ProgramControl:
             for name in group:
                 client.stop(name)
             self.wait_until_stopped(client, group)
-            for name in group:
-                host_processes.end(self._supervisord.program_pids(name), 1)
+            pids = self._supervisord.pids_by_program(group)
+            host_processes.end([pid for found in pids.values() for pid in found], 1)
 
     def kill(self, client: Supervisor, names: Iterable[str]) -> None:
         """Stop programs with SIGKILL, which supervisord does not start again. Raises PlatformFailed.

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import cast
 
 import pytest
@@ -24,8 +25,8 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.supe
 
 
 class NoProcesses:
-    def program_pids(self, name: str) -> list[int]:
-        return []
+    def pids_by_program(self, names: Iterable[str]) -> dict[str, list[int]]:
+        return {name: [] for name in names}
 
 
 class RestartingSupervisor:

@@ -159,19 +159,21 @@ class SupervisordProcess:
 
     def pids_by_program(self, names: Iterable[str]) -> dict[str, list[int]]:
         """Return the processes of each program."""
-        found: dict[str, list[int]] = {name: [] for name in names}
+        return {name: [one.pid for one in found] for name, found in self._by_program(names).items()}
+
+    def values_by_program(self, names: Iterable[str], variable: str) -> dict[str, set[str]]:
+        """Return the values of an environment variable in the processes of each program."""
+        return {
+            name: {one.environment[variable] for one in found if variable in one.environment}
+            for name, found in self._by_program(names).items()
+        }
+
+    def _by_program(self, names: Iterable[str]) -> dict[str, list[host_processes.Process]]:
+        found: dict[str, list[host_processes.Process]] = {name: [] for name in names}
         for process in self._processes():
             if (program := _program(process)) in found:
-                found[program].append(process.pid)
+                found[program].append(process)
         return found
-
-    def values_of(self, name: str, variable: str) -> set[str]:
-        """Return the values of an environment variable in the processes of a program."""
-        return {
-            process.environment[variable]
-            for process in self._processes()
-            if _program(process) == name and variable in process.environment
-        }
 
     def _processes(self) -> list[host_processes.Process]:
         """Return the processes that supervisord has started, with their descendants."""

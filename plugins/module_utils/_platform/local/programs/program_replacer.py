@@ -170,8 +170,8 @@ class ProgramReplacer:
 
         A program that runs with the digest of its workload is not restarted: its section differs only in what changes live.
         """
-        changed = [program for program in changed if not self._is_current(program)] if changed else changed
-        return replacement_plan(self.workloads, added, changed, removed, blocking, self.stopping)
+        differing = {*changed} - self._current(changed) if changed else changed
+        return replacement_plan(self.workloads, added, differing, removed, blocking, self.stopping)
 
     def remove(self, client: Supervisor, names: Sequence[str]) -> None:
         """Stop programs at once, remove them from supervisord, and remove the logs of workloads that do not exist any more."""
@@ -183,17 +183,17 @@ class ProgramReplacer:
             elif workload.program != name:
                 program_logs.replace_log(self.folder, workload.program, name)
 
-    def _is_current(self, program: str) -> bool:
-        """Return whether a program runs with the digest of its workload."""
-        workload = self.workloads.get(workload_name(program))
-        return bool(
-            workload
-            and workload.digest
-            and workload.program == program
-            and workload.digest in self.supervisord.values_of(program, DIGEST)
-        )
+    def _current(self, programs: Iterable[str]) -> set[str]:
+        """Return the programs that run with the digest of their workload."""
+        digests = self.supervisord.values_by_program(programs, DIGEST)
+        return {
+            one.program
+            for one in self.workloads.values()
+            if one.digest and one.digest in digests.get(one.program, ())
+        }
 
     def make_way(self, workloads: Iterable[Workload]) -> None:
+        """Remove the symbolic links with the names of the logs of workloads that start."""
         for workload in workloads:
             program_logs.make_way(self.folder, workload.program)
 

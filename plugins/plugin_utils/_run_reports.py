@@ -15,6 +15,7 @@ from ansible import release
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.network.error_text import error_text
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.printable import printable
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.report_options import (
     DEFAULT_FORMS,
@@ -86,7 +87,10 @@ def write_run(action: ActionBase, result: RunResult) -> list[str]:
         paths = write_reports(result, forms, Path(folder).expanduser() if folder else default_folder())
     except OSError as error:
         action._display.warning(
-            printable(f"{error.filename or 'reports_folder'}: the report was not written: {error.strerror}.")
+            printable(
+                f"{error.filename or 'reports_folder'}: the report was not written: {error_text(error)}."
+                " Correct that, or set demo_reports_folder to another folder."
+            )
         )
         return []
     return [shown_path(path) for path in paths]

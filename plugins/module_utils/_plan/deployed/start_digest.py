@@ -19,6 +19,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._demo import topolog
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.generated_files import data_digest
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.platform import Platform
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.replacement.hot_restart import (
+    EPOCH,
     THREADS,
     option,
 )
@@ -115,5 +116,5 @@ def _with_generation(workload: Workload, platform: Platform, changes_live: bool)
         generation = 0
     changes: dict[str, Any] = {"digest": digest, "generation": generation}
     if workload.replacement == "hot_restart":
-        changes["command"] = (*workload.command, "--restart-epoch", str(generation))
+        changes["command"] = (*workload.command, EPOCH, str(generation))
     return replace(workload, **changes)

@@ -23,6 +23,10 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._plan.tls.tls_files 
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.generated_files import File
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.instances import Proxy
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.platform import Platform
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.replacement.hot_restart import (
+    BASE_ID,
+    THREADS,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import (
     Mount,
     Port,
@@ -93,7 +97,7 @@ def envoy_workload(
             platform.program(program, ENVOY_IN_IMAGE),
             "--config-path",
             config_path,
-            "--concurrency",
+            THREADS,
             str(spec["concurrency"]),
             "--log-level",
             spec["log_level"],
@@ -140,7 +144,7 @@ def _hot_restart(base_id: int | None, drain_seconds: int) -> tuple[str, ...]:
     if base_id is None:
         return ("--disable-hot-restart",)
     end = str(drain_seconds + PARENT_SECONDS)
-    return ("--base-id", str(base_id), "--skip-hot-restart-on-no-parent", "--parent-shutdown-time-s", end)
+    return (BASE_ID, str(base_id), "--skip-hot-restart-on-no-parent", "--parent-shutdown-time-s", end)
 
 
 def _has_own_certificate(spec: Mapping[str, Any], name: str) -> bool:

@@ -66,7 +66,8 @@ def boxes_of(demo: Demo) -> list[TopologyBox]:
             parts.append(_program(demo["services"][group], own, addresses[group]))
             title += "" if number == 1 else f" × {number}"
         boxes.append(_box(group, title, parts, number))
-    outside = {_outside(one) for _w, _n, one in _clusters(demo) if one["address"]} | set(_statsd(demo))
+    outside = {_address(one) for _group, _name, one in _clusters(demo) if one["address"]}
+    outside |= {_address(proxy["statsd"]) for _group, proxy in _proxies(demo) if proxy["statsd"] is not None}
     boxes += [
         _box(address, "outside", [_part("", "outside", {"": _short(address)})]) for address in sorted(outside)
     ]
@@ -85,7 +86,7 @@ def arrows_of(demo: Demo) -> Iterator[TopologyArrow]:
             yield _arrow(HOST, _port(one), (one.group, one.name))
     for group, name, spec in _clusters(demo):
         if spec["address"]:
-            yield _arrow(group, name, (_outside(spec), ""))
+            yield _arrow(group, name, (_address(spec), ""))
         for target in dict.fromkeys(topology.cluster_targets(spec)):
             found = topology.resolve_target(demo, target, "to")
             # A sidecar whose cluster names its own service connects to the app.
@@ -96,14 +97,11 @@ def arrows_of(demo: Demo) -> Iterator[TopologyArrow]:
     for group in demo["services"]:
         for address, slot in topology.referenced_ports(demo, group, addressable).items():
             yield _arrow(group, _address_row(address), (slot.group, slot.name))
-    for group in [*demo["proxies"], *demo["services"]]:
-        proxy = topology.proxy_of(demo, group)
-        if proxy is None:
-            continue
+    for group, proxy in _proxies(demo):
         if group in demo["services"] and group not in proxy["clusters"]:
             yield _arrow(group, group, (group, APP))
         if proxy["statsd"] is not None:
-            yield _arrow(group, _STATS, (_sink(proxy["statsd"]), ""), stats=True)
+            yield _arrow(group, _STATS, (_address(proxy["statsd"]), ""), stats=True)
         elif demo[EXPORTER] is not None:
             yield _arrow(group, _STATS, (EXPORTER, EXPORTER_STATSD), stats=True)
 
@@ -179,29 +177,26 @@ def _address_row(address: str) -> str:
     return f"({address})"
 
 
+def _proxies(demo: Demo) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield the edge proxies and then the sidecars, with their groups."""
+    for group in [*demo["proxies"], *demo["services"]]:
+        if (proxy := topology.proxy_of(demo, group)) is not None:
+            yield group, proxy
+
+
 def _clusters(demo: Demo) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
-    for group in [*demo["proxies"], *demo["services"]]:
-        for name, spec in (topology.proxy_of(demo, group) or {"clusters": {}})["clusters"].items():
+    for group, proxy in _proxies(demo):
+        for name, spec in proxy["clusters"].items():
             yield group, name, spec
-
-
-def _statsd(demo: Demo) -> Iterator[str]:
-    for group in [*demo["proxies"], *demo["services"]]:
-        proxy = topology.proxy_of(demo, group)
-        if proxy is not None and proxy["statsd"] is not None:
-            yield _sink(proxy["statsd"])
 
 
 def _port(slot: topology.ListeningPort) -> str:
     return f":{slot.publish}"
 
 
-def _outside(cluster: Mapping[str, Any]) -> str:
-    return f"{cluster['address']}:{cluster['port']}"
-
-
-def _sink(statsd: Mapping[str, Any]) -> str:
-    return f"{statsd['address']}:{statsd['port']}"
+def _address(spec: Mapping[str, Any]) -> str:
+    """Return the address of a cluster outside the demo, or of a statsd sink."""
+    return f"{spec['address']}:{spec['port']}"
 
 
 def _short(text: str) -> str:

@@ -44,12 +44,12 @@ def tls_files(proxy: Proxy, platform: Platform) -> list[File]:
     """Return the files that the `tls` of the proxy's listeners and clusters state. A private key is sensitive."""
     return [
         planned_file(
-            f"{_directory(proxy, place)}/{FILE_NAMES[key]}",
+            f"{_directory(proxy, keys)}/{FILE_NAMES[key]}",
             replace(tls[key], sensitive=key == KEY or tls[key].sensitive),
             proxy,
             platform,
         )
-        for place, tls in _places(proxy)
+        for keys, tls in _stated_tls(proxy)
         for key in FILE_NAMES
         if _is_own(tls[key])
     ]
@@ -58,26 +58,26 @@ def tls_files(proxy: Proxy, platform: Platform) -> list[File]:
 def own_secrets(proxy: Proxy, platform: Platform) -> dict[str, Message]:
     """Return the SDS file of each certificate and authority of the author, by the name of the secret."""
     found: dict[str, Message] = {}
-    for place, tls in _places(proxy):
-        directory = _directory(proxy, place)
+    for keys, tls in _stated_tls(proxy):
+        directory = _directory(proxy, keys)
         watched = proxy.name if platform.watches_directory else directory
         if _is_own(tls[CERTIFICATE]):
-            name = _secret(place, TLS_CERTIFICATE)
+            name = _secret(keys, TLS_CERTIFICATE)
             found[name] = tls_certificate_secret(directory, watched, name)
         if _is_own(tls["ca"]):
-            name = _secret(place, VALIDATION_CONTEXT)
+            name = _secret(keys, VALIDATION_CONTEXT)
             found[name] = validation_context_secret(directory, watched, name)
     return found
 
 
 def located_tls(
-    tls: Mapping[str, Any] | None, place: tuple[str, ...], proxy: Proxy, platform: Platform, inline: bool
+    tls: Mapping[str, Any] | None, keys: tuple[str, ...], proxy: Proxy, platform: Platform, inline: bool
 ) -> dict[str, Any] | None:
     """Return `tls` of a listener or of a cluster with the path of each file, as Envoy opens it, and the names of its secrets.
 
     Args:
         tls: The `tls` of the demo.
-        place: Where it is: `listeners` or `clusters`, and the names below it.
+        keys: The keys above it, see `_stated_tls`.
         proxy: The proxy.
         platform: The platform with the demo.
         inline: Whether the configuration contains the paths itself, for validation, which reads no secrets.
@@ -85,10 +85,10 @@ def located_tls(
     if tls is None:
         return None
     paths = {
-        key: f"{_directory(proxy, place)}/{name}" for key, name in FILE_NAMES.items() if tls[key] is not None
+        key: f"{_directory(proxy, keys)}/{name}" for key, name in FILE_NAMES.items() if tls[key] is not None
     }
     secrets = {
-        field: _secret(place, name)
+        field: _secret(keys, name)
         for field, key, name in (
             ("certificate_secret", CERTIFICATE, TLS_CERTIFICATE),
             ("ca_secret", "ca", VALIDATION_CONTEXT),
@@ -104,31 +104,26 @@ def located_listener(
     name: str, spec: Mapping[str, Any], proxy: Proxy, platform: Platform, inline: bool
 ) -> dict[str, Any]:
     """Return a listener of the demo with the paths of its TLS files, and the names of its secrets."""
-    place = ("listeners", name)
+    keys = ("listeners", name)
     chains = {
-        chain: {**one, "tls": located_tls(one["tls"], (*place, chain), proxy, platform, inline)}
+        chain: {**one, "tls": located_tls(one["tls"], (*keys, chain), proxy, platform, inline)}
         for chain, one in (spec["filter_chains"] or {}).items()
     }
     return {
         **spec,
-        "tls": located_tls(spec["tls"], place, proxy, platform, inline),
+        "tls": located_tls(spec["tls"], keys, proxy, platform, inline),
         "filter_chains": chains if spec["filter_chains"] is not None else None,
     }
 
 
 def needs_demo_certificate(proxy: Proxy) -> bool:
     """Return whether the proxy uses the authority of the demo, for its own certificate or to verify others."""
-    listeners = [
-        tls
-        for tls in _listener_tls(proxy)
-        if not tls[CERTIFICATE] or (tls["client_certificate"] and not tls["ca"])
-    ]
-    clusters = [
-        tls
-        for tls in _cluster_tls(proxy)
-        if not tls["ca"] or (tls["client_certificate"] and not tls[CERTIFICATE])
-    ]
-    return bool(listeners or clusters)
+    for (kind, *_names), tls in _stated_tls(proxy):
+        # What each TLS connection needs, and what it needs with a certificate of the client.
+        always, mutual = (CERTIFICATE, "ca") if kind == "listeners" else ("ca", CERTIFICATE)
+        if not tls[always] or (tls["client_certificate"] and not tls[mutual]):
+            return True
+    return False
 
 
 def has_own_certificate(listener: Mapping[str, Any]) -> bool:
@@ -139,17 +134,8 @@ def has_own_certificate(listener: Mapping[str, Any]) -> bool:
     )
 
 
-def _listener_tls(proxy: Proxy) -> Iterator[Mapping[str, Any]]:
-    for spec in proxy.spec["listeners"].values():
-        yield from (chain["tls"] for chain in filter_chains(spec) if chain["tls"] is not None)
-
-
-def _cluster_tls(proxy: Proxy) -> Iterator[Mapping[str, Any]]:
-    yield from (spec["tls"] for spec in proxy.spec["clusters"].values() if spec["tls"] is not None)
-
-
-def _places(proxy: Proxy) -> Iterator[tuple[tuple[str, ...], Mapping[str, Any]]]:
-    """Yield each `tls` of the proxy, with the place where it is."""
+def _stated_tls(proxy: Proxy) -> Iterator[tuple[tuple[str, ...], Mapping[str, Any]]]:
+    """Yield each `tls` of the proxy with the keys above it: `listeners` or `clusters`, and the names below."""
     for name, spec in proxy.spec["listeners"].items():
         if spec["tls"] is not None:
             yield ("listeners", name), spec["tls"]
@@ -166,17 +152,17 @@ def _is_own(one: AuthorFile | None) -> bool:
     return one is not None and one.content != SYSTEM
 
 
-def _directory(proxy: Proxy, place: tuple[str, ...]) -> str:
-    return f"{proxy.name}/{FOLDER}/{_text(place)}"
+def _directory(proxy: Proxy, keys: tuple[str, ...]) -> str:
+    return f"{proxy.name}/{FOLDER}/{_file_name(keys)}"
 
 
-def _secret(place: tuple[str, ...], kind: str) -> str:
-    return f"{_text(place)}.{kind}"
+def _secret(keys: tuple[str, ...], kind: str) -> str:
+    return f"{_file_name(keys)}.{kind}"
 
 
-def _text(place: tuple[str, ...]) -> str:
-    """Return the name of a place as the name of a file; no two places have the same one."""
-    text = ".".join(re.sub(r"[^A-Za-z0-9_-]", "_", part) for part in place)
-    if all(re.fullmatch(r"[A-Za-z0-9_-]+", part) for part in place):
+def _file_name(keys: tuple[str, ...]) -> str:
+    """Return the name of the file or directory for the `tls` below keys; no two of them have the same one."""
+    text = ".".join(re.sub(r"[^A-Za-z0-9_-]", "_", key) for key in keys)
+    if all(re.fullmatch(r"[A-Za-z0-9_-]+", key) for key in keys):
         return text
-    return f"{text}-{hashlib.sha256(chr(0).join(place).encode()).hexdigest()[:8]}"
+    return f"{text}-{hashlib.sha256(chr(0).join(keys).encode()).hexdigest()[:8]}"

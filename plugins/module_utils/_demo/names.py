@@ -7,6 +7,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
 # Names of services and proxies become host names, container names and directories: a DNS label, short enough for the suffixes of
 # a plan. `_` is allowed because Envoy's own examples use it, and Docker's DNS and Envoy resolve such names.
@@ -38,3 +40,8 @@ def envoy_name_problem(name: str) -> str:
     if not ENVOY_NAME.fullmatch(name):
         return "Use printable ASCII characters, without blanks at the start and at the end."
     return ""
+
+
+def cluster_name(key: str, cluster: Mapping[str, Any]) -> str:
+    """Return the name of a cluster in Envoy: its key in the demo, or the name in the author's fields."""
+    return str(cluster["cluster"].get("name") or key)

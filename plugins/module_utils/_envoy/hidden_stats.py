@@ -13,6 +13,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._common.regular_expr
     compile_pattern,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.overlay import snake_case_fields
+from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.references.typed_messages import messages
 
 STATS_CONFIG = "envoy.config.metrics.v3.StatsConfig"
 _MATCHER, _STRING = "envoy.config.metrics.v3.StatsMatcher", "envoy.type.matcher.v3.StringMatcher"
@@ -50,18 +51,15 @@ def hidden_stat(stats_config: Mapping[str, Any]) -> str:
         return CONFIRMING_STATS[0]
     for key, hides in (("exclusion_list", True), ("inclusion_list", False)):
         if isinstance(listed := fields.get(key), Mapping):
-            patterns = listed.get("patterns")
-            patterns = patterns if isinstance(patterns, (list, tuple)) else [patterns]
+            patterns = messages(listed.get("patterns"))
             for name in CONFIRMING_STATS:
                 if any(_matches(one, name) for one in patterns) == hides:
                     return name
     return ""
 
 
-def _matches(pattern: Any, name: str) -> bool:
+def _matches(pattern: Mapping[str, Any], name: str) -> bool:
     """Return whether a StringMatcher matches a name. A form that this function does not know matches nothing."""
-    if not isinstance(pattern, Mapping):
-        return False
     fields = snake_case_fields(pattern, _STRING)
     text = name.lower() if (ignores_case := fields.get("ignore_case") is True) else name
     for kind, fits in (

@@ -21,7 +21,8 @@ HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 CODECS = {HTTP1: "HTTP1", HTTP2: "HTTP2", HTTP3: "HTTP3"}
 ALPN = {"": ("h2", "http/1.1"), HTTP1: ("http/1.1",), HTTP2: ("h2",), HTTP3: ("h3",)}
 ALT_SVC_SECONDS = 86_400
-_OPTION_FIELDS = {
+# Fields of ExplicitHttpConfig in HttpProtocolOptions.
+OPTION_FIELDS = {
     HTTP1: "http_protocol_options",
     HTTP2: "http2_protocol_options",
     HTTP3: "http3_protocol_options",
@@ -66,7 +67,7 @@ def _quic(kind: str, field: str, tls_socket: Mapping[str, Any]) -> Message:
 
 def upstream_options(protocol: str) -> Message:
     """Return the field of a Cluster by which it sends requests with one version of HTTP."""
-    options = any_message(HTTP_OPTIONS, explicit_http_config={_OPTION_FIELDS[protocol]: {}})
+    options = any_message(HTTP_OPTIONS, explicit_http_config={OPTION_FIELDS[protocol]: {}})
     return {"typed_extension_protocol_options": {HTTP_OPTIONS: options}}
 
 

@@ -18,6 +18,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.message_types
 BOOTSTRAP = "envoy.config.bootstrap.v3.Bootstrap"
 CLUSTER = "envoy.config.cluster.v3.Cluster"
 LISTENER = "envoy.config.listener.v3.Listener"
+ROUTE_CONFIGURATION = "envoy.config.route.v3.RouteConfiguration"
 HTTP_CONNECTION_MANAGER = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
 TYPE_URL = "type.googleapis.com/"
 _TLS = "envoy.extensions.transport_sockets.tls.v3"

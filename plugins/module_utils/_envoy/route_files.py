@@ -17,10 +17,9 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.any_message i
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.overlay import (
     HTTP_CONNECTION_MANAGER,
+    ROUTE_CONFIGURATION,
     TYPE_URL,
 )
-
-ROUTE_CONFIGURATION = "envoy.config.route.v3.RouteConfiguration"
 
 
 @dataclass(frozen=True)

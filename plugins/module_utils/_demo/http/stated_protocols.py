@@ -15,7 +15,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._demo.schema import 
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.http_protocols import (
     HTTP3,
     HTTP_OPTIONS,
-    HTTP_PROTOCOLS,
+    OPTION_FIELDS,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.listeners import only_codec, own_address
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.overlay import (
@@ -81,8 +81,9 @@ def check_listener_protocol(
 
 def check_cluster_protocol(cluster: Mapping[str, Any], file: str, where: str) -> None:
     """Raise DemoError if `protocol` contradicts the fields of a cluster."""
-    stated = [field for field in explicit_options(cluster) if field != _field(cluster["protocol"])]
-    if cluster["protocol"] and stated:
+    own = OPTION_FIELDS.get(cluster["protocol"])
+    stated = [field for field in explicit_options(cluster) if field != own]
+    if own and stated:
         raise DemoError(
             file,
             f"{where}.protocol: '{stated[0]}' of 'cluster' states another one. Remove one of them.",
@@ -121,7 +122,7 @@ def _sends_http3(cluster: Mapping[str, Any]) -> bool:
     return (
         cluster["tls"] is not None
         and "transport_socket" not in fields
-        and explicit_options(cluster) == [_field(HTTP3)]
+        and explicit_options(cluster) == [OPTION_FIELDS[HTTP3]]
     )
 
 
@@ -133,10 +134,3 @@ def _check_codec(listener: Mapping[str, Any], protocol: str, file: str, where: s
             file,
             f"{where}.http_connection_manager.codec_type: '{manager['codec_type']}' contradicts 'protocol: {protocol}'. Remove one.",
         )
-
-
-def _field(protocol: str | None) -> str:
-    """Return the field of ExplicitHttpConfig that a version of HTTP generates."""
-    if protocol not in HTTP_PROTOCOLS:
-        return ""
-    return "http_protocol_options" if protocol == HTTP_PROTOCOLS[0] else f"{protocol}_protocol_options"

@@ -14,7 +14,9 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import 
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.mistakes.envoy_messages import (
     author_messages,
     key_below,
+    keyed_chains,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.names import cluster_name
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.validation import proxies
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.api.field_names import shown
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.bootstrap import (
@@ -33,6 +35,10 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.references.cl
     fetches_on_demand,
     tolerates_missing_clusters,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.references.typed_messages import (
+    messages,
+    snake_case_message,
+)
 
 LISTED = 20
 
@@ -45,27 +51,28 @@ def check_cluster_names(demo: Mapping[str, Any], file: str) -> None:
 
 
 def _check_proxy(demo: Mapping[str, Any], proxy: Mapping[str, Any], file: str, where: str) -> None:
-    messages = list(author_messages(proxy, where))
+    own = list(author_messages(proxy, where))
     if not _has_ads(proxy):
-        for message in messages:
+        for message in own:
             for path in aggregated_sources(message.value, message.type):
                 raise DemoError(
                     file,
                     f"{key_below(message.key, path)}: the proxy has no ADS server, so Envoy would wait for it. Add"
                     f" '{where}.bootstrap.dynamic_resources.ads_config', or use another source.",
                 )
-    if any(fetches_on_demand(one.value, one.type) for one in messages):
+    if any(fetches_on_demand(one.value, one.type) for one in own):
         return
     static = _static_clusters(proxy)
     known = {*static, *_live_clusters(proxy, where)}
     if proxy["statsd"] is not None or demo["statsd_exporter"] is not None:
         static.add(STATSD_CLUSTER)
-    for message in messages:
+    known |= static
+    tolerant = _tolerant_chains(proxy, where)
+    for message in own:
         for found in cluster_references(message.value, message.type):
-            key = key_below(message.key, found.path)
-            if found.is_route and _tolerates(proxy, message.key, where):
+            if found.is_route and message.key.rpartition(".")[0] in tolerant:
                 continue
-            _check_reference(found, known | static, static, file, key, where)
+            _check_reference(found, known, static, file, key_below(message.key, found.path), where)
 
 
 def _check_reference(
@@ -89,7 +96,7 @@ def _check_reference(
         )
 
 
-def unknown_cluster(name: str, known: Collection[str], place: str) -> str:
+def unknown_cluster(name: str, known: Collection[str], key: str) -> str:
     """Return what is wrong with a name of a missing cluster, and what to do.
 
     Example:
@@ -101,22 +108,19 @@ def unknown_cluster(name: str, known: Collection[str], place: str) -> str:
     return (
         f"unknown cluster {shown(name)}. {f'Did you mean {near} ' if near else ''}"
         f"{f'The clusters of this proxy are: {listed}.' if known else 'This proxy has no clusters.'}"
-        f" Correct the name, or add the cluster under '{place}'."
+        f" Correct the name, or add the cluster under '{key}'."
     )
 
 
 def _has_ads(proxy: Mapping[str, Any]) -> bool:
     """Return whether the author's fields of the bootstrap state an ADS server."""
     dynamic = snake_case_fields(proxy["bootstrap"], BOOTSTRAP).get("dynamic_resources")
-    fields = (
-        snake_case_fields(dynamic, f"{BOOTSTRAP}.DynamicResources") if isinstance(dynamic, Mapping) else {}
-    )
-    return fields.get("ads_config") is not None
+    return snake_case_message(dynamic).get("ads_config") is not None
 
 
 def _live_clusters(proxy: Mapping[str, Any], where: str) -> set[str]:
     """Return the names of the clusters in clusters.yaml, among them that of a sidecar's own service."""
-    names = {_name(name, one) for name, one in proxy["clusters"].items() if not one["static"]}
+    names = {cluster_name(name, one) for name, one in proxy["clusters"].items() if not one["static"]}
     group = where.removeprefix("services.").removesuffix(".sidecar")
     if where.startswith("services.") and group not in proxy["clusters"]:
         names.add(group)
@@ -125,29 +129,19 @@ def _live_clusters(proxy: Mapping[str, Any], where: str) -> set[str]:
 
 def _static_clusters(proxy: Mapping[str, Any]) -> set[str]:
     """Return the names of the author's clusters in the bootstrap."""
-    names = {_name(name, one) for name, one in proxy["clusters"].items() if one["static"]}
+    names = {cluster_name(name, one) for name, one in proxy["clusters"].items() if one["static"]}
     resources = snake_case_fields(proxy["bootstrap"], BOOTSTRAP).get("static_resources")
     stated = resources.get("clusters") if isinstance(resources, Mapping) else None
-    for one in stated if isinstance(stated, (list, tuple)) else [stated]:
-        if isinstance(one, Mapping):
-            names.add(str(one.get("name", "")))
-    return names
+    return names | {str(one.get("name", "")) for one in messages(stated)}
 
 
-def _name(name: str, cluster: Mapping[str, Any]) -> str:
-    """Return the name of a cluster, which the author's fields can replace."""
-    return str(cluster["cluster"].get("name") or name)
-
-
-def _tolerates(proxy: Mapping[str, Any], key: str, where: str) -> bool:
-    """Return whether the author's fields of the listener with a message accept routes to missing clusters."""
+def _tolerant_chains(proxy: Mapping[str, Any], where: str) -> set[str]:
+    """Return the keys of the filter chains whose author's fields accept routes to missing clusters."""
+    found = set()
     for name, listener in proxy["listeners"].items():
-        chains = {f"{where}.listeners.{name}": listener}
-        for chain_name, chain in (listener["filter_chains"] or {}).items():
-            chains[f"{where}.listeners.{name}.filter_chains.{chain_name}"] = chain
-        for place, chain in chains.items():
-            if key.startswith(f"{place}.") and "filter_chains" not in key.removeprefix(place):
-                fields = snake_case_fields(chain["http_connection_manager"], HTTP_CONNECTION_MANAGER)
-                routes = fields.get("route_config")
-                return isinstance(routes, Mapping) and tolerates_missing_clusters(routes)
-    return False
+        for key, chain in keyed_chains(listener, f"{where}.listeners.{name}"):
+            fields = snake_case_fields(chain["http_connection_manager"], HTTP_CONNECTION_MANAGER)
+            routes = fields.get("route_config")
+            if isinstance(routes, Mapping) and tolerates_missing_clusters(routes):
+                found.add(key)
+    return found

@@ -80,6 +80,13 @@ def author_messages(proxy: Mapping[str, Any], where: str) -> Iterator[AuthorMess
     )
 
 
+def keyed_chains(listener: Mapping[str, Any], key: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield the filter chains of a listener with their keys, after the listener itself, which can be its only chain."""
+    yield key, listener
+    for name, chain in (listener["filter_chains"] or {}).items():
+        yield f"{key}.filter_chains.{name}", chain
+
+
 def _listener_messages(listener: Mapping[str, Any], where: str) -> Iterator[AuthorMessage]:
     outer = (_keys_of(where, LISTENER.options),)
     yield from _chain_messages(listener, where, outer)

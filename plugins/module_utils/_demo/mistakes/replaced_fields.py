@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.mistakes.envoy_messages import keyed_chains
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.validation import (
     RESERVED_CLUSTERS,
     RESERVED_LISTENERS,
@@ -110,9 +111,7 @@ def _dynamic_resources(fields: Mapping[str, Any], where: str) -> Iterator[tuple[
             "bootstrap.dynamic_resources",
             f"the planner sets it: Envoy watches the files of '{where}.listeners' and '{where}.clusters'. Remove the key.",
         )
-    given = (
-        snake_case_fields(dynamic, f"{BOOTSTRAP}.DynamicResources") if isinstance(dynamic, Mapping) else {}
-    )
+    given = snake_case_message(dynamic)
     for name, kind in _WATCHED.items():
         if name in given:
             yield (
@@ -154,7 +153,7 @@ def _listeners(proxy: Mapping[str, Any], where: str) -> Iterator[tuple[str, str]
     for key, listener in proxy["listeners"].items():
         fields, place = snake_case_fields(listener["listener"], LISTENER), f"listeners.{key}.listener"
         yield from _name("listener", key, fields, place, names, RESERVED_LISTENERS)
-        for chain_key, chain in _chains(listener, f"listeners.{key}"):
+        for chain_key, chain in keyed_chains(listener, f"listeners.{key}"):
             manager = snake_case_fields(chain["http_connection_manager"], HTTP_CONNECTION_MANAGER)
             if "http_filters" in manager and not manager["http_filters"]:
                 yield (
@@ -193,13 +192,6 @@ def _listeners(proxy: Mapping[str, Any], where: str) -> Iterator[tuple[str, str]
                     f"{place}.address.socket_address.{name}",
                     f"the planner sets the port. Write it as '{where}.listeners.{key}.port'.",
                 )
-
-
-def _chains(listener: Mapping[str, Any], place: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Yield the filter chains of a listener with their keys, or the listener itself when it is its only chain."""
-    yield place, listener
-    for name, chain in (listener["filter_chains"] or {}).items():
-        yield f"{place}.filter_chains.{name}", chain
 
 
 def _clusters(proxy: Mapping[str, Any], where: str) -> Iterator[tuple[str, str]]:

@@ -15,6 +15,7 @@ except ImportError:  # on a managed host, which parses no YAML
     yaml = None  # type: ignore[assignment]
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.suggestions import unknown_name
+from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.api.any_types import type_name
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.api.api_types import ANY
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.author_config.nodes import (
     FileError,
@@ -25,17 +26,19 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.author_config
     parsed,
     text_at,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.references.cluster_references import (
+from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.overlay import (
     BOOTSTRAP,
+    CLUSTER,
     ROUTE_CONFIGURATION,
+    TYPE_URL,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.references.cluster_references import (
     ClusterReference,
     aggregated_sources,
     cluster_references,
     fetches_on_demand,
     tolerates_missing_clusters,
 )
-
-CLUSTER = "type.googleapis.com/envoy.config.cluster.v3.Cluster"
 
 
 def check_named_clusters(bootstrap: str, texts: Mapping[str, str], has_other_clusters: bool = False) -> None:
@@ -55,7 +58,7 @@ def check_named_clusters(bootstrap: str, texts: Mapping[str, str], has_other_clu
         for path, root in roots.items()
         if path != bootstrap
         for one in items(at(root, "resources"))
-        if text_at(one, "@type") == CLUSTER
+        if text_at(one, "@type") == f"{TYPE_URL}{CLUSTER}"
     }
     messages = [(path, *one) for path in roots for one in _messages(path, texts[path], path == bootstrap)]
     if at(roots[bootstrap], "dynamic_resources", "ads_config") is None:
@@ -68,10 +71,9 @@ def check_named_clusters(bootstrap: str, texts: Mapping[str, str], has_other_clu
     if any(fetches_on_demand(value, kind) for _path, _steps, kind, value in messages):
         return
     for path, steps, kind, value in messages:
-        is_tolerant = _type_of(value) == ROUTE_CONFIGURATION and tolerates_missing_clusters(value)
-        is_inline = _type_of(value) != ROUTE_CONFIGURATION
+        is_inline = type_name(value.get("@type", "")) != ROUTE_CONFIGURATION
         for reference in cluster_references(value, kind):
-            if reference.is_route and (is_inline or is_tolerant):
+            if reference.is_route and (is_inline or tolerates_missing_clusters(value)):
                 continue
             if problem := _problem(reference, static, live, bootstrap):
                 raise FileError(path, problem, _line(roots[path], (*steps, *reference.path)))
@@ -93,7 +95,9 @@ def _has_discovery(bootstrap: Any) -> bool:
     return is_mapping(source) and at(source, "path_config_source") is None and at(source, "path") is None
 
 
-def _messages(path: str, text: str, is_bootstrap: bool) -> Iterator[tuple[tuple[str | int, ...], str, Any]]:
+def _messages(
+    path: str, text: str, is_bootstrap: bool
+) -> Iterator[tuple[tuple[str | int, ...], str, Mapping[str, Any]]]:
     """Yield (steps to the message, its type, message) of the messages of a file."""
     data = parsed(path, text, lambda: yaml.safe_load(text))
     if is_bootstrap:
@@ -101,11 +105,8 @@ def _messages(path: str, text: str, is_bootstrap: bool) -> Iterator[tuple[tuple[
         return
     resources = data.get("resources")
     for position, one in enumerate(resources if isinstance(resources, list) else ()):
-        yield ("resources", position), ANY, one
-
-
-def _type_of(value: Any) -> str:
-    return str(value.get("@type", "")).rpartition("/")[2] if isinstance(value, Mapping) else ""
+        if isinstance(one, Mapping):
+            yield ("resources", position), ANY, one
 
 
 def _line(node: Any, path: Sequence[str | int]) -> int:

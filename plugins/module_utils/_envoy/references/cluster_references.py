@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.overlay import BOOTSTRAP, LISTENER
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.references.typed_messages import (
     Path,
     TypedMessage,
@@ -23,8 +24,6 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.references.ty
 
 _CORE, _FILTERS = "envoy.config.core.v3", "envoy.extensions.filters"
 API_CONFIG_SOURCE = f"{_CORE}.ApiConfigSource"
-ROUTE_CONFIGURATION = "envoy.config.route.v3.RouteConfiguration"
-BOOTSTRAP = "envoy.config.bootstrap.v3.Bootstrap"
 # By the type of the message, the field that names a cluster. A list names several.
 CLUSTER_FIELDS = {
     "envoy.config.bootstrap.v3.ClusterManager": "local_cluster_name",
@@ -154,7 +153,7 @@ def _names(path: Path, value: Any) -> Iterator[tuple[Path, str]]:
 def _is_static(message: TypedMessage) -> bool:
     """Return whether Envoy needs the cluster before it reads clusters.yaml: for an xDS source, and for what the bootstrap starts."""
     is_source = message.type == API_CONFIG_SOURCE or message.is_in(API_CONFIG_SOURCE)
-    is_of_bootstrap = message.is_in(BOOTSTRAP) and not message.is_in("envoy.config.listener.v3.Listener")
+    is_of_bootstrap = message.is_in(BOOTSTRAP) and not message.is_in(LISTENER)
     return is_source or is_of_bootstrap
 
 

@@ -72,6 +72,12 @@ def snake_case_message(value: Any) -> dict[str, Any]:
     return {snake_case(str(name)): one for name, one in value.items()} if isinstance(value, Mapping) else {}
 
 
+def messages(value: Any) -> list[Mapping[str, Any]]:
+    """Return the messages of a repeated field. Envoy accepts one message in place of a list of one message."""
+    listed = value if isinstance(value, (list, tuple)) else [value]
+    return [one for one in listed if isinstance(one, Mapping)]
+
+
 def _below(value: Any, kind: str, path: Path, above: tuple[TypedMessage, ...]) -> Iterator[TypedMessage]:
     if isinstance(value, (list, tuple)):
         for position, one in enumerate(value):

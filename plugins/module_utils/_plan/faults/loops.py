@@ -34,7 +34,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._plan.faults.upstrea
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.instances import Proxy
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.platform import Platform
 
-_ROUTE, _FILTERS = "envoy.config.route.v3", "envoy.extensions.filters"
+_FILTERS = "envoy.extensions.filters"
 TCP_PROXY = f"{_FILTERS}.network.tcp_proxy.v3.TcpProxy"
 # HTTP filters that do not change the route of a request. Some of them answer a part of the requests; the loop is that of the other ones.
 PASSING = tuple(

@@ -9,7 +9,7 @@ Envoy accepts all of them, and answers each request with 502 or 503, or with not
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo import topology
@@ -26,6 +26,8 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.references.cl
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.references.typed_messages import (
     TypedMessage,
+    messages,
+    snake_case_message,
     typed_messages,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.faults.upstream_ports import (
@@ -73,15 +75,13 @@ def _tunnels(value: Any, message_type: str) -> list[tuple[str | int, ...]]:
     return [
         message.path
         for message in typed_messages(value, message_type)
-        if message.type == ROUTE_ACTION and any(_connects(message))
+        if message.type == ROUTE_ACTION and _connects(message)
     ]
 
 
-def _connects(route: TypedMessage) -> Iterator[bool]:
+def _connects(route: TypedMessage) -> bool:
     _path, upgrades = route.get("upgrade_configs")
-    for one in upgrades if isinstance(upgrades, (list, tuple)) else [upgrades]:
-        if isinstance(one, Mapping):
-            yield one.get("connect_config", one.get("connectConfig")) is not None
+    return any(snake_case_message(one).get("connect_config") is not None for one in messages(upgrades))
 
 
 def _problem(sent: str, port: DemoPort, spec: Mapping[str, Any] | None, platform: Platform) -> str:

@@ -10,13 +10,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo import topology
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.http.stated_protocols import (
+    explicit_options,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.names import cluster_name
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.http_protocols import (
     HTTP2,
-    HTTP_OPTIONS,
-)
-from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.overlay import CLUSTER, snake_case_fields
-from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.references.typed_messages import (
-    snake_case_message,
+    OPTION_FIELDS,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.instances import Proxy
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.platform import Platform
@@ -33,17 +33,23 @@ def first_proxies(platform: Platform) -> list[Proxy]:
     return [one for one in platform.proxies() if one.replica == 1 and one.spec["config"] is None]
 
 
+def cluster_key(proxy: Proxy, name: str) -> str:
+    """Return the key in the demo of the cluster that has a name in a proxy. Empty: the planner generates it, or it does not exist."""
+    specs: Mapping[str, Mapping[str, Any]] = proxy.spec["clusters"]
+    if name in specs and cluster_name(name, specs[name]) == name:
+        return name  # the usual case, without a search: a proxy can have thousands of clusters
+    return next((key for key, one in specs.items() if cluster_name(key, one) == name), "")
+
+
 def cluster_spec(proxy: Proxy, name: str) -> Mapping[str, Any] | None:
     """Return the cluster of the demo that has a name in a proxy. None: the planner generates it, or it does not exist."""
-    specs: Mapping[str, Mapping[str, Any]] = proxy.spec["clusters"]
-    if name in specs and specs[name]["cluster"].get("name") in (None, name):
-        return specs[name]  # the usual case, without a search: a proxy can have thousands of clusters
-    return next((one for key, one in specs.items() if (one["cluster"].get("name") or key) == name), None)
+    found: Mapping[str, Any] | None = proxy.spec["clusters"].get(cluster_key(proxy, name))
+    return found
 
 
 def cluster_names(proxy: Proxy) -> list[str]:
     """Return the names that the clusters of the demo have in a proxy."""
-    return [str(one["cluster"].get("name") or key) for key, one in proxy.spec["clusters"].items()]
+    return [cluster_name(key, one) for key, one in proxy.spec["clusters"].items()]
 
 
 def upstream_ports(proxy: Proxy, name: str, platform: Platform) -> list[DemoPort]:
@@ -77,19 +83,8 @@ def _ports_at(address: str, port: int | None, proxy: Proxy, platform: Platform) 
     return found
 
 
-def http_options(spec: Mapping[str, Any] | None) -> Mapping[str, Any]:
-    """Return the author's HttpProtocolOptions of a cluster; empty if there are none."""
-    options = snake_case_fields((spec or {}).get("cluster", {}), CLUSTER).get(
-        "typed_extension_protocol_options"
-    )
-    found = options.get(HTTP_OPTIONS) if isinstance(options, Mapping) else None
-    return snake_case_message(found)
-
-
 def requires_http2(spec: Mapping[str, Any] | None) -> bool:
     """Return whether a cluster speaks HTTP/2 only, such as one of a gRPC server."""
-    if (spec or {}).get("protocol") == HTTP2:
-        return True
-    explicit = http_options(spec).get("explicit_http_config")
-    names = {str(key).replace("http2ProtocolOptions", "http2_protocol_options") for key in explicit or ()}
-    return "http2_protocol_options" in names
+    if spec is None:
+        return False
+    return spec["protocol"] == HTTP2 or OPTION_FIELDS[HTTP2] in explicit_options(spec)

@@ -53,7 +53,7 @@ class ClusterError(Exception):
         reason: One of REASONS.
         message: What is wrong and what to do, in one line.
         transient: Whether the same request can succeed a moment later.
-        retry_after: The number of seconds to wait that the API server states; None if it states none.
+        retry_after: The number of seconds to wait that the API server states; 0 if it states none.
         is_response: Whether the API server sent a response.
     """
 
@@ -63,7 +63,7 @@ class ClusterError(Exception):
         message: str,
         *,
         transient: bool = False,
-        retry_after: float | None = None,
+        retry_after: float = 0.0,
         is_response: bool = False,
     ) -> None:
         """Create an error; `reason` is one of REASONS."""

@@ -60,7 +60,7 @@ def repeat(
         try:
             return send()
         except ClusterError as error:
-            wait = pause if error.retry_after is None else error.retry_after
+            wait = error.retry_after or pause
             is_known = has_responded or error.is_response
             is_last = clock() + wait > deadline or (not is_known and attempt >= FIRST_ATTEMPTS)
             if not error.transient or is_last:

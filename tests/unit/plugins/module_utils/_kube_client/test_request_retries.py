@@ -61,6 +61,12 @@ def test_stated_time_replaces_the_pause() -> None:
     assert (server.attempts, server.now) == (5, 20)
 
 
+def test_stated_time_of_zero_keeps_the_pauses() -> None:
+    server = FailingServer(transient=True, retry_after=0.0)
+    server.repeat(has_responded=True)
+    assert server.attempts == 14
+
+
 def test_lasting_error_is_not_repeated() -> None:
     server = FailingServer()
     assert server.repeat(has_responded=True) == "attempt 1"

@@ -96,10 +96,12 @@ def standby_names_in(text: str) -> list[str]:
     """Return the names in a text that `standby_name` can return.
 
     Example:
-        >>> standby_names_in("address: shop-web-standby, port_value: 80")
+        >>> standby_names_in("shop-web-standby:80, shop-my-standby-pods:80")
         ['shop-web-standby']
     """
-    return re.findall(rf"[a-z0-9-]+-{STANDBY}\b", text) if STANDBY in text else []
+    if STANDBY not in text:
+        return []
+    return [name for name in re.findall(r"[a-z0-9-]+", text) if name.endswith(f"-{STANDBY}")]
 
 
 def pods_name(demo: str, group: str) -> str:

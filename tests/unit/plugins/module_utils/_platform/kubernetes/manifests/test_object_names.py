@@ -60,3 +60,9 @@ def test_selector_selects_one_or_several_groups() -> None:
 
 def test_config_key_has_no_slash() -> None:
     assert object_names.config_key("secrets/a b.yaml") == "secrets__a_b.yaml"
+
+
+def test_names_of_standby_services_are_whole_names() -> None:
+    text = "{address: shop-web-standby, port_value: 80}, shop-a-standby.demo, shop-b-standby-pods, standby"
+    assert object_names.standby_names_in(text) == ["shop-web-standby", "shop-a-standby"]
+    assert object_names.standby_names_in("shop-web-pods") == []

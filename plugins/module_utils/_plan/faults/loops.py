@@ -22,10 +22,12 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.overlay impor
     snake_case_fields,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.references.typed_messages import (
+    messages,
     snake_case_message,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.faults.upstream_ports import (
     DemoPort,
+    cluster_key,
     cluster_names,
     cluster_spec,
     first_proxies,
@@ -145,7 +147,7 @@ def _starts(port: DemoPort, listener: Mapping[str, Any]) -> Iterator[Hop]:
     encrypted = listener["tls"] is not None
     for host in _virtual_hosts(listener):
         name = next((str(one) for one in host.get("domains") or () if "*" not in str(one)), "example.invalid")
-        for route in _messages(host.get("routes")):
+        for route in messages(host.get("routes")):
             match = snake_case_message(route.get("match"))
             path = next((match[kind] for kind in MATCHED if isinstance(match.get(kind), str)), None)
             if path is not None:
@@ -178,7 +180,7 @@ def _next_hops(hop: Hop, proxies: Mapping[str, Proxy], platform: Platform) -> li
         if _is_tcp(listener) and encrypts:
             continue
         encrypted = hop.encrypted if _is_tcp(listener) else encrypts
-        key = f"{proxy.key}.clusters.{cluster}"
+        key = f"{proxy.key}.clusters.{cluster_key(proxy, cluster)}"
         hops += [
             replace(after, port=port, encrypted=encrypted, key=key)
             for port in upstream_ports(proxy, cluster, platform)
@@ -192,20 +194,22 @@ def _is_tcp(listener: Mapping[str, Any]) -> bool:
 
 def _tcp_cluster(listener: Mapping[str, Any]) -> str:
     """Return the cluster of a listener whose only filter is tcp_proxy. Empty: it is not known."""
-    filters = _messages(listener["filters"])
-    config = filters[0].get("typed_config", filters[0].get("typedConfig")) if len(filters) == 1 else None
-    if not isinstance(config, Mapping) or type_name(config.get("@type", "")) != TCP_PROXY:
-        return ""
-    cluster = config.get("cluster")
+    filters = messages(listener["filters"])
+    kind, config = _typed_config(filters[0]) if len(filters) == 1 else ("", {})
+    cluster = config.get("cluster") if kind == TCP_PROXY else None
     return cluster if isinstance(cluster, str) else ""
+
+
+def _typed_config(one: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
+    """Return the type of the configuration of a filter, and the configuration. Empty: the filter has none."""
+    config = snake_case_message(one).get("typed_config")
+    return (type_name(config.get("@type", "")), config) if isinstance(config, Mapping) else ("", {})
 
 
 def _http_clusters(listener: Mapping[str, Any], hop: Hop) -> tuple[list[str], Hop]:
     """Return the clusters that a request is sent and mirrored to, and the request after the route. Empty: they are not known."""
-    for one in _messages(listener["http_filters"]):
-        config = one.get("typed_config", one.get("typedConfig"))
-        if not isinstance(config, Mapping) or not type_name(config.get("@type", "")).startswith(PASSING):
-            return [], hop
+    if not all(_typed_config(one)[0].startswith(PASSING) for one in messages(listener["http_filters"])):
+        return [], hop
     manager = snake_case_fields(listener["http_connection_manager"], HTTP_CONNECTION_MANAGER)
     if manager.keys() & {
         "route_config",
@@ -216,7 +220,7 @@ def _http_clusters(listener: Mapping[str, Any], hop: Hop) -> tuple[list[str], Ho
     }:
         return [], hop
     host = _virtual_host_of(_virtual_hosts(listener), hop.host)
-    for route in _messages((host or {}).get("routes")):
+    for route in messages((host or {}).get("routes")):
         match = snake_case_message(route.get("match"))
         kinds = {kind for kind, value in match.items() if value is not None}
         if len(kinds) != 1 or not kinds <= {*MATCHED}:
@@ -246,7 +250,7 @@ def _routed(route: Mapping[str, Any], matched: str, hop: Hop) -> tuple[list[str]
         hop = replace(hop, host=host)
     mirrors = [
         one.get("cluster")
-        for one in _messages(fields.get("request_mirror_policies"))
+        for one in messages(fields.get("request_mirror_policies"))
         if not one.keys() & {"runtime_fraction", "runtimeFraction"}
     ]
     return [cluster, *(one for one in mirrors if isinstance(one, str))], hop
@@ -254,7 +258,7 @@ def _routed(route: Mapping[str, Any], matched: str, hop: Hop) -> tuple[list[str]
 
 def _only_cluster(weighted: Any) -> Any:
     """Return the one cluster of weighted clusters with a weight. None: there are several."""
-    clusters = _messages(weighted.get("clusters")) if isinstance(weighted, Mapping) else []
+    clusters = messages(weighted.get("clusters")) if isinstance(weighted, Mapping) else []
     names = [one.get("name") for one in clusters if one.get("weight")]
     return names[0] if len(names) == 1 else None
 
@@ -262,7 +266,7 @@ def _only_cluster(weighted: Any) -> Any:
 def _virtual_hosts(listener: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     if listener["routes"] is not None:
         return [{"domains": ["*"], "routes": listener["routes"]}]
-    return _messages(listener["virtual_hosts"])
+    return messages(listener["virtual_hosts"])
 
 
 def _virtual_host_of(hosts: list[Mapping[str, Any]], name: str) -> Mapping[str, Any] | None:
@@ -272,7 +276,3 @@ def _virtual_host_of(hosts: list[Mapping[str, Any]], name: str) -> Mapping[str, 
         return None
     exact = next((host for domain, host in domains if domain.lower() == name.lower()), None)
     return exact or next((host for domain, host in domains if domain == "*"), None)
-
-
-def _messages(value: Any) -> list[Mapping[str, Any]]:
-    return [one for one in value if isinstance(one, Mapping)] if isinstance(value, (list, tuple)) else []

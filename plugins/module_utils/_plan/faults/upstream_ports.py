@@ -59,7 +59,7 @@ def upstream_ports(proxy: Proxy, name: str, platform: Platform) -> list[DemoPort
         return [(proxy.group, topology.APP)] if proxy.kind == "sidecar" and name == proxy.group else []
     if spec["address"]:
         return _ports_at(str(spec["address"]), spec["port"], proxy, platform)
-    where = f"{proxy.key}.clusters.{name}"
+    where = f"{proxy.key}.clusters.{cluster_key(proxy, name)}"
     return [
         (proxy.group, topology.APP)
         if platform.is_own_app(target, proxy)

@@ -78,6 +78,17 @@ def test_path_that_grows_is_refused() -> None:
     assert "without an end" in refusal(proxies)
 
 
+def test_loop_of_a_renamed_cluster_has_its_key() -> None:
+    proxies = {"a": proxy([route("own")], 8080, a={"to": "a", "cluster": {"name": "own"}})}
+    assert refusal(proxies).startswith(f"proxies.a.clusters.a: {LEAVES} a/in, directly")
+
+
+def test_loop_of_one_message_in_place_of_a_list_is_refused() -> None:
+    mirror = route("web", requestMirrorPolicies={"cluster": "a"})
+    proxies = {"a": proxy([mirror], 8080, a={"to": "a"}, web=WEB)}
+    assert refusal(proxies).startswith(f"proxies.a.clusters.a: {LEAVES} a/in, directly")
+
+
 WEB = {"to": "web"}
 
 

@@ -45,3 +45,10 @@ def envoy_name_problem(name: str) -> str:
 def cluster_name(key: str, cluster: Mapping[str, Any]) -> str:
     """Return the name of a cluster in Envoy: its key in the demo, or the name in the author's fields."""
     return str(cluster["cluster"].get("name") or key)
+
+
+def cluster_key(clusters: Mapping[str, Mapping[str, Any]], name: str) -> str:
+    """Return the key of the cluster with a name in Envoy. Empty: the demo does not state it."""
+    if name in clusters and cluster_name(name, clusters[name]) == name:
+        return name  # the usual case, without a search: a proxy can have thousands of clusters
+    return next((key for key, one in clusters.items() if cluster_name(key, one) == name), "")

@@ -16,7 +16,10 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._demo.mistakes.envoy
     key_below,
     keyed_chains,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._demo.names import cluster_name
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.names import (
+    cluster_key,
+    cluster_name,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.validation import proxies
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.api.field_names import shown
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.bootstrap import (
@@ -63,37 +66,36 @@ def _check_proxy(demo: Mapping[str, Any], proxy: Mapping[str, Any], file: str, w
     if any(fetches_on_demand(one.value, one.type) for one in own):
         return
     static = _static_clusters(proxy)
-    known = {*static, *_live_clusters(proxy, where)}
     if proxy["statsd"] is not None or demo["statsd_exporter"] is not None:
         static.add(STATSD_CLUSTER)
-    known |= static
+    known = static | _live_clusters(proxy, where)
     tolerant = _tolerant_chains(proxy, where)
     for message in own:
         for found in cluster_references(message.value, message.type):
             if found.is_route and message.key.rpartition(".")[0] in tolerant:
                 continue
-            _check_reference(found, known, static, file, key_below(message.key, found.path), where)
+            if problem := _problem(found, known, static, proxy, where):
+                raise DemoError(file, f"{key_below(message.key, found.path)}: {problem}")
 
 
-def _check_reference(
-    found: ClusterReference, known: set[str], static: set[str], file: str, key: str, where: str
-) -> None:
+def _problem(
+    found: ClusterReference, known: set[str], static: set[str], proxy: Mapping[str, Any], where: str
+) -> str:
+    """Return what is wrong with a reference, and what to do. Empty: Envoy accepts it, and has the cluster."""
     if found.name == ADMIN_CLUSTER and ADMIN_CLUSTER not in known:
-        raise DemoError(
-            file,
-            f"{key}: the cluster '{ADMIN_CLUSTER}' is the whole admin interface, by which a client can stop Envoy. Use another"
-            f" cluster. For the read-only pages of the admin on a port of the host, set '{where}.admin.publish'.",
+        return (
+            f"the cluster '{ADMIN_CLUSTER}' is the whole admin interface, by which a client can stop Envoy. Use another"
+            f" cluster. For the read-only pages of the admin on a port of the host, set '{where}.admin.publish'."
         )
     if found.name not in known:
-        raise DemoError(
-            file, f"{key}: {unknown_cluster(found.name, known - {STATSD_CLUSTER}, f'{where}.clusters')}"
-        )
+        return unknown_cluster(found.name, known - {STATSD_CLUSTER}, f"{where}.clusters")
     if found.is_static and found.name not in static:
-        raise DemoError(
-            file,
-            f"{key}: Envoy needs the cluster '{found.name}' statically, in its bootstrap, before it reads any other."
-            f" Set 'static: true' in '{where}.clusters.{found.name}'.",
+        key = cluster_key(proxy["clusters"], found.name) or found.name
+        return (
+            f"Envoy needs the cluster '{found.name}' statically, in its bootstrap, before it reads any other."
+            f" Set 'static: true' in '{where}.clusters.{key}'."
         )
+    return ""
 
 
 def unknown_cluster(name: str, known: Collection[str], key: str) -> str:

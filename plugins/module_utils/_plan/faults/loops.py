@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.names import cluster_key
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.api.any_types import type_name
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.overlay import (
     HTTP_CONNECTION_MANAGER,
@@ -27,7 +28,6 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.references.ty
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.faults.upstream_ports import (
     DemoPort,
-    cluster_key,
     cluster_names,
     cluster_spec,
     first_proxies,
@@ -180,7 +180,7 @@ def _next_hops(hop: Hop, proxies: Mapping[str, Proxy], platform: Platform) -> li
         if _is_tcp(listener) and encrypts:
             continue
         encrypted = hop.encrypted if _is_tcp(listener) else encrypts
-        key = f"{proxy.key}.clusters.{cluster_key(proxy, cluster)}"
+        key = f"{proxy.key}.clusters.{cluster_key(proxy.spec['clusters'], cluster)}"
         hops += [
             replace(after, port=port, encrypted=encrypted, key=key)
             for port in upstream_ports(proxy, cluster, platform)

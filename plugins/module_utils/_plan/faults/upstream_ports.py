@@ -13,7 +13,10 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._demo import topolog
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.http.stated_protocols import (
     explicit_options,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._demo.names import cluster_name
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.names import (
+    cluster_key,
+    cluster_name,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.http_protocols import (
     HTTP2,
     OPTION_FIELDS,
@@ -33,17 +36,9 @@ def first_proxies(platform: Platform) -> list[Proxy]:
     return [one for one in platform.proxies() if one.replica == 1 and one.spec["config"] is None]
 
 
-def cluster_key(proxy: Proxy, name: str) -> str:
-    """Return the key in the demo of the cluster that has a name in a proxy. Empty: the planner generates it, or it does not exist."""
-    specs: Mapping[str, Mapping[str, Any]] = proxy.spec["clusters"]
-    if name in specs and cluster_name(name, specs[name]) == name:
-        return name  # the usual case, without a search: a proxy can have thousands of clusters
-    return next((key for key, one in specs.items() if cluster_name(key, one) == name), "")
-
-
 def cluster_spec(proxy: Proxy, name: str) -> Mapping[str, Any] | None:
     """Return the cluster of the demo that has a name in a proxy. None: the planner generates it, or it does not exist."""
-    found: Mapping[str, Any] | None = proxy.spec["clusters"].get(cluster_key(proxy, name))
+    found: Mapping[str, Any] | None = proxy.spec["clusters"].get(cluster_key(proxy.spec["clusters"], name))
     return found
 
 
@@ -59,7 +54,7 @@ def upstream_ports(proxy: Proxy, name: str, platform: Platform) -> list[DemoPort
         return [(proxy.group, topology.APP)] if proxy.kind == "sidecar" and name == proxy.group else []
     if spec["address"]:
         return _ports_at(str(spec["address"]), spec["port"], proxy, platform)
-    where = f"{proxy.key}.clusters.{cluster_key(proxy, name)}"
+    where = f"{proxy.key}.clusters.{cluster_key(proxy.spec['clusters'], name)}"
     return [
         (proxy.group, topology.APP)
         if platform.is_own_app(target, proxy)

@@ -110,6 +110,12 @@ def test_source_needs_a_static_cluster(path: str, value: Any, below: str) -> Non
     read_demo("shop", data)
 
 
+def test_static_cluster_has_its_key_when_it_is_renamed() -> None:
+    data = changed(f"{EDGE}.bootstrap", {"cluster_manager": {"local_cluster_name": "renamed"}})
+    data["proxies"]["edge"]["clusters"]["own"] = {"to": "web", "cluster": {"name": "renamed"}}
+    assert error_of(data).endswith(f"Set 'static: true' in '{EDGE}.clusters.own'.")
+
+
 def test_author_can_accept_missing_clusters() -> None:
     data = changed(f"{HTTP}.routes", [{"match": {"prefix": "/"}, "route": {"cluster": "webb"}}])
     data["proxies"]["edge"]["listeners"]["http"]["http_connection_manager"] = {

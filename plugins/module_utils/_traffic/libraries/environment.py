@@ -14,12 +14,12 @@ import hashlib
 import os
 import shutil
 import stat
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import ArgumentError
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.command import run
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.libraries.locked_packages import (
     REQUIREMENTS,
 )
@@ -93,23 +93,15 @@ def _install(folder: Path, requirements: str) -> None:
         *("-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"),
         *("--only-binary", ":all:", "--require-hashes", "--requirement", str(listed)),
     ]
+    listed.write_text(requirements, encoding="utf-8")
     for command in ([sys.executable, "-m", "venv", str(folder)], pip):
-        listed.write_text(requirements, encoding="utf-8")
-        try:
-            done = subprocess.run(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                timeout=INSTALL_TIMEOUT,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
+        done = run(command, timeout=INSTALL_TIMEOUT)
+        if done.timed_out:
             raise ArgumentError(
                 "protocol", f"the libraries were not installed within {INSTALL_TIMEOUT:g} s: {command[2]}."
-            ) from None
-        if done.returncode:
-            lines = done.stdout.decode("utf-8", "replace").strip().splitlines()[-_LAST_LINES:]
+            )
+        if done.exit_code:
+            lines = f"{done.stdout}\n{done.stderr}".strip().splitlines()[-_LAST_LINES:]
             raise ArgumentError(
                 "protocol",
                 "the libraries of HTTP/2, HTTP/3 and gRPC cannot be installed on the host that sends the traffic."

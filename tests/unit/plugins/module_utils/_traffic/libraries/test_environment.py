@@ -6,13 +6,13 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import ArgumentError
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.command import CommandResult
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.libraries import environment
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.libraries.locked_packages import (
     REQUIREMENTS,
@@ -31,9 +31,9 @@ def commands(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
         if command[2] == "venv":
             Path(command[3], "bin").mkdir()
             Path(command[3], "bin", "python").touch()
-        return subprocess.CompletedProcess(command, 0, b"")
+        return CommandResult(0, "", "")
 
-    monkeypatch.setattr(environment.subprocess, "run", run)
+    monkeypatch.setattr(environment, "run", run)
     return found
 
 
@@ -53,9 +53,9 @@ def test_other_packages_have_another_environment(tmp_path: Path, commands: list[
 
 def test_failed_install_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(command: list[str], **_options: Any) -> Any:
-        return subprocess.CompletedProcess(command, 1, b"ERROR: no matching distribution\n")
+        return CommandResult(1, "", "ERROR: no matching distribution\n")
 
-    monkeypatch.setattr(environment.subprocess, "run", fail)
+    monkeypatch.setattr(environment, "run", fail)
     with pytest.raises(
         ArgumentError, match=r"no matching distribution. Install python3-venv, or set a package index"
     ):

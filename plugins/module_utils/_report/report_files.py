@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.user_folder import user_folder
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.printable import printable
 from ansible_collections.meshlab.envoy.plugins.module_utils._report.markdown_report import markdown_report
 from ansible_collections.meshlab.envoy.plugins.module_utils._report.report_forms import FORMS, GITHUB
@@ -28,9 +29,7 @@ _UNSAFE = re.compile(r"[^a-zA-Z0-9_-]+")
 
 def default_folder() -> Path:
     """Return the folder of reports: below XDG_STATE_HOME, or below ~/.local/state."""
-    state = os.environ.get("XDG_STATE_HOME") or ""
-    base = Path(state) if os.path.isabs(state) else Path.home() / ".local" / "state"
-    return base / "meshlab.envoy" / "reports"
+    return user_folder("XDG_STATE_HOME", ".local/state") / "meshlab.envoy" / "reports"
 
 
 def write_reports(result: RunResult, forms: Iterable[str], folder: Path) -> list[Path]:

@@ -13,6 +13,7 @@ import os
 from collections.abc import Collection
 from pathlib import Path
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.user_folder import user_folder
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.network.error_text import error_text
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer import (
     PlatformFailed,
@@ -36,7 +37,7 @@ class BootLinks:
     def __init__(self, demo: str, folder: Path, files: Collection[str]) -> None:
         self.path = folder / unit_name(demo)
         self.is_listed = self.path.name in files
-        units = _configuration_directory() / "systemd" / "user"
+        units = user_folder("XDG_CONFIG_HOME", ".config") / "systemd" / "user"
         self.links = (units / self.path.name, units / f"{WANTED_BY}.wants" / self.path.name)
 
     def check(self) -> None:
@@ -78,8 +79,3 @@ class BootLinks:
 
     def _is_own(self, link: Path) -> bool:
         return link.is_symlink() and Path(os.readlink(link)) == self.path
-
-
-def _configuration_directory() -> Path:
-    configuration = os.environ.get("XDG_CONFIG_HOME") or ""
-    return Path(configuration) if configuration.startswith("/") else Path.home() / ".config"

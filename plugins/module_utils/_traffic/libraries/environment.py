@@ -20,6 +20,7 @@ from pathlib import Path
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import ArgumentError
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.command import run
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.user_folder import user_folder
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.libraries.locked_packages import (
     REQUIREMENTS,
 )
@@ -61,8 +62,7 @@ def library_python(requirements: str = REQUIREMENTS, cache: Path | None = None) 
 
 def cache_folder() -> Path:
     """Return the folder of the user for what can be downloaded again."""
-    base = os.environ.get("XDG_CACHE_HOME") or ""
-    return Path(base if os.path.isabs(base) else os.path.expanduser("~/.cache"), "meshlab.envoy")
+    return user_folder("XDG_CACHE_HOME", ".cache") / "meshlab.envoy"
 
 
 def environment_key(requirements: str) -> str:

@@ -32,7 +32,6 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.series.time
     joined,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.series.value_counts import (
-    MAX_LENGTH,
     capped,
     count_value,
 )
@@ -96,7 +95,7 @@ class Tally:
         self.sent += 1
         self.latencies.append(seconds)
         self.bytes_received += answer.size
-        shares = {name: answer.headers.get(name, NO_VALUE)[:MAX_LENGTH] for name in self._shares}
+        shares = {name: answer.headers.get(name, NO_VALUE) for name in self._shares}
         self.timeline.answer(time.monotonic() - self._began, answer.status, shares)
         if answer.status is not None:
             self.statuses[answer.status] += 1

@@ -11,9 +11,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypedDict
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.series.value_counts import count_value
+
 MAX_INTERVALS = 600
 MAX_VALUES = 20  # different values of a header in an interval
-OTHER = "(others)"
 NO_VALUE = "(none)"
 
 
@@ -65,8 +66,7 @@ class Timeline:
             interval.statuses[str(status)] += 1
             interval.failed += status >= 500
         for name, value in headers.items():
-            values = interval.headers.setdefault(name, Counter())
-            values[value if value in values or len(values) < MAX_VALUES else OTHER] += 1
+            count_value(interval.headers.setdefault(name, Counter()), value, MAX_VALUES)
 
     def failure(self, seconds: float) -> None:
         """Count a request without a complete answer."""

@@ -9,10 +9,10 @@ from __future__ import annotations
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.series.timeline import (
     MAX_INTERVALS,
     MAX_VALUES,
-    OTHER,
     Timeline,
     joined,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.series.value_counts import OTHER
 
 
 def test_senders_are_added_up_by_second() -> None:

@@ -83,6 +83,27 @@ def request_bytes(traffic: Traffic) -> bytes:
     return ("\r\n".join(lines) + "\r\n\r\n").encode() + traffic.body
 
 
+def has_body(method: str, head: ResponseHead) -> bool:
+    """Return whether the answer to a request with this method has a body (RFC 9112, section 6.3)."""
+    return method != "HEAD" and head.status >= 200 and head.status not in (204, 304)
+
+
+def is_chunked(head: ResponseHead) -> bool:
+    """Return whether a body has chunks."""
+    return head.headers.get("transfer-encoding", "").lower().endswith("chunked")
+
+
+def stated_length(head: ResponseHead) -> int | None:
+    """Return the stated length of a body without chunks; None: the body ends with the connection. Raises RequestError."""
+    length = head.headers.get("content-length")
+    if length is None or head.headers.get("transfer-encoding"):
+        return None
+    lengths = set(length.split(", "))
+    if len(lengths) != 1 or not _DIGITS.fullmatch(only := lengths.pop()):
+        raise RequestError("protocol", f"content-length {length[:80]!r} is not a length")
+    return int(only)
+
+
 class AnswerReader:
     """Reads one whole answer from a connection."""
 
@@ -128,19 +149,14 @@ class AnswerReader:
             raise RequestError("protocol", str(error)) from None
 
     def _read_body(self, method: str, head: ResponseHead) -> None:
-        if method == "HEAD" or head.status < 200 or head.status in (204, 304):
+        if not has_body(method, head):
             return
-        encoding = head.headers.get("transfer-encoding", "").lower()
-        length = head.headers.get("content-length")
-        if encoding.endswith("chunked"):
+        if is_chunked(head):
             self._read_chunks()
-        elif encoding or length is None:
+        elif (length := stated_length(head)) is None:
             self._read_to_end()
         else:
-            lengths = set(length.split(", "))
-            if len(lengths) != 1 or not _DIGITS.fullmatch(only := lengths.pop()):
-                raise RequestError("protocol", f"content-length {length[:80]!r} is not a length")
-            self._read_bytes(int(only))
+            self._read_bytes(length)
 
     def _read_chunks(self) -> None:
         while True:

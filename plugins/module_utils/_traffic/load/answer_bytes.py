@@ -14,17 +14,21 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._common.network.http
     head_end,
     parse_head,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.network.websocket_handshake import (
+    SWITCHING_PROTOCOLS,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.client_connection import (
     Answer,
     RequestError,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.http1 import (
     MAX_HEAD,
+    has_body,
+    is_chunked,
+    stated_length,
 )
 
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?\r\n")
-_WITHOUT_BODY = (204, 304)
-SWITCHING_PROTOCOLS = 101
 
 
 class AnswerBytes:
@@ -42,12 +46,12 @@ class AnswerBytes:
     @property
     def has_data(self) -> bool:
         """Whether a part of the answer has arrived."""
-        return bool(self._data)
+        return self._head is not None or bool(self._data)
 
     @property
     def ends_with_connection(self) -> bool:
         """Whether the end of the connection completes the answer; then it does."""
-        if self._head is None or self._length() is not None or self._is_chunked():
+        if self._head is None or is_chunked(self._head) or stated_length(self._head) is not None:
             return False
         self._size, self._body = len(self._data), self._data[: self._kept]
         return True
@@ -85,17 +89,17 @@ class AnswerBytes:
 
     def _is_complete(self, head: ResponseHead) -> bool:
         self.keep_alive = head.keeps_connection
-        if self._method == "HEAD" or head.status in _WITHOUT_BODY:
+        if not has_body(self._method, head):
             return self._ends_at(0)
-        length = self._length()
+        if is_chunked(head):
+            return self._read_chunks()
+        length = stated_length(head)
         if length is not None:
             self._needed = length
             if len(self._data) < length:
                 return False
             self._size, self._body = length, self._data[: min(length, self._kept)]
             return self._ends_at(length)
-        if self._is_chunked():
-            return self._read_chunks()
         self.keep_alive = False
         return False
 
@@ -103,22 +107,6 @@ class AnswerBytes:
         if len(self._data) > length:
             self.keep_alive = False  # further bytes would be taken for the next answer
         return True
-
-    def _length(self) -> int | None:
-        """Return the stated length of the body. Raises RequestError."""
-        if self._head is None:
-            raise AssertionError("the head of the answer was not read")
-        text = self._head.headers.get("content-length")
-        if text is None or self._is_chunked():
-            return None
-        if not text.isdecimal():
-            raise RequestError("protocol", f"content-length {text[:80]!r} is not a length")
-        return int(text)
-
-    def _is_chunked(self) -> bool:
-        if self._head is None:
-            raise AssertionError("the head of the answer was not read")
-        return self._head.headers.get("transfer-encoding", "").lower().endswith("chunked")
 
     def _read_chunks(self) -> bool:
         parts: list[bytes] = []
@@ -146,3 +134,5 @@ class AnswerBytes:
                 return False
             parts.append(data[position : position + length])
             position += length + 2
+            if data[position - 2 : position] != b"\r\n":
+                raise RequestError("protocol", "a chunk is longer than its size")

@@ -45,7 +45,36 @@ def test_head_and_further_bytes() -> None:
     assert not more.keep_alive
 
 
-@pytest.mark.parametrize("data", [b"SSH-2.0\r\n\r\n", CHUNKED[:-20] + b"zz\r\n", LENGTH.replace(b"5", b"x")])
+def test_headers_are_a_part_of_an_answer() -> None:
+    answer = AnswerBytes("GET", 10)
+    assert not answer.has_data
+    assert not answer.add(LENGTH[:-5])
+    assert answer.has_data
+
+
+def test_length_that_is_stated_twice_is_one_length() -> None:
+    answer = AnswerBytes("GET", 10)
+    assert answer.add(LENGTH.replace(b"5\r\n", b"5\r\ncontent-length: 5\r\n"))
+    assert answer.answer().size == 5
+
+
+def test_encoding_that_is_not_chunked_ends_with_the_connection() -> None:
+    answer = AnswerBytes("GET", 10)
+    assert not answer.add(LENGTH.replace(b"5\r\n", b"5\r\ntransfer-encoding: gzip\r\n"))
+    assert answer.ends_with_connection
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"SSH-2.0\r\n\r\n",
+        CHUNKED[:-20] + b"zz\r\n",
+        CHUNKED.replace(b"he\r\n", b"heXX"),
+        LENGTH.replace(b"5", b"x"),
+        LENGTH.replace(b"5", b"5" * 5000),
+        LENGTH.replace(b"5\r\n", b"5\r\ncontent-length: 6\r\n"),
+    ],
+)
 def test_invalid_answer_is_an_error(data: bytes) -> None:
     with pytest.raises(RequestError):
         AnswerBytes("GET", 10).add(data)

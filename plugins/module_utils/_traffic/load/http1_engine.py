@@ -23,7 +23,10 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.client_tls 
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.counters import Sent, Tally
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.http1 import request_bytes
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.load.answer_bytes import AnswerBytes
-from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.load.schedule import Schedule
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.load.schedule import (
+    CONNECT_PAUSE,
+    Schedule,
+)
 
 if TYPE_CHECKING:
     import ssl
@@ -57,46 +60,53 @@ class Http1Engine:
         self._selector = selectors.DefaultSelector()
         self._idle: list[_Connection] = []
         self._size = 0  # connections, idle and busy
-        self._waiting: deque[float] = deque()  # due times of requests for which no connection is free
+        # Open loop: due times of requests for which no connection is free. Closed loop: when a free connection sends its next request.
+        self._waiting: deque[float] = deque()
         self._deadlines: deque[tuple[float, _Connection, float]] = deque()
         self._busy = 0
         self._opened = self._retries = 0
-        self.tally = Tally(traffic)
+        self.tally = Tally(traffic, schedule.counted_from)
 
     def run(self) -> Sent:
         """Send all requests and return what came of them."""
-        traffic, schedule = self._traffic, self._schedule
-        began, started = time.time(), schedule.started
-        self.tally = Tally(traffic, started + traffic.warm_up)
-        next_due = schedule.take_next() if schedule.is_open else None
-        if not schedule.is_open:
-            self._fill()
+        schedule, began, next_due = self._schedule, time.time(), None
+        if schedule.is_open:
+            next_due = schedule.take_next()
+        else:
+            self._waiting.extend([schedule.started] * self._traffic.concurrency)
         while next_due is not None or self._busy or self._waiting:
+            self._begin_waiting()
             now = time.monotonic()
-            while schedule.is_open and next_due is not None and next_due <= now:
+            while next_due is not None and next_due <= now:
                 self._begin(next_due)
                 next_due = schedule.take_next()
             if schedule.is_stopped:
                 break
-            wait = (
-                LONGEST_WAIT if next_due is None else max(0.0, min(LONGEST_WAIT, next_due - time.monotonic()))
-            )
+            due = self._waiting[0] if self._waiting and not schedule.is_open else next_due
+            wait = LONGEST_WAIT if due is None else max(0.0, min(LONGEST_WAIT, due - time.monotonic()))
             for key, _events in self._selector.select(wait):
-                self._receive(key.data)
+                if key.fileobj is key.data.socket:  # not closed since
+                    self._receive(key.data)
+                    if self._waiting:
+                        self._begin_waiting()
             self._expire()
-        elapsed = time.monotonic() - started
+        elapsed = time.monotonic() - schedule.started
         for connection in [key.data for key in list(self._selector.get_map().values())]:
             self._close(connection)
         self._selector.close()
         return Sent(self.tally, elapsed, self._opened, self._retries, began)
 
-    def _fill(self) -> None:
-        """Begin as many requests as there are connections, for a closed loop."""
-        for _number in range(self._traffic.concurrency):
-            due = self._schedule.take_next()
+    def _begin_waiting(self) -> None:
+        """Begin the waiting requests for which a connection is free."""
+        now, most = time.monotonic(), self._traffic.concurrency
+        while self._waiting and self._waiting[0] <= now and (self._idle or self._size < most):
+            due: float | None = self._waiting.popleft()
+            if not self._schedule.is_open:
+                due = self._schedule.take_next()
             if due is None:
-                break
-            self._begin(due)
+                self._waiting.clear()
+            else:
+                self._begin(due)
 
     def _begin(self, due: float) -> None:
         """Send a request on a free connection, or on a new one, or as soon as one is free."""
@@ -141,23 +151,23 @@ class Http1Engine:
                 sock.sendall(self._request[sent:])
                 sock.setblocking(False)
         except OSError as error:
-            if connection.is_used and self._again(connection):
+            if connection.is_used:
+                self._again(connection)
                 return
             raise connection_error(error) from None
 
-    def _again(self, connection: _Connection) -> bool:
+    def _again(self, connection: _Connection) -> None:
         """Send the request again, once, because the server had closed the kept connection."""
         self._close(connection)
         self._retries += 1
         self._send(connection)
-        return True
 
     def _receive(self, connection: _Connection) -> None:
         try:
             while True:
                 data = connection.socket.recv(CHUNK)
-                if connection.answer is None:
-                    self._drop_idle(connection)
+                if connection.answer is None:  # the server has closed the connection between two requests
+                    self._close(connection)
                     return
                 if not data:
                     self._ended(connection)
@@ -173,7 +183,7 @@ class Http1Engine:
             if type(error).__name__ in _WANT:
                 return
             if connection.answer is None:
-                self._drop_idle(connection)
+                self._close(connection)
             elif connection.is_used and not connection.answer.has_data:
                 self._again(connection)
             else:
@@ -213,22 +223,18 @@ class Http1Engine:
         if connection.due >= self._schedule.counted_from:
             self.tally.failure(failure)
         self._close(connection)
-        self._free(connection)
+        self._free(connection, CONNECT_PAUSE if failure.kind == "connect" and self._traffic.duration else 0.0)
 
-    def _free(self, connection: _Connection) -> None:
-        """Use a connection for the next request that is due."""
+    def _free(self, connection: _Connection, pause: float = 0.0) -> None:
+        """Make a connection free for another request; in a closed loop, after a pause in seconds."""
         self._busy -= 1
         connection.answer = None
         self._schedule.request_ended()
         self._idle.append(connection)
-        if self._waiting:
-            self._begin(self._waiting.popleft())
-        elif not self._schedule.is_open and (due := self._schedule.take_next()) is not None:
-            self._begin(due)
-
-    def _drop_idle(self, connection: _Connection) -> None:
-        """Close a connection that the server has closed between two requests."""
-        self._close(connection)
+        if not self._schedule.is_open:
+            # The times of the queue are in ascending order, except of the connections that need no pause.
+            add = self._waiting.append if pause else self._waiting.appendleft
+            add(time.monotonic() + pause)
 
     def _expire(self) -> None:
         now = time.monotonic()

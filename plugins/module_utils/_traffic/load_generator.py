@@ -106,8 +106,8 @@ def send_once(traffic: Traffic, signals: TrafficSignals | None = None) -> Result
     senders = min(traffic.concurrency, traffic.requests or traffic.concurrency)
     clients = [client_for(traffic, context) for _number in range(senders)]
     schedule = Schedule(traffic, signals)
-    began, started = time.time(), time.monotonic()
-    tallies = [Tally(traffic, started) for _number in range(senders)]
+    began = time.time()
+    tallies = [Tally(traffic, schedule.counted_from) for _number in range(senders)]
     if senders == 1:
         _send(traffic, clients[0], schedule, tallies[0])
     else:
@@ -119,7 +119,7 @@ def send_once(traffic: Traffic, signals: TrafficSignals | None = None) -> Result
             thread.start()
         for thread in threads:
             thread.join()
-    elapsed = time.monotonic() - started
+    elapsed = time.monotonic() - schedule.started
     connections = sum(client.connections for client in clients)
     retries = sum(client.retries for client in clients)
     return add_up(traffic, tallies, elapsed, connections, retries, began)
@@ -160,17 +160,19 @@ def _send(traffic: Traffic, client: Client, schedule: Schedule, tally: Tally) ->
     timeout = traffic.timeout
     try:
         while (due := schedule.wait_for_next()) is not None:
-            now = time.monotonic()
+            now, is_counted = time.monotonic(), due >= schedule.counted_from
             started = due if schedule.is_open else now
             try:
                 answer = client.exchange(now + timeout)
             except RequestError as failure:
                 client.close()
-                tally.failure(failure)
+                if is_counted:
+                    tally.failure(failure)
                 if failure.kind == "connect" and traffic.duration:
                     time.sleep(CONNECT_PAUSE)
             else:
-                tally.answer(answer, time.monotonic() - started)
+                if is_counted:
+                    tally.answer(answer, time.monotonic() - started)
             schedule.request_ended()
     finally:
         client.close()

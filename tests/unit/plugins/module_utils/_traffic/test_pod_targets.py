@@ -75,6 +75,12 @@ def test_ready_pods_take_turns_after_one_lookup(api_server: FakeApiServer, serve
     assert b"host: shop.example:8080\r\n" in served[0]
 
 
+def test_requests_of_the_warm_up_are_not_counted(api_server: FakeApiServer, served: list[bytes]) -> None:
+    result = send(api_server, requests=3, warm_up=60)
+    assert len(served) == 3
+    assert (result["sent"], result["answered"], result["connections"]) == (0, 0, 1)
+
+
 def test_connections_to_pods_are_kept(api_server: FakeApiServer, served: list[bytes]) -> None:
     result = send(api_server, requests=20, concurrency=2)
     assert (result["answered"], result["connections"]) == (20, 2)

@@ -29,13 +29,13 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.client_conn
     kept_bytes,
     receive,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.target import DEFAULT_PORTS
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.traffic_spec import Traffic
 
 if TYPE_CHECKING:
     import ssl
 
 MAX_HEAD = 262_144  # bytes
+_DEFAULT_FIELDS = (("accept", "*/*"), ("user-agent", "meshlab.envoy"))
 
 _STATUS_LINE = re.compile(rb"HTTP/1\.[01] [1-9][0-9]{2}(?: |\r?\n)")
 _DIGITS = re.compile(r"[0-9]{1,18}")
@@ -65,22 +65,20 @@ class HttpClient(KeptConnection):
 def request_bytes(traffic: Traffic) -> bytes:
     """Return the request of a traffic; each of its requests has the same bytes."""
     target = traffic.target
-    host = f"[{target.host}]" if ":" in target.host else target.host
-    if target.port != DEFAULT_PORTS[target.scheme]:
-        host = f"{host}:{target.port}"
-    lines = [f"{traffic.method} {target.path} HTTP/1.1", f"host: {traffic.host or host}"]
-    names = {name for name, _value in traffic.headers}
-    lines += [f"{name}: {value}" for name, value in traffic.headers]
-    lines += [
-        line
-        for name, line in (("accept", "accept: */*"), ("user-agent", "user-agent: meshlab.envoy"))
-        if name not in names
-    ]
-    if traffic.body or traffic.method in ("POST", "PUT", "PATCH"):
-        lines.append(f"content-length: {len(traffic.body)}")
+    lines = [f"{traffic.method} {target.path} HTTP/1.1", f"host: {traffic.host or target.authority}"]
+    lines += [f"{name}: {value}" for name, value in request_fields(traffic)]
     if not traffic.reuse:
         lines.append("connection: close")
     return ("\r\n".join(lines) + "\r\n\r\n").encode() + traffic.body
+
+
+def request_fields(traffic: Traffic) -> list[tuple[str, str]]:
+    """Return the header fields of each request of a traffic, with the defaults, and without the host."""
+    names = {name for name, _value in traffic.headers}
+    fields = [*traffic.headers, *(one for one in _DEFAULT_FIELDS if one[0] not in names)]
+    if traffic.body or traffic.method in ("POST", "PUT", "PATCH"):
+        fields.append(("content-length", str(len(traffic.body))))
+    return fields
 
 
 def has_body(method: str, head: ResponseHead) -> bool:

@@ -33,6 +33,12 @@ class Target(NamedTuple):
         return self.scheme in ENCRYPTED
 
     @property
+    def authority(self) -> str:
+        """The host in a request: with the port, unless it is that of the scheme."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
+
+    @property
     def http(self) -> bool:
         """Whether each request is an HTTP request."""
         return self.scheme in ("http", "https")

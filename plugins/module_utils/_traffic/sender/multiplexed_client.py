@@ -18,7 +18,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.client_conn
     RequestError,
     kept_bytes,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.target import DEFAULT_PORTS
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.http1 import request_fields
 
 if TYPE_CHECKING:
     from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.client_tls import Session
@@ -179,25 +179,13 @@ class MultiplexedClient:
 def request_headers(traffic: Traffic) -> list[tuple[str, str]]:
     """Return the header fields of each request of a traffic, pseudo-header fields first (RFC 9113, section 8.3.1)."""
     target = traffic.target
-    host = f"[{target.host}]" if ":" in target.host else target.host
-    if target.port != DEFAULT_PORTS[target.scheme]:
-        host = f"{host}:{target.port}"
-    names = {name for name, _value in traffic.headers}
-    found = [
+    return [
         (":method", traffic.method),
         (":scheme", target.scheme),
-        (":authority", traffic.host or host),
+        (":authority", traffic.host or target.authority),
         (":path", target.path),
-        *((name, value) for name, value in traffic.headers if name not in _CONNECTION_FIELDS),
-        *(
-            (name, value)
-            for name, value in (("accept", "*/*"), ("user-agent", "meshlab.envoy"))
-            if name not in names
-        ),
+        *((name, value) for name, value in request_fields(traffic) if name not in _CONNECTION_FIELDS),
     ]
-    if traffic.body or traffic.method in ("POST", "PUT", "PATCH"):
-        found.append(("content-length", str(len(traffic.body))))
-    return found
 
 
 def _joined(fields: Headers) -> dict[str, str]:

@@ -25,6 +25,14 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.traffic_spe
     PROTOCOLS,
 )
 
+_FIELD_ARGS: dict[str, Any] = {
+    "type": "dict",
+    "options": {
+        "name": {"type": "str", "required": True},
+        "value": {"type": "str"},
+        "matches": {"type": "str"},
+    },
+}
 EXPECT_ARGS: dict[str, Any] = {
     "name": {"type": "str"},
     "op": {"type": "str", "required": True, "choices": list(OPERATORS)},
@@ -32,27 +40,13 @@ EXPECT_ARGS: dict[str, Any] = {
     "of": {"type": "str", "choices": list(COUNT_OR_SHARE)},
     "tolerance": {"type": "raw"},
     "status": {"type": "str"},
-    "header": {
-        "type": "dict",
-        "options": {
-            "name": {"type": "str", "required": True},
-            "value": {"type": "str"},
-            "matches": {"type": "str"},
-        },
-    },
+    "header": _FIELD_ARGS,
     "hosts": {"type": "str"},
     "among": {"type": "list", "elements": "str"},
     "latency": {"type": "float"},
     "error": {"type": "str", "choices": ["any", *ERRORS]},
     "bytes": {"type": "str", "choices": list(BYTES)},
-    "trailer": {
-        "type": "dict",
-        "options": {
-            "name": {"type": "str", "required": True},
-            "value": {"type": "str"},
-            "matches": {"type": "str"},
-        },
-    },
+    "trailer": _FIELD_ARGS,
     "grpc_status": {"type": "str"},
     "messages": {"type": "str", "choices": list(BYTES)},
     "connections": {"type": "str", "choices": list(CONNECTIONS_COUNTED)},

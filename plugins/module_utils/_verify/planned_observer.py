@@ -21,18 +21,16 @@ if TYPE_CHECKING:
 
 # The keys of a workload that an observer uses. The environment can contain secrets, which a host that verifies does not need.
 WORKLOAD_KEYS = (
-    *(
-        "name",
-        "generation",
-        "command",
-        "probe",
-        "ports",
-        "network",
-        "hostname",
-        "group",
-        "container",
-        "replicas",
-    ),
+    "name",
+    "generation",
+    "command",
+    "probe",
+    "ports",
+    "network",
+    "hostname",
+    "group",
+    "container",
+    "replicas",
 )
 
 

@@ -109,9 +109,7 @@ class GrpcStream(Stream):
         status = status_name(code) if code is not None else status_of_http(self.status)
         if not self.trailers and "grpc-status" in self.headers:
             self.trailers = {name: value for name, value in self.headers.items() if name.startswith("grpc-")}
-        return (
-            super().answer(tls)._replace(messages=self.messages, grpc_status=status, trailers=self.trailers)
-        )
+        return super().answer(tls)._replace(messages=self.messages, grpc_status=status)
 
 
 class GrpcClient(Http2Client):

@@ -12,7 +12,11 @@ from typing import TYPE_CHECKING, Any
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.network.error_text import error_text
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.network.unix_socket import connect_unix
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.client_connection import RequestError
-from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.client_tls import Session, session_of
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.client_tls import (
+    HTTP2_ALPN,
+    Session,
+    session_of,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.sender.multiplexed_client import (
     Connection,
     ConnectionLost,
@@ -37,7 +41,6 @@ if TYPE_CHECKING:
 
     from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.traffic_spec import Traffic
 
-ALPN = "h2"
 WINDOW = 16 * 1_048_576  # bytes that a server can send before it waits
 CONNECT_TIMEOUT = 60.0
 
@@ -66,8 +69,8 @@ class Http2Client(MultiplexedClient):
             _transport, protocol = await loop.create_connection(Http2Connection, **options)
         except OSError as error:
             raise _connect_error(error, traffic.unix_socket, target) from None
-        chosen = protocol.session.alpn if protocol.session is not None else ALPN
-        if chosen != ALPN:
+        chosen = protocol.session.alpn if protocol.session is not None else HTTP2_ALPN
+        if chosen != HTTP2_ALPN:
             protocol.close()
             raise RequestError(
                 "protocol", f"the server chose {chosen or 'no protocol'} with ALPN, and not h2"

@@ -21,6 +21,7 @@ from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import ArgumentError
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.client_tls import tls_context
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.counters import Sent
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.load.http1_engine import Http1Engine
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.load.schedule import (
     Schedule,
@@ -59,11 +60,10 @@ def main() -> None:
         _print({"event": "refused", "where": error.where, "problem": error.problem})
         return
     _print({"event": "sent", **sent_data(sent)})
-    sys.stdout.flush()
     os._exit(0)  # without waiting for threads that read standard input
 
 
-async def _send(traffic: Traffic, schedule: Schedule) -> Any:
+async def _send(traffic: Traffic, schedule: Schedule) -> Sent:
     context = tls_context(traffic)
     call = None
     if traffic.protocol in GRPC_PROTOCOLS:
@@ -115,7 +115,3 @@ def _print(event: dict[str, Any]) -> None:
     with _printing:
         sys.stdout.write(json.dumps(event) + "\n")
         sys.stdout.flush()
-
-
-if __name__ == "__main__":
-    main()

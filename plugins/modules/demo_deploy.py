@@ -24,11 +24,13 @@ description:
   - In a cluster it applies objects with server-side apply, after a dry run of all of them. It deletes objects of the demo that
     the plan does not list any more, which it finds by the label C(meshlab.envoy/demo) in the namespace. A rollout that cannot
     complete fails at once with the reason and the last log lines, while the pods of the previous rollout keep serving.
+  - Writes a report on the controller if the traffic during the deployment fails its expectations.
   - Internal to the collection. Its roles and playbooks use it, and its options and results can change in any release.
 extends_documentation_fragment:
   - meshlab.envoy.attributes
   - meshlab.envoy.attributes.action_group
   - meshlab.envoy.cluster
+  - meshlab.envoy.reports
 attributes:
   check_mode:
     support: full
@@ -100,26 +102,6 @@ options:
       - It is also the longest wait before a workload that was replaced is stopped.
     type: float
     default: 10
-  result_formats:
-    description:
-      - Forms of the report that the controller writes if the traffic during the deployment fails its expectations. V(json) is
-        always written.
-      - V(html) is one page without scripts. V(junit) is JUnit XML. V(markdown) is a Markdown file.
-      - V(github) appends the Markdown to the file that the environment variable E(GITHUB_STEP_SUMMARY) of the controller names, if it
-        is set.
-    type: list
-    elements: str
-    choices: [html, json, junit, markdown, github]
-    default: [html]
-  reports_folder:
-    description:
-      - Path to the folder of reports on the controller. Each demo has a folder in it, with the reports of its last 20 runs.
-      - By default C(meshlab.envoy/reports) in E(XDG_STATE_HOME), or in C(~/.local/state). A teardown keeps it.
-    type: path
-  demo_file:
-    description:
-      - Path to the demo file on the controller. The report contains its text without secrets, unless the demo has sensitive files.
-    type: path
 notes:
   - Requires Python 3.9 or newer on the managed host. The platform V(docker) requires Docker with compose 2.20 or newer, a cluster
     the Python package C(kubernetes), and a plan with certificates C(openssl).

@@ -24,6 +24,7 @@ author:
 extends_documentation_fragment:
   - meshlab.envoy.attributes
   - meshlab.envoy.cluster
+  - meshlab.envoy.reports
 attributes:
   check_mode:
     support: full
@@ -62,25 +63,6 @@ options:
   deployment:
     description: The result of M(meshlab.envoy.demo_deploy) that preceded, for the report.
     type: dict
-  result_formats:
-    description:
-      - Forms of the report that the controller writes. V(json) is always written.
-      - V(html) is one page without scripts. V(junit) is JUnit XML. V(markdown) is a Markdown file.
-      - V(github) appends the Markdown to the file that the environment variable E(GITHUB_STEP_SUMMARY) of the controller names, if it
-        is set.
-    type: list
-    elements: str
-    choices: [html, json, junit, markdown, github]
-    default: [html]
-  reports_folder:
-    description:
-      - Path to the folder of reports on the controller. Each demo has a folder in it, with the reports of its last 20 runs.
-      - By default C(meshlab.envoy/reports) in E(XDG_STATE_HOME), or in C(~/.local/state). A teardown keeps it.
-    type: path
-  demo_file:
-    description:
-      - Path to the demo file on the controller. The report contains its text without secrets, unless the demo has sensitive files.
-    type: path
 seealso:
   - module: meshlab.envoy.demo_plan
   - module: meshlab.envoy.envoy_stats

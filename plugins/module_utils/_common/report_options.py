@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The options about reports. Only the controller uses them; the modules accept them."""
+"""The options about reports. Only the controller uses them; the modules accept them. plugins/doc_fragments/reports.py documents them."""
 
 from __future__ import annotations
 

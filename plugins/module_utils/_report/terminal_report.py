@@ -13,8 +13,9 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._report.result_schem
     RunResult,
     SentTraffic,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._verify.failure_message import FAILED, summary_of
 
-OK, FAILED = "✔", "✘"
+OK = "✔"
 _WIDTH = len("expectations")
 
 
@@ -42,18 +43,7 @@ def terminal_report(result: RunResult, written: Sequence[str] = ()) -> list[str]
         lines += [
             f"  {name if position == 0 else '':<{_WIDTH}}  {line}" for position, line in enumerate(content)
         ]
-    return [*lines, "", f"  {summary_line(result)}", ""]
-
-
-def summary_line(result: RunResult) -> str:
-    """Return how many expectations hold, how many requests were sent, and how long that took."""
-    outcomes = result["expectations"]
-    holding = sum(one["ok"] for one in outcomes)
-    sent = sum(one["sent"] for one in result["traffic"])
-    return (
-        f"{holding} of {len(outcomes)} expectations hold: {sent} requests sent and counted"
-        f" in {result['elapsed']:.1f} s."
-    )
+    return [*lines, "", f"  {summary_of(outcomes, result)}", ""]
 
 
 def _workloads(result: RunResult) -> list[str]:

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 Entry = Mapping[str, Any]
@@ -18,7 +18,11 @@ _MOST_FAILURES = 5
 
 def summary(result: Entry) -> str:
     """Return how many expectations hold, how many requests were sent, and how long that took."""
-    outcomes = list(_outcomes(result))
+    return summary_of(list(_outcomes(result)), result)
+
+
+def summary_of(outcomes: Sequence[Entry], result: Entry) -> str:
+    """Return the summary of a result of demo_verify, or of a run, with these outcomes of its expectations."""
     holding = sum(1 for outcome in outcomes if outcome["ok"])
     sent = sum(entry["sent"] for entry in result["traffic"])
     return (

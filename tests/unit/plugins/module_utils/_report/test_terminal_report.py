@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from verified_runs import FAILING, HOLDING, verified_run
+
 from ansible_collections.meshlab.envoy.plugins.module_utils._report.run_result import run_result
 from ansible_collections.meshlab.envoy.plugins.module_utils._report.terminal_report import terminal_report
 
@@ -30,32 +32,8 @@ def report(plan: dict[str, Any], verified: dict[str, Any]) -> list[str]:
     return terminal_report(run_result(plan, verified))
 
 
-def traffic(*outcomes: dict[str, Any]) -> dict[str, Any]:
-    """Return the result of a traffic with these outcomes."""
-    return {
-        "name": "kept",
-        "sent": 20,
-        "answered": 19,
-        "statuses": {"200": 19},
-        "errors": {"timeout": 1},
-        "hosts": {"app-1": 19},
-        "latency_ms": {"p50": 0.44, "p99": 3.81},
-        "expect": list(outcomes),
-    }
-
-
-def result(*assertions: dict[str, Any]) -> dict[str, Any]:
-    """Return the result of demo_verify with these outcomes of assertions."""
-    failing = {"ok": False, "message": "expected 20, got 19 (answers of traffic kept)"}
-    return {"traffic": [traffic(failing)], "assertions": list(assertions), "elapsed": 0.25}
-
-
-HOLDING = {"ok": True, "message": "expected 1, got 1 (server.live at edge)"}
-FAILING = {"ok": False, "message": "expected 2, got 1 (x at edge) after 5.0 s"}
-
-
 def test_report_ends_with_failures_and_summary() -> None:
-    assert "\n".join(report(PLAN, result(HOLDING, FAILING))) == (
+    assert "\n".join(report(PLAN, verified_run(HOLDING, FAILING))) == (
         """
 shop on local: A shop
 
@@ -83,10 +61,10 @@ def test_empty_sections_are_left_out() -> None:
 
 
 def test_reasons_follow_the_failures() -> None:
-    explained = result(FAILING) | {"reasons": ["service idle has 0 replicas"]}
+    explained = verified_run(FAILING) | {"reasons": ["service idle has 0 replicas"]}
     assert report(PLAN, explained)[-4:-2] == ["  reasons       service idle has 0 replicas", ""]
 
 
 def test_paths_of_written_reports_are_shown() -> None:
-    lines = terminal_report(run_result(PLAN, result(HOLDING)), ["file:///reports/shop/a.html"])
+    lines = terminal_report(run_result(PLAN, verified_run(HOLDING)), ["file:///reports/shop/a.html"])
     assert "  report        file:///reports/shop/a.html" in lines

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from verified_runs import FAILING, HOLDING, verified_run
+
 from ansible_collections.meshlab.envoy.plugins.module_utils._verify.failure_message import (
     failure_message,
     shortened,
@@ -15,32 +17,8 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._verify.failure_mess
 )
 
 
-def traffic(*outcomes: dict[str, Any]) -> dict[str, Any]:
-    """Return the result of a traffic with these outcomes."""
-    return {
-        "name": "kept",
-        "sent": 20,
-        "answered": 19,
-        "statuses": {"200": 19},
-        "errors": {"timeout": 1},
-        "hosts": {"app-1": 19},
-        "latency_ms": {"p50": 0.44, "p99": 3.81},
-        "expect": list(outcomes),
-    }
-
-
-def result(*assertions: dict[str, Any]) -> dict[str, Any]:
-    """Return the result of demo_verify with these outcomes of assertions."""
-    failing = {"ok": False, "message": "expected 20, got 19 (answers of traffic kept)"}
-    return {"traffic": [traffic(failing)], "assertions": list(assertions), "elapsed": 0.25}
-
-
-HOLDING = {"ok": True, "message": "expected 1, got 1 (server.live at edge)"}
-FAILING = {"ok": False, "message": "expected 2, got 1 (x at edge) after 5.0 s"}
-
-
 def test_failure_message_lists_failures_and_hint() -> None:
-    found = result(HOLDING, FAILING)
+    found = verified_run(HOLDING, FAILING)
     assert failure_message(found, "Deploy the demo again.").splitlines() == [
         summary(found),
         "✘ expected 20, got 19 (answers of traffic kept)",
@@ -51,7 +29,7 @@ def test_failure_message_lists_failures_and_hint() -> None:
 
 def test_shortened_message_has_five_failures_and_the_hint() -> None:
     many = [{"ok": False, "message": f"expected {number}, got 0 (x at edge)"} for number in range(30)]
-    lines = shortened(failure_message(result(*many), "Deploy the demo again.")).splitlines()
+    lines = shortened(failure_message(verified_run(*many), "Deploy the demo again.")).splitlines()
     assert lines[0].startswith("0 of 31 expectations hold: ")
     assert lines[5:] == [
         "✘ expected 3, got 0 (x at edge)",
@@ -61,7 +39,7 @@ def test_shortened_message_has_five_failures_and_the_hint() -> None:
 
 
 def test_short_message_stays() -> None:
-    message = failure_message(result(FAILING))
+    message = failure_message(verified_run(FAILING))
     assert shortened(message) == message
 
 
@@ -70,7 +48,7 @@ def test_success_has_no_failure_message() -> None:
 
 
 def test_reasons_follow_the_failures() -> None:
-    explained = result(FAILING) | {"reasons": ["service idle has 0 replicas"]}
+    explained = verified_run(FAILING) | {"reasons": ["service idle has 0 replicas"]}
     assert failure_message(explained, "Hint.").splitlines()[-2:] == [
         "Reason: service idle has 0 replicas.",
         "Hint.",
@@ -78,6 +56,6 @@ def test_reasons_follow_the_failures() -> None:
 
 
 def test_shortened_message_keeps_the_reasons() -> None:
-    explained = result(*[FAILING] * 20) | {"reasons": ["service idle has 0 replicas"]}
+    explained = verified_run(*[FAILING] * 20) | {"reasons": ["service idle has 0 replicas"]}
     lines = shortened(failure_message(explained)).splitlines()
     assert lines[-2:] == ["and 16 more, which the report lists", "Reason: service idle has 0 replicas."]

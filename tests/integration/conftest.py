@@ -1,7 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Settings of integration tests: their markers, their order, and the Envoys and programs that they run.
+"""Settings and fixtures of integration tests: their markers, their order, the Envoys and programs that they run, and their deployments.
 
 The tests run the newest and the oldest supported Envoy. MESHLAB_ENVOY and MESHLAB_ENVOY_OLDEST name other binaries.
 """
@@ -9,10 +9,15 @@ The tests run the newest and the oldest supported Envoy. MESHLAB_ENVOY and MESHL
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 from envoys import binary
 from markers import LONGEST_FIRST, markers_of
+
+if TYPE_CHECKING:
+    from cases import CaseDeployment, PortBlock
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -50,3 +55,29 @@ def pytest_sessionstart() -> None:
         from live import provide
 
         provide()
+
+
+@pytest.fixture
+def block() -> Iterator[PortBlock]:
+    """Return a block of ports for one test."""
+    # A conftest.py is read before the collection can be imported.
+    from cases import PortBlock
+
+    block = PortBlock()
+    yield block
+    block.close()
+
+
+@pytest.fixture
+def deployment() -> Iterator[Callable[[str], CaseDeployment]]:
+    """Return a function that makes a deployment on a platform, which is removed at the end of the test."""
+    from cases import case_deployments
+
+    with case_deployments() as deployments:
+        yield deployments
+
+
+@pytest.fixture
+def local(deployment: Callable[[str], CaseDeployment]) -> CaseDeployment:
+    """Return a deployment on this host."""
+    return deployment("local")

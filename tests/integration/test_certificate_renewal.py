@@ -28,14 +28,6 @@ SHORT_LIVED = {"days": 30, "renew_days": 30}
 TLS_CERTIFICATE = "edge/certs/tls.crt"
 
 
-@pytest.fixture
-def block() -> Iterator[PortBlock]:
-    """Return a block of ports for one test."""
-    one = PortBlock()
-    yield one
-    one.close()
-
-
 @pytest.fixture(
     params=[
         "local",

@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import yaml
-from cases import CaseDeployment, PortBlock, case_deployments
+from cases import CaseDeployment, PortBlock
 from live import ROOT
 
 PAGE = ROOT / "docs" / "write-your-own-demo.md"
@@ -19,12 +19,6 @@ TRACE = {
     "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
     "x-b3-traceid": "463ac35c9f6413ad48485a3953bb6124",
 }
-
-
-@pytest.fixture
-def deployment() -> Iterator[Callable[[str], CaseDeployment]]:
-    with case_deployments() as deployments:
-        yield deployments
 
 
 def documented(block: PortBlock) -> Any:
@@ -46,10 +40,8 @@ def documented(block: PortBlock) -> Any:
 
 
 @pytest.mark.parametrize("platform", ["local", "docker", pytest.param("kubernetes", marks=pytest.mark.slow)])
-def test_chain_goes_through_all_sidecars(deployment: Callable[[str], CaseDeployment], platform: str) -> None:
-    block = PortBlock()
-    try:
-        made = deployment(platform)
-        assert made.failures(made.deploy(documented(block))) == []
-    finally:
-        block.close()
+def test_chain_goes_through_all_sidecars(
+    deployment: Callable[[str], CaseDeployment], block: PortBlock, platform: str
+) -> None:
+    made = deployment(platform)
+    assert made.failures(made.deploy(documented(block))) == []

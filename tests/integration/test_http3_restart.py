@@ -6,32 +6,16 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
 from typing import Any
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import pytest
-from cases import CaseDeployment, PortBlock, case_deployments
+from cases import CaseDeployment, PortBlock
 from envoy_namespace import until
 from request_load import Lane, RequestLoad
 
 TYPES = "type.googleapis.com/envoy.extensions"
-
-
-@pytest.fixture
-def block() -> Iterator[PortBlock]:
-    """Return a block of ports for one test."""
-    one = PortBlock()
-    yield one
-    one.close()
-
-
-@pytest.fixture
-def local() -> Iterator[CaseDeployment]:
-    """Return a deployment on this host, which is removed at the end of the test."""
-    with case_deployments() as deployments:
-        yield deployments("local")
 
 
 def named(name: str, kind: str, **fields: Any) -> dict[str, Any]:

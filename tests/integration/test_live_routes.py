@@ -6,11 +6,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
-import pytest
-from cases import CaseDeployment, PortBlock, case_deployments
+from cases import CaseDeployment, PortBlock
 from kept_connections import requests_on
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy.config_admin import ConfigAdmin
@@ -24,21 +22,6 @@ UNCHANGED = (
     "listener_manager.total_filter_chains_draining",
     "http.http.downstream_cx_drain_close",
 )
-
-
-@pytest.fixture
-def block() -> Iterator[PortBlock]:
-    """Return a block of ports for one test."""
-    one = PortBlock()
-    yield one
-    one.close()
-
-
-@pytest.fixture
-def local() -> Iterator[CaseDeployment]:
-    """Return a deployment on this host, which is removed at the end of the test."""
-    with case_deployments() as deployments:
-        yield deployments("local")
 
 
 def demo(block: PortBlock, word: str, cluster: str = "", **edge: Any) -> dict[str, Any]:
@@ -118,7 +101,7 @@ def test_filter_change_updates_its_listener_only(local: CaseDeployment, block: P
     assert drained.closed > 0
     changed = "listener_manager.listener_in_place_updated"
     assert int(after[changed]) == int(before[changed]) + 1
-    assert after["http.http.rds.http.update_success"] == before["http.http.rds.http.update_success"]
+    assert after[f"{RDS}.update_success"] == before[f"{RDS}.update_success"]
 
 
 def test_rejected_routes_are_restored_with_the_reason(local: CaseDeployment, block: PortBlock) -> None:

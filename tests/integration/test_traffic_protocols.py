@@ -5,24 +5,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
-from cases import CaseDeployment, PortBlock, case_data, case_deployments
+from cases import CaseDeployment, PortBlock, case_data
 from grpc_echo import DESCRIPTOR_SET, grpc_echo
-
-
-@pytest.fixture
-def block() -> Iterator[PortBlock]:
-    made = PortBlock()
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def deployment() -> Iterator[Callable[[str], CaseDeployment]]:
-    with case_deployments() as deployments:
-        yield deployments
 
 
 @pytest.mark.parametrize("platform", ["local", pytest.param("docker", marks=pytest.mark.slow)])

@@ -9,32 +9,21 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from cases import PortBlock
 from deployment import Deployment, failure_messages, take_down
 from live import Home, containers
-from live_changes import FreePorts
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow]
 
 NAME = "large"
 SERVICES = 36
-EDGE = 100  # the published port of the edge, after the block
-DIRECT = 101
-
-
-class LargeHome(Home):
-    publishes = False  # the ports are not those of the gallery
-
-
-@pytest.fixture
-def first() -> Iterator[int]:
-    ports = FreePorts()
-    yield ports.first
-    ports.close()
+# Published ports, by their position in the block.
+EDGE, DIRECT = 80, 81
 
 
 @pytest.fixture
 def home() -> Iterator[Home]:
-    one = LargeHome("docker")
+    one = Home("docker", publishes=False)
     yield one
     one.close()
 
@@ -70,9 +59,9 @@ def large_demo(first: int, services: int) -> dict[str, Any]:
     }
 
 
-def test_demo_of_a_hundred_containers_runs_and_grows(home: Home, first: int) -> None:
+def test_demo_of_a_hundred_containers_runs_and_grows(home: Home, block: PortBlock) -> None:
     def deployed(services: int) -> dict[str, Any]:
-        deployment = Deployment(home, NAME, large_demo(first, services))
+        deployment = Deployment(home, NAME, large_demo(block.first, services))
         plan = deployment.plan()
         result = deployment.run(plan)
         assert not result["failed"], result["msg"]

@@ -19,9 +19,9 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from cases import PortBlock
 from envoys import binary
 from live import ROOT
-from live_changes import FreePorts
 from managed_host import run_module
 from request_load import ChangeCounts, Lane, RequestLoad
 
@@ -232,16 +232,14 @@ class Demo:
 
 
 @pytest.fixture
-def demo() -> Iterator[Demo]:
-    ports = FreePorts()
+def demo(block: PortBlock) -> Iterator[Demo]:
     # Not pytest's temporary folder, because the path of a Unix socket is limited.
     with tempfile.TemporaryDirectory(prefix="meshlab-") as folder:
-        one = Demo(Path(folder).resolve() / "state", ports.first)
+        one = Demo(Path(folder).resolve() / "state", block.first)
         try:
             yield one
         finally:
             gone = one.teardown()
-            ports.close()
         assert not gone["failed"], gone["msg"]
         assert one.leftovers() == []
 

@@ -6,11 +6,9 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import shutil
-import socket
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -20,7 +18,7 @@ from typing import Any
 
 import yaml
 from deployment import failure_messages, host_context, module_answer
-from live import ENVOY_VERSION, PYTHON_IMAGE, ROOT
+from live import ENVOY_VERSION, PYTHON_IMAGE, ROOT, lock_ports
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.demo_source import DemoSource
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.plan import make_plan
@@ -41,18 +39,11 @@ class PortBlock:
     """A block of 100 ports, none of them in use. `close` releases it. A file lock reserves the block for one process."""
 
     def __init__(self) -> None:
-        LOCKS.mkdir(parents=True, exist_ok=True)
         for first in BLOCKS:
-            self._lock = (LOCKS / str(first)).open("w")
-            try:
-                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                self._lock.close()
-                continue
-            if all(_is_free(port) for port in range(first, first + 100)):
-                self.first = first
+            lock = lock_ports(LOCKS / str(first), range(first, first + 100), ("127.0.0.1", "0.0.0.0"))
+            if lock:
+                self.first, self._lock = first, lock
                 return
-            self._lock.close()
         raise AssertionError(f"no block of {BLOCKS} is free")
 
     def close(self) -> None:
@@ -136,15 +127,6 @@ class CaseDeployment:
         result = self.result(plan, state="absent")
         shutil.rmtree(self.root)
         assert not result["failed"], result["msg"]
-
-
-def _is_free(port: int) -> bool:
-    for address in ("127.0.0.1", "0.0.0.0"):
-        try:
-            socket.create_server((address, port)).close()
-        except OSError:
-            return False
-    return True
 
 
 @contextmanager

@@ -11,10 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 Data = dict[str, Any]
-# Ports of the demo: its block, and then the published ports.
-BLOCK = 100
-HTTP, HTTPS, ONE, TWO, EXTRA = range(BLOCK, BLOCK + 5)
-PORTS = BLOCK + 5
+# Published ports of the demo, by their position in its block.
+HTTP, HTTPS, ONE, TWO, EXTRA = range(80, 85)
 # Paths of the requests through the edge, and directly to a sidecar.
 EDGE_PATHS = ("/one/healthz", "/two/healthz", "/plain/healthz", "/both/healthz")
 DIRECT_PATHS = ("/healthz",)
@@ -24,7 +22,7 @@ def changing_demo(first: int) -> Data:
     """Return the demo: services with one and two replicas and without a sidecar, behind an edge with and without TLS.
 
     Args:
-        first: The first of PORTS free ports.
+        first: The first port of a free block.
     """
     both = [{"name": "one", "weight": 50}, {"name": "two", "weight": 50}]
     routes = [_route(name, {"cluster": name}) for name in ("one", "two", "plain")]

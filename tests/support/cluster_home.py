@@ -38,10 +38,8 @@ DEMO_KINDS = (
 class ClusterHome(Home):
     """A home folder, and a namespace with Pod Security `restricted` or with other labels; `close` removes both."""
 
-    publishes = False
-
     def __init__(self, platform: str, labels: Mapping[str, str] | None = None) -> None:
-        super().__init__(platform)
+        super().__init__(platform, publishes=False)
         labels = RESTRICTED if labels is None else labels
         # A new name for each home: the deletion of a namespace takes some seconds.
         self.namespace = f"meshlab-{self.prefix}-{secrets.token_hex(3)}"
@@ -106,6 +104,11 @@ class ClusterHome(Home):
     def events(self) -> str:
         """Return the last events of the namespace, for the message of a failed assertion."""
         return json.dumps([one.get("message") for one in self.cluster.list("Event")][-20:], indent=1)
+
+
+def home_without_ports(platform: str) -> Home:
+    """Return a home on any platform for demos that have ports of their own, and not those of the gallery."""
+    return ClusterHome(platform) if platform in PLATFORMS else Home(platform, publishes=False)
 
 
 def traffic_to_pods(

@@ -21,12 +21,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from cluster_home import PLATFORMS as CLUSTER_PLATFORMS
-from cluster_home import ClusterHome
+from cases import PortBlock
+from cluster_home import ClusterHome, home_without_ports
 from collection_hooks import collections_folder
 from deployment import Deployment
-from live import CACHE, SUPERVISOR_VERSION, Home, containers, docker, processes_of
-from live_changes import FreePorts
+from live import CACHE, SUPERVISOR_VERSION, containers, docker, processes_of
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.polling import attempts
 
@@ -34,7 +33,8 @@ NAME = "killed"
 RUN_TIMEOUT = 300  # seconds
 CLUSTER_TIMEOUT = 200  # seconds until pods are ready
 ENVOY_SECONDS = 120  # until an Envoy has ended its parent, on a busy machine
-HTTP, HTTPS, DIRECT, EXTRA = range(100, 104)
+# Published ports, by their position in the block.
+HTTP, DIRECT, EXTRA = range(80, 83)
 PROGRAM = """
 import json, os, signal, sys, threading
 from ansible_collections.meshlab.envoy.plugins.module_utils._deploy.deploy_options import ARGUMENTS, perform
@@ -72,10 +72,8 @@ class KillableDemo:
         self.platform = platform
 
     def __enter__(self) -> KillableDemo:
-        self.ports = FreePorts()
-        self.home: Home = (
-            ClusterHome(self.platform) if self.platform in CLUSTER_PLATFORMS else _Home(self.platform)
-        )
+        self.ports = PortBlock()
+        self.home = home_without_ports(self.platform)
         self._deployment = Deployment(self.home, NAME, {})
         return self
 
@@ -211,10 +209,6 @@ class KillableDemo:
 
     def _identity(self) -> dict[str, str]:
         return {"name": self.home.name(NAME), "platform": self.platform, "folder": str(self.folder)}
-
-
-class _Home(Home):
-    publishes = False  # the ports are not those of the gallery
 
 
 @dataclass(frozen=True)

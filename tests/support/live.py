@@ -18,12 +18,12 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import IO, Any
 
 import yaml
 
@@ -100,7 +100,6 @@ class PortRange:
     """
 
     def __init__(self) -> None:
-        LOCKS.mkdir(parents=True, exist_ok=True)
         deadline = time.monotonic() + LOCK_TIMEOUT
         while not (found := next(filter(self._lock_range, SHIFTS), None)):
             assert time.monotonic() < deadline, f"no port range is free: {SHIFTS}"
@@ -112,16 +111,10 @@ class PortRange:
         self._lock.close()
 
     def _lock_range(self, number: int) -> bool:
-        self._lock = (LOCKS / str(number)).open("w")
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self._lock.close()
-            return False
-        if all(is_free(port + number) for port in gallery_ports()):
-            return True
-        self._lock.close()
-        return False
+        lock = lock_ports(LOCKS / str(number), (port + number for port in gallery_ports()))
+        if lock:
+            self._lock = lock
+        return lock is not None
 
 
 @functools.cache
@@ -138,10 +131,22 @@ def gallery_ports() -> frozenset[int]:
     )
 
 
-def is_free(port: int) -> bool:
+def lock_ports(file: Path, ports: Iterable[int], addresses: Sequence[str] = ("127.0.0.1",)) -> IO[str] | None:
+    """Return the open lock file of ports. None: another process has the lock, or listens on one of the ports."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    lock = file.open("w")
+    with suppress(BlockingIOError):
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if all(is_free(port, address) for port in ports for address in addresses):
+            return lock
+    lock.close()
+    return None
+
+
+def is_free(port: int, address: str = "127.0.0.1") -> bool:
     """Return whether a process can listen on a port."""
     try:
-        socket.create_server(("127.0.0.1", port)).close()
+        socket.create_server((address, port)).close()
     except OSError:
         return False
     return True
@@ -213,14 +218,16 @@ class Run:
 
 
 class Home:
-    """A temporary home folder from which playbooks deploy. `close` deletes it."""
+    """A temporary home folder from which playbooks deploy. `close` deletes it.
 
-    # Whether deployments use ports of this machine.
-    publishes: ClassVar[bool] = True
+    Args:
+        platform: Name of the platform.
+        publishes: Whether deployments use the ports of a copy of the gallery on this machine.
+    """
 
-    def __init__(self, platform: str) -> None:
+    def __init__(self, platform: str, publishes: bool = True) -> None:
         self.platform = platform
-        self._range = PortRange() if self.publishes else None
+        self._range = PortRange() if publishes else None
         self.shift = self._range.number if self._range else SHIFTS[0]
         self.prefix = f"t{os.getpid()}"
         # Not pytest's temporary folder, because the path of a Unix socket is limited to 107 bytes.

@@ -5,59 +5,23 @@
 
 from __future__ import annotations
 
-import fcntl
-import random
 import time
 from collections.abc import Iterable
 from types import TracebackType
 from typing import Any
 
-from change_kinds import DIRECT_PATHS, EDGE_PATHS, HTTP, HTTPS, ONE, PORTS, TWO, Data, Kind, changing_demo
-from cluster_home import PLATFORMS as CLUSTER_PLATFORMS
-from cluster_home import ClusterHome
+from cases import PortBlock
+from change_kinds import DIRECT_PATHS, EDGE_PATHS, HTTP, HTTPS, ONE, TWO, Data, Kind, changing_demo
+from cluster_home import ClusterHome, home_without_ports
 from deployment import Deployment
 from envoys import binary
-from live import LOCKS, Home, is_free
 from request_load import ChangeCounts, Lane, RequestLoad
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.versions import OLDEST
 
 NAME = "changing"
-# Above the ports of the gallery's copies, and below the ephemeral ports of systems.
-FIRST, LAST = 31400, 32767
 # The requests of a lane each second.
 RATE = 40.0
-
-
-class FreePorts:
-    """PORTS free ports, reserved by a file lock. `close` releases them."""
-
-    def __init__(self) -> None:
-        LOCKS.mkdir(parents=True, exist_ok=True)
-        starts = list(range(FIRST, LAST - PORTS, PORTS))
-        random.shuffle(starts)
-        self.first = next(filter(self._lock_block, starts), 0)
-        assert self.first, f"no {PORTS} ports are free between {FIRST} and {LAST}"
-
-    def close(self) -> None:
-        """Release the ports."""
-        self._lock.close()
-
-    def _lock_block(self, first: int) -> bool:
-        self._lock = (LOCKS / f"block-{first}").open("w")
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self._lock.close()
-            return False
-        if all(is_free(port) for port in range(first, first + PORTS)):
-            return True
-        self._lock.close()
-        return False
-
-
-class _ChangingHome(Home):
-    publishes = False  # the ports are not those of the gallery
 
 
 class ChangingDemo:
@@ -67,10 +31,8 @@ class ChangingDemo:
         self.platform = platform
 
     def __enter__(self) -> ChangingDemo:
-        self.ports = FreePorts()
-        self.home: Home = (
-            ClusterHome(self.platform) if self.platform in CLUSTER_PLATFORMS else _ChangingHome(self.platform)
-        )
+        self.ports = PortBlock()
+        self.home = home_without_ports(self.platform)
         self.data = changing_demo(self.ports.first)
         self._deployment = Deployment(self.home, NAME, self.data)
         try:

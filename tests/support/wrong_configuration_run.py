@@ -63,10 +63,6 @@ class Outcome:
     seconds: float = 0.0
 
 
-class _BlockHome(Home):
-    publishes = False  # the ports are those of a block
-
-
 class RunningDemo:
     """A demo of the gallery that runs under requests until the end of a `with` block."""
 
@@ -75,7 +71,7 @@ class RunningDemo:
 
     def __enter__(self) -> RunningDemo:
         self._block = PortBlock()
-        self.home: Home = _BlockHome("local")
+        self.home = Home("local", publishes=False)
         self.home.shift = self._block.first - demo_data(self.name, 0)["ports"]
         self.data = demo_data(self.name, self.home.shift)
         self._deployment = Deployment(self.home, self.name, self.data)

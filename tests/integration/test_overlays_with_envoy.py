@@ -10,7 +10,6 @@ import http.client
 import os
 import socket
 import ssl
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from planned_envoy import plan, validate, write
+from planned_envoy import plan, start, validate, write
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.command import (
     run as run_command,
@@ -62,12 +61,7 @@ class Deployment:
         assert not invalid
         self.planned = planned
         self.processes = [
-            subprocess.Popen(
-                [envoy, *workload["command"][1:]],
-                cwd=folder,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-            )
+            start(envoy, workload, folder)
             for workload in planned["workloads"]
             if "--config-path" in workload["command"]
         ]

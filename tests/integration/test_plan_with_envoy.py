@@ -24,7 +24,7 @@ from typing import Any
 
 import pytest
 import yaml
-from planned_envoy import plan, validate, write
+from planned_envoy import plan, start, validate, write
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.bootstrap import ADMIN_READ_ONLY
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.versions import NEWEST, OLDEST
@@ -182,10 +182,7 @@ class Edge:
         write(made, folder)
         (workload,) = made["workloads"]
         self.port, self.socket = port, folder / "edge/run/admin.sock"
-        command = [envoy, *workload["command"][1:]]
-        self.process = subprocess.Popen(
-            command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
+        self.process = start(envoy, workload, folder)
         self.probe = workload["probe"]
 
     def ready(self) -> bool:

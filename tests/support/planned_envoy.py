@@ -42,3 +42,12 @@ def validate(envoy: str, check: dict[str, Any], folder: Path) -> str:
         [envoy, *check["command"][1:]], cwd=folder, capture_output=True, text=True, timeout=60, check=False
     )
     return "" if result.returncode == 0 else f"{check['name']}: {result.stdout}{result.stderr}"
+
+
+def start(envoy: str, workload: dict[str, Any], folder: Path) -> subprocess.Popen[bytes]:
+    """Start the Envoy of a planned workload in a folder.
+
+    It has no shared memory for hot restarts: its file would stay, and two tests with one base id would disturb each other.
+    """
+    command = [envoy, *workload["command"][1:], "--disable-hot-restart"]
+    return subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

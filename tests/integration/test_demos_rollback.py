@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -30,10 +31,9 @@ BAD = {"services": {"v2": {"sidecar": {"listeners": {"ingress": {"port": 10000, 
 
 @pytest.fixture
 def home() -> Iterator[Home]:
-    one = Home("local")
-    yield one
-    take_down(one, DEMO)
-    one.close()
+    with closing(Home("local")) as one:
+        yield one
+        take_down(one, DEMO)
 
 
 def with_bad_version(position: int) -> dict[str, Any]:

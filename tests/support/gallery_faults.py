@@ -155,7 +155,7 @@ FAULTS = {
             "expected 60, got 40 (answers with status 200 of traffic during the ejection). Other answers: 20 × 500",
             "expected 2, got 0 (delta of cluster.web.outlier_detection.ejections_enforced_total at edge)",
         ),
-        # The default of 10 percent, which allows to eject none of three hosts.
+        # The default of 10 percent, which ejects none of three hosts.
         deployed=cluster("web", outlier_detection={"max_ejection_percent": 10}),
         verified={"traffic": {f"during the {which}": {"within": 0.1} for which in ("ejection", "next ejection")}},
     ),

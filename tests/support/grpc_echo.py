@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A gRPC server that returns the messages of each call, without descriptors.."""
+"""A gRPC server that returns the messages of each call, without descriptors."""
 
 from __future__ import annotations
 

@@ -151,7 +151,9 @@ class DockerDeployer(HostDeployer):
         wait_until_drained(
             self.docker, [one for one in unlisted if self._is_overlapping(one)], self.spec.drain_timeout
         )
-        unlisted = without_parents(self.docker, self.project)
+        workloads = self.project.workloads.values()
+        envoys = [(one.name, one.generation) for one in workloads if one.replacement == "hot_restart"]
+        unlisted = without_parents(self.docker, unlisted, envoys)
         removed = self.project.removed_names(unlisted)
         self._remove(unlisted)
         return AppliedChanges(removed=sorted_names(removed))

@@ -114,30 +114,32 @@ def wait_until_drained(docker: DockerCommand, containers: Sequence[ListedContain
             return
 
 
-def without_parents(docker: DockerCommand, project: Project) -> list[ListedContainer]:
-    """Return the containers that can be removed: all that the project should not have, except Envoys that their successors end.
+def without_parents(
+    docker: DockerCommand, containers: Sequence[ListedContainer], successors: Iterable[tuple[str, int]]
+) -> list[ListedContainer]:
+    """Return the `containers` that can be removed: all but the Envoys that have handed over, which their successors end.
 
-    A successor reads stats of its parent until it has ended it. If something else ends the parent, the successor blocks and aborts.
+    A successor reads stats of its parent until it has ended it. If something else ends the parent, the successor aborts after 10 s
+    (source/server/hot_restarting_base.cc in Envoy).
+
+    Args:
+        docker: The docker command of the project.
+        containers: The containers that the project should not have.
+        successors: The workload and the generation of each Envoy that stays.
     """
-    unlisted = project.unlisted
-    parents = [
-        one
-        for one in unlisted
-        if one.workload in project.workloads and project.workloads[one.workload].replacement == "hot_restart"
-    ]
-    if not parents:
-        return unlisted
-    running = {
-        one.id
-        for one in docker.inspect(container.name for container in parents).values()
-        if one.status in SERVING
-    }
-    generations = {(one.workload, one.generation) for one in parents if one.id in running}
-    generations |= {(name, workload.generation) for name, workload in project.workloads.items()}
-    kept = {
-        one.id for one in parents if one.id in running and (one.workload, one.generation + 1) in generations
-    }
-    return [one for one in unlisted if one.id not in kept]
+    kept = {*successors}
+    workloads = {workload for workload, _generation in kept}
+    before = sorted(
+        (one for one in containers if one.workload in workloads), key=lambda one: one.generation, reverse=True
+    )
+    found = docker.inspect(one.name for one in before).values() if before else ()
+    running = {one.id for one in found if one.status in SERVING}
+    parents = set()
+    for one in before:
+        if one.id in running and (one.workload, one.generation + 1) in kept:
+            kept.add((one.workload, one.generation))
+            parents.add(one.id)
+    return [one for one in containers if one.id not in parents]
 
 
 def successors(project: Project) -> list[list[ListedContainer]]:

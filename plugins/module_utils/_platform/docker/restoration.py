@@ -30,6 +30,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.dra
     LONGEST_READ,
     HotRestart,
     remove_shared_memory,
+    without_parents,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.project import (
     Project,
@@ -119,7 +120,12 @@ def restore(
     }
     project.all = docker.containers()
     kept = {*needed, *previous.parents}
-    _remove(docker, project, [one for one in project.own if one.service not in kept])
+    # Also the Envoys that the failed change has not touched, and whose parents still run.
+    successors = [
+        (one.workload, one.generation) for one in project.own if one.service in kept and one.workload
+    ]
+    unneeded = [one for one in project.own if one.service not in kept]
+    _remove(docker, project, without_parents(docker, unneeded, successors))
     # Docker must not start an Envoy again that its further generation ends.
     if parents := [one.id for one in project.own if one.service in previous.parents]:
         docker.run("update", "--restart", "no", *parents)

@@ -27,6 +27,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.prog
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.programs.program_replacer import (
     ProgramReplacer,
+    parents_of,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.supervisord_process import (
     wait_until,
@@ -155,6 +156,8 @@ def restore(client: Supervisor, previous: PreviousPrograms, replacer: ProgramRep
         program_logs.make_way(folder, program)
         client.add(program)
     _wait_until_running(client, listed, admins, renewed)
+    # Also of an Envoy that the failed change has not touched: its parent may still run.
+    parents |= parents_of(client.programs(), [name for name, text in listed.items() if f"{EPOCH} " in text])
     left = [program for program in removed if program not in parents]
     connections.wait_until_unused(_ports(left, workloads), drain_timeout)
     control.remove(client, left)

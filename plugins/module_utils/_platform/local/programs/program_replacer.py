@@ -233,16 +233,29 @@ class ProgramReplacer:
 
     def without_parents(self, client: Supervisor, removed: Sequence[str]) -> list[str]:
         """Return `removed` without the Envoys that have handed over: their successor ends them, after their last requests."""
-        programs = client.programs()
-        parents = set()
-        for name in removed:
-            workload = self.workloads.get(workload_name(name))
-            if (
-                workload is not None
-                and self.way(workload.name) == "hot_restart"
-                and generation_of(name) == workload.generation - 1
-                and {programs[name].state, programs[workload.program].state} <= {*RUNNING}
-            ):
-                parents.add(name)
-                program_logs.replace_log(self.folder, workload.program, name)
+        successors = [name for name, one in self.workloads.items() if self.way(name) == "hot_restart"]
+        parents = parents_of(client.programs(), [self.workloads[name].program for name in successors])
+        for name in parents & {*removed}:
+            program_logs.replace_log(self.folder, self.workloads[workload_name(name)].program, name)
         return [name for name in removed if name not in parents]
+
+
+def parents_of(programs: Mapping[str, Program], successors: Iterable[str]) -> set[str]:
+    """Return the Envoys that run and have handed over to `successors`.
+
+    A successor reads stats of its parent until it has ended it. If something else ends the parent, the successor aborts after 10 s
+    (source/server/hot_restarting_base.cc in Envoy).
+    """
+    pairs = (
+        (f"{name}.{number - 1}" if number > 1 else name, successor)
+        for successor in successors
+        for name, number in [(workload_name(successor), generation_of(successor))]
+        if number
+    )
+    return {
+        parent
+        for parent, successor in pairs
+        if parent in programs
+        and successor in programs
+        and {programs[parent].state, programs[successor].state} <= {*RUNNING}
+    }

@@ -35,6 +35,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.supe
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.supervisord_rpc import (
     RUNNING,
+    Program,
     Supervisor,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.replacement.generations import (

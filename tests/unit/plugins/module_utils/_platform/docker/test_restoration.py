@@ -59,7 +59,7 @@ def removed_by_a_restoration(*services: str) -> list[str]:
     return [word for words in removals for word in words if word.startswith("id-of-")]
 
 
-def test_restoration_keeps_the_parents_of_envoys_that_it_does_not_touch() -> None:
+def test_restoration_keeps_parents_of_untouched_envoys() -> None:
     assert removed_by_a_restoration("edge-network", "edge-g1", "edge-g2", "web") == ["id-of-web"]
     # Without edge-g1, nothing ends the first generation.
     assert removed_by_a_restoration("edge-network", "edge", "edge-g2") == ["id-of-edge"]

@@ -220,8 +220,10 @@ def _restore(
             if file.old is None:
                 target.remove(path)
             else:
-                swap = Swap(file, file.old)
-                confirmed = not _swap(swap, target, current, time.monotonic() + timeout) and confirmed
+                swap, deadline = Swap(file, file.old), time.monotonic() + timeout
+                # An Envoy that reads the rejected file twice can reject it again meanwhile.
+                problem = _swap(swap, target, current, deadline) and _swap(swap, target, current, deadline)
+                confirmed = not problem and confirmed
         except (AdminUnreachable, OSError):
             confirmed = False
             if file.old is not None:

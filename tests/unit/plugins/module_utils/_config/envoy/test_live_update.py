@@ -192,6 +192,18 @@ def test_rejection_of_a_second_reading_is_an_error(folder: Path) -> None:
     assert (folder / "edge/listeners.yaml").read_bytes() == LISTENERS.old
 
 
+@pytest.mark.parametrize(("rejections", "restored"), [(2, True), (3, False)])
+def test_second_reading_may_fail_after_the_restoration(folder: Path, rejections: int, restored: bool) -> None:
+    class RejectsAgain(FakeMonitor):
+        def confirm(
+            self, kind: str, before: UpdateCounts, names: Collection[str], version: str, deadline: float
+        ) -> str:
+            super().confirm(kind, before, names, version, deadline)
+            return "no" if len(self.contents) <= rejections else ""
+
+    assert update(folder, RejectsAgain(folder), LISTENERS).restored is restored
+
+
 def test_clusters_are_kept_while_listeners_drain(folder: Path) -> None:
     result = update(folder, FakeMonitor(folder, drains=False), clusters(), LISTENERS)
     assert (result.kept_clusters, result.error) == (("a",), "")

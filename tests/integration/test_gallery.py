@@ -18,9 +18,9 @@ from live import (
     DEMOS,
     PLATFORMS,
     PLAYBOOK,
-    REPRESENTATIVE,
     ROOT,
     Home,
+    demos_of_week,
     expectations,
     supported_demos,
     unsupported_on,
@@ -34,7 +34,7 @@ TIMEOUT = 3600
 @pytest.mark.parametrize(
     ("platform", "names"),
     [
-        *((platform, REPRESENTATIVE) for platform in PLATFORMS),
+        *((platform, demos_of_week(platform)) for platform in PLATFORMS),
         *(pytest.param(platform, DEMOS, marks=pytest.mark.slow) for platform in PLATFORMS),
     ],
     ids=[*PLATFORMS, *(f"{platform}-all" for platform in PLATFORMS)],

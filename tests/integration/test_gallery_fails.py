@@ -16,6 +16,7 @@ from deployment import Deployment, failure_messages
 from gallery_faults import Fault, edge, to, traffic
 from live import DEMOS, FOUNDATION, PLATFORMS, REPRESENTATIVE, Home, demo_data, unsupported_on
 from message_parts import contains
+from rotation import names_of_week
 
 
 def without_compression(encoding: str) -> Fault:
@@ -263,14 +264,15 @@ FAULTS = {
 # Time limit in seconds for expectations that hold. Verification ends when they hold; a busy machine may need longer.
 TIMEOUT = 60
 OTHERS = [name for name in DEMOS if name not in FOUNDATION]
-
+# Half of the representative demos in each week.
+IN_TURN = names_of_week([name for name in OTHERS if name in REPRESENTATIVE], weeks=2)
 
 # Each demo on the first platform that it supports, one after the other: two demos at once would need two port ranges.
 CASES = [
     pytest.param(
         next(platform for platform in PLATFORMS if not unsupported_on(name, platform)),
         name,
-        marks=[] if name in REPRESENTATIVE else [pytest.mark.slow],
+        marks=[] if name in IN_TURN else [pytest.mark.slow],
     )
     for name in OTHERS
 ]

@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import yaml
+from rotation import platforms_of_week
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.load_generator import send_traffic
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.traffic_parser import parse_traffic
@@ -172,6 +173,15 @@ def unsupported_on(name: str, platform: str) -> str:
 def supported_demos(platform: str) -> list[str]:
     """Return the demos of the gallery that run on a platform."""
     return [name for name in DEMOS if not unsupported_on(name, platform)]
+
+
+def demos_of_week(platform: str) -> list[str]:
+    """Return the representative demos that `make test` deploys on a platform this week: each on one platform."""
+    supported = {
+        name: [one for one in (*PLATFORMS, "kubernetes") if not unsupported_on(name, one)]
+        for name in REPRESENTATIVE
+    }
+    return [name for name, one in platforms_of_week(supported).items() if one == platform]
 
 
 def expectations(name: str, pods: bool = False) -> int:

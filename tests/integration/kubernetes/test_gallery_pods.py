@@ -1,7 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The gallery on a cluster, as `make demos` runs it: the representative demos on kubernetes, the foundation on openshift."""
+"""The gallery on a cluster, as `make demos` runs it: the demos of this week on kubernetes, the foundation on openshift."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import sys
 
 import pytest
 from cluster_home import ClusterHome
-from live import DEMOS, FOUNDATION, PLAYBOOK, REPRESENTATIVE, ROOT, expectations, unsupported_on
+from live import DEMOS, FOUNDATION, PLAYBOOK, ROOT, demos_of_week, expectations, unsupported_on
 
 SCRIPT = ROOT / "tools" / "gallery" / "play_demos.py"
 TIMEOUT = 3600  # seconds
@@ -21,7 +21,7 @@ TIMEOUT = 3600  # seconds
 @pytest.mark.parametrize(
     ("platform", "names"),
     [
-        ("kubernetes", REPRESENTATIVE),
+        ("kubernetes", demos_of_week("kubernetes")),
         ("openshift", sorted(FOUNDATION)),
         pytest.param("kubernetes", DEMOS, marks=pytest.mark.slow),
     ],

@@ -6,8 +6,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from verified_runs import FAILING, HOLDING, verified_run
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._verify.failure_message import (

@@ -17,6 +17,12 @@ PYTHON ?= python3
 DEMO ?= front_proxy
 ## CHANGE: the name of a change of the demo, for `make change` and for a later `make verify`
 CHANGE ?=
+## TO: the listener of the demo that `make load` sends requests to, for example TO=edge/http
+TO ?=
+## RATE: the requests per second of `make load`
+RATE ?=
+## FOR: the duration of `make load`, for example FOR=30s or FOR=5m
+FOR ?=
 ## PLATFORM: the platform, a folder of inventories/; for `make demos` also several, PLATFORM='local docker'
 PLATFORM ?= local
 ## DEMOS: the demos of `make demos`, for example DEMOS='gzip rbac'; all by default
@@ -50,7 +56,7 @@ PLATFORMS := $(notdir $(patsubst %/,%,$(wildcard inventories/*/)))
 ifneq ($(or $(filter-out $(PLATFORMS),$(PLATFORM)),$(if $(strip $(PLATFORM)),,none)),)
 $(error PLATFORM=$(PLATFORM): unknown platform. Choose from: $(sort $(PLATFORMS)))
 endif
-ifneq ($(and $(word 2,$(PLATFORM)),$(filter demo verify change down render report,$(MAKECMDGOALS))),)
+ifneq ($(and $(word 2,$(PLATFORM)),$(filter demo verify change load down render report,$(MAKECMDGOALS))),)
 $(error PLATFORM=$(PLATFORM): `make $(firstword $(MAKECMDGOALS))` needs exactly one platform. Only `make demos` accepts several)
 endif
 
@@ -123,7 +129,7 @@ $(LINK):
 QUIETLY = $(if $(filter -v%,$(ARGS)),,ANSIBLE_DISPLAY_OK_HOSTS=false ANSIBLE_DISPLAY_SKIPPED_HOSTS=false)
 PLAYBOOK = $(VENV)/bin/ansible-playbook -i inventories/$(PLATFORM) playbooks/$(1).yml -e demo=$(DEMO) $(ARGS)
 
-.PHONY: demo verify change down render report demos list
+.PHONY: demo verify change load down render report demos list
 demo: $(DEMO_READY) ## Deploy DEMO on PLATFORM, send its traffic, verify its numbers, print its URLs
 	@echo "deploying $(DEMO) on $(PLATFORM) (the first time takes about a minute, with downloads)"
 	@$(QUIETLY) $(call PLAYBOOK,site)
@@ -134,6 +140,9 @@ verify: $(DEMO_READY) ## Send the traffic and verify the numbers again; after a 
 change: $(DEMO_READY) ## Apply CHANGE to the running DEMO without failed requests, and verify its numbers
 	@[ -n "$(CHANGE)" ] || { echo "make: CHANGE: expected the name of a change of $(DEMO): make change DEMO=$(DEMO) CHANGE=..." >&2; exit 1; }
 	@$(QUIETLY) $(call PLAYBOOK,change) -e change=$(CHANGE)
+
+load: $(DEMO_READY) ## Send RATE requests per second to TO of the running DEMO, FOR a time; print a live line and a report
+	@$(QUIETLY) $(call PLAYBOOK,load) $(if $(CHANGE),-e change=$(CHANGE)) -e load_to='$(TO)' -e load_rate='$(RATE)' -e load_for='$(FOR)'
 
 down: $(DEMO_READY) ## Remove DEMO from PLATFORM with all its files
 	@$(QUIETLY) $(call PLAYBOOK,teardown)

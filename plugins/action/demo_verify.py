@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.utils.display import Display
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.printable import printable
@@ -21,6 +22,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._verify.verify_optio
     perform,
 )
 from ansible_collections.meshlab.envoy.plugins.plugin_utils._failed_results import VERBOSITY, short_result
+from ansible_collections.meshlab.envoy.plugins.plugin_utils._live_lines import LiveLines
 from ansible_collections.meshlab.envoy.plugins.plugin_utils._local_execution import LocalExecutionAction
 from ansible_collections.meshlab.envoy.plugins.plugin_utils._run_reports import (
     chosen_forms,
@@ -47,6 +49,10 @@ class ActionModule(LocalExecutionAction):
                 {key: plan[key] for key in keys if key in plan} | live_files(plan) | observed_part(plan)
             )
         return options
+
+    def further_arguments(self) -> dict[str, Any]:
+        """Return the function that prints the counts of each traffic while it flows."""
+        return {"follow": LiveLines(Display())} if boolean(self._task.args.get("live", False)) else {}
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return the module's result, without its details where Ansible would print them below the report."""

@@ -60,6 +60,12 @@ options:
     description: Number of seconds between two evaluations.
     type: float
     default: 0.1
+  live:
+    description:
+      - Whether to print the counts of each traffic while it flows, once a second - its rate, its failures, p50 and p99.
+      - Requires that the task runs on the controller. On a terminal, each line replaces the previous one.
+    type: bool
+    default: false
   deployment:
     description: The result of M(meshlab.envoy.demo_deploy) that preceded, for the report.
     type: dict

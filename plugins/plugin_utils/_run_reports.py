@@ -118,6 +118,9 @@ def _commands(change: str, task_vars: Mapping[str, Any]) -> list[str]:
         return []
     name = Variant.of(change).change
     playbook, extra = ("change", f" -e change={name}") if name else ("site", "")
+    load = {key: task_vars[key] for key in ("load_to", "load_rate", "load_for") if key in task_vars}
+    if load:
+        playbook, extra = "load", "".join(f" -e {key}={value}" for key, value in load.items())
     inventories = task_vars.get("ansible_inventory_sources") or []
     sources = "".join(f" -i {source}" for source in inventories if isinstance(source, str))
     return [f"ansible-playbook{sources} meshlab.envoy.{playbook} -e demo={demo}{extra}"]

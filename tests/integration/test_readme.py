@@ -45,6 +45,8 @@ EXAMPLES = [
     OWN_CONFIGURATION,
     OWN_CERTIFICATES,
     ROOT / "docs" / "platforms.md",
+    ROOT / "docs" / "load-test-an-envoy.md",
+    ROOT / "docs" / "grpc-and-http3.md",
     *sorted((ROOT / "roles").glob("*/README.md")),
 ]
 WRITE = os.environ.get("MESHLAB_WRITE_SAMPLES") == "1"
@@ -80,7 +82,7 @@ NOT_RUN = {
     'make demos\nmake demos PLATFORM="local docker"\nmake demos DEMOS="gzip rbac"': "a test of its own plays the gallery",
 }
 # Ports of the demos and of the examples.
-PORTS = (7001, 7443, 8000, 8070, 8080, 8081, 8090, 8091, 8092, 8443, 9090, 9102, 9125, 9901, 10000)
+PORTS = (6540, 7001, 7443, 8000, 8070, 8080, 8081, 8090, 8091, 8092, 8443, 9090, 9102, 9125, 9901, 10000)
 FENCE = re.compile(r"^```(?P<info>[^\n`]+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 
 

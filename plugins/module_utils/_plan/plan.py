@@ -36,6 +36,11 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._plan.envoys.author_
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.exporter import plan_exporter
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.faults.loops import check_loops
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.faults.protocols import check_protocols
+from ansible_collections.meshlab.envoy.plugins.module_utils._plan.load.load_plan import (
+    context_under_load,
+    load_summary,
+    under_load,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.notes import check_notes, fill_notes
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.picture.plan_topology import topology_of
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.plan_assertions import plan_assertions
@@ -118,7 +123,7 @@ def make_plan(
         shop.yml: services.web: unknown key 'prot'. Did you mean 'port'?
     """
     known = {**platform_classes(), **(platforms or {})}
-    planning_context = read_context(plain(context), known)
+    planning_context = context_under_load(read_context(plain(context), known), file or str(name))
     for one in known.values():
         one.check_context(planning_context)
     demo = read_demo(
@@ -131,7 +136,8 @@ def make_plan(
     )
     check_notes(demo)
     _check_supported(demo, planning_context.platform, known)
-    plan = _plan(known[planning_context.platform](demo, planning_context), (source or DemoSource()).secrets)
+    platform = under_load(known[planning_context.platform](demo, planning_context))
+    plan = _plan(platform, (source or DemoSource()).secrets)
     _add_lines(plan, source or DemoSource(), Variant.of(planning_context.change))
     return plan
 
@@ -207,8 +213,8 @@ def _plan(platform: Platform, secrets: frozenset[str]) -> Plan:
     addresses = published_addresses(platform)
     return {
         "name": demo["name"],
-        "summary": (variant.entry(demo) if context.change else demo)["summary"],
-        "notes": fill_notes(platform, addresses),
+        "summary": load_summary(context) or (variant.entry(demo) if context.change else demo)["summary"],
+        "notes": [] if context.load else fill_notes(platform, addresses),
         "warnings": list(
             dict.fromkeys(
                 [
@@ -277,11 +283,8 @@ def _socket_directories(platform: Platform) -> list[PlannedDirectory]:
 
 
 def _document_directories(platform: Platform) -> list[PlannedDirectory]:
-    return [
-        {"path": path, "mode": mode, "host": host}
-        for host in platform.hosts
-        for path, mode in platform.document_directories()
-    ]
+    found = platform.document_directories()
+    return [{"path": path, "mode": mode, "host": host} for host in platform.hosts for path, mode in found]
 
 
 def _commands(documents: list[Documents]) -> list[str]:

@@ -79,6 +79,8 @@ class Context:
     mesh: str = ""  # service mesh of the cluster, whose proxies replace those of the demo
     replicas: Mapping[str, Any] = field(default_factory=dict)  # checked together with the demo
     change: str = ""
+    # A load on the running demo, in place of its traffic and its expectations: `to`, `rate`, `for`, and optionally `path` and `expect`
+    load: Mapping[str, Any] = field(default_factory=dict)
     selinux_relabel: bool = False  # docker: whether mounts get the label that containers can read
     start_at_boot: bool = False  # local: whether a systemd user unit starts the demo
     hosts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # address by name of the host

@@ -10,6 +10,8 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import ArgumentError
@@ -31,6 +33,11 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.expectation
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.http1 import HttpClient
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.libraries.environment import (
     library_python,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.load.live_counts import (
+    INTERVAL,
+    LiveCounts,
+    TallyReports,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.load.schedule import (
     CONNECT_PAUSE,
@@ -108,7 +115,41 @@ def send_once(traffic: Traffic, signals: TrafficSignals | None = None) -> Result
     schedule = Schedule(traffic, signals)
     began = time.time()
     tallies = [Tally(traffic, schedule.counted_from) for _number in range(senders)]
-    if senders == 1:
+    with _reported(tallies, signals.counts if signals is not None else None):
+        _send_at_once(traffic, clients, schedule, tallies)
+    elapsed = time.monotonic() - schedule.started
+    connections = sum(client.connections for client in clients)
+    retries = sum(client.retries for client in clients)
+    return add_up(traffic, tallies, elapsed, connections, retries, began)
+
+
+@contextmanager
+def _reported(tallies: Sequence[Tally], counts: LiveCounts | None) -> Iterator[None]:
+    """Report what the tallies have counted, during the block and at its end."""
+    if counts is None:
+        yield
+        return
+    reports, ended = TallyReports(tallies), threading.Event()
+
+    def report() -> None:
+        while not ended.wait(INTERVAL):
+            counts.add(reports.take())
+
+    thread = threading.Thread(target=report, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+        counts.add(reports.take())
+
+
+def _send_at_once(
+    traffic: Traffic, clients: Sequence[Client], schedule: Schedule, tallies: Sequence[Tally]
+) -> None:
+    """Send with all clients at the same time, each in a thread."""
+    if len(clients) == 1:
         _send(traffic, clients[0], schedule, tallies[0])
     else:
         threads = [
@@ -119,10 +160,6 @@ def send_once(traffic: Traffic, signals: TrafficSignals | None = None) -> Result
             thread.start()
         for thread in threads:
             thread.join()
-    elapsed = time.monotonic() - schedule.started
-    connections = sum(client.connections for client in clients)
-    retries = sum(client.retries for client in clients)
-    return add_up(traffic, tallies, elapsed, connections, retries, began)
 
 
 def client_for(traffic: Traffic, context: ssl.SSLContext | None) -> Client:

@@ -25,10 +25,8 @@ def summary_of(outcomes: Sequence[Entry], result: Entry) -> str:
     """Return the summary of a result of demo_verify, or of a run, with these outcomes of its expectations."""
     holding = sum(1 for outcome in outcomes if outcome["ok"])
     sent = sum(entry["sent"] for entry in result["traffic"])
-    return (
-        f"{holding} of {len(outcomes)} expectations hold: {sent} requests sent and counted"
-        f" in {result['elapsed']:.1f} s."
-    )
+    holds = f"{holding} of {len(outcomes)} expectations hold" if outcomes else "No expectations"
+    return f"{holds}: {sent} requests sent and counted in {result['elapsed']:.1f} s."
 
 
 def failure_message(result: Entry, hint: str = "") -> str:

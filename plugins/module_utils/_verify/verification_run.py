@@ -7,7 +7,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -26,6 +27,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint 
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint_parser import parse_endpoints
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.scrape import scrape
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.snapshot import Page, Snapshot
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.load.schedule import TrafficSignals
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.load_generator import (
     TrafficResult,
     send_traffic,
@@ -102,13 +104,20 @@ class Verification:
         return parse_endpoints(self.endpoints, cluster=self.access)
 
 
-def verify(verification: Verification, timeout: float, sleep: float) -> VerificationResult:
+# Follows a traffic while it flows.
+Follow = Callable[[Traffic], AbstractContextManager[TrafficSignals]]
+
+
+def verify(
+    verification: Verification, timeout: float, sleep: float, follow: Follow | None = None
+) -> VerificationResult:
     """Wait for the workloads, take a snapshot, send the traffic, and evaluate the assertions from that snapshot on.
 
     Args:
         verification: What is sent and what is expected. Everything is parsed before the first request.
         timeout: Number of seconds that the assertions have to become true after the traffic.
         sleep: Number of seconds between two attempts.
+        follow: Returns the signals of each traffic for the time in which it flows, for example to print its counts.
 
     Returns:
         What came of each traffic, each assertion and each endpoint. An expectation that fails is a result, not an error.
@@ -131,7 +140,7 @@ def verify(verification: Verification, timeout: float, sleep: float) -> Verifica
     before = _snapshot(verification)
     endpoints = verification.parse_endpoints() if verification.groups else []
     clusters_before = read_clusters(endpoints)
-    sent = [_send(entry, each) for entry, each in zip(verification.traffic, traffic)]
+    sent = [_send(entry, each, follow) for entry, each in zip(verification.traffic, traffic)]
     results = [one.result for one in sent]
     outcome = _evaluate(verification, results, before, timeout, sleep)
     data = outcome.as_data() if outcome is not None else None
@@ -152,9 +161,10 @@ def verify(verification: Verification, timeout: float, sleep: float) -> Verifica
     }
 
 
-def _send(entry: Entry, traffic: Traffic) -> SentTraffic:
+def _send(entry: Entry, traffic: Traffic, follow: Follow | None) -> SentTraffic:
     began = time.time()
-    result = send_traffic(traffic)
+    with follow(traffic) if follow is not None else nullcontext() as signals:
+        result = send_traffic(traffic, signals)
     return SentTraffic(entry, result, began, time.time())
 
 

@@ -20,6 +20,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._verify.failure_mess
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._verify.planned_observer import observer_of
 from ansible_collections.meshlab.envoy.plugins.module_utils._verify.verification_run import (
+    Follow,
     Verification,
     verify,
 )
@@ -33,6 +34,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "timeout": {"type": "float", "default": 15.0},
     "sleep": {"type": "float", "default": 0.1},
     "deployment": {"type": "dict"},
+    "live": {"type": "bool", "default": False},
     **REPORT_ARGS,
     **CLUSTER_ARGS,
 }
@@ -49,12 +51,13 @@ EMPTY_RESULT: dict[str, Any] = {
 }
 
 
-def perform(options: dict[str, Any], check_mode: bool) -> dict[str, Any]:
+def perform(options: dict[str, Any], check_mode: bool, follow: Follow | None = None) -> dict[str, Any]:
     """Verify a plan and return the module's result.
 
     Args:
         options: The module's options, those of ARGUMENTS.
         check_mode: Whether to check the plan without sending a request.
+        follow: Follows each traffic while it flows.
 
     Returns:
         The result; `failed` is set where an expectation fails or the plan cannot be used.
@@ -85,7 +88,7 @@ def perform(options: dict[str, Any], check_mode: bool) -> dict[str, Any]:
             return {**EMPTY_RESULT, "msg": "Check mode: no request was sent."}
         result: dict[str, Any] = {
             "changed": False,
-            **verify(verification, options["timeout"], options["sleep"]),
+            **verify(verification, options["timeout"], options["sleep"], follow),
         }
     except (ArgumentError, WorkloadError) as error:
         return {**EMPTY_RESULT, "failed": True, "msg": str(error)}

@@ -53,7 +53,9 @@ class _Connection:
 class Http1Engine:
     """Sends the requests of a traffic, and counts their answers."""
 
-    def __init__(self, traffic: Traffic, context: ssl.SSLContext | None, schedule: Schedule) -> None:
+    def __init__(
+        self, traffic: Traffic, context: ssl.SSLContext | None, schedule: Schedule, tally: Tally
+    ) -> None:
         self._traffic, self._context, self._schedule = traffic, context, schedule
         self._request = request_bytes(traffic)
         self._kept = kept_bytes(traffic)
@@ -65,7 +67,7 @@ class Http1Engine:
         self._deadlines: deque[tuple[float, _Connection, float]] = deque()
         self._busy = 0
         self._opened = self._retries = 0
-        self.tally = Tally(traffic, schedule.counted_from)
+        self.tally = tally
 
     def run(self) -> Sent:
         """Send all requests and return what came of them."""

@@ -16,6 +16,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.load.arriva
     arrivals,
     evenly,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.load.live_counts import LiveCounts
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.traffic_spec import (
     MAX_REQUESTS,
     Traffic,
@@ -32,9 +33,11 @@ class TrafficSignals:
         begun: Is set when the first request has ended.
         ended: Is set when the task has ended: from then on, the traffic flows to the end of its `duration` only.
         stopped: Is set when the traffic must end with its current request.
+        counts: The counts of the traffic so far. None: they are not needed before its end.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, counts: LiveCounts | None = None) -> None:
+        self.counts = counts
         self.begun = threading.Event()
         self.ended = threading.Event()
         self.stopped = threading.Event()

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 async def send_all_requests(
-    traffic: Traffic, new_client: Callable[[], MultiplexedClient], schedule: Schedule
+    traffic: Traffic, new_client: Callable[[], MultiplexedClient], schedule: Schedule, tally: Tally
 ) -> Sent:
     """Send the requests of a traffic.
 
@@ -37,11 +37,11 @@ async def send_all_requests(
         traffic: The requests.
         new_client: Returns a client; each serves `streams` requests at the same time.
         schedule: When requests are due, and when the traffic ends.
+        tally: Counts the answers.
     """
     slots = min(traffic.concurrency, traffic.requests or traffic.concurrency)
     clients = [new_client() for _number in range(-(-slots // traffic.streams))]
     began, started = time.time(), schedule.started
-    tally = Tally(traffic, schedule.counted_from)
     workers = [_send(traffic, clients[number // traffic.streams], schedule, tally) for number in range(slots)]
     try:
         await asyncio.gather(*workers)

@@ -91,9 +91,14 @@ def send_in_process(
             raise AssertionError("the sender has no pipes")
         reader = threading.Thread(target=lambda: errors.append(process.stderr.read()), daemon=True)  # type: ignore[union-attr]
         reader.start()
-        process.stdin.write(
-            json.dumps({"traffic": entry, "share": share, "extended": signals is not None}) + "\n"
-        )
+        counts = signals.counts if signals is not None else None
+        task = {
+            "traffic": entry,
+            "share": share,
+            "extended": signals is not None,
+            "reports": counts is not None,
+        }
+        process.stdin.write(json.dumps(task) + "\n")
         process.stdin.flush()
         if signals is not None:
             threading.Thread(target=_pass_on, args=(signals, process), daemon=True).start()
@@ -101,6 +106,8 @@ def send_in_process(
             event = json.loads(line)
             if event["event"] == "begun" and signals is not None:
                 signals.begun.set()
+            elif event["event"] == "counts" and counts is not None:
+                counts.add(event)
             elif event["event"] == "refused":
                 raise ArgumentError(event["where"].replace("traffic[0]", traffic.name), event["problem"])
             elif event["event"] == "sent":

@@ -17,12 +17,17 @@ import os
 import resource
 import sys
 import threading
+import time
 from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import ArgumentError
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.client_tls import tls_context
-from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.counters import Sent
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.counters import Sent, Tally
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.load.http1_engine import Http1Engine
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.load.live_counts import (
+    INTERVAL,
+    TallyReports,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.load.schedule import (
     Schedule,
     TrafficSignals,
@@ -52,10 +57,13 @@ def main() -> None:
         threading.Thread(target=_listen, args=(signals,), daemon=True).start()
         threading.Thread(target=_report_begin, args=(signals,), daemon=True).start()
         schedule = Schedule(traffic, signals, tuple(task["share"]))
+        tally = Tally(traffic, schedule.counted_from)
+        if task["reports"]:
+            threading.Thread(target=_report_counts, args=(tally,), daemon=True).start()
         if traffic.protocol == HTTP1:
-            sent = Http1Engine(traffic, tls_context(traffic), schedule).run()
+            sent = Http1Engine(traffic, tls_context(traffic), schedule, tally).run()
         else:
-            sent = asyncio.run(_send(traffic, schedule))
+            sent = asyncio.run(_send(traffic, schedule, tally))
     except ArgumentError as error:
         _print({"event": "refused", "where": error.where, "problem": error.problem})
         return
@@ -63,7 +71,7 @@ def main() -> None:
     os._exit(0)  # without waiting for threads that read standard input
 
 
-async def _send(traffic: Traffic, schedule: Schedule) -> Sent:
+async def _send(traffic: Traffic, schedule: Schedule, tally: Tally) -> Sent:
     context = tls_context(traffic)
     call = None
     if traffic.protocol in GRPC_PROTOCOLS:
@@ -86,7 +94,7 @@ async def _send(traffic: Traffic, schedule: Schedule) -> Sent:
 
         return Http2Client(traffic, context)
 
-    return await send_all_requests(traffic, new_client, schedule)
+    return await send_all_requests(traffic, new_client, schedule, tally)
 
 
 def _raise_file_limit() -> None:
@@ -106,6 +114,13 @@ def _listen(signals: TrafficSignals) -> None:
 def _report_begin(signals: TrafficSignals) -> None:
     signals.begun.wait()
     _print({"event": "begun"})
+
+
+def _report_counts(tally: Tally) -> None:
+    reports = TallyReports([tally])
+    while True:
+        time.sleep(INTERVAL)
+        _print({"event": "counts", **reports.take()})
 
 
 _printing = threading.Lock()

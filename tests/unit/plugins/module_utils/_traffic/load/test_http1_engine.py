@@ -22,7 +22,8 @@ MANY = 3000  # more than Python's limit of nested calls
 def send(url: str, **keys: Any) -> Tally:
     """Send a traffic and return what was counted."""
     [traffic] = parse_traffic([{"url": url, **keys}])
-    return Http1Engine(traffic, None, Schedule(traffic)).run().tally
+    schedule = Schedule(traffic)
+    return Http1Engine(traffic, None, schedule, Tally(traffic, schedule.counted_from)).run().tally
 
 
 def test_all_requests_of_a_closed_loop_are_refused() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from ansible.utils.display import Display
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.numbers.number_texts import counted
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.printable import printable
 from ansible_collections.meshlab.envoy.plugins.module_utils._deploy.change_report import change_lines
 from ansible_collections.meshlab.envoy.plugins.module_utils._deploy.deploy_options import (
@@ -51,8 +52,26 @@ class ActionModule(LocalExecutionAction):
         return short_result(result, ("started", "restarted", "removed"), Display().verbosity)
 
     def further_arguments(self) -> dict[str, Any]:
-        """Return what prints an interruption before anything changes."""
-        return {"announce": lambda text: self._display.warning(printable(text))}
+        """Return what prints an interruption before anything changes, and what shows the progress."""
+
+        def warn(text: str) -> None:
+            self._display.warning(printable(text))
+
+        shown = self.shown
+        if shown is None:
+            return {"announce": warn}
+        return {"announce": lambda text: shown.above(lambda: warn(text)), "progress": shown.update}
+
+    def progress_title(self) -> str:
+        """Return the name of the demo."""
+        plan = self._task.args.get("plan")
+        return str((plan.get("name") if isinstance(plan, dict) else self._task.args.get("name")) or "")
+
+    def host_text(self) -> str:
+        """Return how many workloads are deployed."""
+        if self._task.args.get("state") == "absent":
+            return "removing the demo"
+        return f"deploying {counted(len(self._task.args['plan'].get('workloads') or ()), 'workload')}"
 
     def sent_options(self, options: dict[str, Any]) -> dict[str, Any]:
         """Return the options without the keys of the plan that a deployment does not use, such as traffic and assertions."""

@@ -11,6 +11,7 @@ from typing import Any
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.utils.display import Display
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.numbers.number_texts import counted
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.printable import printable
 from ansible_collections.meshlab.envoy.plugins.module_utils._report.terminal_report import terminal_report
 from ansible_collections.meshlab.envoy.plugins.module_utils._verify.deployed_change import live_files
@@ -51,8 +52,23 @@ class ActionModule(LocalExecutionAction):
         return options
 
     def further_arguments(self) -> dict[str, Any]:
-        """Return the function that prints the counts of each traffic while it flows."""
-        return {"follow": LiveLines(Display())} if boolean(self._task.args.get("live", False)) else {}
+        """Return what shows the progress, and what shows the counts of each traffic while it flows."""
+        if self.shown is None:
+            return {}
+        is_live = boolean(self._task.args.get("live", False))
+        follow = {"follow": LiveLines(self.shown.update)} if is_live else {}
+        return {"progress": self.shown.update, **follow}
+
+    def progress_title(self) -> str:
+        """Return the name of the demo."""
+        plan = self._task.args.get("plan")
+        return str(plan.get("name") or "") if isinstance(plan, dict) else ""
+
+    def host_text(self) -> str:
+        """Return what is sent and expected."""
+        plan = self._task.args["plan"]
+        assertions = len(plan.get("assertions") or ())
+        return f"sending the traffic and checking {counted(assertions, 'assertion')}"
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return the module's result, without its details where Ansible would print them below the report."""

@@ -18,6 +18,10 @@ from ansible.module_utils.common.validation import check_type_dict
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.printable import printable_result
+from ansible_collections.meshlab.envoy.plugins.plugin_utils._progress_lines import (
+    ShownProgress,
+    shown_progress,
+)
 from ansible_collections.meshlab.envoy.plugins.plugin_utils._worker_end import end_with_parent
 
 Options = dict[str, Any]
@@ -31,13 +35,26 @@ class LocalExecutionAction(ActionBase):
     arguments: dict[str, dict[str, Any]]
     perform: Callable[..., Result]
 
+    # Shows what the task does while it runs; None for an action without `progress_title`.
+    shown: ShownProgress | None = None
+
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> Result:
         """Return the module's result, from this process or from the managed host."""
         end_with_parent()
         result: Result = super().run(tmp, task_vars)
         self._task.args = with_parsed_texts(self._task.args, self.arguments)
-        performed = self._run_in_process() if runs_in_place(self) else self._run_on_host(task_vars)
+        title = self.progress_title()
+        with shown_progress(self, title, task_vars) if title else contextlib.nullcontext() as self.shown:
+            performed = self._run_in_process() if runs_in_place(self) else self._run_on_host(task_vars)
         return result | printable_result(**performed)
+
+    def progress_title(self) -> str:
+        """Return the begin of each line about the progress; empty if the task is short."""
+        return ""
+
+    def host_text(self) -> str:
+        """Return what a managed host does. No text reaches the controller before the module ends."""
+        return ""
 
     def further_arguments(self) -> dict[str, Any]:
         """Return the arguments of the function that only the controller has."""
@@ -53,6 +70,8 @@ class LocalExecutionAction(ActionBase):
 
     def _run_on_host(self, task_vars: dict[str, Any] | None) -> Result:
         options = self.sent_options(dict(self._task.args))
+        if self.shown and task_vars:
+            self.shown.update(f"{self.host_text()} on {task_vars['inventory_hostname']}")
         if not self.is_sensitive(options):
             return dict(self._execute_module(module_args=options, task_vars=task_vars))
         no_log = self._task.no_log

@@ -91,16 +91,19 @@ class Verdict:
         Args:
             elapsed: The seconds that the evaluation took, with all attempts.
         """
-        assertion = self.assertion
-        name = f"{assertion.name}: " if assertion.name else ""
-        stat = self._stat()
-        outcome = name + outcome_text(self._expected(), self._got(), assertion.subject(stat, self._where()))
+        outcome = self.outcome()
         if self.ok:
             return ". ".join(filter(None, (outcome, self.remark)))
         reason = f": {self.failure.message}" if self.failure is not None and self.failure.message else ""
         outcome = f"{outcome} after {elapsed:.1f} s{reason}"
         details = [*self._details(), self.hint, self.remark]
         return ". ".join([outcome, " ".join(filter(None, details))]) if any(details) else outcome
+
+    def outcome(self) -> str:
+        """Return what was expected and what came, without a reason."""
+        name = f"{self.assertion.name}: " if self.assertion.name else ""
+        subject = self.assertion.subject(self._stat(), self._where())
+        return name + outcome_text(self._expected(), self._got(), subject)
 
     def as_data(self, elapsed: float) -> VerdictData:
         """Return the entry of the module's result; it has the same keys whether the assertion holds or not."""

@@ -23,9 +23,14 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.stat_sel
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.verdict import Verdict
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.arguments import seconds
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.progress import (
+    Progress,
+    no_progress,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.numbers.comparison import (
     growth_cannot_help,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.numbers.number_texts import counted
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.admin_client import AdminClient
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint import Endpoint
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint_pool import (
@@ -59,6 +64,7 @@ def wait_for(
     limits: Limits = DEFAULT_LIMITS,
     identity: bool = True,
     usedonly: bool | None = None,
+    progress: Progress = no_progress,
 ) -> Outcome:
     """Read endpoints and evaluate assertions, until all of them hold.
 
@@ -72,6 +78,7 @@ def wait_for(
         limits: Limits of the requests.
         identity: Whether to read which process answers; a difference always reads it.
         usedonly: Whether to leave out stats that Envoy has never used; None leaves them out where that changes no number.
+        progress: Receives which assertions do not hold yet.
 
     Returns:
         The verdicts of the last complete attempt and its snapshot. Waiting ends early where an assertion cannot become true
@@ -92,7 +99,9 @@ def wait_for(
         check_since(assertions)
     queries = required_queries(assertions, endpoints, identity, usedonly)
     return asyncio.run(
-        _wait_for(endpoints, assertions, queries, since, timeout if wait else 0.0, wait, sleep, limits)
+        _wait_for(
+            endpoints, assertions, queries, since, timeout if wait else 0.0, wait, sleep, limits, progress
+        )
     )
 
 
@@ -105,6 +114,7 @@ async def _wait_for(
     wait: bool,
     sleep: float,
     limits: Limits,
+    progress: Progress,
 ) -> Outcome:
     # This loop does not use polling.attempts: it is asynchronous, and its last attempt ends at the deadline.
     pool = EndpointPool(endpoints, limits, compare_loaded=started_just_before(since))
@@ -141,6 +151,7 @@ async def _wait_for(
                 or any(verdict.is_final for verdict in verdicts)
             ):
                 break
+            progress(pending_text(verdicts))
             await asyncio.sleep(min(sleep, left - reserve))
         await add_hints(pool, verdicts, snapshot, deadline)
         reads = {name: client.reads for name, client in pool.clients.items()}
@@ -148,6 +159,13 @@ async def _wait_for(
         return Outcome(verdicts, snapshot, time.monotonic() - began, attempts, reads, remarks)
     finally:
         pool.close()
+
+
+def pending_text(verdicts: Sequence[Verdict]) -> str:
+    """Return how many assertions do not hold yet, with the first one."""
+    pending = [verdict for verdict in verdicts if not verdict.ok]
+    of = f"{len(pending)} of {counted(len(verdicts), 'assertion')}"
+    return f"waiting for {of}: {pending[0].outcome()}"
 
 
 def started_just_before(since: Snapshot | None) -> frozenset[str]:

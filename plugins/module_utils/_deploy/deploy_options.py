@@ -13,6 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import ArgumentError
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.progress import (
+    Progress,
+    no_progress,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.network.error_text import error_text
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.report_options import REPORT_ARGS
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import DesiredFiles
@@ -134,8 +138,10 @@ def _deploy_under_traffic(request: DeployRequest, result: DeployResult) -> None:
         return
     with parsed_traffic(request.during, request.cluster) as traffic:
         try:
+            request.progress("waiting for the first response of the traffic")
             with traffic.flowing():
                 deploy(request, result)
+                request.progress("sending the traffic of the change to its end")
         finally:
             result.traffic = [dict(one) for one in traffic.results]
 
@@ -152,7 +158,10 @@ def failed_expectations(traffic: Sequence[Mapping[str, Any]], change: str) -> st
 
 
 def perform(
-    options: Mapping[str, Any], check_mode: bool, announce: Callable[[str], None] | None = None
+    options: Mapping[str, Any],
+    check_mode: bool,
+    announce: Callable[[str], None] | None = None,
+    progress: Progress = no_progress,
 ) -> dict[str, Any]:
     """Return the module's result with a diff. After an error it has `failed` and `msg` too.
 
@@ -160,11 +169,12 @@ def perform(
         options: The options of the module.
         check_mode: Whether to change nothing and predict the result.
         announce: Prints a warning before anything changes. None: the warnings are in the result only.
+        progress: Receives what the deployment does or waits for.
     """
     result = DeployResult()
     message = ""
     try:
-        request = replace(request_of(options, check_mode), announce=announce)
+        request = replace(request_of(options, check_mode), announce=announce, progress=progress)
         if options["state"] == "absent":
             teardown(request, result)
         else:

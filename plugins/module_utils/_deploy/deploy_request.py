@@ -13,6 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.progress import (
+    Progress,
+    no_progress,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import DesiredFiles
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.plan_schema import AdminEndpoint
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer import (
@@ -44,6 +48,7 @@ class DeployRequest:
         during: The plan's `during`: requests to send while the workloads are deployed.
         change: The plan's `change`: the name of the change, and the number of its step.
         announce: Prints a warning before anything changes. None: the warnings are in the result only.
+        progress: Receives what the deployment does or waits for.
     """
 
     name: str
@@ -63,6 +68,7 @@ class DeployRequest:
     during: tuple[Mapping[str, Any], ...] = ()
     change: str = ""
     announce: Callable[[str], None] | None = None
+    progress: Progress = no_progress
 
 
 @dataclass

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.progress import pulling_text
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy.log_level import set_log_levels
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.files import file_tree, state_file
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.files.folder_lock import locked_folder
@@ -30,6 +31,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._deploy.deploy_reque
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._deploy.envoy_logs import envoy_logs
 from ansible_collections.meshlab.envoy.plugins.module_utils._deploy.failed_change import restored_on_failure
+from ansible_collections.meshlab.envoy.plugins.module_utils._deploy.phases import phase
 from ansible_collections.meshlab.envoy.plugins.module_utils._deploy.removal import (
     check_location,
     remove_deployment,
@@ -132,19 +134,20 @@ def _deployer(request: DeployRequest) -> Deployer:
         files=frozenset(file.path for file in request.files.files),
         timeout=request.timeout,
         drain_timeout=request.drain_timeout,
+        progress=request.progress,
     )
     return deployer_class(request.platform)(spec)
 
 
 def _deploy(request: DeployRequest, deployer: Deployer, document: str, result: DeployResult) -> None:
-    with result.phase("preflight"):
+    with phase(request, result, "preflight"):
         _preflight(deployer, state_file.load(request.folder), request, result)
         for warning in deployer.warnings:
             if request.announce:
                 request.announce(warning)
             else:
                 result.warnings.append(warning)
-    with result.phase("prepare"):
+    with phase(request, result, "prepare"):
         change = prepare(
             request.folder,
             request.files,
@@ -167,32 +170,32 @@ def _apply(
     request: DeployRequest, deployer: Deployer, change: Transaction, document: str, result: DeployResult
 ) -> None:
     if request.check_mode:
-        with result.phase("predict"):
+        with phase(request, result, "predict"):
             result.add(_predict(deployer, document, result))
         return
     with restored_on_failure(request, deployer, change, result):
         if change.changed:
-            with result.phase("write"):
+            with phase(request, result, "write"):
                 is_new_document = deployer.document_path in result.files
                 restarting, replacing = (
                     _restarting_proxies(request, deployer, document) if is_new_document else ((), ())
                 )
                 change.write(restarting, replacing)
-        with result.phase("start"):
+        with phase(request, result, "start"):
             result.add(deployer.apply())
-        with result.phase("ready"):
+        with phase(request, result, "ready"):
             deployer.wait_until_ready(request.timeout)
         if change.changed:
-            with result.phase("live"):
+            with phase(request, result, "live"):
                 change.confirm_started()
                 updates = change.go_live(request.confirm_timeout, request.drain_timeout)
                 result.confirmed = {update.proxy: round(update.ended, 3) for update in updates}
                 if deployer.document_path in result.files:
                     result.warnings += set_log_levels(request.admins)
         if result.changed:
-            with result.phase("discovery"):
+            with phase(request, result, "discovery"):
                 deployer.wait_until_discovered(request.timeout)
-    with result.phase("remove"):
+    with phase(request, result, "remove"):
         result.add(deployer.remove_unlisted())
         if change.changed or (change.before.files and not change.before.complete):
             change.finish()
@@ -212,6 +215,7 @@ def _preflight(
                     f"Images that this host does not have would be pulled: {', '.join(missing)}."
                 )
                 return
+            request.progress(pulling_text(missing))
             deployer.pull_images(missing)
     except PlatformUnavailable as error:
         if not check_mode:

@@ -16,6 +16,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._deploy.deploy_reque
     DeployRequest,
     DeployResult,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._deploy.phases import phase
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer import (
     Deployer,
     PlatformFailed,
@@ -39,7 +40,7 @@ def restored_on_failure(
         document = deployer.document_path
         if not (change.changed and deployer.can_restore and roll_back.can_roll_back(change, document)):
             raise
-        with result.phase("restore"):
+        with phase(request, result, "restore"):
             outcome = _restore(request, deployer, change, result)
         if isinstance(error, ConfigRefused):
             raise ConfigRefused(error.findings, outcome=outcome) from error

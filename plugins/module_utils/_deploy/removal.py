@@ -20,6 +20,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._deploy.deploy_reque
     DeployRequest,
     DeployResult,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._deploy.phases import phase
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer import (
     Deployer,
     PlatformRefused,
@@ -28,7 +29,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer i
 
 def remove_deployment(request: DeployRequest, deployer: Deployer, folder: Path, result: DeployResult) -> None:
     """Stop the workloads of `deployer` and remove what this collection wrote to `folder`. Raises PlatformFailed."""
-    with result.phase("prepare"):
+    with phase(request, result, "prepare"):
         stored = state_file.load(folder)
         check_location(deployer, stored, folder)
         existing = [path for path in stored.files if (folder / path).exists()]
@@ -40,10 +41,10 @@ def remove_deployment(request: DeployRequest, deployer: Deployer, folder: Path, 
         if is_deployed:
             result.removed = deployer.running_workloads()
         return
-    with result.phase("stop"):
+    with phase(request, result, "stop"):
         if is_deployed:
             result.removed = deployer.remove_all()
-    with result.phase("remove"):
+    with phase(request, result, "remove", "removing files"):
         is_ours = file_tree.exists(folder, STATE_FILE)
         with file_tree.refusing_os_errors(folder):
             _remove_files(folder, stored)

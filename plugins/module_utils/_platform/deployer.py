@@ -11,6 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.progress import (
+    Progress,
+    no_progress,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.config_target import ConfigTarget
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import Replacement, Workload
 
@@ -47,6 +51,7 @@ class DeploymentSpec:
         files: The paths of all files of the plan, relative to `folder`.
         timeout: Seconds until a replica has to be ready, before the next one is replaced.
         drain_timeout: Seconds to wait for the connections of a workload that was replaced, before it is stopped.
+        progress: Receives what a phase waits for.
     """
 
     name: str
@@ -61,6 +66,7 @@ class DeploymentSpec:
     files: frozenset[str] = frozenset()
     timeout: float = 60
     drain_timeout: float = 10
+    progress: Progress = no_progress
 
 
 def admin_workload(admin: Mapping[str, Any]) -> str:

@@ -11,6 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.progress import (
+    Progress,
+    no_progress,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.readiness_loop import Status
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import Workload
 
@@ -48,10 +52,10 @@ class Observer(Protocol):
     def __init__(self, demo: DeployedDemo) -> None:
         """Make an observer. Nothing is read."""
 
-    def wait_until_settled(self, timeout: float) -> dict[str, Status]:
+    def wait_until_settled(self, timeout: float, progress: Progress = no_progress) -> dict[str, Status]:
         """Return when no workload can be expected to become ready any more, after `timeout` seconds at the latest.
 
-        A workload that does not exist, was stopped or ended is not waited for.
+        A workload that does not exist, was stopped or ended is not waited for. `progress` receives what the wait is for.
 
         Returns:
             The status of each workload that is not ready. Nothing if the platform does not respond.

@@ -32,7 +32,7 @@ def problem(probe: Probe, timeout: float, folder: Path = Path()) -> str:
     try:
         if probe.kind == "http":
             status = _get_status(probe, timeout)
-            return "" if 200 <= status < 400 else f"http://{address}{probe.path} answers {status}"
+            return "" if 200 <= status < 400 else f"http://{address}{probe.path} returns {status}"
         if probe.kind == "tcp":
             socket.create_connection((probe.host, probe.port), timeout).close()
     except (OSError, http.client.HTTPException) as error:
@@ -50,7 +50,7 @@ def _unix_socket_problem(probe: Probe, timeout: float, path: str) -> str:
             connection.sendall(request.encode())
             response = http.client.HTTPResponse(connection)
             response.begin()
-            return "" if 200 <= response.status < 400 else f"{path}: {probe.path} answers {response.status}"
+            return "" if 200 <= response.status < 400 else f"{path}: {probe.path} returns {response.status}"
     except (OSError, http.client.HTTPException) as error:
         return f"{path}: {error_text(error).strip()}"
 

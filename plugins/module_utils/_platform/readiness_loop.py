@@ -14,6 +14,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.progress import (
+    Progress,
+    no_progress,
+    waiting_text,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.polling import Deadline, attempts
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer import PlatformFailed
 
@@ -70,6 +75,8 @@ def wait_until_ready(
     *,
     first_pause: float = FIRST_PAUSE,
     longest_pause: float = LONGEST_PAUSE,
+    progress: Progress = no_progress,
+    names: Mapping[str, str] | None = None,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
@@ -87,6 +94,8 @@ def wait_until_ready(
         timeout: Seconds from the last progress to the deadline. There is at least one attempt, and one at the deadline.
         first_pause: Seconds between the first two attempts; each further pause is longer by half.
         longest_pause: Upper limit of the pause, in seconds.
+        progress: Receives which workload the wait is for, with its reason.
+        names: The name of each workload in the demo, where it differs.
         clock: Returns the current time in seconds; a test replaces it.
         sleep: Waits for a number of seconds; a test replaces it.
 
@@ -101,6 +110,7 @@ def wait_until_ready(
             statuses = source.statuses(tuple(pending), left)
         except StatusUnknown as error:
             unknown = str(error)
+            progress(waiting_text({(names or {}).get(name, name): unknown for name in pending}, total))
             continue
         unknown = ""
         if broken := {name: status for name, status in statuses.items() if status.state == "failed"}:
@@ -110,6 +120,7 @@ def wait_until_ready(
         pending = {name: status for name, status in statuses.items() if status.state == "waiting"}
         if not pending:
             return
+        progress(waiting_text(_reasons(pending, names), total))
         deadline.note(readiness_progress(pending, total))
     if unknown:
         raise PlatformFailed(
@@ -121,6 +132,10 @@ def wait_until_ready(
             for name, status in pending.items()
         )
     )
+
+
+def _reasons(pending: Mapping[str, Status], names: Mapping[str, str] | None) -> dict[str, str]:
+    return {(names or {}).get(name, name): status.reason for name, status in pending.items()}
 
 
 def readiness_progress(pending: Mapping[str, Status], total: int) -> tuple[int, int]:
@@ -140,6 +155,8 @@ def settled_statuses(
     *,
     first_pause: float = FIRST_PAUSE,
     longest_pause: float = LONGEST_PAUSE,
+    progress: Progress = no_progress,
+    names: Mapping[str, str] | None = None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> dict[str, Status]:
     """Return the status of each workload that is not ready when no other workload is waiting.
@@ -162,5 +179,6 @@ def settled_statuses(
         pending = {name: status for name, status in current.items() if status.state == "waiting"}
         if not pending:
             break
+        progress(waiting_text(_reasons(pending, names), total))
         deadline.note(readiness_progress(pending, total))
     return {**pending, **broken}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from xml.sax.saxutils import escape, quoteattr
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._report.number_texts import time_text
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.numbers.number_texts import time_text
 from ansible_collections.meshlab.envoy.plugins.module_utils._report.outcome_texts import (
     all_expectations,
     title,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._report.number_texts import (
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.numbers.number_texts import (
     bytes_text,
     milliseconds_text,
     time_text,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.numbers.comparison import outcome_text
-from ansible_collections.meshlab.envoy.plugins.module_utils._report.number_texts import counted
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.numbers.number_texts import counted
 from ansible_collections.meshlab.envoy.plugins.module_utils._report.result_schema import (
     CheckedExpectation,
     DeploymentOfRun,

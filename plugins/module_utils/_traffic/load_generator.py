@@ -15,6 +15,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import ArgumentError
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.progress import (
+    Progress,
+    no_progress,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.polling import attempts
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.client_connection import (
     Client,
@@ -67,7 +71,9 @@ class TrafficResult(ResultData):
     expect: list[ExpectationResult]
 
 
-def send_traffic(traffic: Traffic, signals: TrafficSignals | None = None) -> TrafficResult:
+def send_traffic(
+    traffic: Traffic, signals: TrafficSignals | None = None, progress: Progress = no_progress
+) -> TrafficResult:
     """Send a traffic and compare the answers with its expectations.
 
     A traffic with `within` is sent again until its expectations hold or that time is over; the last time counts.
@@ -75,6 +81,7 @@ def send_traffic(traffic: Traffic, signals: TrafficSignals | None = None) -> Tra
     Args:
         traffic: The requests and the expectations, from traffic_parser.parse_traffic.
         signals: Extends `duration` until the end of a task.
+        progress: Receives the expectation for which the traffic is sent again.
 
     Returns:
         The counts of the answers, and one entry for each expectation, as plain data. A request that fails is counted in `errors`.
@@ -90,8 +97,11 @@ def send_traffic(traffic: Traffic, signals: TrafficSignals | None = None) -> Tra
     for _left in attempts(traffic.within or 0.0, first_pause=RESEND_PAUSE, longest_pause=RESEND_PAUSE):
         result = send_once(traffic, signals)
         outcomes = check_expectations(traffic, result)
-        if all(outcome["ok"] for outcome in outcomes):
+        failing = [outcome for outcome in outcomes if not outcome["ok"]]
+        if not failing:
             break
+        if traffic.within:
+            progress(f"sending traffic {traffic.name} again: {failing[0]['message']}")
     return {**result.as_data(), "expect": outcomes}
 
 

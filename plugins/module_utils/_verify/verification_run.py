@@ -22,6 +22,10 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.stat_sel
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.verdict import VerdictData
 from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.wait import wait_for
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.progress import (
+    Progress,
+    no_progress,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.polling import attempts
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint import Endpoint
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint_parser import parse_endpoints
@@ -109,7 +113,11 @@ Follow = Callable[[Traffic], AbstractContextManager[TrafficSignals]]
 
 
 def verify(
-    verification: Verification, timeout: float, sleep: float, follow: Follow | None = None
+    verification: Verification,
+    timeout: float,
+    sleep: float,
+    progress: Progress = no_progress,
+    follow: Follow | None = None,
 ) -> VerificationResult:
     """Wait for the workloads, take a snapshot, send the traffic, and evaluate the assertions from that snapshot on.
 
@@ -117,7 +125,8 @@ def verify(
         verification: What is sent and what is expected. Everything is parsed before the first request.
         timeout: Number of seconds that the assertions have to become true after the traffic.
         sleep: Number of seconds between two attempts.
-        follow: Returns the signals of each traffic for the time in which it flows, for example to print its counts.
+        progress: Receives what the verification does or waits for.
+        follow: Returns the signals of each traffic for the time in which it flows, for example to show its counts.
 
     Returns:
         What came of each traffic, each assertion and each endpoint. An expectation that fails is a result, not an error.
@@ -135,14 +144,17 @@ def verify(
     began, started = time.monotonic(), time.time()
     traffic = verification.parse()
     observer = verification.observer
-    unready = observer.wait_until_settled(READINESS_TIMEOUT) if observer is not None else {}
-    _wait_for_name_resolution(verification, sleep)
+    unready = observer.wait_until_settled(READINESS_TIMEOUT, progress) if observer is not None else {}
+    _wait_for_name_resolution(verification, sleep, progress)
     before = _snapshot(verification)
     endpoints = verification.parse_endpoints() if verification.groups else []
     clusters_before = read_clusters(endpoints)
-    sent = [_send(entry, each, follow) for entry, each in zip(verification.traffic, traffic)]
+    sent = []
+    for number, (entry, each) in enumerate(zip(verification.traffic, traffic), 1):
+        progress(f"sending traffic {each.name} ({number} of {len(traffic)})")
+        sent.append(_send(entry, each, progress, follow))
     results = [one.result for one in sent]
-    outcome = _evaluate(verification, results, before, timeout, sleep)
+    outcome = _evaluate(verification, results, before, timeout, sleep, progress)
     data = outcome.as_data() if outcome is not None else None
     clusters = cluster_counts(clusters_before, read_clusters(endpoints), verification.groups)
     reasons: list[str] = []
@@ -161,14 +173,14 @@ def verify(
     }
 
 
-def _send(entry: Entry, traffic: Traffic, follow: Follow | None) -> SentTraffic:
+def _send(entry: Entry, traffic: Traffic, progress: Progress, follow: Follow | None) -> SentTraffic:
     began = time.time()
     with follow(traffic) if follow is not None else nullcontext() as signals:
-        result = send_traffic(traffic, signals)
+        result = send_traffic(traffic, signals, progress)
     return SentTraffic(entry, result, began, time.time())
 
 
-def _wait_for_name_resolution(verification: Verification, sleep: float) -> None:
+def _wait_for_name_resolution(verification: Verification, sleep: float, progress: Progress) -> None:
     """Wait until each proxy in a pod has found all hosts of its clusters, because `kubectl apply` does not wait for that.
 
     Hosts that are not found in time make the expectations fail.
@@ -189,6 +201,7 @@ def _wait_for_name_resolution(verification: Verification, sleep: float) -> None:
             parse_assertions(assertions),
             timeout=NAME_RESOLUTION_TIMEOUT,
             sleep=sleep,
+            progress=progress,
         )
 
 
@@ -231,13 +244,19 @@ def _evaluate(
     before: Snapshot | None,
     timeout: float,
     sleep: float,
+    progress: Progress,
 ) -> Outcome | None:
     if before is None:
         return None
     assertions = parse_assertions(value_references.resolve_references(verification.assertions, results))
     for _left in attempts(SLOW_ENDPOINT_TIMEOUT):
         outcome = wait_for(
-            verification.parse_endpoints(), assertions, since=before, timeout=timeout, sleep=sleep
+            verification.parse_endpoints(),
+            assertions,
+            since=before,
+            timeout=timeout,
+            sleep=sleep,
+            progress=progress,
         )
         # An endpoint that did not answer during the whole timeout has not shown its numbers yet.
         if not any(verdict.failure and verdict.failure.kind == "timeout" for verdict in outcome.failed):

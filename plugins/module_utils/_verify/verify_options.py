@@ -9,6 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import ArgumentError
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.progress import (
+    Progress,
+    no_progress,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.report_options import REPORT_ARGS
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.changes.demo_changes import Variant
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.cluster_options import CLUSTER_ARGS
@@ -51,12 +55,18 @@ EMPTY_RESULT: dict[str, Any] = {
 }
 
 
-def perform(options: dict[str, Any], check_mode: bool, follow: Follow | None = None) -> dict[str, Any]:
+def perform(
+    options: dict[str, Any],
+    check_mode: bool,
+    progress: Progress = no_progress,
+    follow: Follow | None = None,
+) -> dict[str, Any]:
     """Verify a plan and return the module's result.
 
     Args:
         options: The module's options, those of ARGUMENTS.
         check_mode: Whether to check the plan without sending a request.
+        progress: Receives what the verification does or waits for.
         follow: Follows each traffic while it flows.
 
     Returns:
@@ -88,7 +98,7 @@ def perform(options: dict[str, Any], check_mode: bool, follow: Follow | None = N
             return {**EMPTY_RESULT, "msg": "Check mode: no request was sent."}
         result: dict[str, Any] = {
             "changed": False,
-            **verify(verification, options["timeout"], options["sleep"], follow),
+            **verify(verification, options["timeout"], options["sleep"], progress, follow),
         }
     except (ArgumentError, WorkloadError) as error:
         return {**EMPTY_RESULT, "failed": True, "msg": str(error)}

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Holds commands, executables and threads.
+"""Holds commands, executables, threads, and the progress of a task.
 
 Private to this collection: it can change at any time.
 """

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Holds comparison of numbers, and tolerances.
+"""Holds comparison of numbers, tolerances, and numbers as texts.
 
 Private to this collection: it can change at any time.
 """

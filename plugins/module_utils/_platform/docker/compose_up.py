@@ -86,7 +86,13 @@ class ComposeUp:
         inspected: Mapping[str, InspectedContainer] | None = None,
     ) -> None:
         """Return when workloads are ready. Raises PlatformFailed, see `DockerReadiness.wait`."""
-        source = DockerReadiness(self.docker, self.project.workloads, self.spec.bind, admins=self.spec.admins)
+        source = DockerReadiness(
+            self.docker,
+            self.project.workloads,
+            self.spec.bind,
+            admins=self.spec.admins,
+            progress=self.spec.progress,
+        )
         source.wait(timeout, inspected, names)
 
     def _services(self, names: Iterable[str]) -> list[str]:

@@ -8,6 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.progress import (
+    Progress,
+    no_progress,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.thread_pool import map_to_dict
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer import (
     PlatformFailed,
@@ -38,11 +42,11 @@ class DockerObserver:
         self._workloads = {workload.name: workload for workload in demo.workloads}
         self._bind = demo.bind
 
-    def wait_until_settled(self, timeout: float) -> dict[str, Status]:
+    def wait_until_settled(self, timeout: float, progress: Progress = no_progress) -> dict[str, Status]:
         """Return the status of each container that is not ready."""
         source = DockerReadiness(self._docker, self._workloads, self._bind, listening_suffices=True)
         try:
-            return settled_statuses(source, self._workloads, timeout)
+            return settled_statuses(source, self._workloads, timeout, progress=progress)
         except (PlatformFailed, PlatformRefused):
             return {}
 

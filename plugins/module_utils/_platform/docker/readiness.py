@@ -15,6 +15,10 @@ from datetime import datetime, timezone
 from functools import partial
 from typing import Any
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.progress import (
+    Progress,
+    no_progress,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.thread_pool import map_to_dict
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform import host_ports, probe_request
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer import (
@@ -60,6 +64,7 @@ class DockerReadiness:
         bind: str,
         listening_suffices: bool = False,
         admins: Sequence[Mapping[str, Any]] = (),
+        progress: Progress = no_progress,
     ) -> None:
         """Make a source.
 
@@ -70,12 +75,14 @@ class DockerReadiness:
             listening_suffices: Whether a port on the loopback of a container needs no further probe when a program listens on it.
                 The probe is a process in the container.
             admins: The plan's `admins`, which report whether an Envoy or its previous generation answers.
+            progress: Receives what `wait` waits for.
         """
         self._docker = docker
         self._listening_suffices = listening_suffices
         self._workloads = workloads
         self._bind = bind
         self._admins = admins
+        self._progress = progress
         self._services = {name: service_name(workload) for name, workload in workloads.items()}
         self._holders = holder_names(workloads.values())
         self._inspected: Mapping[str, InspectedContainer] | None = None
@@ -99,7 +106,7 @@ class DockerReadiness:
             names: The workloads to wait for. None: all.
         """
         self._inspected = inspected
-        wait_until_ready(self, self._workloads if names is None else names, timeout)
+        wait_until_ready(self, self._workloads if names is None else names, timeout, progress=self._progress)
 
     def statuses(self, pending: Sequence[str], seconds_left: float) -> Mapping[str, Status]:
         """Return the containers that ended, where there are any; otherwise the status of all, by their probes."""

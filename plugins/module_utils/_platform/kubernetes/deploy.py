@@ -116,6 +116,7 @@ class KubernetesDeployer(WithoutRestoration):
         # Objects that `remove_unlisted` applies again, without the callers of the previous plan.
         self._to_narrow: Objects = {}
         self._changed_pods = False
+        self._progress = spec.progress
 
     @property
     def cluster(self) -> Cluster:
@@ -211,7 +212,15 @@ class KubernetesDeployer(WithoutRestoration):
             if kind == "Deployment"
         }
         known = None if self._changed_pods else self._deployed.rollouts
-        wait_for_rollouts(self.cluster, self.selector, groups, timeout, known=known, tool=self.tool)
+        wait_for_rollouts(
+            self.cluster,
+            self.selector,
+            groups,
+            timeout,
+            known=known,
+            tool=self.tool,
+            progress=self._progress,
+        )
 
     def wait_until_discovered(self, timeout: float) -> None:
         """Return when the Envoy of each pod has discovered its upstream pods by DNS, or received them from a mesh."""

@@ -9,6 +9,10 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.progress import (
+    Progress,
+    no_progress,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.thread_pool import map_to_dict
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.errors import ClusterError
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer import PlatformFailed
@@ -45,14 +49,20 @@ class KubernetesObserver:
         self._owners = {name: owner.group or owner.name for name, owner in owners.items()}
         self._groups = {object_names.object_name(demo.name, group): group for group in self._owners.values()}
 
-    def wait_until_settled(self, timeout: float) -> dict[str, Status]:
+    def wait_until_settled(self, timeout: float, progress: Progress = no_progress) -> dict[str, Status]:
         """Return the status of each Deployment that is not ready, by the name of its group."""
         if self._demo.access is None:
             return {}
         try:
             source = Rollouts(self._demo.access.cluster(), self._selector, self._groups)
             statuses = settled_statuses(
-                source, self._groups, timeout, first_pause=FIRST_PAUSE, longest_pause=LONGEST_PAUSE
+                source,
+                self._groups,
+                timeout,
+                first_pause=FIRST_PAUSE,
+                longest_pause=LONGEST_PAUSE,
+                progress=progress,
+                names=self._groups,
             )
         except (PlatformFailed, ClusterError):
             return {}

@@ -9,6 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.progress import (
+    Progress,
+    no_progress,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.thread_pool import map_to_dict
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.api_server import KubernetesObject
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.cluster_client import Cluster
@@ -57,6 +61,7 @@ def wait_for_rollouts(
     *,
     known: RolloutObjects | None = None,
     tool: str = "kubectl",
+    progress: Progress = no_progress,
 ) -> None:
     """Return when Deployments are ready.
 
@@ -67,12 +72,21 @@ def wait_for_rollouts(
         timeout: Seconds until the deadline.
         known: The objects, where they were listed just before; they replace the first request.
         tool: The command that reports name: kubectl or oc.
+        progress: Receives which group the wait is for, with its reason.
 
     Raises:
         PlatformFailed: A Deployment cannot become ready, or is not ready in time; one report for each.
     """
     source = Rollouts(cluster, selector, groups, known, tool)
-    wait_until_ready(source, groups, timeout, first_pause=FIRST_PAUSE, longest_pause=LONGEST_PAUSE)
+    wait_until_ready(
+        source,
+        groups,
+        timeout,
+        first_pause=FIRST_PAUSE,
+        longest_pause=LONGEST_PAUSE,
+        progress=progress,
+        names=groups,
+    )
 
 
 class Rollouts:

@@ -78,7 +78,8 @@ class LocalDeployer(HostDeployer):
         self.supervisord = SupervisordProcess(spec.folder, spec.supervisord)
         self.warnings: Sequence[str] = ()
         admins = {admin_workload(admin): admin["url"] for admin in spec.admins}
-        self._readiness = LocalReadiness(spec.folder, self.workloads)
+        self._progress = spec.progress
+        self._readiness = LocalReadiness(spec.folder, self.workloads, progress=spec.progress)
         self._ports = PortReservations()
         self._previous = PreviousPrograms("")
         self._replacer = ProgramReplacer(
@@ -136,7 +137,7 @@ class LocalDeployer(HostDeployer):
 
     def apply(self) -> AppliedChanges:
         """Start supervisord, or reload its document and start and replace programs. Raises PlatformFailed."""
-        self._readiness = LocalReadiness(self.folder, self.workloads)
+        self._readiness = LocalReadiness(self.folder, self.workloads, progress=self._progress)
         self._replacer.plan = ReplacementPlan()
         base_ids.record(self.folder)
         if not self.supervisord.is_running():

@@ -8,6 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.progress import (
+    Progress,
+    no_progress,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer import PlatformFailed
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.documents import SOCKET
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.programs.program_logs import (
@@ -39,13 +43,18 @@ class LocalObserver:
         self._folder = demo.folder
         self._workloads = {workload.name: workload for workload in demo.workloads}
 
-    def wait_until_settled(self, timeout: float) -> dict[str, Status]:
+    def wait_until_settled(self, timeout: float, progress: Progress = no_progress) -> dict[str, Status]:
         """Return the status of each program that is not ready."""
         with Supervisor(self._folder / SOCKET) as supervisor:
             source = LocalReadiness(self._folder, self._workloads, supervisor)
             try:
                 return settled_statuses(
-                    source, self._workloads, timeout, first_pause=FIRST_PAUSE, longest_pause=LONGEST_PAUSE
+                    source,
+                    self._workloads,
+                    timeout,
+                    first_pause=FIRST_PAUSE,
+                    longest_pause=LONGEST_PAUSE,
+                    progress=progress,
                 )
             except PlatformFailed:
                 return {}

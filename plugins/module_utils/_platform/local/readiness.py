@@ -11,6 +11,10 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.progress import (
+    Progress,
+    no_progress,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform import probe_request
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer import (
     PlatformFailed,
@@ -47,12 +51,17 @@ class LocalReadiness:
     """The readiness source of one run. It is made before programs are started, because it reads their logs from then on."""
 
     def __init__(
-        self, folder: Path, workloads: Mapping[str, Workload], supervisor: Supervisor | None = None
+        self,
+        folder: Path,
+        workloads: Mapping[str, Workload],
+        supervisor: Supervisor | None = None,
+        progress: Progress = no_progress,
     ) -> None:
         self._folder = folder
         self._workloads = workloads
         self._programs = {name: workload.program for name, workload in workloads.items()}
         self._supervisor = supervisor
+        self._progress = progress
         self._first_pids: dict[str, int] = {}
         # The admin interfaces of Envoys that take over from another process, which answers on the same ports until then.
         self.taking_over: dict[str, EnvoyIdentity] = {}
@@ -63,7 +72,14 @@ class LocalReadiness:
         """Return when `workloads`, all by default, are ready. Raises PlatformFailed, see `wait_until_ready`."""
         self._supervisor = supervisor
         names = self._workloads if workloads is None else workloads
-        wait_until_ready(self, names, timeout, first_pause=FIRST_PAUSE, longest_pause=LONGEST_PAUSE)
+        wait_until_ready(
+            self,
+            names,
+            timeout,
+            first_pause=FIRST_PAUSE,
+            longest_pause=LONGEST_PAUSE,
+            progress=self._progress,
+        )
 
     def statuses(self, pending: Sequence[str], seconds_left: float) -> Mapping[str, Status]:
         """Return the programs that ended, where there are any; otherwise the status of all, by their probes."""

@@ -10,7 +10,9 @@ import math
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._report.number_texts import milliseconds_text
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.numbers.number_texts import (
+    milliseconds_text,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._report.page.elements import (
     Html,
     element,

@@ -10,7 +10,7 @@ import base64
 import hashlib
 from collections.abc import Iterator
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._report.number_texts import (
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.numbers.number_texts import (
     bytes_text,
     counted,
     milliseconds_text,

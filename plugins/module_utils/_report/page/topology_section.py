@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._report.number_texts import (
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.numbers.number_texts import (
     bytes_text,
     counted,
     milliseconds_text,

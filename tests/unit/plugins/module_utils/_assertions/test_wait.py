@@ -184,3 +184,11 @@ def test_empty_list_of_assertions_is_refused(wait_for_fake: WaitFor) -> None:
         wait_for_fake({"a": 1})
     with pytest.raises(ArgumentError, match="assertions: the list is empty"):
         evaluate_hosts([], Snapshot(1.0, {"a/edge": Page("a/edge", "envoy", 1.0)}))
+
+
+def test_progress_names_the_first_assertion_that_does_not_hold(wait_for_fake: WaitFor) -> None:
+    texts: list[str] = []
+    holding = {"stat": "a", "op": "eq", "value": 1}
+    failing = {"name": "all", "stat": "a", "op": "ge", "value": 3}
+    wait_for_fake({"a": 1}, holding, failing, timeout=0.3, sleep=0.01, progress=texts.append)
+    assert {*texts} == {"waiting for 1 of 2 assertions: all: expected at least 3, got 1 (a at edge)"}

@@ -161,6 +161,23 @@ def test_phases_run_in_order(deployer: type[RecordingDeployer], folder: Path) ->
     assert state_file.load(folder).location == "toy"
 
 
+def test_progress_has_each_phase_and_the_images(deployer: type[RecordingDeployer], folder: Path) -> None:
+    deployer.images = ("i:1",)
+    texts: list[str] = []
+    deploy(replace(request_for(folder), progress=texts.append), DeployResult())
+    assert texts == [
+        "checking ports, programs and permissions",
+        "pulling 1 image: i:1",
+        "comparing files",
+        "writing files",
+        "starting 1 workload",
+        "waiting until all workloads are ready",
+        "waiting until the proxies confirm their files",
+        "waiting until the proxies find their upstream hosts",
+        "stopping what was replaced or is no longer planned",
+    ]
+
+
 def test_missing_openssl_is_refused_before_images_are_pulled(
     deployer: type[RecordingDeployer], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -42,7 +42,7 @@ def port() -> Iterator[int]:
 @pytest.mark.parametrize(("status", "is_ready"), [(200, True), (399, True), (400, False), (503, False)])
 def test_http_probe_accepts_a_status_below_400(port: int, status: int, is_ready: bool) -> None:
     text = problem(Probe("http", port, f"/{status}"), 5)
-    assert text == ("" if is_ready else f"http://127.0.0.1:{port}/{status} answers {status}")
+    assert text == ("" if is_ready else f"http://127.0.0.1:{port}/{status} returns {status}")
 
 
 def test_tcp_probe_accepts_a_connection(port: int) -> None:
@@ -97,4 +97,4 @@ def test_error_status_over_a_unix_socket_is_a_problem(tmp_path: Path) -> None:
     path = tmp_path / "app.sock"
     with UnixServer(path):
         probe = Probe("http", path="/missing", unix_socket="app.sock")
-        assert problem(probe, 5, tmp_path) == f"{path}: /missing answers 404"
+        assert problem(probe, 5, tmp_path) == f"{path}: /missing returns 404"

@@ -158,3 +158,25 @@ def test_ready_workloads_take_one_attempt() -> None:
     source = PreparedStatuses({"a": READY, "b": READY})
     assert settle(source, "a", "b") == {}
     assert len(source.pending) == 1
+
+
+def test_progress_names_the_workload_and_its_reason() -> None:
+    texts: list[str] = []
+    source = PreparedStatuses(
+        StatusUnknown("no answer"), {"a": waiting("x"), "b": waiting("y")}, {"b": waiting("y")}, {"b": READY}
+    )
+    wait_until_ready(
+        source, ["a", "b"], 60, progress=texts.append, names={"a": "web"}, sleep=lambda _seconds: None
+    )
+    assert texts == [
+        "waiting for web (0 of 2 ready): no answer",
+        "waiting for web (0 of 2 ready): x",
+        "waiting for b (1 of 2 ready): y",
+    ]
+
+
+def test_progress_of_settled_statuses() -> None:
+    texts: list[str] = []
+    source = PreparedStatuses({"a": waiting("x")}, {"a": failed("ended")})
+    settled_statuses(source, ["a"], 60, progress=texts.append, sleep=lambda _seconds: None)
+    assert texts == ["waiting for a: x"]

@@ -119,11 +119,13 @@ def test_silent_endpoint_is_read_until_the_timeout(monkeypatch: pytest.MonkeyPat
 
 def test_workloads_are_waited_for_before_the_first_request(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[Any] = []
-    observer: Any = SimpleNamespace(wait_until_settled=lambda timeout: calls.append(timeout) or {})
+    observer: Any = SimpleNamespace(wait_until_settled=lambda timeout, _progress: calls.append(timeout) or {})
     for name in ("scrape", "send_traffic"):
         real = getattr(verification_run, name)
         monkeypatch.setattr(
-            verification_run, name, lambda *given, name=name, real=real: calls.append(name) or real(*given)
+            verification_run,
+            name,
+            lambda *given, name=name, real=real, **more: calls.append(name) or real(*given, **more),
         )
     traffic = {"name": "closed", "url": "http://127.0.0.1:1/"}
     planned = replace(verification(closed="http://127.0.0.1:1"), traffic=[traffic], observer=observer)
@@ -140,3 +142,14 @@ def test_demo_without_endpoints_is_verified_by_its_traffic() -> None:
     result = verify(Verification([], [traffic], []), timeout=1, sleep=0.1)
     assert [one["ok"] for one in result["traffic"][0]["expect"]] == [True]
     assert result["endpoints"] == result["assertions"] == []
+
+
+def test_progress_names_the_traffic_and_why_it_is_sent_again() -> None:
+    refused = {"error": "connect", "op": "eq", "value": 0}
+    first = {"name": "first", "url": "http://127.0.0.1:1/"}
+    traffic = [first, {**first, "name": "second", "within": 0.2, "expect": [refused]}]
+    texts: list[str] = []
+    verify(Verification([], traffic, []), timeout=0.1, sleep=0.01, progress=texts.append)
+    again = "sending traffic second again: expected 0, got 1 (connect errors of traffic second)"
+    assert texts[:2] == ["sending traffic first (1 of 2)", "sending traffic second (2 of 2)"]
+    assert {one[: len(again)] for one in texts[2:]} == {again}

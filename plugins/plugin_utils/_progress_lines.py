@@ -1,0 +1,204 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Shows the progress of a task while it runs: one updating line on a terminal, a line for each change in a log.
+
+Ansible's workers have no terminal. All lines go through Display, whose main process prints them in order with everything else.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from ansible import constants
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.printable import printable
+
+Style = Literal["line", "log", "none"]
+
+FIRST_SECONDS = 2.0  # a task that ends earlier prints nothing in a log
+LOG_SECONDS = 5.0  # between two lines of a log
+LINE_SECONDS = 0.1  # between two updates of a line
+TICK = 0.1  # seconds
+LONGEST_LOG_LINE = 300  # characters
+UP_AND_ERASE = "\x1b[1A\x1b[2K\r"
+WITHOUT_WRAP, WITH_WRAP = "\x1b[?7l", "\x1b[?7h"
+
+# Ansible imports an action's modules before it starts the worker, which has no terminal.
+IS_TERMINAL = sys.stdout.isatty()
+COLUMNS = shutil.get_terminal_size().columns
+
+
+def chosen_style(
+    callback: str, hosts: int, verbosity: int, is_terminal: bool, environment: Mapping[str, str]
+) -> Style:
+    """Return how progress is shown.
+
+    A line is updated only if nothing else prints at the same time: with one host, and with Ansible's own callback.
+
+    Args:
+        callback: The name of the callback that prints to standard output.
+        hosts: Number of hosts of the play.
+        verbosity: Number of `-v` options.
+        is_terminal: Whether standard output is a terminal.
+        environment: Environment variables.
+
+    Example:
+        >>> chosen_style("default", 1, 0, True, {"TERM": "xterm"}), chosen_style("default", 2, 0, True, {"TERM": "xterm"})
+        ('line', 'log')
+    """
+    name = callback.rpartition(".")[2]
+    if name in ("json", "jsonl"):
+        return "none"
+    can_move = environment.get("TERM", "dumb") != "dumb" and not environment.get("CI")
+    is_alone = name == "default" and hosts == 1 and verbosity < 3
+    return "line" if is_terminal and can_move and is_alone else "log"
+
+
+@dataclass
+class ProgressLines:
+    """Decides when which line is printed. It has no clock and prints nothing.
+
+    Attributes:
+        title: The begin of each line: the demo, and the host of a play with several hosts.
+        style: How progress is shown.
+        columns: Width of the terminal.
+        began: Time of the start of the task, in seconds.
+    """
+
+    title: str
+    style: Style
+    columns: int
+    began: float
+    text: str = ""
+    _shown: str = ""
+    _shown_at: float = field(default=float("-inf"))
+    _is_visible: bool = False
+
+    def due(self, now: float) -> str:
+        """Return the line that is printed now; empty for none.
+
+        Example:
+            >>> lines = ProgressLines("shop", "log", 80, began=0.0, text="starting 3 workloads")
+            >>> [lines.due(now) for now in (1.0, 2.0, 60.0)]
+            ['', 'shop: starting 3 workloads [2 s]', '']
+        """
+        seconds = int(now - self.began)
+        if self.style == "none" or not self.text:
+            return ""
+        if self.style == "log":
+            is_early = now - self.began < FIRST_SECONDS or now - self._shown_at < LOG_SECONDS
+            if is_early or self.text == self._shown:
+                return ""
+            self._shown, self._shown_at = self.text, now
+            return self._line(seconds, LONGEST_LOG_LINE)
+        line = self._line(seconds, self.columns - 1)
+        if line == self._shown or now - self._shown_at < LINE_SECONDS:
+            return ""
+        self._shown, self._shown_at = line, now
+        erased, self._is_visible = UP_AND_ERASE if self._is_visible else "", True
+        return f"{erased}{WITHOUT_WRAP}{line}{WITH_WRAP}"
+
+    def erased(self) -> str:
+        """Return what removes the line from the terminal, before something else is printed."""
+        if not self._is_visible:
+            return ""
+        self._is_visible, self._shown = False, ""
+        return UP_AND_ERASE
+
+    def _line(self, seconds: int, length: int) -> str:
+        elapsed = f" [{seconds} s]" if seconds else ""
+        return cut(f"{self.title}: {self.text}", length - len(elapsed)) + elapsed
+
+
+def cut(text: str, length: int) -> str:
+    """Return the first characters of a text.
+
+    Example:
+        >>> cut("starting", 5)
+        'star…'
+    """
+    return text if len(text) <= length else f"{text[: max(length - 1, 0)]}…"
+
+
+class ShownProgress:
+    """Prints the lines of a task from a thread, which ends with the task."""
+
+    def __init__(
+        self, lines: ProgressLines, show: Callable[[str], None], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._lines, self._show, self._clock = lines, show, clock
+        self._lock = threading.Lock()
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True, name="progress")
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def update(self, text: str) -> None:
+        """Set the text. It is called from any thread, and returns at once."""
+        self._lines.text = " ".join(printable(text).split())
+
+    def above(self, show: Callable[[], None]) -> None:
+        """Print something else: above the line, which is printed again."""
+        with self._lock:
+            self._print(self._lines.erased())
+            show()
+
+    def end(self) -> None:
+        """End the thread, and remove the line."""
+        self._ended.set()
+        self._thread.join()
+        self._print(self._lines.erased())
+
+    def _run(self) -> None:
+        while not self._ended.wait(TICK):
+            with self._lock:
+                self._print(self._lines.due(self._clock()))
+
+    def _print(self, text: str) -> None:
+        if text:
+            self._show(text)
+
+
+@contextmanager
+def shown_progress(
+    action: ActionBase, name: str, task_vars: Mapping[str, Any] | None
+) -> Iterator[ShownProgress]:
+    """Show the progress of an action's task during the block.
+
+    Args:
+        action: The action.
+        name: The name of the demo.
+        task_vars: Variables of the task, which name the hosts of the play.
+    """
+    display, variables = action._display, task_vars or {}
+    hosts = len(variables.get("ansible_play_batch") or ()) or 1
+    callback = str(constants.DEFAULT_STDOUT_CALLBACK)
+    style = chosen_style(callback, hosts, display.verbosity, IS_TERMINAL, os.environ)
+    if action._task.no_log:
+        style = "none"
+    title = f"{name} on {variables.get('inventory_hostname')}" if hosts > 1 else name
+    is_line = style == "line"
+
+    def show(text: str) -> None:
+        # An erased line is not for Ansible's log file.
+        display.display(text, screen_only=is_line, newline=text != UP_AND_ERASE)
+
+    shown = ShownProgress(ProgressLines(printable(title), style, COLUMNS, time.monotonic()), show)
+    shown.start()
+    try:
+        yield shown
+    finally:
+        shown.end()

@@ -1,0 +1,145 @@
+# Copyright: meshlab.envoy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The lines about the progress of a task: when they are printed, and what a terminal shows."""
+
+from __future__ import annotations
+
+import doctest
+import itertools
+import threading
+from typing import Any
+
+import pytest
+
+from ansible_collections.meshlab.envoy.plugins.plugin_utils import _progress_lines
+from ansible_collections.meshlab.envoy.plugins.plugin_utils._progress_lines import (
+    LOG_SECONDS,
+    UP_AND_ERASE,
+    WITH_WRAP,
+    WITHOUT_WRAP,
+    ProgressLines,
+    ShownProgress,
+    chosen_style,
+)
+
+
+def lines_of(style: Any, columns: int = 80) -> ProgressLines:
+    return ProgressLines("shop", style, columns, began=0.0)
+
+
+def test_examples() -> None:
+    result = doctest.testmod(_progress_lines)
+    assert (result.failed, result.attempted > 0) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("changes", "style"),
+    [
+        ({}, "line"),
+        ({"callback": "ansible.builtin.default"}, "line"),
+        ({"is_terminal": False}, "log"),
+        ({"hosts": 2}, "log"),
+        ({"verbosity": 3}, "log"),
+        ({"callback": "awx_display"}, "log"),
+        ({"environment": {"TERM": "dumb"}}, "log"),
+        ({"environment": {}}, "log"),
+        ({"environment": {"TERM": "xterm", "CI": "true"}}, "log"),
+        ({"callback": "ansible.posix.json"}, "none"),
+    ],
+    ids=str,
+)
+def test_line_is_updated_only_where_nothing_else_prints(changes: dict[str, Any], style: str) -> None:
+    options: dict[str, Any] = {
+        "callback": "default",
+        "hosts": 1,
+        "verbosity": 0,
+        "is_terminal": True,
+        "environment": {"TERM": "xterm"},
+    }
+    assert chosen_style(**options | changes) == style
+
+
+def test_log_has_a_line_for_each_change_at_most_every_seconds() -> None:
+    lines = lines_of("log")
+    printed = []
+    for tick in range(300):
+        now = tick / 10
+        lines.text = "starting" if now < 4 else f"waiting for web-{int(now)}" if now < 15 else "stopping"
+        if line := lines.due(now):
+            printed.append((now, line))
+    assert [line for _now, line in printed] == [
+        "shop: starting [2 s]",
+        "shop: waiting for web-7 [7 s]",
+        "shop: waiting for web-12 [12 s]",
+        "shop: stopping [17 s]",
+    ]
+    times = [now for now, _line in printed]
+    assert min(later - one for one, later in itertools.pairwise(times)) >= LOG_SECONDS
+
+
+def test_short_task_prints_nothing_in_a_log() -> None:
+    lines = lines_of("log")
+    lines.text = "starting"
+    assert [lines.due(now / 10) for now in range(20)] == [""] * 20
+    assert lines.erased() == ""
+
+
+def test_line_is_replaced_when_it_changes() -> None:
+    lines = lines_of("line")
+    lines.text = "starting"
+    assert lines.due(0.0) == f"{WITHOUT_WRAP}shop: starting{WITH_WRAP}"
+    assert lines.due(0.5) == "", "nothing changed"
+    assert lines.due(1.2) == f"{UP_AND_ERASE}{WITHOUT_WRAP}shop: starting [1 s]{WITH_WRAP}"
+    lines.text = "waiting"
+    assert lines.due(1.25) == "", "not more often than a person can read"
+    assert lines.due(1.4) == f"{UP_AND_ERASE}{WITHOUT_WRAP}shop: waiting [1 s]{WITH_WRAP}"
+    assert lines.erased() == UP_AND_ERASE
+    assert lines.erased() == "", "a line is erased once"
+    assert lines.due(1.6) == f"{WITHOUT_WRAP}shop: waiting [1 s]{WITH_WRAP}", (
+        "another text was printed meanwhile"
+    )
+
+
+def test_long_text_fits_on_the_terminal_with_its_seconds() -> None:
+    lines = lines_of("line", columns=30)
+    lines.text = "waiting for service1-2: " + "x" * 100
+    printed = lines.due(7.0).removeprefix(WITHOUT_WRAP).removesuffix(WITH_WRAP)
+    assert printed == "shop: waiting for serv… [7 s]"
+    assert len(printed) == 29
+
+
+def test_nothing_is_printed_without_a_text_or_a_place() -> None:
+    assert lines_of("line").due(9.0) == ""
+    silent = lines_of("none")
+    silent.text = "starting"
+    assert silent.due(9.0) == ""
+
+
+def test_thread_ends_with_the_task_and_removes_the_line() -> None:
+    printed: list[str] = []
+    is_printed = threading.Event()
+
+    def show(text: str) -> None:
+        printed.append(text)
+        is_printed.set()
+
+    shown = ShownProgress(lines_of("line"), show, clock=lambda: 0.0)
+    shown.start()
+    shown.update("waiting for \x1b[2Jweb:\nno answer")
+    assert is_printed.wait(60)
+    shown.above(lambda: printed.append("a warning"))
+    shown.end()
+    assert printed[0] == f"{WITHOUT_WRAP}shop: waiting for \\x1b[2Jweb: no answer{WITH_WRAP}"
+    assert printed[1:3] == [UP_AND_ERASE, "a warning"]
+    assert not any(one.name == "progress" for one in threading.enumerate())
+
+
+def test_text_is_no_longer_printed_after_the_end() -> None:
+    printed: list[str] = []
+    shown = ShownProgress(lines_of("line"), printed.append, clock=lambda: 0.0)
+    shown.start()
+    shown.end()
+    shown.update("waiting")
+    assert printed == []

@@ -68,7 +68,7 @@ class Listener:
 class Connection:
     """One end of a TCP connection on this host. `inode` identifies its socket."""
 
-    local: tuple[str, int]
+    own: tuple[str, int]
     remote: tuple[str, int]
     inode: int
 
@@ -163,7 +163,7 @@ def connections(pid: int, ports: Collection[int], proc: Path = PROC) -> int | No
     tables = _tcp_tables(pid, proc)
     if tables is None:
         return None
-    return sum(one.local[1] in ports for table in tables for one in parse_connections(table))
+    return sum(one.own[1] in ports for table in tables for one in parse_connections(table))
 
 
 def socket_process(inode: int, proc: Path = PROC) -> int | None:

@@ -74,14 +74,14 @@ class ServerConnections:
         inodes = {program: self._inodes(found) for program, found in pids.items()}
         ending = {inode for found in inodes.values() for inode in found}
         connections = [one for table in tables for one in host_ports.parse_connections(table)]
-        owners = {(one.local, one.remote): one.inode for one in connections}
+        owners = {(one.own, one.remote): one.inode for one in connections}
         return [
             program
             for program, ports in servers.items()
             if any(
                 (one.inode in inodes[program] or one.inode == _NOT_ACCEPTED)
-                and one.local[1] in ports
-                and owners.get((one.remote, one.local)) not in ending
+                and one.own[1] in ports
+                and owners.get((one.remote, one.own)) not in ending
                 for one in connections
             )
         ]

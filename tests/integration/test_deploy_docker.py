@@ -226,7 +226,7 @@ def test_missing_image_is_refused_before_any_start(demo: ComposeProject) -> None
     assert not demo.folder.exists()
     predicted = demo.run(server("a"), server("b", image=missing), check=True)
     assert (predicted["failed"], predicted["started"]) == (False, ["a", "b"])
-    assert f"would be pulled: {missing}" in json.dumps(predicted["warnings"])
+    assert f"would be installed: {missing}" in json.dumps(predicted["warnings"])
 
 
 def test_teardown_works_without_the_folder(demo: ComposeProject) -> None:

@@ -76,6 +76,7 @@ class Deployment:
                 "executable": self.home.exporter,
             },
             "supervisord": {"executable": f"{CACHE}/supervisor-{SUPERVISOR_VERSION}/bin/supervisord"},
+            "registry": self.home.variables.get("deployment_registry", ""),
             "replicas": replicas,
             "kubernetes": kubernetes,
             **host_context(self.home.state(self.demo)),

@@ -91,6 +91,35 @@ FAULTS = {
             }
         },
     ),
+    "grpc": Fault(
+        (
+            "expected 8, got 0 (answers with gRPC status OK of traffic failures that Envoy retries)",
+            "expected 6, got 0 (answers with gRPC status OK of traffic gRPC-Web)",
+            "expected 5, got 0 (answers with status 200 of traffic JSON in, a stream as lines of JSON out)",
+            "expected 100, got no value (delta of cluster.shop.grpc.shop.Stock.List.response_message_count at edge)",
+        ),
+        deployed={
+            "proxies": {
+                "edge": {
+                    "listeners": {
+                        "http": {
+                            "http_filters": [],
+                            "virtual_hosts": [
+                                {
+                                    "name": "shop",
+                                    "domains": ["*"],
+                                    "include_request_attempt_count": True,
+                                    "routes": to("shop"),
+                                }
+                            ],
+                        },
+                        "web": {"http_filters": []},
+                        "json": {"http_filters": []},
+                    }
+                }
+            }
+        },
+    ),
     "health_checks": Fault(
         ("expected 10, got 0 (answers with status 503 of traffic checks with one of three). Other answers: 10 × 200",),
         deployed=edge(

@@ -13,7 +13,13 @@ from demo_data import GALLERY, gallery_demo
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.plan import make_plan
 
-CONTEXT = {"folder": "/state", "mesh": "istio", "app": "app", "python": {"image": "python"}}
+CONTEXT = {
+    "folder": "/state",
+    "mesh": "istio",
+    "app": "app",
+    "registry": "registry",
+    "python": {"image": "python"},
+}
 
 
 def istio_objects_of(demo: str, platform: str = "kubernetes", change: str = "") -> list[dict[str, Any]]:

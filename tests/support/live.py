@@ -47,6 +47,7 @@ IN_SOAK = frozenset(
         "consistent_hashing",
         "forward_proxy",
         "global_ratelimit",
+        "grpc",
         "health_checks",
         "hedging",
         "histogram_buckets",
@@ -247,6 +248,8 @@ class Home:
         exporter = os.environ.get("MESHLAB_STATSD_EXPORTER")
         if exporter:
             self.variables |= {"statsd_exporter_source": "path", "statsd_exporter_path": exporter}
+        if registry := os.environ.get("MESHLAB_LAB_REGISTRY"):
+            self.variables["deployment_registry"] = registry
         self.exporter = exporter or f"{CACHE}/statsd_exporter-{EXPORTER_VERSION}/statsd_exporter"
         self.inventory = str(ROOT / "inventories" / platform)
         self.cwd = ROOT

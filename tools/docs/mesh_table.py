@@ -19,6 +19,7 @@ CONTEXT = {
     "folder": "/state",
     "mesh": "istio",
     "app": "app",
+    "registry": "registry.example.com",
     "python": {"image": "python"},
 }
 # `file: key: what is wrong. What to do.`

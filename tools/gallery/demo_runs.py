@@ -70,7 +70,9 @@ class Gallery:
         self._strict = options.strict
         self._local = is_local(inventory, arguments)
         self._command = [options.ansible_playbook, "-i", inventory]
-        self._arguments = arguments
+        # The registry of the test lab, for demos that build an image. An argument of the caller comes later and wins.
+        registry = os.environ.get("MESHLAB_LAB_REGISTRY")
+        self._arguments = [*(["-e", f"deployment_registry={registry}"] if registry else []), *arguments]
         self._running: set[subprocess.Popen[str]] = set()
         self._lock = threading.Lock()
         self._stopping = False

@@ -15,7 +15,8 @@ from typing import Any, Literal, TypedDict
 
 # `file` is text, `{content: text}` or `{source: path}`; read_demo returns an AuthorFile.
 # `config` is the path or the text of an Envoy configuration, or a list of files; read_demo returns an AuthorConfig.
-OptionType = Literal["str", "int", "bool", "dict", "list", "file", "config"]
+# `packages` is a list of Python requirements, or a file; read_demo returns the text of a requirements file.
+OptionType = Literal["str", "int", "bool", "dict", "list", "file", "config", "packages"]
 
 
 class _OptionType(TypedDict):
@@ -234,6 +235,8 @@ SERVER = Schema(
         "command": {"type": "list", "elements": "str", "required": True},
         # the executable on a host without containers, if it is not the first word of the command
         "program": {"type": "str"},
+        # Python packages of the program, pinned and with hashes
+        "packages": {"type": "packages"},
         "environment": {"type": "dict", "default": {}, "values": "str"},
         "files": {"type": "dict", "default": {}, "values": "file"},
         # the path of a page at the service's own port whose status is below 400 as soon as the server is ready

@@ -18,6 +18,9 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._demo.authors.author
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.demo_source import DemoSource
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError, check_known
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.schema import Option
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.servers.python_packages import (
+    python_packages,
+)
 
 TYPE_NAMES = {
     "str": "text",
@@ -70,6 +73,8 @@ def _converted(value: Any, kind: str, file: str, path: str, source: DemoSource) 
         return author_file(value, file, path, source)
     if kind == "config":
         return author_config(value, file, path, source)
+    if kind == "packages":
+        return python_packages(value, file, path, source)
     if kind == "str":
         return text_value(value, file, path, source)
     if kind == "int" and isinstance(value, str) and re.fullmatch(r"[+-]?\d+", value):

@@ -28,6 +28,9 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._demo.server_texts i
     SERVER_PLACEHOLDERS,
     STATS_PAGES,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.servers.python_packages import (
+    check_packages,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.tls.tls_checks import check_listener_tls
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.bootstrap import (
     ADMIN_CLUSTER,
@@ -90,6 +93,7 @@ def _check_server(service: Mapping[str, Any], file: str, where: str) -> None:
     server = service["server"]
     if not server["command"]:
         raise DemoError(file, f"{where}.server.command: empty. Add the program and its arguments.")
+    check_packages(server, file, f"{where}.server")
     _check_paths(server["files"], file, f"{where}.server.files")
     _check_page(server, service["protocol"], file, f"{where}.server")
     listeners = (service["sidecar"] or {"listeners": {}})["listeners"]

@@ -212,7 +212,7 @@ def _preflight(
         if missing := deployer.missing_images():
             if check_mode:
                 result.warnings.append(
-                    f"Images that this host does not have would be pulled: {', '.join(missing)}."
+                    f"Images or packages that this host does not have would be installed: {', '.join(missing)}."
                 )
                 return
             request.progress(pulling_text(missing))

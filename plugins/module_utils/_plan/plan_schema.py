@@ -220,6 +220,22 @@ class ProbeData(TypedDict):
     unix_socket: str
 
 
+class PackagesData(TypedDict):
+    """Python packages, and where the deployment installs them.
+
+    Attributes:
+        requirements: Text of a requirements file with hashes.
+        base: Image that the image with the packages is built from, or Python that creates the virtual environment.
+        target: Name of the image, or path of the virtual environment.
+        is_pushed: Whether the image is pushed to its registry.
+    """
+
+    requirements: str
+    base: str
+    target: str
+    is_pushed: bool
+
+
 class WorkloadData(TypedDict):
     """One process, one container, or one container of each pod of a group.
 
@@ -253,6 +269,7 @@ class WorkloadData(TypedDict):
         holder_image: Image of the container that holds its network, on docker.
         generation: How often the workload was replaced. Its program is `NAME` for 0, and `NAME.GENERATION` for other numbers.
         replacement: How a new generation takes over: `hot_restart`, `overlap`, `stop` or `rollout`.
+        packages: Python packages of the workload, which the deployment installs. Null: none.
     """
 
     name: str
@@ -284,6 +301,7 @@ class WorkloadData(TypedDict):
     holder_image: str
     generation: int
     replacement: str
+    packages: Optional[PackagesData]
 
 
 class PodSelector(TypedDict):

@@ -93,10 +93,12 @@ def server_fields(instance: Instance, platform: Platform, files: list[File]) -> 
     server: Mapping[str, Any] = service["server"]
     values = _values(instance, platform)
     program, *arguments = (fill(one, values) for one in server["command"])
+    packages = platform.server_packages(instance.group) if server["packages"] else None
     folder = platform.files_directory(instance)
     return {
-        "image": server["image"],
-        "command": (platform.server_program(server, program), *arguments),
+        "image": platform.server_image(server, packages),
+        "command": (platform.server_program(server, program, packages), *arguments),
+        "packages": packages,
         "environment": {key: fill(value, values) for key, value in server["environment"].items()},
         "mounts": (platform.mounts(Mount(folder, HOME)) if files else ()) + platform.socket_mounts(instance),
         "directory": ".",

@@ -69,6 +69,10 @@ class Context:
     app: str = ""  # source text of the demo app; empty if an image contains it
     app_image: str = ""  # image that contains the demo app
     mappings: Mapping[str, Any] = field(default_factory=dict)  # default mappings of statsd_exporter, by style
+    cache: str = (
+        "~/.cache/meshlab.envoy"  # path of the folder on the host for installed programs and packages
+    )
+    registry: str = ""  # registry that built images are pushed to
     network: str = ""  # name of an existing container network to join
     kubernetes: Mapping[str, Any] = field(
         default_factory=dict

@@ -108,8 +108,8 @@ class Deployer(Protocol):
     remove_unlisted, close. In check mode predict replaces everything after config_targets. `teardown` calls location,
     is_deployed, running_workloads (check mode) or remove_all, close.
 
-    Until apply is called, nothing on the platform is changed except that images are pulled. Each method can raise
-    PlatformUnavailable where the platform itself does not answer.
+    Until apply is called, nothing on the platform is changed except that images are pulled or built, and packages installed. Each method
+    can raise PlatformUnavailable where the platform itself does not answer.
     """
 
     document_path: str
@@ -143,13 +143,13 @@ class Deployer(Protocol):
         """Return, by proxy, where its watched files are when that is not the state folder. Call it after preflight."""
 
     def missing_images(self) -> tuple[str, ...]:
-        """Return the images that have to be pulled before apply."""
+        """Return the images that have to be pulled or built before apply, or the environments with packages of processes."""
 
     def pull_images(self, images: Iterable[str]) -> None:
-        """Pull images.
+        """Pull and build images, or install packages.
 
         Raises:
-            PlatformRefused: An image does not exist or cannot be pulled; all such images are named.
+            PlatformRefused: An image does not exist or cannot be pulled or built; all images that cannot be pulled are named.
         """
 
     def predict(self, document: str) -> AppliedChanges:

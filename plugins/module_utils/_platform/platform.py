@@ -11,7 +11,7 @@ folder of one host: a new platform implements `documents` and overrides what dif
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -34,6 +34,9 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.generated_
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.instances import Instance, Proxy
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.layout import netloc
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.layout_checks import check_layout
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.packages.server_layout import (
+    ServerLayout,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.reachability.outside_hosts import (
     HOST,
     check_outside_address,
@@ -73,7 +76,7 @@ class Validator:
     image: str | None = None
 
 
-class Platform(AuthorLayout, SocketLayout, ReplacementLayout, ABC):
+class Platform(AuthorLayout, SocketLayout, ServerLayout, ReplacementLayout, ABC):
     """One platform with one demo: the only object through which the planner learns where and how the demo runs.
 
     Args:
@@ -125,11 +128,6 @@ class Platform(AuthorLayout, SocketLayout, ReplacementLayout, ABC):
         """Return the command that starts `program`."""
         del program
         return path_in_image
-
-    def server_program(self, server: Mapping[str, Any], program: str) -> str:
-        """Return the command that starts the server of a service, whose image runs `program`."""
-        del server
-        return program
 
     def injected_workloads(self) -> list[Workload]:
         """Return the workloads of the `injected_proxies` that have pods of their own."""

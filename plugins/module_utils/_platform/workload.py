@@ -91,6 +91,20 @@ class Probe:
 
 
 @dataclass(frozen=True)
+class Packages:
+    """Python packages that a workload needs, and where the deployment installs them.
+
+    `requirements` is the text of a requirements file with hashes. On a host, `target` is the path of a virtual environment, which the
+    Python `base` creates. For containers, `target` is the name of an image that is built from the image `base`, and pushed if `is_pushed`.
+    """
+
+    requirements: str
+    base: str
+    target: str
+    is_pushed: bool = False
+
+
+@dataclass(frozen=True)
 class Workload:
     """One process, or one container, or one container in each of `replicas` pods."""
 
@@ -136,6 +150,7 @@ class Workload:
     # How often it was replaced, and how a new generation takes over: see "How a workload is replaced" in docs/architecture.md.
     generation: int = 0
     replacement: Replacement = "stop"
+    packages: Packages | None = None
 
     @property
     def program(self) -> str:
@@ -170,6 +185,8 @@ class Workload:
         )
         known["ports"] = tuple(_port(one, f"workload {name}: ports") for one in known.get("ports", ()))
         known["probe"] = _probe(known.get("probe", {}), f"workload {name}: probe")
+        if known.get("packages"):
+            known["packages"] = Packages(**_known(Packages, known["packages"], f"workload {name}: packages"))
         for key in ("aliases", "after"):
             known[key] = _strings(known.get(key, ()))
         known["network"] = known.get("network") or None

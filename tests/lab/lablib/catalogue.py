@@ -60,7 +60,8 @@ def _envoy(version: str) -> Image:
 IMAGES = (
     _envoy("1.40.0"),  # newest supported
     _envoy("1.36.4"),  # oldest supported
-    Image("python:3.11-slim-bookworm", "python", (*_BASE, "python3")),
+    # libstdc++6 as in the official image, whose apt needs it
+    Image("python:3.11-slim-bookworm", "python", (*_BASE, "python3", "libstdc++6")),
     Image(
         "prom/statsd-exporter:v0.30.0",
         "statsd_exporter",

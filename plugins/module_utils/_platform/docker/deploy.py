@@ -54,6 +54,10 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.res
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.port_reservation import (
     PortReservations,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.packages.image_build import (
+    build_images,
+    built_images,
+)
 
 SETTLING_SECONDS = 3  # until a container that Docker starts again has its ports
 
@@ -108,9 +112,12 @@ class DockerDeployer(HostDeployer):
         return tuple(self.docker.missing_images(images)) if images else ()
 
     def pull_images(self, images: Iterable[str]) -> None:
-        """Pull images, several at once. Raises PlatformRefused that names each image that cannot be pulled."""
-        if refused := self.docker.pull(images):
+        """Pull images, several at once, and build those with packages. Raises PlatformRefused that names each one that cannot be pulled."""
+        wanted = [*images]
+        built = built_images(self.workloads.values())
+        if refused := self.docker.pull(one for one in wanted if one not in built):
             raise PlatformRefused("; ".join(map(str, refused)))
+        build_images(self.docker, self.workloads.values(), wanted)
         self._check_hot_restart()
 
     def predict(self, document: str) -> AppliedChanges:

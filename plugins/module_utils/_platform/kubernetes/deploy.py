@@ -28,6 +28,9 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer i
     WithoutRestoration,
     sorted_names,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.docker_command import (
+    DockerCommand,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes import documents
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.delete import (
     DELETION_TIMEOUT,
@@ -87,6 +90,10 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes
     wait_for_rollouts,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.rollout import is_backing_off
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.packages.image_build import (
+    build_images,
+    missing_builds,
+)
 
 
 class KubernetesDeployer(WithoutRestoration):
@@ -109,6 +116,8 @@ class KubernetesDeployer(WithoutRestoration):
         self._received = received_configs(spec.admins)
         self._watched_files = spec.watched_files
         self._options = spec.cluster
+        self._workloads = [one for one in spec.workloads if one.packages]
+        self._docker = DockerCommand(spec.name, spec.folder)
         self._cluster: Cluster | None = None
         self._targets: dict[str, ConfigMapTarget] = {}  # by proxy
         self._connected_applier: ObjectApplier | None = None
@@ -168,11 +177,12 @@ class KubernetesDeployer(WithoutRestoration):
         return self._targets
 
     def missing_images(self) -> tuple[str, ...]:
-        """Return nothing: the nodes pull images."""
-        return ()
+        """Return the images with packages that this host has not built and pushed. The nodes pull all images."""
+        return missing_builds(self._docker, self._workloads)
 
     def pull_images(self, images: Iterable[str]) -> None:
-        """Return at once: the nodes pull images."""
+        """Build and push images with packages. Raises PlatformRefused."""
+        build_images(self._docker, self._workloads, images)
 
     def predict(self, document: str) -> AppliedChanges:  # noqa: ARG002  (the dry run has the result)
         """Return the changes that the dry run resulted in."""

@@ -10,6 +10,7 @@ Longer than 300 lines because one class is the whole view of the platform, after
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError
@@ -77,6 +78,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.platform i
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import (
     EMPTY,
     UNPRIVILEGED_PORT,
+    Packages,
     Workload,
 )
 
@@ -203,6 +205,16 @@ class KubernetesPlatform(EnvoysInPods):
     def certificate_names(self, proxy: Proxy) -> list[str]:
         """Return the usual names and that of the Service."""
         return [*super().certificate_names(proxy), self.service_name(proxy.group)]
+
+    def server_packages(self, group: str) -> Packages:
+        """Return an image that the nodes pull from a registry. Raises DemoError without a registry."""
+        if not self.context.registry:
+            raise DemoError(
+                self.demo["file"],
+                f"services.{group}.server.packages: a cluster runs an image with these packages, which this host builds and the nodes pull,"
+                " but no registry is set. Set `deployment_registry` to a registry that this host can push to.",
+            )
+        return replace(super().server_packages(group), is_pushed=True)
 
     # Endpoints and addresses
 

@@ -58,6 +58,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.supe
     Program,
     SupervisorError,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.packages import environments
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.replacement.generations import (
     workload_name,
 )
@@ -108,11 +109,12 @@ class LocalDeployer(HostDeployer):
         self._check_hot_restart()
 
     def missing_images(self) -> tuple[str, ...]:
-        """Return nothing: processes have no images."""
-        return ()
+        """Return the virtual environments that do not exist. Processes have no images."""
+        return environments.missing_environments(self.workloads.values())
 
     def pull_images(self, images: Iterable[str]) -> None:
-        """Return at once: roles install the executables before."""
+        """Create virtual environments. Roles install other executables before. Raises PlatformRefused."""
+        environments.create_environments(self.workloads.values(), images)
 
     def predict(self, document: str) -> AppliedChanges:
         """Compare the sections of the document with those on disk, and with the programs that run."""
@@ -249,7 +251,8 @@ class LocalDeployer(HostDeployer):
     def _check_executables(self) -> None:
         needed = {"supervisord": (self.supervisord.executable, Path("/"))}
         for workload in self.workloads.values():
-            needed[workload.name] = (workload.command[0], self.folder / workload.directory)
+            program = environments.existing_program(workload)
+            needed[workload.name] = (program, self.folder / workload.directory)
         problems: dict[str, str] = {}
         for name, (program, folder) in needed.items():
             # An executable in the state folder may be among the files that are written later.

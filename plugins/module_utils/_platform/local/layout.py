@@ -7,9 +7,8 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cached_property
-from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.authors.author_targets import NamedPort
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError
@@ -30,6 +29,9 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.docu
     FILE,
     LOGS,
     supervisord_conf,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.packages.server_layout import (
+    HostServerLayout,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.platform import (
     Documents,
@@ -52,7 +54,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload i
 HOT_RESTART = "hot-restart"
 
 
-class LocalPlatform(Platform):
+class LocalPlatform(HostServerLayout, Platform):
     """Processes share the network of their host: each port has a number of its own, and loopback reaches all of them."""
 
     socket_mode = 0o600
@@ -192,10 +194,6 @@ class LocalPlatform(Platform):
         """Return the executable on the host."""
         del path_in_image
         return program.executable
-
-    def server_program(self, server: Mapping[str, Any], program: str) -> str:
-        """Return the executable on the host, which can differ from the program in the image."""
-        return server["program"] or program
 
     def validator(self, program: Program, path_in_image: str) -> Validator | None:
         """Return the executable on the host."""

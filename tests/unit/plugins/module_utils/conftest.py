@@ -36,6 +36,7 @@ def plan() -> Callable[..., dict[str, Any]]:
             "python": {"image": "python:3", "executable": "python3"},
             "statsd_exporter": {"image": "exporter:1", "executable": "statsd_exporter"},
             "app": "print('app')",
+            "registry": "registry.example.com",
             "mappings": {
                 "dog_statsd": {"mappings": []},
                 "statsd": {"mappings": [{"match": "*", "name": "x"}]},

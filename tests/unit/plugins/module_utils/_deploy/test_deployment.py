@@ -224,7 +224,7 @@ def test_check_mode_changes_nothing(deployer: type[RecordingDeployer], folder: P
     result = DeployResult()
     deploy(request_for(folder, check_mode=True), result)
     assert deployer.calls == ["preflight", "predict web", "close"]
-    assert result.warnings == ["Images that this host does not have would be pulled: i:1."]
+    assert result.warnings == ["Images or packages that this host does not have would be installed: i:1."]
     assert (result.changed, result.started) == (True, ("web",))
     assert not folder.exists()
 

@@ -17,8 +17,8 @@ def test_process_runs_the_executable_of_the_host() -> None:
     platform = platform_of("local")
     assert platform.program(platform.context.envoy, "/bin/envoy") == "~/bin/program"
     assert platform.validator(platform.context.envoy, "/bin/envoy") == Validator("~/bin/program")
-    assert platform.server_program({"program": "web"}, "/usr/bin/web") == "web"
-    assert platform.server_program({"program": None}, "/usr/bin/web") == "/usr/bin/web"
+    assert platform.server_program({"program": "web"}, "/usr/bin/web", None) == "web"
+    assert platform.server_program({"program": None}, "/usr/bin/web", None) == "/usr/bin/web"
 
 
 def test_process_opens_the_deployment_folder_itself() -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import ArgumentError
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution import python_environment
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.command import CommandResult
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.libraries import environment
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.libraries.locked_packages import (
@@ -33,7 +34,7 @@ def commands(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
             Path(command[3], "bin", "python").touch()
         return CommandResult(0, "", "")
 
-    monkeypatch.setattr(environment, "run", run)
+    monkeypatch.setattr(python_environment, "run", run)
     return found
 
 
@@ -55,7 +56,7 @@ def test_failed_install_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.Mon
     def fail(command: list[str], **_options: Any) -> Any:
         return CommandResult(1, "", "ERROR: no matching distribution\n")
 
-    monkeypatch.setattr(environment, "run", fail)
+    monkeypatch.setattr(python_environment, "run", fail)
     with pytest.raises(
         ArgumentError, match=r"no matching distribution. Install python3-venv, or set a package index"
     ):
@@ -71,10 +72,10 @@ def test_folder_that_others_write_to_is_refused(tmp_path: Path) -> None:
 
 def test_cache_folder_follows_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert environment.cache_folder() == tmp_path / "meshlab.envoy"
+    assert python_environment.cache_folder() == tmp_path / "meshlab.envoy"
     monkeypatch.setenv("XDG_CACHE_HOME", "relative")
     monkeypatch.setenv("HOME", "/home/a")
-    assert environment.cache_folder() == Path("/home/a/.cache/meshlab.envoy")
+    assert python_environment.cache_folder() == Path("/home/a/.cache/meshlab.envoy")
 
 
 def test_module_has_the_locked_requirements() -> None:

@@ -18,7 +18,7 @@ description:
     headers, and measures their latencies.
   - Fails if a count is not as O(expect) states. The result has all counts on success and on failure.
   - Supports HTTP/1.1, HTTP/2, HTTP/3, gRPC, gRPC-Web, WebSocket and TCP, each with and without TLS, and UDP.
-  - Reads answers completely and does not follow redirects.
+  - Reads answers completely. Follows redirects and keeps cookies only with O(follow_redirects) and O(session).
 extends_documentation_fragment:
   - meshlab.envoy.attributes
   - meshlab.envoy.attributes.action_group
@@ -88,13 +88,81 @@ options:
       requests:
         description:
           - Number of requests, up to 1000000.
-          - The default is 1. It cannot be combined with O(duration).
+          - The default is O(users), and otherwise 1. It cannot be combined with O(duration).
         type: int
       concurrency:
         description:
           - Number of requests at the same time, each on its own connection unless O(streams) is set, up to 10000.
           - The default is 1.
         type: int
+      session:
+        description:
+          - Name of the users that send the requests. Each user has its own cookies, saved values and connections, as a browser has.
+          - The first request is that of the first user, the second one that of the second user, and so on in turn. A user has one request
+            at a time.
+          - Later traffic with the same session has the same users. HTTP/2, HTTP/3 and gRPC send the cookies and saved values of a session
+            with one user, and change neither.
+          - It excludes O(phases), O(warm_up), O(processes) and O(streams).
+        type: str
+      users:
+        description:
+          - Number of users of O(session), up to 1000. The first traffic of a session defines it.
+          - The default is 1.
+        type: int
+      save:
+        description:
+          - Values of the response for later requests of the same user, by name. Each has one of C(header), C(cookie) and C(json), the
+            path of a value such as C(user.roles.0), and optionally C(matches), a regular expression whose first group is the value.
+          - C(%SAVED(NAME\)%) stands for the value in the path and query of O(url), in O(headers), O(host), O(body) and O(messages).
+          - A response without the value is an error of kind V(save). Needs O(session).
+        type: dict
+      follow_redirects:
+        description:
+          - Number of redirects that a request follows at most, up to 20. The last answer counts, and the latency is that of all together.
+          - Only origins of O(url) and O(redirects_to) get requests. Another redirect, and one too many, is an error of kind V(redirect).
+          - The default is 0, so that the redirect is the answer.
+        type: int
+      redirects_to:
+        description: Further servers that redirects can lead to.
+        type: list
+        elements: dict
+        suboptions:
+          origins:
+            description:
+              - Scheme, host and port of the server in redirects, such as V(http://login.example.com:8080).
+              - The default is that of O(redirects_to[].url).
+            type: list
+            elements: str
+          url:
+            description: Address of the server. The path is that of the redirect.
+            type: str
+            required: true
+          ca:
+            description: Path to the CA certificates, as O(ca).
+            type: str
+          server_name:
+            description: Name for SNI, as O(server_name).
+            type: str
+          unix_socket:
+            description: Path to a Unix socket, as O(unix_socket).
+            type: path
+          pod:
+            description: Pods of a cluster, as O(pod).
+            type: dict
+            suboptions:
+              selector:
+                description: A label selector.
+                type: str
+                required: true
+              namespace:
+                description: Namespace of the pods.
+                type: str
+              container:
+                description: Name of a container.
+                type: str
+              port:
+                description: Number or name of the port in the pods.
+                type: str
       connections:
         description:
           - Whether a connection serves several requests (V(reuse)) or only one (V(new)).
@@ -285,8 +353,8 @@ options:
           - What is expected of the counts.
           - Each expectation has exactly one of O(expect[].status), O(expect[].header), O(expect[].hosts), O(expect[].latency),
             O(expect[].error), O(expect[].bytes), O(expect[].body), O(expect[].tls), O(expect[].trailer), O(expect[].grpc_status),
-            O(expect[].messages) and O(expect[].connections), which selects a number, and compares this number with O(expect[].op) and
-            O(expect[].value).
+            O(expect[].messages), O(expect[].redirects) and O(expect[].connections), which selects a number, and compares this number
+            with O(expect[].op) and O(expect[].value).
         type: list
         elements: dict
         suboptions:
@@ -355,9 +423,10 @@ options:
             description:
               - Selects the number of requests without a complete answer, for this reason or for V(any) reason.
               - V(connect) is a connection that could not be opened, V(tls) a failed handshake, V(reset) a connection that was closed too
-                early, V(protocol) an invalid answer, and V(reply) a reply that O(reply) does not match.
+                early, V(protocol) an invalid answer, V(reply) a reply that O(reply) does not match, V(redirect) a redirect that is not
+                followed, and V(save) an answer without a value of O(save).
             type: str
-            choices: [any, connect, timeout, tls, reset, protocol, reply]
+            choices: [any, connect, timeout, tls, reset, protocol, reply, redirect, save]
           bytes:
             description: Selects the number of bytes of all bodies, or the mean of a body. Compressed bodies are not decompressed.
             type: str
@@ -379,7 +448,7 @@ options:
                 description: Protocol that the server chose from O(alpn); empty for none.
                 type: str
           trailer:
-            description: Selects the number of answers with this trailer, over HTTP/2, HTTP/3 and gRPC.
+            description: Selects the number of answers with this trailer.
             type: dict
             suboptions:
               name:
@@ -397,6 +466,10 @@ options:
             type: str
           messages:
             description: Selects the number of all response messages of gRPC, or their mean in a call.
+            type: str
+            choices: [total, mean]
+          redirects:
+            description: Selects the number of all redirects that were followed, or their mean for a request.
             type: str
             choices: [total, mean]
           connections:
@@ -469,6 +542,28 @@ EXAMPLES = r"""
       - {grpc_status: OK, op: eq, value: 20}
       - {trailer: {name: x-cost, value: "1"}, op: eq, value: 20}
       - {messages: total, op: eq, value: 20}
+
+- name: Log in as ten users, and use the token of each in its next requests
+  meshlab.envoy.http_traffic:
+    traffic:
+      - name: login
+        session: shoppers
+        users: 10
+        url: http://127.0.0.1:8080/login
+        follow_redirects: 5
+        body: {user: example}
+        save:
+          token: {json: access_token}
+        expect:
+          - {status: "200", op: eq, value: 10}
+      - name: orders
+        session: shoppers
+        url: http://127.0.0.1:8080/orders
+        headers: {authorization: "Bearer %SAVED(token)%"}
+        requests: 30
+        concurrency: 10
+        expect:
+          - {status: "200", op: eq, value: 30}
 
 - name: Send a request with a client certificate and another server name
   meshlab.envoy.http_traffic:
@@ -583,6 +678,11 @@ traffic:
       returned: always
       type: int
       sample: 19
+    redirects:
+      description: Number of redirects that were followed.
+      returned: always
+      type: int
+      sample: 0
     trailers:
       description: Number of answers by value of a trailer, for the trailers that expectations name.
       returned: always

@@ -331,7 +331,7 @@ FAULTS = {
     ),
     "oauth2": Fault(
         (
-            "expected 10, got 0 (answers with a body that matches '^302 302 302 200\\n' of traffic logins)",
+            "expected 10, got 0 (answers with status 200 of traffic logins). Other answers: 10 × 401.",
             "expected 11, got 0 (delta of provider_tokens_total at provider-1/app)",
         ),
         # A secret that the provider does not know.

@@ -16,6 +16,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._demo.topology impor
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.listeners import only_codec
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.tls.tls_files import has_own_certificate
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.tls.traffic_files import located_traffic
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.layout import netloc
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.platform import Platform
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.target import (
     DEFAULT_PORTS,
@@ -99,6 +100,11 @@ def _traffic(entry: Entry, platform: Platform, where: str) -> Entry:
     entry.setdefault("timeout", REQUEST_TIMEOUT)
     if "unix_socket" not in entry:
         entry.update(platform.traffic_target(group, port))
+    if isinstance(entry.get("redirects_to"), list):
+        entry["redirects_to"] = [
+            _redirect_target(one, platform, f"{where}.redirects_to[{position}]")
+            for position, one in enumerate(entry["redirects_to"])
+        ]
     entry = located_traffic(entry, platform)
     if scheme in ENCRYPTED:
         if "ca" not in entry and not _has_own_certificate(group, port, platform):
@@ -108,6 +114,27 @@ def _traffic(entry: Entry, platform: Platform, where: str) -> Entry:
     if isinstance(expected, list):
         entry["expect"] = _expectations(expected, platform, f"{where}.expect")
     return entry
+
+
+def _redirect_target(name: Any, platform: Platform, where: str) -> Entry:
+    """Return how a client reaches a target of redirects, with the origins that proxies and users know it by."""
+    demo = platform.demo
+    group, port = topology.resolve_target(demo, str(name), where)
+    scheme = topology.scheme_of(demo, group, port)
+    if scheme not in ("http", "https"):
+        raise DemoError(demo["file"], f"{where}: '{group}/{port}' speaks {scheme}. Name a target with HTTP.")
+    public = _published_netloc(group, port, platform, where)
+    known = [
+        netloc(*platform.address(platform.instance(group), port, platform.instance(proxy)))
+        for proxy in (*demo["proxies"], *demo["services"])
+        if platform.replicas(proxy)
+    ]
+    origins = dict.fromkeys(f"{scheme}://{one}" for one in (public, *known))
+    found: Entry = {"url": f"{scheme}://{public}", "origins": list(origins)}
+    found.update(platform.traffic_target(group, port))
+    if scheme in ENCRYPTED and not _has_own_certificate(group, port, platform):
+        found |= {"ca": f"{platform.context.folder}/{AUTHORITY}", "server_name": group}
+    return found
 
 
 def _target(name: str, platform: Platform, where: str) -> tuple[str, str]:

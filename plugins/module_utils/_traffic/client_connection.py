@@ -42,6 +42,7 @@ class Answer(NamedTuple):
     trailers: Mapping[str, str] = MappingProxyType({})  # by name in lower case
     messages: int = 0  # of a gRPC response
     grpc_status: str = ""  # name of the status, where the protocol is gRPC
+    redirects: int = 0  # that were followed before this answer
 
 
 class RequestError(Exception):

@@ -65,6 +65,7 @@ class Tally:
             for expectation in traffic.expect
             if expectation.trailer is not None
         }
+        self.redirects = 0  # that were followed
         self.latencies = array("d")  # seconds, one for each answer
         self.bytes_received = 0
         self.matched = [0] * len(traffic.expect)  # answers that a header, body or tls expectation counts
@@ -95,6 +96,7 @@ class Tally:
         self.sent += 1
         self.latencies.append(seconds)
         self.bytes_received += answer.size
+        self.redirects += answer.redirects
         shares = {name: answer.headers.get(name, NO_VALUE) for name in self._shares}
         self.timeline.answer(time.monotonic() - self._began, answer.status, shares)
         if answer.status is not None:
@@ -178,6 +180,7 @@ class Result:
     began: float = 0.0  # seconds since 1970
     grpc_statuses: dict[str, int] = field(default_factory=dict)
     messages: int = 0
+    redirects: int = 0
     trailers: dict[str, dict[str, int]] = field(default_factory=dict)
     bodies: dict[str, bytes] = field(default_factory=dict)  # the start of the first body with each status
     unmatched: dict[int, bytes] = field(default_factory=dict)  # and of the first that an expectation refuses
@@ -216,6 +219,7 @@ class Result:
             "tls": self.tls,
             "grpc_statuses": self.grpc_statuses,
             "messages": self.messages,
+            "redirects": self.redirects,
             "trailers": self.trailers,
             "latency_ms": {key: None if value is None else round(value, 3) for key, value in summary.items()},
             "latency_histogram": latency_histogram(latencies),
@@ -250,6 +254,7 @@ def add_up(
         total.tls.update(tally.tls)
         total.grpc_statuses.update(tally.grpc_statuses)
         total.messages += tally.messages
+        total.redirects += tally.redirects
         for name, values in tally.trailers.items():
             total.trailers[name].update(values)
         total.latencies.extend(tally.latencies)
@@ -278,6 +283,7 @@ def add_up(
         began=began,
         grpc_statuses=dict(sorted(total.grpc_statuses.items())),
         messages=total.messages,
+        redirects=total.redirects,
         trailers={name: capped(values, MAX_VALUES) for name, values in total.trailers.items() if values},
         bodies={str(status): body for status, body in sorted(total.bodies.items())},
         unmatched=total.unmatched,

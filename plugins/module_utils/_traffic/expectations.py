@@ -41,7 +41,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.series.grpc
 )
 
 OPERATORS = ("eq", "ne", "lt", "le", "gt", "ge", "between", "in")
-ERRORS = ("connect", "timeout", "tls", "reset", "protocol", "reply")
+ERRORS = ("connect", "timeout", "tls", "reset", "protocol", "reply", "redirect", "save")
 SUBJECTS = (
     "status",
     "header",
@@ -54,6 +54,7 @@ SUBJECTS = (
     "trailer",
     "grpc_status",
     "messages",
+    "redirects",
     "connections",
 )
 COUNT_OR_SHARE = ("count", "share")
@@ -105,7 +106,7 @@ class Expectation(NamedTuple):
         """Whether the number is one of answers or errors, so that it has a share of all requests."""
         if self.subject == "hosts":
             return self.selector not in ("count", "spread")
-        return self.subject not in ("latency", "bytes", "messages", "connections")
+        return self.subject not in ("latency", "bytes", "messages", "redirects", "connections")
 
     @property
     def counts_matches(self) -> bool:
@@ -171,7 +172,7 @@ def _with_subject(expectation: Expectation, data: Mapping[str, Any], where: str)
         return expectation._replace(quantile=float(quantile))
     if subject == "error":
         return expectation._replace(selector=choice(data, "error", where, ("any", *ERRORS)))
-    if subject in ("bytes", "messages"):
+    if subject in ("bytes", "messages", "redirects"):
         return expectation._replace(selector=choice(data, subject, where, BYTES))
     if subject == "connections":
         return expectation._replace(selector=choice(data, "connections", where, CONNECTIONS_COUNTED))

@@ -126,8 +126,9 @@ def observe(expectation: Expectation, position: int, result: Result) -> Number |
         return sum(result.errors.values()) if selector == "any" else result.errors.get(selector, 0)
     if subject == "latency":
         return result.quantile(expectation.quantile)
-    if subject in ("bytes", "messages"):
-        total = result.bytes_received if subject == "bytes" else result.messages
+    if subject in ("bytes", "messages", "redirects"):
+        totals = {"bytes": result.bytes_received, "messages": result.messages, "redirects": result.redirects}
+        total = totals[subject]
         if selector == "total":
             return total
         return total / result.answered if result.answered else None
@@ -166,6 +167,8 @@ def subject_text(expectation: Expectation) -> str:
         return f"p{format_value(expectation.quantile * 100)} latency in ms"
     if subject == "messages":
         return "response messages" if selector == "total" else "mean response messages of a call"
+    if subject == "redirects":
+        return "followed redirects" if selector == "total" else "mean redirects of a request"
     if subject == "connections":
         return "opened connections" if selector == "opened" else "requests sent again"
     if subject == "bytes":

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import socket
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.network.body_sample import SAMPLE_BYTES
@@ -16,6 +17,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._common.network.http
     ResponseHead,
     head_end,
     not_http,
+    parse_fields,
     parse_head,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.network.websocket_handshake import (
@@ -48,11 +50,11 @@ class HttpClient(KeptConnection):
     def __init__(self, traffic: Traffic, context: ssl.SSLContext | None, keep_body: bool) -> None:
         super().__init__(traffic, context)
         self._kept = kept_bytes(traffic) if keep_body else SAMPLE_BYTES
-        self._request = request_bytes(traffic)
+        self.request = request_bytes(traffic)
 
     def attempt(self, connection: socket.socket, deadline: float) -> Answer | None:
         """Send the request and read its answer."""
-        first = first_bytes(connection, self._request, deadline)
+        first = first_bytes(connection, self.request, deadline)
         if not first:
             return None
         reader = AnswerReader(connection, deadline, first, self._kept)
@@ -102,6 +104,14 @@ def stated_length(head: ResponseHead) -> int | None:
     return int(only)
 
 
+def trailers_of(lines: bytes) -> Mapping[str, str]:
+    """Return the trailers in the lines after the last chunk. Raises RequestError."""
+    try:
+        return parse_fields(lines)
+    except HeadError as error:
+        raise RequestError("protocol", f"trailers: {error}") from None
+
+
 class AnswerReader:
     """Reads one whole answer from a connection."""
 
@@ -113,6 +123,7 @@ class AnswerReader:
         self._kept = kept
         self._body = bytearray()
         self._size = 0
+        self._trailers: Mapping[str, str] = {}
 
     def read(self, method: str) -> Answer:
         """Return the answer to a request with this method. Raises RequestError."""
@@ -124,7 +135,7 @@ class AnswerReader:
         if self._buffer or head.status == SWITCHING_PROTOCOLS:
             # Further bytes would be taken for the answer to the next request.
             self.keep_alive = False
-        return Answer(head.status, head.headers, bytes(self._body), self._size)
+        return Answer(head.status, head.headers, bytes(self._body), self._size, trailers=self._trailers)
 
     @property
     def rest(self) -> bytes:
@@ -168,8 +179,10 @@ class AnswerReader:
             self._read_bytes(length)
             if self._read_line():
                 raise RequestError("protocol", "a chunk is longer than its size")
-        while self._read_line():  # trailers
-            pass
+        lines = []
+        while line := self._read_line():
+            lines.append(line)
+        self._trailers = trailers_of(b"\r\n".join(lines))
 
     def _read_to_end(self) -> None:
         self.keep_alive = False

@@ -56,6 +56,11 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.sender.send
     send_in_processes,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.series.result_data import ResultData
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.sessions.user_client import (
+    Turns,
+    UserClient,
+    resolved_entry,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.traffic_spec import Traffic
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.websocket_client import WebSocketClient
 
@@ -108,6 +113,8 @@ def send_traffic(
 def send_once(traffic: Traffic, signals: TrafficSignals | None = None) -> Result:
     """Send a traffic once, to its end. Raises ArgumentError for a file that cannot be used."""
     _check_while_file(traffic)
+    if traffic.session is not None and traffic.needs_libraries:
+        traffic = traffic._replace(entry=resolved_entry(traffic.entry, traffic.session.users[0]))
     if traffic.needs_process:
         python = library_python() if traffic.needs_libraries else sys.executable
         sent = send_in_processes(traffic, python, signals)
@@ -121,12 +128,14 @@ def send_once(traffic: Traffic, signals: TrafficSignals | None = None) -> Result
         )
     context = tls_context(traffic)
     senders = min(traffic.concurrency, traffic.requests or traffic.concurrency)
-    clients = [client_for(traffic, context) for _number in range(senders)]
+    turns = Turns(traffic)
+    clients = [client_for(traffic, context, turns) for _number in range(senders)]
     schedule = Schedule(traffic, signals)
     began = time.time()
     tallies = [Tally(traffic, schedule.counted_from) for _number in range(senders)]
     with _reported(tallies, signals.counts if signals is not None else None):
         _send_at_once(traffic, clients, schedule, tallies)
+    turns.close()
     elapsed = time.monotonic() - schedule.started
     connections = sum(client.connections for client in clients)
     retries = sum(client.retries for client in clients)
@@ -172,7 +181,7 @@ def _send_at_once(
             thread.join()
 
 
-def client_for(traffic: Traffic, context: ssl.SSLContext | None) -> Client:
+def client_for(traffic: Traffic, context: ssl.SSLContext | None, turns: Turns | None = None) -> Client:
     """Return the client for a traffic's protocol.
 
     To add a protocol, add a class, a branch to this function, and a scheme to target.SCHEMES. `sender` has those with libraries.
@@ -182,6 +191,8 @@ def client_for(traffic: Traffic, context: ssl.SSLContext | None) -> Client:
         reads_body = traffic.host_body is not None or any(
             expectation.body is not None for expectation in traffic.expect
         )
+        if traffic.needs_users:
+            return UserClient(traffic, turns or Turns(traffic), keep_body=reads_body)
         return HttpClient(traffic, context, keep_body=reads_body)
     if target.websocket:
         return WebSocketClient(traffic, context)

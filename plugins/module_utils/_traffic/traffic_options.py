@@ -49,6 +49,7 @@ EXPECT_ARGS: dict[str, Any] = {
     "trailer": _FIELD_ARGS,
     "grpc_status": {"type": "str"},
     "messages": {"type": "str", "choices": list(BYTES)},
+    "redirects": {"type": "str", "choices": list(BYTES)},
     "connections": {"type": "str", "choices": list(CONNECTIONS_COUNTED)},
     "body": {"type": "str"},
     "tls": {
@@ -61,6 +62,15 @@ EXPECT_ARGS: dict[str, Any] = {
     },
 }
 
+_POD_ARGS: dict[str, Any] = {
+    "type": "dict",
+    "options": {
+        "selector": {"type": "str", "required": True},
+        "namespace": {"type": "str"},
+        "container": {"type": "str"},
+        "port": {"type": "str"},
+    },
+}
 TRAFFIC_ARGS: dict[str, Any] = {
     "name": {"type": "str"},
     "url": {"type": "str"},
@@ -87,6 +97,22 @@ TRAFFIC_ARGS: dict[str, Any] = {
     "host": {"type": "str"},
     "body": {"type": "raw"},
     "body_encoding": {"type": "str", "choices": list(ENCODINGS)},
+    "session": {"type": "str"},
+    "users": {"type": "int"},
+    "save": {"type": "dict"},
+    "follow_redirects": {"type": "int"},
+    "redirects_to": {
+        "type": "list",
+        "elements": "dict",
+        "options": {
+            "origins": {"type": "list", "elements": "str"},
+            "url": {"type": "str", "required": True},
+            "ca": {"type": "str"},
+            "server_name": {"type": "str"},
+            "unix_socket": {"type": "path"},
+            "pod": _POD_ARGS,
+        },
+    },
     "timeout": {"type": "float"},
     "rate": {"type": "float"},
     "duration": {"type": "float"},
@@ -105,15 +131,7 @@ TRAFFIC_ARGS: dict[str, Any] = {
     "ciphers": {"type": "str"},
     "alpn": {"type": "list", "elements": "str"},
     "unix_socket": {"type": "path"},
-    "pod": {
-        "type": "dict",
-        "options": {
-            "selector": {"type": "str", "required": True},
-            "namespace": {"type": "str"},
-            "container": {"type": "str"},
-            "port": {"type": "str"},
-        },
-    },
+    "pod": _POD_ARGS,
     "payload": {"type": "raw"},
     "payload_encoding": {"type": "str", "choices": list(ENCODINGS)},
     "reply": {"type": "str"},

@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.arguments import (
-    HEADER_NAME,
     bytes_pattern,
     choice,
     header_name,
@@ -40,15 +39,21 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.pod_targets
     parse_pod_targets,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.request_content import (
-    JSON_TYPE,
     content_bytes,
-    is_json,
-    plain_text,
+    request_headers,
+    request_method,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.sender.protocol_keys import (
     http_protocol,
     request_messages,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.sessions.saved_values import parse_save
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.sessions.session_keys import (
+    check_saved_names,
+    parse_user_keys,
+    redirect_entries,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.sessions.user_client import Sessions
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.target import Target, parse_url
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.traffic_spec import (
     CONNECTIONS,
@@ -76,14 +81,6 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.traffic_spe
 if TYPE_CHECKING:
     from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.pod_access import PodAccess
 
-# Headers that other keys set.
-_SET_BY = {
-    "host": "host",
-    "connection": "connections",
-    "content-length": "body",
-    "transfer-encoding": "body",
-}
-
 
 def parse_traffic(
     entries: Sequence[Mapping[str, Any]], cluster: Mapping[str, Any] | PodAccess | None = None
@@ -104,10 +101,17 @@ def parse_traffic(
     """
     sequence(entries, "traffic", "dictionaries")
     access = access_for(entries, cluster)
-    return [_traffic(entry, f"traffic[{position}]", access) for position, entry in enumerate(entries)]
+    sessions = Sessions()
+    found = [
+        _traffic(entry, f"traffic[{position}]", access, sessions) for position, entry in enumerate(entries)
+    ]
+    check_saved_names(
+        [(one.entry, str(one.entry.get("session") or ""), [rule.name for rule in one.save]) for one in found]
+    )
+    return found
 
 
-def _traffic(entry: Any, where: str, access: PodAccess | None) -> Traffic:
+def _traffic(entry: Any, where: str, access: PodAccess | None, sessions: Sessions) -> Traffic:
     data = mapping(entry, where, KEYS)
     url = text(data, "url", where)
     if not url:
@@ -119,19 +123,20 @@ def _traffic(entry: Any, where: str, access: PodAccess | None) -> Traffic:
     duration = optional(data, "duration", where, number, above=0, most=MAX_DURATION)
     _check_combinations(data, where)
     protocol = http_protocol(data, target, where)
+    keys = parse_user_keys(data, protocol, where)
     requests = optional(data, "requests", where, integer, least=1, most=MAX_REQUESTS)
     body = content_bytes(data, "body", where)
     host_header, host_body = _host_from(data, target, where)
-    return Traffic(
+    made = Traffic(
         name=text(data, "name", where) or url,
         url=url,
         target=target,
-        requests=None if duration is not None or "phases" in data else requests or 1,
+        requests=None if duration is not None or "phases" in data else requests or keys.users,
         concurrency=optional(data, "concurrency", where, integer, least=1, most=MAX_CONCURRENCY)
         or default_concurrency(data),
         reuse=choice(data, "connections", where, CONNECTIONS, "reuse") == "reuse",
-        method=_method(data, where, "POST" if body else "GET"),
-        headers=_headers(data, where),
+        method=request_method(data, where, "POST" if body else "GET"),
+        headers=request_headers(data, where),
         host=optional(data, "host", where, header_value),
         body=body,
         timeout=optional(data, "timeout", where, number, above=0, most=MAX_TIMEOUT) or DEFAULT_TIMEOUT,
@@ -160,7 +165,39 @@ def _traffic(entry: Any, where: str, access: PodAccess | None) -> Traffic:
         messages=request_messages(data, where) if protocol in GRPC_PROTOCOLS else (),
         descriptor_set=optional(data, "descriptor_set", where, scalar_text),
         entry=data,
+        session=sessions.of(keys, "users" in data, where),
+        save=parse_save(data, where),
+        follow_redirects=keys.redirects,
     )
+    if made.session is not None and made.concurrency > len(made.session.users):
+        raise ArgumentError(
+            f"{where}.concurrency",
+            f"{made.concurrency} is more than the {len(made.session.users)} users. Each user has one request at a time. Set users.",
+        )
+    return made._replace(redirect_targets=_redirect_targets(data, made, where, access))
+
+
+def _redirect_targets(
+    data: Mapping[str, Any], traffic: Traffic, where: str, access: PodAccess | None
+) -> dict[str, Traffic]:
+    """Return how requests to each origin of `redirects_to` are sent."""
+    found: dict[str, Traffic] = {}
+    for origins, entry, place in redirect_entries(data, where):
+        url = text(entry, "url", place)
+        target = parse_url(url, f"{place}.url")
+        one = traffic._replace(
+            url=url,
+            target=target,
+            host=None,
+            ca=optional(entry, "ca", place, scalar_text),
+            client_certificate=None,
+            server_name=optional(entry, "server_name", place, scalar_text),
+            pods=parse_pod_targets(entry, target.scheme, target.port, place, access),
+            unix_socket=_unix_socket(entry, target, place),
+            alpn=parse_alpn({}, place, HTTP1) if target.tls else (),
+        )
+        found.update(dict.fromkeys(origins, one))
+    return found
 
 
 def _check_keys_of_scheme(data: Mapping[str, Any], target: Target, where: str) -> None:
@@ -239,39 +276,3 @@ def _client_certificate(data: Mapping[str, Any], where: str) -> ClientCertificat
     if len(pair) != 2:
         raise ArgumentError(where, "certificate or key is missing. Set both, each a path.")
     return ClientCertificate(text(pair, "certificate", where), text(pair, "key", where))
-
-
-def _method(data: Mapping[str, Any], where: str, default: str) -> str:
-    method = text(data, "method", where) or default
-    if not HEADER_NAME.fullmatch(method) or method.upper() == "CONNECT":
-        raise ArgumentError(
-            f"{where}.method",
-            f"{shown(method)} cannot be sent. Use GET, POST, HEAD or another method but CONNECT.",
-        )
-    return method.upper()
-
-
-def _headers(data: Mapping[str, Any], where: str) -> tuple[tuple[str, str], ...]:
-    where = f"{where}.headers"
-    headers: list[tuple[str, str]] = []
-    entries = data.get("headers", {})
-    mapping(entries, where)
-    for key, value in entries.items():
-        name = header_name(str(key), where)
-        if name in _SET_BY:
-            raise ArgumentError(
-                f"{where}.{key}", f"this header follows from {_SET_BY[name]}. Use that key instead."
-            )
-        if isinstance(value, (list, tuple)):
-            headers += [
-                (name, _header_value(one, f"{where}.{key}[{position}]")) for position, one in enumerate(value)
-            ]
-        else:
-            headers.append((name, _header_value(value, f"{where}.{key}")))
-    if is_json(data.get("body")) and "content-type" not in {name for name, _value in headers}:
-        headers.append(("content-type", JSON_TYPE))
-    return tuple(headers)
-
-
-def _header_value(value: Any, where: str) -> str:
-    return header_value(plain_text(value, where), where)

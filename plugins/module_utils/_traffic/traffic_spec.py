@@ -9,12 +9,17 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.expectations import Expectation
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.load.arrivals import Phase
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.pod_targets import PodTargets
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.sessions.saved_values import Saved
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.sessions.session_keys import SESSION_KEYS
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.target import Target
+
+if TYPE_CHECKING:
+    from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.sessions.user_client import Session
 
 MAX_REQUESTS = 1_000_000
 MAX_CONCURRENCY = 10_000
@@ -51,6 +56,7 @@ KEYS = (
     "host",
     "body",
     "body_encoding",
+    *SESSION_KEYS,
     "timeout",
     "rate",
     "duration",
@@ -72,7 +78,16 @@ KEYS = (
 )
 # The keys that only some schemes support; every scheme supports the others.
 REQUEST_KEYS = ("method", "body", "body_encoding")
-PROTOCOL_KEYS = ("protocol", "streams", "messages", "descriptor_set", "phases", "warm_up", "processes")
+PROTOCOL_KEYS = (
+    "protocol",
+    "streams",
+    "messages",
+    "descriptor_set",
+    "phases",
+    "warm_up",
+    "processes",
+    *SESSION_KEYS,
+)
 GRPC_KEYS = ("messages", "descriptor_set")
 HEADER_KEYS = ("headers", "host")
 STREAM_KEYS = ("payload", "payload_encoding", "reply")
@@ -131,6 +146,10 @@ class Traffic(NamedTuple):
     phases: tuple[Phase, ...] = ()  # of an open loop, in place of `requests`, `rate` and `duration`
     warm_up: float = 0.0  # seconds whose requests are not counted
     processes: int = 1
+    session: Session | None = None  # the users whose requests these are
+    save: tuple[Saved, ...] = ()  # values of the answers, for later requests of the user
+    follow_redirects: int = 0  # that a request follows at most
+    redirect_targets: Mapping[str, Traffic] = MappingProxyType({})  # by origin, how requests are sent there
 
     @property
     def is_load(self) -> bool:
@@ -141,6 +160,11 @@ class Traffic(NamedTuple):
     def needs_process(self) -> bool:
         """Whether processes of their own send the requests."""
         return self.needs_libraries or (self.protocol == HTTP1 and self.pods is None and self.is_load)
+
+    @property
+    def needs_users(self) -> bool:
+        """Whether a client with users sends the requests."""
+        return self.protocol == HTTP1 and (self.session is not None or self.follow_redirects > 0)
 
     @property
     def needs_libraries(self) -> bool:

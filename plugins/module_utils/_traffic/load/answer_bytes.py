@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.network.http_head import (
     HeadError,
@@ -26,6 +27,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.http1 impor
     has_body,
     is_chunked,
     stated_length,
+    trailers_of,
 )
 
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?\r\n")
@@ -40,6 +42,7 @@ class AnswerBytes:
         self._head: ResponseHead | None = None
         self._body = b""
         self._size = 0
+        self._trailers: Mapping[str, str] = {}
         self._needed = 0  # bytes of data until the answer can be complete
         self.keep_alive = False
 
@@ -72,7 +75,7 @@ class AnswerBytes:
         """Return the complete answer."""
         if self._head is None:
             raise AssertionError("the head of the answer was not read")
-        return Answer(self._head.status, self._head.headers, self._body, self._size)
+        return Answer(self._head.status, self._head.headers, self._body, self._size, trailers=self._trailers)
 
     def _read_head(self) -> bool:
         end = self._data.find(b"\r\n\r\n") + 4
@@ -128,6 +131,7 @@ class AnswerBytes:
                     return False
                 whole = b"".join(parts)
                 self._size, self._body = len(whole), whole[: self._kept]
+                self._trailers = trailers_of(data[position : end - 2].rstrip(b"\r\n"))
                 return self._ends_at(end)
             if len(data) < position + length + 2:
                 self._needed = position + length + 2

@@ -29,6 +29,7 @@ def sent_data(sent: Sent) -> dict[str, Any]:
         "tls": dict(tally.tls),
         "grpc_statuses": dict(tally.grpc_statuses),
         "messages": tally.messages,
+        "redirects": tally.redirects,
         "trailers": {name: dict(values) for name, values in tally.trailers.items()},
         "latencies": base64.b64encode(tally.latencies.tobytes()).decode(),
         "bytes_received": tally.bytes_received,
@@ -54,6 +55,7 @@ def tally_of(data: Mapping[str, Any], traffic: Traffic) -> Tally:
     tally.headers = {name: Counter(values) for name, values in data["headers"].items()}
     tally.hosts, tally.tls = Counter(data["hosts"]), Counter(data["tls"])
     tally.grpc_statuses, tally.messages = Counter(data["grpc_statuses"]), data["messages"]
+    tally.redirects = data["redirects"]
     tally.trailers = {name: Counter(values) for name, values in data["trailers"].items()}
     tally.latencies = array("d")
     tally.latencies.frombytes(base64.b64decode(data["latencies"]))

@@ -25,6 +25,7 @@ class ResultData(TypedDict):
     tls: dict[str, int]
     grpc_statuses: dict[str, int]
     messages: int  # of gRPC responses
+    redirects: int  # that were followed
     trailers: dict[str, dict[str, int]]
     latency_ms: dict[str, float | None]
     latency_histogram: list[list[float]]  # upper bound in milliseconds, and the number of answers

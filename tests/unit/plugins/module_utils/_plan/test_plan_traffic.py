@@ -222,3 +222,36 @@ def test_bytes_to_an_http2_listener_are_sent(plan: Planner) -> None:
     data = shop(traffic=[{"to": "edge/http", "scheme": "tcp", "payload": "x"}])
     data["proxies"]["edge"]["listeners"]["http"]["http_connection_manager"] = {"codec_type": "HTTP2"}
     assert plan(data)["traffic"][0]["url"].startswith("tcp://")
+
+
+@pytest.mark.parametrize(
+    ("platform", "url", "origins"),
+    [
+        ("local", "http://127.0.0.1:18081", ["http://127.0.0.1:18081"]),
+        ("docker", "http://127.0.0.1:18081", ["http://127.0.0.1:18081", "http://web-1:8080"]),
+        ("kubernetes", "http://shop-web:18081", ["http://shop-web:18081"]),
+    ],
+)
+def test_redirect_target_has_the_origins_that_proxies_know(
+    plan: Planner, platform: str, url: str, origins: list[str]
+) -> None:
+    entry = {"to": "edge", "follow_redirects": 2, "redirects_to": ["web/app", "edge/https"]}
+    data = shop(traffic=[entry])
+    del data["statsd_exporter"]
+    first, second = plan(data, platform)["traffic"][0]["redirects_to"]
+    assert first["url"] == url
+    assert set(origins) <= set(first["origins"]), first["origins"]
+    assert ("pod" in first) is (platform == "kubernetes")
+    assert (second["ca"], second["server_name"]) == ("/state/ca/ca.crt", "edge")
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        ("wbe", "traffic[0].redirects_to[0]: unknown service or proxy 'wbe'. Did you mean 'web'?"),
+        ("edge/tcp", "traffic[0].redirects_to[0]: 'edge/tcp' speaks tcp. Name a target with HTTP."),
+    ],
+)
+def test_wrong_redirect_target_is_refused(plan: Planner, target: str, message: str) -> None:
+    entry = {"to": "edge", "follow_redirects": 2, "redirects_to": [target]}
+    assert message in error_of(plan, shop(traffic=[entry]))

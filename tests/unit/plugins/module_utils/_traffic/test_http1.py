@@ -76,7 +76,9 @@ def test_answer_is_read_from_pieces_of_any_size(data: bytes, keep_alive: bool) -
         answer, kept = read(data, first=first)
         assert (answer.status, answer.body, answer.size) == (200, b"hello", 5)
         if data is LENGTH:
+            assert answer.trailers == {}
             assert answer.headers == {"server": "envoy", "content-length": "5", "x-a": "1, 2"}
+        assert data is not CHUNKED or answer.trailers == {"t": "1"}
         # Bytes after an answer that were received already end the connection.
         assert kept == keep_alive or (kept and data.endswith(b"500 \r\n\r\n") and first is not None)
 

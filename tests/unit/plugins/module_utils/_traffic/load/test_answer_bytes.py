@@ -26,6 +26,14 @@ def test_answer_is_complete_with_its_last_byte(data: bytes) -> None:
         assert (found.status, found.size, found.body, answer.keep_alive) == (200, 5, b"hel", True)
 
 
+def test_trailers_follow_the_last_chunk() -> None:
+    answer = AnswerBytes("GET", 10)
+    assert answer.add(CHUNKED + b"X-Sum: 5\r\nx-sum: 6\r\n\r\n")
+    assert answer.answer().trailers == {"x-sum": "5, 6"}
+    with pytest.raises(RequestError, match="trailers: a header line has no colon"):
+        AnswerBytes("GET", 10).add(CHUNKED + b"broken\r\n\r\n")
+
+
 def test_end_of_connection_completes_a_body_without_length() -> None:
     answer = AnswerBytes("GET", 10)
     assert not answer.add(b"HTTP/1.1 200 OK\r\n\r\nab")

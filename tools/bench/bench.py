@@ -21,6 +21,7 @@ from pathlib import Path
 
 import gallery_duration
 import kubernetes_deployment
+import load_generators
 import manual_compose
 import many_endpoints
 import planner_growth
@@ -130,6 +131,7 @@ PARTS: dict[str, Callable[[Path], Iterable[Figure]]] = {
     "lines": sandbox_lines.figures,
     "gallery": gallery_duration.figures,
     "report": report_writing.figures,
+    "load": load_generators.figures,
 }
 
 

@@ -325,10 +325,12 @@ def fetch(port: int, path: str) -> bytes:
 
 
 @contextlib.contextmanager
-def started(envoy: str, folder: Path, count: int, clusters: int = 2) -> Iterator[list[int]]:
+def started(
+    envoy: str, folder: Path, count: int, clusters: int = 2, listeners: Sequence[Mapping[str, Any]] = ()
+) -> Iterator[list[int]]:
     """Yield the admin ports of a number of real Envoys that run in parallel, and end them."""
     config = folder / "envoy.json"
-    config.write_text(json.dumps(_config(clusters)))
+    config.write_text(json.dumps(_config(clusters, listeners)))
     running: list[subprocess.Popen[bytes]] = []
     try:
         for number in range(count):
@@ -366,10 +368,11 @@ def _port(address_file: Path, envoy: subprocess.Popen[bytes]) -> int:
     raise MeasurementError("an Envoy is not ready after 120 s")
 
 
-def _config(clusters: int) -> dict[str, Any]:
+def _config(clusters: int, listeners: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
     return {
         "admin": {"address": {"socket_address": {"address": "127.0.0.1", "port_value": 0}}},
         "static_resources": {
+            "listeners": list(listeners),
             "clusters": [
                 {
                     "name": f"service{number}",
@@ -392,7 +395,7 @@ def _config(clusters: int) -> dict[str, Any]:
                     },
                 }
                 for number in range(1, clusters + 1)
-            ]
+            ],
         },
     }
 

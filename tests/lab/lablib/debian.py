@@ -30,6 +30,7 @@ PACKAGES = {
     "runc": "runc",
     "/usr/lib/cni/ptp": "containernetworking-plugins",
     "nft": "nftables",
+    "h2load": "nghttp2-client",
     "openssl": "openssl",
     "podman": "podman",
     "chromium": "chromium",

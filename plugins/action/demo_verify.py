@@ -41,7 +41,9 @@ class ActionModule(LocalExecutionAction):
 
     def sent_options(self, options: dict[str, Any]) -> dict[str, Any]:
         """Return the options for the managed host; its plan has only the keys that the module reads."""
-        options = without_report_options(options)
+        # An empty list: no report is written, so the module does not wait for the numbers that only a report shows.
+        without = {"result_formats": []} if not chosen_forms(options) else {}
+        options = without_report_options(options) | without
         options.pop("deployment", None)
         plan = options.get("plan")
         if isinstance(plan, dict):

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from browser_pages import (
+    HIDDEN,
+    INTERACTIVE,
     MISSING,
     OVERFLOWING,
     OVERLAPPING,
@@ -21,6 +23,7 @@ from browser_pages import (
     axe_script,
     browser_tab,
     open_page,
+    reached_by_keyboard,
 )
 from deployment import take_down
 from live import ROOT, Home, demo_data
@@ -29,6 +32,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 WINDOWS = ((390, "dark"), (1280, "light"), (1920, "dark"))
+PAPER = 718  # CSS pixels: the width of A4 without margins of 1 cm
+WHITE = ("rgb(255, 255, 255)", "rgba(0, 0, 0, 0)")
 REPORTS = ("passing", "canary", "failing")
 # Shorter traffic than in the gallery.
 SHORT = {"during": {"all requests, while the weights change": {"duration": 4}}}
@@ -54,6 +59,7 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Run three demos with the playbooks, and return the folder with their reports."""
     folder = tmp_path_factory.mktemp("reports")
     home = Home("local")
+    del home.variables["demo_result_formats"]  # the default
     try:
         output = home.play(
             "site", demo=home.demo("front_proxy"), demo_result_formats=["html", "junit", "markdown"]
@@ -113,6 +119,51 @@ def test_nothing_is_cut_or_overlaps(reports: Path, tab: Page) -> None:
     assert found == {}
 
 
+@pytest.mark.parametrize("name", REPORTS)
+def test_print_shows_everything(reports: Path, tab: Page, name: str) -> None:
+    open_page(tab, reports / f"{name}.html", PAPER, "dark")
+    tab.emulate_media(media="print", color_scheme="dark")
+    try:
+        assert tab.evaluate(OVERFLOWING) + tab.evaluate(HIDDEN) == []
+        assert tab.evaluate("() => getComputedStyle(document.body).backgroundColor") in WHITE
+        assert tab.evaluate("() => getComputedStyle(document.body).color") == "rgb(0, 0, 0)"
+        # The areas of charts are backgrounds, which browsers leave out by default.
+        assert tab.evaluate("() => getComputedStyle(document.body).printColorAdjust") == "exact"
+    finally:
+        tab.emulate_media(media="screen")
+
+
+def test_closed_parts_are_found_as_hidden(reports: Path, tab: Page) -> None:
+    open_page(tab, reports / "passing.html", PAPER)
+    hidden = tab.evaluate(HIDDEN)
+    assert any(one.startswith("hidden: ") for one in hidden)
+    opened(tab)
+    tab.evaluate("() => { document.querySelector('pre').style.width = '5rem'; }")
+    assert [one for one in tab.evaluate(HIDDEN) if one.startswith("cut: pre")]
+
+
+# The canary has parts of every kind.
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[] if name == "canary" else [pytest.mark.slow]) for name in REPORTS],
+)
+def test_keyboard_reaches_everything(reports: Path, tab: Page, name: str) -> None:
+    open_page(tab, reports / f"{name}.html", 1280)
+    # Without a pointer: Enter opens each part, and Tab leads to what is in it.
+    for number in range(tab.locator("summary").count()):
+        summary = tab.locator("summary").nth(number)
+        summary.focus()
+        if not summary.evaluate("(node) => node.parentElement.open"):
+            tab.keyboard.press("Enter")
+        assert summary.evaluate("(node) => node.parentElement.open"), "Enter opens a part"
+    expected = tab.evaluate(INTERACTIVE)
+    tab.evaluate("() => { document.activeElement.blur(); scrollTo(0, 0); }")
+    tab.mouse.click(1, 1)
+    numbers, faults = reached_by_keyboard(tab)
+    assert faults == []
+    assert [one for at, one in enumerate(expected) if at not in numbers] == []
+
+
 # axe-core takes seconds for a page: each report and each width once, and all of them in `make soak`.
 @pytest.mark.parametrize(
     ("name", "window"),
@@ -140,6 +191,16 @@ def test_faults_are_found(reports: Path, tab: Page) -> None:
     assert tab.evaluate(OVERFLOWING)
     assert any("another line" in one for one in tab.evaluate(OVERLAPPING))
     assert any(one.startswith("image-alt") for one in axe_findings(tab, axe_script()))
+
+
+def test_each_connection_has_the_latencies_of_this_run(reports: Path) -> None:
+    """Envoy updates its histograms each second, so a run that reads them at once has none."""
+    for name in REPORTS:
+        result = json.loads((reports / f"{name}.json").read_text())
+        edges = [one for one in result["connections"] if one["requests"]]
+        without = [one for one in edges if one["p50_ms"] is None or one["p99_ms"] is None]
+        assert (name, without) == (name, [])
+        assert len(edges) >= 3
 
 
 def test_page_loads_nothing_and_runs_no_text_of_a_response(reports: Path, tab: Page) -> None:

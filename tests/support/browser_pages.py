@@ -61,6 +61,51 @@ OVERLAPPING = """
 }
 """
 
+# Texts that are not shown, and boxes with more content than they show.
+HIDDEN = """
+() => {
+  const found = [];
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const node = walker.currentNode;
+    if (!node.textContent.trim() || node.parentElement.closest('style, title, desc')) continue;
+    const range = document.createRange();
+    range.selectNodeContents(node);
+    const shown = node.parentElement.checkVisibility({contentVisibilityAuto: true, opacityProperty: true, visibilityProperty: true});
+    if (!shown || !range.getClientRects().length) found.push(`hidden: ${node.textContent.trim().slice(0, 50)}`);
+  }
+  for (const node of document.querySelectorAll('body, body *')) {
+    const style = getComputedStyle(node);
+    if (style.overflowX === 'visible' && style.overflowY === 'visible') continue;
+    if (node.scrollWidth > node.clientWidth + 1 || node.scrollHeight > node.clientHeight + 1)
+      found.push(`cut: ${node.tagName.toLowerCase()} ${node.textContent.trim().slice(0, 50)}`);
+  }
+  return found;
+}
+"""
+# What a keyboard must reach: a list of texts, in the order of the page.
+INTERACTIVE = """
+() => [...document.querySelectorAll('a[href], button, input, select, summary, [tabindex]')]
+  .filter((node) => node.checkVisibility({contentVisibilityAuto: true}))
+  .map((node, number) => {
+    node.dataset.number = number;
+    return `${number} ${node.tagName.toLowerCase()} ${node.textContent.slice(0, 40)}`;
+  })
+"""
+# The element with the focus: its number in INTERACTIVE, and why the focus cannot be seen.
+FOCUSED = """
+() => {
+  const node = document.activeElement;
+  if (!node || node === document.body) return null;
+  const style = getComputedStyle(node);
+  const box = node.getBoundingClientRect();
+  const faults = [];
+  if (!node.matches(':focus-visible') || style.outlineStyle === 'none' || parseFloat(style.outlineWidth) < 2) faults.push('no outline');
+  if (box.bottom <= 0 || box.top >= innerHeight || box.right <= 0 || box.left >= innerWidth) faults.push('outside of the window');
+  return {number: Number(node.dataset.number ?? -1), tag: node.tagName, faults};
+}
+"""
+
 
 @contextmanager
 def browser_tab(**options: Any) -> Iterator[Page]:
@@ -81,6 +126,24 @@ def open_page(tab: Page, path: Path, width: int, scheme: Any = "light") -> None:
     tab.set_viewport_size({"width": width, "height": 900})
     tab.emulate_media(color_scheme=scheme)
     tab.goto(path.as_uri())
+
+
+def reached_by_keyboard(tab: Page, most: int = 1000) -> tuple[set[int], list[str]]:
+    """Press Tab until the focus leaves the page; open each closed part with Enter.
+
+    Returns:
+        The numbers of the elements with the focus, those of INTERACTIVE, and the faults of the focus.
+    """
+    numbers: set[int] = set()
+    faults: list[str] = []
+    for _press in range(most):
+        tab.keyboard.press("Tab")
+        focused = tab.evaluate(FOCUSED)
+        if focused is None or focused["number"] in numbers:
+            break
+        numbers.add(focused["number"])
+        faults += [f"{focused['number']}: {fault}" for fault in focused["faults"]]
+    return numbers, faults
 
 
 def axe_script() -> str:

@@ -91,7 +91,8 @@ class Deployment:
 
     def verify(self, plan: Any, timeout: float = 0.5) -> dict[str, Any]:
         needed = {key: plan[key] for key in ("endpoints", "traffic", "assertions", "admins")}
-        options = {"plan": needed | observed_part(plan), "timeout": timeout, **self._variables("cluster")}
+        options = {"plan": needed | observed_part(plan), "timeout": timeout, "result_formats": []}
+        options |= self._variables("cluster")
         return module_answer(demo_verify, options)
 
     def _variables(self, *options: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ def test_report_is_measured_in_seconds(tmp_path: Path) -> None:
     from report_writing import figures
 
     [figure] = figures(tmp_path)
-    assert (figure.unit, figure.bound) == ("s", 0.3)
+    assert (figure.unit, figure.bound) == ("s of CPU", 0.3)
     assert figure.ratio is not None
     assert figure.ratio > 0
     [page] = (tmp_path / "reports" / "front_proxy").glob("*.html")

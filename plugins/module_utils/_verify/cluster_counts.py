@@ -6,9 +6,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import TypedDict
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.polling import attempts
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.regular_expressions.re2 import (
     compile_pattern,
 )
@@ -30,11 +34,18 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._readings.snapshot i
 TIMEOUT = 5.0  # seconds for one reading: a proxy that does not answer has no numbers
 REQUESTS, ERRORS, CONNECTIONS = "upstream_rq_total", "upstream_rq_5xx", "upstream_cx_total"
 REFUSED, BYTES, LATENCY = "upstream_cx_connect_fail", "upstream_cx_rx_bytes_total", "upstream_rq_time"
-_STATS = "|".join([REQUESTS, ERRORS, CONNECTIONS, REFUSED, BYTES, LATENCY])
+COMPLETED = "upstream_rq_completed"
+_STATS = "|".join([REQUESTS, ERRORS, CONNECTIONS, REFUSED, BYTES, LATENCY, COMPLETED])
+# Seconds that Envoy has to update its histograms. It does so at each flush, every second in a generated bootstrap.
+FLUSH_TIMEOUT = 1.5
+FIRST_FLUSH_PAUSE, LONGEST_FLUSH_PAUSE = 0.05, 0.1
+# Envoy updates it at each flush, too. So its change ends the wait for requests that have no latency.
+UPTIME = "server.uptime"
 _QUERY = Query(
     {
         "stats": Selection(
-            patterns=(compile_pattern(rf"cluster\..+\.(?:{_STATS})", "clusters"),), usedonly=True
+            patterns=(compile_pattern(rf"cluster\..+\.(?:{_STATS})|{re.escape(UPTIME)}", "clusters"),),
+            usedonly=True,
         )
     },
     histograms=True,
@@ -60,6 +71,60 @@ def read_clusters(endpoints: Sequence[Endpoint]) -> Snapshot | None:
     return scrape(envoys, _QUERY, timeout=TIMEOUT) if envoys else None
 
 
+def with_latencies(
+    before: Snapshot | None,
+    after: Snapshot | None,
+    read: Callable[[Collection[str]], Snapshot | None],
+    sleep: Callable[[float], None] = time.sleep,
+) -> Snapshot | None:
+    """Return the snapshot after the traffic with the latencies of the traffic, for which it waits for a flush of each Envoy.
+
+    Args:
+        before: Snapshot before the traffic.
+        after: Snapshot after it. Its counters stay: the reading itself is a request, too.
+        read: Returns a new snapshot of these endpoints, by the names of their entries.
+        sleep: Waits for a number of seconds; a test replaces it.
+    """
+    if before is None or after is None:
+        return after
+    pages = dict(after.pages)
+    pending = {name for name, page in pages.items() if _lacks_latencies(before.pages.get(name), page, page)}
+    for _left in attempts(
+        FLUSH_TIMEOUT, first_pause=FIRST_FLUSH_PAUSE, longest_pause=LONGEST_FLUSH_PAUSE, sleep=sleep
+    ):
+        if not pending:
+            break
+        later = read({pages[name].group or name for name in pending})
+        for name in [*pending]:
+            page = later.pages.get(name) if later else None
+            old, new = _stats(after.pages[name]), _stats(page) if page else None
+            if page is None or old is None or new is None:
+                pending.discard(name)
+                continue
+            pages[name] = replace(pages[name], sources={"stats": replace(old, histograms=new.histograms)})
+            is_flushed = old.values.get(UPTIME) != new.values.get(UPTIME)
+            if is_flushed or not _lacks_latencies(before.pages.get(name), after.pages[name], page):
+                pending.discard(name)
+    return replace(after, pages=pages)
+
+
+def _lacks_latencies(before: Page | None, after: Page, latest: Page) -> bool:
+    """Return whether a cluster with requests between two pages has completed more than the latest page has latencies of."""
+    now, known = _stats(after), _stats(latest)
+    earlier = _stats(before) if before else None
+    if now is None or known is None:
+        return False
+    for stat, value in now.values.items():
+        cluster, _dot, what = stat.rpartition(".")
+        if what != COMPLETED or not isinstance(value, (int, float)):
+            continue
+        histogram = known.histograms.get(f"{cluster}.{LATENCY}")
+        is_used = earlier is None or value != earlier.values.get(stat, 0)
+        if is_used and value > (histogram.count if histogram else 0):
+            return True
+    return False
+
+
 def cluster_counts(
     before: Snapshot | None, after: Snapshot | None, groups: Mapping[str, str]
 ) -> list[ClusterCounts]:
@@ -80,6 +145,8 @@ def cluster_counts(
             continue
         earlier = _stats(before.pages[name]) if name in before.pages else None
         for stat, value in now.values.items():
+            if not stat.startswith("cluster."):
+                continue
             cluster, _dot, what = stat.removeprefix("cluster.").rpartition(".")
             since = earlier.values.get(stat, 0) if earlier else 0
             if isinstance(value, (int, float)) and isinstance(since, (int, float)):

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypedDict
@@ -42,6 +42,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._verify.cluster_coun
     ClusterCounts,
     cluster_counts,
     read_clusters,
+    with_latencies,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._verify.failure_reasons import (
     Evidence,
@@ -118,6 +119,7 @@ def verify(
     sleep: float,
     progress: Progress = no_progress,
     follow: Follow | None = None,
+    has_report: bool = False,
 ) -> VerificationResult:
     """Wait for the workloads, take a snapshot, send the traffic, and evaluate the assertions from that snapshot on.
 
@@ -127,6 +129,7 @@ def verify(
         sleep: Number of seconds between two attempts.
         progress: Receives what the verification does or waits for.
         follow: Returns the signals of each traffic for the time in which it flows, for example to show its counts.
+        has_report: Whether the result is shown in a report, with the latencies of connections inside the demo.
 
     Returns:
         What came of each traffic, each assertion and each endpoint. An expectation that fails is a result, not an error.
@@ -156,7 +159,13 @@ def verify(
     results = [one.result for one in sent]
     outcome = _evaluate(verification, results, before, timeout, sleep, progress)
     data = outcome.as_data() if outcome is not None else None
-    clusters = cluster_counts(clusters_before, read_clusters(endpoints), verification.groups)
+    clusters_after = read_clusters(endpoints)
+    if has_report:
+        progress("waiting until the proxies update their latencies")
+        clusters_after = with_latencies(
+            clusters_before, clusters_after, lambda names: read_clusters(_entries(endpoints, names))
+        )
+    clusters = cluster_counts(clusters_before, clusters_after, verification.groups)
     reasons: list[str] = []
     if any(one.failed for one in sent) or (outcome is not None and outcome.failed):
         proxies = {admin["proxy"]: admin["workload"] for admin in verification.admins}
@@ -219,10 +228,14 @@ def _snapshot(verification: Verification) -> Snapshot | None:
         slow = _slow_entries(snapshot)
         if not slow:
             break
-        again = scrape([endpoint for endpoint in endpoints if endpoint.name in slow], queries)
+        again = scrape(_entries(endpoints, slow), queries)
         kept = {name: page for name, page in snapshot.pages.items() if _entry_name(page) not in slow}
         snapshot.pages = {**kept, **again.pages}
     return snapshot
+
+
+def _entries(endpoints: Sequence[Endpoint], names: Collection[str]) -> list[Endpoint]:
+    return [endpoint for endpoint in endpoints if endpoint.name in names]
 
 
 def _slow_entries(snapshot: Snapshot) -> set[str]:

@@ -73,6 +73,7 @@ def perform(
         The result; `failed` is set where an expectation fails or the plan cannot be used.
     """
     plan: Plan = options["plan"]
+    has_report = options.get("result_formats") != []
     missing = [key for key in REQUIRED_KEYS if key not in plan]
     if missing:
         return {
@@ -98,7 +99,7 @@ def perform(
             return {**EMPTY_RESULT, "msg": "Check mode: no request was sent."}
         result: dict[str, Any] = {
             "changed": False,
-            **verify(verification, options["timeout"], options["sleep"], progress, follow),
+            **verify(verification, options["timeout"], options["sleep"], progress, follow, has_report),
         }
     except (ArgumentError, WorkloadError) as error:
         return {**EMPTY_RESULT, "failed": True, "msg": str(error)}

@@ -26,12 +26,18 @@ def bytes_text(number: float) -> str:
 def milliseconds_text(number: float | None) -> str:
     """Return milliseconds with three significant digits; `–` for an unknown number.
 
+    Envoy measures whole milliseconds, so 0 is a latency below 1 ms.
+
     Example:
         >>> milliseconds_text(0.6312), milliseconds_text(41.26), milliseconds_text(1234.5), milliseconds_text(None)
         ('0.63', '41.3', '1234', '–')
+        >>> milliseconds_text(0.0)
+        '<1'
     """
     if number is None:
         return "–"
+    if number == 0:
+        return "<1"
     return f"{number:.2f}" if number < 10 else f"{number:.1f}" if number < 100 else f"{number:.0f}"
 
 

@@ -13,7 +13,7 @@ STYLE = """
   --ok: #1a7044; --bad: #b3261e; --bad-soft: #fbe9e7; --accent: #2f5f9e; --accent-soft: #c9d9ee; --mark: #1c1e21;
   --s0: #9db8dc; --s1: #e0913b; --s2: #6aa88a; --s3: #a98bc4; --s4: #c9b458; --s5: #8a8f98;
 }
-@media (prefers-color-scheme: dark) {
+@media screen and (prefers-color-scheme: dark) {
   :root {
     --page: #16181b; --card: #1e2125; --text: #e6e4e0; --quiet: #a9adb4; --line: #383c42; --soft: #272b30;
     --ok: #6ac796; --bad: #ff8a80; --bad-soft: #3b2220; --accent: #8db8ef; --accent-soft: #2f4a6d; --mark: #e6e4e0;
@@ -113,9 +113,14 @@ footer { margin-top: 3rem; border-top: 1px solid var(--line); padding-top: 0.8re
   .expectations span.scale + .numbers { grid-column: 2 / -1; }
 }
 @media print {
-  :root { --page: #fff; --card: #fff; --text: #000; --quiet: #444; --soft: #f4f4f4; }
-  body { max-width: none; padding: 0; }
-  .scrolls, .frame { overflow: visible; }
+  :root { color-scheme: light; --page: #fff; --card: #fff; --text: #000; --quiet: #444; --soft: #f4f4f4; }
+  body { max-width: none; padding: 0; print-color-adjust: exact; }
+  details::details-content { content-visibility: visible; }
+  .scrolls, .frame, pre { overflow: visible; }
+  pre { white-space: pre-wrap; overflow-wrap: anywhere; }
+  th, td { min-width: 0; max-width: none; }
+  tbody th { min-width: 5rem; }
+  thead th { white-space: normal; }
   svg.topology { max-width: 100%; }
   li, figure, tr, .traffic { break-inside: avoid; }
   h2, h3 { break-after: avoid; }

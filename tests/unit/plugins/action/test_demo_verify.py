@@ -171,6 +171,8 @@ def test_host_gets_no_options_about_reports() -> None:
         "demo_file": "/y",
     }
     assert action.sent_options(options).keys() == {"plan"}
+    # Without a report, the host does not wait for the numbers that only a report shows.
+    assert action.sent_options({**options, "result_formats": []})["result_formats"] == []
 
 
 def test_unknown_form_is_refused_before_traffic_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:

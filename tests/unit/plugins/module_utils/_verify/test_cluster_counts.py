@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
+
+import pytest
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.errors import Failure
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.histogram import Histogram
@@ -18,15 +21,18 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._readings.snapshot i
 from ansible_collections.meshlab.envoy.plugins.module_utils._verify.cluster_counts import (
     cluster_counts,
     read_clusters,
+    with_latencies,
 )
 
 GROUPS = {"edge": "edge", "web-1": "web", "web-2": "web"}
 
 
-def page(name: str, requests: int, samples: int = 0, **options: Any) -> Page:
+def page(name: str, requests: int, samples: int = 0, uptime: int = 7, **options: Any) -> Page:
     """Return a page with the requests of cluster a.b, and this number of latencies from 1 to 2 ms."""
     values: dict[str, Any] = {
+        "server.uptime": uptime,
         "cluster.a.b.upstream_rq_total": requests,
+        "cluster.a.b.upstream_rq_completed": requests,
         "cluster.a.b.upstream_rq_5xx": requests // 10,
         "cluster.a.b.upstream_cx_rx_bytes_total": requests * 100,
     }
@@ -60,6 +66,60 @@ def test_latency_is_unknown_before_envoy_updates_its_histograms() -> None:
     assert (found["requests"], found["p50_ms"], found["p99_ms"]) == (10, None, None)
 
 
+class Flushes:
+    """Reads prepared snapshots in turn, the last one again and again, and records whose pages are read."""
+
+    def __init__(self, *snapshots: Snapshot | None) -> None:
+        self.snapshots = [*snapshots]
+        self.names: list[list[str]] = []
+
+    def read(self, names: Collection[str]) -> Snapshot | None:
+        self.names.append(sorted(names))
+        return self.snapshots.pop(0) if len(self.snapshots) > 1 else self.snapshots[0]
+
+
+def waited(flushes: Flushes, before: Snapshot, after: Snapshot) -> list[tuple[int, float | None]]:
+    """Return the requests and p50 of each cluster after the wait for latencies."""
+    found = with_latencies(before, after, flushes.read, sleep=lambda _seconds: None)
+    return [(one["requests"], one["p50_ms"]) for one in cluster_counts(before, found, GROUPS)]
+
+
+def test_latencies_of_each_proxy_are_awaited() -> None:
+    before = snapshot(page("edge", 10, 10), page("web-1", 0))
+    after = snapshot(page("edge", 30, 10), page("web-1", 20, 0))
+    flushes = Flushes(
+        snapshot(page("edge", 31, 10), page("web-1", 20, 20)), snapshot(page("edge", 32, 30, uptime=8))
+    )
+    # The requests of the readings are not counted.
+    assert waited(flushes, before, after) == [(20, 1.5), (20, 1.5)]
+    assert flushes.names == [["edge", "web-1"], ["edge"]]
+
+
+def test_flushed_proxy_is_not_read_again() -> None:
+    flushes = Flushes(None)
+    assert waited(flushes, snapshot(page("edge", 10, 10)), snapshot(page("edge", 30, 30))) == [(20, 1.5)]
+    assert waited(flushes, snapshot(page("edge", 10, 5)), snapshot(page("edge", 10, 5))) == [(0, None)]
+    assert flushes.names == []
+
+
+def test_flush_ends_the_wait_for_requests_without_a_latency() -> None:
+    flushes = Flushes(snapshot(page("edge", 30, 10)), snapshot(page("edge", 30, 25, uptime=8)))
+    assert waited(flushes, snapshot(page("edge", 10, 10)), snapshot(page("edge", 30, 10))) == [(20, 1.5)]
+    assert len(flushes.names) == 2
+
+
+def test_wait_for_a_flush_has_a_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(f"{with_latencies.__module__}.FLUSH_TIMEOUT", 0.01)
+    flushes = Flushes(snapshot(page("edge", 30, 10)))
+    assert waited(flushes, snapshot(page("edge", 10, 10)), snapshot(page("edge", 30, 10))) == [(20, None)]
+
+
+def test_wait_for_a_flush_ends_with_the_proxy() -> None:
+    flushes = Flushes(None)
+    assert waited(flushes, snapshot(page("edge", 10, 10)), snapshot(page("edge", 30, 10))) == [(20, None)]
+    assert len(flushes.names) == 1
+
+
 def test_proxy_that_restarted_counts_from_zero() -> None:
     [found] = cluster_counts(snapshot(page("edge", 100, 50)), snapshot(page("edge", 20, 8)), GROUPS)
     assert (found["requests"], found["p50_ms"]) == (20, 1.5)
@@ -86,4 +146,5 @@ def test_cluster_without_http_has_connections() -> None:
 
 def test_demo_without_envoys_has_no_snapshot() -> None:
     assert read_clusters([]) is None
+    assert with_latencies(None, None, lambda names: None) is None
     assert cluster_counts(None, None, GROUPS) == []

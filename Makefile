@@ -241,7 +241,9 @@ IN_LAB = tests/lab/with $(MAKE) --no-print-directory
 # Two linters at a time, because each of them uses one processor; the longest first. Each prints its output at once if make supports it.
 PARALLEL = --jobs=2 $(if $(filter output-sync,$(.FEATURES)),--output-sync)
 test: $(TEST_READY) $(TEST_VENV)/.has-docs $(VENV)/.has-docker $(VENV)/.has-kubernetes ## check, docs, integration and molecule, in the lab, which is stopped afterwards
+	@echo "part 1 of 2: check and docs"
 	@$(MAKE) --no-print-directory $(PARALLEL) check docs
+	@echo "part 2 of 2: integration and molecule"
 	@$(IN_LAB) --jobs=2 integration molecule
 
 # Builds Istio and Envoy Gateway at the first run, which takes ten minutes and more.

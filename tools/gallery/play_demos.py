@@ -60,6 +60,19 @@ def table(results: list[Played], platforms: list[str], elapsed: float) -> str:
     return "\n".join(lines)
 
 
+def remaining(done: int, total: int, elapsed: float) -> str:
+    """Return how many demos are left, and about how long they take if they take as long as those before; empty for none.
+
+    Example:
+        >>> remaining(20, 60, 130.0), remaining(59, 60, 300.0), remaining(60, 60, 300.0)
+        (' (40 left, about 4 min)', ' (1 left, about 5 s)', '')
+    """
+    left = total - done
+    seconds = elapsed / done * left
+    time_left = f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+    return f" ({left} left, about {time_left})" if left else ""
+
+
 def split(arguments: list[str]) -> tuple[list[str], list[str]]:
     """Return the arguments before the first `--`, and those after it, which are for ansible-playbook."""
     position = arguments.index("--") if "--" in arguments else len(arguments)
@@ -148,7 +161,8 @@ def main() -> int:
 
     def report(played: Played) -> None:
         results.append(played)
-        print_line(f"[{len(results)}/{total}] {played.line}")
+        left = remaining(len(results), total, time.monotonic() - began)
+        print_line(f"[{len(results)}/{total}] {played.line}{left}")
 
     try:
         for platform in options.platform:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import doctest
 import io
 import json
 import re
@@ -16,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import play_demos
 import pytest
 import yaml
 
@@ -84,6 +86,10 @@ def gallery(command: Callable[..., list[str]]) -> Gallery:
 
 def lines(ran: Ran) -> list[str]:
     return re.sub(r"\d+\.\d|\d+ s\b", "N", ran.stdout).splitlines()
+
+
+def test_remaining_examples() -> None:
+    assert doctest.testmod(play_demos).failed == 0
 
 
 @pytest.mark.parametrize(
@@ -204,7 +210,9 @@ def test_first_playable_demo_runs_alone(gallery: Gallery, tmp_path: Path) -> Non
     alone = f"if [ $demo = b ]; then sleep 0.5; ls {tmp_path}/[cd].begun 2>/dev/null && exit 2; else touch {tmp_path}/$demo.begun; fi"
     ran = gallery(*(tmp_path / f"{name}.yml" for name in "abcd"), behaviour=alone)
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    assert lines(ran)[0] == "[1/4] - a: not played, no room"
+    assert lines(ran)[0] == "[1/4] - a: not played, no room (3 left, about N)"
+    left = [re.search(r"\d left|$", line)[0] for line in lines(ran) if re.match(r"\[[1-4]/4\]", line)]
+    assert left == ["3 left", "2 left", "1 left", ""]
     assert "3 of 3 demos" in ran.stdout
 
 

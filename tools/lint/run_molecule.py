@@ -78,11 +78,13 @@ def main() -> int:
         stderr=subprocess.STDOUT,
     )
     assert process.stdout is not None
-    lines = []
+    lines, done = [], 0
     for line in process.stdout:
         lines.append(line)
         if ended := DONE.match(line):
-            print(f"molecule: {ended['scenario'].strip()} > {ended['step']}", flush=True)
+            done += ended["step"] in OF_EACH_SCENARIO
+            of = f"{done} of {len(scenarios) * len(OF_EACH_SCENARIO)}"
+            print(f"molecule: {ended['scenario'].strip()} > {ended['step']} ({of})", flush=True)
     status, printed = process.wait(), "".join(lines)
     missing = not_run(printed, scenarios)
     if status or missing:

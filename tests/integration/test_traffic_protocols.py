@@ -6,13 +6,42 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from cases import CaseDeployment, PortBlock, case_data
 from grpc_echo import DESCRIPTOR_SET, grpc_echo
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError
 
-@pytest.mark.parametrize("platform", ["local", pytest.param("docker", marks=pytest.mark.slow)])
+
+def without_udp(data: Any) -> Any:
+    """Return the demo without traffic over HTTP/3, which a port-forward does not carry. The Envoys still speak HTTP/3 to each other."""
+    data["traffic"] = [one for one in data["traffic"] if one["to"] != "edge/quic"]
+    received = {"at": "web", "stat": "http.quic.downstream_rq_http3_total", "of": "delta", "op": "eq"}
+    data["expectations"] = [
+        one for one in data["expectations"] if not one["stat"].startswith("http.quic.")
+    ] + [{**received, "value": 55}]
+    return data
+
+
+@pytest.mark.parametrize("platform", ["kubernetes", pytest.param("openshift", marks=pytest.mark.slow)])
+def test_envoys_in_pods_count_the_same_requests(
+    deployment: Callable[[str], CaseDeployment], block: PortBlock, platform: str
+) -> None:
+    made = deployment(platform)
+    data = case_data("protocols.yml", block)
+    with pytest.raises(DemoError, match="a port-forward does not carry UDP"):
+        made.plan(data)
+    planned = made.deploy(without_udp(data))
+    assert made.failures(planned) == []
+    by_name = {entry["name"]: entry for entry in planned["traffic"]}
+    by_name["h2c"]["expect"] = [{"status": "200", "op": "eq", "value": 21}]
+    planned["traffic"], planned["assertions"] = [by_name["h2c"]], []
+    assert "expected 21, got 20" in "\n".join(made.failures(planned))
+
+
+@pytest.mark.parametrize("platform", ["local", "docker"])
 def test_envoy_counts_the_same_requests(
     deployment: Callable[[str], CaseDeployment], block: PortBlock, platform: str
 ) -> None:

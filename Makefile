@@ -181,7 +181,7 @@ lint-python: $(TEST_READY)
 lint-types: $(TEST_READY)
 	@echo "mypy"
 	@$(BIN)/mypy --no-error-summary --package ansible_collections.meshlab.envoy.plugins.module_utils
-	@MYPYPATH=.venv/collections:tools/envoy_api:tools/lint:tools/docs:tools/gallery:tools/bench:tools/release:tests/support \
+	@MYPYPATH=.venv/collections:tools/envoy_api:tools/lint:tools/docs:tools/gallery:tools/bench:tools/release:tools/dashboards:tests/support \
 	  $(BIN)/mypy --no-error-summary $(filter-out %/conftest.py $(wildcard tools/*/test_*.py),$(wildcard tools/*/*.py))
 
 lint-style: $(TEST_READY) ## Check the language of docs, comments and messages against docs/style.md
@@ -279,7 +279,7 @@ bench: $(TEST_READY) $(VENV)/.has-docker $(VENV)/.has-kubernetes ## Measure the 
 # --- Other ----------------------------------------------------------------------------------------------------------------------------
 
 ##@ Other
-.PHONY: docs table change-table mesh-table readmes plan-reference message-types lock sbom release clean help
+.PHONY: docs table change-table mesh-table readmes plan-reference message-types dashboards lock sbom release clean help
 docs: $(TEST_READY) $(TEST_VENV)/.has-docs ## Build the documentation as a site in build/docs (half a minute)
 	@echo "antsibull-docs and sphinx"
 	@$(TOOLS) tools/docs/docs_site.py
@@ -303,6 +303,9 @@ plan-reference: $(TEST_READY) ## Write docs/plan.md and docs/result.md from the 
 message-types: $(TEST_READY) ## Write the tables of Envoy's messages from the protobuf descriptors of Envoy's API
 	@$(TOOLS) tools/envoy_api/message_types_table.py
 	@$(TOOLS) tools/envoy_api/api_fields_table.py
+
+dashboards: $(TEST_READY) ## Write the Grafana dashboards in playbooks/files/dashboards from tools/dashboards
+	@$(TOOLS) tools/dashboards/write_dashboards.py
 
 lock: $(TEST_READY) ## Write the versions and hashes in requirements/*.txt and meta/versions.yml; UPGRADE=1 for the newest versions
 	@"$(PYTHON)" -m venv build/lock/venv

@@ -179,7 +179,7 @@ FAULTS = {
             'promql envoy_cluster_upstream_rq{job="statsd_exporter", envoy_cluster_name="web", envoy_response_code="200"}',
         ),
         deployed={"services": {"prometheus": {"server": {"files": {"prometheus.yml": SCRAPES_NO_EXPORTER}}}}},
-        verified=traffic("both targets are up", within=0.1),
+        verified=traffic("all targets are up", within=0.1),
         seconds=3,
     ),
     "rbac": Fault(

@@ -30,7 +30,7 @@ BUILD = ROOT / "build" / "lock"
 # Installed together with the packages of test.in, so that one resolution contains both.
 SHARED = ("test", "docs")
 # Resolved independently: these packages have a virtual environment of their own.
-SEPARATE = ("release", "lock", "envoy-api", "traffic")
+SEPARATE = ("release", "lock", "envoy-api", "traffic", "dashboards")
 # Installed on hosts, whose Pythons are older than those of the controller. They are in the collection as a module.
 FOR_HOSTS = ("traffic",)
 LOCKED_PACKAGES = ROOT / "plugins" / "module_utils" / "_traffic" / "libraries" / "locked_packages.py"

@@ -31,6 +31,8 @@ DEMOS ?=
 JOBS ?= 3
 ## FORMS: the forms of `make report`, such as FORMS='html junit'
 FORMS ?= html
+## VIEW: page or terminal, for `make watch`
+VIEW ?= page
 ## ARGS: more arguments for ansible-playbook, for example ARGS='--check --diff'
 ARGS ?=
 ## TEST_JOBS: the number of integration test files that run in parallel
@@ -56,7 +58,7 @@ PLATFORMS := $(notdir $(patsubst %/,%,$(wildcard inventories/*/)))
 ifneq ($(or $(filter-out $(PLATFORMS),$(PLATFORM)),$(if $(strip $(PLATFORM)),,none)),)
 $(error PLATFORM=$(PLATFORM): unknown platform. Choose from: $(sort $(PLATFORMS)))
 endif
-ifneq ($(and $(word 2,$(PLATFORM)),$(filter demo verify change load down render report,$(MAKECMDGOALS))),)
+ifneq ($(and $(word 2,$(PLATFORM)),$(filter demo verify change load down render report watch,$(MAKECMDGOALS))),)
 $(error PLATFORM=$(PLATFORM): `make $(firstword $(MAKECMDGOALS))` needs exactly one platform. Only `make demos` accepts several)
 endif
 
@@ -129,7 +131,7 @@ $(LINK):
 QUIETLY = $(if $(filter -v%,$(ARGS)),,ANSIBLE_DISPLAY_OK_HOSTS=false ANSIBLE_DISPLAY_SKIPPED_HOSTS=false)
 PLAYBOOK = $(VENV)/bin/ansible-playbook -i inventories/$(PLATFORM) playbooks/$(1).yml -e demo=$(DEMO) $(ARGS)
 
-.PHONY: demo verify change load down render report demos list
+.PHONY: demo verify change load down render report watch demos list
 demo: $(DEMO_READY) ## Deploy DEMO on PLATFORM, send its traffic, verify its numbers, print its URLs
 	@echo "deploying $(DEMO) on $(PLATFORM) (the first time takes about a minute, with downloads)"
 	@$(QUIETLY) $(call PLAYBOOK,site)
@@ -152,6 +154,10 @@ render: $(DEMO_READY) ## Write the files of DEMO for PLATFORM to a folder, witho
 
 report: $(DEMO_READY) ## Build the report of the last run of DEMO on PLATFORM again, without a network, and print its path
 	@$(VENV)/bin/python tools/gallery/rebuild_report.py $(DEMO) --platform $(PLATFORM) $(addprefix --form ,$(FORMS))
+
+# A table replaces the previous one only on a terminal.
+watch: $(DEMO_READY) ## Show the running DEMO on a page on loopback with live rates; VIEW=terminal prints a table
+	@$(QUIETLY) $(call PLAYBOOK,watch) -e watch_view=$(VIEW) $$([ -t 1 ] && echo -e watch_redraw=true)
 
 demos: $(DEMO_READY) ## Deploy, verify, change and remove all demos on PLATFORM, JOBS at a time, and print a table
 	@$(VENV)/bin/python tools/gallery/play_demos.py $(foreach platform,$(PLATFORM),--platform $(platform)) --jobs $(JOBS) \

@@ -32,6 +32,7 @@ LAYERS = [
     "_deploy",
     "_verify",
     "_report",
+    "_watch",
 ]
 PUBLIC = ["stats_api"]
 PRIVATE_NOTE = "Private to this collection: it can change at any time."

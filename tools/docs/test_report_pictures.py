@@ -12,11 +12,8 @@ from report_pictures import MOST_BYTES, PICTURES
 
 
 def test_pictures_of_the_page_exist_and_are_small() -> None:
-    text = (ROOT / "docs" / "reports.md").read_text(encoding="utf-8")
-    named = set(re.findall(r"\(pictures/(report-[a-z_]+\.png)\)", text))
-    assert (
-        named
-        == {path.name for path in PICTURES.iterdir()}
-        == {f"report-{one}.png" for one in ("front_proxy", "canary", "failing")}
-    )
+    text = "".join((ROOT / "docs" / page).read_text(encoding="utf-8") for page in ("reports.md", "watch.md"))
+    named = set(re.findall(r"\(pictures/([a-z_-]+\.png)\)", text))
+    reports = {f"report-{one}.png" for one in ("front_proxy", "canary", "failing")}
+    assert named == {path.name for path in PICTURES.iterdir()} == {*reports, "watch-front_proxy.png"}
     assert all(path.stat().st_size <= MOST_BYTES for path in PICTURES.iterdir())

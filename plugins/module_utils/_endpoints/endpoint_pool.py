@@ -70,6 +70,8 @@ class EndpointPool:
     """A sentence for each pod that is left out because it is not ready."""
     compare_loaded: Collection[str] = ()
     """Names of endpoints that an earlier snapshot reached in Envoy's first second."""
+    client_type: type[AdminClient] = AdminClient
+    """The class of the clients, which can refuse requests."""
 
     def __post_init__(self) -> None:
         self._entries = self.endpoints
@@ -92,7 +94,7 @@ class EndpointPool:
         for endpoint in endpoints:
             client = before.get(endpoint.name)
             if client is None or client.endpoint != endpoint:
-                client = AdminClient(endpoint, self._connector, self.limits.max_bytes)
+                client = self.client_type(endpoint, self._connector, self.limits.max_bytes)
             self.clients[endpoint.name] = client
         for name, client in before.items():
             if self.clients.get(name) is not client:

@@ -70,7 +70,7 @@ def run_result(
         "addresses": list(plan.get("addresses") or ()),
         "notes": list(plan.get("notes") or ()),
         "topology": plan.get("topology") or {"boxes": [], "arrows": [], "traffic": {}},
-        "parts": _parts(plan),
+        "parts": parts_of(plan),
         "connections": connections_of(plan, traffic, verified.get("clusters") or ()),
         "traffic": traffic,
         "expectations": expectations,
@@ -165,7 +165,8 @@ def _first_phase(deployment: DeploymentOfRun | None) -> float:
     return min([one["began"] for one in deployment["phases"]] if deployment else [], default=0.0)
 
 
-def _parts(plan: Entry) -> list[PartOfRun]:
+def parts_of(plan: Entry) -> list[PartOfRun]:
+    """Return the hosts, programs and images of each box of the topology."""
     # A cluster has one host in the plan, the one that deploys. Pods run elsewhere.
     is_placed = len(plan.get("hosts") or ()) > 1
     found: dict[str, PartOfRun] = {}

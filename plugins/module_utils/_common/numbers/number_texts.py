@@ -41,6 +41,36 @@ def milliseconds_text(number: float | None) -> str:
     return f"{number:.2f}" if number < 10 else f"{number:.1f}" if number < 100 else f"{number:.0f}"
 
 
+def rate_text(number: float | None) -> str:
+    """Return a number per second with three significant digits; `–` for an unknown one.
+
+    Example:
+        >>> rate_text(0), rate_text(0.25), rate_text(12.34), rate_text(1234.5), rate_text(25_300), rate_text(None)
+        ('0/s', '0.25/s', '12.3/s', '1,234/s', '25.3k/s', '–')
+    """
+    if number is None:
+        return "–"
+    if number >= 10_000:
+        return f"{number / 1000:.1f}k/s"
+    digits = 0 if number == 0 or number >= 100 else 1 if number >= 10 else 2
+    return f"{number:,.{digits}f}/s"
+
+
+def duration_text(seconds: float | None) -> str:
+    """Return a duration in its two largest units; `–` for an unknown one.
+
+    Example:
+        >>> duration_text(42), duration_text(125), duration_text(7_260), duration_text(180_000), duration_text(None)
+        ('42 s', '2 min 5 s', '2 h 1 min', '2 d 2 h', '–')
+    """
+    if seconds is None:
+        return "–"
+    whole = max(int(seconds), 0)
+    parts = ((whole // 86_400, "d"), (whole // 3600 % 24, "h"), (whole // 60 % 60, "min"), (whole % 60, "s"))
+    first = next((at for at, (number, _unit) in enumerate(parts) if number), len(parts) - 1)
+    return " ".join(f"{number} {unit}" for number, unit in parts[first : first + 2])
+
+
 def counted(number: int, what: str) -> str:
     """Return a number with its noun: `1 request`, `2 requests`."""
     return f"{number} {what}" if number == 1 else f"{number} {what}s"

@@ -11,7 +11,9 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.numbers.number_texts import (
+    duration_text,
     milliseconds_text,
+    rate_text,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._report.page.elements import (
     Html,
@@ -26,6 +28,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._report.result_schem
 WIDTH, HEIGHT = 1000, 100  # units of a plot, which stretches
 COLOURS = 6  # series with a colour of their own
 MARGIN_OF_SCALE = 1.15
+SHORTEST_CURVE = 2  # points
 
 
 def plot(title: str, shapes: str, top: str, labels: Sequence[str], bottom: str = "0") -> Html:
@@ -79,6 +82,33 @@ def requests_chart(timeline: Sequence[Interval], marks: Sequence[float] = ()) ->
             bars.append(_bar("bad", left, wide * 0.94, HEIGHT - failed, max(failed, 3)))
     unit = "second" if width == 1 else f"{width} seconds"
     return plot(f"Requests per {unit}", "".join(bars) + _marks(marks, end), str(most), _seconds(end))
+
+
+def rates_chart(points: Sequence[tuple[float, float, float]]) -> Html:
+    """Return requests per second over time, and those that failed in another colour.
+
+    Args:
+        points: Seconds since 1970, requests per second, failures per second.
+    """
+    title = "Requests per second (area and line), and those that failed (red)"
+    if len(points) < SHORTEST_CURVE:
+        return plot(title, "", "–", ["", "now"])
+    start, end = points[0][0], points[-1][0]
+    span, most = max(end - start, 1e-9), max(*(rate for _time, rate, _failed in points), 1e-9)
+
+    def line(values: Sequence[float]) -> str:
+        places = (
+            ((one[0] - start) / span * WIDTH, HEIGHT - min(value / most, 1) * (HEIGHT - 2))
+            for one, value in zip(points, values)
+        )
+        return "L".join(f"{x:.1f} {y:.1f}" for x, y in places)
+
+    rates, failed = [one[1] for one in points], [one[2] for one in points]
+    shapes = f'<path class="area" d="M0 {HEIGHT}L{line(rates)}L{WIDTH} {HEIGHT}Z"/><path class="curve" d="M{line(rates)}"/>'
+    if any(failed):
+        shapes += f'<path class="area failed" d="M0 {HEIGHT}L{line(failed)}L{WIDTH} {HEIGHT}Z"/>'
+    top = rate_text(most) if any(rates) else rate_text(0)
+    return plot(title, shapes, top, [f"{duration_text(span)} ago", "now"], "0/s")
 
 
 def share_chart(header: str, timeline: Sequence[Interval], marks: Sequence[float] = ()) -> Html:

@@ -99,6 +99,7 @@ svg.topology { display: block; max-width: max(100%, 60rem); height: auto; }
 svg.topology rect { fill: var(--card); stroke: var(--quiet); }
 svg.topology rect.envoy { fill: var(--soft); stroke: var(--accent); }
 svg.topology rect.host, svg.topology rect.outside { stroke-dasharray: 4 3; }
+svg.topology rect.failing { stroke: var(--bad); stroke-width: 2.5; }
 svg.topology .arrow { stroke: var(--quiet); }
 svg.topology .head, svg.topology .what, svg.topology .caption { fill: var(--quiet); }
 svg.topology .label { fill: var(--accent); paint-order: stroke; stroke: var(--card); stroke-width: 3px; }

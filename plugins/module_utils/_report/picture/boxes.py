@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -31,11 +31,12 @@ class Label:
     above: str
     below: str = ""
     failed: bool = False
+    minimum: int = 0  # characters that the label has space for, so that a live picture does not move
 
     @property
     def width(self) -> float:
         """Return the width of the longer line."""
-        return max(len(self.above), len(self.below)) * SMALL + PAD
+        return max(len(self.above), len(self.below), self.minimum) * SMALL + PAD
 
 
 @dataclass
@@ -81,6 +82,7 @@ class Box:
     parts: list[Part]
     stacked: bool = False  # the group has several replicas
     caption: str = ""  # where the group runs
+    failing: bool = False
     between: float = BETWEEN  # space between the two parts
     stub: float = 0  # width of the labels of its arrows, right of the box
     below: bool = False  # the program is below its sidecar, so that arrows pass next to either
@@ -133,7 +135,10 @@ class Lane:
 
 
 def read_topology(
-    topology: Topology, labels: Mapping[Socket, Label], captions: Mapping[str, str]
+    topology: Topology,
+    labels: Mapping[Socket, Label],
+    captions: Mapping[str, str],
+    failing: Collection[str] = (),
 ) -> tuple[dict[str, Box], list[Arrow]]:
     """Return the boxes by name and the arrows, with space for the labels of rows and the captions of boxes."""
     row_height = LABELLED_ROW if labels else ROW
@@ -147,6 +152,7 @@ def read_topology(
             ],
             one["replicas"] > 1,
             captions.get(one["name"], ""),
+            one["name"] in failing,
         )
         for one in topology["boxes"]
     }

@@ -11,7 +11,7 @@ that contains the picture sets its colours by the class `topology`; without them
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -47,6 +47,7 @@ def picture(
     identifier: str = "topology",
     labels: Mapping[Socket, Label] | None = None,
     captions: Mapping[str, str] | None = None,
+    failing: Collection[str] = (),
 ) -> str:
     """Return the SVG of a topology.
 
@@ -56,9 +57,10 @@ def picture(
         identifier: Start of the ids in the SVG, unique in the page.
         labels: Numbers of the connections that begin at a row, by box and row.
         captions: Where each box runs, by the name of the box.
+        failing: Names of the boxes that do not serve.
     """
     labels = labels or {}
-    boxes, arrows = read_topology(topology, labels, captions or {})
+    boxes, arrows = read_topology(topology, labels, captions or {}, failing)
     for arrow in arrows:
         source, box = boxes[arrow.source[0]], boxes[arrow.target[0]]
         # Arrows from a sidecar pass its program on the right. Below a program with one row is space for them.
@@ -170,7 +172,7 @@ def _shapes(box: Box) -> Iterator[str]:
     frame = "frame" if box.framed else part.kind
     for shift in (6, 3) if box.stacked else ():
         yield _rectangle(box.x + shift, box.y + shift, box.width, top, f"{frame} behind")
-    yield _rectangle(box.x, box.y, box.width, top, frame)
+    yield _rectangle(box.x, box.y, box.width, top, f"{frame} failing" if box.failing else frame)
     caption = (
         f'<tspan class="caption" font-size="10" font-weight="normal" dx="8">{escape(box.caption)}</tspan>'
     )

@@ -82,7 +82,8 @@ def start_docker() -> None:
         debian.require("prometheus", "redis-server", "chromium", "h2load", *PODMAN)
         docker.up()
         artefacts.STATSD_EXPORTER.built()
-        artefacts.OTELCOL.built()
+        for program in artefacts.DEMO_PROGRAMS:
+            program.built()
     elif not docker.has_compose():
         raise LabError("Docker answers, but `docker compose version` fails. Install Docker's compose plugin.")
 
@@ -99,8 +100,8 @@ def docker_variables() -> dict:
         variables["DOCKER_HOST"] = os.environ["DOCKER_HOST"]
     if artefacts.STATSD_EXPORTER.path.exists():
         variables["MESHLAB_STATSD_EXPORTER"] = artefacts.STATSD_EXPORTER.path
-    if artefacts.OTELCOL.path.exists():
-        variables["PATH"] = artefacts.OTELCOL.path
+    if built := [str(one.path) for one in artefacts.DEMO_PROGRAMS if one.path.exists()]:
+        variables["PATH"] = os.pathsep.join(built)
     return variables
 
 

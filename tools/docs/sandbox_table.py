@@ -32,13 +32,15 @@ def section(entries: Data, demos: int) -> str:
     same = [name for name, one in covered.items() if "note" not in one]
     different = {name: one for name, one in covered.items() if "note" in one}
     missing = {name: one for name, one in entries.items() if "demo" not in one}
+    not_run = [name for name, one in covered.items() if one["demo"] in contrib_demos()]
     rows = ["| sandbox | demo | what differs, or why there is none |", "|---|---|---|"]
     rows += [f"| `{name}` | `{one['demo']}` | {one['note']} |" for name, one in different.items()]
     rows += [f"| `{name}` | – | {one['reason']} |" for name, one in missing.items()]
     beyond = demos - len({one["demo"] for one in covered.values()})
     numbers = (
         f"Envoy's repository of examples has {len(entries)} sandboxes. {len(covered)} of them have a demo, {len(same)} of these with the"
-        f" same parts.\n{beyond} of the {demos} demos show features that no sandbox shows. The other sandboxes:"
+        f" same parts.\nThe demos of {len(not_run)} need Envoy's contrib builds, and were not run. {beyond} of the {demos} demos show"
+        " features that no sandbox\nshows. The other sandboxes:"
     )
     return "\n".join([numbers, "", *rows])
 
@@ -51,6 +53,14 @@ def with_section(text: str, demos: int) -> str:
     before, _begin, rest = text.partition(begin)
     _old, _end, after = rest.partition(end)
     return f"{before}{begin}\n\n{section(sandboxes(), demos)}\n\n{end}{after}"
+
+
+def contrib_demos() -> set[str]:
+    """Return the demos of Envoy's contrib builds, which no package registry has."""
+    texts = {
+        path.stem: path.read_text(encoding="utf-8") for path in (ROOT / "playbooks" / "demos").glob("*.yml")
+    }
+    return {name for name, text in texts.items() if "envoyproxy/envoy:contrib-" in text}
 
 
 def number_of_demos() -> int:

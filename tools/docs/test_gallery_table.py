@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from gallery_table import MARKS, PAGE, ROOT, cell
+from sandbox_table import contrib_demos
 
 RUN: dict[str, Any] = {"held": 18, "expectations": 18, "seconds": 6.8, "failed": [], "unsupported_on": ""}
 
@@ -37,5 +38,7 @@ def test_every_demo_has_a_result_on_each_platform() -> None:
     begin, end = (text.index(mark) for mark in MARKS)
     rows = {line.split("`")[1]: line.split("|")[2:-1] for line in text[begin:end].splitlines() if "`" in line}
     assert sorted(rows) == sorted(path.stem for path in (ROOT / "playbooks" / "demos").glob("*.yml"))
+    for demo in rows.keys() & contrib_demos():
+        assert [cell.strip() for cell in rows.pop(demo)] == ["not run"] * 4, demo
     for demo, cells in rows.items():
         assert [cell.strip()[0] for cell in cells if cell.strip()[0] not in "✔–"] == [], demo

@@ -10,7 +10,16 @@ from pathlib import Path
 
 import pytest
 import yaml
-from sandbox_table import PAGE, ROOT, number_of_demos, sandboxes, section, with_section
+from live import NOT_RUN
+from sandbox_table import (
+    PAGE,
+    ROOT,
+    contrib_demos,
+    number_of_demos,
+    sandboxes,
+    section,
+    with_section,
+)
 
 DEMOS = {path.stem for path in (ROOT / "playbooks" / "demos").glob("*.yml")}
 # Number of sandboxes at the commit of sandbox_lines.yml.
@@ -40,10 +49,15 @@ def test_page_has_the_current_section() -> None:
 
 
 def test_readme_has_the_current_numbers() -> None:
-    covered = sum("demo" in one for one in sandboxes().values())
-    assert f"{covered} of Envoy's {TOTAL} sandboxes have a demo" in (ROOT / "README.md").read_text(
-        encoding="utf-8"
-    )
+    demos = [one["demo"] for one in sandboxes().values() if "demo" in one]
+    not_run = sum(demo in contrib_demos() for demo in demos)
+    readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    assert f"{len(demos)} of Envoy's {TOTAL} sandboxes have a demo" in readme
+    assert f"{not_run} of these demos need Envoy's contrib builds, and were not run here" in readme
+
+
+def test_demos_that_are_not_run_are_those_of_contrib_builds() -> None:
+    assert contrib_demos() == NOT_RUN
 
 
 def test_numbers_follow_from_the_entries() -> None:
@@ -54,7 +68,7 @@ def test_numbers_follow_from_the_entries() -> None:
     }
     text = section(entries, demos=5)
     assert "has 3 sandboxes. 2 of them have a demo, 1 of these" in text
-    assert "4 of the 5 demos show features that no sandbox shows" in text
+    assert "4 of the 5 demos show features that no sandbox\nshows" in text
     assert "| `b` | `a` | another collector |" in text
     assert "| `c` | – | needs an account |" in text
 

@@ -211,6 +211,12 @@ def expectations(demo: str, change: str = "") -> int:
     return len(data.get("expectations") or []) + sum(map(len, sent))
 
 
+def runnable_demos() -> list[str]:
+    """Return the demos of the gallery, without those of Envoy's contrib builds, which no package registry has."""
+    names = sorted(path.stem for path in (PLAYBOOKS / "demos").glob("*.yml"))
+    return [name for name in names if "contrib" not in str((read(name).get("envoy") or {}).get("image", ""))]
+
+
 def unsupported_on(demo: str, platform: str) -> str:
     """Return the reason in the demo file if the demo does not run on a platform, '' if it does."""
     return str((read(demo).get("unsupported_on") or {}).get(platform) or "")

@@ -20,7 +20,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import asdict
 from pathlib import Path
 
-from demo_runs import PLAYBOOKS, Gallery, Played, print_line
+from demo_runs import PLAYBOOKS, Gallery, Played, print_line, runnable_demos
 
 SIGNAL_DELAY = 0.2  # seconds until the program handles a signal
 
@@ -100,7 +100,7 @@ def options_of(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("demos", nargs="*", help="names or paths; the whole gallery by default")
     options = parser.parse_args(arguments)
     options.platform = list(dict.fromkeys(options.platform or ["local"]))
-    options.demos = options.demos or sorted(path.stem for path in (PLAYBOOKS / "demos").glob("*.yml"))
+    options.demos = options.demos or runnable_demos()
     if len(options.platform) > 1:
         if options.inventory:
             parser.error("--inventory needs exactly one --platform")

@@ -285,6 +285,10 @@ OTELCOL = GoFolder(
     {"go.opentelemetry.io/collector/otelcol": ("main.version",)},
     takes="two to three minutes",
 )
+RATELIMIT = GoFolder(_LAB / "ratelimit", (), {}, takes="one to two minutes")
+CONTROL_PLANE = GoFolder(_LAB / "control_plane", ("control-plane",), {}, takes="one to two minutes")
+# The programs that demos run on `local`.
+DEMO_PROGRAMS = (OTELCOL, RATELIMIT, CONTROL_PLANE)
 ZIPKIN = Archive(
     "io.zipkin",
     "zipkin-server",

@@ -9,11 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from .artefacts import (
+    CONTROL_PLANE,
     ENVOY_GATEWAY,
     ISTIO_BOOTSTRAP,
     OTELCOL,
     PILOT_AGENT,
     PILOT_DISCOVERY,
+    RATELIMIT,
     STATSD_EXPORTER,
     ZIPKIN,
     Wheel,
@@ -70,6 +72,8 @@ IMAGES = (
     ),
     Image("prom/prometheus:v3.5.0", "prometheus", ("busybox-static", "prometheus")),
     Image("otel/opentelemetry-collector:0.149.0", "otelcol", (), {"otelcol": OTELCOL}),
+    Image("envoyproxy/ratelimit:3fb70258", "ratelimit", (), {"ratelimit": RATELIMIT}),
+    Image("meshlab/control-plane:1", "control_plane", (), {"control-plane": CONTROL_PLANE}),
     Image("redis:7.4-bookworm", "redis", (*_BASE, "redis-server")),
     Image("postgres:17-bookworm", "postgres", (*_BASE, "postgresql-15", "libnss-wrapper", "libc-bin")),
     Image(

@@ -33,6 +33,9 @@ NO_REFERENCES = {
     "envoy.extensions.clusters.dynamic_modules.v3.ClusterConfig cluster_name",
     f"{FILTER}.cache_v2.v3.CacheV2Config override_upstream_cluster",
     f"{FILTER}.fault.v3.HTTPFault upstream_cluster",
+    # clusters of Kafka
+    "envoy.extensions.filters.network.kafka_mesh.v3alpha.ForwardingRule target_cluster",
+    "envoy.extensions.filters.network.kafka_mesh.v3alpha.KafkaClusterDefinition cluster_name",
     "envoy.extensions.filters.network.reverse_tunnel.v3.ReverseTunnel required_cluster_name",
     "envoy.extensions.filters.network.reverse_tunnel.v3.Validation cluster_id_format",
     "envoy.extensions.filters.network.thrift_proxy.v3.RouteAction cluster_header",

@@ -353,8 +353,8 @@ options:
           - What is expected of the counts.
           - Each expectation has exactly one of O(expect[].status), O(expect[].header), O(expect[].hosts), O(expect[].latency),
             O(expect[].error), O(expect[].bytes), O(expect[].body), O(expect[].tls), O(expect[].trailer), O(expect[].grpc_status),
-            O(expect[].messages), O(expect[].redirects) and O(expect[].connections), which selects a number, and compares this number
-            with O(expect[].op) and O(expect[].value).
+            O(expect[].messages), O(expect[].redirects), O(expect[].connections) and O(expect[].response_flag), which selects a number,
+            and compares this number with O(expect[].op) and O(expect[].value).
         type: list
         elements: dict
         suboptions:
@@ -476,6 +476,12 @@ options:
             description: Selects the number of connections that were opened, or of requests that were sent again (RV(traffic[].retries)).
             type: str
             choices: [opened, retried]
+          response_flag:
+            description:
+              - Selects the number of requests with this response flag of Envoy, such as V(UH), or with V(none).
+              - Only the traffic of a demo supports it, because the flags are in the access log of the proxy that gets the traffic. The log
+                is read for up to 500 requests. If it does not have all requests, the expectation fails.
+            type: str
   <<: *traffic
 notes:
   - The managed host sends the requests. It needs Python 3.9 or newer, and no other package except C(kubernetes) for O(pod). With
@@ -683,6 +689,11 @@ traffic:
       returned: always
       type: int
       sample: 0
+    response_flags:
+      description: Number of requests by response flag of Envoy; null unless an expectation of a demo's traffic is about them.
+      returned: always
+      type: dict
+      sample: null
     trailers:
       description: Number of answers by value of a trailer, for the trailers that expectations name.
       returned: always

@@ -40,6 +40,7 @@ ACCESS_LOG_FIELDS = {
     "client": "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%",
     "x_forwarded_for": "%REQ(X-FORWARDED-FOR)%",
     "request_id": "%REQ(X-REQUEST-ID)%",
+    "user_agent": "%REQ(USER-AGENT)%",
 }
 
 

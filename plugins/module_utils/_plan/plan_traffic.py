@@ -56,11 +56,17 @@ def plan_traffic(entries: Sequence[Mapping[str, Any]], platform: Platform, where
         _traffic(dict(entry), platform, f"{where}[{position}]") for position, entry in enumerate(entries)
     ]
     try:
-        parse_traffic(found)
+        parsed = parse_traffic(found)
     except ValueError as error:
         # The planner makes the URL, of which only the path is the author's.
         problem = re.sub(r"^(\[\d+\])\.url:", r"\1.path:", str(error).removeprefix("traffic"))
         raise DemoError(platform.demo["file"], where + problem) from None
+    for position, one in enumerate(parsed):
+        if one.reads_flags and where.endswith("during"):
+            raise DemoError(
+                platform.demo["file"],
+                f"{where}[{position}].expect: response_flag needs the access log after the traffic. Use it in 'traffic'.",
+            )
     return found
 
 

@@ -10,7 +10,7 @@ import math
 import time
 from array import array
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import add
 from typing import NamedTuple
@@ -181,6 +181,7 @@ class Result:
     grpc_statuses: dict[str, int] = field(default_factory=dict)
     messages: int = 0
     redirects: int = 0
+    response_flags: Mapping[str, int] | None = None  # None: no access log was read
     trailers: dict[str, dict[str, int]] = field(default_factory=dict)
     bodies: dict[str, bytes] = field(default_factory=dict)  # the start of the first body with each status
     unmatched: dict[int, bytes] = field(default_factory=dict)  # and of the first that an expectation refuses
@@ -220,6 +221,7 @@ class Result:
             "grpc_statuses": self.grpc_statuses,
             "messages": self.messages,
             "redirects": self.redirects,
+            "response_flags": None if self.response_flags is None else dict(self.response_flags),
             "trailers": self.trailers,
             "latency_ms": {key: None if value is None else round(value, 3) for key, value in summary.items()},
             "latency_histogram": latency_histogram(latencies),

@@ -39,6 +39,10 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.series.grpc
     NAMES,
     status_name,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.series.response_flags import (
+    NONE,
+    RESPONSE_FLAGS,
+)
 
 OPERATORS = ("eq", "ne", "lt", "le", "gt", "ge", "between", "in")
 ERRORS = ("connect", "timeout", "tls", "reset", "protocol", "reply", "redirect", "save")
@@ -56,6 +60,7 @@ SUBJECTS = (
     "messages",
     "redirects",
     "connections",
+    "response_flag",
 )
 COUNT_OR_SHARE = ("count", "share")
 BYTES = ("total", "mean")
@@ -178,6 +183,8 @@ def _with_subject(expectation: Expectation, data: Mapping[str, Any], where: str)
         return expectation._replace(selector=choice(data, "connections", where, CONNECTIONS_COUNTED))
     if subject == "trailer":
         return expectation._replace(trailer=_header_match(data["trailer"], f"{where}.trailer"))
+    if subject == "response_flag":
+        return expectation._replace(selector=choice(data, "response_flag", where, (NONE, *RESPONSE_FLAGS)))
     if subject == "grpc_status":
         return expectation._replace(selector=_grpc_status(data["grpc_status"], f"{where}.grpc_status"))
     if subject == "tls":

@@ -24,6 +24,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._common.numbers.comp
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.numbers.tolerance import BinomialRange
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.counters import Result
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.expectations import Expectation
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.series.response_flags import NONE
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.traffic_spec import Traffic
 
 _MOST_SHOWN = 8  # different answers in a message
@@ -132,6 +133,9 @@ def observe(expectation: Expectation, position: int, result: Result) -> Number |
         if selector == "total":
             return total
         return total / result.answered if result.answered else None
+    if subject == "response_flag":
+        flags = result.response_flags
+        return None if flags is None else flags.get(selector, 0)
     if subject == "grpc_status":
         return result.grpc_statuses.get(selector, 0)
     if subject == "connections":
@@ -186,6 +190,12 @@ def _counted_text(expectation: Expectation) -> str:
         return "answers" if selector == "any" else f"answers with status {selector}"
     if subject == "grpc_status":
         return f"answers with gRPC status {selector}"
+    if subject == "response_flag":
+        return (
+            "answers without a response flag"
+            if selector == NONE
+            else f"answers with response flag {selector}"
+        )
     if subject == "error":
         return "errors" if selector == "any" else f"{selector} errors"
     if subject == "hosts":
@@ -252,6 +262,8 @@ def _other_answers(expectation: Expectation, result: Result) -> dict[str, dict[s
             name: number for name, number in result.grpc_statuses.items() if name != expectation.selector
         }
         return {"Other answers": others}
+    if expectation.subject == "response_flag":
+        return {"Response flags": dict(result.response_flags or {})}
     if expectation.subject == "hosts":
         return {"Answers": result.hosts}
     if expectation.tls is not None:

@@ -10,9 +10,9 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Optional
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import ArgumentError
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.progress import (
@@ -76,8 +76,15 @@ class TrafficResult(ResultData):
     expect: list[ExpectationResult]
 
 
+# Returns the answers by response flag, None where they are unknown.
+ReadFlags = Callable[[Result], Optional[Mapping[str, int]]]
+
+
 def send_traffic(
-    traffic: Traffic, signals: TrafficSignals | None = None, progress: Progress = no_progress
+    traffic: Traffic,
+    signals: TrafficSignals | None = None,
+    progress: Progress = no_progress,
+    read_flags: ReadFlags | None = None,
 ) -> TrafficResult:
     """Send a traffic and compare the answers with its expectations.
 
@@ -87,6 +94,7 @@ def send_traffic(
         traffic: The requests and the expectations, from traffic_parser.parse_traffic.
         signals: Extends `duration` until the end of a task.
         progress: Receives the expectation for which the traffic is sent again.
+        read_flags: Reads the access log of the proxy, for expectations about response flags.
 
     Returns:
         The counts of the answers, and one entry for each expectation, as plain data. A request that fails is counted in `errors`.
@@ -99,8 +107,15 @@ def send_traffic(
         >>> send_traffic(traffic)["errors"]  # nothing listens on port 1
         {'connect': 2}
     """
+    if traffic.reads_flags and read_flags is None:
+        raise ArgumentError(
+            f"{traffic.name}: expect",
+            "response_flag is in the access log of a demo's proxy. Use it in the traffic of a demo, or count a header.",
+        )
     for _left in attempts(traffic.within or 0.0, first_pause=RESEND_PAUSE, longest_pause=RESEND_PAUSE):
         result = send_once(traffic, signals)
+        if traffic.reads_flags and read_flags is not None:
+            result.response_flags = read_flags(result)
         outcomes = check_expectations(traffic, result)
         failing = [outcome for outcome in outcomes if not outcome["ok"]]
         if not failing:

@@ -50,6 +50,7 @@ EXPECT_ARGS: dict[str, Any] = {
     "grpc_status": {"type": "str"},
     "messages": {"type": "str", "choices": list(BYTES)},
     "redirects": {"type": "str", "choices": list(BYTES)},
+    "response_flag": {"type": "str"},
     "connections": {"type": "str", "choices": list(CONNECTIONS_COUNTED)},
     "body": {"type": "str"},
     "tls": {

@@ -167,6 +167,11 @@ class Traffic(NamedTuple):
         return self.protocol == HTTP1 and (self.session is not None or self.follow_redirects > 0)
 
     @property
+    def reads_flags(self) -> bool:
+        """Whether an expectation is about response flags, which are in the access log."""
+        return any(one.subject == "response_flag" for one in self.expect)
+
+    @property
     def needs_libraries(self) -> bool:
         """Whether a process with libraries sends the requests."""
         return self.protocol in LIBRARY_PROTOCOLS

@@ -11,40 +11,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.series.response_flags import (
+    RESPONSE_FLAGS,
+)
+
 MAX_DETAILS = 300  # characters of a text of Envoy
 VIA_UPSTREAM = "via_upstream"
-# The response flags of https://www.envoyproxy.io/docs/envoy/v1.40.0/configuration/observability/access_log/usage
-RESPONSE_FLAGS = {
-    "DC": "the client closed the connection",
-    "DF": "name resolution failed",
-    "DI": "a fault filter delayed the request",
-    "DO": "a downstream overload manager dropped the request",
-    "DPE": "the request violates HTTP",
-    "DR": "the client reset the request",
-    "DT": "the maximum duration of the connection was reached",
-    "FI": "a fault filter aborted the request",
-    "IH": "a header has an invalid value",
-    "LH": "the health check of this host failed",
-    "LR": "Envoy reset the request",
-    "NC": "the cluster does not exist",
-    "NFCF": "no filter configuration was found",
-    "NR": "no route matches",
-    "OM": "the overload manager rejected the request",
-    "RFCF": "the filter configuration was received too late",
-    "RL": "the rate limit was exceeded",
-    "RLSE": "the rate limit service failed",
-    "SI": "the stream idle timeout was reached",
-    "UAEX": "the external authorization denied the request",
-    "UC": "the upstream closed the connection",
-    "UF": "the connection to the upstream failed",
-    "UH": "the cluster has no healthy upstream host",
-    "UMSDR": "the upstream request reached the maximum stream duration",
-    "UO": "a circuit breaker of the cluster is open",
-    "UPE": "the response of the upstream violates its protocol",
-    "UR": "the upstream reset the request",
-    "URX": "the limit of retries or of connection attempts was reached",
-    "UT": "the upstream did not respond in time",
-}
 
 
 @dataclass(frozen=True)
@@ -59,6 +31,7 @@ class LoggedRequest:
         flags: The response flags, as in `UF,URX`; empty for none.
         details: The response code details, as in `via_upstream`.
         cluster: The name of the upstream cluster; empty if no cluster was selected.
+        user_agent: The header `user-agent`.
         transport_failure: Why the connection to the upstream failed, as in `TLS_error:…`; empty for no failure.
     """
 
@@ -70,6 +43,7 @@ class LoggedRequest:
     details: str = ""
     cluster: str = ""
     transport_failure: str = ""
+    user_agent: str = ""
 
     @property
     def reason(self) -> str:
@@ -95,8 +69,8 @@ def parse_lines(proxy: str, lines: Iterable[str]) -> list[LoggedRequest]:
     """Return the requests of the lines that are JSON objects with a response code; other lines are ignored.
 
     Example:
-        >>> parse_lines("edge", ['{"path": "/", "response_code": 503, "response_flags": "UH"}', "[warning] x"])
-        [LoggedRequest(proxy='edge', started=None, path='/', status=503, flags='UH', details='', cluster='', transport_failure='')]
+        >>> parse_lines("edge", ['{"path": "/", "response_code": 503, "response_flags": "UH"}', "[warning] x"])[0].flags
+        'UH'
     """
     found = []
     for line in lines:
@@ -120,6 +94,7 @@ def parse_lines(proxy: str, lines: Iterable[str]) -> list[LoggedRequest]:
                 _text(entry.get("response_code_details")),
                 _text(entry.get("upstream_cluster")),
                 _text(entry.get("upstream_transport_failure_reason")),
+                _text(entry.get("user_agent")),
             )
         )
     return found

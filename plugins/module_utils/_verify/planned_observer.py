@@ -41,6 +41,8 @@ def observed_part(plan: Plan) -> dict[str, Any]:
         for key, value in plan.items()
         if key in ("name", "platform", "folder", "addresses", "without_replicas", "trust")
     }
+    if plan.get("topology"):
+        found["topology"] = {"traffic": plan["topology"]["traffic"]}
     found["workloads"] = [
         {key: value for key, value in workload.items() if key in WORKLOAD_KEYS}
         for workload in plan.get("workloads") or ()

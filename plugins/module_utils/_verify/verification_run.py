@@ -49,6 +49,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._verify.failure_reas
     SentTraffic,
     failure_reasons,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._verify.logged_flags import FlagReader
 
 if TYPE_CHECKING:
     from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.pod_access import PodAccess
@@ -94,6 +95,7 @@ class Verification:
     without_replicas: Sequence[str] = ()  # services
     trust: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # as text, by proxy and cluster
     groups: Mapping[str, str] = field(default_factory=dict)  # the group of each proxy in `endpoints`
+    flags: FlagReader = field(default_factory=FlagReader)  # reads the response flags of traffic
 
     def parse(self) -> list[Traffic]:
         """Return the traffic. Raises ArgumentError for anything that cannot be sent, read or evaluated."""
@@ -155,7 +157,7 @@ def verify(
     sent = []
     for number, (entry, each) in enumerate(zip(verification.traffic, traffic), 1):
         progress(f"sending traffic {each.name} ({number} of {len(traffic)})")
-        sent.append(_send(entry, each, progress, follow))
+        sent.append(_send(entry, verification.flags.marked(each), progress, follow, verification.flags))
     results = [one.result for one in sent]
     outcome = _evaluate(verification, results, before, timeout, sleep, progress)
     data = outcome.as_data() if outcome is not None else None
@@ -182,10 +184,13 @@ def verify(
     }
 
 
-def _send(entry: Entry, traffic: Traffic, progress: Progress, follow: Follow | None) -> SentTraffic:
+def _send(
+    entry: Entry, traffic: Traffic, progress: Progress, follow: Follow | None, flags: FlagReader
+) -> SentTraffic:
     began = time.time()
+    read_flags = flags.reader(traffic)
     with follow(traffic) if follow is not None else nullcontext() as signals:
-        result = send_traffic(traffic, signals, progress)
+        result = send_traffic(traffic, signals, progress, read_flags)
     return SentTraffic(entry, result, began, time.time())
 
 

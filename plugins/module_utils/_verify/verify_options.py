@@ -22,6 +22,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._verify.failure_mess
     failure_message,
     summary,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._verify.logged_flags import FlagReader
 from ansible_collections.meshlab.envoy.plugins.module_utils._verify.planned_observer import observer_of
 from ansible_collections.meshlab.envoy.plugins.module_utils._verify.verification_run import (
     Follow,
@@ -83,16 +84,18 @@ def perform(
         }
     access = _access(plan, options.get("cluster"))
     try:
+        observer = observer_of(plan, access)
         verification = Verification(
             plan["endpoints"],
             plan["traffic"],
             plan["assertions"],
             access,
             plan.get("admins") or (),
-            observer_of(plan, access),
+            observer,
             plan.get("without_replicas") or (),
             plan.get("trust") or {},
             groups_of_proxies(plan),
+            FlagReader(observer, workloads_of_groups(plan), targets_of_traffic(plan)),
         )
         if check_mode:
             verification.parse()
@@ -121,6 +124,22 @@ def groups_of_proxies(plan: Plan) -> dict[str, str]:
         for admin in plan.get("admins") or ()
         if groups.get(admin["workload"])
     }
+
+
+def workloads_of_groups(plan: Plan) -> dict[str, tuple[str, ...]]:
+    """Return the workloads of the proxies in each group."""
+    groups = groups_of_proxies(plan)
+    found: dict[str, tuple[str, ...]] = {}
+    for admin in plan.get("admins") or ():
+        if group := groups.get(admin["proxy"]):
+            found[group] = (*found.get(group, ()), admin["workload"])
+    return found
+
+
+def targets_of_traffic(plan: Plan) -> dict[str, str]:
+    """Return the group that each traffic of a plan is sent to."""
+    topology = plan.get("topology")
+    return {name: target[0] for name, target in topology["traffic"].items()} if topology else {}
 
 
 def _access(plan: Plan, cluster: dict[str, Any] | None) -> PodAccess | None:

@@ -26,6 +26,7 @@ class ResultData(TypedDict):
     grpc_statuses: dict[str, int]
     messages: int  # of gRPC responses
     redirects: int  # that were followed
+    response_flags: dict[str, int] | None  # None: no access log was read
     trailers: dict[str, dict[str, int]]
     latency_ms: dict[str, float | None]
     latency_histogram: list[list[float]]  # upper bound in milliseconds, and the number of answers

@@ -255,3 +255,12 @@ def test_redirect_target_has_the_origins_that_proxies_know(
 def test_wrong_redirect_target_is_refused(plan: Planner, target: str, message: str) -> None:
     entry = {"to": "edge", "follow_redirects": 2, "redirects_to": [target]}
     assert message in error_of(plan, shop(traffic=[entry]))
+
+
+def test_response_flags_are_refused_during_a_change(plan: Planner) -> None:
+    sent = {"to": "edge", "expect": [{"response_flag": "UH", "op": "eq", "value": 0}]}
+    change = {"summary": "Two", "set": {"services": {"web": {"replicas": 3}}}, "during": [sent]}
+    data = shop(changes={"more": change})
+    assert "changes.more.during[0].expect: response_flag needs the access log after the traffic." in error_of(
+        plan, data, change="more"
+    )

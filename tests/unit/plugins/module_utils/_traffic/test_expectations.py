@@ -41,7 +41,7 @@ def test_numbers_can_be_text_and_stay_integers() -> None:
     [
         (
             {},
-            "body, tls, trailer, grpc_status, messages, redirects, connections is needed, got none.",
+            "body, tls, trailer, grpc_status, messages, redirects, connections, response_flag is needed, got none.",
         ),
         ({"status": "200", "hosts": "count"}, "is needed, got status and hosts."),
         ({"status": "200", "op": None}, "expect[0].op: a value is missing. Use one of: eq, ne"),

@@ -79,7 +79,7 @@ def start_docker() -> None:
             raise LabError(
                 "No Docker answers at DOCKER_HOST. Start it, or unset DOCKER_HOST so that the lab starts one."
             )
-        debian.require("prometheus", "redis-server", "chromium", "h2load", *PODMAN)
+        debian.require("prometheus", "promtool", "redis-server", "chromium", "h2load", *PODMAN)
         docker.up()
         artefacts.STATSD_EXPORTER.built()
         for program in artefacts.DEMO_PROGRAMS:

@@ -70,7 +70,9 @@ def test_documentation_lists_all_dashboards_and_alerts() -> None:
     rules = [rule for group in yaml.safe_load(ALERTS.read_text())["groups"] for rule in group["rules"]]
     rows = {
         name: [one.strip() for one in row[2].split(",")]
-        for row in re.finditer(r"^\| (`\w+`(?:, `\w+`)*) \| ((?:page|ticket)(?:, page)?) \|", PAGE, re.MULTILINE)
+        for row in re.finditer(
+            r"^\| (`\w+`(?:, `\w+`)*) \| ((?:page|ticket)(?:, page)?) \|", PAGE, re.MULTILINE
+        )
         for name in re.findall(r"\w+", row[1])
     }
     assert set(rows) == {rule["alert"] for rule in rules}

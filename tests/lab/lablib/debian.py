@@ -25,6 +25,7 @@ PACKAGES = {
     "iptables": "iptables",
     "iptables-save": "iptables",
     "prometheus": "prometheus",
+    "promtool": "prometheus",
     "redis-server": "redis-server",
     "containerd": "containerd",
     "runc": "runc",

@@ -83,7 +83,6 @@ class ProgressLines:
     text: str = ""
     _shown: str = ""
     _shown_at: float = field(default=float("-inf"))
-    _is_visible: bool = False
 
     def due(self, now: float) -> str:
         """Return the line that is printed now; empty for none.
@@ -106,15 +105,12 @@ class ProgressLines:
         if line == self._shown or now - self._shown_at < LINE_SECONDS:
             return ""
         self._shown, self._shown_at = line, now
-        erased, self._is_visible = UP_AND_ERASE if self._is_visible else "", True
-        return f"{erased}{WITHOUT_WRAP}{line}{WITH_WRAP}"
+        return line
 
-    def erased(self) -> str:
-        """Return what removes the line from the terminal, before something else is printed."""
-        if not self._is_visible:
-            return ""
-        self._is_visible, self._shown = False, ""
-        return UP_AND_ERASE
+    def forget(self) -> None:
+        """Print the text again, because the line of the terminal was erased."""
+        if self.style == "line":
+            self._shown = ""
 
     def _line(self, seconds: int, length: int) -> str:
         elapsed = f" [{seconds} s]" if seconds else ""
@@ -131,13 +127,19 @@ def cut(text: str, length: int) -> str:
     return text if len(text) <= length else f"{text[: max(length - 1, 0)]}…"
 
 
+def replacing(line: str, erases: bool) -> str:
+    """Return a line that the terminal does not wrap, and which replaces the previous line."""
+    return f"{UP_AND_ERASE if erases else ''}{WITHOUT_WRAP}{line}{WITH_WRAP}"
+
+
 class ShownProgress:
     """Prints the lines of a task from a thread, which ends with the task."""
 
     def __init__(
-        self, lines: ProgressLines, show: Callable[[str], None], clock: Callable[[], float] = time.monotonic
+        self, lines: ProgressLines, display: Any, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._lines, self._show, self._clock = lines, show, clock
+        self._lines, self._display, self._clock = lines, display, clock
+        self._is_visible = False  # whether a line is on the terminal that has to be erased
         self._lock = threading.Lock()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True, name="progress")
@@ -153,23 +155,34 @@ class ShownProgress:
     def above(self, show: Callable[[], None]) -> None:
         """Print something else: above the line, which is printed again."""
         with self._lock:
-            self._print(self._lines.erased())
+            self._erase()
             show()
 
     def end(self) -> None:
         """End the thread, and remove the line."""
         self._ended.set()
         self._thread.join()
-        self._print(self._lines.erased())
+        self._erase()
 
     def _run(self) -> None:
         while not self._ended.wait(TICK):
             with self._lock:
-                self._print(self._lines.due(self._clock()))
+                if line := self._lines.due(self._clock()):
+                    self._print(line)
 
-    def _print(self, text: str) -> None:
-        if text:
-            self._show(text)
+    def _print(self, line: str) -> None:
+        if self._lines.style == "log":
+            self._display.display(printable(line))
+            return
+        # A line that is erased is not for Ansible's log file.
+        self._display.display(replacing(printable(line), self._is_visible), screen_only=True)
+        self._is_visible = True
+
+    def _erase(self) -> None:
+        if self._is_visible:
+            self._display.display(UP_AND_ERASE, screen_only=True, newline=False)
+            self._is_visible = False
+        self._lines.forget()
 
 
 @contextmanager
@@ -190,13 +203,7 @@ def shown_progress(
     if action._task.no_log:
         style = "none"
     title = f"{name} on {variables.get('inventory_hostname')}" if hosts > 1 else name
-    is_line = style == "line"
-
-    def show(text: str) -> None:
-        # An erased line is not for Ansible's log file.
-        display.display(text, screen_only=is_line, newline=text != UP_AND_ERASE)
-
-    shown = ShownProgress(ProgressLines(printable(title), style, COLUMNS, time.monotonic()), show)
+    shown = ShownProgress(ProgressLines(printable(title), style, COLUMNS, time.monotonic()), display)
     shown.start()
     try:
         yield shown

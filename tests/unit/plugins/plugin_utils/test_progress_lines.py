@@ -22,6 +22,7 @@ from ansible_collections.meshlab.envoy.plugins.plugin_utils._progress_lines impo
     ProgressLines,
     ShownProgress,
     chosen_style,
+    replacing,
 )
 
 
@@ -83,29 +84,33 @@ def test_short_task_prints_nothing_in_a_log() -> None:
     lines = lines_of("log")
     lines.text = "starting"
     assert [lines.due(now / 10) for now in range(20)] == [""] * 20
-    assert lines.erased() == ""
 
 
 def test_line_is_replaced_when_it_changes() -> None:
     lines = lines_of("line")
     lines.text = "starting"
-    assert lines.due(0.0) == f"{WITHOUT_WRAP}shop: starting{WITH_WRAP}"
+    assert lines.due(0.0) == "shop: starting"
     assert lines.due(0.5) == "", "nothing changed"
-    assert lines.due(1.2) == f"{UP_AND_ERASE}{WITHOUT_WRAP}shop: starting [1 s]{WITH_WRAP}"
+    assert lines.due(1.2) == "shop: starting [1 s]"
     lines.text = "waiting"
     assert lines.due(1.25) == "", "not more often than a person can read"
-    assert lines.due(1.4) == f"{UP_AND_ERASE}{WITHOUT_WRAP}shop: waiting [1 s]{WITH_WRAP}"
-    assert lines.erased() == UP_AND_ERASE
-    assert lines.erased() == "", "a line is erased once"
-    assert lines.due(1.6) == f"{WITHOUT_WRAP}shop: waiting [1 s]{WITH_WRAP}", (
-        "another text was printed meanwhile"
-    )
+    assert lines.due(1.4) == "shop: waiting [1 s]"
+    lines.forget()
+    assert lines.due(1.6) == "shop: waiting [1 s]", "another text was printed meanwhile"
+
+
+def test_log_repeats_no_line_after_another_text() -> None:
+    lines = lines_of("log")
+    lines.text = "starting"
+    assert lines.due(3.0)
+    lines.forget()
+    assert lines.due(60.0) == ""
 
 
 def test_long_text_fits_on_the_terminal_with_its_seconds() -> None:
     lines = lines_of("line", columns=30)
     lines.text = "waiting for service1-2: " + "x" * 100
-    printed = lines.due(7.0).removeprefix(WITHOUT_WRAP).removesuffix(WITH_WRAP)
+    printed = lines.due(7.0)
     assert printed == "shop: waiting for serv… [7 s]"
     assert len(printed) == 29
 
@@ -117,29 +122,57 @@ def test_nothing_is_printed_without_a_text_or_a_place() -> None:
     assert silent.due(9.0) == ""
 
 
-def test_thread_ends_with_the_task_and_removes_the_line() -> None:
-    printed: list[str] = []
-    is_printed = threading.Event()
+class FakeDisplay:
+    """Records what is printed, with its options."""
 
-    def show(text: str) -> None:
-        printed.append(text)
-        is_printed.set()
+    def __init__(self) -> None:
+        self.printed: list[tuple[str, dict[str, bool]]] = []
+        self.has_printed = threading.Event()
 
-    shown = ShownProgress(lines_of("line"), show, clock=lambda: 0.0)
+    def display(self, text: str, **options: bool) -> None:
+        self.printed.append((text, options))
+        self.has_printed.set()
+
+
+def shown_on(display: FakeDisplay, style: Any, seconds: float) -> ShownProgress:
+    shown = ShownProgress(lines_of(style), display, clock=lambda: seconds)
     shown.start()
+    return shown
+
+
+def test_thread_ends_with_the_task_and_removes_the_line() -> None:
+    display = FakeDisplay()
+    shown = shown_on(display, "line", 0.0)
     shown.update("waiting for \x1b[2Jweb:\nno answer")
-    assert is_printed.wait(60)
-    shown.above(lambda: printed.append("a warning"))
+    assert display.has_printed.wait(60)
+    shown.above(lambda: display.display("a warning"))
     shown.end()
-    assert printed[0] == f"{WITHOUT_WRAP}shop: waiting for \\x1b[2Jweb: no answer{WITH_WRAP}"
-    assert printed[1:3] == [UP_AND_ERASE, "a warning"]
+    line = f"{WITHOUT_WRAP}shop: waiting for \\x1b[2Jweb: no answer{WITH_WRAP}"
+    assert display.printed[:3] == [
+        (line, {"screen_only": True}),
+        (UP_AND_ERASE, {"screen_only": True, "newline": False}),
+        ("a warning", {}),
+    ]
     assert not any(one.name == "progress" for one in threading.enumerate())
 
 
+def test_log_has_plain_lines() -> None:
+    display = FakeDisplay()
+    shown = shown_on(display, "log", 3.0)
+    shown.update("waiting")
+    assert display.has_printed.wait(60)
+    shown.above(lambda: display.display("a warning"))
+    shown.end()
+    assert display.printed == [("shop: waiting [3 s]", {}), ("a warning", {})]
+
+
+def test_line_replaces_the_previous_line() -> None:
+    assert replacing("a", erases=True) == f"{UP_AND_ERASE}{WITHOUT_WRAP}a{WITH_WRAP}"
+
+
 def test_text_is_no_longer_printed_after_the_end() -> None:
-    printed: list[str] = []
-    shown = ShownProgress(lines_of("line"), printed.append, clock=lambda: 0.0)
-    shown.start()
+    display = FakeDisplay()
+    shown = shown_on(display, "line", 0.0)
     shown.end()
     shown.update("waiting")
-    assert printed == []
+    assert display.printed == []

@@ -120,7 +120,9 @@ def test_archive_is_verified(home: Home, releases: tuple[str, str]) -> None:
         "statsd_exporter_releases": url,
     }
     wrong = chosen | {"statsd_exporter_archive_checksum": f"sha256:{WRONG}"}
-    assert "checksum" in provide(home, "statsd_exporter", "provide", ok=False, **wrong)
+    printed = provide(home, "statsd_exporter", "provide", ok=False, **wrong)
+    assert "checksum" in printed
+    assert f"{ARCHIVE} is downloaded (0.0 MB)." in printed, "the size is printed before the download"
     assert installed(home) == []
 
     right = chosen | {"statsd_exporter_archive_checksum": f"sha256:{digest}"}

@@ -147,16 +147,17 @@ def _check_wheels(uv: str, platforms: Iterable[str], pythons: Iterable[str], nam
 
 
 def lock_wheels(uv: str) -> None:
-    """Write the hash of each wheel of the versions in meta/versions.yml."""
+    """Write the hash of each wheel of the versions in meta/versions.yml, and the size of the largest wheel of a version."""
     data = read_versions()
     for package, described in data["wheels"].items():
+        described["megabytes"] = {}
         for version in described["versions"]:
-            described["versions"][version] = wheels(uv, package, version)
+            described["versions"][version], described["megabytes"][version] = wheels(uv, package, version)
     write_versions(data)
 
 
-def wheels(uv: str, package: str, version: str) -> dict[str, str]:
-    """Return the wheels of a package: their file names with their SHA-256 digests."""
+def wheels(uv: str, package: str, version: str) -> tuple[dict[str, str], float]:
+    """Return the wheels of a package: their file names with their SHA-256 digests, and the megabytes of the largest one."""
     with tempfile.TemporaryDirectory() as folder:
         project = f'[project]\nname = "hosts"\nversion = "0"\nrequires-python = ">=3.10"\ndependencies = ["{package}=={version}"]\n'
         Path(folder, "pyproject.toml").write_text(project, encoding="utf-8")
@@ -165,20 +166,19 @@ def wheels(uv: str, package: str, version: str) -> dict[str, str]:
     return wheels_of_lock(locked, package)
 
 
-def wheels_of_lock(locked: dict[str, Any], package: str) -> dict[str, str]:
-    """Return the wheels of a package in a parsed uv.lock. A package with requirements is an error, because roles install one wheel."""
+def wheels_of_lock(locked: dict[str, Any], package: str) -> tuple[dict[str, str], float]:
+    """Return the wheels of a package in a parsed uv.lock, and the megabytes of the largest one. A package with requirements is an error, because roles install one wheel."""
     names = {found["name"] for found in locked["package"]} - {"hosts"}
     if names != {package}:
         raise SystemExit(
             f"{VERSIONS.name}: wheels.{package}: requires {', '.join(sorted(names - {package}))}. Add these wheels to the roles first."
         )
     [found] = [one for one in locked["package"] if one["name"] == package]
-    files = {
-        unquote(Path(urlsplit(wheel["url"]).path).name): wheel["hash"].removeprefix("sha256:")
-        for wheel in found["wheels"]
-    }
+    files = {unquote(Path(urlsplit(wheel["url"]).path).name): wheel for wheel in found["wheels"]}
     # The collection runs no hosts with Windows.
-    return {name: digest for name, digest in sorted(files.items()) if not re.search(r"-win\w*\.whl$", name)}
+    kept = {name: wheel for name, wheel in sorted(files.items()) if not re.search(r"-win\w*\.whl$", name)}
+    digests = {name: str(wheel["hash"]).removeprefix("sha256:") for name, wheel in kept.items()}
+    return digests, round(max(wheel.get("size", 0) for wheel in kept.values()) / 1e6, 1)
 
 
 class _Indented(yaml.SafeDumper):

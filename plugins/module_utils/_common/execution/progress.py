@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.numbers.number_texts import counted
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.numbers.number_texts import (
+    bytes_text,
+    counted,
+)
 
 Progress = Callable[[str], None]
 MOST_NAMES = 3
@@ -38,14 +41,17 @@ def waiting_text(reasons: Mapping[str, str], total: int) -> str:
     return f"{text}: {reason}" if reason else text
 
 
-def pulling_text(images: Sequence[str]) -> str:
-    """Return which images are pulled.
+def pulling_text(images: Sequence[str], done: float = 0, total: float = 0) -> str:
+    """Return which images are pulled, with the bytes that are downloaded and those of all layers; 0 bytes are unknown.
 
     Example:
         >>> pulling_text(["envoy:v1.40.0"])
         'pulling 1 image: envoy:v1.40.0'
+        >>> pulling_text(["envoy:v1.40.0", "python:3.11"], 31_250_000, 61_300_000)
+        'pulling 2 images (31.2 MB of 61.3 MB): envoy:v1.40.0, python:3.11'
     """
-    return f"pulling {counted(len(images), 'image')}: {listed(images)}"
+    size = f" ({bytes_text(done)} of {bytes_text(total)})" if total else ""
+    return f"pulling {counted(len(images), 'image')}{size}: {listed(images)}"
 
 
 def listed(names: Sequence[str]) -> str:

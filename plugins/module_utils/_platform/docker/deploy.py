@@ -115,8 +115,10 @@ class DockerDeployer(HostDeployer):
         """Pull images, several at once, and build those with packages. Raises PlatformRefused that names each one that cannot be pulled."""
         wanted = [*images]
         built = built_images(self.workloads.values())
-        if refused := self.docker.pull(one for one in wanted if one not in built):
+        if refused := self.docker.pull([one for one in wanted if one not in built], self.spec.progress):
             raise PlatformRefused("; ".join(map(str, refused)))
+        if any(one in built for one in wanted):
+            self.spec.progress("building images with packages")
         build_images(self.docker, self.workloads.values(), wanted)
         self._check_hot_restart()
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,14 @@ from pathlib import Path
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.command import (
     CommandResult,
     run,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.progress import (
+    Progress,
+    no_progress,
+    pulling_text,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.terminal_command import (
+    run_on_terminal,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.thread_pool import map_to_pairs
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.polling import attempts
@@ -32,6 +41,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.doc
     COLUMNS,
     InspectedContainer,
     ListedContainer,
+    PullOutput,
     parse_inspected,
     parse_listed,
 )
@@ -64,8 +74,19 @@ class DockerTimeout(PlatformFailed):
 
 def run_docker(command: Sequence[str], timeout: float, stdin: str = "") -> CommandResult:
     """Run a command without the variables COMPOSE_*, which a user sets for other compose projects."""
+    return run(command, Path("/"), timeout, stdin, _environment())
+
+
+def run_docker_on_terminal(
+    command: Sequence[str], timeout: float, receive: Callable[[str], None]
+) -> CommandResult:
+    """Run a command that prints to a pseudo-terminal."""
+    return run_on_terminal(command, timeout, {**_environment(), "TERM": "xterm"}, receive)
+
+
+def _environment() -> dict[str, str]:
     environment = {key: value for key, value in os.environ.items() if not key.startswith("COMPOSE_")}
-    return run(command, Path("/"), timeout, stdin, {**environment, "LC_ALL": "C"})
+    return {**environment, "LC_ALL": "C"}
 
 
 @dataclass
@@ -76,11 +97,13 @@ class DockerCommand:
         project: The name of the compose project.
         folder: The folder of compose.yaml.
         runner: Runs a command; a test replaces it.
+        terminal_runner: Runs a command whose output is a terminal; a test replaces it.
     """
 
     project: str
     folder: Path
     runner: Callable[..., CommandResult] = field(default_factory=lambda: run_docker)
+    terminal_runner: Callable[..., CommandResult] = field(default_factory=lambda: run_docker_on_terminal)
 
     def run(self, *arguments: str, timeout: float = TIMEOUT, stdin: str = "") -> CommandResult:
         """Run `docker` with `arguments`, whatever its exit code is. Raises DockerTimeout after `timeout` seconds."""
@@ -182,12 +205,40 @@ class DockerCommand:
         )
         return [image for image, result in inspected if result.exit_code]
 
-    def pull(self, images: Iterable[str]) -> list[PlatformRefused]:
-        """Pull images, several at once; return an error for each that cannot be pulled."""
-        pulled = map_to_pairs(
-            lambda image: self.run("pull", "--quiet", image, timeout=LONG_TIMEOUT), images, PROCESSES_AT_ONCE
-        )
+    def pull(self, images: Iterable[str], progress: Progress = no_progress) -> list[PlatformRefused]:
+        """Pull images, several at once; return an error for each that cannot be pulled. `progress` receives the bytes."""
+        outputs = {image: PullOutput() for image in images}
+        lock = threading.Lock()
+
+        def pull_one(image: str) -> CommandResult:
+            if progress is no_progress:
+                return self.run("pull", "--quiet", image, timeout=LONG_TIMEOUT)
+            result = self._pull_on_terminal(image, lambda text: receive(image, text))
+            with lock:
+                ended.append(image)
+            return result
+
+        def receive(image: str, text: str) -> None:
+            with lock:
+                outputs[image].add(text)
+                done = sum(one.done for one in outputs.values())
+                total = sum(one.total for one in outputs.values())
+                left = [one for one in outputs if one not in ended]
+            progress(pulling_text(left, done, total))
+
+        ended: list[str] = []
+        pulled = map_to_pairs(pull_one, outputs, PROCESSES_AT_ONCE)
         return [_refused(image, result) for image, result in pulled if result.exit_code]
+
+    def _pull_on_terminal(self, image: str, receive: Callable[[str], None]) -> CommandResult:
+        """Pull an image with a terminal as its output, because Docker prints the sizes of layers only there."""
+        try:
+            result = self.terminal_runner(["docker", "pull", image], LONG_TIMEOUT, receive)
+        except OSError:  # no docker command, which `run` reports, or no pseudo-terminal
+            return self.run("pull", "--quiet", image, timeout=LONG_TIMEOUT)
+        if result.exit_code and _DAEMON_ERROR.search(result.stderr):
+            raise _refused("Docker", result)
+        return result
 
     def logs(
         self, container: str, lines: int, since: float | None = None, timeout: float = TIMEOUT

@@ -41,6 +41,60 @@ _DEFINITION = re.compile(
     rf"{re.escape(DEFINITION)}[\"']?: [\"']?(?P<definition>(?P<service>[\w.-]+)\.[0-9a-f]{{12}})\b"
 )
 
+_UNITS = {"B": 1, "kB": 1_000, "MB": 1_000_000, "GB": 1_000_000_000}
+# A layer in the output of `docker pull` on a terminal, such as `5d487a3de13e: Downloading [=> ]  3.5MB/10.1MB`.
+_LAYER = re.compile(
+    r"(?P<layer>[0-9a-f]{12}): (?P<state>[A-Z][a-z ]+?)\s*(?:\[[=> ]*\]\s*)?"
+    r"(?:(?P<done>[\d.]{1,9})\s?(?P<unit>[kMG]?B)/(?P<all>[\d.]{1,9})\s?(?P<all_unit>[kMG]?B))?\s*\r"
+)
+
+
+class PullOutput:
+    """The layers of an image in the output of `docker pull` on a terminal."""
+
+    def __init__(self) -> None:
+        self._layers: dict[str, tuple[float, float]] = {}
+        self._rest = ""
+
+    def add(self, text: str) -> None:
+        r"""Read a further part of the output.
+
+        Example:
+            >>> output = PullOutput()
+            >>> output.add("5d487a3de13e: Downloading  3.5MB/10.1MB\r")
+            >>> output.done, output.total
+            (3500000.0, 10100000.0)
+        """
+        text = self._rest + text
+        end = 0
+        for found in _LAYER.finditer(text):
+            end = found.end()
+            _done, total = self._layers.get(found["layer"], (0.0, 0.0))
+            if found["all"]:
+                total = _bytes(found["all"], found["all_unit"])
+            # The numbers of another state, such as Extracting, begin at 0 again.
+            is_loading = found["state"] == "Downloading" and found["done"]
+            done = _bytes(found["done"], found["unit"]) if is_loading else total
+            self._layers[found["layer"]] = (done, total)
+        self._rest = text[end:][-200:]
+
+    @property
+    def done(self) -> float:
+        """Return the bytes that are downloaded."""
+        return sum(done for done, _total in self._layers.values())
+
+    @property
+    def total(self) -> float:
+        """Return the bytes of the layers whose download has begun."""
+        return sum(total for _done, total in self._layers.values())
+
+
+def _bytes(number: str, unit: str) -> float:
+    try:
+        return float(number) * _UNITS[unit]
+    except ValueError:
+        return 0.0
+
 
 @dataclass(frozen=True)
 class ListedContainer:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -89,3 +90,39 @@ def test_pull_error_names_the_image() -> None:
     (error,) = docker_command(docker).pull(["i:1"])
     assert str(error).startswith("i:1: ")
     assert "Docker prints: Error response from daemon: manifest unknown" in str(error)
+
+
+def test_pull_shows_the_bytes_of_all_images() -> None:
+    texts: list[str] = []
+    docker = docker_command(FakeDocker())
+
+    def pull(command: list[str], timeout: float, receive: Callable[[str], None]) -> CommandResult:
+        layer = "a" * 12 if command[-1] == "i:1" else "b" * 12
+        receive(f"1: Pulling\r\n\x1b[1A\x1b[2K\r{layer}: Downloading [==>   ]  500kB/2")
+        receive(f"MB\r\x1b[1B{layer}: Download complete \r")
+        return CommandResult(0, "", "")
+
+    docker.terminal_runner = pull
+    assert docker.pull(["i:1"], texts.append) == []
+    assert texts[-1] == "pulling 1 image (2.0 MB of 2.0 MB): i:1"
+    docker.pull(["i:1", "j:2"], texts.append)
+    assert texts[-1].startswith(("pulling 2 images (4.0 MB", "pulling 1 image (4.0 MB"))
+
+
+def test_pull_without_a_terminal_prints_no_bytes() -> None:
+    fake = FakeDocker()
+    docker = docker_command(fake)
+
+    def pull(*arguments: object) -> CommandResult:
+        raise OSError("out of pty devices")
+
+    docker.terminal_runner = pull
+    assert docker.pull(["i:1"], lambda text: None) == []
+    assert fake.commands == ["pull --quiet i:1"]
+
+
+def test_failed_pull_on_a_terminal_names_the_image() -> None:
+    docker = docker_command(FakeDocker())
+    docker.terminal_runner = lambda *arguments: CommandResult(1, "", "Error: manifest unknown")
+    [error] = docker.pull(["i:1"], lambda text: None)
+    assert str(error).startswith("i:1: ")

@@ -13,6 +13,7 @@ from fake_docker import inspect_entry
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker import docker_output
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.docker_output import (
+    PullOutput,
     definitions,
     parse_inspected,
     parse_listed,
@@ -72,3 +73,17 @@ def test_inspected_container_is_parsed() -> None:
 @pytest.mark.parametrize(("text", "expected"), [("v2.26.1-4", (2, 26)), ("5.0.0", (5, 0)), ("dev", ())])
 def test_version_is_its_first_two_numbers(text: str, expected: tuple[int, ...]) -> None:
     assert parse_version(text) == expected
+
+
+def test_layers_of_a_pull_are_added_up() -> None:
+    output = PullOutput()
+    # As Docker 20.10 and 28.2 print it, cut in the middle of a number.
+    output.add("0.149.0: Pulling from otel\r\n\r\n\x1b[1A\x1b[2K\r5d487a3de13e: Pulling fs layer \r\x1b[1B")
+    assert (output.done, output.total) == (0, 0)
+    output.add("\x1b[1A\x1b[2K\r5d487a3de13e: Downloading [==>  ]  3.5MB/10")
+    output.add(".1MB\r\x1b[1B\x1b[1A\x1b[2K\raaaaaaaaaaaa: Downloading  131.1kB/1GB\r\x1b[1B")
+    assert (output.done, output.total) == (3_631_100, 1_010_100_000)
+    output.add("5d487a3de13e: Verifying Checksum \r\x1b[1B5d487a3de13e: Extracting  917.5kB/10.12MB\r\x1b[1B")
+    assert (output.done, output.total) == (10_251_100, 1_010_120_000)
+    output.add("5d487a3de13e: Downloading  1.2.3MB/10MB\rbbbbbbbbbbbb: Already exists \r")
+    assert output.total == 1_010_000_000

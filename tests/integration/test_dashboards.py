@@ -239,10 +239,10 @@ def test_queries_have_the_values_of_the_envoys(parts: Parts) -> None:
                     faults.append(f"{place}: {labels}: the quantile {value} is not in its bucket")
                 continue
             bounds = [expected.value(reading, labels) for reading in (parts.after, now)]
-            slack = CHANGING.get(panel, 0) * max(map(abs, bounds)) + 1e-3 * ("Certificates" in panel) + 1e-9
+            slack = CHANGING.get(place, 0) * max(map(abs, bounds)) + 1e-3 * ("Certificates" in panel) + 1e-9
             if not min(bounds) - slack <= value <= max(bounds) + slack:
                 faults.append(f"{place}: {labels}: expected {' to '.join(map(str, bounds))}, got {value}")
-        if expected.whole and panel not in CHANGING:
+        if expected.whole and place not in CHANGING:
             bounds = [expected.value(reading, {}) for reading in (parts.after, now)]
             value = sum(value for _labels, value in series)
             if not min(bounds) - 1e-9 <= value <= max(bounds) + 1e-9:
@@ -260,7 +260,7 @@ def test_rates_have_the_sum_of_the_traffic(parts: Parts) -> None:
         expected = EXPECTED[panel]["ABCDEFGH".index(letter)]
         if not series or not all(math.isfinite(value) for _labels, value in series):
             faults.append(f"{place}: {series}")
-        if re.search(r"\brate\(", one.expression) and expected.whole and panel not in CHANGING:
+        if re.search(r"\brate\(", one.expression) and expected.whole and place not in CHANGING:
             seen = sum(value for _labels, value in series) * WINDOW
             most = expected.value(now, {})
             least = expected.value(parts.after, {}) - expected.value(parts.before, {})

@@ -216,9 +216,10 @@ EXPECTED: dict[str, tuple[Expectation, ...]] = {
 }
 # Gauges that change while the test reads them, and the share by which they can.
 CHANGING = {
-    "fleet/Memory": 0.5,
-    "fleet/Envoys": 0.5,
-    "fleet/Connections": 2.0,
-    "statsd/Memory of the exporter": 0.5,
-    "services/Mean latency of clusters": 0.2,
+    "fleet/Memory/A": 0.5,
+    "fleet/Envoys/C": 2.0,
+    "fleet/Envoys/D": 0.5,
+    "fleet/Connections/A": 2.0,
+    "statsd/Memory of the exporter/A": 0.5,
+    "services/Mean latency of clusters/A": 0.2,
 }

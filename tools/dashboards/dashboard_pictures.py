@@ -18,7 +18,7 @@ import tempfile
 import time
 import urllib.parse
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -173,7 +173,12 @@ def page(dashboard: dict[str, Any], source: Source) -> str:
             parts += [elements.element("h2", panel["title"])] if panel["title"] else []
             panels = []
             continue
-        draw = {"timeseries": lines_panel, "stat": number_panel, "table": table_panel}[panel["type"]]
+        drawings: dict[str, Callable[..., Any]] = {
+            "timeseries": lines_panel,
+            "stat": number_panel,
+            "table": table_panel,
+        }
+        draw = drawings[panel["type"]]
         content = draw(panel, source, elements, *([charts] if panel["type"] == "timeseries" else []))
         width = f"grid-column: span {panel['gridPos']['w']}"
         panels.append(elements.element("div", content, class_="panel", style=width))

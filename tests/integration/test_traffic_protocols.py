@@ -9,10 +9,43 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import yaml
 from cases import CaseDeployment, PortBlock, case_data
 from grpc_echo import DESCRIPTOR_SET, grpc_echo
+from live import ROOT
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError
+
+# Returns the message of each call. Its descriptors are in two files, of which one imports the other, and a file of protobuf.
+REFLECTION_SERVER = """
+import sys
+from concurrent import futures
+
+import grpc
+from google.protobuf import descriptor_pb2, descriptor_pool, timestamp_pb2
+from grpc_reflection.v1alpha import reflection
+
+TYPES = descriptor_pb2.FieldDescriptorProto
+item = descriptor_pb2.DescriptorProto(name="Item", field=[
+    TYPES(name="name", number=1, type=TYPES.TYPE_STRING, label=TYPES.LABEL_OPTIONAL),
+    TYPES(name="at", number=2, type=TYPES.TYPE_MESSAGE, type_name=".google.protobuf.Timestamp", label=TYPES.LABEL_OPTIONAL),
+])
+method = descriptor_pb2.MethodDescriptorProto(name="Get", input_type=".types.Item", output_type=".types.Item")
+service = descriptor_pb2.ServiceDescriptorProto(name="Stock", method=[method])
+pool = descriptor_pool.Default()
+for one in (
+    dict(name="types.proto", package="types", dependency=[timestamp_pb2.DESCRIPTOR.name], message_type=[item]),
+    dict(name="shop.proto", package="shop", dependency=["types.proto"], service=[service]),
+):
+    pool.Add(descriptor_pb2.FileDescriptorProto(syntax="proto3", **one))
+server = grpc.server(futures.ThreadPoolExecutor(4))
+handlers = {"Get": grpc.unary_unary_rpc_method_handler(lambda message, _context: message)}
+server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler("shop.Stock", handlers)])
+reflection.enable_server_reflection(["shop.Stock", reflection.SERVICE_NAME], server)
+server.add_insecure_port(f"{sys.argv[1]}:{sys.argv[2]}")
+server.start()
+server.wait_for_termination()
+"""
 
 
 def without_udp(data: Any) -> Any:
@@ -74,8 +107,60 @@ def test_grpc_statuses_trailers_and_messages_are_counted(
         planned["traffic"][1]["expect"][0]["value"] = 14
         planned["assertions"] = []
         failed = "\n".join(made.failures(planned))
+        del planned["traffic"][1:], planned["traffic"][0]["descriptor_set"]
+        with pytest.raises(
+            AssertionError, match=r"reflection of echo\.Echo failed: UNIMPLEMENTED\. State"
+        ):
+            made.failures(planned)
     assert (
         "expected 20, got 0 (answers with gRPC status NOT_FOUND of traffic unary). Other answers: 20 × OK."
         in failed
     )
     assert "expected 14, got 15 (response messages of traffic stream)" in failed
+
+
+@pytest.mark.slow
+def test_messages_come_from_the_reflection_of_a_grpcio_server(
+    deployment: Callable[[str], CaseDeployment], block: PortBlock
+) -> None:
+    made = deployment("local")
+    gallery = yaml.safe_load((ROOT / "playbooks/demos/grpc.yml").read_text(encoding="utf-8"))
+    port, edge = block.first + 1, block.first + 2
+    call: dict[str, Any] = {
+        "to": "edge",
+        "protocol": "grpc",
+        "path": "/shop.Stock/Get",
+        "requests": 3,
+        "messages": [{"name": "tea", "at": "2026-11-30T00:00:00Z"}],
+        "expect": [
+            {"grpc_status": "OK", "op": "eq", "value": 3},
+            {"body": '"name": "tea", "at": "2026-11-30T00:00:00Z"', "op": "eq", "value": 3},
+        ],
+    }
+    server = {
+        "image": "python:3.11-slim-bookworm",
+        "command": ["python3", "${files}/server.py", "${address}", "${port}"],
+        "packages": gallery["services"]["shop"]["server"]["packages"],
+        "files": {"server.py": REFLECTION_SERVER},
+    }
+    routes = [{"match": {"prefix": "/"}, "route": {"cluster": "shop"}}]
+    planned = made.deploy(
+        {
+            "summary": "Reflection",
+            "ports": block.first,
+            "services": {"shop": {"protocol": "tcp", "port": port, "server": server}},
+            "proxies": {
+                "edge": {
+                    "listeners": {
+                        "grpc": {"port": 8080, "publish": edge, "protocol": "http2", "routes": routes}
+                    },
+                    "clusters": {"shop": {"to": "shop", "protocol": "http2"}},
+                }
+            },
+            "traffic": [call],
+        }
+    )
+    assert made.failures(planned) == []
+    planned["traffic"][0]["messages"] = [{"nme": "tea"}]
+    with pytest.raises(AssertionError, match=r"not a message of type types\.Item"):
+        made.failures(planned)

@@ -82,7 +82,7 @@ class TallyReports:
 
 
 def live_text(name: str, counts: LiveCounts, seconds: float, whole: float | None, rate: float) -> str:
-    """Return the line about a traffic that flows.
+    """Return the line about a traffic that flows, which fits on a terminal with 80 columns.
 
     Args:
         name: Name of the traffic.
@@ -93,14 +93,12 @@ def live_text(name: str, counts: LiveCounts, seconds: float, whole: float | None
 
     Example:
         >>> live_text("load", LiveCounts(), 3, 30, 499.8)
-        'load: 3 s of 30 s, 500 requests/s, 0 requests, 0 failed'
+        'load 3 of 30 s: 500/s, 0 of 0 failed'
     """
-    of = f" of {whole:.0f} s" if whole else ""
-    text = (
-        f"{name}: {seconds:.0f} s{of}, {rate:.0f} requests/s, {counts.sent} requests, {counts.failed} failed"
-    )
+    of = f" of {whole:.0f}" if whole else ""
+    text = f"{name} {seconds:.0f}{of} s: {rate:.0f}/s, {counts.failed} of {counts.sent} failed"
     p50, p99 = counts.quantile(0.5), counts.quantile(0.99)
-    return text if p50 is None or p99 is None else f"{text}, p50 {p50:.1f} ms, p99 {p99:.1f} ms"
+    return text if p50 is None or p99 is None else f"{text}, p50 {p50:.1f}, p99 {p99:.1f} ms"
 
 
 def _failures(tally: Tally) -> int:

@@ -24,7 +24,7 @@ def test_counts_are_shown_while_a_traffic_flows() -> None:
     with LiveLines(progress, interval=0.01)(traffic) as signals:
         assert signals.ended.is_set()
         assert is_shown.wait(60)
-    assert texts[0].startswith("a: 0 s of 9 s, 0 requests/s")
+    assert texts[0].startswith("a 0 of 9 s: 0/s")
     threads = threading.active_count()
     with LiveLines(progress, interval=60)(traffic):
         assert threading.active_count() == threads + 1

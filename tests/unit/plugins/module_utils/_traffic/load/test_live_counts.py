@@ -54,10 +54,10 @@ def test_calls_with_another_status_than_ok_failed() -> None:
 
 def test_line_has_quantiles_after_the_first_answer() -> None:
     counts = LiveCounts()
-    assert live_text("load", counts, 1, None, 0) == "load: 1 s, 0 requests/s, 0 requests, 0 failed"
+    assert live_text("load", counts, 1, None, 0) == "load 1 s: 0/s, 0 of 0 failed"
     counts.add({"sent": 2, "failed": 1, "latencies": {"1000": 1}})
     assert live_text("load", counts, 2.1, 30, 2.2) == (
-        "load: 2 s of 30 s, 2 requests/s, 2 requests, 1 failed, p50 1.0 ms, p99 1.0 ms"
+        "load 2 of 30 s: 2/s, 1 of 2 failed, p50 1.0, p99 1.0 ms"
     )
 
 
@@ -83,3 +83,14 @@ def test_process_reports_its_counts_while_it_sends() -> None:
     result = send_traffic(traffic(duration=600, rate=100, processes=2, concurrency=2), signals)
     assert reported.is_set()
     assert 0 < result["sent"] < 60_000
+
+
+def test_line_of_a_long_load_fits_on_a_terminal() -> None:
+    counts = LiveCounts()
+    counts.add({"sent": 999_999, "failed": 12_345, "latencies": {"1234000": 1}})
+    line = live_text("load", counts, 1799, 1800, 9999)
+    # With the name of a demo, and the seconds of the task.
+    assert len(f"front_proxy: {line} [1799 s]") <= 100
+    assert (
+        len(f"front_proxy: {live_text('load', LiveCounts(), 12, 30, 500)}, p50 1.7, p99 98.7 ms [12 s]") <= 80
+    )

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import resource
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -41,6 +42,36 @@ def test_counts_equal_those_of_h2load_and_envoy(tmp_path: Path) -> None:
             other = load_generators.h2load(url, protocol, 1000, connections, 5, tmp_path / "h2load.tsv")
             assert (own.succeeded, other.succeeded) == (1000, 1000)
             load_generators.check_counts(own, other, load_generators.requests_of(admin) - before)
+
+
+@pytest.fixture
+def many_files() -> Iterator[None]:
+    """Permit as many open files as the user may have, also to the Envoy that the test starts."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.usefixtures("many_files")
+def test_connections_phases_and_warm_up_are_counted_exactly(tmp_path: Path) -> None:
+    ramp = {"duration": 0.5, "rate": 200, "to_rate": 600}
+    loads = [
+        # 2,000 connections, each with two requests
+        ({"requests": 4000, "concurrency": 2000, "processes": 2, "timeout": 60}, 4000, 4000),
+        # 200 requests of the ramp and 300 of the step. 72 of the ramp are due before 0.24 s, and are not counted.
+        ({"phases": [ramp, {"duration": 0.5, "rate": 600}], "warm_up": 0.24, "timeout": 60}, 500, 428),
+    ]
+    with started(str(binary(NEWEST)), tmp_path, 1, listeners=[load_generators.listener()]) as [admin]:
+        url = f"http://127.0.0.1:{load_generators.listener_port(admin)}/"
+        for keys, received, counted in loads:
+            before = load_generators.requests_of(admin)
+            [traffic] = parse_traffic([{"url": url, **keys}])
+            result = send_traffic(traffic)
+            assert result["statuses"] == {"200": counted}
+            assert load_generators.requests_of(admin) - before == received
+            if "concurrency" in keys:
+                assert result["connections"] == 2000
 
 
 @pytest.fixture

@@ -117,3 +117,12 @@ def test_deploy_sends_only_the_used_keys_of_a_plan() -> None:
     options = {"plan": plan, "timeout": 5}
     assert action.sent_options(options) == {"plan": {"name": "shop", "files": []}, "timeout": 5}
     assert action.sent_options({"state": "absent"}) == {"state": "absent"}
+
+
+def test_progress_of_another_host_is_what_it_does() -> None:
+    action = fake_action("ssh")
+    texts: list[str] = []
+    action.shown = SimpleNamespace(update=texts.append)  # type: ignore[assignment]
+    action.host_text = lambda: "deploying 5 workloads"  # type: ignore[method-assign]
+    action._run_on_host({"inventory_hostname": "web1"})
+    assert texts == ["deploying 5 workloads on web1"]

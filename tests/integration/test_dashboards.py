@@ -324,17 +324,24 @@ def test_rules_are_evaluated_with_the_stats_of_the_demo(parts: Parts) -> None:
         'proxy_listener:envoy_requests_failed:ratio_rate5m{job="envoy",proxy="web"}'
     )
     assert 0 < failed < 0.2
+    # A tenth of the requests failed. Alerts with a duration are pending before they fire.
+    burning = 'count(count by (alertname) (ALERTS{alertname=~"EnvoyErrorBudgetBurn.+", proxy="edge"}))'
+    parts.hold({"promql": burning, "op": "eq", "value": 4})
+    active = {alert["labels"]["alertname"] for alert in parts.get("alerts")["alerts"]}
+    # The one host of a cluster was ejected, for a time that the test does not control.
+    hosts = {"EnvoyEjectedHosts", "EnvoyNoHealthyHosts", "EnvoyFewHealthyHosts", "EnvoyPanicMode"}
+    assert {name for name in active if not name.startswith("EnvoyErrorBudgetBurn")} <= hosts
     # Each metric of an alert exists in the demo, or has a reason to be absent.
     absent = {
         "envoy_control_plane_connected_state",
         "statsd_exporter_sample_errors_total",
         "statsd_exporter_events_conflict_total",
     }
-    names = {
+    metrics = {
         found
         for rule in rules
         for found in re.findall(r"(?<![:\w])(?:envoy|statsd_exporter)_\w+", rule["query"])
     }
     known = set(parts.get("label/__name__/values")) | {"envoy_cluster_name", "envoy_http_conn_manager_prefix"}
     known |= {"envoy_response_code_class", "envoy_cluster_circuit_breakers_default_"}
-    assert names - known == absent
+    assert metrics - known == absent

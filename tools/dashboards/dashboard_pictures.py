@@ -148,12 +148,16 @@ def number_panel(panel: dict[str, Any], source: Source, elements: Any) -> Any:
 def table_panel(panel: dict[str, Any], source: Source, elements: Any) -> Any:
     """Return a table with the last values of each Envoy."""
     headers = panel["transformations"][1]["options"]["renameByName"]
+    overrides = panel["fieldConfig"]["overrides"]
+    units = {one["matcher"]["options"]: one["properties"][0]["value"] for one in overrides}
     rows: dict[tuple[str, ...], dict[str, str]] = {}
     for target in panel["targets"]:
         for labels, points in source.series(target["expr"]):
             key = tuple(labels.get(name, "") for name in ("host", "proxy", "instance"))
             if points:
-                rows.setdefault(key, {})[target["refId"]] = number_text(points[-1][1], "short")
+                rows.setdefault(key, {})[target["refId"]] = number_text(
+                    points[-1][1], units[headers[f"Value #{target['refId']}"]]
+                )
     letters = [target["refId"] for target in panel["targets"]]
     names = ["host", "proxy", "instance", *(headers[f"Value #{letter}"] for letter in letters)]
     cells = [[*key, *(row.get(letter, "") for letter in letters)] for key, row in sorted(rows.items())]

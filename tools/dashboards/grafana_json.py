@@ -27,6 +27,7 @@ from grafana_foundation_sdk.models.dashboard import (
     DashboardLinkType,
     DataSourceRef,
     DataTransformerConfig,
+    DynamicConfigValue,
     GridPos,
     Threshold,
     ThresholdsMode,
@@ -141,9 +142,12 @@ def _table(panel: Panel) -> table.Panel:
         for letter, query in zip(ascii_uppercase, panel.queries, strict=False)
     }
     organize: dict[str, object] = {"excludeByName": {"Time": True}, "renameByName": headers}
-    return (
+    built = (
         table.Panel()
         .unit(panel.unit)
         .with_transformation(DataTransformerConfig(id_val="merge", options={}))
         .with_transformation(DataTransformerConfig(id_val="organize", options=organize))
     )
+    for query in panel.queries:
+        built = built.override_by_name(query.legend, [DynamicConfigValue(id_val="unit", value=query.unit)])
+    return built

@@ -26,10 +26,11 @@ ENVOY_LEGEND = "{{host}} {{proxy}} {{instance}}"
 
 @dataclass(frozen=True)
 class Query:
-    """A PromQL expression, and the legend of its series."""
+    """A PromQL expression, the legend of its series, and the unit of its column if the panel is a table."""
 
     expression: str
     legend: str = ""
+    unit: str = "short"
 
 
 @dataclass(frozen=True)
@@ -118,8 +119,8 @@ def number(title: str, unit: str, description: str, expression: str, limits: tup
     return Panel(title, description, unit, (Query(expression),), "number", limits)
 
 
-def table(title: str, description: str, *queries: tuple[str, str]) -> Panel:
-    """Return a table with one row for each Envoy and one column for each query, whose legend is its header."""
+def table(title: str, description: str, *queries: tuple[str, str, str]) -> Panel:
+    """Return a table with one row for each Envoy and one column for each query: its expression, header and unit."""
     return Panel(title, description, "short", tuple(Query(*query) for query in queries), "table")
 
 

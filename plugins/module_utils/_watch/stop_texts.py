@@ -12,6 +12,7 @@ from typing import Any
 from ansible_collections.meshlab.envoy.plugins.module_utils._watch.watch_rounds import (
     DURATION,
     IDLE,
+    INTERRUPTED,
     REDEPLOYED,
     REMOVED,
     Round,
@@ -21,6 +22,7 @@ SHORTEST_INTERVAL, LONGEST_INTERVAL = 0.2, 3600  # seconds
 HIGHEST_PORT = 65535
 _TEXTS = {
     REMOVED: "{name} was removed.",
+    INTERRUPTED: "The view of {name} was interrupted.",
     IDLE: "{name} has no viewer any more.",
     DURATION: "The time to watch {name} is over.",
     REDEPLOYED: "{name} was deployed again.",

@@ -21,7 +21,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._watch.recent_change
 MOST_POINTS = 300  # of the chart of requests
 GONE_AFTER = 30.0  # seconds without an answer of any Envoy, where no record shows that the demo was removed
 # Reasons to stop.
-REMOVED, IDLE, DURATION, REDEPLOYED = "removed", "idle", "duration", "redeployed"
+REMOVED, IDLE, DURATION, REDEPLOYED, INTERRUPTED = "removed", "idle", "duration", "redeployed", "interrupted"
 
 
 class Reader(Protocol):
@@ -111,6 +111,7 @@ class WatchRounds:
         self._history: deque[tuple[float, float, float]] = deque(maxlen=MOST_POINTS)
         self._began = self._left = self._answered = self._read = time.monotonic()
         self._deployed: str | None = None
+        self._interrupted = False
 
     def first(self) -> Round:
         """Read the demo for the first time, and return the round, without a call of `on_round`."""
@@ -124,17 +125,34 @@ class WatchRounds:
             self._on_round(self.newest())
         while True:
             with self._changed:
-                self._changed.wait_for(self._waits_for_reading, self._limits.interval)
+                self._changed.wait_for(self._must_continue, self._limits.interval)
                 watched = self._is_watched
+            if self._interrupted:
+                return self._stop(INTERRUPTED)
             reading = self._reader.read() if watched else Reading(None, self._reader.deployment())
             found = self._add(reading)
             if self._on_round is not None:
                 self._on_round(found)
-            self.end = stop_reason(self._facts(reading), self._limits)
-            if self.end:
-                with self._changed:
-                    self._changed.notify_all()
-                return self.end
+            reason = stop_reason(self._facts(reading), self._limits)
+            if reason:
+                return self._stop(reason)
+
+    def interrupt(self) -> None:
+        """Make `run` return. A handler of a signal can call it."""
+        self._interrupted = True
+        with self._changed:
+            self._changed.notify_all()
+
+    def wait_for_viewers_to_leave(self, timeout: float) -> None:
+        """Wait until each viewer has been sent the reason of the end."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._viewers == 0, timeout)
+
+    def _stop(self, reason: str) -> str:
+        with self._changed:
+            self.end = reason
+            self._changed.notify_all()
+        return reason
 
     def join(self) -> None:
         """Count one more viewer. The first one after a pause makes the view read at once."""
@@ -147,6 +165,7 @@ class WatchRounds:
         with self._changed:
             self._viewers -= 1
             self._left = time.monotonic()
+            self._changed.notify_all()
 
     def newest(self) -> Round:
         """Return the newest round."""
@@ -165,9 +184,11 @@ class WatchRounds:
     def _is_watched(self) -> bool:
         return self._viewers > 0 or self._on_round is not None
 
-    def _waits_for_reading(self) -> bool:
-        """Return whether a viewer waits for a reading that is older than the interval."""
-        return self._viewers > 0 and time.monotonic() - self._read >= self._limits.interval
+    def _must_continue(self) -> bool:
+        """Return whether the view was interrupted, or a viewer waits for a reading that is older than the interval."""
+        return self._interrupted or (
+            self._viewers > 0 and time.monotonic() - self._read >= self._limits.interval
+        )
 
     def _facts(self, reading: Reading) -> Facts:
         with self._changed:

@@ -23,6 +23,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._watch.watch_rounds 
     DURATION,
     GONE_AFTER,
     IDLE,
+    INTERRUPTED,
     REDEPLOYED,
     REMOVED,
     Facts,
@@ -138,6 +139,27 @@ def test_viewer_that_waits_is_released_at_the_end() -> None:
     thread = run(rounds)
     assert rounds.next_after(10**9, timeout=60) is None
     thread.join(60)
+
+
+def test_interrupted_view_stops_at_once() -> None:
+    rounds = WatchRounds(watched_demo(), FakeReader(), Limits(interval=3600))
+    rounds.first()
+    thread = run(rounds)
+    rounds.interrupt()
+    thread.join(60)
+    assert rounds.end == INTERRUPTED
+
+
+def test_end_waits_until_viewers_have_left() -> None:
+    rounds = WatchRounds(watched_demo(), FakeReader(), FAST)
+    rounds.first()
+    rounds.join()
+    left = threading.Thread(target=rounds.wait_for_viewers_to_leave, args=(60,))
+    left.start()
+    assert left.is_alive()
+    rounds.leave()
+    left.join(30)
+    assert not left.is_alive()
 
 
 def test_terminal_counts_as_a_viewer_and_gets_each_round() -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime  # type: ignore[attr-defined]  # mypy checks with Python 3.10
 
 # Number of the week, counted without a break at the end of a year. MESHLAB_WEEK repeats the run of another week.
 WEEK = int(os.environ.get("MESHLAB_WEEK") or datetime.now(UTC).date().toordinal() // 7)

@@ -406,4 +406,53 @@ FAULTS = {
         ("expected 40, got 0 (answers with header x-wasm: here of traffic responses with the header). Answers: 40 × no x-wasm",),
         deployed=edge(http_filters=[]),
     ),
+    "zone_aware": Fault(
+        ("expected 40, got 0 (answers with header x-app-version: west of traffic requests in the west)",),
+        # The Envoy of the west is in the east.
+        deployed={"proxies": {"west": {"bootstrap": {"node": {"locality": {"zone": "east"}}}}}},
+    ),
+    "mcp_router": Fault(
+        (
+            "expected 8, got 0 (answers with a body that matches …of traffic a tool of the shop)",
+            "expected 4, got 12 (delta of http.http.mcp_router.rq_unknown_backend at edge)",
+        ),
+        # The router does not know the shop.
+        deployed=edge(
+            http_connection_manager={
+                "http_filters": [
+                    {
+                        "name": "envoy.filters.http.mcp",
+                        "typed_config": {
+                            "@type": "type.googleapis.com/envoy.extensions.filters.http.mcp.v3.Mcp",
+                            "traffic_mode": "REJECT_NO_MCP",
+                        },
+                    },
+                    {
+                        "name": "envoy.filters.http.mcp_router",
+                        "typed_config": {
+                            "@type": "type.googleapis.com/envoy.extensions.filters.http.mcp_router.v3.McpRouter",
+                            "servers": [
+                                {"name": "weather", "mcp_cluster": {"cluster": "weather", "path": "/mcp", "timeout": "5s"}},
+                                {"name": "other", "mcp_cluster": {"cluster": "shop", "path": "/mcp", "timeout": "5s"}},
+                            ],
+                        },
+                    },
+                ]
+            }
+        ),
+    ),
+    "otlp_metrics": Fault(
+        (
+            "expected 57, got 0 (delta of cluster_upstream_rq_xx_total…at collector-1/prometheus)",
+        ),
+        # The collector has only the stats of the previous Envoy.
+        deployed={"proxies": {"edge": {"bootstrap": {"stats_sinks": []}}}},
+    ),
+    "a2a": Fault(
+        (
+            "expected 6, got 0 (answers with status 400 of traffic JSON without A2A). Other answers: 6 × 200",
+            "expected 7, got 0 (answers with status 403 of traffic a forbidden cancellation). Other answers: 7 × 200",
+        ),
+        deployed=edge(http_filters=[]),
+    ),
 }  # fmt: skip

@@ -41,6 +41,7 @@ FOUNDATION = ("canary", "fault_injection", "front_proxy", "mutual_tls", "service
 # The demos that `make demos` and `make soak` run, and `make test` only plans and validates: `make test` runs other demos of their parts.
 IN_SOAK = frozenset(
     (
+        "a2a",
         "adaptive_concurrency",
         "admission_control",
         "bandwidth_limit",
@@ -58,7 +59,9 @@ IN_SOAK = frozenset(
         "local_reply",
         "mcp",
         "mcp_json_rest_bridge",
+        "mcp_router",
         "original_dst",
+        "otlp_metrics",
         "outlier_detection",
         "proxy_protocol",
         "redirects",
@@ -69,6 +72,7 @@ IN_SOAK = frozenset(
         "tcp_proxy",
         "tcp_tunnel",
         "wasm",
+        "zone_aware",
     )
 )
 REPRESENTATIVE = [name for name in DEMOS if name not in IN_SOAK]

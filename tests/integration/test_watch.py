@@ -19,12 +19,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from browser_pages import MISSING, OVERFLOWING, OVERLAPPING, axe_findings, axe_script, browser_tab
+from cluster_home import ClusterHome
 from deployment import Deployment, take_down
 from live import PLAYBOOK, ROOT, Home
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._watch.demo_reader import DemoReader
-from ansible_collections.meshlab.envoy.plugins.module_utils._watch.live_demo import LiveDemo
+from ansible_collections.meshlab.envoy.plugins.module_utils._watch.live_demo import LiveDemo, problems
 from ansible_collections.meshlab.envoy.plugins.module_utils._watch.page_server import PageServer, serving
+from ansible_collections.meshlab.envoy.plugins.module_utils._watch.watch_options import pod_access
 from ansible_collections.meshlab.envoy.plugins.module_utils._watch.watch_rounds import Limits, WatchRounds
 
 if TYPE_CHECKING:
@@ -190,6 +192,41 @@ def test_interrupted_playbook_leaves_nothing(watched: Watched) -> None:
         assert process.returncode == 99, output
     with pytest.raises(OSError, match="refused"):
         urllib.request.urlopen(url, timeout=10)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("platform", ["docker", "kubernetes"])
+def test_containers_and_pods_are_watched(platform: str) -> None:
+    home = ClusterHome(platform) if platform == "kubernetes" else Home(platform)
+    try:
+        deployment = Deployment(home, DEMO)
+        plan = deployment.plan()
+        try:
+            result = deployment.run(plan)
+            assert not result["failed"], result["msg"]
+            access = pod_access(plan, home.variables.get("deployment_cluster"))
+            reader = DemoReader(plan, access)
+            rounds = WatchRounds(LiveDemo.of(plan), reader, Limits())
+            first = rounds.first()
+            assert all(one["state"] == "LIVE" for one in first.state["envoys"]), first.state["envoys"]
+            assert len(first.state["envoys"]) == 3
+            assert not deployment.verify(plan, timeout=15)["failed"]
+            state = rounds.first().state
+            requests = {
+                tuple(one["source"]): (one["rate"] or 0) * state["seconds"] for one in state["connections"]
+            }
+            # The traffic of the demo: 24 requests over HTTP, and 6 over TLS.
+            assert round(requests["edge", "service1"]) >= 30
+            assert round(requests["service2", "service2"]) >= 12
+            assert problems(state) == []
+            assert reader.deployment()
+            reader.close()
+            if access is not None:
+                access.close()
+        finally:
+            take_down(home, DEMO)
+    finally:
+        home.close()
 
 
 @contextmanager

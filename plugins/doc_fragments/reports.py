@@ -14,6 +14,7 @@ options:
   result_formats:
     description:
       - Forms of the report that the controller writes. V(json) is always written.
+      - With an empty list, a verification does not wait for the latencies of connections inside the demo, up to 1.5 seconds.
       - V(html) is one page without scripts. V(junit) is JUnit XML. V(markdown) is a Markdown file.
       - V(github) appends the Markdown to the file that the environment variable E(GITHUB_STEP_SUMMARY) of the controller names, if it
         is set.

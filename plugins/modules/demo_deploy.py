@@ -106,6 +106,7 @@ notes:
   - Requires Python 3.9 or newer on the managed host. The platform V(docker) requires Docker with compose 2.20 or newer, a cluster
     the Python package C(kubernetes), and a plan with certificates C(openssl).
   - One run at a time changes a folder. A second run is refused.
+  - While the module runs on the controller, it prints its phase and what it waits for. On another host, it prints what it deploys.
 seealso:
   - module: meshlab.envoy.demo_plan
   - module: meshlab.envoy.demo_verify

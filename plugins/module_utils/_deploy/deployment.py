@@ -15,7 +15,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.progress import pulling_text
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy.log_level import set_log_levels
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.files import file_tree, state_file
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.files.folder_lock import locked_folder
@@ -215,7 +214,6 @@ def _preflight(
                     f"Images or packages that this host does not have would be installed: {', '.join(missing)}."
                 )
                 return
-            request.progress(pulling_text(missing))
             deployer.pull_images(missing)
     except PlatformUnavailable as error:
         if not check_mode:

@@ -113,7 +113,7 @@ def send_traffic(
             "response_flag is in the access log of a demo's proxy. Use it in the traffic of a demo, or count a header.",
         )
     for _left in attempts(traffic.within or 0.0, first_pause=RESEND_PAUSE, longest_pause=RESEND_PAUSE):
-        result = send_once(traffic, signals)
+        result = send_once(traffic, signals, progress)
         if traffic.reads_flags and read_flags is not None:
             result.response_flags = read_flags(result)
         outcomes = check_expectations(traffic, result)
@@ -125,13 +125,15 @@ def send_traffic(
     return {**result.as_data(), "expect": outcomes}
 
 
-def send_once(traffic: Traffic, signals: TrafficSignals | None = None) -> Result:
+def send_once(
+    traffic: Traffic, signals: TrafficSignals | None = None, progress: Progress = no_progress
+) -> Result:
     """Send a traffic once, to its end. Raises ArgumentError for a file that cannot be used."""
     _check_while_file(traffic)
     if traffic.session is not None and traffic.needs_libraries:
         traffic = traffic._replace(entry=resolved_entry(traffic.entry, traffic.session.users[0]))
     if traffic.needs_process:
-        python = library_python() if traffic.needs_libraries else sys.executable
+        python = library_python(progress=progress) if traffic.needs_libraries else sys.executable
         sent = send_in_processes(traffic, python, signals)
         return add_up(
             traffic,

@@ -208,6 +208,8 @@ class DockerCommand:
     def pull(self, images: Iterable[str], progress: Progress = no_progress) -> list[PlatformRefused]:
         """Pull images, several at once; return an error for each that cannot be pulled. `progress` receives the bytes."""
         outputs = {image: PullOutput() for image in images}
+        if outputs:
+            progress(pulling_text([*outputs]))
         lock = threading.Lock()
 
         def pull_one(image: str) -> CommandResult:

@@ -114,7 +114,7 @@ class LocalDeployer(HostDeployer):
 
     def pull_images(self, images: Iterable[str]) -> None:
         """Create virtual environments. Roles install other executables before. Raises PlatformRefused."""
-        environments.create_environments(self.workloads.values(), images)
+        environments.create_environments(self.workloads.values(), images, self._progress)
 
     def predict(self, document: str) -> AppliedChanges:
         """Compare the sections of the document with those on disk, and with the programs that run."""

@@ -10,6 +10,10 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.progress import (
+    Progress,
+    no_progress,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.python_environment import (
     PackagesFailed,
     create_environment,
@@ -30,8 +34,10 @@ def missing_environments(workloads: Iterable[Workload]) -> tuple[str, ...]:
     return tuple(target for target in targets if not is_usable(Path(target).expanduser()))
 
 
-def create_environments(workloads: Iterable[Workload], targets: Iterable[str]) -> None:
-    """Create environments. Raises PlatformRefused."""
+def create_environments(
+    workloads: Iterable[Workload], targets: Iterable[str], progress: Progress = no_progress
+) -> None:
+    """Create environments. `progress` receives the name of each one. Raises PlatformRefused."""
     wanted = {*targets}
     for workload in workloads:
         packages = workload.packages
@@ -41,6 +47,7 @@ def create_environments(workloads: Iterable[Workload], targets: Iterable[str]) -
         target = Path(packages.target).expanduser()
         if target.exists():  # its packages are those of another Python
             shutil.rmtree(target, ignore_errors=True)
+        progress(f"installing the packages of {workload.group}")
         try:
             create_environment(target, packages.requirements, packages.base)
         except PackagesFailed as error:

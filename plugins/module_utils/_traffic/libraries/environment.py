@@ -15,6 +15,10 @@ import sys
 from pathlib import Path
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import ArgumentError
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.progress import (
+    Progress,
+    no_progress,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.python_environment import (
     PackagesFailed,
     cache_folder,
@@ -25,17 +29,22 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.libraries.l
 )
 
 
-def library_python(requirements: str = REQUIREMENTS, cache: Path | None = None) -> str:
+def library_python(
+    requirements: str = REQUIREMENTS, cache: Path | None = None, progress: Progress = no_progress
+) -> str:
     """Return the Python of the environment with these requirements, and create the environment if it does not exist.
 
     Args:
         requirements: The text of a requirements file with hashes.
         cache: The folder for environments; that of the user by default.
+        progress: Receives that the packages are installed.
 
     Raises:
         ArgumentError: The folder is not private to the user, or the packages cannot be installed.
     """
     target = (cache or cache_folder()) / f"traffic-{environment_key(requirements)}"
+    if not target.exists():
+        progress("installing the libraries of HTTP/2, HTTP/3 and gRPC, once on this host")
     try:
         return create_environment(target, requirements)
     except PackagesFailed as error:

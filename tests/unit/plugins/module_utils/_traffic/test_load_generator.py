@@ -41,7 +41,7 @@ def test_traffic_is_repeated_within_its_time_until_it_holds(monkeypatch: pytest.
     sent: list[int] = []
     send_once = load_generator.send_once
 
-    def third_has_other_url(traffic: Traffic, _signals: object = None) -> Any:
+    def third_has_other_url(traffic: Traffic, *_more: object) -> Any:
         sent.append(1)
         result = send_once(traffic)
         result.errors = {} if len(sent) == 3 else result.errors

@@ -104,6 +104,7 @@ def test_pull_shows_the_bytes_of_all_images() -> None:
 
     docker.terminal_runner = pull
     assert docker.pull(["i:1"], texts.append) == []
+    assert texts[0] == "pulling 1 image: i:1"
     assert texts[-1] == "pulling 1 image (2.0 MB of 2.0 MB): i:1"
     docker.pull(["i:1", "j:2"], texts.append)
     assert texts[-1].startswith(("pulling 2 images (4.0 MB", "pulling 1 image (4.0 MB"))

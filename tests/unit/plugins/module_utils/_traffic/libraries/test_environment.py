@@ -39,8 +39,10 @@ def commands(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
 
 
 def test_environment_is_created_once(tmp_path: Path, commands: list[list[str]]) -> None:
-    first = environment.library_python("a==1 --hash=sha256:0", tmp_path)
-    second = environment.library_python("a==1 --hash=sha256:0", tmp_path)
+    texts: list[str] = []
+    first = environment.library_python("a==1 --hash=sha256:0", tmp_path, texts.append)
+    second = environment.library_python("a==1 --hash=sha256:0", tmp_path, texts.append)
+    assert texts == ["installing the libraries of HTTP/2, HTTP/3 and gRPC, once on this host"]
     assert first == second
     assert Path(first).exists()
     assert [command[2] for command in commands] == ["venv", "pip"]

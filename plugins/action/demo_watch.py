@@ -153,7 +153,8 @@ def _printer(demo: LiveDemo, options: Options) -> Any:
     start = REDRAW if options["redraw"] else "\n"
 
     def show(found: Round) -> None:
-        Display().display(start + "\n".join(live_table(demo, found.state)))
+        # The names of stats and hosts are data from outside.
+        Display().display(start + printable("\n".join(live_table(demo, found.state))))
 
     return show
 
@@ -170,8 +171,10 @@ def _serve(rounds: WatchRounds, found: dict[str, Any], limits: Limits) -> str:
     with serving(server):
         minutes = limits.idle_timeout / 60
         Display().display(
-            f"\n{rounds.demo.name} on {rounds.demo.platform}: open {server.url}\n"
-            f"The page ends {minutes:g} minutes after its last viewer has left, when the demo is removed, or with Ctrl-C.\n"
+            printable(
+                f"\n{rounds.demo.name} on {rounds.demo.platform}: open {server.url}\n"
+                f"The page ends {minutes:g} minutes after its last viewer has left, when the demo is removed, or with Ctrl-C.\n"
+            )
         )
         reason = rounds.run()
         rounds.wait_for_viewers_to_leave(FAREWELL)

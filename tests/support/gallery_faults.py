@@ -403,8 +403,11 @@ FAULTS = {
         },
     ),
     "wasm": Fault(
-        ("expected 40, got 0 (answers with header x-wasm: here of traffic responses with the header). Answers: 40 × no x-wasm",),
-        deployed=edge(http_filters=[]),
+        (
+            "expected 40, got 0 (answers with header x-wasm: here of traffic responses with the header). Answers: 40 × no x-wasm",
+            "expected 20, got 0 (answers with header x-wasm: here of traffic responses with the header of the file)",
+        ),
+        deployed={"proxies": {"edge": {"listeners": {"http": {"http_filters": []}, "file": {"http_filters": []}}}}},
     ),
     "zone_aware": Fault(
         ("expected 40, got 0 (answers with header x-app-version: west of traffic requests in the west)",),

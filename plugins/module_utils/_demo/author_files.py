@@ -2,10 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A file of a demo's author: `{source: path}`, `{content: text}` or text."""
+"""A file of a demo's author: `{source: path}`, `{content: text}`, `{base64: text}` or text."""
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,8 +15,8 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._common.network.erro
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.demo_source import DemoSource
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError, check_known
 
-SOURCE, CONTENT, SENSITIVE = "source", "content", "sensitive"
-KEYS = (SOURCE, CONTENT, SENSITIVE)
+SOURCE, CONTENT, BASE64, SENSITIVE = "source", "content", "base64", "sensitive"
+KEYS = (SOURCE, CONTENT, BASE64, SENSITIVE)
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ def author_file(value: Any, file: str, where: str, source: DemoSource) -> Author
     """Return the file that a value of a demo describes.
 
     Args:
-        value: Text, or a mapping with `source` or `content`, and `sensitive`.
+        value: Text, or a mapping with `source`, `content` or `base64`, and `sensitive`.
         file: Name of the demo file.
         where: The key that holds `value`.
         source: Reads the files relative to the demo file.
@@ -59,12 +60,13 @@ def author_file(value: Any, file: str, where: str, source: DemoSource) -> Author
         )
     for key in value:
         check_known(str(key), KEYS, file, where, "key of a file")
-    found = [key for key in (SOURCE, CONTENT) if value.get(key) is not None]
+    found = [key for key in (SOURCE, CONTENT, BASE64) if value.get(key) is not None]
     if len(found) != 1:
-        state = "has both 'source' and 'content'" if found else "has neither 'source' nor 'content'"
+        both = " and ".join(f"'{key}'" for key in found)
+        state = f"has both {both}" if found else "has neither 'source' nor 'content'"
         raise DemoError(
             file,
-            f"{where}: {state}. Use 'source' (a path relative to the demo file) or 'content' (the text).",
+            f"{where}: {state}. Use 'source' (a path relative to the demo file), 'content' (the text) or 'base64' (bytes).",
         )
     key = found[0]
     if not isinstance(value[key], str):
@@ -74,7 +76,18 @@ def author_file(value: Any, file: str, where: str, source: DemoSource) -> Author
         raise DemoError(file, f"{where}.{SENSITIVE}: expected true or false, got '{sensitive}'.")
     if key == CONTENT:
         return AuthorFile(value[key], sensitive=bool(sensitive))
+    if key == BASE64:
+        return AuthorFile(_decoded(value[key], file, f"{where}.{key}"), sensitive=bool(sensitive))
     return AuthorFile(_read(value[key], file, f"{where}.{key}", source), value[key], bool(sensitive))
+
+
+def _decoded(text: str, file: str, where: str) -> bytes:
+    try:
+        return base64.b64decode("".join(text.split()), validate=True)
+    except ValueError:
+        raise DemoError(
+            file, f"{where}: not Base64. Encode the file with `base64`, or use 'content' for text."
+        ) from None
 
 
 def _read(path: str, file: str, where: str, source: DemoSource) -> str | bytes:

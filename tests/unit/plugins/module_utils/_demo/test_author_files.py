@@ -40,6 +40,8 @@ def files(value: Any) -> Any:
         ({"source": "a.txt"}, AuthorFile("text ${port}", "a.txt")),
         ({"source": "b.wasm"}, AuthorFile(b"\0asm\xff", "b.wasm")),
         ({"source": "nul.txt"}, AuthorFile(b"a\0b", "nul.txt")),
+        ({"base64": "AGFzbf8=\n"}, AuthorFile(b"\0asm\xff")),
+        ({"base64": "JHtw b3J0fQ==", "sensitive": True}, AuthorFile(b"${port}", sensitive=True)),
     ],
 )
 def test_file_of_an_author_is_read(value: Any, expected: AuthorFile) -> None:
@@ -47,8 +49,8 @@ def test_file_of_an_author_is_read(value: Any, expected: AuthorFile) -> None:
 
 
 def test_source_has_no_placeholders() -> None:
-    read_files = files({"a": {"source": "a.txt"}, "b": "on ${port}"})
-    assert [one.template for one in read_files.values()] == ["", "on ${port}"]
+    read_files = files({"a": {"source": "a.txt"}, "b": "on ${port}", "c": {"base64": "JHtwb3J0fQ=="}})
+    assert [one.template for one in read_files.values()] == ["", "on ${port}", ""]
 
 
 @pytest.mark.parametrize(
@@ -56,6 +58,9 @@ def test_source_has_no_placeholders() -> None:
     [
         ({"source": "c.txt"}, f"{FILES}.config.source: cannot read 'c.txt': no such file or directory. Correct the path"),
         ({"source": "a", "content": "b"}, f"{FILES}.config: has both 'source' and 'content'. Use 'source'"),
+        ({"content": "a", "base64": "b"}, f"{FILES}.config: has both 'content' and 'base64'. Use 'source'"),
+        ({"base64": "a"}, f"{FILES}.config.base64: not Base64. Encode the file with `base64`"),
+        ({"base64": "ä==="}, f"{FILES}.config.base64: not Base64."),
         ({"sensitive": True}, f"{FILES}.config: has neither 'source' nor 'content'. Use 'source'"),
         ({"sourc": "a"}, f"{FILES}.config: unknown key of a file 'sourc'. Did you mean 'source'?"),
         ({"content": {"a": 1}}, f"{FILES}.config.content: expected text. Put it in quotes."),

@@ -16,7 +16,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import 
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.loader import read_demo
 
 MUTANTS = list(mutants(seed=13, count=40))
-KEY = r"(proxies|services)\.[\w-]+(\.[\w.@/-]+|\[\d+\])+"
+KEY = r"(proxies|services)\.[\w-]+(\.[\w.@/ -]+|\[\d+\])+"
 
 
 def refusal_of(name: str, data: Any) -> str:

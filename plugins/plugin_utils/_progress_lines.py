@@ -23,6 +23,10 @@ from ansible import constants
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.printable import printable
+from ansible_collections.meshlab.envoy.plugins.plugin_utils._deferred_signals import (
+    before_signals,
+    deferred_signals,
+)
 
 Style = Literal["line", "log", "none"]
 
@@ -154,21 +158,31 @@ class ShownProgress:
 
     def above(self, show: Callable[[], None]) -> None:
         """Print something else: above the line, which is printed again."""
-        with self._lock:
+        with deferred_signals(), self._lock:
             self._erase()
             show()
 
-    def end(self) -> None:
-        """End the thread, and remove the line."""
+    def stop(self) -> None:
+        """End the thread between two lines."""
         self._ended.set()
         self._thread.join()
-        self._erase()
+
+    def end(self) -> None:
+        """End the thread, and remove the line."""
+        self.stop()
+        with deferred_signals():
+            self._erase()
 
     def _run(self) -> None:
         while not self._ended.wait(TICK):
-            with self._lock:
+            # With a limit: the thread that has the lock may wait for this one to end.
+            if not self._lock.acquire(timeout=TICK):
+                continue
+            try:
                 if line := self._lines.due(self._clock()):
                     self._print(line)
+            finally:
+                self._lock.release()
 
     def _print(self, line: str) -> None:
         if self._lines.style == "log":
@@ -206,6 +220,7 @@ def shown_progress(
     shown = ShownProgress(ProgressLines(printable(title), style, COLUMNS, time.monotonic()), display)
     shown.start()
     try:
-        yield shown
+        with before_signals(shown.stop):
+            yield shown
     finally:
         shown.end()

@@ -8,7 +8,13 @@ from __future__ import annotations
 
 import doctest
 import itertools
+import multiprocessing
+import os
+import signal
 import threading
+import time
+from multiprocessing.connection import Connection
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -23,6 +29,7 @@ from ansible_collections.meshlab.envoy.plugins.plugin_utils._progress_lines impo
     ShownProgress,
     chosen_style,
     replacing,
+    shown_progress,
 )
 
 
@@ -176,3 +183,40 @@ def test_text_is_no_longer_printed_after_the_end() -> None:
     shown.end()
     shown.update("waiting")
     assert display.printed == []
+
+
+def print_slowly(printed: Connection) -> None:
+    """Run a task whose progress is printed slowly, until the signal that ends the process at once."""
+
+    class SlowDisplay:
+        verbosity = 0
+
+        def display(self, text: str, **options: bool) -> None:
+            printed.send("begins")
+            time.sleep(0.3)
+            printed.send("ends")
+
+    signal.signal(signal.SIGINT, lambda *_arguments: os._exit(3))
+    _progress_lines.chosen_style = lambda *_arguments: "line"  # type: ignore[assignment]
+    action: Any = SimpleNamespace(_display=SlowDisplay(), _task=SimpleNamespace(no_log=False))
+    with shown_progress(action, "shop", {}) as shown:
+        shown.update("waiting")
+        time.sleep(60)
+
+
+def test_signal_ends_the_process_between_two_lines() -> None:
+    """Otherwise the process would keep the lock of Ansible's queue, for which ansible-playbook waits without end."""
+    received, printed = multiprocessing.Pipe(duplex=False)
+    process = multiprocessing.get_context("fork").Process(target=print_slowly, args=(printed,))
+    process.start()
+    printed.close()
+    messages = [received.recv()]
+    os.kill(process.pid or 0, signal.SIGINT)
+    process.join(30)
+    assert process.exitcode == 3
+    while received.poll(0):
+        try:
+            messages.append(received.recv())
+        except EOFError:
+            break
+    assert messages[-1] == "ends", messages

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping, Sequence
-from datetime import UTC, datetime  # type: ignore[attr-defined]  # mypy checks with Python 3.10
+from datetime import date
 
 # Number of the week, counted without a break at the end of a year. MESHLAB_WEEK repeats the run of another week.
-WEEK = int(os.environ.get("MESHLAB_WEEK") or datetime.now(UTC).date().toordinal() // 7)
+WEEK = int(os.environ.get("MESHLAB_WEEK") or date.today().toordinal() // 7)
 
 
 def platforms_of_week(supported: Mapping[str, Sequence[str]], week: int = WEEK) -> dict[str, str]:

@@ -167,7 +167,10 @@ def wheels(uv: str, package: str, version: str) -> tuple[dict[str, str], float]:
 
 
 def wheels_of_lock(locked: dict[str, Any], package: str) -> tuple[dict[str, str], float]:
-    """Return the wheels of a package in a parsed uv.lock, and the megabytes of the largest one. A package with requirements is an error, because roles install one wheel."""
+    """Return the wheels of a package in a parsed uv.lock, and the megabytes of the largest one.
+
+    A package with requirements is an error, because roles install one wheel.
+    """
     names = {found["name"] for found in locked["package"]} - {"hosts"}
     if names != {package}:
         raise SystemExit(

@@ -81,7 +81,9 @@ NOT_RUN = {
     "make report DEMO=front_proxy FORMS='html markdown'": "test_run_reports.py runs its program",
     "make demo\nmake watch": "test_watch.py opens the page in Chromium",
     "ansible-playbook -i inventory meshlab.envoy.watch -e demo=front_proxy\n"
-    "ansible-playbook -i inventory meshlab.envoy.watch -e demo=front_proxy -e watch_view=terminal": "the commands above run the same playbook",
+    "ansible-playbook -i inventory meshlab.envoy.watch -e demo=front_proxy -e watch_view=terminal": (
+        "the commands above run the same playbook"
+    ),
     "jq '.traffic[] | {name, p99: .latency_ms.p99}' ~/.local/state/meshlab.envoy/reports/front_proxy/*-local.json": (
         "few machines have jq"
     ),

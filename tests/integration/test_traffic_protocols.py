@@ -108,9 +108,7 @@ def test_grpc_statuses_trailers_and_messages_are_counted(
         planned["assertions"] = []
         failed = "\n".join(made.failures(planned))
         del planned["traffic"][1:], planned["traffic"][0]["descriptor_set"]
-        with pytest.raises(
-            AssertionError, match=r"reflection of echo\.Echo failed: UNIMPLEMENTED\. State"
-        ):
+        with pytest.raises(AssertionError, match=r"reflection of echo\.Echo failed: UNIMPLEMENTED\. State"):
             made.failures(planned)
     assert (
         "expected 20, got 0 (answers with gRPC status NOT_FOUND of traffic unary). Other answers: 20 × OK."

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -123,9 +124,8 @@ def test_interrupted_run_removes_its_deployments(number: int) -> None:
 def play(home: Home, demos: list[str]) -> subprocess.Popen[str]:
     options = ["--platform", home.platform, "--ansible-playbook", str(PLAYBOOK), "--jobs", "3", "--strict"]
     options += ["--json", str(ROOT / "build" / "gallery" / f"{home.platform}.json")] if len(demos) > 2 else []
-    variables = [f"--extra-vars={key}={value}" for key, value in home.variables.items()]
     return subprocess.Popen(
-        [sys.executable, str(SCRIPT), *options, *demos, "--", *variables],
+        [sys.executable, str(SCRIPT), *options, *demos, "--", "--extra-vars", json.dumps(home.variables)],
         cwd=home.cwd,
         env={
             **home.environment,

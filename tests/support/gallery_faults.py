@@ -393,6 +393,14 @@ FAULTS = {
             }
         },
     ),
+    "reverse_tunnel": Fault(
+        (
+            "expected 40, got 0 (answers with status 200 of traffic through the tunnel)",
+            "expected 61, got 21 (delta of http.tunnels.downstream_rq_2xx at agent)",
+            "expected 61, got 21 (delta of cluster.web.upstream_rq_200 at agent)",
+        ),
+        verified=traffic("through the tunnel", headers={"x-node": "another"}),
+    ),
     "tcp_tunnel": Fault(
         (
             "expected 6, got 0 (errors of traffic no client certificate)",

@@ -66,6 +66,7 @@ IN_SOAK = frozenset(
         "proxy_protocol",
         "redirects",
         "retries",
+        "reverse_tunnel",
         "stateful_session",
         "subset_load_balancing",
         "tap",

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 import yaml
 from interpreters import interpreter
-from live import ROOT, Home, processes_of
+from live import ROOT, Home, demo_data, processes_of
+from planned_envoy import plan
 from ssh_host import remote_home, ssh_server
 
 OLDEST = "3.9"
@@ -92,8 +93,11 @@ def test_oldest_python_runs_a_demo_and_the_modules(sshd: dict[str, str]) -> None
 
 
 def test_too_old_python_is_refused_by_each_module(tmp_path: Path) -> None:
-    # With an environment, an action sends its module, as to any other host.
-    tasks = [{f"meshlab.envoy.{module}": {}, "ignore_errors": True} for module in MODULES]
+    # With an environment, an action sends its module, as to any other host. The action of demo_watch checks the plan first.
+    options = {"demo_watch": {"plan": plan(demo_data(DEMO, 0), DEMO, "local")}}
+    tasks = [
+        {f"meshlab.envoy.{module}": options.get(module, {}), "ignore_errors": True} for module in MODULES
+    ]
     playbook = tmp_path / "modules.yml"
     playbook.write_text(play_of(*tasks, environment={"MESHLAB_TEST": "1"}), encoding="utf-8")
     home = Home("local")
@@ -109,7 +113,7 @@ def test_too_old_python_is_refused_by_each_module(tmp_path: Path) -> None:
         + r" is Python 3\.8\.\d+, but meshlab\.envoy needs Python 3\.9 or newer"
     )
     refused = re.findall(
-        f"Module failed: [^ ]+: {sentence} on the managed host\\. Set ansible_python_interpreter", run.words
+        f"(?:Module|Action) failed: [^ ]+: {sentence} on the managed host\\. Set ansible_python_interpreter", run.words
     )
     assert len(refused) == len(MODULES), run.output
     assert "Traceback" not in run.output

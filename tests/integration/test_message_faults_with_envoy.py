@@ -14,6 +14,7 @@ import envoys
 import pytest
 from message_mutants import mutants
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import file_bytes
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo import loader
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.versions import NEWEST, OLDEST
@@ -39,7 +40,7 @@ def accepted_by(version: str, plan: Any, folder: Path) -> bool:
     for file in plan["files"]:
         path = folder / file["path"]
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(file["content"], encoding="utf-8")
+        path.write_bytes(file_bytes(file))
     for check in plan["checks"]:
         if check["name"] == "statsd_exporter":
             continue

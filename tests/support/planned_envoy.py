@@ -10,6 +10,7 @@ import subprocess
 from pathlib import Path
 from typing import Any, cast
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import file_bytes
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.plan import make_plan
 
 
@@ -31,7 +32,7 @@ def write(planned: dict[str, Any], folder: Path) -> None:
     for file in [*planned["files"], *extra]:
         path = folder / file["path"]
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(file["content"], encoding="utf-8")
+        path.write_bytes(file_bytes(file))
     for directory in planned["directories"]:
         (folder / directory["path"]).mkdir(parents=True, exist_ok=True)
 

@@ -32,8 +32,8 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.versions impo
 
 DEMOS = sorted((Path(__file__).resolve().parents[2] / "playbooks" / "demos").glob("*.yml"))
 GALLERY = {path.stem: yaml.safe_load(path.read_text(encoding="utf-8")) for path in DEMOS}
-# Demos of filters that the oldest supported Envoy does not have.
-NEWER = frozenset({"a2a", "mcp", "mcp_json_rest_bridge", "mcp_router"})
+# Demos of filters, or of fields of extensions, that the oldest supported Envoy does not have.
+NEWER = frozenset({"a2a", "mcp", "mcp_json_rest_bridge", "mcp_router", "reverse_tunnel"})
 API = "type.googleapis.com/envoy"
 # A demo with each option of a proxy, and with names that YAML could read as another type.
 EVERYTHING: dict[str, Any] = {

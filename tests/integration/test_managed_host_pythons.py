@@ -113,7 +113,8 @@ def test_too_old_python_is_refused_by_each_module(tmp_path: Path) -> None:
         + r" is Python 3\.8\.\d+, but meshlab\.envoy needs Python 3\.9 or newer"
     )
     refused = re.findall(
-        f"(?:Module|Action) failed: [^ ]+: {sentence} on the managed host\\. Set ansible_python_interpreter", run.words
+        f"(?:Module|Action) failed: [^ ]+: {sentence} on the managed host\\. Set ansible_python_interpreter",
+        run.words,
     )
     assert len(refused) == len(MODULES), run.output
     assert "Traceback" not in run.output

@@ -43,13 +43,20 @@ def deferred_signals(on_signal: Callable[[], None] = lambda: None) -> Iterator[N
 
 @contextmanager
 def before_signals(on_signal: Callable[[], None]) -> Iterator[None]:
-    """Call `on_signal` before a signal of SIGNALS is handled as usual. Use it in the main thread."""
+    """Call `on_signal` once before signals of SIGNALS are handled as usual. Use it in the main thread."""
+    received: list[int] = []
 
     def handle(number: int, frame: FrameType | None) -> None:
         del frame
+        received.append(number)
+        # A signal that arrives during on_signal interrupts it: only the first call may do anything that cannot be done twice at once.
+        if len(received) > 1:
+            return
         on_signal()
-        signal.signal(number, previous[number])
-        os.kill(os.getpid(), number)
+        for one, handler in previous.items():
+            signal.signal(one, handler)
+        for one in received:
+            os.kill(os.getpid(), one)
 
     with _handled(handle) as previous:
         yield

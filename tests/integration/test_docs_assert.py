@@ -43,7 +43,10 @@ class PageRunner:
 
     def __post_init__(self) -> None:
         (self.folder / "bin").mkdir()
-        (self.folder / "bin" / "envoy").symlink_to(binary(NEWEST))
+        program = self.folder / "bin" / "envoy"
+        # Without the shared memory for hot restarts, whose file would stay.
+        program.write_text(f'#!/bin/sh\nexec {binary(NEWEST)} "$@" --disable-hot-restart\n')
+        program.chmod(0o755)
         path = f"{self.folder / 'bin'}:{Path(sys.executable).parent}:{os.environ['PATH']}"
         self.environment = {**os.environ, "PATH": path, "ANSIBLE_LOCALHOST_WARNING": "false"}
 

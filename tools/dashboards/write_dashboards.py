@@ -10,11 +10,14 @@ from __future__ import annotations
 
 import hashlib
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.append(str(ROOT / "tools" / "release"))
+
+import pinned_packages  # noqa: E402
+
 REQUIREMENTS = ROOT / "requirements" / "dashboards.txt"
 PACKAGES = Path(os.environ.get("MESHLAB_DASHBOARDS") or ROOT / "build" / "dashboards")
 FOLDER = ROOT / "playbooks" / "files" / "dashboards"
@@ -57,30 +60,7 @@ def dashboard_texts() -> dict[str, str]:
 def installed_packages() -> Path:
     """Return the folder of the packages of requirements/dashboards.txt, which are installed if the folder is missing."""
     digest = hashlib.sha256(REQUIREMENTS.read_bytes()).hexdigest()[:16]
-    folder = PACKAGES / f"packages-{digest}"
-    if not folder.exists():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = folder.with_name(f"{folder.name}.{os.getpid()}")
-        pip = [
-            sys.executable,
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-            "--no-compile",
-        ]
-        hashed = [
-            "--no-deps",
-            "--require-hashes",
-            "--target",
-            str(unfinished),
-            "--requirement",
-            str(REQUIREMENTS),
-        ]
-        subprocess.run([*pip, *hashed], check=True)
-        unfinished.rename(folder)
-    return folder
+    return pinned_packages.installed(REQUIREMENTS, PACKAGES / f"packages-{digest}")
 
 
 if __name__ == "__main__":

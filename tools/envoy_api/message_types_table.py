@@ -9,7 +9,6 @@ The descriptors are those of the package xds-protos, at the version that require
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
@@ -17,6 +16,10 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.append(str(ROOT / "tools" / "release"))
+
+import pinned_packages  # noqa: E402
+
 REQUIREMENTS = ROOT / "requirements" / "envoy-api.txt"
 PACKAGES = Path(os.environ.get("MESHLAB_ENVOY_API") or ROOT / "build" / "envoy-api")
 TABLE = ROOT / "plugins" / "module_utils" / "_envoy" / "message_types.py"
@@ -129,30 +132,7 @@ def source() -> str:
 
 def installed_packages() -> Path:
     """Return the folder of the packages of requirements/envoy-api.txt, which are installed if the folder is missing."""
-    folder = PACKAGES / source().replace(" ", "-")
-    if not folder.exists():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = folder.with_name(f"{folder.name}.{os.getpid()}")
-        pip = [
-            sys.executable,
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-            "--no-compile",
-        ]
-        arguments = [
-            "--no-deps",
-            "--require-hashes",
-            "--target",
-            str(unfinished),
-            "--requirement",
-            str(REQUIREMENTS),
-        ]
-        subprocess.run([*pip, *arguments], check=True)
-        unfinished.rename(folder)
-    return folder
+    return pinned_packages.installed(REQUIREMENTS, PACKAGES / source().replace(" ", "-"))
 
 
 def descriptors() -> list[Any]:

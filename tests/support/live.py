@@ -18,7 +18,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
@@ -176,7 +176,13 @@ def demo_data(name: str, shift: int) -> Any:
 
 def unsupported_on(name: str, platform: str) -> str:
     """Return why a demo of the gallery does not run on a platform; empty if it does."""
-    return str((demo_data(name, 0).get("unsupported_on") or {}).get(platform, ""))
+    return str(_unsupported_platforms(name).get(platform, ""))
+
+
+@functools.cache
+def _unsupported_platforms(name: str) -> Mapping[str, str]:
+    found: Mapping[str, str] = demo_data(name, 0).get("unsupported_on") or {}
+    return found
 
 
 def supported_demos(platform: str) -> list[str]:

@@ -127,7 +127,7 @@ def _front_proxy(namespace: Namespace, rendered: Path) -> Iterator[Figure]:
     yield Figure(
         "front_proxy on kubernetes, first deployment",
         median(site) / median(manual),
-        1.5,
+        1.15,
         "× (kubectl apply + wait + curl)",
         f"site.yml {summary(site)}, kubectl and curl {summary(manual)}",
     )
@@ -139,7 +139,7 @@ def _front_proxy(namespace: Namespace, rendered: Path) -> Iterator[Figure]:
     yield Figure(
         "front_proxy on kubernetes, unchanged",
         median(reruns) / median(pings),
-        3.0,
+        1.9,
         "× ping",
         f"site.yml {summary(reruns)}, ping {summary(pings)}",
     )

@@ -28,7 +28,8 @@ class MeasurementError(Exception):
 class Figure:
     """One measured ratio and its bound.
 
-    The ratio is None if it cannot be measured; the detail states the reason. The bound is None for a figure that is only reported.
+    The ratio is None if it cannot be measured; the detail states the reason. The bound is None for a figure that is only reported. It is
+    the highest accepted ratio, or the lowest if `at_least` is set.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Figure:
     bound: float | None
     unit: str
     detail: str
+    at_least: bool = False
 
     @property
     def result(self) -> str:
@@ -44,12 +46,13 @@ class Figure:
             return NOT_MEASURED
         if self.bound is None:
             return NO_BOUND
-        return WITHIN if self.ratio <= self.bound else MISSED
+        within = self.ratio >= self.bound if self.at_least else self.ratio <= self.bound
+        return WITHIN if within else MISSED
 
     def line(self) -> str:
         """Return the figure as a line of the table."""
         ratio = f"{'-' if self.ratio is None else format(self.ratio, '.2f'):>6}"
-        bound = "" if self.bound is None else f"bound {self.bound:<4} "
+        bound = "" if self.bound is None else f"bound {'≥' if self.at_least else '≤'} {self.bound:<4g} "
         return f"{self.name:<50} {ratio} {self.unit:<38} {bound}{self.result}"
 
     def to_dict(self) -> dict[str, object]:
@@ -66,7 +69,7 @@ class Report:
 
     @property
     def missed(self) -> bool:
-        """Return whether a figure is above its bound."""
+        """Return whether a figure is not within its bound."""
         return any(one.result == MISSED for one in self.figures)
 
     def add(self, figure: Figure) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from measure import Figure, MeasurementError, Report, output
 WITHIN = Figure("within", 1.5, 2.0, "×", "a detail")
 MISSED = Figure("missed", 2.5, 2.0, "×", "a detail")
 NOT_MEASURED = Figure("not measured", None, 2.0, "×", "why")
+AT_LEAST = Figure("faster", 290, 300, "× faster", "a detail", at_least=True)
 NO_BOUND = Figure("reported", 9.0, None, "×", "a detail")
 
 
@@ -23,6 +25,7 @@ NO_BOUND = Figure("reported", 9.0, None, "×", "a detail")
     [
         ([WITHIN, NO_BOUND, NOT_MEASURED], ["within bound", "no bound", "not measured"], False),
         ([MISSED, WITHIN], ["MISSED", "within bound"], True),
+        ([AT_LEAST, replace(AT_LEAST, ratio=300)], ["MISSED", "within bound"], True),
     ],
 )
 def test_report_prints_and_writes_each_figure_at_once(

@@ -14,6 +14,7 @@ import pytest
 from deployment import Deployment, failure_messages
 from live import FOUNDATION, Home, demo_data
 from message_parts import contains
+from rotation import cases_of_week
 
 Data = dict[str, Any]
 
@@ -400,7 +401,7 @@ def home() -> Iterator[Home]:
     temporary.close()
 
 
-@pytest.fixture(scope="module", params=FOUNDATION)
+@pytest.fixture(scope="module", params=cases_of_week(FOUNDATION, weeks=2))
 def demo(request: pytest.FixtureRequest, home: Home) -> Iterator[ChangingDeployment]:
     changing = ChangingDeployment(home, request.param)
     yield changing

@@ -28,7 +28,7 @@ EVERYTHING = Selection(everything=True)
 @pytest.fixture(
     scope="module",
     params=[
-        pytest.param(sorted(names_of_week(supported_demos("local"), weeks=3)), id="this-week"),
+        pytest.param(sorted(names_of_week(supported_demos("local"), weeks=6)), id="this-week"),
         pytest.param(supported_demos("local"), id="all", marks=pytest.mark.slow),
     ],
 )

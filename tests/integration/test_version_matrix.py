@@ -21,6 +21,7 @@ import yaml
 from interpreters import interpreter
 from live import ROOT, Home
 from packaging.requirements import Requirement
+from rotation import cases_of_week
 
 PYTHONS = yaml.safe_load((ROOT / "meta" / "versions.yml").read_text(encoding="utf-8"))["pythons"][
     "controller"
@@ -41,7 +42,7 @@ def core(python: str) -> str:
     return str(found.specifier).removeprefix("==")
 
 
-@pytest.fixture(params=PYTHONS)
+@pytest.fixture(params=cases_of_week(PYTHONS, weeks=2))
 def python(request: pytest.FixtureRequest) -> str:
     """Return a Python version whose environment exists."""
     return environment_of(str(request.param))
@@ -132,7 +133,9 @@ def test_roles_run_and_are_removed(home: Home) -> None:
     assert live.processes_of(home.folder) == []
 
 
-@pytest.mark.parametrize("version", [version for version in PYTHONS if version != THIS])
+@pytest.mark.parametrize(
+    "version", cases_of_week([version for version in PYTHONS if version != THIS], weeks=2)
+)
 def test_sanity_accepts_modules_and_imports(version: str) -> None:
     python = environment_of(version)
     command = [program(python, "python"), ROOT / "tools" / "lint" / "sanity.py"]

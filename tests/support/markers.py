@@ -10,17 +10,25 @@ from pathlib import Path
 
 # The test files that take longest, in this order. pytest-xdist starts them first, so that they do not run alone at the end.
 LONGEST_FIRST = (
-    "test_gallery",
-    "test_gallery_fails",
     "test_readme",
-    "test_gallery_pods",
-    "test_demos",
     "test_demos_pods",
+    "test_demos",
+    "test_gallery_pods",
     "test_deploy_kubernetes",
     "test_demos_installed",
     "test_demos_canary",
-    "test_mappings",
+    "test_gallery_fails",
+    "test_live_changes",
+    "test_demos_expectations",
+    "test_version_matrix",
+    "test_install_methods",
+    "test_faults",
+    "test_demos_remote",
+    "test_managed_host_pythons",
+    "test_make_pythons",
     "test_demos_live",
+    "test_gallery",
+    "test_mappings",
 )
 # Test files whose parameter names a platform that they only plan for.
 PLAN_ONLY = ("test_plan_with_envoy",)

@@ -1,13 +1,16 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The demos of the gallery that `make test` deploys in a week. `make demos` and `make soak` deploy all of them."""
+"""What `make test` runs in a week, of tests that repeat the same for many demos, platforms or versions. `make soak` runs all of it."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date
+
+import pytest
+from _pytest.mark import ParameterSet
 
 # Number of the week, counted without a break at the end of a year. MESHLAB_WEEK repeats the run of another week.
 WEEK = int(os.environ.get("MESHLAB_WEEK") or date.today().toordinal() // 7)
@@ -35,3 +38,11 @@ def names_of_week(names: Sequence[str], weeks: int, week: int = WEEK) -> Collect
         (['cors', 'udp'], ['gzip'])
     """
     return {name for position, name in enumerate(names) if (position + week) % weeks == 0}
+
+
+def cases_of_week(values: Sequence[str], weeks: int, week: int = WEEK) -> list[ParameterSet]:
+    """Return all values as parameters of a test. Those that do not have their turn in the week have the marker `slow`."""
+    turn = names_of_week(values, weeks, week)
+    return [
+        pytest.param(value, id=value, marks=() if value in turn else pytest.mark.slow) for value in values
+    ]

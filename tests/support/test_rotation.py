@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from rotation import names_of_week, platforms_of_week
+import pytest
+from rotation import cases_of_week, names_of_week, platforms_of_week
 
 SUPPORTED = {
     "cors": ("local", "docker", "kubernetes"),
@@ -26,3 +27,10 @@ def test_each_demo_runs_on_each_platform_within_three_weeks() -> None:
 def test_each_name_has_its_turn_once() -> None:
     turns = [names_of_week([*SUPPORTED], 3, week) for week in range(2893, 2896)]
     assert sorted(name for turn in turns for name in turn) == sorted(SUPPORTED)
+
+
+def test_the_others_are_slow() -> None:
+    [cors, gzip, udp, tap] = cases_of_week([*SUPPORTED], 2, week=2893)
+    assert [cors.values, gzip.values] == [("cors",), ("gzip",)]
+    assert [cors.marks, udp.marks] == [(pytest.mark.slow,)] * 2
+    assert [gzip.marks, tap.marks] == [()] * 2

@@ -12,6 +12,7 @@ from collections import Counter
 import pytest
 from cluster_home import PLATFORMS, ClusterHome, kubectl, traffic_to_pods
 from live import FOUNDATION, demo_data, docker
+from rotation import cases_of_week
 
 # Sends 60 requests on a connection each, and prints which host and which server responded.
 SEND_60_REQUESTS = """
@@ -22,7 +23,7 @@ print(json.dumps([(one["x-served-by"], one["server"]) for one in headers]))
 REGISTRY = os.environ.get("MESHLAB_LAB_REGISTRY", "")
 
 
-@pytest.mark.parametrize("name", sorted(FOUNDATION))
+@pytest.mark.parametrize("name", cases_of_week(sorted(FOUNDATION), weeks=3))
 def test_demo_is_deployed_and_torn_down(name: str) -> None:
     """The expectations of all demos are tested in test_gallery_pods.py."""
     home = ClusterHome("kubernetes")

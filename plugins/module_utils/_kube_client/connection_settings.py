@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The settings of a connection to an API server, from the option `cluster`, K8S_AUTH_*, kubeconfigs and service accounts.
 
-The import of the package `kubernetes` takes a quarter of a second (version 37.0.2). It is imported only inside `load_settings`.
+The package `kubernetes` is imported only for kubeconfigs that `login.plain_kubeconfig` does not read, such as those with a login command.
 """
 
 from __future__ import annotations
@@ -35,12 +35,23 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.kubecon
     one_line,
     read_kubeconfigs,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.login.client_settings import (
+    ClientSettings,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.login.plain_kubeconfig import (
+    NotPlainError,
+    plain_kubeconfig,
+    read_plain_kubeconfigs,
+    use_plain_context,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.login.service_account import (
+    use_service_account,
+)
 
 if TYPE_CHECKING:
     import ssl
 
 DEFAULT_KUBECONFIG = "~/.kube/config"
-_SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
 _TLS_OPTIONS = {
     "ca": "cluster.ca_cert",
     "certificate": "cluster.client_cert",
@@ -61,7 +72,8 @@ class ConnectionSettings:
     server_name: str  # that the server's certificate has to be valid for; empty for the host
     proxy: str
     origin: str  # where the address comes from, for messages
-    configuration: Any = field(repr=False)  # kubernetes.client.Configuration, which renews tokens
+    # ClientSettings or kubernetes.client.Configuration, which renew tokens.
+    configuration: Any = field(repr=False)
     impersonation: Headers = ()  # headers, of which several may have the same name
 
     @property
@@ -93,6 +105,15 @@ class ConnectionSettings:
         return {"authorization": str(value)} if value else {}
 
 
+@dataclass(frozen=True)
+class _Source:
+    """Where the settings come from: a kubeconfig, or something else with neither content nor paths."""
+
+    origin: str  # for messages
+    content: dict[str, Any] | None = None
+    paths: list[str] = field(default_factory=list)
+
+
 def load_settings(options: ClusterOptions | Mapping[str, Any] | None) -> ConnectionSettings:
     """Return the settings that the option `cluster` selects; see `cluster_client.connect` for the order of the sources.
 
@@ -100,6 +121,68 @@ def load_settings(options: ClusterOptions | Mapping[str, Any] | None) -> Connect
         ClusterError: An option or a kubeconfig cannot be used (`invalid`, `no_cluster`), or a login command failed (`unauthorized`).
     """
     given = with_environment(options)
+    # OpenSSL reads only files, so keys of a kubeconfig are written to this folder.
+    with tempfile.TemporaryDirectory() as folder:
+        source = _source(given)
+        context = given.get("context") or ""
+        try:
+            settings = ClientSettings()
+            loaded = _load_plain(source, context, settings, folder)
+        except NotPlainError:
+            return _load_with_package(given, source, context, folder)
+        return _connection(given, settings, loaded)
+
+
+def _source(given: ClusterOptions) -> _Source:
+    """Return the first source of settings that there is.
+
+    Raises:
+        ClusterError: There is none; the reason is `no_cluster`.
+    """
+    has_login = any(all(key in given for key in keys) for keys in _LOGINS)
+    if "host" in given and has_login and not ("kubeconfig" in given or "context" in given):
+        return _Source("option host")
+    kubeconfig = given.get("kubeconfig") or os.environ.get("KUBECONFIG") or DEFAULT_KUBECONFIG
+    if isinstance(kubeconfig, Mapping):
+        return _Source("the kubeconfig in option kubeconfig", content=dict(kubeconfig))
+    paths = [str(Path(path).expanduser()) for path in str(kubeconfig).split(os.pathsep) if path]
+    if any(os.path.isfile(path) for path in paths):
+        return _Source(str(kubeconfig), paths=paths)
+    if given.get("kubeconfig") or os.environ.get("KUBECONFIG"):
+        raise ClusterError(
+            "no_cluster", f"there is no kubeconfig {kubeconfig}. Set cluster.kubeconfig to an existing file."
+        )
+    return _Source("option host") if "host" in given else _Source("the service account of this pod")
+
+
+def _load_plain(source: _Source, context: str, settings: ClientSettings, folder: str) -> LoadedContext:
+    """Fill the settings without the package `kubernetes`.
+
+    Raises:
+        ClusterError: There is no source of settings; the reason is `no_cluster`.
+        NotPlainError: The kubeconfig has anything that only the package reads, or an error.
+    """
+    if source.content is not None:
+        return use_plain_context(plain_kubeconfig(source.content), source.origin, context, settings, folder)
+    if source.paths:
+        merged = read_plain_kubeconfigs(source.paths)
+        return use_plain_context(merged, source.origin, context, settings, folder)
+    if source.origin == "option host":
+        return LoadedContext("", source.origin)
+    namespace = use_service_account(settings)
+    if namespace is None:
+        raise ClusterError(
+            "no_cluster",
+            f"there is no kubeconfig {DEFAULT_KUBECONFIG}. Set cluster.kubeconfig or KUBECONFIG to a file,"
+            " or set cluster.host and cluster.api_key.",
+        )
+    return LoadedContext(namespace, source.origin)
+
+
+def _load_with_package(
+    given: ClusterOptions, source: _Source, context: str, folder: str
+) -> ConnectionSettings:
+    """Return the settings of a kubeconfig, read by the package `kubernetes`."""
     try:
         from kubernetes import client, config
     except ImportError as error:
@@ -108,61 +191,50 @@ def load_settings(options: ClusterOptions | Mapping[str, Any] | None) -> Connect
             f"the Python package kubernetes cannot be imported ({error}). Install it for the Python that runs this task.",
         ) from None
     configuration = client.Configuration()
-    # The loader writes keys of a kubeconfig to this folder, since OpenSSL reads only files.
-    with _loader_lock, tempfile.TemporaryDirectory() as folder:
+    with _loader_lock:
         try:
-            loaded = _load(given, configuration, config, folder)
-            _override(given, configuration)
-            server = str(configuration.host).rstrip("/")
-            tls = _tls_context(configuration) if server.startswith("https://") else None
+            content = read_kubeconfigs(source.paths, config) if source.content is None else source.content
+            loaded = load_context(content, source.origin, context, configuration, config, folder)
+            return _connection(given, configuration, loaded)
         finally:
             # Otherwise the loader would use files that do not exist any more.
             getattr(config.kube_config, "_cleanup_temp_files", lambda: None)()
+
+
+def _connection(given: ClusterOptions, configuration: Any, loaded: LoadedContext) -> ConnectionSettings:
+    """Return the settings of a connection.
+
+    Args:
+        given: The options, which have precedence.
+        configuration: `ClientSettings`, or a `kubernetes.client.Configuration`.
+        loaded: The namespace and the impersonation of the source.
+    """
+    try:
+        _override(given, configuration)
+        server = str(configuration.host).rstrip("/")
+        proxy = _proxy(configuration, server)
+    except UnicodeEncodeError:
+        raise ClusterError(
+            "invalid",
+            "cluster.username, cluster.password: a character is not in Latin-1. Use another login.",
+        ) from None
+    except ValueError as error:
+        raise ClusterError(
+            "invalid", f"cluster.host: {one_line(error)}. Set it to a URL such as https://host:6443."
+        ) from None
     own_impersonation = impersonation_headers(
         {"as": given.get("impersonate_user"), "as-groups": given.get("impersonate_groups")}
     )
     return ConnectionSettings(
         server=server,
         namespace=given.get("namespace") or loaded.namespace or "default",
-        tls=tls,
+        tls=_tls_context(configuration) if server.startswith("https://") else None,
         server_name=configuration.tls_server_name or "",
-        proxy=_proxy(configuration, server),
+        proxy=proxy,
         origin=loaded.origin,
         configuration=configuration,
         impersonation=own_impersonation or loaded.impersonation,
     )
-
-
-def _load(given: ClusterOptions, configuration: Any, config: Any, folder: str) -> LoadedContext:
-    """Fill the configuration from the first source that there is."""
-    has_login = any(all(key in given for key in keys) for keys in _LOGINS)
-    if "host" in given and has_login and not ("kubeconfig" in given or "context" in given):
-        return LoadedContext("", "option host")
-    kubeconfig = given.get("kubeconfig") or os.environ.get("KUBECONFIG") or DEFAULT_KUBECONFIG
-    context = given.get("context") or ""
-    if isinstance(kubeconfig, Mapping):
-        origin = "the kubeconfig in option kubeconfig"
-        return load_context(dict(kubeconfig), origin, context, configuration, config, folder)
-    paths = [str(Path(path).expanduser()) for path in str(kubeconfig).split(os.pathsep) if path]
-    if any(os.path.isfile(path) for path in paths):
-        merged = read_kubeconfigs(paths, config)
-        return load_context(merged, str(kubeconfig), context, configuration, config, folder)
-    if given.get("kubeconfig") or os.environ.get("KUBECONFIG"):
-        raise ClusterError(
-            "no_cluster", f"there is no kubeconfig {kubeconfig}. Set cluster.kubeconfig to an existing file."
-        )
-    if "host" in given:
-        return LoadedContext("", "option host")
-    try:
-        config.load_incluster_config(client_configuration=configuration)
-    except config.ConfigException:
-        raise ClusterError(
-            "no_cluster",
-            f"there is no kubeconfig {DEFAULT_KUBECONFIG}. Set cluster.kubeconfig or KUBECONFIG to a file,"
-            " or set cluster.host and cluster.api_key.",
-        ) from None
-    namespace = Path(_SERVICE_ACCOUNT, "namespace").read_text(encoding="utf-8").strip()
-    return LoadedContext(namespace, "the service account of this pod")
 
 
 def _override(given: ClusterOptions, configuration: Any) -> None:

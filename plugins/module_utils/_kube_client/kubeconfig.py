@@ -46,6 +46,7 @@ def read_kubeconfigs(paths: list[str], config: Any) -> Any:
     except (
         OSError,
         UnicodeDecodeError,
+        RecursionError,
         yaml.YAMLError,
         config.ConfigException,
         AttributeError,
@@ -111,22 +112,34 @@ def load_context(
         )
     context = loader.current_context["context"]
     users = {entry.get("name"): entry.get("user") for entry in map(_plain, content.get("users") or ())}
+    try:
+        impersonation = impersonation_headers(users.get(context.get("user")) or {})
+    except ValueError as error:
+        raise ClusterError(
+            "no_cluster", f"{origin}: the user of context {context_name}: {error}. Correct the kubeconfig."
+        ) from None
     return LoadedContext(
-        str(context.get("namespace") or ""),
-        f"context {context_name} of {origin}",
-        impersonation_headers(users.get(context.get("user")) or {}),
+        str(context.get("namespace") or ""), f"context {context_name} of {origin}", impersonation
     )
 
 
 def impersonation_headers(user: Mapping[str, Any]) -> Headers:
-    """Return the headers for the keys `as…` of a kubeconfig's user. Source: Kubernetes documentation, "User impersonation"."""
+    """Return the headers for the keys `as…` of a kubeconfig's user. Source: Kubernetes documentation, "User impersonation".
+
+    Raises:
+        ValueError: A key has a value of another type.
+    """
     extra = user.get("as-user-extra") or {}
+    if not isinstance(user.get("as-groups") or [], (list, tuple)):
+        raise ValueError("as-groups is not a list")
+    if not isinstance(extra, Mapping) or not all(isinstance(one, (list, tuple)) for one in extra.values()):
+        raise ValueError("as-user-extra is not a mapping of lists")
     pairs = [
         ("Impersonate-User", user.get("as")),
         ("Impersonate-Uid", user.get("as-uid")),
         *(("Impersonate-Group", group) for group in user.get("as-groups") or ()),
         *(
-            (f"Impersonate-Extra-{quote(key, safe='')}", value)
+            (f"Impersonate-Extra-{quote(str(key), safe='')}", value)
             for key, values in extra.items()
             for value in values
         ),

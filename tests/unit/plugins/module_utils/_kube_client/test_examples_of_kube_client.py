@@ -18,7 +18,7 @@ MODULE_UTILS = Path(str(_kube_client.__file__)).parents[1]
 
 
 def modules_with_examples() -> list[str]:
-    patterns = ("_kube_client/*.py", "_platform/kubernetes/**/*.py", "_common/websocket_*.py")
+    patterns = ("_kube_client/**/*.py", "_platform/kubernetes/**/*.py", "_common/websocket_*.py")
     return [
         ".".join(path.relative_to(MODULE_UTILS).with_suffix("").parts)
         for pattern in patterns

@@ -26,6 +26,7 @@ from managed_host import run_module
 from request_load import ChangeCounts, Lane, RequestLoad
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._deploy.deploy_options import ARGUMENTS, perform
+from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.bootstrap import FLUSH_INTERVAL
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.versions import NEWEST, OLDEST
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.documents import (
     supervisord_conf,
@@ -189,7 +190,7 @@ class Demo:
             "node": {"id": "edge", "cluster": "test"},
             "admin": {"address": {"pipe": {"path": "edge/run/admin.sock", "mode": 0o600}}},
             "dynamic_resources": source,
-            "stats_flush_interval": "1s",
+            "stats_flush_interval": FLUSH_INTERVAL,
             **state.bootstrap,
         }
 

@@ -41,6 +41,10 @@ STATSD_CLUSTER = "statsd"
 # Several stats share one datagram of this many bytes, so that one flush does not overflow the receiver's buffer. The datagram fits
 # into an Ethernet frame. Without it each stat is a datagram (config.metrics.v3.DogStatsdSink).
 MAX_BYTES_PER_DATAGRAM = 1432
+# Intervals between two flushes, at which Envoy updates histograms and sends stats to sinks. Envoy's default is 5 s. The page
+# docs/architecture.md has the cost of a flush. A flush with sinks also sends every stat.
+FLUSH_INTERVAL = "0.1s"
+FLUSH_INTERVAL_WITH_SINKS = "1s"
 
 
 @dataclass(frozen=True)
@@ -97,14 +101,14 @@ def bootstrap(
         },
         "static_resources": {"listeners": [read_only_admin(*admin_listener)], "clusters": static_clusters},
     }
-    # Histograms and sinks lag by up to this interval. Envoy's default is 5 s.
-    message["stats_flush_interval"] = "1s"
     if sink:
         message["stats_sinks"] = [_stats_sink(sink)]
         if sink.transport == "tcp":
             static_clusters.append(_without_type(cluster(STATSD_CLUSTER, [sink.address])))
     if stats_config:
         message["stats_config"] = dict(stats_config)
+    has_sinks = sink is not None or bool(overlay({}, overrides, BOOTSTRAP).get("stats_sinks"))
+    message["stats_flush_interval"] = FLUSH_INTERVAL_WITH_SINKS if has_sinks else FLUSH_INTERVAL
     return overlay(message, overrides, BOOTSTRAP)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import TypedDict
@@ -36,15 +37,19 @@ REQUESTS, ERRORS, CONNECTIONS = "upstream_rq_total", "upstream_rq_5xx", "upstrea
 REFUSED, BYTES, LATENCY = "upstream_cx_connect_fail", "upstream_cx_rx_bytes_total", "upstream_rq_time"
 COMPLETED = "upstream_rq_completed"
 _STATS = "|".join([REQUESTS, ERRORS, CONNECTIONS, REFUSED, BYTES, LATENCY, COMPLETED])
-# Seconds that Envoy has to update its histograms. It does so at each flush, every second in a generated bootstrap.
+# Seconds that Envoy has to update its histograms. It does so at each flush: every 0.1 s in a generated bootstrap, every second
+# with sinks.
 FLUSH_TIMEOUT = 1.5
-FIRST_FLUSH_PAUSE, LONGEST_FLUSH_PAUSE = 0.05, 0.1
-# Envoy updates it at each flush, too. So its change ends the wait for requests that have no latency.
-UPTIME = "server.uptime"
+FIRST_FLUSH_PAUSE, LONGEST_FLUSH_PAUSE = 0.02, 0.05
+# Envoy updates these at each flush, too. So their change ends the wait for requests that have no latency.
+FLUSHED = ("server.uptime", "server.memory_allocated", "server.memory_physical_size")
+_FLUSHED = "|".join(map(re.escape, FLUSHED))
+# A flush that began before the last request can end after the snapshot. Its histograms lack that request, those of the next one do not.
+FLUSHES = 2
 _QUERY = Query(
     {
         "stats": Selection(
-            patterns=(compile_pattern(rf"cluster\..+\.(?:{_STATS})|{re.escape(UPTIME)}", "clusters"),),
+            patterns=(compile_pattern(rf"cluster\..+\.(?:{_STATS})|{_FLUSHED}", "clusters"),),
             usedonly=True,
         )
     },
@@ -88,6 +93,7 @@ def with_latencies(
     if before is None or after is None:
         return after
     pages = dict(after.pages)
+    flushes: Counter[str] = Counter()
     pending = {name for name, page in pages.items() if _lacks_latencies(before.pages.get(name), page, page)}
     for _left in attempts(
         FLUSH_TIMEOUT, first_pause=FIRST_FLUSH_PAUSE, longest_pause=LONGEST_FLUSH_PAUSE, sleep=sleep
@@ -97,13 +103,17 @@ def with_latencies(
         later = read({pages[name].group or name for name in pending})
         for name in [*pending]:
             page = later.pages.get(name) if later else None
-            old, new = _stats(after.pages[name]), _stats(page) if page else None
+            old, new = _stats(pages[name]), _stats(page) if page else None
             if page is None or old is None or new is None:
                 pending.discard(name)
                 continue
-            pages[name] = replace(pages[name], sources={"stats": replace(old, histograms=new.histograms)})
-            is_flushed = old.values.get(UPTIME) != new.values.get(UPTIME)
-            if is_flushed or not _lacks_latencies(before.pages.get(name), after.pages[name], page):
+            flushes[name] += any(old.values.get(stat) != new.values.get(stat) for stat in FLUSHED)
+            updated = {stat: new.values[stat] for stat in FLUSHED if stat in new.values}
+            samples = replace(old, values={**old.values, **updated}, histograms=new.histograms)
+            pages[name] = replace(pages[name], sources={"stats": samples})
+            if flushes[name] >= FLUSHES or not _lacks_latencies(
+                before.pages.get(name), after.pages[name], page
+            ):
                 pending.discard(name)
     return replace(after, pages=pages)
 

@@ -43,8 +43,16 @@ def test_overrides_replace_generated_fields() -> None:
 
 
 def test_flush_on_admin_removes_the_flush_interval() -> None:
-    assert made_bootstrap()["stats_flush_interval"] == "1s"
+    assert "stats_flush_interval" in made_bootstrap()
     assert "stats_flush_interval" not in made_bootstrap(overrides={"stats_flush_on_admin": True})
+
+
+def test_flush_interval_is_longer_with_sinks() -> None:
+    assert made_bootstrap()["stats_flush_interval"] == "0.1s"
+    assert made_bootstrap(overrides={"statsSinks": []})["stats_flush_interval"] == "0.1s"
+    with_sink = made_bootstrap(sink=StatsSink("statsd", "udp", ("127.0.0.1", 9125), "shop"))
+    of_author = made_bootstrap(overrides={"statsSinks": [{"name": "envoy.stat_sinks.open_telemetry"}]})
+    assert [one["stats_flush_interval"] for one in (with_sink, of_author)] == ["1s", "1s"]
 
 
 def test_stats_config_is_absent_when_it_is_empty() -> None:

@@ -27,10 +27,13 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._verify.cluster_coun
 GROUPS = {"edge": "edge", "web-1": "web", "web-2": "web"}
 
 
-def page(name: str, requests: int, samples: int = 0, uptime: int = 7, **options: Any) -> Page:
+def page(
+    name: str, requests: int, samples: int = 0, uptime: int = 7, allocated: int = 500, **options: Any
+) -> Page:
     """Return a page with the requests of cluster a.b, and this number of latencies from 1 to 2 ms."""
     values: dict[str, Any] = {
         "server.uptime": uptime,
+        "server.memory_allocated": allocated,
         "cluster.a.b.upstream_rq_total": requests,
         "cluster.a.b.upstream_rq_completed": requests,
         "cluster.a.b.upstream_rq_5xx": requests // 10,
@@ -102,10 +105,21 @@ def test_flushed_proxy_is_not_read_again() -> None:
     assert flushes.names == []
 
 
-def test_flush_ends_the_wait_for_requests_without_a_latency() -> None:
-    flushes = Flushes(snapshot(page("edge", 30, 10)), snapshot(page("edge", 30, 25, uptime=8)))
+def test_second_flush_ends_the_wait_without_latencies() -> None:
+    """The first flush can have begun before the last request."""
+    readings = [
+        snapshot(page("edge", 30, samples, uptime, allocated))
+        for samples, uptime, allocated in (
+            (10, 7, 500),
+            (20, 7, 501),
+            (20, 7, 501),
+            (25, 8, 501),
+            (26, 9, 502),
+        )
+    ]
+    flushes = Flushes(*readings)
     assert waited(flushes, snapshot(page("edge", 10, 10)), snapshot(page("edge", 30, 10))) == [(20, 1.5)]
-    assert len(flushes.names) == 2
+    assert len(flushes.names) == 4
 
 
 def test_wait_for_a_flush_has_a_deadline(monkeypatch: pytest.MonkeyPatch) -> None:

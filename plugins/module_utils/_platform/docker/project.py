@@ -95,6 +95,13 @@ class Project:
         holders = {self.service_of[name]: holder for name, holder in self.holder_of.items()}
         return stale_services(definitions(document), self.inspected, holders)
 
+    def runs(self, document: str) -> bool:
+        """Return whether a container with its definition in the document runs for each service, and none for another service."""
+        running = {
+            service: one.definition for service, one in self.inspected.items() if one.status == "running"
+        }
+        return bool(running) and running == definitions(document) and {*running} == {*self.services}
+
     def without_network(self) -> list[str]:
         """Return the workloads whose container is older than its holder: the network that they share no longer exists."""
         found = []

@@ -30,6 +30,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker imp
     deploy,
     docker_command,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.deploy import DockerDeployer
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import (
     Port,
     Replacement,
@@ -101,6 +102,46 @@ def test_container_of_another_definition_is_made_again(tmp_path: Path) -> None:
     ]
 
 
+def deployer_of_running_containers(folder: Path, docker: FakeDocker, *more: str) -> DockerDeployer:
+    """Return a deployer of `a` and `b` whose containers have the definitions of the document, which has the services `more`, too."""
+    services = [*(f"{name}{end}" for name in "ab" for end in ("-network", "")), *more]
+    lines = [f"meshlab.envoy.definition: {one}.{'1' * 12}" for one in services]
+    (folder / "compose.yaml").write_text("\n".join(lines))
+    docker.results["ps"] = CommandResult(
+        0, docker.results["ps"].stdout.replace("/nonexistent", str(folder)), ""
+    )
+    workloads = [Workload(name=name, image="i:1", command=("x",)) for name in "ab"]
+    return docker_deployer(docker, *workloads, folder=folder)
+
+
+def test_unchanged_containers_need_two_commands(tmp_path: Path) -> None:
+    docker = docker_of("a-network", "a", "b-network", "b", definition="1")
+    deployer = deployer_of_running_containers(tmp_path, docker)
+    deployer.preflight()
+    assert deployer.missing_images() == ()
+    assert deployer.apply() == deployer.remove_unlisted() == AppliedChanges()
+    deployer.wait_until_ready(0)
+    assert sorted(one.split()[0] for one in docker.commands) == ["container", "ps"]
+
+
+@pytest.mark.parametrize(
+    ("state", "more", "definition"),
+    [("restarting", (), "1"), ("running", ("c",), "1"), ("running", (), "")],
+    ids=["a container restarts", "a service has no container", "no definition is known"],
+)
+def test_compose_runs_unless_all_containers_run(
+    tmp_path: Path, state: str, more: tuple[str, ...], definition: str
+) -> None:
+    docker = docker_of("a-network", "a", "b-network", "b", definition=definition)
+    entries = json.loads(docker.results["container"].stdout)
+    entries[1]["State"]["Status"] = state
+    docker.results["container"] = inspected(*entries)
+    deployer = deployer_of_running_containers(tmp_path, docker, *more)
+    deployer.preflight()
+    deployer.apply()
+    assert [one for one in docker.commands if " up " in one]
+
+
 def test_containers_of_a_removed_holder_are_made_again() -> None:
     docker = docker_of("a", "b-network", "b")
     workloads = [Workload(name=name, image="i:1", command=("x",)) for name in "ab"]
@@ -112,7 +153,7 @@ def test_containers_of_a_removed_holder_are_made_again() -> None:
     ]
 
 
-def test_unchanged_run_takes_three_commands() -> None:
+def test_run_without_definitions_takes_three_commands() -> None:
     docker = FakeDocker(
         ps=CommandResult(0, ps_line("demo", "a") + ps_line("demo", "a-network"), ""),
         container=inspected(

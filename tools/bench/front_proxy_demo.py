@@ -8,11 +8,16 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+EDGE_PORT = 17980
+# The requests to the first services; each other one gets 3.
+REQUESTS = {1: 33, 2: 12}
 
-def write_demo(folder: Path, services: int) -> Path:
-    """Write the demo for a number of services to a folder, and return its path."""
+
+def write_demo(folder: Path, services: int, sent_to: int = 2) -> Path:
+    """Write the demo for a number of services, of which the first `sent_to` get traffic, and return the path of its file."""
     numbers = range(1, services + 1)
     names = {f"service{number}": str(number) for number in numbers}
+    requests = {number: REQUESTS.get(number, 3) for number in numbers[:sent_to]}
     demo = {
         "summary": f"A front proxy for {services} services",
         "ports": 17000,
@@ -22,8 +27,9 @@ def write_demo(folder: Path, services: int) -> Path:
                 "listeners": {
                     "http": {
                         "port": 8080,
-                        "publish": 17980,
+                        "publish": EDGE_PORT,
                         "routes": [
+                            # The prefix of service 1 is also a prefix of /service/10.
                             {"match": {"prefix": f"/service/{number}"}, "route": {"cluster": name}}
                             for name, number in reversed(names.items())
                         ],
@@ -34,35 +40,23 @@ def write_demo(folder: Path, services: int) -> Path:
         },
         "traffic": [
             {
-                "name": "service 1",
+                "name": f"service {number}",
                 "to": "edge",
-                "path": "/service/1",
-                "requests": 33,
-                "expect": [{"status": "200", "op": "eq", "value": 33}],
-            },
-            {
-                "name": "service 2",
-                "to": "edge",
-                "path": "/service/2",
-                "requests": 12,
-                "expect": [{"status": "200", "op": "eq", "value": 12}],
-            },
+                "path": f"/service/{number}",
+                "requests": count,
+                "expect": [{"status": "200", "op": "eq", "value": count}],
+            }
+            for number, count in requests.items()
         ],
         "expectations": [
             {
                 "at": "edge",
-                "stat": "cluster.service1.upstream_rq_200",
+                "stat": f"cluster.service{number}.upstream_rq_200",
                 "of": "delta",
                 "op": "eq",
-                "value": 33,
-            },
-            {
-                "at": "edge",
-                "stat": "cluster.service2.upstream_rq_200",
-                "of": "delta",
-                "op": "eq",
-                "value": 12,
-            },
+                "value": count,
+            }
+            for number, count in requests.items()
         ],
     }
     path = folder / f"bench{services}.yml"

@@ -1,28 +1,26 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Measure a demo on a cluster against kubectl: the first deployment, a deployment without changes, and the number of tasks."""
+"""Measure a demo on a cluster against kubectl: the first deployment, and a deployment without changes."""
 
 from __future__ import annotations
 
 import json
 import os
-import re
 import secrets
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from front_proxy_demo import write_demo
-from measure import ROOT, Figure, in_turn, median, output, ping, run, summary
+import phases
+from measure import ROOT, Figure, in_turn, median, ping, playbook, run, summary
 
-BIN = ROOT / ".venv/bin"
+SECRET = "front-proxy-edge-certs"
 KUBECTL = os.environ.get("MESHLAB_KUBECTL", "kubectl")
 ROUNDS = 3
-FEW, MANY = 2, 20
 
 
 class Namespace:
@@ -30,68 +28,65 @@ class Namespace:
 
     def __init__(self, name: str) -> None:
         self.name = name
+        variables = json.dumps({"deployment_cluster": {"namespace": name}, "deployment_timeout": 300})
+        self.variables = ("-e", variables)
 
-    def playbook(self, name: str, demo: str, *arguments: str) -> list[str]:
+    def playbook(self, name: str, demo: str | Path, *arguments: str) -> list[str]:
         """Return the command that runs a playbook."""
-        variables = json.dumps({"deployment_cluster": {"namespace": self.name}, "deployment_timeout": 300})
-        return [
-            str(BIN / "ansible-playbook"),
-            "-i",
-            "inventories/kubernetes",
-            f"playbooks/{name}.yml",
-            *("-e", f"demo={demo}", "-e", variables),
-            *arguments,
-        ]
+        return playbook(name, "kubernetes", demo, *self.variables, *arguments)
 
     def kubectl(self, *arguments: str, folder: Path = ROOT) -> float:
         """Return the seconds that kubectl takes in the namespace."""
         return run([KUBECTL, "--namespace", self.name, *arguments], folder)
 
-    def first_deployment(self) -> float:
-        """Return the seconds of the first deployment of front_proxy, and remove the demo."""
+    def first_deployment(self, demo: str | Path = "front_proxy") -> float:
+        """Return the seconds of the first deployment of a demo, and remove the demo."""
         try:
-            return run(self.playbook("site", "front_proxy"))
+            return run(self.playbook("site", demo))
         finally:
-            run(self.playbook("teardown", "front_proxy"))
+            run(self.playbook("teardown", demo))
 
-    def first_kubectl(self, folder: Path) -> Callable[[], float]:
-        """Return a step that times kubectl with the files that render.yml wrote, and curl, and then deletes the objects."""
+    def first_kubectl(
+        self, folder: Path, forwards: Mapping[str, int], urls: Callable[[Sequence[str]], list[str]]
+    ) -> Callable[[], float]:
+        """Return a step that times kubectl with the files that render.yml wrote, and curl, and then deletes the objects.
+
+        Args:
+            folder: The rendered files.
+            forwards: The ports by the objects that kubectl forwards to for the requests.
+            urls: Returns the URLs of the requests from the addresses of these ports.
+        """
+        certificates = ("secret", SECRET) if (folder / "edge/certs").is_dir() else ()
 
         def step() -> float:
+            created = ("create", "secret", "generic", SECRET, "--from-file=edge/certs")
             try:
                 return (
-                    self.kubectl(
-                        "create",
-                        "secret",
-                        "generic",
-                        "front-proxy-edge-certs",
-                        "--from-file=edge/certs",
-                        folder=folder,
-                    )
+                    (self.kubectl(*created, folder=folder) if certificates else 0)
                     + self.kubectl("apply", "--filename", "manifests.yaml", folder=folder)
                     + self.kubectl(
                         "wait", "--for=condition=Available", "--timeout=120s", "deployment", "--all"
                     )
-                    + self.requests()
+                    + self.requests(forwards, urls)
                 )
             finally:
                 self.kubectl(
                     "delete", "--filename", "manifests.yaml", "--grace-period=1", "--wait", folder=folder
                 )
-                self.kubectl("delete", "secret", "front-proxy-edge-certs")
-                self.kubectl("wait", "--for=delete", "--timeout=60s", "pod", "--all")
+                if certificates:
+                    self.kubectl("delete", *certificates)
+                self.kubectl("wait", "--for=delete", "--timeout=120s", "pod", "--all")
 
         return step
 
-    def requests(self) -> float:
-        """Return the seconds for the requests of front_proxy through port-forwards: 42 to the edge, and 3 to an app."""
+    def requests(self, forwards: Mapping[str, int], urls: Callable[[Sequence[str]], list[str]]) -> float:
+        """Return the seconds for requests through port-forwards."""
         start = time.monotonic()
-        with (
-            self.forwarded("service/front-proxy-edge", 8080) as edge,
-            self.forwarded("service/front-proxy-service1", 8081) as app,
-        ):
-            urls = [f"{edge}/service/1?[1-30]", f"{edge}/service/2?[1-12]", f"{app}/service/1?[1-3]"]
-            run(["curl", "--silent", "--fail", *urls])
+        with ExitStack() as stack:
+            addresses = [
+                stack.enter_context(self.forwarded(target, port)) for target, port in forwards.items()
+            ]
+            run(["curl", "--silent", "--fail", *urls(addresses)])
         return time.monotonic() - start
 
     @contextmanager
@@ -109,21 +104,38 @@ class Namespace:
                 process.terminate()
 
 
-def figures(folder: Path) -> Iterator[Figure]:
-    """Measure front_proxy on the cluster in a new namespace, and compare the numbers of tasks."""
+@contextmanager
+def new_namespace() -> Iterator[Namespace]:
+    """Yield a new namespace, and delete it."""
     namespace = Namespace(f"meshlab-bench-{secrets.token_hex(3)}")
     run([KUBECTL, "create", "namespace", namespace.name])
     try:
-        yield from _front_proxy(namespace, folder / "rendered")
-        yield _tasks(namespace, folder)
+        yield namespace
     finally:
         run([KUBECTL, "delete", "namespace", namespace.name, "--wait"])
+
+
+def front_proxy_urls(addresses: Sequence[str]) -> list[str]:
+    """Return the URLs of front_proxy: 42 requests to the edge, and 3 to an app."""
+    edge, app = addresses
+    return [f"{edge}/service/1?[1-30]", f"{edge}/service/2?[1-12]", f"{app}/service/1?[1-3]"]
+
+
+def figures(folder: Path) -> Iterator[Figure]:
+    """Measure front_proxy on the cluster in a new namespace."""
+    with new_namespace() as namespace:
+        yield from _front_proxy(namespace, folder / "rendered")
 
 
 def _front_proxy(namespace: Namespace, rendered: Path) -> Iterator[Figure]:
     run(namespace.playbook("render", "front_proxy", "-e", f"render_to={rendered}"))
     namespace.first_deployment()  # the node pulls the images
-    site, manual = in_turn(ROUNDS, namespace.first_deployment, namespace.first_kubectl(rendered))
+    forwards = {"service/front-proxy-edge": 8080, "service/front-proxy-service1": 8081}
+    site, manual = in_turn(
+        ROUNDS,
+        namespace.first_deployment,
+        namespace.first_kubectl(rendered, forwards, front_proxy_urls),
+    )
     yield Figure(
         "front_proxy on kubernetes, first deployment",
         median(site) / median(manual),
@@ -131,34 +143,18 @@ def _front_proxy(namespace: Namespace, rendered: Path) -> Iterator[Figure]:
         "× (kubectl apply + wait + curl)",
         f"site.yml {summary(site)}, kubectl and curl {summary(manual)}",
     )
-    run(namespace.playbook("site", "front_proxy"))
+    site_again = namespace.playbook("site", "front_proxy")
+    run(site_again)
+    runs: list[dict[str, phases.Phase]] = []
     try:
-        reruns, pings = in_turn(ROUNDS, lambda: run(namespace.playbook("site", "front_proxy")), ping)
+        reruns, pings = in_turn(ROUNDS, phases.step(site_again, runs), ping)
     finally:
         run(namespace.playbook("teardown", "front_proxy"))
+    phases.write("kubernetes", runs)
     yield Figure(
         "front_proxy on kubernetes, unchanged",
         median(reruns) / median(pings),
         1.9,
         "× ping",
         f"site.yml {summary(reruns)}, ping {summary(pings)}",
-    )
-
-
-def _tasks(namespace: Namespace, folder: Path) -> Figure:
-    """Compare the numbers of tasks for FEW and MANY services, and report the seconds."""
-    tasks, seconds = [], []
-    for services in (FEW, MANY):
-        demo = str(write_demo(folder, services))
-        start = time.monotonic()
-        printed = output(namespace.playbook("site", demo))
-        seconds.append(time.monotonic() - start)
-        tasks.append(len(re.findall(r"^TASK \[", printed, re.MULTILINE)))
-        run(namespace.playbook("teardown", demo))
-    return Figure(
-        f"tasks on kubernetes, {FEW} to {MANY} services",
-        tasks[1] / tasks[0],
-        1.0,
-        f"× the tasks for {FEW}",
-        f"{tasks[1]} tasks, {seconds[1]:.1f} s; {FEW} services {seconds[0]:.1f} s",
     )

@@ -28,7 +28,7 @@ def write(folder: Path, services: int) -> None:
     names = [f"service{number}" for number in range(1, services + 1)]
     _write(
         folder / "edge.json",
-        _config({f"/service/{n}": (name, f"{name}-envoy", 8080) for n, name in enumerate(names, 1)}),
+        proxy_config({f"/service/{n}": (name, f"{name}-envoy", 8080) for n, name in enumerate(names, 1)}),
     )
     for number, name in enumerate(names, 1):
         containers[name] = {
@@ -39,7 +39,7 @@ def write(folder: Path, services: int) -> None:
             "healthcheck": {"test": ["CMD", "python3", "-c", HEALTHY], **CHECK},
         }
         containers[f"{name}-envoy"] = _envoy(name, [])
-        _write(folder / f"{name}.json", _config({"/": (name, name, 8000)}))
+        _write(folder / f"{name}.json", proxy_config({"/": (name, name, 8000)}))
     _write(folder / "compose.yaml", {"name": "manual_compose", "services": containers})
 
 
@@ -53,16 +53,19 @@ def _envoy(name: str, ports: list[str]) -> dict[str, Any]:
     }
 
 
-def _config(routes: dict[str, tuple[str, str, int]]) -> dict[str, Any]:
+def proxy_config(
+    routes: dict[str, tuple[str, str, int]], listen: tuple[str, int] = ("0.0.0.0", 8080), admin: int = 9901
+) -> dict[str, Any]:
+    """Return a static configuration with a route from each prefix to (cluster, host, port)."""
     manager = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
     router = "envoy.extensions.filters.http.router.v3.Router"
     return {
-        "admin": {"address": _address("127.0.0.1", 9901)},
+        "admin": {"address": _address("127.0.0.1", admin)},
         "static_resources": {
             "listeners": [
                 {
                     "name": "http",
-                    "address": _address("0.0.0.0", 8080),
+                    "address": _address(*listen),
                     "filter_chains": [
                         {
                             "filters": [

@@ -4,7 +4,7 @@
 """Measure one envoy_stats task over a thousand Envoys: its time against curl and against a loop over uri, and its memory.
 
 All endpoints are on loopback. replayed_admins.py replays the responses of one real Envoy on a thousand ports. A second measurement uses 200
-real Envoys if the machine has enough memory. A table, build/endpoints.json and build/endpoints.svg show how the cost grows.
+real Envoys if the machine has enough memory. A table, build/endpoints.json and build/growth/fleet.svg show how the cost grows.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from growth import Growth, linear
 from images import ENVOY
 from measure import ROOT, Figure, MeasurementError, in_turn, median, run, summary
-from plot import plot
 
 BIN = ROOT / ".venv/bin"
 FOLDER = Path(__file__).parent
@@ -72,9 +72,9 @@ def figures(folder: Path) -> Iterator[Figure]:
                     f"{ENDPOINTS} endpoints, default options", bounds, ports, both, folder
                 )
                 yield against_uri(ports, page, folder)
+    yield from report_growth(growth)
     yield from all_statistics(responses, folder)
     yield from real_envoys(envoy, page, folder)
-    report_growth(growth)
 
 
 def requested_page(ports: Sequence[int]) -> str:
@@ -427,8 +427,8 @@ def available_megabytes() -> int:
     return 0
 
 
-def report_growth(growth: Mapping[str, Sequence[Mapping[str, float]]]) -> None:
-    """Print how the cost grows with the number of endpoints, and write it as JSON and as a chart."""
+def report_growth(growth: Mapping[str, Sequence[Mapping[str, float]]]) -> Iterator[Figure]:
+    """Print how the cost grows with the number of endpoints, write it as JSON and as a chart, and compare it with linear growth."""
     print(f"{'endpoints':>9}" + "".join(f"  {name:>24}" for name in growth))
     for number, count in enumerate(GROWTH):
         cells = [
@@ -440,5 +440,6 @@ def report_growth(growth: Mapping[str, Sequence[Mapping[str, float]]]) -> None:
     build.mkdir(exist_ok=True)
     (build / "endpoints.json").write_text(json.dumps(growth, indent=2) + "\n")
     lines = {name: [(row["endpoints"], row["seconds"]) for row in rows] for name, rows in growth.items()}
-    (build / "endpoints.svg").write_text(plot("Seconds of envoy_stats", ("endpoints", "seconds"), lines))
-    print("written to build/endpoints.svg and build/endpoints.json")
+    Growth("Seconds of envoy_stats", ("endpoints", "seconds"), lines).write("fleet")
+    for name, points in lines.items():
+        yield linear(f"envoy_stats, {name}", points)

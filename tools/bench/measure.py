@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import statistics
 import subprocess
 import time
@@ -62,9 +63,13 @@ class Figure:
 
 @dataclass
 class Report:
-    """The figures of a run. Each one is printed and written to a JSON file as soon as it is added."""
+    """The figures of a run. Each one is printed and written to a JSON file as soon as it is added.
+
+    With `keep`, the file keeps the figures of the previous run that this run does not measure.
+    """
 
     target: Path
+    keep: bool = False
     figures: list[Figure] = field(default_factory=list)
 
     @property
@@ -77,8 +82,15 @@ class Report:
         self.figures.append(figure)
         print(f"{figure.line()}\n{'':<50} {figure.detail}", flush=True)
         self.target.parent.mkdir(parents=True, exist_ok=True)
-        content = json.dumps([one.to_dict() for one in self.figures], indent=2) + "\n"
+        content = json.dumps([*self._kept(), *(one.to_dict() for one in self.figures)], indent=2) + "\n"
         self.target.write_text(content, encoding="utf-8")
+
+    def _kept(self) -> list[dict[str, object]]:
+        if not self.keep or not self.target.is_file():
+            return []
+        measured = {one.name for one in self.figures}
+        previous = json.loads(self.target.read_text(encoding="utf-8"))
+        return [one for one in previous if one["name"] not in measured]
 
 
 def run(command: Sequence[str], folder: Path = ROOT) -> float:
@@ -108,10 +120,55 @@ def output(command: Sequence[str], folder: Path = ROOT) -> str:
         check=False,
     )
     if done.returncode:
-        raise MeasurementError(
-            f"`{' '.join(command)}` ended with exit status {done.returncode}:\n{done.stdout[-OUTPUT_SHOWN:]}"
-        )
+        raise failure(command, done.returncode, done.stdout)
     return done.stdout
+
+
+def timed_lines(command: Sequence[str], folder: Path = ROOT) -> tuple[list[tuple[float, str]], float]:
+    """Return the printed lines of a command, each with the seconds since its start, and the seconds that it took.
+
+    Raises:
+        MeasurementError: The command failed. The message has the end of its output.
+    """
+    start = time.monotonic()
+    lines: list[tuple[float, str]] = []
+    with subprocess.Popen(
+        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        if process.stdout is None:
+            raise RuntimeError("subprocess.Popen returned no pipe")
+        lines += ((time.monotonic() - start, line) for line in process.stdout)
+    seconds = time.monotonic() - start
+    if process.returncode:
+        printed = "".join(line for _at, line in lines)
+        raise failure(command, process.returncode, printed)
+    return lines, seconds
+
+
+def failure(command: Sequence[str], status: int, printed: str) -> MeasurementError:
+    """Return the error of a command that failed."""
+    return MeasurementError(
+        f"`{' '.join(command)}` ended with exit status {status}:\n{printed[-OUTPUT_SHOWN:]}"
+    )
+
+
+def playbook(name: str, platform: str, demo: str | Path, *arguments: str) -> list[str]:
+    """Return the command that runs a playbook for a demo on a platform."""
+    program = str(ROOT / ".venv/bin/ansible-playbook")
+    return [
+        program,
+        "-i",
+        f"inventories/{platform}",
+        f"playbooks/{name}.yml",
+        "-e",
+        f"demo={demo}",
+        *arguments,
+    ]
+
+
+def number_of_tasks(printed: str) -> int:
+    """Return the number of tasks in the output of a playbook."""
+    return len(re.findall(r"^TASK \[", printed, re.MULTILINE))
 
 
 def ping() -> float:

@@ -3,19 +3,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Measure how the CPU time of the planner grows with the number of services, on each platform.
 
-It needs no container and no cluster. build/planner.json and build/planner.svg have the seconds of each number of services.
+It needs no container and no cluster. build/growth/planner.json and planner.svg have the seconds of each number of services.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+from growth import Growth, linear
 from measure import ROOT, Figure, MeasurementError
-from plot import plot
 
 PLATFORMS = ("local", "docker", "kubernetes", "openshift")
 SERVICES = (10, 100, 300, 1_000)
@@ -75,14 +74,12 @@ def figures(_folder: Path) -> Iterator[Figure]:
     for platform in PLATFORMS:
         growth[platform] = {number: cpu_seconds(platform, number) for number in SERVICES}
         yield figure(platform, growth[platform])
-    build = ROOT / "build"
-    build.mkdir(exist_ok=True)
-    (build / "planner.json").write_text(json.dumps(growth, indent=2) + "\n", encoding="utf-8")
     lines = {
         name: [(float(number), taken) for number, taken in rows.items()] for name, rows in growth.items()
     }
-    chart = plot("Seconds of CPU of the planner", ("services", "seconds"), lines)
-    (build / "planner.svg").write_text(chart, encoding="utf-8")
+    Growth("Seconds of CPU of the planner", ("services", "seconds"), lines).write("planner")
+    for platform, points in lines.items():
+        yield linear(f"the planner on {platform}", points)
 
 
 def figure(platform: str, seconds: dict[int, float]) -> Figure:

@@ -50,6 +50,16 @@ def test_report_prints_and_writes_each_figure_at_once(
     assert report.missed is missed
 
 
+@pytest.mark.parametrize("keep", [True, False])
+def test_run_of_some_parts_keeps_other_figures(keep: bool, tmp_path: Path) -> None:
+    target = tmp_path / "bench.json"
+    for one in (WITHIN, MISSED):
+        Report(target, keep=True).add(one)
+    Report(target, keep=keep).add(replace(WITHIN, ratio=1.0))
+    found = {one["name"]: one["ratio"] for one in json.loads(target.read_text())}
+    assert found == ({"missed": 2.5, "within": 1.0} if keep else {"within": 1.0})
+
+
 def test_failed_command_is_an_error_with_its_output() -> None:
     with pytest.raises(MeasurementError, match=r"ended with exit status 3:\nno port\n"):
         output([sys.executable, "-c", "print('no port'); raise SystemExit(3)"])

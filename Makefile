@@ -169,7 +169,7 @@ list: ## Print the summary of each demo
 # --- Checks ---------------------------------------------------------------------------------------------------------------------------
 
 ##@ Checks
-TOOLS := PYTHONPATH=tools/lint:tools/docs:tools/gallery:tools/release $(BIN)/python
+TOOLS := PYTHONPATH=tools/lint:tools/docs:tools/gallery:tools/release:tools/bench $(BIN)/python
 .PHONY: check lint lint-yaml lint-python lint-types lint-style lint-shell lint-ansible lint-docs lint-changelog sanity units coverage package format
 check: sanity lint release-check units ## All checks without Envoy or Docker: lint, sanity, units, release (about two minutes after the installation)
 
@@ -285,7 +285,7 @@ bench: $(TEST_READY) $(VENV)/.has-docker $(VENV)/.has-kubernetes ## Measure the 
 # --- Other ----------------------------------------------------------------------------------------------------------------------------
 
 ##@ Other
-.PHONY: docs table change-table mesh-table readmes plan-reference message-types dashboards lock sbom release clean help
+.PHONY: docs table change-table mesh-table speed-table readmes plan-reference message-types dashboards lock sbom release clean help
 docs: $(TEST_READY) $(TEST_VENV)/.has-docs ## Build the documentation as a site in build/docs (half a minute)
 	@echo "antsibull-docs and sphinx"
 	@$(TOOLS) tools/docs/docs_site.py
@@ -299,6 +299,9 @@ change-table: $(TEST_READY) ## Write the table of failed requests in docs/live-c
 
 mesh-table: $(TEST_READY) ## Write the table of the demos that Istio can run in docs/service-mesh.md
 	@$(TOOLS) tools/docs/mesh_table.py
+
+speed-table: $(TEST_READY) ## Write the figures of the last `make bench` and their charts in docs/speed.md
+	@$(TOOLS) tools/docs/speed_table.py
 
 readmes: $(TEST_READY) ## Write the option tables in the READMEs of roles from their argument specs
 	@$(TOOLS) tools/docs/role_readmes.py

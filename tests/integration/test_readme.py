@@ -77,6 +77,7 @@ NOT_RUN = {
     "  -e '{deployment_cluster: {namespace: demos}}'": "make test-mesh runs these demos in a mesh",
     "ansible-playbook -i inventories/kubernetes site.yml -e demo=front_proxy \\\n"
     "  -e '{deployment_kubernetes: {gateway: infra/public, domain: apps.example.com}}'": "make test-mesh runs these demos in a mesh",
+    "make bench\nmake speed-table": "takes half an hour on a machine without other work",
     "make demo": "the commands of README.md contain it",
     "make demo ARGS='-e demo_result_formats=html,junit'": "test_run_reports.py runs the playbook with this option",
     "make report DEMO=front_proxy FORMS='html markdown'": "test_run_reports.py runs its program",

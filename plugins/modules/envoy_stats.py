@@ -370,7 +370,10 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._common.printable im
     printable,
     printable_result,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint_options import ENDPOINT_ARGS
+from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint_options import (
+    ENDPOINT_ARGS,
+    invocation_of,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint_pool import limits_from
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.cluster_options import (
     CLUSTER_ARGS,
@@ -457,7 +460,12 @@ def main() -> None:
             module.fail_json(
                 **printable_result(msg=f"{error}\n{outcome.message}", changed=False, **outcome.as_data({}))
             )
-    result = {"changed": False, "msg": outcome.message, **outcome.as_data(written)}
+    result = {
+        "changed": False,
+        "msg": outcome.message,
+        **outcome.as_data(written),
+        "invocation": invocation_of(params),
+    }
     if outcome.ok:
         module.exit_json(**printable_result(**result))
     module.fail_json(**printable_result(**result))

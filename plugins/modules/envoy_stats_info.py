@@ -195,7 +195,10 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._common.printable im
     printable,
     printable_result,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint_options import ENDPOINT_ARGS
+from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint_options import (
+    ENDPOINT_ARGS,
+    invocation_of,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint_pool import limits_from
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.cluster_options import (
     CLUSTER_ARGS,
@@ -232,6 +235,7 @@ def main() -> None:
         module.fail_json(**printable_result(msg=str(error)))
     for remark in result.pop("remarks"):
         module.warn(printable(remark))
+    result["invocation"] = invocation_of(params)
     if params["strict"] and result["failure"]:
         messages = [
             f"{endpoint['name']}: {endpoint['message']}"

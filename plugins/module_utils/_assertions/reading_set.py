@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.assertion import Assertion
@@ -33,6 +34,37 @@ def fits(assertion: Assertion, reading: Reading) -> bool:
     )
 
 
+class Numbers:
+    """The values of any number of readings, of which only what an assertion can need is kept."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._total: int | float = 0
+        self._lowest: int | float = math.inf
+        self._highest: int | float = -math.inf
+
+    def add(self, values: Sequence[int | float]) -> None:
+        """Add values."""
+        if values:
+            self.count += len(values)
+            self._total = sum(values, self._total)
+            self._lowest = min(self._lowest, *values)
+            self._highest = max(self._highest, *values)
+
+    def aggregate(self, across: str) -> int | float:
+        """Return the sum, min, max, avg or spread. Except for the sum, there must be a value."""
+        if across == "sum":
+            return self._total
+        if across == "min":
+            return self._lowest
+        if across == "max":
+            return self._highest
+        if across == "avg":
+            return self._total / self.count
+        largest = max(abs(self._highest), abs(self._lowest))
+        return (self._highest - self._lowest) / largest if largest else 0.0
+
+
 class ReadingSet:
     """The readings of an assertion.
 
@@ -41,7 +73,7 @@ class ReadingSet:
 
     def __init__(self, assertion: Assertion) -> None:
         self.readings: list[Reading] = []
-        self.numbers: list[int | float] = []
+        self.numbers = Numbers()
         self.all_grow = True
         self._assertion = assertion
         self._keeps_all = (
@@ -58,12 +90,12 @@ class ReadingSet:
 
     def add_numbers(self, numbers: Sequence[int | float], grow: bool) -> None:
         """Add values of stats; `grow` is whether all are counters."""
-        self.numbers += numbers
+        self.numbers.add(numbers)
         self.all_grow = self.all_grow and grow
 
     def add(self, readings: Sequence[Reading]) -> None:
         """Add readings; beyond the limit only those that fail are kept."""
-        self.numbers += [reading.value for reading in readings if isinstance(reading.value, (int, float))]
+        self.numbers.add([reading.value for reading in readings if isinstance(reading.value, (int, float))])
         self.all_grow = self.all_grow and all(reading.grows for reading in readings)
         room = _MOST_KEPT - len(self.readings)
         self.readings += readings if self._keeps_all else readings[: max(0, room)]
@@ -121,30 +153,16 @@ def _set_total(
         if assertion.tolerance.binomial:
             verdict.above, verdict.below = above, below
     elif assertion.across == "count":
-        verdict.observed = len(found.numbers) + sum(isinstance(reading.value, str) for reading in readings)
+        verdict.observed = found.numbers.count + sum(isinstance(reading.value, str) for reading in readings)
     else:
         text_reading = next((reading for reading in readings if isinstance(reading.value, str)), None)
         if text_reading is not None:
             reason = f"{format_value(text_reading.value)} is text, which has no {assertion.across}"
             return Failure("comparison", reason), [text_reading]
-        if not found.numbers and assertion.across != "sum":
+        if not found.numbers.count and assertion.across != "sum":
             return Failure("absent", f"there are no stats to take the {assertion.across} of"), []
-        verdict.observed = _aggregate(assertion.across, found.numbers)
+        verdict.observed = found.numbers.aggregate(assertion.across)
     return None, []
-
-
-def _aggregate(across: str, numbers: list[int | float]) -> int | float:
-    if across == "sum":
-        return sum(numbers)
-    if across == "min":
-        return min(numbers)
-    if across == "max":
-        return max(numbers)
-    if across == "avg":
-        return sum(numbers) / len(numbers)
-    highest, lowest = max(numbers), min(numbers)
-    largest = max(abs(highest), abs(lowest))
-    return (highest - lowest) / largest if largest else 0.0
 
 
 def _total_fits(verdict: Verdict) -> bool:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint import FORMATS
@@ -37,3 +38,22 @@ ENDPOINT_ARGS: ArgumentSpec = {
     "request_timeout": {"type": "float", "default": 5.0},
     "max_bytes": {"type": "int", "default": 12582912},
 }
+
+
+def invocation_of(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of a task as its result has them for `-vvv`, without the endpoints' options that have their default.
+
+    Ansible copies each value of a result several times, and a thousand endpoints have 14,000 options that are not set.
+    """
+    endpoints = params["endpoints"]
+    if not endpoints:
+        return {"module_args": dict(params)}
+    stated = [
+        {
+            key: value
+            for key, value in endpoint.items()
+            if value is not None and value != ENDPOINT_OPTIONS[key].get("default")
+        }
+        for endpoint in endpoints
+    ]
+    return {"module_args": {**params, "endpoints": stated}}

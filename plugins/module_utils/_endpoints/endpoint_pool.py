@@ -20,6 +20,11 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.admin_cli
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint import Endpoint
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.page_reader import read_page
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.pod_endpoints import expand, find
+from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.processes.reader_processes import (
+    Store,
+    process_count,
+    read_in_processes,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.transport import Connector
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.errors import Failure
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.query import Query
@@ -117,27 +122,42 @@ class EndpointPool:
         }
         names = [name for name, query in selected.items() if query is not None]
 
-        async def read(client: AdminClient) -> None:
-            name = client.endpoint.name
-            page = await self._read(client, selected[name] or Query(), deadline)
-            page.group = client.endpoint.group
-            snapshot.pages[name] = page
+        async def read(chosen: Iterable[str], concurrency: int, store: Store) -> None:
+            async def read_one(client: AdminClient) -> None:
+                page = await self._read(client, selected[client.endpoint.name] or Query(), deadline)
+                page.group = client.endpoint.group
+                await store(page)
+
+            await self.for_each(read_one, chosen, concurrency)
+
+        def store(page: Page) -> None:
+            client = self.clients[page.name]
+            if page.failure is None or page.failure != not_reached(client.endpoint):
+                client.reads += 1
+            snapshot.pages[page.name] = page
             if on_page is not None:
                 on_page(page)
 
-        await self.for_each(read, names)
+        concurrency = self.limits.concurrency
+        count = process_count([self.clients[name].endpoint for name in names], concurrency)
+        await read_in_processes(names, read, store, count, concurrency, deadline)
         # In the order of the endpoints, whichever answered first.
         snapshot.pages = {name: snapshot.pages[name] for name in names}
         return snapshot
 
-    async def for_each(self, action: Callable[[AdminClient], Awaitable[None]], names: Iterable[str]) -> None:
+    async def for_each(
+        self,
+        action: Callable[[AdminClient], Awaitable[None]],
+        names: Iterable[str],
+        concurrency: int | None = None,
+    ) -> None:
         """Await `action` for each of these endpoints, several at the same time.
 
-        At most `limits.concurrency` run at once. A slow one no longer counts, up to an upper limit, so that endpoints which do not
-        answer do not delay the others.
+        At most `concurrency` run at once, by default `limits.concurrency`. A slow one no longer counts, up to an upper limit, so that
+        endpoints which do not answer do not delay the others.
         """
-        waiting = list(names)
-        position = iter(waiting)
+        concurrency = concurrency or self.limits.concurrency
+        position = iter(names)
         many = len(self.clients) > self.limits.concurrency
         running: set[asyncio.Task[None]] = set()
         # The tasks that count, and when each began its current endpoint.
@@ -163,7 +183,7 @@ class EndpointPool:
             task.add_done_callback(running.discard)
 
         async def replace_slow() -> None:
-            most = _MAX_IN_PROGRESS * self.limits.concurrency
+            most = _MAX_IN_PROGRESS * concurrency
             while True:
                 await asyncio.sleep(_SLOW / 2)
                 for task, since in list(began.items()):
@@ -171,7 +191,7 @@ class EndpointPool:
                         del began[task]
                         start()
 
-        for _number in range(min(self.limits.concurrency, len(waiting))):
+        for _number in range(min(concurrency, len(self.clients))):
             start()
         replacing = asyncio.create_task(replace_slow())
         try:

@@ -64,7 +64,6 @@ async def read_page(client: AdminClient, query: Query, timeout: float, compare_l
         timeout: Seconds for all requests together.
         compare_loaded: Also read when Envoy loaded its bootstrap, since an earlier snapshot was taken in Envoy's first second.
     """
-    client.reads += 1
     transferred = client.transferred
     began = time.monotonic()
     page = Page(client.endpoint.name, client.endpoint.format, time.time())

@@ -14,6 +14,8 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._readings.errors imp
 BYTES_PER_VALUE = 50
 BYTES_PER_LINE = 200
 _SMALL = 65_536  # bytes that are not checked
+_BEFORE_VALUES = (b",", b":", b"[", b"{")
+_END_OF_LINE = (b"\n",)
 _FOUR_BYTES_EACH = re.compile(rb"[\xf0-\xff]")
 
 
@@ -24,12 +26,13 @@ def require_parsable_size(body: bytes, max_bytes: int) -> None:
         body: The response.
         max_bytes: Limit for its bytes.
     """
-    if len(body) <= _SMALL:
-        return
+    kind, marks, size = "lines", _END_OF_LINE, BYTES_PER_LINE
     if body[:100].lstrip()[:1] in (b"{", b"["):
-        kind, count, size = "values of JSON", sum(map(body.count, (b",", b":", b"[", b"{"))), BYTES_PER_VALUE
-    else:
-        kind, count, size = "lines", body.count(b"\n"), BYTES_PER_LINE
+        kind, marks, size = "values of JSON", _BEFORE_VALUES, BYTES_PER_VALUE
+    # A response has at most as many values as bytes, so that counting takes no time for a usual one.
+    if len(body) <= max(_SMALL, max_bytes // size):
+        return
+    count = sum(map(body.count, marks))
     if count > max_bytes // size:
         raise ScrapeError(
             "too_large",

@@ -77,6 +77,9 @@ class Pattern:
     def __hash__(self) -> int:
         return hash(self.source)
 
+    def __reduce__(self) -> tuple[type[Pattern], tuple[str]]:
+        return Pattern, (self.source,)  # a copy for another process has no results
+
     def __repr__(self) -> str:
         return f"Pattern({self.source!r})"
 

@@ -10,7 +10,11 @@ from typing import Any
 import yaml
 
 from ansible_collections.meshlab.envoy.plugins.doc_fragments.endpoints import ModuleDocFragment
-from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint_options import ENDPOINT_ARGS
+from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint_options import (
+    ENDPOINT_ARGS,
+    ENDPOINT_OPTIONS,
+    invocation_of,
+)
 
 
 def shape(options: dict[str, Any], nested: str) -> dict[str, Any]:
@@ -26,3 +30,15 @@ def shape(options: dict[str, Any], nested: str) -> dict[str, Any]:
 def test_documentation_has_the_same_options() -> None:
     documented = yaml.safe_load(ModuleDocFragment.DOCUMENTATION)["options"]
     assert shape(documented, "suboptions") == shape(ENDPOINT_ARGS, "options")
+
+
+def test_invocation_has_no_options_with_their_default() -> None:
+    defaults = {name: option.get("default") for name, option in ENDPOINT_OPTIONS.items()}
+    given = {"name": "e", "url": "http://e", "validate_certs": False}
+    params = {
+        "url": None,
+        "concurrency": 64,
+        "endpoints": [{**defaults, **given}, {**defaults, "url": "http://x"}],
+    }
+    assert invocation_of(params) == {"module_args": {**params, "endpoints": [given, {"url": "http://x"}]}}
+    assert invocation_of({"endpoints": None, "url": "x"}) == {"module_args": {"endpoints": None, "url": "x"}}

@@ -90,8 +90,9 @@ def fake_admins(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_snapshot_has_a_page_for_each_query() -> None:
     seen: list[str] = []
 
+    pool = EndpointPool(ENDPOINTS)
+
     async def run() -> Any:
-        pool = EndpointPool(ENDPOINTS)
         queries = dict.fromkeys(("e3", "e1", "e0"), EVERYTHING)
         try:
             return await pool.snapshot(queries, time.monotonic() + 60, lambda page: seen.append(page.name))
@@ -101,14 +102,17 @@ def test_snapshot_has_a_page_for_each_query() -> None:
     snapshot = asyncio.run(run())
     assert list(snapshot.pages) == ["e0", "e1", "e3"]
     assert sorted(seen) == ["e0", "e1", "e3"]
+    assert [client.reads for client in pool.clients.values()] == [1, 1, 0, 1, 0, 0]
     assert snapshot.pages["e1"].failure.message == "http://e1: connection refused"
 
 
 def test_endpoint_after_the_deadline_is_not_read() -> None:
     async def run() -> Any:
-        return await EndpointPool(ENDPOINTS[:1]).snapshot({"e0": EVERYTHING}, time.monotonic() - 1)
+        return await pool.snapshot({"e0": EVERYTHING}, time.monotonic() - 1)
 
+    pool = EndpointPool(ENDPOINTS[:1])
     failure = asyncio.run(run()).pages["e0"].failure
+    assert pool.clients["e0"].reads == 0
     assert failure.kind == "timeout"
     assert failure.message == "http://e0: no request was sent before the timeout; set a longer timeout"
 

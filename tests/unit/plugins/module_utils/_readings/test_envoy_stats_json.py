@@ -122,6 +122,17 @@ def test_wrong_value_in_a_long_response_is_unparsable(selection: Selection, valu
         parse_stats(raw, selection, histograms=False)
 
 
+@pytest.mark.parametrize("selection", SELECTIONS[::2])
+@pytest.mark.parametrize("fault", [b'"value":,', b'"value":7,"x":', b'"value":7}x,', b'"value":"7'])
+def test_fault_after_an_equal_response_is_unparsable(selection: Selection, fault: bytes) -> None:
+    raw = body({"name": "selected", "value": 7}, *FILLER)
+    for value in (b"7", b"8", b"19"):
+        changed = raw.replace(b'"selected","value":7', b'"selected","value":' + value)
+        assert parse_stats(changed, selection, histograms=False).values["selected"] == int(value)
+    with pytest.raises(ScrapeError):
+        parse_stats(raw.replace(b'"value":7', fault), selection, histograms=False)
+
+
 def test_fraction_in_a_long_response_is_read() -> None:
     raw = body(*FILLER, {"name": "selected", "value": 1.5}, {"name": "selecting", "value": 2})
     pattern = Selection(patterns=(compile_pattern("select.*", "match"),))

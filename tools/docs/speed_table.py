@@ -59,11 +59,18 @@ def record(build: Path, processors: int) -> dict[str, Any]:
 def figures(recorded: Data, rows: Data) -> list[dict[str, Any]]:
     """Return the figures of all rows in order: those of the list, measured or not, and those that the list does not contain."""
     measured = {one["name"]: dict(one) for one in recorded["figures"]}
-    listed = [
-        measured.pop(name, {"name": name, "bound": bound, "result": NOT_MEASURED})
-        for name, bound in rows["figures"].items()
-    ]
+    listed = [measured.pop(name, not_measured(name, str(bound))) for name, bound in rows["figures"].items()]
     return [*listed, *measured.values(), *map(by_hand, rows["by_hand"])]
+
+
+def not_measured(name: str, bound: str) -> dict[str, Any]:
+    """Return the figure of a row without a measurement; its bound is the highest accepted ratio, or the lowest after `≥`."""
+    return {
+        "name": name,
+        "bound": float(bound.removeprefix("≥ ")),
+        "at_least": bound.startswith("≥ "),
+        "result": NOT_MEASURED,
+    }
 
 
 def by_hand(row: Data) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 # Copyright: meshlab.envoy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Measure the memory of tasks: the peak resident memory of each process that Ansible starts for a task.
+"""Measure the memory of tasks: of the largest process that Ansible starts for a task, or of all its processes if they use more.
 
 Playbooks run on each platform while this program reads the peak of their processes from /proc a hundred times a second. A task runs in a
 fork of ansible-playbook or in a Python of its own. Other programs that tasks start, such as Envoy and docker, are not counted.
@@ -9,7 +9,6 @@ fork of ansible-playbook or in a Python of its own. Other programs that tasks st
 
 from __future__ import annotations
 
-import contextlib
 import re
 import subprocess
 import threading
@@ -21,12 +20,10 @@ from pathlib import Path
 from front_proxy_demo import write_demo
 from kubernetes_deployment import new_namespace
 from measure import ROOT, Figure, MeasurementError, failure, playbook
+from process_memory import INTERVAL, PROC, descendants, peak, shared_out
 
 BOUND = 100  # MB
 MANY = 25
-INTERVAL = 0.01  # seconds between two readings
-PROC = Path("/proc")
-_PEAK = re.compile(r"VmHWM:\s+(\d+) kB")
 _TASK = re.compile(r"TASK \[(.*)\] \**")
 
 
@@ -40,24 +37,6 @@ class Peaks:
     def add(self, task: str, megabytes: float) -> None:
         """Record the memory of a process of a task."""
         self.tasks[task] = max(megabytes, self.tasks.get(task, 0.0))
-
-
-def descendants(process: int) -> Iterator[int]:
-    """Yield the ids of the processes that a process has started, and that those have started."""
-    with contextlib.suppress(OSError):
-        for thread in (PROC / str(process) / "task").iterdir():
-            with contextlib.suppress(OSError):
-                for child in (thread / "children").read_text().split():
-                    yield int(child)
-                    yield from descendants(int(child))
-
-
-def peak(process: int) -> float:
-    """Return the peak resident memory of a process in MB; 0 after its end."""
-    with contextlib.suppress(OSError):
-        if found := _PEAK.search((PROC / str(process) / "status").read_text()):
-            return int(found[1]) / 1000
-    return 0.0
 
 
 def is_task(process: int) -> bool:
@@ -91,9 +70,10 @@ def watched(command: Sequence[str]) -> Peaks:
         reader.start()
         while running.poll() is None:
             peaks.controller = max(peaks.controller, peak(running.pid))
-            for process in descendants(running.pid):
-                if is_task(process):
-                    peaks.add(current[0], peak(process))
+            working = [one for one in descendants(running.pid) if is_task(one)]
+            for process in working:
+                peaks.add(current[0], peak(process))
+            peaks.add(current[0], shared_out(working))
             time.sleep(INTERVAL)
         reader.join()
     if running.returncode:

@@ -20,6 +20,9 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._common.printable im
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.errors import ConfigRefused
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.demo_source import DemoSource, with_line
 from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError
+from ansible_collections.meshlab.envoy.plugins.module_utils._deploy.missing_programs import (
+    programs_to_provide,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._deploy.sensitive_plan import sensitive_paths
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.changes.step_plans import plan_steps
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.deployed.interruptions import (
@@ -57,6 +60,7 @@ class ActionModule(ActionBase):
                 "source": {"type": "str"},
                 "authority": {"type": "path"},
                 "context": {"type": "dict", "required": True},
+                "provide": {"type": "list", "elements": "str", "default": []},
             },
             required_one_of=[("path", "data")],
             mutually_exclusive=[("path", "data")],
@@ -68,7 +72,8 @@ class ActionModule(ActionBase):
             if options["path"]:
                 resolver = ValueResolver(self._loader, self._templar)
                 data, source = read_demo_file(Path(options["path"]), self._read, resolver)
-            context = complete_context(deployed_context(self, options["context"], task_vars))
+            found, missing = deployed_context(self, options["context"], task_vars)
+            context = complete_context(found)
             host = str((task_vars or {}).get("inventory_hostname") or "localhost")
 
             def make(context: Mapping[str, Any]) -> Plan:
@@ -94,9 +99,17 @@ class ActionModule(ActionBase):
             interruption_text(one) for made in (*steps, plan) for one in made["interruptions"]
         ):
             self._display.warning(printable(f"{options['name']}: {text}"))
+        provided = {"to_provide": programs_to_provide(missing, options["provide"], plan)}
         # The registered plan is complete. Ansible prints and logs it only without secrets.
         hidden = {"_ansible_no_log": True} if any(sensitive_paths(one) for one in (plan, *steps)) else {}
-        return {**result, **plan, "steps": steps, **hidden, "changed": False}
+        return {
+            **result,
+            **plan,
+            **provided,
+            "steps": [{**one, **provided} for one in steps],
+            **hidden,
+            "changed": False,
+        }
 
     def _read(self, path: Path) -> bytes:
         """Return the content of a file, decrypted if ansible-vault encrypted it."""

@@ -61,6 +61,12 @@ options:
       - Planning context - the platform, the folder and the programs. C(docs/architecture.md) of the collection lists its keys.
     type: dict
     required: true
+  provide:
+    description:
+      - Names of programs of RV(to_provide) in each run, such as an image to build.
+    type: list
+    elements: str
+    default: []
 seealso:
   - plugin: meshlab.envoy.plan
     plugin_type: filter
@@ -206,6 +212,15 @@ rollback:
   description: Whether the demo returns to its previous state if the change fails.
   returned: success
   type: bool
+to_provide:
+  description:
+    - Names of the programs that the demo needs and that the managed host does not have, or that O(provide) names.
+    - A program with a version in O(context) runs with C(--version). Its output is cached in C(cache) of O(context) while its files do
+      not change.
+  returned: success
+  type: list
+  elements: str
+  sample: [envoy, supervisord]
 steps:
   description: Plans of the steps of the change, which are deployed before this plan.
   returned: success

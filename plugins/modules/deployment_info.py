@@ -17,6 +17,7 @@ description:
   - M(meshlab.envoy.demo_plan) runs this module itself, so that the ports of a deployed demo stay when the demo changes.
   - A folder that does not exist, or that has no deployment, is a result, and does not fail the task. A record with wrong types, names or
     ranges fails the task.
+  - Looks for O(programs), so that a play installs them only if they are missing.
   - Internal to the collection. Its roles and playbooks use it, and its options and results can change in any release.
 author:
   - meshlab.envoy contributors (@meshlab)
@@ -29,6 +30,35 @@ options:
       - Path to the deployment folder on the managed host. C(~) is the value of E(HOME), as in M(meshlab.envoy.demo_deploy).
     type: path
     required: true
+  programs:
+    description:
+      - Programs to look for.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description:
+          - Name of the program in the result.
+        type: str
+        required: true
+      executable:
+        description:
+          - Path to the executable, or its name in E(PATH).
+        type: path
+        required: true
+      version:
+        description:
+          - Version that the executable must print with C(--version), between slashes as Envoy prints it. When empty, any version is
+            accepted.
+        type: str
+        default: ""
+  cache:
+    description:
+      - Path to the folder of the installed executables. The module keeps the output of C(--version) there while an executable does not
+        change. When empty, or if the folder does not exist, the executable runs each time.
+    type: path
+    default: ""
 seealso:
   - module: meshlab.envoy.demo_plan
   - module: meshlab.envoy.demo_deploy
@@ -73,6 +103,12 @@ migrates_connections:
   returned: success
   type: bool
   sample: false
+missing_programs:
+  description: Names of O(programs) that do not exist, or have another version.
+  returned: success
+  type: list
+  elements: str
+  sample: [envoy]
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.yaml_text import from_yaml
 
 ROLES = Path(__file__).resolve().parents[2] / "roles"
 DEMO_APP = ROLES / "demo_app" / "files" / "demo_app.py"
@@ -28,4 +28,4 @@ def complete_context(context: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _statsd_mapping(style: str) -> Any:
-    return yaml.safe_load((STATSD_MAPPINGS / f"{style}.yaml").read_text(encoding="utf-8"))
+    return from_yaml((STATSD_MAPPINGS / f"{style}.yaml").read_text(encoding="utf-8"))

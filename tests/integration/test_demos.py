@@ -11,7 +11,7 @@ from contextlib import closing
 
 import pytest
 from deployment import take_down
-from live import FOUNDATION, PLATFORMS, Home, demo_data
+from live import FOUNDATION, PLATFORMS, TASKS_OF_UNCHANGED_RUN, Home, demo_data
 from rotation import cases_of_week
 
 Stories = dict[tuple[str, str], Future[None]]
@@ -59,6 +59,7 @@ def check_playbooks(home: Home, name: str) -> None:
     again = home.play("site", demo=demo)
     assert all_passed in again.words
     assert again.recap["changed"] == 0, again.output
+    assert len(again.tasks) == TASKS_OF_UNCHANGED_RUN, again.tasks
 
     checked = home.play("site", "--check", "--diff", demo=demo)
     assert checked.recap["changed"] == 0, checked.output

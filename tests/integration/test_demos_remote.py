@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from live import containers, processes_of
+from live import TASKS_OF_UNCHANGED_RUN, containers, processes_of
 from ssh_host import remote_home, ssh_server
 
 DEMO = "front_proxy"
@@ -48,6 +48,7 @@ def test_unprivileged_user_runs_platform_local(sshd: dict[str, str]) -> None:
 
         again = home.play("site", demo=demo)
         assert again.recap["changed"] == 0, again.output
+        assert len(again.tasks) == TASKS_OF_UNCHANGED_RUN, again.tasks
     finally:
         home.play("teardown", demo=demo)
         home.close()
@@ -66,6 +67,7 @@ def test_remote_docker_host_runs_platform_docker(sshd: dict[str, str]) -> None:
         assert state.is_dir()
         again = home.play("site", demo=demo)
         assert again.recap["changed"] == 0, again.output
+        assert len(again.tasks) == TASKS_OF_UNCHANGED_RUN, again.tasks
     finally:
         home.play("teardown", demo=demo)
         home.close()

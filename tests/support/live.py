@@ -100,6 +100,9 @@ SHIFTS = (6100, 12200, 18300)
 # Folder of the lock files of the ranges, and the seconds that a test waits for a free range.
 LOCKS = ROOT / "build" / "cache" / "shifts"
 LOCK_TIMEOUT = 3600
+# The tasks of a run of site.yml that installs and changes nothing: the check of the arguments, the plan, the skipped installation of
+# programs, the deployment and the verification.
+TASKS_OF_UNCHANGED_RUN = 5
 PORTS = re.compile(r"\b((?:publish|ports?): |127\.0\.0\.1:)(\d+)")
 
 
@@ -234,6 +237,11 @@ class Run:
     def error(self) -> str:
         """Return the message of the failed task on one line."""
         return self.words.partition("[ERROR]: ")[2].partition(" Origin: ")[0] or self.words
+
+    @property
+    def tasks(self) -> list[str]:
+        """Return the names of the tasks in their order, including skipped ones."""
+        return re.findall(r"^TASK \[(.*)\]", self.output, re.MULTILINE)
 
     @property
     def recap(self) -> dict[str, int]:

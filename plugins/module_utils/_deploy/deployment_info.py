@@ -15,10 +15,18 @@ from typing import Any
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.network.error_text import error_text
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.errors import ConfigRefused
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.files import state_file
+from ansible_collections.meshlab.envoy.plugins.module_utils._deploy.missing_programs import (
+    PROGRAMS,
+    missing_programs,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform import host_ports
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployed.port_assignment import BLOCK
 
-ARGUMENTS: dict[str, dict[str, Any]] = {"folder": {"type": "path", "required": True}}
+ARGUMENTS: dict[str, dict[str, Any]] = {
+    "folder": {"type": "path", "required": True},
+    "programs": PROGRAMS,
+    "cache": {"type": "path", "default": ""},
+}
 
 MIGRATE_CONNECTIONS = Path("/proc/sys/net/ipv4/tcp_migrate_req")
 # The first ports of the blocks for demos without `ports`: above the blocks of the gallery, below the ephemeral ports of systems.
@@ -26,8 +34,7 @@ FREE_BLOCKS: range = range(14000, 32000, BLOCK)
 
 
 def perform(options: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
-    """Return the module's result. It changes nothing."""
-    del check_mode
+    """Return the module's result. It changes nothing but the cache of versions, and in check mode nothing at all."""
     # As demo_deploy expands the folder of a plan: with HOME, which can differ from the home in the user database.
     folder = Path(os.path.expanduser(os.path.expandvars(options["folder"]))).absolute()
     try:
@@ -44,6 +51,9 @@ def perform(options: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
         "used_ports": sorted(used),
         "free_block": free_block(str(folder), used),
         "migrates_connections": migrates_connections(),
+        "missing_programs": missing_programs(
+            options.get("programs") or (), options.get("cache") or "", check_mode
+        ),
     }
 
 

@@ -131,6 +131,9 @@ def parse_table(table: str, protocol: str) -> list[Listener]:
     """Return the listeners in the text of /proc/net/tcp, tcp6, udp or udp6 (proc_net_tcp in the kernel's documentation)."""
     found = []
     for line in table.splitlines()[1:]:
+        # A busy host has thousands of connections: most lines are dismissed before they are split.
+        if protocol == "tcp" and f" {_LISTEN} " not in line:
+            continue
         columns = line.split()
         if len(columns) < 10 or (protocol == "tcp" and columns[3] != _LISTEN):
             continue

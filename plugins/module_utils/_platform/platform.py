@@ -111,6 +111,8 @@ class Platform(AuthorLayout, SocketLayout, ServerLayout, ReplacementLayout, ABC)
     validates_elsewhere: ClassVar[bool] = False
     # The kinds of volumes that a workload can mount. Empty: workloads open the paths of their host.
     volume_kinds: ClassVar[tuple[str, ...]] = (EMPTY, "host")
+    # Names of the programs that the host itself runs.
+    host_programs: ClassVar[tuple[str, ...]] = ()
     # Whether the mapping of statsd_exporter is validated before the deployment.
     validates_mappings: ClassVar[bool] = True
 

@@ -11,7 +11,7 @@ from collections import Counter
 
 import pytest
 from cluster_home import PLATFORMS, ClusterHome, kubectl, traffic_to_pods
-from live import FOUNDATION, demo_data, docker
+from live import FOUNDATION, TASKS_OF_UNCHANGED_RUN, demo_data, docker
 from rotation import cases_of_week
 
 # Sends 60 requests on a connection each, and prints which host and which server responded.
@@ -51,6 +51,7 @@ def deploy_and_tear_down(home: ClusterHome, name: str) -> None:
 
     again = home.play("site", demo=demo)
     assert again.recap["changed"] == 0, again.output
+    assert len(again.tasks) == TASKS_OF_UNCHANGED_RUN, again.tasks
     assert home.running(name) == running
 
     assert home.play("teardown", demo=demo).recap["changed"] == 1

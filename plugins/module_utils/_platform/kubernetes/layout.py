@@ -97,6 +97,7 @@ class KubernetesPlatform(EnvoysInPods):
     # A mounted ConfigMap replaces all its files by one rename of a symbolic link beside them.
     watches_directory = True
     validates_elsewhere = True
+    host_programs = ("envoy",)
     volume_kinds = (EMPTY, "config_map", "secret", "claim")
     host_name_in_containers = ""
     # The command-line client that users type.

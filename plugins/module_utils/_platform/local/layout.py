@@ -62,6 +62,7 @@ class LocalPlatform(HostServerLayout, Platform):
     key_mode = "0600"
     volume_kinds = ()
     runs_images = False
+    host_programs = ("openssl", "envoy", "statsd_exporter", "supervisord")
     unused_fields = (
         *("image", "mounts", "volumes", "probe", "network", "hostname", "user"),
         *("memory_mb", "cpus", "init", "drain"),

@@ -26,6 +26,7 @@ def require_parsable_size(body: bytes, max_bytes: int) -> None:
         body: The response.
         max_bytes: Limit for its bytes.
     """
+    marks: tuple[bytes, ...]
     kind, marks, size = "lines", _END_OF_LINE, BYTES_PER_LINE
     if body[:100].lstrip()[:1] in (b"{", b"["):
         kind, marks, size = "values of JSON", _BEFORE_VALUES, BYTES_PER_VALUE

@@ -19,7 +19,7 @@ START, END, OTHER = "start of Ansible, until the play", "end of Ansible, after t
 # The phases of tasks by their names, in the order of the playbook.
 TASKS = (
     ("compute the plan", re.compile(r"Plan \| Compute")),
-    ("deploy: compare with what runs", re.compile(r"Run \| Deploy")),
+    ("deploy: compare with what runs", re.compile(r"\| Deploy the plan")),
     ("verify: traffic, stats, expectations, report", re.compile(r"Send the traffic")),
 )
 PHASES = (START, OTHER, *(name for name, _pattern in TASKS), END)

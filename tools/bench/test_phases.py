@@ -6,10 +6,12 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
-from phases import END, OTHER, PHASES, START, phases, write
+from measure import ROOT
+from phases import END, OTHER, PHASES, START, TASKS, phases, write
 
 LINES = [
     (0.5, "PLAY [Deploy a demo and verify it] ****"),
@@ -39,3 +41,10 @@ def test_other_platforms_keep_their_phases(tmp_path: Path) -> None:
     found = json.loads(target.read_text(encoding="utf-8"))
     assert found["docker"][END] == {"seconds": 0.1, "tasks": 0}
     assert found["local"][END] == {"seconds": 0.3, "tasks": 0}
+
+
+@pytest.mark.parametrize("pattern", [pattern for _name, pattern in TASKS])
+def test_tasks_of_the_phases_exist(pattern: re.Pattern[str]) -> None:
+    files = [*(ROOT / "roles" / "deployment" / "tasks").glob("*.yml"), ROOT / "playbooks" / "site.yml"]
+    names = re.findall(r"(?m)^ *- name: (.*)$", "\n".join(one.read_text(encoding="utf-8") for one in files))
+    assert any(pattern.search(name) for name in names)

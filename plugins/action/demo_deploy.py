@@ -10,24 +10,27 @@ from typing import Any
 
 from ansible.utils.display import Display
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.numbers.number_texts import counted
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.printable import printable
-from ansible_collections.meshlab.envoy.plugins.module_utils._deploy.change_report import change_lines
-from ansible_collections.meshlab.envoy.plugins.module_utils._deploy.deploy_options import (
-    ARGUMENTS,
-    perform,
-    used_part,
-)
-from ansible_collections.meshlab.envoy.plugins.module_utils._deploy.sensitive_plan import sensitive_paths
-from ansible_collections.meshlab.envoy.plugins.plugin_utils._envoy_suggestions import with_suggestions
-from ansible_collections.meshlab.envoy.plugins.plugin_utils._failed_results import short_result
-from ansible_collections.meshlab.envoy.plugins.plugin_utils._local_execution import LocalExecutionAction
-from ansible_collections.meshlab.envoy.plugins.plugin_utils._run_reports import (
-    chosen_forms,
-    result_of,
-    without_report_options,
-    write_run,
-)
+from ansible_collections.meshlab.envoy.plugins.plugin_utils._cached_imports import cached_imports
+
+with cached_imports():
+    from ansible_collections.meshlab.envoy.plugins.module_utils._common.numbers.number_texts import counted
+    from ansible_collections.meshlab.envoy.plugins.module_utils._common.printable import printable
+    from ansible_collections.meshlab.envoy.plugins.module_utils._deploy.change_report import change_lines
+    from ansible_collections.meshlab.envoy.plugins.module_utils._deploy.deploy_options import (
+        ARGUMENTS,
+        perform,
+        used_part,
+    )
+    from ansible_collections.meshlab.envoy.plugins.module_utils._deploy.sensitive_plan import sensitive_paths
+    from ansible_collections.meshlab.envoy.plugins.plugin_utils._envoy_suggestions import with_suggestions
+    from ansible_collections.meshlab.envoy.plugins.plugin_utils._failed_results import short_result
+    from ansible_collections.meshlab.envoy.plugins.plugin_utils._local_execution import LocalExecutionAction
+    from ansible_collections.meshlab.envoy.plugins.plugin_utils._run_reports import (
+        chosen_forms,
+        result_of,
+        without_report_options,
+        write_run,
+    )
 
 
 class ActionModule(LocalExecutionAction):
@@ -36,6 +39,7 @@ class ActionModule(LocalExecutionAction):
     arguments = ARGUMENTS
     perform = staticmethod(perform)
 
+    @cached_imports()
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return the module's result; of a failure, what runs and what does not."""
         chosen_forms(self._task.args)

@@ -13,32 +13,37 @@ from typing import Any
 from ansible.module_utils.common.text.converters import to_text
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.printable import (
-    printable,
-    printable_result,
-)
-from ansible_collections.meshlab.envoy.plugins.module_utils._config.errors import ConfigRefused
-from ansible_collections.meshlab.envoy.plugins.module_utils._demo.demo_source import DemoSource, with_line
-from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError
-from ansible_collections.meshlab.envoy.plugins.module_utils._deploy.missing_programs import (
-    programs_to_provide,
-)
-from ansible_collections.meshlab.envoy.plugins.module_utils._deploy.sensitive_plan import sensitive_paths
-from ansible_collections.meshlab.envoy.plugins.module_utils._plan.changes.step_plans import plan_steps
-from ansible_collections.meshlab.envoy.plugins.module_utils._plan.deployed.interruptions import (
-    interruption_text,
-)
-from ansible_collections.meshlab.envoy.plugins.module_utils._plan.plan import make_plan
-from ansible_collections.meshlab.envoy.plugins.module_utils._plan.plan_schema import Plan
-from ansible_collections.meshlab.envoy.plugins.plugin_utils._demo_file import read_demo_file
-from ansible_collections.meshlab.envoy.plugins.plugin_utils._demo_values import ValueResolver
-from ansible_collections.meshlab.envoy.plugins.plugin_utils._deployed_context import (
-    HostUnreadable,
-    deployed_context,
-)
-from ansible_collections.meshlab.envoy.plugins.plugin_utils._planner_defaults import complete_context
-from ansible_collections.meshlab.envoy.plugins.plugin_utils._shared_authority import with_issued_certificates
-from ansible_collections.meshlab.envoy.plugins.plugin_utils._worker_end import end_with_parent
+from ansible_collections.meshlab.envoy.plugins.plugin_utils._cached_imports import cached_imports
+
+with cached_imports():
+    from ansible_collections.meshlab.envoy.plugins.module_utils._common.printable import (
+        printable,
+        printable_result,
+    )
+    from ansible_collections.meshlab.envoy.plugins.module_utils._config.errors import ConfigRefused
+    from ansible_collections.meshlab.envoy.plugins.module_utils._demo.demo_source import DemoSource, with_line
+    from ansible_collections.meshlab.envoy.plugins.module_utils._demo.errors import DemoError
+    from ansible_collections.meshlab.envoy.plugins.module_utils._deploy.missing_programs import (
+        programs_to_provide,
+    )
+    from ansible_collections.meshlab.envoy.plugins.module_utils._deploy.sensitive_plan import sensitive_paths
+    from ansible_collections.meshlab.envoy.plugins.module_utils._plan.changes.step_plans import plan_steps
+    from ansible_collections.meshlab.envoy.plugins.module_utils._plan.deployed.interruptions import (
+        interruption_text,
+    )
+    from ansible_collections.meshlab.envoy.plugins.module_utils._plan.plan import make_plan
+    from ansible_collections.meshlab.envoy.plugins.module_utils._plan.plan_schema import Plan
+    from ansible_collections.meshlab.envoy.plugins.plugin_utils._demo_file import read_demo_file
+    from ansible_collections.meshlab.envoy.plugins.plugin_utils._demo_values import ValueResolver
+    from ansible_collections.meshlab.envoy.plugins.plugin_utils._deployed_context import (
+        HostUnreadable,
+        deployed_context,
+    )
+    from ansible_collections.meshlab.envoy.plugins.plugin_utils._planner_defaults import complete_context
+    from ansible_collections.meshlab.envoy.plugins.plugin_utils._shared_authority import (
+        with_issued_certificates,
+    )
+    from ansible_collections.meshlab.envoy.plugins.plugin_utils._worker_end import end_with_parent
 
 HIDDEN = "(a value from Ansible Vault or a template)"
 
@@ -48,6 +53,7 @@ class ActionModule(ActionBase):
 
     _supports_check_mode = True
 
+    @cached_imports()
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return the plan, or a failure with the error of the demo."""
         end_with_parent()

@@ -11,26 +11,29 @@ from typing import Any
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.utils.display import Display
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.numbers.number_texts import counted
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.printable import printable
-from ansible_collections.meshlab.envoy.plugins.module_utils._report.terminal_report import terminal_report
-from ansible_collections.meshlab.envoy.plugins.module_utils._verify.deployed_change import live_files
-from ansible_collections.meshlab.envoy.plugins.module_utils._verify.failure_message import shortened
-from ansible_collections.meshlab.envoy.plugins.module_utils._verify.planned_observer import observed_part
-from ansible_collections.meshlab.envoy.plugins.module_utils._verify.verify_options import (
-    ARGUMENTS,
-    REQUIRED_KEYS,
-    perform,
-)
-from ansible_collections.meshlab.envoy.plugins.plugin_utils._failed_results import VERBOSITY, short_result
-from ansible_collections.meshlab.envoy.plugins.plugin_utils._live_lines import LiveLines
-from ansible_collections.meshlab.envoy.plugins.plugin_utils._local_execution import LocalExecutionAction
-from ansible_collections.meshlab.envoy.plugins.plugin_utils._run_reports import (
-    chosen_forms,
-    result_of,
-    without_report_options,
-    write_run,
-)
+from ansible_collections.meshlab.envoy.plugins.plugin_utils._cached_imports import cached_imports
+
+with cached_imports():
+    from ansible_collections.meshlab.envoy.plugins.module_utils._common.numbers.number_texts import counted
+    from ansible_collections.meshlab.envoy.plugins.module_utils._common.printable import printable
+    from ansible_collections.meshlab.envoy.plugins.module_utils._report.terminal_report import terminal_report
+    from ansible_collections.meshlab.envoy.plugins.module_utils._verify.deployed_change import live_files
+    from ansible_collections.meshlab.envoy.plugins.module_utils._verify.failure_message import shortened
+    from ansible_collections.meshlab.envoy.plugins.module_utils._verify.planned_observer import observed_part
+    from ansible_collections.meshlab.envoy.plugins.module_utils._verify.verify_options import (
+        ARGUMENTS,
+        REQUIRED_KEYS,
+        perform,
+    )
+    from ansible_collections.meshlab.envoy.plugins.plugin_utils._failed_results import VERBOSITY, short_result
+    from ansible_collections.meshlab.envoy.plugins.plugin_utils._live_lines import LiveLines
+    from ansible_collections.meshlab.envoy.plugins.plugin_utils._local_execution import LocalExecutionAction
+    from ansible_collections.meshlab.envoy.plugins.plugin_utils._run_reports import (
+        chosen_forms,
+        result_of,
+        without_report_options,
+        write_run,
+    )
 
 
 class ActionModule(LocalExecutionAction):
@@ -72,6 +75,7 @@ class ActionModule(LocalExecutionAction):
         assertions = len(plan.get("assertions") or ())
         return f"sending the traffic and checking {counted(assertions, 'assertion')}"
 
+    @cached_imports()
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return the module's result, without its details where Ansible would print them below the report."""
         chosen_forms(self._task.args)

@@ -14,48 +14,51 @@ from typing import Any
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import ArgumentError
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.network.error_text import error_text
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.printable import printable
-from ansible_collections.meshlab.envoy.plugins.module_utils._readings.snapshot import read_snapshot
-from ansible_collections.meshlab.envoy.plugins.module_utils._watch.demo_reader import (
-    DemoReader,
-    Reading,
-    envoy_entries,
-)
-from ansible_collections.meshlab.envoy.plugins.module_utils._watch.live_demo import LiveDemo
-from ansible_collections.meshlab.envoy.plugins.module_utils._watch.live_table import REDRAW, live_table
-from ansible_collections.meshlab.envoy.plugins.module_utils._watch.page_server import (
-    ADDRESS,
-    PageServer,
-    new_key,
-    serving,
-)
-from ansible_collections.meshlab.envoy.plugins.module_utils._watch.stop_texts import (
-    not_running,
-    option_problem,
-    stop_text,
-)
-from ansible_collections.meshlab.envoy.plugins.module_utils._watch.watch_options import (
-    ARGUMENTS,
-    SHOWN_KEYS,
-    missing_key,
-    pod_access,
-    read_part,
-)
-from ansible_collections.meshlab.envoy.plugins.module_utils._watch.watch_rounds import (
-    REDEPLOYED,
-    Limits,
-    Reader,
-    Round,
-    WatchRounds,
-)
-from ansible_collections.meshlab.envoy.plugins.plugin_utils._deferred_signals import deferred_signals
-from ansible_collections.meshlab.envoy.plugins.plugin_utils._local_execution import (
-    runs_in_place,
-    with_parsed_texts,
-)
-from ansible_collections.meshlab.envoy.plugins.plugin_utils._worker_end import end_with_parent
+from ansible_collections.meshlab.envoy.plugins.plugin_utils._cached_imports import cached_imports
+
+with cached_imports():
+    from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import ArgumentError
+    from ansible_collections.meshlab.envoy.plugins.module_utils._common.network.error_text import error_text
+    from ansible_collections.meshlab.envoy.plugins.module_utils._common.printable import printable
+    from ansible_collections.meshlab.envoy.plugins.module_utils._readings.snapshot import read_snapshot
+    from ansible_collections.meshlab.envoy.plugins.module_utils._watch.demo_reader import (
+        DemoReader,
+        Reading,
+        envoy_entries,
+    )
+    from ansible_collections.meshlab.envoy.plugins.module_utils._watch.live_demo import LiveDemo
+    from ansible_collections.meshlab.envoy.plugins.module_utils._watch.live_table import REDRAW, live_table
+    from ansible_collections.meshlab.envoy.plugins.module_utils._watch.page_server import (
+        ADDRESS,
+        PageServer,
+        new_key,
+        serving,
+    )
+    from ansible_collections.meshlab.envoy.plugins.module_utils._watch.stop_texts import (
+        not_running,
+        option_problem,
+        stop_text,
+    )
+    from ansible_collections.meshlab.envoy.plugins.module_utils._watch.watch_options import (
+        ARGUMENTS,
+        SHOWN_KEYS,
+        missing_key,
+        pod_access,
+        read_part,
+    )
+    from ansible_collections.meshlab.envoy.plugins.module_utils._watch.watch_rounds import (
+        REDEPLOYED,
+        Limits,
+        Reader,
+        Round,
+        WatchRounds,
+    )
+    from ansible_collections.meshlab.envoy.plugins.plugin_utils._deferred_signals import deferred_signals
+    from ansible_collections.meshlab.envoy.plugins.plugin_utils._local_execution import (
+        runs_in_place,
+        with_parsed_texts,
+    )
+    from ansible_collections.meshlab.envoy.plugins.plugin_utils._worker_end import end_with_parent
 
 Options = dict[str, Any]
 FAREWELL = 2.0  # seconds to send the reason of the end to viewers

@@ -13,21 +13,24 @@ from typing import Any
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.printable import printable_result
-from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.author_config.candidate import (
-    FileError,
-    candidate,
-    check_syntax,
-    to_text,
-)
-from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.author_config.listener_names import (
-    with_listener_names,
-)
-from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.author_config.named_clusters import (
-    check_named_clusters,
-)
-from ansible_collections.meshlab.envoy.plugins.plugin_utils._envoy_suggestions import with_suggestions
-from ansible_collections.meshlab.envoy.plugins.plugin_utils._worker_end import end_with_parent
+from ansible_collections.meshlab.envoy.plugins.plugin_utils._cached_imports import cached_imports
+
+with cached_imports():
+    from ansible_collections.meshlab.envoy.plugins.module_utils._common.printable import printable_result
+    from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.author_config.candidate import (
+        FileError,
+        candidate,
+        check_syntax,
+        to_text,
+    )
+    from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.author_config.listener_names import (
+        with_listener_names,
+    )
+    from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.author_config.named_clusters import (
+        check_named_clusters,
+    )
+    from ansible_collections.meshlab.envoy.plugins.plugin_utils._envoy_suggestions import with_suggestions
+    from ansible_collections.meshlab.envoy.plugins.plugin_utils._worker_end import end_with_parent
 
 
 class ActionModule(ActionBase):

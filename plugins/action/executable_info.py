@@ -6,11 +6,14 @@
 
 from __future__ import annotations
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.executable_options import (
-    ARGUMENTS,
-    perform,
-)
-from ansible_collections.meshlab.envoy.plugins.plugin_utils._local_execution import LocalExecutionAction
+from ansible_collections.meshlab.envoy.plugins.plugin_utils._cached_imports import cached_imports
+
+with cached_imports():
+    from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.executable_options import (
+        ARGUMENTS,
+        perform,
+    )
+    from ansible_collections.meshlab.envoy.plugins.plugin_utils._local_execution import LocalExecutionAction
 
 
 class ActionModule(LocalExecutionAction):

@@ -18,6 +18,7 @@ from ansible.module_utils.common.validation import check_type_dict
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.printable import printable_result
+from ansible_collections.meshlab.envoy.plugins.plugin_utils._cached_imports import cached_imports
 from ansible_collections.meshlab.envoy.plugins.plugin_utils._progress_lines import (
     ShownProgress,
     shown_progress,
@@ -38,6 +39,7 @@ class LocalExecutionAction(ActionBase):
     # Shows what the task does while it runs; None for an action without `progress_title`.
     shown: ShownProgress | None = None
 
+    @cached_imports()
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> Result:
         """Return the module's result, from this process or from the managed host."""
         end_with_parent()

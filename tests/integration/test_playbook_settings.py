@@ -76,3 +76,19 @@ def test_change_of_the_inventory_is_verified(tmp_path: Path) -> None:
         assert "no_such_change" in home.play("verify", ok=False).error
     finally:
         home.close()
+
+
+def test_tags_choose_the_programs_to_provide(tmp_path: Path) -> None:
+    home = Home("local")
+    home.variables["deployment_cache"] = str(tmp_path / "cache")  # without programs
+    provided = {"Provide Envoy", "Provide supervisor"}
+    try:
+        demo = home.demo("front_proxy")
+        only = home.play("site", "--check", "--tags", "envoy_image", demo=demo).tasks
+        other = home.play("site", "--check", "--skip-tags", "envoy_image,verify", demo=demo).tasks
+    finally:
+        home.close()
+    assert provided & set(only) == {"Provide Envoy"}, only
+    assert "meshlab.envoy.envoy_image : Local | Run envoy --version" in only, only
+    assert provided & set(other) == {"Provide supervisor"}, other
+    assert "meshlab.envoy.deployment : Supervisor | Look for supervisord" in other, other

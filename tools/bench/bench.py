@@ -27,6 +27,7 @@ import local_deployment
 import many_endpoints
 import many_services
 import planner_growth
+import rendered_proxy
 import report_writing
 import sandbox_lines
 import service_growth
@@ -47,6 +48,7 @@ PARTS: dict[str, Callable[[Path], Iterable[Figure]]] = {
     "gallery": gallery_duration.figures,
     "report": report_writing.figures,
     "load": load_generators.figures,
+    "proxy": rendered_proxy.figures,
 }
 
 

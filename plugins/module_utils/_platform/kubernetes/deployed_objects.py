@@ -55,6 +55,8 @@ OPTIONAL_KINDS = (
 )
 # Kinds that the controllers of the cluster create for Deployments.
 CREATED_KINDS = ("ReplicaSet", "Pod")
+# Lists at the same time. Each has a connection of its own, whose TLS handshake costs more than a list.
+LISTS_AT_ONCE = 6
 # Kinds whose content is in the volumes of pods.
 VOLUME_KINDS = ("ConfigMap", "Secret")
 
@@ -100,7 +102,7 @@ class DeployedObjects:
             except ClusterError as error:
                 return error
 
-        responses = map_to_dict(list_kind, ("Namespace", *self._kinds, *CREATED_KINDS))
+        responses = map_to_dict(list_kind, ("Namespace", *self._kinds, *CREATED_KINDS), LISTS_AT_ONCE)
         found = {kind: self._checked(kind, response) for kind, response in responses.items()}
         self.objects = {object_key(one): one for kind in self._kinds for one in found[kind]}
         self.rollouts = RolloutObjects(found["Deployment"], found["ReplicaSet"], found["Pod"])

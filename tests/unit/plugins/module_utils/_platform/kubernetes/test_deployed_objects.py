@@ -11,11 +11,13 @@ import pytest
 from demo_objects import CONFIG_MAP, DEPLOYMENT, POD, REPLICA_SET, SELECTOR, SERVICE, make_object
 from fake_cluster import FakeCluster
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.thread_pool import map_to_dict
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.errors import ClusterError
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer import (
     PlatformRefused,
     PlatformUnavailable,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes import deployed_objects
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.deployed_objects import (
     DeployedObjects,
 )
@@ -41,6 +43,21 @@ def test_objects_of_the_demo_are_listed_by_kind_and_name(deployed: DeployedObjec
     assert [one["metadata"]["name"] for one in deployed.rollouts.pods] == ["web-app-1"]
     assert deployed.exist()
     assert not deployed_on(FakeCluster()).exist()
+
+
+def test_lists_share_six_connections(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many threads as lists would open as many connections: each handshake costs more than a list."""
+    threads: list[int] = []
+
+    def observed(function: Any, items: Any, count: int) -> Any:
+        threads.append(count)
+        return map_to_dict(function, items, count)
+
+    monkeypatch.setattr(deployed_objects, "map_to_dict", observed)
+    cluster = FakeCluster(CONFIG_MAP)
+    deployed_on(cluster)
+    assert threads == [6]
+    assert len(cluster.requests) == 16
 
 
 @pytest.mark.parametrize("error", [FORBIDDEN, NOT_FOUND])

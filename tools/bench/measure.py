@@ -155,15 +155,9 @@ def failure(command: Sequence[str], status: int, printed: str) -> MeasurementErr
 def playbook(name: str, platform: str, demo: str | Path, *arguments: str) -> list[str]:
     """Return the command that runs a playbook for a demo on a platform."""
     program = str(ROOT / ".venv/bin/ansible-playbook")
-    return [
-        program,
-        "-i",
-        f"inventories/{platform}",
-        f"playbooks/{name}.yml",
-        "-e",
-        f"demo={demo}",
-        *arguments,
-    ]
+    # The reports of the user's own runs stay as they are.
+    variables = ("-e", f"demo={demo}", "-e", f"demo_reports_folder={ROOT / 'build/bench-reports'}")
+    return [program, "-i", f"inventories/{platform}", f"playbooks/{name}.yml", *variables, *arguments]
 
 
 def number_of_tasks(printed: str) -> int:

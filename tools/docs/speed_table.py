@@ -125,8 +125,7 @@ def _phase(phase: Data | None, total: float) -> str:
 def pictures(growth: Data) -> Iterator[tuple[str, str]]:
     """Yield (file name, SVG) for each chart."""
     for name, one in growth.items():
-        lines = {key: [(x, y) for x, y in points] for key, points in one["lines"].items()}
-        yield f"growth-{name}.svg", Growth(one["title"], tuple(one["axes"]), lines).chart()
+        yield f"growth-{name}.svg", Growth(one["title"], tuple(one["axes"]), one["lines"]).chart()
 
 
 def growth_text(growth: Data) -> str:

@@ -109,8 +109,10 @@ def test_close_ends_a_stopped_fork() -> None:
 
 
 PARENT = """
-import asyncio, os
+import asyncio, signal
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.forked_process import ForkedProcess
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell lets its background processes ignore it
 
 async def work(send):
     await send(b"running")
@@ -134,10 +136,13 @@ def test_forks_end_with_a_killed_process(sent: signal.Signals) -> None:
         [sys.executable, "-c", PARENT], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment
     ) as parent:
         assert parent.stdout is not None
-        assert parent.stdout.readline() == b"started\n"
-        parent.send_signal(sent)
-        # The forks have the same standard output: it ends when all of them have ended.
-        assert parent.communicate(timeout=60)[0] == b""
+        try:
+            assert parent.stdout.readline() == b"started\n"
+            parent.send_signal(sent)
+            # The forks have the same standard output: it ends when all of them have ended.
+            assert parent.communicate(timeout=60)[0] == b""
+        finally:
+            parent.kill()
 
 
 def test_processors_are_those_of_this_process() -> None:

@@ -18,8 +18,8 @@ options:
         C(K8S_AUTH_...), such as C(K8S_AUTH_CONTEXT). C(no_proxy), C(proxy_headers) and C(persist_config) are not supported.
       - Without any key, the current context of the kubeconfig in E(KUBECONFIG), or of C(~/.kube/config), is used. Where neither
         exists, the service account of the pod that the task runs in is used.
-      - Requires the Python package C(kubernetes) on the host that runs the task. It is imported, and the cluster is connected to, only
-        if the task uses pods.
+      - Requires the Python package C(kubernetes) on the host that runs the task. Only a login with a command or a provider imports it;
+        all others need only its dependencies C(urllib3) and C(PyYAML). The cluster is connected to only if the task uses pods.
     type: dict
     suboptions:
       kubeconfig:

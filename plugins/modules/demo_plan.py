@@ -26,11 +26,11 @@ attributes:
   idempotent:
     support: full
     details:
-      - The module changes nothing.
+      - The module changes nothing but its cache of the versions of installed programs.
   diff_mode:
     support: none
     details:
-      - The module changes nothing.
+      - The module changes nothing but its cache of the versions of installed programs.
 options:
   name:
     description:

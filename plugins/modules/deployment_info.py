@@ -17,7 +17,7 @@ description:
   - M(meshlab.envoy.demo_plan) runs this module itself, so that the ports of a deployed demo stay when the demo changes.
   - A folder that does not exist, or that has no deployment, is a result, and does not fail the task. A record with wrong types, names or
     ranges fails the task.
-  - Looks for O(programs), so that a play installs them only if they are missing.
+  - Looks for O(programs), so that a play installs them only if they are missing. It caches their versions, except in check mode.
   - Internal to the collection. Its roles and playbooks use it, and its options and results can change in any release.
 author:
   - meshlab.envoy contributors (@meshlab)

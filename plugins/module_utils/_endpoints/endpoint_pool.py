@@ -140,6 +140,10 @@ class EndpointPool:
 
         concurrency = self.limits.concurrency
         count = process_count([self.clients[name].endpoint for name in names], concurrency)
+        if count > 1:
+            # Two processes cannot use one connection.
+            for client in self.clients.values():
+                client.close()
         await read_in_processes(names, read, store, count, concurrency, deadline)
         # In the order of the endpoints, whichever answered first.
         snapshot.pages = {name: snapshot.pages[name] for name in names}

@@ -39,7 +39,7 @@ COMPLETED = "upstream_rq_completed"
 _STATS = "|".join([REQUESTS, ERRORS, CONNECTIONS, REFUSED, BYTES, LATENCY, COMPLETED])
 # Seconds that Envoy has to update its histograms. It does so at each flush: every 0.1 s in a generated bootstrap, every second
 # with sinks.
-FLUSH_TIMEOUT = 1.5
+FLUSH_TIMEOUT = 2.2
 FIRST_FLUSH_PAUSE, LONGEST_FLUSH_PAUSE = 0.02, 0.05
 # Envoy updates these at each flush, too. So their change ends the wait for requests that have no latency.
 FLUSHED = ("server.uptime", "server.memory_allocated", "server.memory_physical_size")

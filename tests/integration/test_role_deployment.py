@@ -19,6 +19,9 @@ PLAYBOOK = """
     - ansible.builtin.include_role: {name: meshlab.envoy.deployment}
       vars: {deployment_replicas: {shop: "{{ item }}"}}
       loop: [1, "{{ many }}"]
+    # It plans nothing, so the plan of the shop stays.
+    - ansible.builtin.include_role: {name: meshlab.envoy.deployment}
+      vars: {deployment_demo_name: other, deployment_state: absent}
     - ansible.builtin.debug:
         msg: "it runs {{ deployment_plan.workloads | map(attribute='name') | sort | join(' ') }}"
   vars:
@@ -56,6 +59,8 @@ def test_each_inclusion_plans_its_own_demo(tmp_path: Path, injected: str) -> Non
         "ANSIBLE_CACHE_PLUGIN": "ansible.builtin.jsonfile",
         "ANSIBLE_CACHE_PLUGIN_CONNECTION": str(tmp_path / "facts"),
         "ANSIBLE_INJECT_FACT_VARS": injected,
+        # Variables of a role then stay in the role.
+        "ANSIBLE_PRIVATE_ROLE_VARS": str(injected == "False"),
     }
     try:
         for many in (2, 3):

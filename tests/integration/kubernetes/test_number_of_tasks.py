@@ -17,5 +17,5 @@ def test_20_services_run_as_many_tasks_as_2(home: ClusterHome) -> None:
         return re.findall(r"^TASK \[(.+)\]", ran.output, re.MULTILINE)
 
     two = tasks(2)
-    assert len(two) > 5
+    assert len(two) >= 5
     assert tasks(20) == two

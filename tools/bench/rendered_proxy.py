@@ -16,7 +16,7 @@ import subprocess
 import time
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +28,7 @@ ROUNDS = 9
 WARM_UP = 2_000
 READY_TIMEOUT = 60
 FIRST_PORT = 29_900  # of the block of the generated proxy
-HTTP, HTTPS, UPSTREAM, MINIMAL_HTTP, MINIMAL_HTTPS, LOGGED_HTTP, LOGGED_HTTPS = range(
-    FIRST_PORT + 40, FIRST_PORT + 47
-)
-GENERATED = {"http": HTTP, "https": HTTPS}
-LOGGED_PERCENT = 1  # the default of a demo
+HTTP, HTTPS, UPSTREAM, MINIMAL_HTTP, MINIMAL_HTTPS = range(FIRST_PORT + 40, FIRST_PORT + 45)
 # 0.98 of the throughput, 1.03 of the CPU time and of the p99.
 THROUGHPUT_BOUND, CPU_BOUND, P99_BOUND = 1.02, 1.03, 1.03
 
@@ -41,13 +37,12 @@ PLAN = """
 import json, pathlib, sys
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import file_bytes
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.plan import make_plan
-folder, block, upstream, http, https, percent = pathlib.Path(sys.argv[1]), *map(int, sys.argv[2:])
+folder, block, upstream, http, https = pathlib.Path(sys.argv[1]), *map(int, sys.argv[2:])
 routes = [{"match": {"prefix": "/"}, "route": {"cluster": "upstream"}}]
 ports = {"http": {"port": 8080, "publish": http}, "https": {"port": 8443, "publish": https, "tls": {}}}
 listeners = {name: {**one, "routes": routes} for name, one in ports.items()}
 clusters = {"upstream": {"address": "127.0.0.1", "port": upstream}}
-edge = {"listeners": listeners, "clusters": clusters, "access_log_percent": percent}
-demo = {"summary": "One edge", "ports": block, "proxies": {"edge": edge}}
+demo = {"summary": "One edge", "ports": block, "proxies": {"edge": {"listeners": listeners, "clusters": clusters}}}
 context = {"platform": "local", "folder": "/state", "app": ""}
 context |= {one: {"executable": one} for one in ("envoy", "python", "statsd_exporter", "supervisord")}
 plan = make_plan("bench", demo, context)
@@ -162,18 +157,13 @@ def _address(port: int) -> dict[str, Any]:
     return {"socket_address": {"address": "127.0.0.1", "port_value": port}}
 
 
-def planned_command(folder: Path, ports: Mapping[str, int], percent: int) -> tuple[list[str], Path]:
-    """Write the files of a generated proxy. Return the arguments of Envoy and the path of its certificate, without a suffix.
-
-    Args:
-        folder: The folder of the files.
-        ports: The ports by scheme.
-        percent: The percentage of requests that the access log has.
+def planned_command(folder: Path) -> tuple[list[str], Path]:
+    """Write the files of the generated proxy. Return the arguments of Envoy and the path of its certificate, without a suffix.
 
     Raises:
         MeasurementError: The planner failed.
     """
-    numbers = [str(one) for one in (FIRST_PORT, UPSTREAM, ports["http"], ports["https"], percent)]
+    numbers = [str(one) for one in (FIRST_PORT, UPSTREAM, HTTP, HTTPS)]
     done = subprocess.run(
         [str(ROOT / ".venv/bin/python"), "-c", PLAN, str(folder), *numbers],
         env={**os.environ, "PYTHONPATH": str(ROOT / ".venv/collections")},
@@ -288,39 +278,25 @@ def compared(name: str, generated: Sequence[Round], hand_written: Sequence[Round
 def figures(
     folder: Path, protocols: Sequence[Protocol] = PROTOCOLS, rounds: int = ROUNDS
 ) -> Iterator[Figure]:
-    """Measure each protocol with both proxies, and what a log of each request costs."""
+    """Measure each protocol with both proxies."""
     home = folder / "proxies"
     home.mkdir()
     envoy = executable(home)
-    own = {"http": MINIMAL_HTTP, "https": MINIMAL_HTTPS}
-    arguments, certificate = planned_command(home / "generated", GENERATED, LOGGED_PERCENT)
+    generated, own = {"http": HTTP, "https": HTTPS}, {"http": MINIMAL_HTTP, "https": MINIMAL_HTTPS}
+    arguments, certificate = planned_command(home / "generated")
     write_certificate(certificate)
     upstream = written(home / "upstream", responder(UPSTREAM))
     by_hand = written(home / "minimal", minimal(UPSTREAM, own, certificate))
     with (
         running(envoy, upstream, home / "upstream", {"http": UPSTREAM}),
+        running(envoy, arguments, home / "generated", generated) as rendered,
         running(envoy, by_hand, home / "minimal", own) as hand_written,
     ):
-        with running(envoy, arguments, home / "generated", GENERATED) as rendered:
-            for protocol in protocols:
-                yield from compared(protocol.name, *in_rounds(rendered, hand_written, protocol, rounds, home))
-        all_logged = {"http": LOGGED_HTTP, "https": LOGGED_HTTPS}
-        arguments, certificate = planned_command(home / "logged", all_logged, 100)
-        write_certificate(certificate)
-        with running(envoy, arguments, home / "logged", all_logged) as logging:
-            pair = in_rounds(logging, hand_written, protocols[0], rounds, home)
-            [_throughput, cpu, _p99] = compared(f"{protocols[0].name}, each request logged", *pair)
-            yield replace(cpu, bound=None)
-
-
-def in_rounds(
-    generated: Edge, hand_written: Edge, protocol: Protocol, rounds: int, folder: Path
-) -> tuple[list[Round], list[Round]]:
-    """Return the rounds of both proxies, which take turns to be the first."""
-    edges: list[tuple[Edge, list[Round]]] = [(generated, []), (hand_written, [])]
-    for edge, _rounds in edges:
-        measured(edge, protocol, min(WARM_UP, protocol.requests), folder / "h2load.tsv")
-    for number in range(rounds):
-        for edge, found in edges if number % 2 else reversed(edges):
-            found.append(measured(edge, protocol, protocol.requests, folder / "h2load.tsv"))
-    return edges[0][1], edges[1][1]
+        for protocol in protocols:
+            edges: list[tuple[Edge, list[Round]]] = [(rendered, []), (hand_written, [])]
+            for edge, _rounds in edges:
+                measured(edge, protocol, min(WARM_UP, protocol.requests), home / "h2load.tsv")
+            for number in range(rounds):
+                for edge, found in edges if number % 2 else reversed(edges):
+                    found.append(measured(edge, protocol, protocol.requests, home / "h2load.tsv"))
+            yield from compared(protocol.name, edges[0][1], edges[1][1])

@@ -8,18 +8,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from rendered_proxy import (
-    GENERATED,
-    HTTP,
-    HTTPS,
-    LOGGED_PERCENT,
-    Round,
-    compared,
-    cpu_seconds,
-    minimal,
-    planned_command,
-    responder,
-)
+from rendered_proxy import HTTP, HTTPS, Round, compared, cpu_seconds, minimal, planned_command, responder
 
 
 def test_figures_are_medians_of_the_ratios_of_rounds() -> None:
@@ -42,7 +31,7 @@ def test_minimal_proxy_has_no_options() -> None:
 
 
 def test_generated_proxy_has_the_same_listeners(tmp_path: Path) -> None:
-    arguments, certificate = planned_command(tmp_path, GENERATED, LOGGED_PERCENT)
+    arguments, certificate = planned_command(tmp_path)
     assert arguments[:2] == ["--config-path", "edge/bootstrap.yaml"]
     assert certificate == tmp_path / "edge/certs/tls"
     listeners = (tmp_path / "edge/listeners.yaml").read_text()

@@ -184,8 +184,6 @@ PROXY = Schema(
             "default": "warning",
         },
         "access_log": {"type": "bool", "default": True},
-        # of requests that succeed quickly, without those of the demo's traffic and of people, which are always logged
-        "access_log_percent": {"type": "int", "default": 1, "between": (0, 100)},
         "drain_seconds": {"type": "int", "default": 5, "between": (0, 3600)},
         # the read-only admin listener's port on the host
         "admin": {"type": "dict"},

@@ -157,7 +157,9 @@ def read_only_admin(address: str, port: int) -> Message:
     return {
         "name": "admin",
         "address": socket_address(address, port),
-        "filter_chains": [{"filters": [http_connection_manager(ADMIN_STAT_PREFIX, virtual_hosts)]}],
+        "filter_chains": [
+            {"filters": [http_connection_manager(ADMIN_STAT_PREFIX, virtual_hosts, access_log=False)]}
+        ],
     }
 
 

@@ -42,14 +42,6 @@ ACCESS_LOG_FIELDS = {
     "request_id": "%REQ(X-REQUEST-ID)%",
     "user_agent": "%REQ(USER-AGENT)%",
 }
-# The header of requests that the access log always contains. A verification sends it where it reads the log but not the user agent.
-LOGGED_HEADER = "x-meshlab-envoy-logged"
-# The user agents of requests that the access log always contains, by their first characters: traffic of this collection, and people.
-LOGGED_USER_AGENTS = ("meshlab.envoy", "curl/", "Wget/", "Mozilla/")
-SLOW_MS = 1_000
-# The key of Envoy's runtime with the percentage of other requests that are logged. An override takes effect without a restart.
-PERCENT_KEY = "access_log.percent"
-ALL_REQUESTS = 100
 
 
 def http_connection_manager(
@@ -57,7 +49,7 @@ def http_connection_manager(
     virtual_hosts: Sequence[Mapping[str, Any]],
     http_filters: Sequence[Mapping[str, Any]] = (),
     overrides: Mapping[str, Any] | None = None,
-    access_log: Message | None = None,
+    access_log: bool = True,
     protocol: str = "",
     alt_svc_port: int | None = None,
 ) -> Message:
@@ -68,7 +60,7 @@ def http_connection_manager(
         virtual_hosts: Messages of config.route.v3.VirtualHost.
         http_filters: HTTP filters that run before the router.
         overrides: Fields of HttpConnectionManager that override the generated ones.
-        access_log: The access log. None writes none.
+        access_log: Whether to log each request on standard output.
         protocol: The only version of HTTP to accept, of http_protocols.HTTP_PROTOCOLS. Empty: HTTP/1.1 and HTTP/2.
         alt_svc_port: The port with HTTP/3 that each response announces.
     """
@@ -89,67 +81,22 @@ def http_connection_manager(
         route_config=routes,
         http_filters=[*(dict(http_filter) for http_filter in http_filters), router],
     )
-    if access_log is not None:
-        manager["access_log"] = [access_log]
+    if access_log:
+        manager["access_log"] = [stdout_access_log()]
     return {
         "name": "envoy.filters.network.http_connection_manager",
         "typed_config": overlay(manager, overrides),
     }
 
 
-def stdout_access_log(percent: int = ALL_REQUESTS) -> Message:
-    """Return the access log that writes one JSON object per line to standard output.
-
-    Args:
-        percent: The percentage of requests to log. Below ALL_REQUESTS, requests that fail or are slow are always logged, and
-            those that have LOGGED_HEADER or one of LOGGED_USER_AGENTS.
-    """
-    log: Message = {
+def stdout_access_log() -> Message:
+    """Return the access log that writes one JSON object per line to standard output."""
+    return {
         "name": "envoy.access_loggers.stdout",
         "typed_config": any_message(
             "envoy.extensions.access_loggers.stream.v3.StdoutAccessLog",
             log_format={"json_format": dict(ACCESS_LOG_FIELDS)},
         ),
-    }
-    if percent < ALL_REQUESTS:
-        log["filter"] = {"or_filter": {"filters": [*_always_logged(), _sampled(percent)]}}
-    return log
-
-
-def _always_logged() -> list[Message]:
-    """Return the filters of requests that are always logged. The cheap ones and those that hold most often come first."""
-
-    def at_least(value: int, key: str) -> Message:
-        return {"comparison": {"op": "GE", "value": {"default_value": value, "runtime_key": key}}}
-
-    def header(name: str, **match: Any) -> Message:
-        return {"header_filter": {"header": {"name": name, **match}}}
-
-    is_grpc = header("content-type", string_match={"prefix": "application/grpc"})
-    fails = {"grpc_status_filter": {"statuses": ["OK"], "exclude": True}}
-    return [
-        *(header("user-agent", string_match={"prefix": prefix}) for prefix in LOGGED_USER_AGENTS),
-        {"status_code_filter": at_least(400, "access_log.status")},
-        {"response_flag_filter": {}},
-        {"duration_filter": at_least(SLOW_MS, "access_log.slow_ms")},
-        {"and_filter": {"filters": [is_grpc, fails]}},
-        header(LOGGED_HEADER, present_match=True),
-    ]
-
-
-def _sampled(percent: int) -> Message:
-    """Return the filter of a percentage of requests.
-
-    It is random: with `use_remote_address`, each proxy sets another x-request-id, because Envoy takes no client for an internal one
-    by default.
-    """
-    share = {"numerator": percent, "denominator": "HUNDRED"}
-    return {
-        "runtime_filter": {
-            "runtime_key": PERCENT_KEY,
-            "percent_sampled": share,
-            "use_independent_randomness": True,
-        }
     }
 
 

@@ -38,7 +38,7 @@ def listener(
     spec: Mapping[str, Any],
     address: Message,
     secrets: str,
-    access_log: Message | None = None,
+    access_log: bool = True,
 ) -> Message:
     """Return a config.listener.v3.Listener.
 
@@ -48,7 +48,7 @@ def listener(
             `udp_filters`, and `tls`. Its `listener` holds fields of Listener that override the generated ones.
         address: The config.core.v3.Address to bind to.
         secrets: The folder of the proxy's SDS files, for a listener with TLS.
-        access_log: The access log of HTTP requests. None writes none.
+        access_log: Whether to log each HTTP request on standard output.
     """
     message = any_message(LISTENER, name=name, address=address)
     if spec["udp_filters"] is not None:
@@ -120,9 +120,7 @@ def filter_chains(spec: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return list(spec["filter_chains"].values()) if spec["filter_chains"] else [spec]
 
 
-def _filter_chain(
-    stat_prefix: str, spec: Mapping[str, Any], secrets: str, access_log: Message | None
-) -> Message:
+def _filter_chain(stat_prefix: str, spec: Mapping[str, Any], secrets: str, access_log: bool) -> Message:
     chain: Message = {"filters": _filters(stat_prefix, spec, access_log)}
     if spec["tls"] is not None:
         protocol = spec.get("protocol") or ""
@@ -132,7 +130,7 @@ def _filter_chain(
     return chain
 
 
-def _filters(stat_prefix: str, spec: Mapping[str, Any], access_log: Message | None) -> list[Message]:
+def _filters(stat_prefix: str, spec: Mapping[str, Any], access_log: bool) -> list[Message]:
     if is_tcp(spec):
         return [dict(network_filter) for network_filter in spec["filters"]]
     virtual_hosts = spec["virtual_hosts"]

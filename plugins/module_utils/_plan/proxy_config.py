@@ -35,7 +35,6 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.clusters impo
     Locality,
     cluster,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.filters import stdout_access_log
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.listeners import listener
 from ansible_collections.meshlab.envoy.plugins.module_utils._plan.tls.tls_files import (
     located_listener,
@@ -58,7 +57,7 @@ def proxy_listeners(proxy: Proxy, platform: Platform, inline: bool = False) -> l
             _announced(located_listener(name, spec, proxy, platform, inline), proxy, platform),
             _bind_address(name, spec, proxy, platform),
             secrets_directory(proxy),
-            stdout_access_log(proxy.spec["access_log_percent"]) if proxy.spec["access_log"] else None,
+            proxy.spec["access_log"],
         )
         for name, spec in proxy.spec["listeners"].items()
     ]

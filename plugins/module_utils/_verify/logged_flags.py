@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.polling import attempts
-from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.filters import LOGGED_HEADER
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.series.response_flags import NONE
 from ansible_collections.meshlab.envoy.plugins.module_utils._verify.access_log import parse_lines
 
@@ -44,15 +43,13 @@ class FlagReader:
 
     def marked(self, traffic: Traffic) -> Traffic:
         """Return a traffic whose requests the access log identifies, by a user agent of their own."""
-        if not traffic.reads_flags:
+        if not traffic.reads_flags or any(name == USER_AGENT for name, _value in traffic.headers):
             return traffic
-        # The access log always has requests with the first user agent, and those of the author's user agent with the header.
-        name, value = USER_AGENT, f"meshlab.envoy/{secrets.token_hex(8)}"
-        if any(name == USER_AGENT for name, _value in traffic.headers):
-            name, value = LOGGED_HEADER, "1"
-        headers = {**(traffic.entry.get("headers") or {}), name: value}
+        identifier = f"meshlab.envoy/{secrets.token_hex(8)}"
+        headers = {**(traffic.entry.get("headers") or {}), USER_AGENT: identifier}
         return traffic._replace(
-            headers=(*traffic.headers, (name, value)), entry={**traffic.entry, "headers": headers}
+            headers=(*traffic.headers, (USER_AGENT, identifier)),
+            entry={**traffic.entry, "headers": headers},
         )
 
     def reader(

@@ -33,15 +33,7 @@ DEFAULT_NAME = "envoy.yaml"
 ENVOY_HOME = "/etc/envoy"
 KEYS = ("source", "content", "sensitive", "name", "path", "in_image")
 # Keys of a proxy that become parts of a generated configuration.
-GENERATED_KEYS = (
-    "listeners",
-    "clusters",
-    "access_log",
-    "access_log_percent",
-    "statsd",
-    "stats_config",
-    "bootstrap",
-)
+GENERATED_KEYS = ("listeners", "clusters", "access_log", "statsd", "stats_config", "bootstrap")
 # Names of ports that every proxy can have, and that a listener of the author cannot have in the demo.
 RESERVED_PORTS = ("admin", "app")
 

@@ -19,16 +19,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.filters impor
 
 REMEDY = "Remove it, or leave `deployment_mesh` empty."
 # Keys of a proxy that the annotations of a pod express in a mesh, or that do not change what requests meet.
-NEUTRAL = (
-    "listeners",
-    "clusters",
-    "concurrency",
-    "log_level",
-    "access_log",
-    "access_log_percent",
-    "drain_seconds",
-    "sensitive",
-)
+NEUTRAL = ("listeners", "clusters", "concurrency", "log_level", "access_log", "drain_seconds", "sensitive")
 Problem = tuple[str, str]  # (key in the demo file, what is wrong)
 
 

@@ -26,6 +26,8 @@ PICTURES = ROOT / "docs" / "pictures"
 RECORD = ROOT / "docs" / "site" / "speed.json"
 ROWS = Path(__file__).with_name("speed_rows.yml")
 NOT_MEASURED = "not measured"
+# How the table names the results of a figure.
+RESULTS = {"within bound": "within", "MISSED": "missed"}
 # The charts, with the text of each picture.
 CHARTS = {
     "planner": "CPU time of the planner by the number of services, a line for each platform",
@@ -86,7 +88,7 @@ def figure_table(found: Sequence[Data], reasons: Mapping[str, str]) -> str:
     for one in found:
         bound = one.get("bound")
         shown = "" if bound is None else f"{'≥' if one.get('at_least') else '≤'} {bound:g}"
-        result = "missed" if one["result"] == "MISSED" else one["result"].removesuffix(" bound")
+        result = RESULTS.get(one["result"], one["result"])
         if one["result"] == "MISSED" and one["name"] in reasons:
             result += f": {reasons[one['name']]}"
         lines.append(f"| {one['name']} | {_measured(one)} | {shown} | {result} |")

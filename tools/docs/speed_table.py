@@ -88,7 +88,7 @@ def figure_table(found: Sequence[Data], reasons: Mapping[str, str]) -> str:
     for one in found:
         bound = one.get("bound")
         shown = "" if bound is None else f"{'≥' if one.get('at_least') else '≤'} {bound:g}"
-        result = RESULTS.get(one["result"], one["result"])
+        result = RESULTS.get(one["result"]) or one["result"]
         if one["result"] == "MISSED" and one["name"] in reasons:
             result += f": {reasons[one['name']]}"
         lines.append(f"| {one['name']} | {_measured(one)} | {shown} | {result} |")

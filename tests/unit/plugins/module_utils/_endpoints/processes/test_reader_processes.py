@@ -121,7 +121,7 @@ def test_page_of_a_stopped_fork_is_read_after_the_deadline() -> None:
     assert reading.concurrency[-1] == 64
 
 
-def test_pages_before_an_endpoint_that_does_not_answer_are_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pages_before_a_silent_endpoint_are_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     """A process returns its pages after its last one, which the deadline ends."""
     monkeypatch.setattr(reader_processes, "_GRACE", 60.0)
     until = time.monotonic() + 0.3

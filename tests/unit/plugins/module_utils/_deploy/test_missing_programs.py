@@ -49,7 +49,18 @@ def test_program_is_missing_without_its_version(
 
 
 def test_check_mode_caches_no_version(home: Path) -> None:
-    program = {"name": "envoy", "executable": "~/envoy", "version": "1.40.0"}
+    # Only the version of a script of a virtual environment is cached, as the wheel of Envoy installs it.
+    programs, package = (
+        home / "venv" / "bin",
+        home / "venv" / "lib" / "python3.11" / "site-packages" / "envoy",
+    )
+    programs.mkdir(parents=True)
+    package.mkdir(parents=True)
+    (package / "envoy").write_bytes(b"\x7fELF")
+    (programs / "python").symlink_to("/bin/sh")
+    (programs / "envoy").write_text(f"#!{programs}/python\necho version: abc/1.40.0/Clean\n")
+    (programs / "envoy").chmod(0o755)
+    program = {"name": "envoy", "executable": "~/venv/bin/envoy", "version": "1.40.0"}
     assert missing_programs([program], "~/cache", True) == []
     assert list((home / "cache").iterdir()) == []
     assert missing_programs([program], "~/cache", False) == []

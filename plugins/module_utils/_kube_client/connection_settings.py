@@ -107,11 +107,12 @@ class ConnectionSettings:
 
 @dataclass(frozen=True)
 class _Source:
-    """Where the settings come from: a kubeconfig, or something else with neither content nor paths."""
+    """Where the settings come from: a kubeconfig with content or paths, a service account, or the options alone."""
 
     origin: str  # for messages
     content: dict[str, Any] | None = None
     paths: list[str] = field(default_factory=list)
+    is_service_account: bool = False
 
 
 def load_settings(options: ClusterOptions | Mapping[str, Any] | None) -> ConnectionSettings:
@@ -152,7 +153,9 @@ def _source(given: ClusterOptions) -> _Source:
         raise ClusterError(
             "no_cluster", f"there is no kubeconfig {kubeconfig}. Set cluster.kubeconfig to an existing file."
         )
-    return _Source("option host") if "host" in given else _Source("the service account of this pod")
+    if "host" in given:
+        return _Source("option host")
+    return _Source("the service account of this pod", is_service_account=True)
 
 
 def _load_plain(source: _Source, context: str, settings: ClientSettings, folder: str) -> LoadedContext:
@@ -167,7 +170,7 @@ def _load_plain(source: _Source, context: str, settings: ClientSettings, folder:
     if source.paths:
         merged = read_plain_kubeconfigs(source.paths)
         return use_plain_context(merged, source.origin, context, settings, folder)
-    if source.origin == "option host":
+    if not source.is_service_account:
         return LoadedContext("", source.origin)
     namespace = use_service_account(settings)
     if namespace is None:

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.pr
     Progress,
     no_progress,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.user_folder import expanded_path
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.network.error_text import error_text
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.report_options import REPORT_ARGS
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import DesiredFiles
@@ -106,7 +106,7 @@ def request_of(options: Mapping[str, Any], check_mode: bool) -> DeployRequest:
     return DeployRequest(
         name=plan["name"],
         platform=plan["platform"],
-        folder=Path(os.path.expanduser(os.path.expandvars(plan["folder"]))),
+        folder=Path(expanded_path(plan["folder"])),
         files=DesiredFiles.from_plan(plan),
         workloads=workloads,
         admins=tuple(plan.get("admins") or ()),

@@ -7,11 +7,11 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.user_folder import expanded_path
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.network.error_text import error_text
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.errors import ConfigRefused
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.files import state_file
@@ -36,7 +36,7 @@ FREE_BLOCKS: range = range(14000, 32000, BLOCK)
 def perform(options: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
     """Return the module's result. It changes nothing but the cache of versions, and in check mode nothing at all."""
     # As demo_deploy expands the folder of a plan: with HOME, which can differ from the home in the user database.
-    folder = Path(os.path.expanduser(os.path.expandvars(options["folder"]))).absolute()
+    folder = Path(expanded_path(options["folder"])).absolute()
     try:
         deployed = state_file.load(folder).deployed
     except ConfigRefused as error:

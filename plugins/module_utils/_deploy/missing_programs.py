@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.cached_version import (
     version_output,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.user_folder import expanded_path
 
 # The option `programs` of deployment_info: the programs to look for.
 PROGRAMS: dict[str, Any] = {
@@ -43,7 +43,7 @@ def missing_programs(programs: Iterable[Mapping[str, Any]], cache: str, check_mo
         >>> missing_programs([{"name": "shell", "executable": "sh"}, {"name": "gone", "executable": "/no/gone"}], "", True)
         ['gone']
     """
-    folder = Path(_expanded(cache)).absolute() if cache else None
+    folder = Path(expanded_path(cache)).absolute() if cache else None
     return [str(one["name"]) for one in programs if not _is_there(one, folder, check_mode)]
 
 
@@ -67,13 +67,9 @@ def programs_to_provide(
 
 
 def _is_there(program: Mapping[str, Any], cache: Path | None, check_mode: bool) -> bool:
-    executable = _expanded(str(program["executable"]))
+    executable = expanded_path(str(program["executable"]))
     if not executable or not shutil.which(executable):
         return False
     # `envoy --version` prints the commit, the version, the state of its sources and the kind of its build, with slashes between them.
     version = program.get("version")
     return not version or f"/{version}/" in version_output(executable, cache, writes=not check_mode)
-
-
-def _expanded(path: str) -> str:
-    return os.path.expanduser(os.path.expandvars(path))

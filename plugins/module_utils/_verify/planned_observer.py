@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.user_folder import expanded_path
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.observer import DeployedDemo, Observer
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.observers import observer_class
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import Workload
@@ -60,7 +61,7 @@ def observer_of(plan: Plan, access: PodAccess | None) -> Observer | None:
     observer = observer_class(str(part.get("platform")))
     if observer is None or not part["workloads"]:
         return None
-    folder = os.path.expanduser(os.path.expandvars(str(part["folder"])))
+    folder = expanded_path(str(part["folder"]))
     hosts = [urlsplit(address["url"]).hostname for address in part.get("addresses") or ()]
     return observer(
         DeployedDemo(

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.user_folder import expanded_path
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.regular_expressions.re2 import (
     compile_pattern,
 )
@@ -75,7 +75,7 @@ def deployment_digest(folder: str) -> str | None:
     Raises:
         ConfigRefused: The state file of the folder was modified by another user.
     """
-    state = state_file.load(Path(os.path.expanduser(os.path.expandvars(folder))).absolute())
+    state = state_file.load(Path(expanded_path(folder)).absolute())
     if not state.files:
         return None
     if not state.complete:

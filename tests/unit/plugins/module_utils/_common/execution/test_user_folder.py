@@ -10,7 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.user_folder import user_folder
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.user_folder import (
+    expanded_path,
+    user_folder,
+)
 
 
 @pytest.mark.parametrize(
@@ -23,3 +26,12 @@ def test_absolute_path_of_the_variable_is_used(
     monkeypatch.setenv("HOME", "/home/me")
     monkeypatch.setenv("XDG_STATE_HOME", value)
     assert user_folder("XDG_STATE_HOME", ".local/state") == Path(expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("~/state", "/home/me/state"), ("$HOME/state", "/home/me/state"), ("./envoy", "./envoy"), ("", "")],
+)
+def test_path_is_expanded_from_home(monkeypatch: pytest.MonkeyPatch, text: str, expected: str) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    assert expanded_path(text) == expected

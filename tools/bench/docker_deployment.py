@@ -10,6 +10,7 @@ from pathlib import Path
 
 import manual_compose
 import phases
+from front_proxy_demo import requests_to
 from measure import ROOT, Figure, in_turn, median, ping, playbook, run, summary
 
 ROUNDS = 5
@@ -22,8 +23,8 @@ def compose(folder: Path, *arguments: str) -> float:
 
 def curl() -> float:
     """Return the seconds for the requests of front_proxy. The 3 requests to an app go to the edge, as compose does not publish the app."""
-    base = f"http://127.0.0.1:{manual_compose.EDGE_PORT}/service"
-    return run(["curl", "--silent", "--fail", f"{base}/1?[1-33]", f"{base}/2?[1-12]"])
+    edge = f"http://127.0.0.1:{manual_compose.EDGE_PORT}"
+    return run(["curl", "--silent", "--fail", *requests_to(edge)])
 
 
 def first_deployment(demo: Path) -> Callable[[], float]:
@@ -64,17 +65,5 @@ def figures(folder: Path) -> Iterator[Figure]:
         "× (ping + compose up --wait + curl)",
         f"site.yml {summary(site)}, ping {summary(pings)}, compose and curl {summary(manual)}",
     )
-    run(playbook("site", "docker", demo))
-    runs: list[dict[str, phases.Phase]] = []
-    try:
-        reruns, pings = in_turn(ROUNDS, phases.step(playbook("site", "docker", demo), runs), ping)
-    finally:
-        run(playbook("teardown", "docker", demo))
-    phases.write("docker", runs)
-    yield Figure(
-        "front_proxy on docker, unchanged",
-        median(reruns) / median(pings),
-        1.7,
-        "× ping",
-        f"site.yml {summary(reruns)}, ping {summary(pings)}",
-    )
+    site_again, teardown = (playbook(name, "docker", demo) for name in ("site", "teardown"))
+    yield phases.unchanged("docker", site_again, teardown, ROUNDS, 1.7)

@@ -13,6 +13,11 @@ EDGE_PORT = 17980
 REQUESTS = {1: 33, 2: 12}
 
 
+def requests_to(address: str) -> list[str]:
+    """Return the URLs of the requests to the first two services for curl, from the address of the edge."""
+    return [f"{address}/service/{number}?[1-{count}]" for number, count in REQUESTS.items()]
+
+
 def write_demo(folder: Path, services: int, sent_to: int = 2) -> Path:
     """Write the demo for a number of services, of which the first `sent_to` get traffic, and return the path of its file."""
     numbers = range(1, services + 1)

@@ -16,7 +16,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import phases
-from measure import ROOT, Figure, in_turn, median, ping, playbook, run, summary
+from measure import ROOT, Figure, in_turn, median, playbook, run, summary
 
 SECRET = "front-proxy-edge-certs"
 KUBECTL = os.environ.get("MESHLAB_KUBECTL", "kubectl")
@@ -143,18 +143,5 @@ def _front_proxy(namespace: Namespace, rendered: Path) -> Iterator[Figure]:
         "× (kubectl apply + wait + curl)",
         f"site.yml {summary(site)}, kubectl and curl {summary(manual)}",
     )
-    site_again = namespace.playbook("site", "front_proxy")
-    run(site_again)
-    runs: list[dict[str, phases.Phase]] = []
-    try:
-        reruns, pings = in_turn(ROUNDS, phases.step(site_again, runs), ping)
-    finally:
-        run(namespace.playbook("teardown", "front_proxy"))
-    phases.write("kubernetes", runs)
-    yield Figure(
-        "front_proxy on kubernetes, unchanged",
-        median(reruns) / median(pings),
-        1.9,
-        "× ping",
-        f"site.yml {summary(reruns)}, ping {summary(pings)}",
-    )
+    site_again, teardown = (namespace.playbook(name, "front_proxy") for name in ("site", "teardown"))
+    yield phases.unchanged("kubernetes", site_again, teardown, ROUNDS, 1.9)

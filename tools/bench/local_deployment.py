@@ -13,6 +13,7 @@ from pathlib import Path
 
 import manual_processes
 import phases
+from front_proxy_demo import requests_to
 from measure import ROOT, Figure, in_turn, median, ping, playbook, run, summary
 
 ROUNDS = 5
@@ -25,23 +26,19 @@ def figures(folder: Path) -> Iterator[Figure]:
     variables = ("-e", f"deployment_folder={folder / 'local'}")
     manual = folder / "processes"
 
-    def site() -> float:
-        return run(playbook("site", "local", DEMO, *variables))
-
-    def teardown() -> None:
-        run(playbook("teardown", "local", DEMO, *variables))
+    site, teardown = (playbook(name, "local", DEMO, *variables) for name in ("site", "teardown"))
 
     def first_deployment() -> float:
         try:
-            return site()
+            return run(site)
         finally:
-            teardown()
+            run(teardown)
 
     def first_script() -> float:
-        base = f"http://127.0.0.1:{manual_processes.EDGE_PORT}/service"
+        edge = f"http://127.0.0.1:{manual_processes.EDGE_PORT}"
         try:
             started = run(["sh", str(manual / "start.sh")])
-            return started + run(["curl", "--silent", "--fail", f"{base}/1?[1-33]", f"{base}/2?[1-12]"])
+            return started + run(["curl", "--silent", "--fail", *requests_to(edge)])
         finally:
             run(["sh", str(manual / "stop.sh")])
 
@@ -56,17 +53,4 @@ def figures(folder: Path) -> Iterator[Figure]:
         "× (ping + shell script + curl)",
         f"site.yml {summary(first)}, ping {summary(pings)}, script and curl {summary(script)}",
     )
-    runs: list[dict[str, phases.Phase]] = []
-    site()
-    try:
-        reruns, pings = in_turn(ROUNDS, phases.step(playbook("site", "local", DEMO, *variables), runs), ping)
-    finally:
-        teardown()
-    phases.write("local", runs)
-    yield Figure(
-        "front_proxy on local, unchanged",
-        median(reruns) / median(pings),
-        1.6,
-        "× ping",
-        f"site.yml {summary(reruns)}, ping {summary(pings)}",
-    )
+    yield phases.unchanged("local", site, teardown, ROUNDS, 1.6)

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import docker_deployment
-from front_proxy_demo import EDGE_PORT, write_demo
+from front_proxy_demo import EDGE_PORT, requests_to, write_demo
 from kubernetes_deployment import Namespace, new_namespace
 from measure import Figure, in_turn, median, number_of_tasks, output, ping, playbook, run, summary
 
@@ -70,7 +70,7 @@ def on_kubernetes(folder: Path) -> Iterator[Figure]:
 def requested(addresses: Sequence[str]) -> list[str]:
     """Return the URLs of the demo's traffic from the address of its edge."""
     [edge] = addresses
-    return [f"{edge}/service/1?[1-33]", f"{edge}/service/2?[1-12]"]
+    return requests_to(edge)
 
 
 def tasks(namespace: Namespace, demo: Path, keep: bool = False) -> tuple[int, float]:

@@ -124,6 +124,25 @@ def output(command: Sequence[str], folder: Path = ROOT) -> str:
     return done.stdout
 
 
+def run_planner(program: str, *arguments: object) -> str:
+    """Return the output of a Python program that imports the collection, in a process of its own.
+
+    Raises:
+        MeasurementError: The program failed. The message has its arguments and the end of its errors.
+    """
+    texts = [str(one) for one in arguments]
+    done = subprocess.run(
+        [str(ROOT / ".venv/bin/python"), "-c", program, *texts],
+        env={**os.environ, "PYTHONPATH": str(ROOT / ".venv/collections")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise MeasurementError(f"the planner failed for {' '.join(texts)}:\n{done.stderr[-OUTPUT_SHOWN:]}")
+    return done.stdout
+
+
 def timed_lines(command: Sequence[str], folder: Path = ROOT) -> tuple[list[tuple[float, str]], float]:
     """Return the printed lines of a command, each with the seconds since its start, and the seconds that it took.
 

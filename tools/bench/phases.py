@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from measure import ROOT, timed_lines
+from measure import ROOT, Figure, in_turn, median, ping, run, summary, timed_lines
 
 TARGET = ROOT / "build" / "phases.json"
 START, END, OTHER = "start of Ansible, until the play", "end of Ansible, after the play", "all other tasks"
@@ -53,6 +53,26 @@ def phases(lines: Sequence[tuple[float, str]], seconds: float) -> dict[str, Phas
 
 def _phase(task: str) -> str:
     return next((name for name, pattern in TASKS if pattern.search(task)), OTHER)
+
+
+def unchanged(
+    platform: str, site: Sequence[str], teardown: Sequence[str], rounds: int, bound: float
+) -> Figure:
+    """Deploy front_proxy, measure deployments without changes against ping, write their phases, and remove the demo."""
+    runs: list[dict[str, Phase]] = []
+    run(site)
+    try:
+        reruns, pings = in_turn(rounds, step(site, runs), ping)
+    finally:
+        run(teardown)
+    write(platform, runs)
+    return Figure(
+        f"front_proxy on {platform}, unchanged",
+        median(reruns) / median(pings),
+        bound,
+        "× ping",
+        f"site.yml {summary(reruns)}, ping {summary(pings)}",
+    )
 
 
 def step(command: Sequence[str], runs: list[dict[str, Phase]]) -> Callable[[], float]:

@@ -8,13 +8,11 @@ It needs no container and no cluster. build/growth/planner.json and planner.svg 
 
 from __future__ import annotations
 
-import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 from growth import Growth, linear
-from measure import ROOT, Figure, MeasurementError
+from measure import Figure, run_planner
 
 PLATFORMS = ("local", "docker", "kubernetes", "openshift")
 SERVICES = (10, 100, 300, 1_000)
@@ -57,16 +55,7 @@ def cpu_seconds(platform: str, services: int) -> float:
     Raises:
         MeasurementError: The planner failed.
     """
-    done = subprocess.run(
-        [str(ROOT / ".venv/bin/python"), "-c", PLAN, platform, str(services)],
-        env={**os.environ, "PYTHONPATH": str(ROOT / ".venv/collections")},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise MeasurementError(f"the planner failed on {platform}:\n{done.stderr[-3000:]}")
-    return float(done.stdout)
+    return float(run_planner(PLAN, platform, services))
 
 
 def figures(_folder: Path) -> Iterator[Figure]:

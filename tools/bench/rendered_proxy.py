@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import subprocess
 import time
 import urllib.request
@@ -22,7 +21,7 @@ from typing import Any
 
 from load_generators import TYPES, h2load
 from many_endpoints import executable
-from measure import ROOT, Figure, MeasurementError, median
+from measure import Figure, MeasurementError, median, run_planner
 
 ROUNDS = 9
 WARM_UP = 2_000
@@ -163,17 +162,8 @@ def planned_command(folder: Path) -> tuple[list[str], Path]:
     Raises:
         MeasurementError: The planner failed.
     """
-    numbers = [str(one) for one in (FIRST_PORT, UPSTREAM, HTTP, HTTPS)]
-    done = subprocess.run(
-        [str(ROOT / ".venv/bin/python"), "-c", PLAN, str(folder), *numbers],
-        env={**os.environ, "PYTHONPATH": str(ROOT / ".venv/collections")},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise MeasurementError(f"the planner failed:\n{done.stderr[-3000:]}")
-    command, [certificates] = json.loads(done.stdout)
+    printed = run_planner(PLAN, folder, FIRST_PORT, UPSTREAM, HTTP, HTTPS)
+    command, [certificates] = json.loads(printed)
     (folder / certificates).mkdir(parents=True)
     return [*command[1:], "--disable-hot-restart"], folder / certificates / "tls"
 

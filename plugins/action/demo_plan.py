@@ -13,9 +13,12 @@ from typing import Any
 from ansible.module_utils.common.text.converters import to_text
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.meshlab.envoy.plugins.plugin_utils._cached_imports import cached_imports
+from ansible_collections.meshlab.envoy.plugins.plugin_utils._cached_imports import (
+    cached_imports,
+    plugin_imports,
+)
 
-with cached_imports():
+with plugin_imports():
     from ansible_collections.meshlab.envoy.plugins.module_utils._common.printable import (
         printable,
         printable_result,

@@ -11,9 +11,12 @@ from typing import Any
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.utils.display import Display
 
-from ansible_collections.meshlab.envoy.plugins.plugin_utils._cached_imports import cached_imports
+from ansible_collections.meshlab.envoy.plugins.plugin_utils._cached_imports import (
+    cached_imports,
+    plugin_imports,
+)
 
-with cached_imports():
+with plugin_imports():
     from ansible_collections.meshlab.envoy.plugins.module_utils._common.numbers.number_texts import counted
     from ansible_collections.meshlab.envoy.plugins.module_utils._common.printable import printable
     from ansible_collections.meshlab.envoy.plugins.module_utils._report.terminal_report import terminal_report

@@ -14,9 +14,9 @@ from typing import Any
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-from ansible_collections.meshlab.envoy.plugins.plugin_utils._cached_imports import cached_imports
+from ansible_collections.meshlab.envoy.plugins.plugin_utils._cached_imports import plugin_imports
 
-with cached_imports():
+with plugin_imports():
     from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import ArgumentError
     from ansible_collections.meshlab.envoy.plugins.module_utils._common.network.error_text import error_text
     from ansible_collections.meshlab.envoy.plugins.module_utils._common.printable import printable

@@ -13,9 +13,9 @@ from typing import Any
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.meshlab.envoy.plugins.plugin_utils._cached_imports import cached_imports
+from ansible_collections.meshlab.envoy.plugins.plugin_utils._cached_imports import plugin_imports
 
-with cached_imports():
+with plugin_imports():
     from ansible_collections.meshlab.envoy.plugins.module_utils._common.printable import printable_result
     from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.author_config.candidate import (
         FileError,

@@ -6,9 +6,9 @@
 
 from __future__ import annotations
 
-from ansible_collections.meshlab.envoy.plugins.plugin_utils._cached_imports import cached_imports
+from ansible_collections.meshlab.envoy.plugins.plugin_utils._cached_imports import plugin_imports
 
-with cached_imports():
+with plugin_imports():
     from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.executable_options import (
         ARGUMENTS,
         perform,

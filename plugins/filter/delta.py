@@ -51,7 +51,10 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._readings.snapshot_diff import differences
+from ansible_collections.meshlab.envoy.plugins.plugin_utils._cached_imports import plugin_imports
+
+with plugin_imports():
+    from ansible_collections.meshlab.envoy.plugins.module_utils._readings.snapshot_diff import differences
 
 
 def delta(later: Any, earlier: Any) -> dict[str, dict[str, int | float]]:

@@ -59,12 +59,15 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._plan.plan import make_plan
-from ansible_collections.meshlab.envoy.plugins.plugin_utils._planner_defaults import complete_context
+from ansible_collections.meshlab.envoy.plugins.plugin_utils._cached_imports import cached_imports
 
 
 def plan(data: Any, name: str, context: dict[str, Any], file: str = "") -> dict[str, Any]:
     """Return the plan of demo `name`. An error of the demo or the context becomes an AnsibleFilterError."""
+    # Ansible loads all filters of a collection for the first one that a template uses. Only this filter needs the planner.
+    with cached_imports():
+        from ansible_collections.meshlab.envoy.plugins.module_utils._plan.plan import make_plan
+        from ansible_collections.meshlab.envoy.plugins.plugin_utils._planner_defaults import complete_context
     try:
         return make_plan(name, data, complete_context(context), file)
     except ValueError as error:  # DemoError, UnsupportedVersion, WorkloadError

@@ -521,10 +521,11 @@ def test_type_of_a_stat_is_queried_once(server: Server) -> None:
         outcome = wait_for(
             endpoints, parse_assertions([TOO_MANY]), timeout=deadline, sleep=0.1, identity=False
         )
-        if outcome.attempts > 1:
+        if outcome.attempts > 3:
             break
-    assert outcome.attempts > 1
-    assert len(seen) == outcome.attempts + 1
+    assert outcome.attempts > 3
+    # One query of the type in all. The last attempt may end at the deadline before the server has accepted its connection.
+    assert outcome.attempts <= len(seen) <= outcome.attempts + 1
 
 
 def test_type_of_a_stat_is_not_queried_on_a_prometheus_page(server: Server) -> None:
@@ -535,16 +536,29 @@ def test_type_of_a_stat_is_not_queried_on_a_prometheus_page(server: Server) -> N
         connection.sendall(response(b"server_live 1\n", "connection: close"))
 
     endpoints = parse_endpoints([{"name": "odd", "url": server(metrics), "format": "prometheus"}])
-    outcome = wait_for(endpoints, parse_assertions([TOO_MANY]), timeout=1, sleep=0.1, identity=False)
-    assert len(seen) == outcome.attempts
+    for deadline in DEADLINES:
+        seen.clear()
+        outcome = wait_for(
+            endpoints, parse_assertions([TOO_MANY]), timeout=deadline, sleep=0.1, identity=False
+        )
+        if outcome.attempts > 2:
+            break
+    assert outcome.attempts > 2
+    # The last attempt may end at the deadline before the server has accepted its connection.
+    assert outcome.attempts - 1 <= len(seen) <= outcome.attempts
 
 
 def test_query_for_the_type_ends_at_the_deadline(server: Server) -> None:
     left: list[bool] = []
-    url, _seen = counting(server, lambda connection: left.append(connection.recv(1) == b""))
-    endpoints = parse_endpoints([{"name": "odd", "url": url}])
-    limits = Limits(request_timeout=60)
-    outcome = wait_for(endpoints, parse_assertions([TOO_MANY]), timeout=1, limits=limits, identity=False)
+    for deadline in DEADLINES:
+        url, seen = counting(server, lambda connection: left.append(connection.recv(1) == b""))
+        endpoints = parse_endpoints([{"name": "odd", "url": url}])
+        limits = Limits(request_timeout=60)
+        outcome = wait_for(
+            endpoints, parse_assertions([TOO_MANY]), timeout=deadline, limits=limits, identity=False
+        )
+        if len(seen) > 1:  # on a busy machine, the first deadline may pass before the query
+            break
     assert outcome.failure == "comparison"
     for _turn in range(1200):
         if left:

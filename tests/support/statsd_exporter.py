@@ -55,6 +55,12 @@ def free_port() -> int:
         return int(taken.getsockname()[1])
 
 
+def lost_datagrams(port: int) -> int:
+    """Return how many datagrams to a port of this machine the kernel has dropped, because their reader was too slow."""
+    sockets = Path("/proc/net/udp").read_text().splitlines()[1:]
+    return sum(int(one.split()[-1]) for one in sockets if one.split()[1].endswith(f":{port:04X}"))
+
+
 def fetch(url: str) -> str:
     with urllib.request.urlopen(url, timeout=60) as answer:
         return str(answer.read().decode())

@@ -58,6 +58,8 @@ options:
       - Each snapshot has to include what an assertion is about. For O(assertions[].match), that is the same pattern, or everything.
     type: dict
     version_added: 0.1.0
+notes:
+  - On the controller itself the module takes no extra process, because its action plugin runs it in place.
 seealso:
   - module: meshlab.envoy.envoy_stats_info
   - plugin: meshlab.envoy.delta
@@ -351,7 +353,6 @@ attempts:
 """
 
 import gc
-from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -361,114 +362,36 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._common.python_versi
 
 require_supported_python()
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.assertion_options import (
-    ASSERTION_ARGS,
-    WAIT_ARGS,
+from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.stats_modules.stats_options import (
+    ARGUMENTS,
+    EXCLUSIVE,
+    perform,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import ArgumentError
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.printable import (
     printable,
     printable_result,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint_options import (
-    ENDPOINT_ARGS,
-    invocation_of,
-)
-from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint_pool import limits_from
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.cluster_options import (
-    CLUSTER_ARGS,
     allow_kubeconfig_path_in_output,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils.stats_api import (
-    Outcome,
-    evaluate_hosts,
-    load_snapshot,
-    parse_assertions,
-    parse_endpoints,
-    read_hosts,
-    read_hosts_since,
-    required_queries,
-    wait_for,
-    write_snapshot,
-)
-
-
-def evaluate_endpoints(params: dict[str, Any]) -> Outcome:
-    """Read the endpoints and evaluate the assertions. Raises ArgumentError."""
-    endpoints = parse_endpoints(params["endpoints"], params["url"], params["cluster"])
-    assertions = parse_assertions(params["assertions"])
-    since = params["since"]
-    if since is not None:
-        since = load_snapshot(since, required_queries(assertions, endpoints))
-    return wait_for(
-        endpoints,
-        assertions,
-        since=since,
-        wait=params["wait"],
-        timeout=params["timeout"],
-        sleep=params["sleep"],
-        limits=limits_from(params),
-        identity=params["identify"],
-        usedonly=params["usedonly"],
-    )
-
-
-def evaluate_snapshots(params: dict[str, Any]) -> Outcome:
-    """Evaluate the assertions with the snapshots of several hosts. Raises ArgumentError."""
-    if params["wait"]:
-        raise ArgumentError(
-            "wait",
-            "snapshots do not change, so waiting has no effect. Set wait in the task that takes the snapshots.",
-        )
-    assertions = parse_assertions(params["assertions"])
-    since = None if params["since"] is None else read_hosts_since(params["since"])
-    return evaluate_hosts(assertions, read_hosts(params["snapshots"]), since)
 
 
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(
-        argument_spec={
-            **ENDPOINT_ARGS,
-            **CLUSTER_ARGS,
-            **ASSERTION_ARGS,
-            **WAIT_ARGS,
-            "identify": {"type": "bool", "default": True},
-            "snapshots": {"type": "dict"},
-            "usedonly": {"type": "bool"},
-        },
-        mutually_exclusive=[("endpoints", "url", "snapshots")],
-        required_one_of=[("endpoints", "url", "snapshots")],
+        argument_spec=ARGUMENTS,
+        mutually_exclusive=[EXCLUSIVE],
+        required_one_of=[EXCLUSIVE],
         supports_check_mode=True,
     )
     allow_kubeconfig_path_in_output(module)
-    params = module.params
     gc.freeze()  # without it, garbage collection of the imported modules takes a fifth of the time for a fleet
-    try:
-        outcome = (
-            evaluate_snapshots(params) if params["snapshots"] is not None else evaluate_endpoints(params)
-        )
-        for remark in outcome.remarks:
-            module.warn(printable(remark))
-    except ArgumentError as error:
-        module.fail_json(**printable_result(msg=str(error)))
-    written = None
-    if params["snapshot_file"] and not module.check_mode:
-        try:
-            written = write_snapshot(params["snapshot_file"], outcome.snapshot)
-        except ArgumentError as error:  # the results of the assertions are returned nevertheless
-            module.fail_json(
-                **printable_result(msg=f"{error}\n{outcome.message}", changed=False, **outcome.as_data({}))
-            )
-    result = {
-        "changed": False,
-        "msg": outcome.message,
-        **outcome.as_data(written),
-        "invocation": invocation_of(params),
-    }
-    if outcome.ok:
-        module.exit_json(**printable_result(**result))
-    module.fail_json(**printable_result(**result))
+    result = perform(module.params, module.check_mode)
+    for text in result.pop("warnings", ()):
+        module.warn(printable(text))
+    if result.pop("failed", False):
+        module.fail_json(**printable_result(**result))
+    module.exit_json(**printable_result(**result))
 
 
 if __name__ == "__main__":

@@ -61,6 +61,8 @@ options:
         RV(histograms) are empty.
       - In check mode the file is not written, and the result is the same as without this option.
     type: path
+notes:
+  - On the controller itself the module takes no extra process, because its action plugin runs it in place.
 seealso:
   - module: meshlab.envoy.envoy_stats
 author:
@@ -181,6 +183,8 @@ elapsed:
   type: float
 """
 
+import gc
+
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.python_version import (
@@ -189,61 +193,36 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._common.python_versi
 
 require_supported_python()
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.assertion_options import INFO_ARGS
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.errors import ArgumentError
+from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.stats_modules.stats_info_options import (
+    ARGUMENTS,
+    EXCLUSIVE,
+    perform,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.printable import (
     printable,
     printable_result,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint_options import (
-    ENDPOINT_ARGS,
-    invocation_of,
-)
-from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint_pool import limits_from
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.cluster_options import (
-    CLUSTER_ARGS,
     allow_kubeconfig_path_in_output,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils.stats_api import parse_endpoints, read_stats
-
-MAX_MESSAGES = 20
 
 
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(
-        argument_spec={**ENDPOINT_ARGS, **CLUSTER_ARGS, **INFO_ARGS},
-        mutually_exclusive=[("endpoints", "url")],
-        required_one_of=[("endpoints", "url")],
+        argument_spec=ARGUMENTS,
+        mutually_exclusive=[EXCLUSIVE],
+        required_one_of=[EXCLUSIVE],
         supports_check_mode=True,
     )
     allow_kubeconfig_path_in_output(module)
-    params = module.params
-    try:
-        result = read_stats(
-            parse_endpoints(params["endpoints"], params["url"], params["cluster"]),
-            names=params["stats"] or (),
-            patterns=params["match"] or (),
-            sources=params["sources"],
-            histograms=params["histograms"],
-            usedonly=params["usedonly"],
-            timeout=params["timeout"],
-            limits=limits_from(params),
-            snapshot_file=None if module.check_mode else params["snapshot_file"],
-        )
-    except ArgumentError as error:
-        module.fail_json(**printable_result(msg=str(error)))
-    for remark in result.pop("remarks"):
-        module.warn(printable(remark))
-    result["invocation"] = invocation_of(params)
-    if params["strict"] and result["failure"]:
-        messages = [
-            f"{endpoint['name']}: {endpoint['message']}"
-            for endpoint in result["endpoints"]
-            if not endpoint["ok"]
-        ]
-        module.fail_json(**printable_result(msg="\n".join(messages[:MAX_MESSAGES]), **result))
-    module.exit_json(**printable_result(changed=False, **result))
+    gc.freeze()  # a collection would look through the imported modules
+    result = perform(module.params, module.check_mode)
+    for text in result.pop("warnings", ()):
+        module.warn(printable(text))
+    if result.pop("failed", False):
+        module.fail_json(**printable_result(**result))
+    module.exit_json(**printable_result(**result))
 
 
 if __name__ == "__main__":

@@ -11,13 +11,19 @@ Python and compiles the code once more. On the controller the same function runs
 from __future__ import annotations
 
 import contextlib
+import gc
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ansible.module_utils.common.arg_spec import ValidationResult
+from ansible.module_utils.common.parameters import remove_values
 from ansible.module_utils.common.validation import check_type_dict
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.printable import printable_result
+from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.cluster_options import (
+    kubeconfig_path,
+)
 from ansible_collections.meshlab.envoy.plugins.plugin_utils._cached_imports import cached_imports
 from ansible_collections.meshlab.envoy.plugins.plugin_utils._progress_lines import (
     ShownProgress,
@@ -35,6 +41,8 @@ class LocalExecutionAction(ActionBase):
     # The module's argument spec, and its function (options, check_mode, …) → result. A result with `failed` is a failure.
     arguments: dict[str, dict[str, Any]]
     perform: Callable[..., Result]
+    # Options of which a task has exactly one.
+    exclusive: tuple[str, ...] = ()
 
     # Shows what the task does while it runs; None for an action without `progress_title`.
     shown: ShownProgress | None = None
@@ -87,11 +95,26 @@ class LocalExecutionAction(ActionBase):
         return result
 
     def _run_in_process(self) -> Result:
-        _validation, options = self.validate_argument_spec(argument_spec=self.arguments)
+        exclusive = [self.exclusive] if self.exclusive else None
+        validation, options = self.validate_argument_spec(
+            argument_spec=self.arguments, mutually_exclusive=exclusive, required_one_of=exclusive
+        )
+        gc.freeze()  # nothing that the worker has before its task becomes garbage
         result = type(self).perform(options, self._task.check_mode, **self.further_arguments())
         if not self._task.diff:
             result.pop("diff", None)
+        return without_secrets(result, validation, options)
+
+
+def without_secrets(result: Result, validation: ValidationResult, options: Mapping[str, Any]) -> Result:
+    """Return a result without the values of options that have `no_log`, as a module prints it."""
+    secrets = validation._no_log_values - {kubeconfig_path(options)}
+    if not secrets:
         return result
+    # Ansible replaces no truth value: `failed` and `changed` stay, even if "True" is a secret.
+    kept = {key: value for key, value in result.items() if value is None or isinstance(value, bool)}
+    cleaned: Result = remove_values(result, secrets)
+    return cleaned | kept
 
 
 def with_parsed_texts(options: Mapping[str, Any], arguments: Mapping[str, Mapping[str, Any]]) -> Options:

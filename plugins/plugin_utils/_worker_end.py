@@ -13,8 +13,11 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-import threading
 import time
+
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.lock_free_thread import (
+    LockFreeThread,
+)
 
 INTERVAL = 0.2  # seconds
 _started: set[int] = set()
@@ -26,7 +29,7 @@ def end_with_parent() -> None:
     if parent is None or parent.pid is None or os.getpid() in _started:
         return
     _started.add(os.getpid())
-    threading.Thread(target=_watch, args=(parent.pid,), daemon=True, name="end with parent").start()
+    LockFreeThread(target=_watch, args=(parent.pid,), daemon=True, name="end with parent").start()
 
 
 def _watch(parent: int) -> None:

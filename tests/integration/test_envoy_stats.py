@@ -505,7 +505,7 @@ def test_unused_stats_are_left_out_of_a_sum(own: Envoy) -> None:
     assert "failed" not in less, less["msg"]
     assert less["assertions"][0]["observed"] == more["assertions"][0]["observed"]
     assert less["endpoints"][0]["bytes"] < more["endpoints"][0]["bytes"] / 2
-    assert less["snapshot"]["endpoints"]["envoy"]["sources"]["stats"]["selection"]["usedonly"] is True
+    assert less["snapshot"]["selections"]["stats"]["usedonly"] is True
     # No request failed so far: Envoy sends no stat, and it counts as 0.
     assert "failed" not in stats(own, FAILED, since=(before := stats(own, FAILED)["snapshot"]))
     own.send("/bad", 2)

@@ -25,8 +25,9 @@ COUNT = 320
 STATS = [{"name": f"cluster.c{number}.upstream_rq_total", "value": number} for number in range(200)]
 # Reads endpoints with the given number of processes, and prints the result with the number of forks.
 PROGRAM = """
-import json, os, sys
+import json, os, sys, time
 from ansible_collections.meshlab.envoy.plugins.module_utils import stats_api
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.lock_free_thread import LockFreeThread
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.processes import reader_processes
 given = json.loads(sys.argv[1])
 reader_processes.processors = lambda: given["processes"]
@@ -35,6 +36,8 @@ def counted():
     forks.append(fork())
     return forks[-1]
 os.fork = counted
+# As in a worker of Ansible, which has a thread that ends it with ansible-playbook.
+LockFreeThread(target=time.sleep, args=(600,), daemon=True).start()
 print("started", flush=True)
 outcome = stats_api.wait_for(
     stats_api.parse_endpoints(given["endpoints"]),

@@ -55,6 +55,7 @@ _CONTAINER_URL = f"http://127.0.0.1:{ADMIN_PORT}"
 _POD_KEYS = ("namespace", "port", "path")
 _NOT_POD_KEYS = ("url", "ca_path", "client_cert", "client_key")
 _USER = re.compile(r"(?<=//)[^/]+(?=@)")
+_BLANK = re.compile(r"[\x00-\x20\x7f]")
 
 
 def parse_endpoints(
@@ -181,13 +182,15 @@ def _pods(data: Mapping[str, Any], where: str, access: PodAccess) -> EndpointPod
 
 def _address(url: str, where: str, form: str, contained: bool) -> tuple[str, str, int, str, str]:
     """Return the scheme, host, port, socket and path of a URL."""
-    shown = without_secrets(url)
-    if re.search(r"[\x00-\x20\x7f]", url):
-        raise ArgumentError(where, f"{shown!r} contains a blank or a control character. Percent-encode it.")
+    if _BLANK.search(url):
+        raise ArgumentError(
+            where, f"{without_secrets(url)!r} contains a blank or a control character. Percent-encode it."
+        )
     scheme, separator, rest = url.partition("://")
     if not separator or scheme not in ("http", "https", "unix"):
         raise ArgumentError(
-            where, f"{shown!r} has no supported scheme. Use one of: http://, https://, unix://."
+            where,
+            f"{without_secrets(url)!r} has no supported scheme. Use one of: http://, https://, unix://.",
         )
     if contained and scheme != "http":
         raise ArgumentError(
@@ -199,27 +202,29 @@ def _address(url: str, where: str, form: str, contained: bool) -> tuple[str, str
         socket = os.path.expanduser(socket) if socket.startswith("~") else socket
         if not socket.startswith(("/", "@")):
             raise ArgumentError(
-                where, f"{shown!r} has no absolute path. Write unix:///path, unix://~/path or unix://@name."
+                where,
+                f"{without_secrets(url)!r} has no absolute path. Write unix:///path, unix://~/path or unix://@name.",
             )
         return scheme, "", 0, socket, _page(f"/{path}" if path else "", form)
     try:
         parts = urlsplit(url)
-        port = parts.port
+        host, port = parts.hostname, parts.port
     except ValueError as error:
-        raise ArgumentError(where, f"{shown!r} is not a URL: {url_problem(error)}") from None
-    if not parts.hostname:
-        raise ArgumentError(where, f"{shown!r} has no host. Write {scheme}://HOST.")
+        raise ArgumentError(where, f"{without_secrets(url)!r} is not a URL: {url_problem(error)}") from None
+    if not host:
+        raise ArgumentError(where, f"{without_secrets(url)!r} has no host. Write {scheme}://HOST.")
     if parts.username is not None or parts.password is not None:
         raise ArgumentError(
             where,
-            f"the URL for {parts.hostname} contains a user name or password. Send it in the header authorization.",
+            f"the URL for {host} contains a user name or password. Send it in the header authorization.",
         )
     if parts.fragment or (parts.query and form != "prometheus"):
         raise ArgumentError(
-            where, f"{shown!r} is followed by ? or #. Remove that part: assertions set the query."
+            where,
+            f"{without_secrets(url)!r} is followed by ? or #. Remove that part: assertions set the query.",
         )
     path = parts.path + (f"?{parts.query}" if parts.query else "")
-    return scheme, parts.hostname, port or (443 if scheme == "https" else 80), "", _page(path, form)
+    return scheme, host, port or (443 if scheme == "https" else 80), "", _page(path, form)
 
 
 def _page(path: str, form: str) -> str:

@@ -33,7 +33,7 @@ class ClusterOptions(TypedDict, total=False):
 
 
 CLUSTER_OPTIONS: dict[str, Any] = {
-    # As data it holds keys and tokens; for a path see `allow_kubeconfig_path_in_output`.
+    # As data it holds keys and tokens; for a path see `kubeconfig_path`.
     "kubeconfig": {"type": "raw", "no_log": True},
     "context": {"type": "str"},
     "namespace": {"type": "str"},
@@ -63,10 +63,14 @@ _FALSE = ("0", "false", "no")
 
 def allow_kubeconfig_path_in_output(module: Any) -> None:
     """Let an AnsibleModule print the path of a kubeconfig: only the content of a kubeconfig is a secret."""
-    given = (module.params["cluster"] or {}).get("kubeconfig")
+    module.no_log_values.discard(kubeconfig_path(module.params))
+
+
+def kubeconfig_path(options: Mapping[str, Any]) -> str | None:
+    """Return the path in the option `cluster.kubeconfig` of a module; None if the option is not set or has the content of a file."""
+    given = (options.get("cluster") or {}).get("kubeconfig")
     # Data may have become text on its way to the module.
-    if isinstance(given, str) and not {"{", "\n"} & {*given}:
-        module.no_log_values.discard(given)
+    return given if isinstance(given, str) and not {"{", "\n"} & {*given} else None
 
 
 def with_environment(

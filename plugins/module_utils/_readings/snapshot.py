@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.arguments import Scalar
@@ -19,6 +20,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._readings.errors imp
 from ansible_collections.meshlab.envoy.plugins.module_utils._readings.histogram import Histogram, from_data
 
 VERSION = 1
+_NONE: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -75,9 +77,10 @@ class Samples:
     kinds: dict[str, str] = field(default_factory=dict)
     """`counter` or `gauge` by name, if it is known."""
 
-    def as_data(self) -> dict[str, Any]:
-        """Return the data for JSON."""
-        data: dict[str, Any] = {"selection": self.selection.as_data(), "values": self.values}
+    def as_data(self, common: Selection | None = None) -> dict[str, Any]:
+        """Return the data for JSON, without a selection that equals `common`."""
+        data: dict[str, Any] = {} if self.selection == common else {"selection": self.selection.as_data()}
+        data["values"] = self.values
         if self.histograms:
             data["histograms"] = {name: histogram.as_data() for name, histogram in self.histograms.items()}
         if self.intervals:
@@ -138,12 +141,14 @@ class Page:
     group: str = ""
     """For a pod, the name of the entry that selects it."""
 
-    def as_data(self) -> dict[str, Any]:
-        """Return the data for JSON."""
+    def as_data(self, common: Mapping[str, Selection] = _NONE) -> dict[str, Any]:
+        """Return the data for JSON, without the selection of a source that equals the one in `common`."""
         data: dict[str, Any] = {"format": self.format, "time": self.time}
         if self.group:
             data["group"] = self.group
-        data["sources"] = {source: samples.as_data() for source, samples in self.sources.items()}
+        data["sources"] = {
+            source: samples.as_data(common.get(source)) for source, samples in self.sources.items()
+        }
         if self.identity:
             data["identity"] = self.identity.as_data()
         if self.failure:
@@ -163,11 +168,19 @@ class Snapshot:
     """A sentence for each pod that is left out because it is not ready. Remarks are not part of the data."""
 
     def as_data(self) -> dict[str, Any]:
-        """Return the data for JSON, which `read_snapshot` reads."""
+        """Return the data for JSON, which `read_snapshot` reads.
+
+        Most endpoints have the same selection, which the data has once: Ansible copies each value of a result several times.
+        """
+        common: dict[str, Selection] = {}
+        for page in self.pages.values():
+            for source, samples in page.sources.items():
+                common.setdefault(source, samples.selection)
         return {
             "version": VERSION,
             "time": self.time,
-            "endpoints": {name: page.as_data() for name, page in self.pages.items()},
+            "selections": {source: selection.as_data() for source, selection in common.items()},
+            "endpoints": {name: page.as_data(common) for name, page in self.pages.items()},
         }
 
 
@@ -196,9 +209,10 @@ def read_snapshot(data: Any, where: str = "since") -> Snapshot:
             f"expected a snapshot of version {VERSION}, got {data.get('version')!r}. Take a new snapshot.",
         )
     try:
+        common = {source: _selection(selection) for source, selection in data.get("selections", {}).items()}
         return Snapshot(
             float(data["time"]),
-            {str(name): _page(str(name), page) for name, page in data["endpoints"].items()},
+            {str(name): _page(str(name), page, common) for name, page in data["endpoints"].items()},
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ArgumentError(
@@ -206,29 +220,37 @@ def read_snapshot(data: Any, where: str = "since") -> Snapshot:
         ) from None
 
 
-def _page(name: str, data: Mapping[str, Any]) -> Page:
+def _page(name: str, data: Mapping[str, Any], common: Mapping[str, Selection]) -> Page:
     failure, identity = data.get("failure"), data.get("identity")
     return Page(
         name=name,
         format=data["format"],
         time=float(data["time"]),
-        sources={source: _samples(samples) for source, samples in data["sources"].items()},
+        sources={
+            source: _samples(
+                samples, _selection(samples["selection"]) if "selection" in samples else common[source]
+            )
+            for source, samples in data["sources"].items()
+        },
         identity=Identity(**identity) if identity else None,
         failure=Failure(failure["kind"], failure["message"]) if failure else None,
         group=str(data.get("group", "")),
     )
 
 
-def _samples(data: Mapping[str, Any]) -> Samples:
-    selection = data["selection"]
+def _selection(data: Mapping[str, Any]) -> Selection:
+    return Selection(
+        frozenset(data.get("names", ())),
+        tuple(compile_pattern(pattern, "since") for pattern in data.get("patterns", ())),
+        bool(data.get("everything")),
+        bool(data.get("usedonly")),
+        bool(data.get("histograms", True)),
+    )
+
+
+def _samples(data: Mapping[str, Any], selection: Selection) -> Samples:
     return Samples(
-        Selection(
-            frozenset(selection.get("names", ())),
-            tuple(compile_pattern(pattern, "since") for pattern in selection.get("patterns", ())),
-            bool(selection.get("everything")),
-            bool(selection.get("usedonly")),
-            bool(selection.get("histograms", True)),
-        ),
+        selection,
         dict(data["values"]),
         {name: from_data(histogram) for name, histogram in data.get("histograms", {}).items()},
         {name: from_data(histogram) for name, histogram in data.get("intervals", {}).items()},

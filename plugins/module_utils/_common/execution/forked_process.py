@@ -4,7 +4,7 @@
 """A fork of this process that runs a function on another processor and sends messages to this process.
 
 A new interpreter would need a tenth of a second to import what a fork has. A fork has only one thread, so locks that other threads hold
-would never be released: a process with threads cannot fork.
+would never be released: a process whose threads use locks cannot fork.
 """
 
 from __future__ import annotations
@@ -16,8 +16,12 @@ import os
 import signal
 import socket
 import struct
-import threading
+import warnings
 from collections.abc import Awaitable, Callable
+
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.lock_free_thread import (
+    has_locking_threads,
+)
 
 _LENGTH = struct.Struct("!I")
 _END = _LENGTH.pack(0)  # the message of a process that has done all of its work
@@ -34,8 +38,8 @@ def processors() -> int:
 
 
 def can_fork() -> bool:
-    """Return whether this process has no other threads."""
-    return hasattr(os, "fork") and threading.active_count() == 1
+    """Return whether no other thread of this process can hold a lock."""
+    return hasattr(os, "fork") and not has_locking_threads()
 
 
 class ForkedProcess:
@@ -61,7 +65,7 @@ class ForkedProcess:
         """Whether the fork has done all of its work; an exception if `receive` raised one."""
         self._connection, theirs = socket.socketpair()
         try:
-            self.pid = os.fork()
+            self.pid = _fork()
         except OSError:
             self._connection.close()
             theirs.close()
@@ -127,6 +131,13 @@ class ForkedProcess:
     def forget(self) -> None:
         """Close the connection in a process that is itself a fork, so that only the process that forked keeps it open."""
         self._connection.close()
+
+
+def _fork() -> int:
+    with warnings.catch_warnings():
+        # Python 3.12 warns of each fork of a process with threads. Those of this process hold no locks.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return os.fork()
 
 
 def _run(work: Callable[[Send], Awaitable[None]], theirs: socket.socket, connection: socket.socket) -> None:

@@ -28,7 +28,7 @@ def test_quantile_of_the_samples() -> None:
 
 def test_snapshot_without_histograms_is_refused() -> None:
     now, before = snapshot(0, FAST, SLOW), snapshot(0, a=1)
-    before["endpoints"]["edge"]["sources"]["stats"]["selection"]["histograms"] = False
+    before["selections"]["stats"]["histograms"] = False
     with pytest.raises(AnsibleFilterError, match="since: no histograms of edge were read"):
         quantile(now, 0.5, "h.time", since=before)
     with pytest.raises(AnsibleFilterError, match="the snapshot: no histograms of edge were read"):

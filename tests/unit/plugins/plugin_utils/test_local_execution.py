@@ -7,10 +7,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from ansible.errors import AnsibleError
+from ansible.module_utils.common.arg_spec import ValidationResult
 
 from ansible_collections.meshlab.envoy.plugins.plugin_utils._local_execution import (
     LocalExecutionAction,
@@ -31,8 +34,10 @@ class Action(LocalExecutionAction):
         return {"sent": call["module_args"]}
 
 
-def fake_action(transport: str = "local", become: bool = False, **task: Any) -> Action:
-    action = Action.__new__(Action)
+def fake_action(
+    kind: type[Action] = Action, transport: str = "local", become: bool = False, **task: Any
+) -> Action:
+    action = kind.__new__(kind)
     action._connection = SimpleNamespace(transport=transport)
     action._play_context = SimpleNamespace(become=become)
     defaults = {
@@ -81,16 +86,46 @@ def test_defaults_check_mode_and_diff_match_the_module() -> None:
     assert result == {"options": {"name": "web"}, "check": True, "diff": ["-"]}
 
 
-def test_actions_share_the_function_of_their_module() -> None:
-    from ansible_collections.meshlab.envoy.plugins.action import demo_deploy, demo_verify, executable_info
-    from ansible_collections.meshlab.envoy.plugins.modules import demo_deploy as deploy_module
-    from ansible_collections.meshlab.envoy.plugins.modules import demo_verify as verify_module
-    from ansible_collections.meshlab.envoy.plugins.modules import executable_info as executable_module
+class SecretAction(Action):
+    """An action with a secret, and with two options of which a task has one."""
 
-    pairs = ((demo_verify, verify_module), (executable_info, executable_module), (demo_deploy, deploy_module))
-    for plugin, module in pairs:
+    arguments = {  # noqa: RUF012
+        "password": {"type": "str", "no_log": True},
+        "url": {"type": "str"},
+        "cluster": {"type": "dict", "options": {"kubeconfig": {"type": "raw", "no_log": True}}},
+    }
+    exclusive = ("password", "url")
+
+
+def test_secrets_are_removed_from_the_result() -> None:
+    result = fake_action(SecretAction, args={"password": "hunter2"})._run_in_process()
+    assert "hunter2" not in str(result)
+    assert result["check"] is False
+
+
+@pytest.mark.parametrize(("kubeconfig", "is_shown"), [("/etc/kube", True), ("{clusters: []}", False)])
+def test_path_of_a_kubeconfig_is_no_secret(kubeconfig: str, is_shown: bool) -> None:
+    options = {"url": "http://x", "cluster": {"kubeconfig": kubeconfig}}
+    result = fake_action(SecretAction, args=options)._run_in_process()
+    assert (kubeconfig in str(result)) == is_shown
+
+
+@pytest.mark.parametrize("options", [{}, {"password": "hunter2", "url": "http://x"}], ids=len)
+def test_exclusive_options_are_checked(options: dict[str, str]) -> None:
+    with pytest.raises(AnsibleError, match=r"password|url"):
+        fake_action(SecretAction, args=options)._run_in_process()
+
+
+def test_actions_share_the_function_of_their_module() -> None:
+    names = ("demo_deploy", "demo_verify", "envoy_stats", "envoy_stats_info", "executable_info")
+    for name in names:
+        plugin, module = (
+            import_module(f"ansible_collections.meshlab.envoy.plugins.{kind}.{name}")
+            for kind in ("action", "modules")
+        )
         assert plugin.ActionModule.arguments is module.ARGUMENTS
         assert plugin.ActionModule.perform is module.perform
+        assert plugin.ActionModule.exclusive == getattr(module, "EXCLUSIVE", ())
 
 
 def test_interruption_is_printed_by_the_deployment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,7 +140,9 @@ def test_interruption_is_printed_by_the_deployment(monkeypatch: pytest.MonkeyPat
     action._task = SimpleNamespace(check_mode=False, diff=False)
     action._display = SimpleNamespace(warning=shown.append)
     monkeypatch.setattr(ActionModule, "perform", staticmethod(perform))
-    monkeypatch.setattr(ActionModule, "validate_argument_spec", lambda self, argument_spec: (None, {}))
+    monkeypatch.setattr(
+        ActionModule, "validate_argument_spec", lambda self, **spec: (ValidationResult({}), {})
+    )
     assert action._run_in_process() == {"shown": ["edge: cannot hand over\\x1b[31m"]}
 
 
@@ -120,7 +157,7 @@ def test_deploy_sends_only_the_used_keys_of_a_plan() -> None:
 
 
 def test_progress_of_another_host_is_what_it_does() -> None:
-    action = fake_action("ssh")
+    action = fake_action(transport="ssh")
     texts: list[str] = []
     action.shown = SimpleNamespace(update=texts.append)  # type: ignore[assignment]
     action.host_text = lambda: "deploying 5 workloads"  # type: ignore[method-assign]

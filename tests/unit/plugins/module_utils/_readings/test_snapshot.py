@@ -75,6 +75,19 @@ def test_snapshot_is_read_back_from_its_json() -> None:
     assert read_snapshot({"snapshot": data, "changed": False}) == snapshot()
 
 
+def test_common_selection_is_in_the_data_once() -> None:
+    common, other = Selection(frozenset({"a"})), Selection(everything=True)
+    pages = {
+        name: Page(name, "envoy", 1.0, {"stats": Samples(selection)})
+        for name, selection in (("web1", common), ("web2", Selection(frozenset({"a"}))), ("edge", other))
+    }
+    data = json.loads(json.dumps(Snapshot(1.0, pages).as_data()))
+    assert data["selections"] == {"stats": common.as_data()}
+    own = {name: page["sources"]["stats"].get("selection") for name, page in data["endpoints"].items()}
+    assert own == {"web1": None, "web2": None, "edge": other.as_data()}
+    assert read_snapshot(data) == Snapshot(1.0, pages)
+
+
 @pytest.mark.parametrize(
     ("data", "message"),
     [

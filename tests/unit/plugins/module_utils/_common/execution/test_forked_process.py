@@ -21,9 +21,6 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.fo
     processors,
 )
 
-# Python 3.12 and newer warn of a fork in a process with threads, which pytest-xdist has.
-pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-
 
 def result_of(
     work: Callable[[Send], Awaitable[None]], receive: Callable[[bytes], None] | None = None

@@ -20,8 +20,9 @@ from typing import Any
 # indicator, or if a word is a constant.
 _PLAIN = re.compile(r"[A-Za-z_/](?:[A-Za-z0-9_./%=@+~()-]|:(?=[A-Za-z0-9_/])| (?=[A-Za-z0-9_./]))*")
 _CONSTANTS = frozenset(["y", "n", "yes", "no", "on", "off", "true", "false", "null"])
-# Characters that a literal block cannot contain, or that break a line elsewhere.
-_UNPRINTABLE = re.compile("[^ -~\n\u00a1-\u1fff\u2030-\ud7ff]")
+# Characters that a literal block cannot contain, or that break a line elsewhere: all but space to ~, \n, and further printable ones.
+# The negated set takes Python four times as long to compile.
+_UNPRINTABLE = re.compile("[\0-\t\x0b-\x1f\x7f-\u00a0\u2000-\u202f\ud800-\U0010ffff]")
 # PyYAML folds longer lines, and writes a longer key, or a key of several lines, with `?`.
 _LONGEST_LINE, _LONGEST_KEY = 2000, 120
 # Characters whose bytes never exceed _LONGEST_KEY.

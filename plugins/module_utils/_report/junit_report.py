@@ -21,7 +21,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._report.result_schem
 )
 
 # The characters that XML 1.0 forbids.
-_FORBIDDEN = re.compile("[^\\t\\n\\r\\x20-\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010ffff]")
+_FORBIDDEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
 def junit_report(result: RunResult) -> str:

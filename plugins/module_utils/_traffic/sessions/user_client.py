@@ -35,7 +35,6 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.sessions.sa
     with_saved,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.sessions.session_keys import UserKeys
-from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.sessions.user_cookies import UserCookies
 from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.target import parse_url
 
 if TYPE_CHECKING:
@@ -48,6 +47,11 @@ class User:
     """One user: cookies and saved values. One request at a time uses it."""
 
     def __init__(self) -> None:
+        # Only traffic with users needs http.cookiejar, which imports http.client and urllib.request.
+        from ansible_collections.meshlab.envoy.plugins.module_utils._traffic.sessions.user_cookies import (
+            UserCookies,
+        )
+
         self.cookies = UserCookies()
         self.saved: dict[str, str] = {}
         self.lock = threading.Lock()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.filters import (
+    ACCESS_LOG_FIELDS,
     http_connection_manager,
     tcp_proxy,
     udp_proxy,
@@ -27,6 +28,14 @@ def test_router_is_the_last_http_filter() -> None:
 def test_access_log_is_optional(access_log: bool) -> None:
     manager = http_connection_manager("s", [], access_log=access_log)["typed_config"]
     assert ("access_log" in manager) is access_log
+
+
+def test_access_log_has_what_people_and_reports_read() -> None:
+    keys = "start_time method path response_code response_flags response_code_details upstream_transport_failure_reason duration_ms"
+    keys += " upstream_host upstream_cluster client request_id user_agent"
+    assert list(ACCESS_LOG_FIELDS) == keys.split(), (
+        "each key costs CPU time in each request: see docs/architecture.md"
+    )
 
 
 def test_paths_are_normalized() -> None:

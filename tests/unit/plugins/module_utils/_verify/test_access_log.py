@@ -7,10 +7,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields
 from typing import Any
 
 import pytest
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._envoy.filters import ACCESS_LOG_FIELDS
 from ansible_collections.meshlab.envoy.plugins.module_utils._verify.access_log import (
     MAX_DETAILS,
     parse_lines,
@@ -58,6 +60,14 @@ def test_line_is_a_request() -> None:
 @pytest.mark.parametrize("line", ["[warning] no", "", "{cut", "[1]", '{"a": 1}', '{"response_code": "503"}'])
 def test_other_lines_are_ignored(line: str) -> None:
     assert parse_lines("edge", [line]) == []
+
+
+def test_generated_log_has_each_key_that_is_read() -> None:
+    values = {"start_time": "2026-11-30T03:00:00.250Z", "response_code": 503}
+    line = json.dumps({key: values.get(key, key) for key in ACCESS_LOG_FIELDS})
+    [request] = parse_lines("edge", [line])
+    unread = [one.name for one in fields(request) if not getattr(request, one.name)]
+    assert unread == []
 
 
 def test_request_without_a_valid_time_has_none() -> None:

@@ -48,7 +48,10 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._config.files.state_
     sha256,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.transaction import Transaction
-from ansible_collections.meshlab.envoy.plugins.module_utils._config.validation import checks
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.validation import (
+    checks,
+    equivalent_checks,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.validation.error_location import (
     duplicate_names,
 )
@@ -146,11 +149,8 @@ def _remove_leftovers(transaction: Transaction) -> None:
     """Remove what an interrupted run left in a locked folder."""
     folder = transaction.folder
     with file_tree.refusing_os_errors(folder):
-        paths = [
-            *state_file.load(folder).files,
-            *(file.path for file in transaction.desired.files),
-            STATE_FILE,
-        ]
+        files = [file.path for file in transaction.desired.files]
+        paths = [*state_file.load(folder).files, *files, STATE_FILE]
         file_tree.remove_leftovers(folder, {str(Path(path).parent) for path in paths})
 
 
@@ -214,9 +214,10 @@ def _prepare_locked(transaction: Transaction, comparison: _Comparison, runner: C
             check_files = [file for check in checks_to_run for file in check.files]
             staging.fill(staged.tree, [*files, *check_files], desired.directories)
             writable = [directory.path for directory in desired.directories]
+            pull = not transaction.check_mode
             with _keeping_refused(transaction, checks_to_run):
-                transaction.warnings += checks.run_checks(
-                    checks_to_run, staged.tree, texts, writable, not transaction.check_mode, runner
+                transaction.warnings += equivalent_checks.run_distinct_checks(
+                    checks_to_run, files, issued.files, staged.tree, texts, writable, pull, runner
                 )
 
 

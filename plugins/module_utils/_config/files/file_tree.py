@@ -14,7 +14,7 @@ import contextlib
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.network.error_text import error_text
@@ -122,7 +122,9 @@ def make_directory(folder: Path, path: str, mode: int = 0o755, exact: bool = Fal
             os.fchmod(descriptor, mode)
 
 
-def write(folder: Path, path: str, content: bytes, mode: int, durable: bool = True) -> None:
+def write(
+    folder: Path, path: str, content: bytes, mode: int, durable: bool = True, durable_name: bool = True
+) -> None:
     """Replace a file in one step: a reader gets the whole old or the whole new content. Its directory is created.
 
     Args:
@@ -131,6 +133,7 @@ def write(folder: Path, path: str, content: bytes, mode: int, durable: bool = Tr
         content: The bytes of the file.
         mode: Permission bits.
         durable: Whether the file outlasts a crash of the host, for which this function waits.
+        durable_name: Whether a durable file also keeps its name. A file that is moved later does not need it.
     """
     with _opened_parent(folder, path, create=True) as (parent, name):
         unfinished = f".{name}{UNFINISHED_SUFFIX}"
@@ -147,18 +150,24 @@ def write(folder: Path, path: str, content: bytes, mode: int, durable: bool = Tr
         except BaseException:
             _unlink(unfinished, parent)
             raise
-        if durable:
+        if durable and durable_name:
             os.fsync(parent)
 
 
 def move(folder: Path, source: str, path: str) -> None:
-    """Move a file to another path in one step, and replace the file there. The directory is created."""
+    """Move a file to another path in one step, and replace the file there. The directory is created. See `sync_directories`."""
     with (
         _opened_parent(folder, source) as (old_parent, old_name),
         _opened_parent(folder, path, create=True) as (parent, name),
     ):
         os.rename(old_name, name, src_dir_fd=old_parent, dst_dir_fd=parent)
-        os.fsync(parent)
+
+
+def sync_directories(folder: Path, paths: Iterable[str]) -> None:
+    """Wait until moved files outlast a crash of the host. `paths` are their new paths; each directory is synchronized once."""
+    for parent in sorted({os.path.dirname(path) or "." for path in paths}):
+        with opened_directory(folder, parent) as descriptor:
+            os.fsync(descriptor)
 
 
 def remove(folder: Path, path: str) -> None:

@@ -26,7 +26,7 @@ class StagedFiles:
     def add(self, path: str, content: bytes, mode: int) -> None:
         """Write a file to the staging directory. Raises OSError, whose `filename` is the path of the deployed file."""
         try:
-            file_tree.write(self._folder, f"{NEW}/{len(self._paths)}", content, mode)
+            file_tree.write(self._folder, f"{NEW}/{len(self._paths)}", content, mode, durable_name=False)
         except OSError as error:
             error.filename = str(self._folder / path)
             raise
@@ -36,6 +36,7 @@ class StagedFiles:
         """Move all files to their paths."""
         for number, path in enumerate(self._paths):
             file_tree.move(self._folder, f"{NEW}/{number}", path)
+        file_tree.sync_directories(self._folder, self._paths)
 
 
 @contextlib.contextmanager

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from config_transactions import deploy, text_file
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.desired_files import DesiredFiles
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.errors import ConfigRefused
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.files import file_tree
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.files.staged_files import staged_files
 
 
 @pytest.mark.parametrize("link", ["edge", "edge/a"])
@@ -75,3 +77,20 @@ def test_other_errors_name_the_path(tmp_path: Path) -> None:
         file_tree.refusing_os_errors(tmp_path),
     ):
         raise NotADirectoryError(20, "Not a directory", "/x/y")
+
+
+def test_moved_files_synchronize_each_directory_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synchronized: list[str] = []
+    monkeypatch.setattr(
+        os, "fsync", lambda descriptor: synchronized.append(os.readlink(f"/proc/self/fd/{descriptor}"))
+    )
+    paths = ["top", "a/one", "a/two", "a/b/three"]
+    with staged_files(folder) as staged:
+        for path in paths:
+            staged.add(path, b"x", 0o600)
+        # Not their directory: they leave it.
+        assert [Path(one).parent for one in synchronized] == [folder / ".staging" / "new"] * len(paths)
+        synchronized.clear()
+        staged.replace()
+        assert synchronized == [str(folder), str(folder / "a"), str(folder / "a/b")]
+    assert all((folder / path).read_bytes() == b"x" for path in paths)

@@ -147,6 +147,8 @@ def _deploy(request: DeployRequest, deployer: Deployer, document: str, result: D
             else:
                 result.warnings.append(warning)
     with phase(request, result, "prepare"):
+        if not request.check_mode:
+            deployer.prepare_start()
         change = prepare(
             request.folder,
             request.files,

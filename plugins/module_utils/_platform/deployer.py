@@ -103,10 +103,10 @@ class AppliedChanges:
 class Deployer(Protocol):
     """Deploys the workloads of one demo on one platform.
 
-    `deploy` calls the methods in this order: location, preflight, missing_images, pull_images, config_targets, (the files are
-    written to the state folder), apply, wait_until_ready, (running proxies load their new files), wait_until_discovered,
-    remove_unlisted, close. In check mode predict replaces everything after config_targets. `teardown` calls location,
-    is_deployed, running_workloads (check mode) or remove_all, close.
+    `deploy` calls the methods in this order: location, preflight, missing_images, pull_images, prepare_start, config_targets, (the
+    files are checked, and written to the state folder), apply, wait_until_ready, (running proxies load their new files),
+    wait_until_discovered, remove_unlisted, close. In check mode prepare_start is not called, and predict replaces everything after
+    config_targets. `teardown` calls location, is_deployed, running_workloads (check mode) or remove_all, close.
 
     Until apply is called, nothing on the platform is changed except that images are pulled or built, and packages installed. Each method
     can raise PlatformUnavailable where the platform itself does not answer.
@@ -151,6 +151,9 @@ class Deployer(Protocol):
         Raises:
             PlatformRefused: An image does not exist or cannot be pulled or built; all images that cannot be pulled are named.
         """
+
+    def prepare_start(self) -> None:
+        """Begin what apply needs later, before the files are checked. It changes nothing; `close` ends what apply did not use."""
 
     def predict(self, document: str) -> AppliedChanges:
         """Return what apply and remove_unlisted would do with the text `document` at `document_path`; change nothing."""
@@ -215,7 +218,7 @@ class Deployer(Protocol):
 
 
 class WithoutRestoration:
-    """The members of a platform that cannot return to its previous workloads, and warns of nothing."""
+    """The members of a platform that cannot return to its previous workloads, warns of nothing and prepares no start."""
 
     warnings: Sequence[str] = ()
     can_restore = False
@@ -225,6 +228,9 @@ class WithoutRestoration:
         return document, {}
 
     def restore(self) -> None:
+        """Return at once."""
+
+    def prepare_start(self) -> None:
         """Return at once."""
 
 

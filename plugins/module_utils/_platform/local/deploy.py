@@ -31,9 +31,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.port
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.port_reservation import (
     PortReservations,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.programs import (
-    base_ids,
-)
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.programs import base_ids
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.programs.hot_restart_version import (
     incompatible_versions,
 )
@@ -115,6 +113,10 @@ class LocalDeployer(HostDeployer):
     def pull_images(self, images: Iterable[str]) -> None:
         """Create virtual environments. Roles install other executables before. Raises PlatformRefused."""
         environments.create_environments(self.workloads.values(), images, self._progress)
+
+    def prepare_start(self) -> None:
+        """Load the modules of a supervisord, unless one runs."""
+        self.supervisord.preload()
 
     def predict(self, document: str) -> AppliedChanges:
         """Compare the sections of the document with those on disk, and with the programs that run."""
@@ -217,10 +219,8 @@ class LocalDeployer(HostDeployer):
 
     def running_workloads(self) -> tuple[str, ...]:
         """Return the workloads whose programs run."""
-        programs = self._programs() or {}
-        return sorted_names(
-            workload_name(program.name) for program in programs.values() if program.state in RUNNING
-        )
+        programs = (self._programs() or {}).values()
+        return sorted_names(workload_name(program.name) for program in programs if program.state in RUNNING)
 
     def is_deployed(self) -> bool:
         """Return whether supervisord, one of its files or one of its programs is left."""
@@ -243,8 +243,9 @@ class LocalDeployer(HostDeployer):
         return ran
 
     def close(self) -> None:
-        """Release the reserved ports."""
+        """Release the reserved ports, and end a supervisord that was not started."""
         self._ports.release()
+        self.supervisord.discard()
 
     # Preflight
 
@@ -272,8 +273,7 @@ class LocalDeployer(HostDeployer):
 
     def _check_hot_restart(self) -> None:
         """Warn of Envoys that cannot take over from the running ones."""
-        programs = self._programs() or {}
-        for program in programs.values():
+        for program in (self._programs() or {}).values():
             workload = self.workloads.get(workload_name(program.name))
             if workload is None or workload.replacement != "hot_restart" or program.name == workload.program:
                 continue

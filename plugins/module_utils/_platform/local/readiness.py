@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.pr
     Progress,
     no_progress,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._platform import probe_request
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform import host_processes, probe_request
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer import (
     PlatformFailed,
     with_last_lines,
@@ -41,7 +42,9 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload i
 
 LONGEST_TAIL = 16384  # bytes
 SUPERVISORD_LOG = f"{LOGS}/supervisord.log"
-FIRST_PAUSE, LONGEST_PAUSE = 0.01, 0.1  # seconds
+FIRST_PAUSE, LONGEST_PAUSE = 0.01, 0.02  # seconds
+# A pause lasts at least this many times as long as the probes before it, so that the probes of many programs do not delay their start.
+PAUSE_RATIO = 4
 _EXITED = re.compile(
     r"exited: (?P<name>\S+) \((?P<how>exit status (?P<code>\d+)|terminated by (?P<signal>\w+))"
 )
@@ -63,6 +66,8 @@ class LocalReadiness:
         self._supervisor = supervisor
         self._progress = progress
         self._first_pids: dict[str, int] = {}
+        self._answer: Mapping[str, Program] = {}
+        self._probe_seconds = 0.0
         # The admin interfaces of Envoys that take over from another process, which answers on the same ports until then.
         self.taking_over: dict[str, EnvoyIdentity] = {}
         logs = [SUPERVISORD_LOG, *map(log_path, self._programs.values())]
@@ -79,14 +84,34 @@ class LocalReadiness:
             first_pause=FIRST_PAUSE,
             longest_pause=LONGEST_PAUSE,
             progress=self._progress,
+            sleep=lambda pause: time.sleep(max(pause, PAUSE_RATIO * self._probe_seconds)),
         )
 
     def statuses(self, pending: Sequence[str], seconds_left: float) -> Mapping[str, Status]:
         """Return the programs that ended, where there are any; otherwise the status of all, by their probes."""
+        statuses: Mapping[str, Status] = {}
+        if self._is_answer_valid(pending):
+            statuses = self._probe_statuses(pending, seconds_left)
+            if all(status.state == "waiting" for status in statuses.values()):
+                return statuses
+        return self._ended(pending) or statuses or self._probe_statuses(pending, seconds_left)
+
+    def _is_answer_valid(self, pending: Sequence[str]) -> bool:
+        """Return whether the last answer of supervisord is enough: all processes run, and no state decides about readiness."""
+        return all(
+            (program := self._answer.get(self._programs[name]))
+            and program.pid == self._first_pids.get(name)
+            and host_processes.is_alive(program.pid)
+            and self._workloads[name].probe.kind != "none"
+            for name in pending
+        )
+
+    def _ended(self, pending: Sequence[str]) -> dict[str, Status]:
+        """Return the programs that ended, by supervisord."""
         if self._supervisor is None:
             raise RuntimeError("statuses() needs the supervisor of wait()")
         try:
-            programs = self._supervisor.programs()
+            programs = self._answer = self._supervisor.programs()
         except SupervisorError as error:
             raise PlatformFailed(f"{error}. Run again.") from None
         ended = {}
@@ -96,12 +121,16 @@ class LocalReadiness:
             first_pid = self._first_pids.setdefault(name, program.pid) if program and program.pid else 0
             if status := ended_status(program, first_pid, exits.get(self._programs[name], "ended")):
                 ended[name] = status
-        if ended:
-            return ended
-        return {
-            name: self._probe_status(name, programs[self._programs[name]], min(max(0.1, seconds_left), 3))
-            for name in pending
+        return ended
+
+    def _probe_statuses(self, pending: Sequence[str], seconds_left: float) -> dict[str, Status]:
+        begin = time.monotonic()
+        timeout = min(max(0.1, seconds_left), 3)
+        statuses = {
+            name: self._probe_status(name, self._answer[self._programs[name]], timeout) for name in pending
         }
+        self._probe_seconds = time.monotonic() - begin
+        return statuses
 
     def report(self, workload: str, status: Status, problem: str) -> str:  # noqa: ARG002
         """Return the problem with the last lines of the workload's log since this was made."""

@@ -23,6 +23,11 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.docu
     PIDFILE,
     SOCKET,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.preloaded_supervisord import (
+    PROGRAM,
+    PreloadedSupervisord,
+    preloaded_supervisord,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.supervisord_rpc import (
     Supervisor,
     SupervisorError,
@@ -31,7 +36,10 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.replacemen
     newest_first,
 )
 
-PAUSE = 0.02  # seconds between two questions to supervisord
+FIRST_PAUSE, PAUSE = (
+    0.002,
+    0.02,
+)  # seconds between two questions to supervisord: the shortest and the longest pause
 START_TIMEOUT = 60  # seconds until supervisord answers
 SHUTDOWN_TIMEOUT = 30  # seconds until a supervisord that is shutting down ended
 # The variables that programs inherit; other variables of the run of Ansible do not reach them.
@@ -50,6 +58,7 @@ class SupervisordProcess:
         self.document = folder / FILE
         self.socket = folder / SOCKET
         self.pidfile = folder / PIDFILE
+        self._preloaded: PreloadedSupervisord | None = None
 
     def path_problem(self) -> str:
         """Return why supervisord cannot use the path of the folder, and what to do; empty if it can."""
@@ -78,11 +87,37 @@ class SupervisordProcess:
                 state = client.state()
         return state == "RUNNING"
 
+    def preload(self) -> None:
+        """Load the modules of supervisord in a process that waits for `start` or `discard`, unless a supervisord may run."""
+        if self.socket.exists():
+            return
+        program = executables.found(self.executable, self.folder)
+        self._preloaded = preloaded_supervisord(program, self._arguments(), _environment())
+
+    def discard(self) -> None:
+        """End the process of `preload` if it was not started."""
+        if self._preloaded:
+            self._preloaded.end()
+            self._preloaded = None
+
     def start(self) -> None:
         """Start supervisord as a daemon, and return when it answers. Raises PlatformFailed."""
         file_tree.make_directory(self.folder, LOGS, 0o700)
+        preloaded, self._preloaded = self._preloaded, None
+        # A supervisord that ends starts again without preloading: its output is then in the form that the error texts expect.
+        if not (preloaded and preloaded.start(START_TIMEOUT)):
+            self._run()
+        if not wait_until(self.is_running, START_TIMEOUT):
+            raise PlatformFailed(
+                f"supervisord does not answer {START_TIMEOUT} s after its start. Read {self.folder / LOGS}/supervisord.log"
+            )
+
+    def _arguments(self) -> list[str]:
+        return ["--configuration", str(self.document)]
+
+    def _run(self) -> None:
         program = executables.found(self.executable, self.folder)
-        command = [str(program or self.executable), "--configuration", str(self.document)]
+        command = [str(program or self.executable), *self._arguments()]
         try:
             result = run(command, Path("/"), START_TIMEOUT, environment=_environment())
         except OSError as error:
@@ -94,10 +129,6 @@ class SupervisordProcess:
                 result.stderr.strip() or result.stdout.strip() or f"exit code {result.exit_code}"
             ).splitlines()
             raise PlatformFailed(f"supervisord does not start: {lines[0].removeprefix('Error: ')}")
-        if not wait_until(self.is_running, START_TIMEOUT):
-            raise PlatformFailed(
-                f"supervisord does not answer {START_TIMEOUT} s after its start. Read {self.folder / LOGS}/supervisord.log"
-            )
 
     def stop(self, timeout: float) -> None:
         """Stop all programs at once, within `timeout` seconds, then supervisord."""
@@ -142,11 +173,15 @@ class SupervisordProcess:
         """Return the supervisords that run the folder's document, whether they answer or not."""
         document, recorded = str(self.document), self._recorded_pid()
         names = {"supervisord", Path(self.executable).name}
+        waiting = self._preloaded.pid if self._preloaded else 0
 
         def is_supervisord(process: host_processes.Process) -> bool:
             # An interpreter and its script, or the program itself, but not an editor that has the document open.
             runs = any(Path(argument).name in names for argument in process.command[:2])
-            return runs and (document in process.command or process.pid == recorded)
+            runs = runs or PROGRAM in " ".join(process.command)
+            return (
+                runs and process.pid != waiting and (document in process.command or process.pid == recorded)
+            )
 
         return host_processes.matching_pids(is_supervisord)
 
@@ -193,7 +228,7 @@ class SupervisordProcess:
 
 def wait_until(condition: Callable[[], bool], timeout: float) -> bool:
     """Return whether `condition` becomes true within `timeout` seconds."""
-    return any(condition() for _left in attempts(timeout, first_pause=PAUSE, longest_pause=PAUSE))
+    return any(condition() for _left in attempts(timeout, first_pause=FIRST_PAUSE, longest_pause=PAUSE))
 
 
 def _program(process: host_processes.Process) -> str:

@@ -69,6 +69,9 @@ class RecordingDeployer(HostDeployer):
     def pull_images(self, images: Iterable[str]) -> None:
         self._call(f"pull {' '.join(images)}")
 
+    def prepare_start(self) -> None:
+        self._call("prepare_start")
+
     def predict(self, document: str) -> AppliedChanges:
         self._call(f"predict {document}")
         return AppliedChanges(started=("web",))
@@ -139,6 +142,7 @@ def test_phases_run_in_order(deployer: type[RecordingDeployer], folder: Path) ->
     assert deployer.calls == [
         "preflight",
         "pull i:1",
+        "prepare_start",
         "predict web",
         "apply",
         "wait_until_ready 7",
@@ -254,6 +258,7 @@ def test_document_is_predicted_only_when_it_changes(deployer: type[RecordingDepl
     deploy(request_for(folder), DeployResult())
     assert deployer.calls == [
         "preflight",
+        "prepare_start",
         "apply",
         "wait_until_ready 7",
         "wait_until_discovered",

@@ -6,11 +6,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform import host_processes, probe_request
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer import PlatformFailed
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.readiness import (
     SUPERVISORD_LOG,
@@ -89,6 +91,66 @@ def test_supervisord_without_answer_fails(readiness: LocalReadiness) -> None:
             raise SupervisorError("supervisord does not answer: refused")
 
     assert failure_of(readiness, Silent()) == "supervisord does not answer: refused. Run again."
+
+
+class CountingSupervisor(FakeSupervisor):
+    """A supervisord that counts the requests."""
+
+    requests = 0
+
+    def programs(self) -> dict[str, Program]:
+        self.requests += 1
+        return super().programs()
+
+
+@pytest.fixture
+def probed(tmp_path: Path) -> LocalReadiness:
+    """Return the readiness of a workload `a` with a probe."""
+    return LocalReadiness(tmp_path, {"a": Workload(name="a", command=("x",), probe=Probe("tcp", 1))})
+
+
+def test_supervisord_is_called_before_and_after_the_probes(
+    probed: LocalReadiness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    problems = iter(["refused"] * 6)
+    monkeypatch.setattr(probe_request, "problem", lambda *_arguments: next(problems, ""))
+    supervisor: Any = CountingSupervisor("STARTING", pid=os.getpid())
+    probed.wait(supervisor, 60)
+    assert supervisor.requests == 2
+
+
+def test_ended_process_is_noticed_between_probes(
+    probed: LocalReadiness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    supervisor: Any = CountingSupervisor("STARTING", pid=os.getpid())
+    alive = iter([True, True, False])
+    monkeypatch.setattr(host_processes, "is_alive", lambda _pid: next(alive))
+
+    def refused(*_arguments: object) -> str:
+        supervisor.program = Program("a", "BACKOFF", 0, 0, "", 5)
+        return "refused"
+
+    monkeypatch.setattr(probe_request, "problem", refused)
+    with pytest.raises(PlatformFailed, match=r"^a ended\. "):
+        probed.wait(supervisor, 60)
+    assert supervisor.requests == 2
+
+
+def test_process_that_ends_after_its_probe_is_not_ready(
+    probed: LocalReadiness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    supervisor: Any = CountingSupervisor("STARTING", pid=os.getpid())
+    problems = iter(["refused"])
+
+    def answered(*_arguments: object) -> str:
+        if problem := next(problems, ""):
+            return problem
+        supervisor.program = Program("a", "BACKOFF", 0, 0, "", 5)
+        return ""
+
+    monkeypatch.setattr(probe_request, "problem", answered)
+    with pytest.raises(PlatformFailed, match=r"^a ended\. "):
+        probed.wait(supervisor, 60)
 
 
 @pytest.mark.parametrize(

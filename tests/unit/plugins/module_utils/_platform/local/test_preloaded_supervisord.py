@@ -55,7 +55,7 @@ def started(folder: Path) -> bool:
     return (folder / "started").exists()
 
 
-def test_preloaded_process_starts_only_when_told(tmp_path: Path, script: Path) -> None:
+def test_preloaded_process_starts_only_after_a_line(tmp_path: Path, script: Path) -> None:
     arguments = ["--configuration", f"{tmp_path}/supervisord.conf"]
     preloaded = preloaded_supervisord(script, arguments, {})
     assert preloaded is not None

@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import shutil
 import socket
 from collections.abc import Iterator
@@ -16,6 +18,9 @@ from pathlib import Path
 import pytest
 from compose_project import IMAGE, ComposeProject, answer, docker, server, usable
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.docker_command import (
+    DockerCommand,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.documents import compose
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.host_ports import NeededPort
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.local.port_reservation import (
@@ -68,6 +73,27 @@ def test_second_run_changes_nothing(demo: ComposeProject, ports: list[int]) -> N
     assert demo.ids() == before
     checked = demo.run(*workloads, check=True)
     assert (checked["changed"], checked["files"]) == (False, [])
+
+
+def test_api_of_the_daemon_returns_what_the_command_prints(demo: ComposeProject, ports: list[int]) -> None:
+    # An app on the loopback is probed in its network, without a process in its container.
+    probe = Probe("http", 8081, "/", ("false",), private=True)
+    demo.run(
+        server("proxy", 8080, ports[0]),
+        server("app", 8081, network="proxy", address="127.0.0.1", probe=probe),
+    )
+    by_api = DockerCommand.of_host(demo.name, demo.folder)
+    by_command = DockerCommand(demo.name, demo.folder)
+    names = [*map(demo.container, ("proxy-network", "proxy", "app", "missing"))]
+    assert (by_api.engine is not None) == bool(re.match("unix:|$", os.environ.get("DOCKER_HOST", "")))
+    assert by_api.inspect(names) == by_command.inspect(names)
+    own = [
+        [one for one in docker.containers() if one.project == demo.name] for docker in (by_api, by_command)
+    ]
+    assert own[0] == own[1]
+    assert len(own[0]) == 3
+    assert by_api.missing_images([IMAGE, "no/such:image"]) == ["no/such:image"]
+    assert by_api.compose_version() == by_command.compose_version()
 
 
 def test_changed_container_restarts_alone(demo: ComposeProject) -> None:

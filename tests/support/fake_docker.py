@@ -7,13 +7,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.command import CommandResult
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer import DeploymentSpec
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.deploy import DockerDeployer
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.docker_command import (
+    DockerCommand,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import Workload
 
 
@@ -41,8 +44,13 @@ def docker_deployer(
     """Return a deployer of the project `demo` that runs `docker`, by default for one workload `a`."""
     workloads = workloads or (Workload(name="a", image="i:1", command=("x",)),)
     deployer = DockerDeployer(DeploymentSpec("demo", folder, workloads))
-    deployer.docker.runner = docker
+    replace_docker(deployer.docker, docker)
     return deployer
+
+
+def replace_docker(command: DockerCommand, runner: Callable[..., CommandResult]) -> None:
+    """Make a docker command run `runner` for everything, also for what the API of the daemon returns."""
+    command.runner, command.engine, command.compose_program = runner, None, ""
 
 
 def ps_line(

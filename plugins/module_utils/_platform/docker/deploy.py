@@ -22,6 +22,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer i
     sorted_names,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.compose_up import ComposeUp
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.daemon.image_pull import pull
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.docker_command import (
     OLDEST_COMPOSE,
     DockerCommand,
@@ -73,7 +74,7 @@ class DockerDeployer(HostDeployer):
         self.name = spec.name
         self.spec = spec
         self.workloads = {workload.name: workload for workload in spec.workloads}
-        self.docker = DockerCommand(spec.name, spec.folder)
+        self.docker = DockerCommand.of_host(spec.name, spec.folder)
         # The containers as of the preflight.
         self.project = Project(spec.name, self.workloads)
         self._up = ComposeUp(spec, self.docker, self.project)
@@ -115,7 +116,7 @@ class DockerDeployer(HostDeployer):
         """Pull images, several at once, and build those with packages. Raises PlatformRefused that names each one that cannot be pulled."""
         wanted = [*images]
         built = built_images(self.workloads.values())
-        if refused := self.docker.pull([one for one in wanted if one not in built], self.spec.progress):
+        if refused := pull(self.docker, [one for one in wanted if one not in built], self.spec.progress):
             raise PlatformRefused("; ".join(map(str, refused)))
         if any(one in built for one in wanted):
             self.spec.progress("building images with packages")

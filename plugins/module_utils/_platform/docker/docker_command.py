@@ -9,25 +9,21 @@ from __future__ import annotations
 import json
 import os
 import re
-import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.command import (
     CommandResult,
     run,
-)
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.progress import (
-    Progress,
-    no_progress,
-    pulling_text,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.terminal_command import (
     run_on_terminal,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.thread_pool import map_to_pairs
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.polling import attempts
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.timeout_errors import TIMEOUT_ERRORS
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.errors import RequirementMissing
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.validation.container_checks import (
     docker_error,
@@ -37,14 +33,23 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer i
     PlatformRefused,
     PlatformUnavailable,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.daemon.compose_plugin import (
+    compose_program,
+)
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.daemon.docker_engine import (
+    DockerEngine,
+    EngineUnavailable,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.docker_output import (
     COLUMNS,
     InspectedContainer,
     ListedContainer,
-    PullOutput,
+    listed_container,
     parse_inspected,
     parse_listed,
 )
+
+T = TypeVar("T")
 
 # The first version with all of --dry-run, --progress and depends_on.restart.
 OLDEST_COMPOSE = (2, 20)
@@ -62,7 +67,7 @@ _PASSING_ERROR = re.compile(
     r"|did not receive an exit event|TLS handshake timeout|connection reset by peer|unexpected EOF|context deadline exceeded",
     re.I,
 )
-_DAEMON_ERROR = re.compile(
+DAEMON_ERROR = re.compile(
     r"cannot connect to the docker daemon|permission denied|error during connect|is the docker daemon running",
     re.I,
 )
@@ -98,32 +103,47 @@ class DockerCommand:
         folder: The folder of compose.yaml.
         runner: Runs a command; a test replaces it.
         terminal_runner: Runs a command whose output is a terminal; a test replaces it.
+        engine: The API of the daemon, for the calls that are made often. None: each call is a docker command.
+        compose_program: Path of the compose plugin. Empty: the docker command finds it.
     """
 
     project: str
     folder: Path
     runner: Callable[..., CommandResult] = field(default_factory=lambda: run_docker)
     terminal_runner: Callable[..., CommandResult] = field(default_factory=lambda: run_docker_on_terminal)
+    engine: DockerEngine | None = None
+    compose_program: str = ""
+
+    @classmethod
+    def of_host(cls, project: str, folder: Path) -> DockerCommand:
+        """Return the docker command of this host, with the API of the daemon if it is on a Unix socket."""
+        return cls(
+            project,
+            folder,
+            engine=DockerEngine.of_environment(),
+            compose_program=compose_program(),
+        )
 
     def run(self, *arguments: str, timeout: float = TIMEOUT, stdin: str = "") -> CommandResult:
         """Run `docker` with `arguments`, whatever its exit code is. Raises DockerTimeout after `timeout` seconds."""
         result = self.result(*arguments, timeout=timeout, stdin=stdin)
         if result.timed_out:
-            raise DockerTimeout(
-                f"`docker {arguments[0]}` did not end within {timeout:g} s. Look at the log of the Docker daemon"
-            )
+            raise DockerTimeout(_timeout_text(arguments[0], timeout))
         return result
 
     def result(self, *arguments: str, timeout: float, stdin: str = "") -> CommandResult:
         """Run `docker` with `arguments`, as `run` does, and return `timed_out` after `timeout` seconds."""
+        program, *words = ["docker", *arguments]
+        if self.compose_program and arguments[0] == "compose":
+            program, words = self.compose_program, [*arguments[1:]]
         try:
-            result = self.runner(["docker", *arguments], timeout, stdin)
+            result = self.runner([program, *words], timeout, stdin)
         except FileNotFoundError:
             raise PlatformUnavailable(
                 "This host has no docker command. Install Docker, or use the platform local"
             ) from None
-        if result.exit_code and _DAEMON_ERROR.search(result.stderr):
-            raise _refused("Docker", result)
+        if result.exit_code and DAEMON_ERROR.search(result.stderr):
+            raise refused("Docker", result)
         return result
 
     def retried(
@@ -181,6 +201,13 @@ class DockerCommand:
 
     def containers(self) -> list[ListedContainer]:
         """Return all containers of the daemon, also those of other projects."""
+
+        def listed(engine: DockerEngine) -> list[ListedContainer]:
+            return [listed_container(entry) for entry in engine.containers(TIMEOUT)]
+
+        found = self._from_engine("ps", listed)
+        if found is not None:
+            return found
         result = self.run("ps", "--all", "--no-trunc", "--format", "\t".join(COLUMNS))
         if result.exit_code:
             raise PlatformUnavailable(f"`docker ps` fails: {result.last_line}")
@@ -189,7 +216,17 @@ class DockerCommand:
     def inspect(self, names: Iterable[str]) -> dict[str, InspectedContainer]:
         """Return the containers of these names by service; those that do not exist are left out."""
         listed = list(names)
-        result = self.run("container", "inspect", *listed) if listed else CommandResult(0, "[]", "")
+        if not listed:
+            return {}
+
+        def inspected(engine: DockerEngine) -> dict[str, InspectedContainer]:
+            found = map(parse_inspected, engine.inspect(listed, TIMEOUT))
+            return {container.service: container for container in found}
+
+        containers = self._from_engine("container inspect", inspected)
+        if containers is not None:
+            return containers
+        result = self.run("container", "inspect", *listed)
         try:
             found = [parse_inspected(entry) for entry in json.loads(result.stdout or "[]")]
         except (ValueError, KeyError, TypeError):
@@ -198,49 +235,20 @@ class DockerCommand:
 
     def missing_images(self, images: Iterable[str]) -> list[str]:
         """Return those of `images` that the daemon does not have."""
+        needed = list(dict.fromkeys(images))
+
+        def missing(engine: DockerEngine) -> list[str]:
+            return [image for image in needed if not engine.has_image(image, TIMEOUT)]
+
+        found = self._from_engine("image inspect", missing)
+        if found is not None:
+            return found
         inspected = map_to_pairs(
             lambda image: self.run("image", "inspect", "--format", "{{.Id}}", image),
-            dict.fromkeys(images),
+            needed,
             PROCESSES_AT_ONCE,
         )
         return [image for image, result in inspected if result.exit_code]
-
-    def pull(self, images: Iterable[str], progress: Progress = no_progress) -> list[PlatformRefused]:
-        """Pull images, several at once; return an error for each that cannot be pulled. `progress` receives the bytes."""
-        outputs = {image: PullOutput() for image in images}
-        if outputs:
-            progress(pulling_text([*outputs]))
-        lock = threading.Lock()
-
-        def pull_one(image: str) -> CommandResult:
-            if progress is no_progress:
-                return self.run("pull", "--quiet", image, timeout=LONG_TIMEOUT)
-            result = self._pull_on_terminal(image, lambda text: receive(image, text))
-            with lock:
-                ended.append(image)
-            return result
-
-        def receive(image: str, text: str) -> None:
-            with lock:
-                outputs[image].add(text)
-                done = sum(one.done for one in outputs.values())
-                total = sum(one.total for one in outputs.values())
-                left = [one for one in outputs if one not in ended]
-            progress(pulling_text(left, done, total))
-
-        ended: list[str] = []
-        pulled = map_to_pairs(pull_one, outputs, PROCESSES_AT_ONCE)
-        return [_refused(image, result) for image, result in pulled if result.exit_code]
-
-    def _pull_on_terminal(self, image: str, receive: Callable[[str], None]) -> CommandResult:
-        """Pull an image with a terminal as its output, because Docker prints the sizes of layers only there."""
-        try:
-            result = self.terminal_runner(["docker", "pull", image], LONG_TIMEOUT, receive)
-        except OSError:  # no docker command, which `run` reports, or no pseudo-terminal
-            return self.run("pull", "--quiet", image, timeout=LONG_TIMEOUT)
-        if result.exit_code and _DAEMON_ERROR.search(result.stderr):
-            raise _refused("Docker", result)
-        return result
 
     def logs(
         self, container: str, lines: int, since: float | None = None, timeout: float = TIMEOUT
@@ -251,12 +259,27 @@ class DockerCommand:
         # Envoy writes its access log to standard output, and all else to standard error.
         return [] if result.exit_code else [*result.stdout.splitlines(), *result.stderr.splitlines()]
 
+    def _from_engine(self, command: str, call: Callable[[DockerEngine], T]) -> T | None:
+        """Return what the API of the daemon returns in place of a command. None: it cannot be used, so the command has to run."""
+        if self.engine is None:
+            return None
+        try:
+            return call(self.engine)
+        except TIMEOUT_ERRORS:
+            raise DockerTimeout(_timeout_text(command, TIMEOUT)) from None
+        except (EngineUnavailable, KeyError, TypeError):
+            return None
+
     def container_name(self, service: str) -> str:
         """Return the name that compose gives to the container of a service."""
         return f"{self.project}-{service}-1"
 
 
-def _refused(image: str, result: CommandResult) -> PlatformRefused:
+def _timeout_text(command: str, timeout: float) -> str:
+    return f"`docker {command}` did not end within {timeout:g} s. Look at the log of the Docker daemon"
+
+
+def refused(image: str, result: CommandResult) -> PlatformRefused:
     """Return what to do about a docker command that failed, with the text that Docker printed."""
     known = docker_error(image, result.stderr)
     kind = PlatformUnavailable if isinstance(known, RequirementMissing) else PlatformRefused

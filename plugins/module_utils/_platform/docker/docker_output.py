@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -156,6 +156,29 @@ def parse_listed(line: str) -> ListedContainer:
     identity, project, service, state, image, ports, name, folder, workload = line.split("\t")
     listeners = tuple(parse_ports(ports))
     return ListedContainer(identity, project, service, state, image, listeners, name, folder, workload)
+
+
+def listed_container(data: Mapping[str, Any]) -> ListedContainer:
+    """Return the container of an entry of the API's list of containers (`GET /containers/json`)."""
+    labels = data.get("Labels") or {}
+    listeners = tuple(
+        Listener(port["PublicPort"], port.get("IP", ""), port["Type"])
+        for port in data.get("Ports") or ()
+        if port.get("PublicPort")
+    )
+    # A container has a further name for each link to it, with the name of the other container before it.
+    names = [name.removeprefix("/") for name in data["Names"] or ()]
+    return ListedContainer(
+        data["Id"],
+        labels.get(PROJECT, ""),
+        labels.get(SERVICE, ""),
+        data["State"],
+        data["Image"],
+        listeners,
+        next((name for name in names if "/" not in name), ""),
+        labels.get(FOLDER, ""),
+        labels.get(WORKLOAD, ""),
+    )
 
 
 def parse_ports(text: str) -> Iterable[Listener]:

@@ -38,7 +38,7 @@ class DockerObserver:
 
     def __init__(self, demo: DeployedDemo) -> None:
         """Make an observer of the compose project of the demo's name."""
-        self._docker = DockerCommand(demo.name, demo.folder)
+        self._docker = DockerCommand.of_host(demo.name, demo.folder)
         self._workloads = {workload.name: workload for workload in demo.workloads}
         self._bind = demo.bind
 

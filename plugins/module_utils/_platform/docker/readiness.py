@@ -26,6 +26,9 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer i
     PlatformUnavailable,
     with_last_lines,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.daemon.network_namespace import (
+    call_in_network_of,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.docker_command import (
     PROCESSES_AT_ONCE,
     DockerCommand,
@@ -49,6 +52,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.readiness_
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.workload import Workload
 
+LOOPBACK = "127.0.0.1"
 SECONDS_WITHOUT_PROBE = 1  # a workload without a probe is ready when it runs for so long
 FIRST_EXEC_PAUSE, LONGEST_EXEC_PAUSE = 0.1, 1.0  # seconds between two `docker exec` of the same probe
 LONGEST_EXEC = 60.0  # seconds for one `docker exec`, which takes many seconds on a busy machine
@@ -110,7 +114,10 @@ class DockerReadiness:
 
     def statuses(self, pending: Sequence[str], seconds_left: float) -> Mapping[str, Status]:
         """Return the containers that ended, where there are any; otherwise the status of all, by their probes."""
-        services = [*dict.fromkeys(self._holders.values()), *self._services.values()]
+        # Only what is pending: a demo of many containers would be inspected completely until the last one is ready.
+        services = dict.fromkeys(
+            [*(self._holders[one] for one in pending), *(self._services[one] for one in pending)]
+        )
         try:
             containers = self._inspected or self._docker.inspect(map(self._docker.container_name, services))
         except DockerTimeout as error:
@@ -174,6 +181,12 @@ class DockerReadiness:
             return f"nothing listens on its port {probe.port}"
         if listens and (probe.kind == "tcp" or (probe.private and self._listening_suffices)):
             return ""
+        if listens and probe.private:
+            inside = call_in_network_of(
+                container.pid, lambda: probe_request.problem(replace(probe, host=LOOPBACK), min(timeout, 3))
+            )
+            if inside == "":
+                return ""
         problem = probe_request.problem(replace(probe, host=host), min(timeout, 3)) if host else ""
         if host and not problem:
             return ""

@@ -26,6 +26,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.py
     install_for_image,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer import PlatformRefused
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.daemon.image_pull import pull
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.docker_command import (
     LONG_TIMEOUT,
     DockerCommand,
@@ -108,7 +109,7 @@ def _is_complete(docker: DockerCommand, image: str, packages: Packages | None) -
 
 def _build(docker: DockerCommand, packages: Packages) -> None:
     base = packages.base
-    if docker.missing_images([base]) and (refused := docker.pull([base])):
+    if docker.missing_images([base]) and (refused := pull(docker, [base])):
         raise PackagesFailed(str(refused[0]))
     probe = docker.run("run", "--rm", "--network", "none", "--entrypoint", "python3", base, "-c", _PROBE)
     _check("python3 in the image", probe)

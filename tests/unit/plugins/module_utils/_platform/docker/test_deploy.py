@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_docker import FakeDocker, docker_deployer, inspect_entry, ps_line
+from fake_docker import FakeDocker, docker_deployer, inspect_entry, ps_line, replace_docker
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.command import CommandResult
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer import (
@@ -355,7 +355,7 @@ def test_removal_is_repeated_while_containers_leave_the_network(monkeypatch: pyt
         return answers.pop(0) if "down" in command else docker(command, timeout, stdin)
 
     deployer = docker_deployer(docker)
-    deployer.docker.runner = run
+    replace_docker(deployer.docker, run)
     assert deployer.remove_all() == ("a",)
     assert answers == []
 

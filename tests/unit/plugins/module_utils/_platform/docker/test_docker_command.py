@@ -6,11 +6,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
-from fake_docker import FakeDocker
+from fake_docker import FakeDocker, inspect_entry
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.command import CommandResult
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer import (
@@ -18,8 +20,13 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer i
     PlatformRefused,
     PlatformUnavailable,
 )
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.daemon.docker_engine import (
+    DockerEngine,
+    EngineUnavailable,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.docker_command import (
     DockerCommand,
+    DockerTimeout,
     run_docker,
 )
 
@@ -85,45 +92,54 @@ def test_missing_images_are_listed_once() -> None:
     assert len(docker.commands) == 1
 
 
-def test_pull_error_names_the_image() -> None:
-    docker = FakeDocker(pull=CommandResult(1, "", "Error response from daemon: manifest unknown"))
-    (error,) = docker_command(docker).pull(["i:1"])
-    assert str(error).startswith("i:1: ")
-    assert "Docker prints: Error response from daemon: manifest unknown" in str(error)
+class FakeEngine(DockerEngine):
+    """The API of a daemon with one container and one image, or one that fails."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        super().__init__("/nonexistent")
+        object.__setattr__(self, "error", error)
+
+    def _existing(self, paths: Iterable[str], timeout: float) -> list[dict[str, Any]]:
+        if error := self.__dict__["error"]:
+            raise error
+        assert timeout == 180
+        return [
+            inspect_entry("a")
+            for path in paths
+            if path in ("/containers/demo-a-1/json", "/images/i%3A1/json")
+        ]
 
 
-def test_pull_shows_the_bytes_of_all_images() -> None:
-    texts: list[str] = []
-    docker = docker_command(FakeDocker())
-
-    def pull(command: list[str], timeout: float, receive: Callable[[str], None]) -> CommandResult:
-        layer = "a" * 12 if command[-1] == "i:1" else "b" * 12
-        receive(f"1: Pulling\r\n\x1b[1A\x1b[2K\r{layer}: Downloading [==>   ]  500kB/2")
-        receive(f"MB\r\x1b[1B{layer}: Download complete \r")
-        return CommandResult(0, "", "")
-
-    docker.terminal_runner = pull
-    assert docker.pull(["i:1"], texts.append) == []
-    assert texts[0] == "pulling 1 image: i:1"
-    assert texts[-1] == "pulling 1 image (2.0 MB of 2.0 MB): i:1"
-    docker.pull(["i:1", "j:2"], texts.append)
-    assert texts[-1].startswith(("pulling 2 images (4.0 MB", "pulling 1 image (4.0 MB"))
+def test_api_takes_the_place_of_frequent_commands() -> None:
+    docker = FakeDocker()
+    command = DockerCommand("demo", Path("/nonexistent"), docker, engine=FakeEngine())
+    assert {*command.inspect(["demo-a-1", "demo-b-1"])} == {"a"}
+    assert command.missing_images(["i:1", "i:2"]) == ["i:2"]
+    assert docker.commands == []
 
 
-def test_pull_without_a_terminal_prints_no_bytes() -> None:
-    fake = FakeDocker()
-    docker = docker_command(fake)
-
-    def pull(*arguments: object) -> CommandResult:
-        raise OSError("out of pty devices")
-
-    docker.terminal_runner = pull
-    assert docker.pull(["i:1"], lambda text: None) == []
-    assert fake.commands == ["pull --quiet i:1"]
+def test_command_runs_if_the_api_cannot_be_used() -> None:
+    docker = FakeDocker(container=CommandResult(1, json.dumps([inspect_entry("b")]), ""))
+    command = DockerCommand("demo", Path("/nonexistent"), docker, engine=FakeEngine(EngineUnavailable("x")))
+    assert {*command.inspect(["demo-b-1"])} == {"b"}
+    assert command.missing_images(["i:1"]) == []
+    assert docker.commands == ["container inspect demo-b-1", "image inspect --format {{.Id}} i:1"]
 
 
-def test_failed_pull_on_a_terminal_names_the_image() -> None:
-    docker = docker_command(FakeDocker())
-    docker.terminal_runner = lambda *arguments: CommandResult(1, "", "Error: manifest unknown")
-    [error] = docker.pull(["i:1"], lambda text: None)
-    assert str(error).startswith("i:1: ")
+def test_api_that_does_not_answer_is_a_timeout() -> None:
+    command = DockerCommand("demo", Path("/nonexistent"), FakeDocker(), engine=FakeEngine(TimeoutError()))
+    with pytest.raises(DockerTimeout, match="`docker container inspect` did not end within 180 s"):
+        command.inspect(["demo-a-1"])
+
+
+def test_compose_runs_without_the_docker_command() -> None:
+    commands: list[list[str]] = []
+
+    def run(command: list[str], *_arguments: object) -> CommandResult:
+        commands.append(command)
+        return CommandResult(0, "v2.40.1\n", "")
+
+    docker = DockerCommand("demo", Path("/nonexistent"), run, compose_program="/plugins/docker-compose")
+    assert docker.compose_version() == "2.40.1"
+    docker.run("stop", "a")
+    assert commands == [["/plugins/docker-compose", "version", "--short"], ["docker", "stop", "a"]]

@@ -15,6 +15,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker imp
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.docker_output import (
     PullOutput,
     definitions,
+    listed_container,
     parse_inspected,
     parse_listed,
     parse_ports,
@@ -41,6 +42,25 @@ def test_container_without_labels_has_no_project() -> None:
     container = parse_listed("abc\t\t\trunning\timage\t0.0.0.0:80->80/tcp\tweb\t\t")
     assert (container.project, container.service, container.name) == ("", "", "web")
     assert container.listeners[0].port == 80
+
+
+def test_container_of_the_api_is_the_one_of_the_command() -> None:
+    labels = {"com.docker.compose.project": "demo", "com.docker.compose.service": "web-g1"}
+    ports = [
+        {"IP": "127.0.0.1", "PrivatePort": 80, "PublicPort": 8080, "Type": "tcp"},
+        {"PrivatePort": 81, "Type": "tcp"},
+    ]
+    data = {
+        "Id": "abc",
+        "Names": ["/other/web", "/demo-web-1"],
+        "Image": "i:1",
+        "State": "running",
+        "Ports": ports,
+        "Labels": {**labels, "com.docker.compose.project.working_dir": "/f", "meshlab.envoy.workload": "web"},
+    }
+    line = "abc\tdemo\tweb-g1\trunning\ti:1\t127.0.0.1:8080->80/tcp, 81/tcp\tdemo-web-1\t/f\tweb"
+    assert listed_container(data) == parse_listed(line)
+    assert listed_container({**data, "Labels": None, "Ports": None}).project == ""
 
 
 def test_definitions_are_found_in_yaml_and_json() -> None:

@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 
 import pytest
-from fake_docker import FakeDocker, inspect_entry
+from fake_docker import FakeDocker, inspect_entry, replace_docker
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.command import CommandResult
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker import readiness
@@ -28,7 +28,7 @@ TCP = Probe("tcp", 80)
 def observer_with(docker: FakeDocker, probe: Probe = TCP) -> DockerObserver:
     workload = Workload(name="a", image="i:1", command=("x",), probe=probe)
     found = DockerObserver(DeployedDemo("demo", Path("/nonexistent"), (workload,)))
-    found._docker.runner = docker
+    replace_docker(found._docker, docker)
     return found
 
 

@@ -159,3 +159,26 @@ def test_restart_during_the_wait_is_a_failure() -> None:
     status = ended_status(parse_inspected(entry), 1)
     assert status is not None
     assert status.reason == "ended with exit code 1 and is restarted repeatedly"
+
+
+@pytest.mark.parametrize(("answer", "commands"), [("", 0), ("refused", 1), (None, 1)])
+def test_private_port_is_probed_in_the_network_of_its_container(
+    monkeypatch: pytest.MonkeyPatch, answer: str | None, commands: int
+) -> None:
+    monkeypatch.setattr(readiness, "_reachable_address", lambda *_arguments: "172.18.0.2")
+    monkeypatch.setattr(readiness.host_ports, "listens", lambda *_arguments: True)
+    monkeypatch.setattr(readiness.probe_request, "problem", lambda *_arguments: "refused")
+    monkeypatch.setattr(readiness, "call_in_network_of", lambda _pid, _call: answer)
+    docker = docker_with(Pid=12)
+    docker.results["exec"] = CommandResult(0, "", "")
+    wait(docker, Probe("http", 80, command=("probe",), private=True))
+    assert sum(one.startswith("exec ") for one in docker.commands) == commands
+
+
+def test_ready_workloads_are_not_inspected_again() -> None:
+    docker = FakeDocker(container=CommandResult(0, json.dumps([inspect_entry("a"), inspect_entry("b")]), ""))
+    workloads = {name: Workload(name=name, image="i:1", command=("x",)) for name in "ab"}
+    DockerReadiness(DockerCommand("demo", Path("/nonexistent"), docker), workloads, "127.0.0.1").statuses(
+        ["b"], 1
+    )
+    assert docker.commands == ["container inspect demo-b-network-1 demo-b-1"]

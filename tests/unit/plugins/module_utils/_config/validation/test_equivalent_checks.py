@@ -6,9 +6,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -33,12 +34,14 @@ upstream:
 again:
   port_value: {port}
 """
-ONE: dict[str, Any] = {"name": "web-1", "group": "web", "digest": "0a1b", "port": 8001, "upstream": 8002}
+ONE: Mapping[str, Any] = MappingProxyType(
+    {"name": "web-1", "group": "web", "digest": "0a1b", "port": 8001, "upstream": 8002}
+)
 OTHER: dict[str, Any] = {"name": "shop-2", "group": "shop", "digest": "2c3d", "port": 9001, "upstream": 9002}
 VERSION = "version: 0a1b/1.40.0/Clean/RELEASE/BoringSSL"
 
 
-def check(values: dict[str, Any] = ONE, text: str = TEXT, **more: Any) -> Check:
+def check(values: Mapping[str, Any] = ONE, text: str = TEXT, **more: Any) -> Check:
     name = values["name"]
     command = ("envoy", "--mode", "validate", "--config-path", f"{name}/candidate.yaml")
     candidate = File(f"{name}/candidate.yaml", text.format(**values).encode())

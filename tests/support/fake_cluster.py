@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -110,5 +111,9 @@ class FakeCluster:
 
 def _is_selected(thing: Mapping[str, Any], selector: str) -> bool:
     labels = thing["metadata"].get("labels") or {}
-    pairs = (one.partition("=") for one in selector.split(",") if one)
+    # `name in (a,b)` is the only requirement besides `name=a`.
+    for name, values in re.findall(r"(\S+) in \(([^)]*)\)", selector):
+        if labels.get(name) not in values.split(","):
+            return False
+    pairs = (one.partition("=") for one in re.sub(r"\S+ in \([^)]*\)", "", selector).split(",") if one)
     return all(labels.get(key) == value for key, _equals, value in pairs)

@@ -30,7 +30,11 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.http_resp
     StopWhen,
     send_request,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.pod_endpoints import missing_pod
+from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.pod_endpoints import (
+    keep_stream,
+    kept_stream,
+    missing_pod,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.response_size import (
     require_parsable_size,
 )
@@ -57,6 +61,7 @@ class AdminClient:
     transferred: int = 0
     """Bytes of all response bodies so far, before decompression."""
     _stream: Stream | None = field(default=None, repr=False)
+    _awaits_response: bool = field(default=False, repr=False)
 
     async def call(self, requests: Coroutine[Any, Any, T], timeout: float) -> T:
         """Await `requests`, which uses this client, for at most `timeout` seconds, and return its result.
@@ -139,8 +144,17 @@ class AdminClient:
             self._stream.close()
             self._stream = None
 
+    def release(self) -> None:
+        """End the use of this client. The connection stays open for later clients of the endpoint if its access keeps it."""
+        if self._stream is not None and self._stream.is_consumed and not self._awaits_response:
+            keep_stream(self.endpoint, self._stream)
+            self._stream = None
+        self.close()
+
     async def _send(self, path: str, method: str, stop_when: StopWhen | None) -> HttpResponse:
         """Send one request; if the kept connection was closed meanwhile, send it again on a new connection."""
+        if self._stream is None:
+            self._stream = kept_stream(self.endpoint)
         kept = self._stream is not None
         try:
             return await self._send_once(path, method, stop_when)
@@ -154,9 +168,12 @@ class AdminClient:
         if self._stream is None:
             self._stream = await self.connector.open(self.endpoint)
         endpoint = self.endpoint
-        return await send_request(
+        self._awaits_response = True
+        response = await send_request(
             self._stream, path, endpoint.authority, endpoint.headers, self.max_bytes, stop_when, method
         )
+        self._awaits_response = False
+        return response
 
     async def _container_error(self) -> str:
         if self._stream is None or not self.endpoint.container:

@@ -45,6 +45,11 @@ class Stream:
         self._responding = False  # more bytes of a response may have arrived
         self._read_bytes = _FIRST_READ_BYTES
 
+    @property
+    def is_consumed(self) -> bool:
+        """Return whether no received bytes are left in the buffer."""
+        return self._position == len(self._buffer)
+
     async def send(self, data: bytes) -> None:
         """Send all of `data`."""
         self._responding, self._read_bytes = False, _FIRST_READ_BYTES

@@ -89,9 +89,7 @@ class EndpointPool:
         if not entries:
             return
         left = max(0.1, min(self.limits.request_timeout, deadline - time.monotonic()))
-        results = await asyncio.gather(*[find(entry, pods, left) for entry, pods in entries])
-        found = {entry.name: result for (entry, _pods), result in zip(entries, results)}  # as long
-        endpoints, self.remarks = expand(self._entries, found)
+        endpoints, self.remarks = expand(self._entries, await find(entries, left))
         self._replace_endpoints(endpoints)
 
     def _replace_endpoints(self, endpoints: Sequence[Endpoint]) -> None:
@@ -212,9 +210,9 @@ class EndpointPool:
         return await read_page(client, query, left, client.endpoint.name in self.compare_loaded)
 
     def close(self) -> None:
-        """Close all connections."""
+        """Close all connections, except those that the access to pods keeps for a later pool."""
         for client in self.clients.values():
-            client.close()
+            client.release()
 
 
 def not_reached(endpoint: Endpoint) -> Failure:

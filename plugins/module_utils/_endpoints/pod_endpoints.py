@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._readings.errors imp
 # The package of the cluster client is imported only when an endpoint is a pod.
 if TYPE_CHECKING:
     from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.errors import ClusterError
+    from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.pod_access import PodPort
     from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.pod_status import SelectedPods
     from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.port_forward import PortForward
 
@@ -36,7 +38,7 @@ class PodStream(Stream):
     def __init__(self, connection: PortForward) -> None:
         connection.setblocking(False)
         super().__init__(connection)
-        self._connection = connection
+        self.connection = connection
 
     async def send(self, data: bytes) -> None:
         """Send all of `data`. Raises OSError with the reason of the port-forward's failure."""
@@ -58,7 +60,7 @@ class PodStream(Stream):
         return data
 
     def _failure(self) -> OSError | None:
-        failure = self._connection.failure
+        failure = self.connection.failure
         return ConnectionAbortedError(failure.message) if failure is not None else None
 
 
@@ -77,6 +79,28 @@ async def open_in_pod(endpoint: Endpoint, pods: EndpointPods) -> Stream:
         raise scrape_error(error) from None
 
 
+def kept_stream(endpoint: Endpoint) -> Stream | None:
+    """Return a stream over a connection that an earlier client of the endpoint kept; None if there is none."""
+    if endpoint.pods is None:
+        return None
+    kept = endpoint.pods.access.take(_target(endpoint, endpoint.pods))
+    return PodStream(kept) if kept is not None else None
+
+
+def keep_stream(endpoint: Endpoint, stream: Stream) -> None:
+    """Keep the connection of a stream without an open request for later clients of the endpoint, or close it."""
+    if endpoint.pods is not None and isinstance(stream, PodStream):
+        endpoint.pods.access.keep(_target(endpoint, endpoint.pods), stream.connection)
+    else:
+        stream.close()
+
+
+def _target(endpoint: Endpoint, pods: EndpointPods) -> PodPort:
+    from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.pod_access import PodPort
+
+    return PodPort(endpoint.pod, endpoint.port, pods.namespace, endpoint.uid)
+
+
 async def missing_pod(endpoint: Endpoint, pods: EndpointPods) -> str:
     """Return why the pod of a failed endpoint no longer exists; empty if it exists, or if the API server does not answer within 2 s."""
     try:
@@ -88,22 +112,48 @@ async def missing_pod(endpoint: Endpoint, pods: EndpointPods) -> str:
         return ""
 
 
-async def find(endpoint: Endpoint, pods: EndpointPods, timeout: float) -> SelectedPods | Failure:
-    """Return the pods that an entry selects, or the failure to look them up within `timeout` seconds."""
-    from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.errors import ClusterError
+async def find(
+    entries: Sequence[tuple[Endpoint, EndpointPods]], timeout: float
+) -> dict[str, SelectedPods | Failure]:
+    """Return, by the name of the entry, the pods that it selects, or the failure to look them up within `timeout` seconds."""
+    by_access: dict[int, list[tuple[Endpoint, EndpointPods]]] = {}
+    for entry, pods in entries:
+        by_access.setdefault(id(pods.access), []).append((entry, pods))
+    results = await asyncio.gather(*[_find(group, timeout) for group in by_access.values()])
+    return {name: result for found in results for name, result in found.items()}
 
+
+async def _find(
+    entries: Sequence[tuple[Endpoint, EndpointPods]], timeout: float
+) -> dict[str, SelectedPods | Failure]:
+    """Look up the pods of entries with the same access."""
+    from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.errors import ClusterError
+    from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.pod_access import PodSelection
+
+    access = entries[0][1].access
+    selections = {
+        entry.name: PodSelection(pods.selector, pods.namespace, pods.container) for entry, pods in entries
+    }
     try:
         async with time_limit(timeout):
-            return await run_in_thread(
-                lambda: pods.access.pods(pods.selector, pods.namespace, pods.container)
-            )
+            found = await run_in_thread(lambda: access.select(selections.values()))
     except TimeoutError:
-        return Failure(
-            "timeout", f"{endpoint.name}: the API server did not list the pods within {timeout:.3g} s"
-        )
+        return {
+            name: Failure("timeout", f"{name}: the API server did not list the pods within {timeout:.3g} s")
+            for name in selections
+        }
     except ClusterError as error:
-        failure = scrape_error(error)
-        return Failure(failure.kind, failure.message, lasting=error.reason in _LASTING)
+        return dict.fromkeys(selections, _lookup_failure(error))
+    results = {name: found[selection] for name, selection in selections.items()}
+    return {
+        name: _lookup_failure(result) if isinstance(result, ClusterError) else result
+        for name, result in results.items()
+    }
+
+
+def _lookup_failure(error: ClusterError) -> Failure:
+    failure = scrape_error(error)
+    return Failure(failure.kind, failure.message, lasting=error.reason in _LASTING)
 
 
 def expand(
@@ -116,7 +166,7 @@ def expand(
 
     Args:
         entries: All endpoints as configured.
-        found: The result of `find` by the entry's name, for the entries that are pods.
+        found: The result of `find` for the entries that are pods.
     """
     endpoints: list[Endpoint] = []
     remarks: list[str] = []

@@ -150,4 +150,4 @@ def _access(plan: Plan, cluster: dict[str, Any] | None) -> PodAccess | None:
         return None
     from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.pod_access import PodAccess
 
-    return PodAccess(cluster)
+    return PodAccess(cluster, keeps_connections=True)

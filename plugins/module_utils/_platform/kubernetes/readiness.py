@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.execution.progress import (
@@ -25,6 +26,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer i
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.rollout import (
     RolloutStatus,
+    is_complete,
     rollout_status,
     serving_previous_pods,
 )
@@ -34,7 +36,9 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.readiness_
     wait_until_ready,
 )
 
-FIRST_PAUSE, LONGEST_PAUSE = 0.1, 0.25  # seconds between two requests for the status
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 0.15  # seconds between two requests for the Deployments
+# Seconds between two requests for the ReplicaSets and the pods. These explain why a Deployment is not ready, and are most of the bytes.
+EXPLANATION_INTERVAL = 1.0
 MAX_EVENT = 300  # characters of an event's text
 
 
@@ -45,12 +49,6 @@ class RolloutObjects:
     deployments: Sequence[KubernetesObject] = ()
     replica_sets: Sequence[KubernetesObject] = ()
     pods: Sequence[KubernetesObject] = ()
-
-
-def list_rollout_objects(cluster: Cluster, selector: str) -> RolloutObjects:
-    """Return the objects that a label selector finds. Raises ClusterError."""
-    found = map_to_dict(lambda kind: cluster.list(kind, selector), ("Deployment", "ReplicaSet", "Pod"))
-    return RolloutObjects(found["Deployment"], found["ReplicaSet"], found["Pod"])
 
 
 def wait_for_rollouts(
@@ -99,16 +97,22 @@ class Rollouts:
         groups: Mapping[str, str],
         known: RolloutObjects | None = None,
         tool: str = "kubectl",
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Make a source; see `wait_for_rollouts` for the arguments."""
+        """Make a source; see `wait_for_rollouts` for the arguments. A test replaces the clock."""
         self._cluster, self._selector, self._groups, self._tool = cluster, selector, groups, tool
         self._known = known
         self._objects = RolloutObjects()
+        self._clock = clock
+        self._explained = clock()
 
     def statuses(self, pending: Sequence[str], seconds_left: float) -> Mapping[str, Status]:  # noqa: ARG002
-        """Return the status of all Deployments: one that was ready can lose its pods again."""
+        """Return the status of all Deployments: one that was ready can lose its pods again.
+
+        The ReplicaSets and pods are those of the last EXPLANATION_INTERVAL, and current in the last attempt.
+        """
         try:
-            self._objects = self._known or list_rollout_objects(self._cluster, self._selector)
+            self._objects = self._known or self._list(seconds_left)
         except ClusterError as error:
             if error.reason in ("forbidden", "unauthorized"):
                 raise PlatformFailed(as_sentence(f"The status of the pods cannot be read: {error}")) from None
@@ -122,6 +126,17 @@ class Rollouts:
             else missing
             for name in self._groups
         }
+
+    def _list(self, seconds_left: float) -> RolloutObjects:
+        """Return the current Deployments; raises ClusterError."""
+        current = replace(self._objects, deployments=self._cluster.list("Deployment", self._selector))
+        names = {one["metadata"]["name"] for one in current.deployments if is_complete(one)}
+        is_recent = self._clock() - self._explained < EXPLANATION_INTERVAL
+        if names.issuperset(self._groups) or (is_recent and seconds_left > 0):
+            return current
+        created = map_to_dict(lambda kind: self._cluster.list(kind, self._selector), ("ReplicaSet", "Pod"))
+        self._explained = self._clock()
+        return RolloutObjects(current.deployments, created["ReplicaSet"], created["Pod"])
 
     def report(self, workload: str, status: Status, problem: str) -> str:
         """Return the report about one Deployment: the problem, the last event, and the last lines of the log."""

@@ -76,16 +76,29 @@ def rollout_status(
     spec, status = deployment["spec"], deployment.get("status", {})
     if status.get("observedGeneration", 0) < deployment["metadata"].get("generation", 1):
         return _waiting("the cluster has not processed its Deployment yet")
-    replicas = int(spec.get("replicas", 1))
-    counts = {key: int(status.get(key, 0)) for key in ("replicas", "updatedReplicas", "availableReplicas")}
-    if all(count == replicas for count in counts.values()):
+    if is_complete(deployment):
         return READY
+    replicas = int(spec.get("replicas", 1))
+    counts = _counts(status)
     newest = newest_replica_set(deployment, replica_sets)
     if newest is None:
         return _creation_failure(deployment) or _waiting("its pods are not created yet")
     new_pods = pods_of(newest, pods)
     progress = sum(map(_pod_progress, new_pods))
     return replace(_rollout_status(deployment, newest, new_pods, replicas, counts), progress=progress)
+
+
+def is_complete(deployment: Object) -> bool:
+    """Return whether a Deployment has exactly the pods of its current revision, and all are available."""
+    status, metadata = deployment.get("status", {}), deployment["metadata"]
+    replicas = int(deployment["spec"].get("replicas", 1))
+    return int(status.get("observedGeneration", 0)) >= metadata.get("generation", 1) and all(
+        count == replicas for count in _counts(status).values()
+    )
+
+
+def _counts(status: Object) -> dict[str, int]:
+    return {key: int(status.get(key, 0)) for key in ("replicas", "updatedReplicas", "availableReplicas")}
 
 
 def _rollout_status(

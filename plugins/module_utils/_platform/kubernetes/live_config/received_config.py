@@ -33,6 +33,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.live_config.upstream_hosts import (
     host_difference,
+    ready_addresses,
 )
 
 ROUTE_DUMP = "/config_dump?resource=dynamic_route_configs"
@@ -87,8 +88,9 @@ class ReceivedConfig:
         if found < self.listeners:
             return f"{found} of {self.listeners} listeners have the planned routes"
         hosts = monitor.cluster_hosts()
+        ready = ready_addresses(cluster, self.members)
         differences = [
-            host_difference(cluster, name, upstream, hosts_of(hosts, name))
+            host_difference(name, upstream, hosts_of(hosts, name), ready[name])
             for name, upstream in self.members.items()
         ]
         return "; ".join(filter(None, differences))

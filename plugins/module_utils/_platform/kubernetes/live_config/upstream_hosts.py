@@ -14,6 +14,9 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy.xds_co
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.cluster_client import Cluster
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.errors import ClusterError
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.pod_status import select_ready
+from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.selector_lists import (
+    list_by_selector,
+)
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.live_config.proxy_pods import (
     ProxyPods,
     UpstreamPods,
@@ -41,8 +44,9 @@ def wait_until_discovered(
     deadline = Deadline(timeout)
     for _left in attempts(deadline):
         hosts = monitor.cluster_hosts()
+        ready = ready_addresses(cluster, upstreams)
         differences = [
-            host_difference(cluster, name, upstream, hosts.get(name, set()))
+            host_difference(name, upstream, hosts.get(name, set()), ready[name])
             for name, upstream in upstreams.items()
         ]
         problem = "; ".join(filter(None, differences))
@@ -102,21 +106,32 @@ def wait_for_pods_of(cluster: Cluster, proxy: ProxyPods, timeout: float) -> str:
         monitors.close()
 
 
-def host_difference(cluster: Cluster, name: str, upstream: UpstreamPods, hosts: set[str]) -> str:
+def ready_addresses(cluster: Cluster, upstreams: Mapping[str, UpstreamPods]) -> dict[str, set[str]]:
+    """Return the IP addresses of the pods that are ready, by the key of `upstreams`.
+
+    Raises:
+        AdminUnreachable: The pods cannot be listed.
+    """
+    try:
+        pods = list_by_selector(cluster, "Pod", [one.selector for one in upstreams.values()])
+    except ClusterError as error:
+        raise AdminUnreachable(error.message) from None
+    return {
+        name: {str(pod["status"].get("podIP")) for pod in select_ready(pods[one.selector]).ready}
+        for name, one in upstreams.items()
+    }
+
+
+def host_difference(name: str, upstream: UpstreamPods, hosts: set[str], ready: set[str]) -> str:
     """Return how the hosts of an Envoy cluster differ from the pods that are ready; empty if they are equal.
 
     Args:
-        cluster: The Kubernetes cluster.
         name: The name of the Envoy cluster.
         upstream: The pods to discover.
         hosts: The IP addresses of the Envoy cluster's hosts.
+        ready: The IP addresses of the pods that are ready.
     """
-    try:
-        ready = select_ready(cluster.list("Pod", upstream.selector)).ready
-    except ClusterError as error:
-        raise AdminUnreachable(error.message) from None
-    addresses = {str(pod["status"].get("podIP")) for pod in ready}
-    if hosts == addresses and len(hosts) == upstream.hosts:
+    if hosts == ready and len(hosts) == upstream.hosts:
         return ""
-    previous = f", and {len(hosts - addresses)} previous ones" if hosts - addresses else ""
-    return f"cluster {name} has {len(hosts & addresses)} of {upstream.hosts} hosts{previous}"
+    previous = f", and {len(hosts - ready)} previous ones" if hosts - ready else ""
+    return f"cluster {name} has {len(hosts & ready)} of {upstream.hosts} hosts{previous}"

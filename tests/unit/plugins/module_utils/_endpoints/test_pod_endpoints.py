@@ -15,6 +15,9 @@ from typing import Any
 import pytest
 from fake_api_server import FakeApiServer, fake_api_server, pod
 
+from ansible_collections.meshlab.envoy.plugins.module_utils._endpoints.endpoint_pool import Limits
+from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.pod_access import PodAccess
+from ansible_collections.meshlab.envoy.plugins.module_utils._readings.snapshot import Page
 from ansible_collections.meshlab.envoy.plugins.module_utils.stats_api import (
     Outcome,
     parse_assertions,
@@ -181,6 +184,101 @@ def test_connections_are_kept_between_snapshots(api_server: FakeApiServer, admin
     assert outcome.ok
     assert outcome.attempts > 2
     assert len(api_server.forwards) == 1
+
+
+@pytest.fixture
+def keeping_access(api_server: FakeApiServer) -> Iterator[PodAccess]:
+    access = PodAccess(api_server.options(), keeps_connections=True)
+    yield access
+    access.close()
+
+
+def scrape_web(access: PodAccess | dict[str, Any]) -> Page:
+    endpoints = parse_endpoints([{"name": "web", "selector": "app=web"}], cluster=access)
+    return next(iter(scrape(endpoints, timeout=5).pages.values()))
+
+
+def test_access_keeps_connections_for_later_readings(
+    api_server: FakeApiServer, admin: Admin, keeping_access: PodAccess
+) -> None:
+    api_server.set_pods("demo", admin.add("web-a", 7))
+    for _number in range(3):
+        page = scrape_web(keeping_access)
+        assert page.failure is None
+        assert page.sources["stats"].values == {STAT: 7}
+    assert len(api_server.forwards) == 1
+
+
+def test_connections_are_closed_after_a_reading_by_default(api_server: FakeApiServer, admin: Admin) -> None:
+    api_server.set_pods("demo", admin.add("web-a", 7))
+    assert [scrape_web(api_server.options()).failure for _number in range(2)] == [None, None]
+    assert len(api_server.forwards) == 2
+
+
+def test_closed_kept_connection_is_replaced(
+    api_server: FakeApiServer, admin: Admin, keeping_access: PodAccess
+) -> None:
+    api_server.set_pods("demo", admin.add("web-a", 7))
+    scrape_web(keeping_access)
+    api_server.forwards[-1].shutdown(2)
+    assert scrape_web(keeping_access).failure is None
+    assert len(api_server.forwards) == 2
+
+
+def test_kept_connection_that_fails_at_a_request_is_replaced(
+    api_server: FakeApiServer, admin: Admin, keeping_access: PodAccess
+) -> None:
+    api_server.set_pods("demo", admin.add("web-a", 7))
+    scrape_web(keeping_access)
+
+    def cut_first() -> None:
+        if len(api_server.forwards) == 1:
+            api_server.forwards[0].shutdown(2)
+
+    admin.before_answer = cut_first
+    assert scrape_web(keeping_access).failure is None
+    assert len(api_server.forwards) == 2
+
+
+def test_kept_connection_is_not_for_another_pod_of_its_name(
+    api_server: FakeApiServer, admin: Admin, keeping_access: PodAccess
+) -> None:
+    api_server.set_pods("demo", admin.add("web-a", 7))
+    scrape_web(keeping_access)
+    api_server.set_pods("demo", pod("web-a", uid="another"))
+    assert scrape_web(keeping_access).failure is None
+    assert len(api_server.forwards) == 2
+
+
+def test_connection_with_an_open_request_is_not_kept(
+    api_server: FakeApiServer, admin: Admin, keeping_access: PodAccess
+) -> None:
+    api_server.set_pods("demo", admin.add("web-a", 7))
+    answered = threading.Event()
+    admin.before_answer = lambda: answered.wait(30) and None
+    endpoints = parse_endpoints([{"name": "web", "selector": "app=web"}], cluster=keeping_access)
+    page = next(iter(scrape(endpoints, timeout=5, limits=Limits(request_timeout=0.2)).pages.values()))
+    assert page.failure is not None
+    answered.set()
+    assert scrape_web(keeping_access).failure is None
+    assert len(api_server.forwards) == 2
+
+
+def test_pods_of_several_entries_are_listed_by_one_request(api_server: FakeApiServer, admin: Admin) -> None:
+    web, api = admin.add("web-a", 3), admin.add("api-a", 4)
+    web["metadata"]["labels"], api["metadata"]["labels"] = {"app": "web"}, {"app": "api"}
+    api_server.set_pods("demo", web, api)
+    entries = [{"name": name, "selector": f"app={name}"} for name in ("web", "api")]
+    outcome = read(
+        api_server,
+        TOTAL,
+        {**TOTAL, "endpoint": "web", "value": 3},
+        {**TOTAL, "endpoint": "api", "value": 4},
+        endpoints=entries,
+    )
+    assert outcome.ok, outcome.message
+    lists = [query for request, query, _body, _headers in api_server.requests if request.endswith("/pods")]
+    assert lists == [{"labelSelector": ["app in (web,api)"]}]
 
 
 @pytest.mark.parametrize("how", ["deleted", "cut off", "replaced", "ended"])

@@ -15,7 +15,9 @@ import pytest
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.errors import ClusterError
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.deployer import PlatformFailed
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.readiness import (
+    EXPLANATION_INTERVAL,
     RolloutObjects,
+    Rollouts,
     wait_for_rollouts,
 )
 
@@ -32,15 +34,15 @@ class FakeRollouts:
         self.errors: list[ClusterError] = []
         self.events: list[dict[str, Any]] = []
         self.log: list[str] = []
-        self.lists = 0
+        self.lists: list[str] = []
 
     def list(self, kind: str, _selector: str = "", *, fields: str = "") -> Any:
         if kind == "Event":
             return self.events
-        self.lists += 1
+        self.lists.append(kind)
         if kind == "Deployment" and self.errors:
             raise self.errors.pop(0)
-        moment = self.moments[min((self.lists - 1) // 3, len(self.moments) - 1)]
+        moment = self.moments[min(self.lists.count("Deployment"), len(self.moments)) - 1]
         found = {"Deployment": [moment["deployment"]], "ReplicaSet": moment["replica_sets"]}
         return copy.deepcopy(found.get(kind, moment["pods"]))
 
@@ -68,7 +70,28 @@ def test_ready_rollout_ends_the_wait() -> None:
 def test_rollout_that_becomes_ready_ends_the_wait() -> None:
     cluster = FakeRollouts("starting", "ready")
     wait(cluster, timeout=5)
-    assert cluster.lists == 6
+    assert cluster.lists == ["Deployment", "Deployment"]
+
+
+def test_replica_sets_and_pods_are_listed_once_a_second() -> None:
+    cluster: Any = FakeRollouts("starting")
+    name = cluster.moments[-1]["deployment"]["metadata"]["name"]
+    now = 0.0
+    source = Rollouts(cluster, "demo=web", {name: "web"}, clock=lambda: now)
+    assert source.statuses([name], 60)[name].state == "waiting"
+    assert cluster.lists == ["Deployment"]
+    now = EXPLANATION_INTERVAL
+    explained = source.statuses([name], 60)[name]
+    assert sorted(cluster.lists) == ["Deployment", "Deployment", "Pod", "ReplicaSet"]
+    now += EXPLANATION_INTERVAL / 2
+    assert source.statuses([name], 60)[name] == explained
+    assert len(cluster.lists) == 5
+
+
+def test_last_attempt_lists_the_pods() -> None:
+    cluster = FakeRollouts("no node")
+    assert "no node can run pod" in failure_of(cluster)
+    assert sorted(cluster.lists) == ["Deployment", "Pod", "ReplicaSet"]
 
 
 def test_known_objects_replace_the_first_request() -> None:
@@ -76,7 +99,7 @@ def test_known_objects_replace_the_first_request() -> None:
     moment = cluster.moments[0]
     known = RolloutObjects([moment["deployment"]], moment["replica_sets"], moment["pods"])
     wait(cluster, known=known)
-    assert cluster.lists == 0
+    assert cluster.lists == []
 
 
 def test_late_rollout_reports_its_last_warning() -> None:

@@ -18,6 +18,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._platform.kubernetes.live_config.upstream_hosts import (
     host_difference,
+    ready_addresses,
     wait_for_first_hosts,
     wait_until_discovered,
 )
@@ -40,7 +41,8 @@ FIRST, SECOND = pod("web-1", "10.0.0.1"), pod("web-2", "10.0.0.2")
 def difference(hosts: set[str], expected: int, *pods: dict[str, Any]) -> str:
     cluster: Any = FakeCluster(*pods)
     cluster.lingering = dict.fromkeys(cluster.objects, 1_000)  # terminating pods stay
-    return host_difference(cluster, "web", UpstreamPods("app=web", expected), hosts)
+    upstream = UpstreamPods("app=web", expected)
+    return host_difference("web", upstream, hosts, ready_addresses(cluster, {"web": upstream})["web"])
 
 
 PREVIOUS = pod("web-9", "10.0.0.9", is_terminating=True)
@@ -97,7 +99,14 @@ def test_pods_that_cannot_be_listed_are_unreachable() -> None:
     cluster: Any = FakeCluster()
     cluster.errors["list Pod"] = ClusterError("forbidden", "ci is forbidden to list pods.")
     with pytest.raises(AdminUnreachable, match="ci is forbidden to list pods"):
-        host_difference(cluster, "web", UpstreamPods("app=web", 1), set())
+        ready_addresses(cluster, {"web": UpstreamPods("app=web", 1)})
+
+
+def test_pods_of_all_clusters_are_listed_by_one_request() -> None:
+    cluster: Any = FakeCluster(FIRST, SECOND)
+    upstreams = {name: UpstreamPods(f"app={name}", 1) for name in ("web", "api")}
+    assert ready_addresses(cluster, upstreams) == {"web": {"10.0.0.1", "10.0.0.2"}, "api": set()}
+    assert cluster.requests == ["list Pod"]
 
 
 class LateMonitor(FakeMonitor):

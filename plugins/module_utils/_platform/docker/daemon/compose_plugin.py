@@ -26,12 +26,17 @@ _ELF = b"\x7fELF"
 
 
 def compose_program(
-    environment: Mapping[str, str] = os.environ, folders: Sequence[str] = SYSTEM_FOLDERS
+    environment: Mapping[str, str] | None = None, folders: Sequence[str] = SYSTEM_FOLDERS
 ) -> str:
     """Return the path of the plugin that `docker compose` runs. Empty: only the docker command finds it.
 
     A `docker` that is a script, such as Podman's, and a plugin that is one can do anything else.
+
+    Args:
+        environment: The environment of the docker command; that of this process by default.
+        folders: The folders of plugins that all users share.
     """
+    environment = os.environ if environment is None else environment
     docker = shutil.which("docker", path=environment.get("PATH"))
     if not docker or os.path.basename(os.path.realpath(docker)) != "docker" or not _is_binary(Path(docker)):
         return ""

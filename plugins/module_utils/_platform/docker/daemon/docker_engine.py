@@ -45,8 +45,12 @@ class DockerEngine:
     path: str
 
     @classmethod
-    def of_environment(cls, environment: Mapping[str, str] = os.environ) -> DockerEngine | None:
-        """Return the daemon that the docker command of this host uses. None if it is not on a Unix socket, or has other settings."""
+    def of_environment(cls, environment: Mapping[str, str] | None = None) -> DockerEngine | None:
+        """Return the daemon that the docker command uses in an environment, by default that of this process.
+
+        None if it is not on a Unix socket, or has other settings.
+        """
+        environment = os.environ if environment is None else environment
         if any(environment.get(name) for name in OTHER_SETTINGS):
             return None
         if host := environment.get("DOCKER_HOST"):

@@ -66,7 +66,7 @@ def _requests(selectors: Sequence[str]) -> Iterator[tuple[str, dict[str, Labels 
         entries = list(group.items())
         for start in range(0, len(entries), _VALUES_AT_ONCE):
             part = dict(entries[start : start + _VALUES_AT_ONCE])
-            common = next(iter(part.values()))
+            _selector, common = entries[start]
             values = ",".join(dict.fromkeys(labels[differing_name] for labels in part.values()))
             terms = [f"{name}={common[name]}" for name in names if name != differing_name]
             yield ",".join([*terms, f"{differing_name} in ({values})"]), {**part}

@@ -67,11 +67,15 @@ def test_preloaded_process_starts_only_after_a_line(tmp_path: Path, script: Path
 def test_discarded_process_has_done_nothing(tmp_path: Path, script: Path) -> None:
     supervisord = SupervisordProcess(tmp_path, str(script))
     supervisord.preload()
-    (pid,) = host_processes.matching_pids(lambda process: str(supervisord.document) in process.command)
-    # It is no supervisord yet: `clear` before a start does not end it.
-    assert supervisord.supervisord_pids() == []
-    assert SupervisordProcess(tmp_path, str(script)).supervisord_pids() == [pid]
-    supervisord.discard()
+    try:
+        # The kernel shows the command of a process a moment after its start.
+        assert wait_until(lambda: len(found(str(supervisord.document))) == 1, 30)
+        (pid,) = found(str(supervisord.document))
+        # It is no supervisord yet: `clear` before a start does not end it.
+        assert supervisord.supervisord_pids() == []
+        assert SupervisordProcess(tmp_path, str(script)).supervisord_pids() == [pid]
+    finally:
+        supervisord.discard()
     assert not host_processes.is_alive(pid)
     assert list(tmp_path.iterdir()) == []
 

@@ -241,7 +241,8 @@ def test_names_in_a_shared_network_are_reported() -> None:
 
 
 @pytest.mark.parametrize("platform", ["local", *CONTAINERS])
-def test_access_log_is_written_early_in_large_blocks(platform: str) -> None:
+def test_access_log_is_written_early(platform: str) -> None:
     command = workload_of(author_plan(platform, author_demo()), "front")["command"]
     values = {name: command[command.index(name) + 1] for name in command if name.startswith("--file-flush-")}
-    assert values == {"--file-flush-interval-msec": "500", "--file-flush-min-size-kb": "512"}
+    # Envoy 1.36 does not know --file-flush-min-size-kb.
+    assert values == {"--file-flush-interval-msec": "500"}

@@ -5,31 +5,49 @@
 
 from __future__ import annotations
 
+import fcntl
 import re
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import yaml
 from live import ROOT, Home
 
 SSHD = str(ROOT / "tests" / "lab" / "sshd")
+# Two lock files: of a process that starts or stops the server, and of the processes that use it. The latter has a text if tests started it.
+CHANGE, USE = (ROOT / "build" / "cache" / f"sshd-{name}.lock" for name in ("change", "use"))
 
 
 @contextmanager
 def ssh_server() -> Iterator[dict[str, str]]:
-    """Start the SSH server of the lab with its unprivileged user; yield its variables. Only root can."""
+    """Start the SSH server of the lab with its unprivileged user; yield its variables. Only root can.
+
+    Several files of tests use it at the same time. The last one stops it, unless it ran before.
+    """
 
     def variables(*arguments: str) -> dict[str, str]:
         ran = subprocess.run([SSHD, *arguments], stdout=subprocess.PIPE, text=True, check=True, timeout=120)
         return dict(re.findall(r"^export (\w+)=(.*)$", ran.stdout, re.MULTILINE))
 
-    was_up = "MESHLAB_SSHD_UNPRIVILEGED_USER" in variables("env")
-    try:
-        yield variables("up", "--unprivileged")
-    finally:
-        if not was_up:
-            subprocess.run([SSHD, "down"], check=True, timeout=120)
+    USE.parent.mkdir(parents=True, exist_ok=True)
+    with CHANGE.open("a") as change, USE.open("a+") as use:
+        fcntl.flock(change, fcntl.LOCK_EX)
+        fcntl.flock(use, fcntl.LOCK_SH)
+        if "MESHLAB_SSHD_UNPRIVILEGED_USER" not in variables("env"):
+            use.write("started by tests")
+            use.flush()
+        found = variables("up", "--unprivileged")
+        fcntl.flock(change, fcntl.LOCK_UN)
+        try:
+            yield found
+        finally:
+            fcntl.flock(change, fcntl.LOCK_EX)
+            with suppress(BlockingIOError):  # others use it
+                fcntl.flock(use, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if USE.read_text():
+                    subprocess.run([SSHD, "down"], check=True, timeout=120)
+                    use.truncate(0)
 
 
 def remote_home(platform: str, host: str, sshd: dict[str, str], python: str = "/usr/bin/python3") -> Home:

@@ -125,7 +125,8 @@ def test_nothing_is_read_without_viewers() -> None:
     assert looked.wait(60)
     assert reader.reads == 1
     rounds.join()
-    assert next_round(rounds, 1).number == 2
+    # A viewer on a busy machine can miss rounds, which are a millisecond apart.
+    assert next_round(rounds, 1).number >= 2
     reader.record = "second"
     thread.join(60)
     assert rounds.end == REDEPLOYED

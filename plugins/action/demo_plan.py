@@ -42,6 +42,7 @@ with plugin_imports():
         HostUnreadable,
         deployed_context,
     )
+    from ansible_collections.meshlab.envoy.plugins.plugin_utils._local_execution import checked_arguments
     from ansible_collections.meshlab.envoy.plugins.plugin_utils._planner_defaults import complete_context
     from ansible_collections.meshlab.envoy.plugins.plugin_utils._shared_authority import (
         with_issued_certificates,
@@ -61,8 +62,9 @@ class ActionModule(ActionBase):
         """Return the plan, or a failure with the error of the demo."""
         end_with_parent()
         result: dict[str, Any] = super().run(tmp, task_vars)
-        _checked, options = self.validate_argument_spec(
-            argument_spec={
+        checked = checked_arguments(
+            self,
+            {
                 "name": {"type": "str", "required": True},
                 "path": {"type": "str"},
                 "data": {"type": "dict"},
@@ -74,6 +76,7 @@ class ActionModule(ActionBase):
             required_one_of=[("path", "data")],
             mutually_exclusive=[("path", "data")],
         )
+        options = checked.validated_parameters
         file = options["source"] or Path(options["path"] or options["name"]).name
         source = DemoSource(read=lambda path: self._read(Path(self._loader.path_dwim(path))))
         try:

@@ -55,6 +55,7 @@ with plugin_imports():
     )
     from ansible_collections.meshlab.envoy.plugins.plugin_utils._deferred_signals import deferred_signals
     from ansible_collections.meshlab.envoy.plugins.plugin_utils._local_execution import (
+        checked_arguments,
         runs_in_place,
         with_parsed_texts,
     )
@@ -101,7 +102,7 @@ class ActionModule(ActionBase):
         end_with_parent()
         result: dict[str, Any] = super().run(tmp, task_vars)
         self._task.args = with_parsed_texts(self._task.args, ARGUMENTS)
-        _validation, options = self.validate_argument_spec(argument_spec=ARGUMENTS)
+        options = checked_arguments(self, ARGUMENTS).validated_parameters
         try:
             return result | self._watch(options, task_vars)
         except (Refused, ArgumentError) as error:

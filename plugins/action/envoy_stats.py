@@ -20,6 +20,8 @@ with plugin_imports():
 class ActionModule(LocalExecutionAction):
     """The action of the module of the same name."""
 
+    _supports_async = True
+    relative_to_playbook = True
     arguments = ARGUMENTS
     exclusive = EXCLUSIVE
     perform = staticmethod(perform)

@@ -59,7 +59,7 @@ options:
     type: dict
     version_added: 0.1.0
 notes:
-  - On the controller itself the module takes no extra process, because its action plugin runs it in place.
+  - On the controller itself the action plugin runs the module in Ansible's process, except with C(become), C(async) or C(environment).
 seealso:
   - module: meshlab.envoy.envoy_stats_info
   - plugin: meshlab.envoy.delta

@@ -62,7 +62,7 @@ options:
       - In check mode the file is not written, and the result is the same as without this option.
     type: path
 notes:
-  - On the controller itself the module takes no extra process, because its action plugin runs it in place.
+  - On the controller itself the action plugin runs the module in Ansible's process, except with C(become), C(async) or C(environment).
 seealso:
   - module: meshlab.envoy.envoy_stats
 author:

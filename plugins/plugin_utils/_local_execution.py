@@ -12,12 +12,15 @@ from __future__ import annotations
 
 import contextlib
 import gc
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from ansible.module_utils.common.arg_spec import ValidationResult
+from ansible.errors import AnsibleActionFail
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator, ValidationResult
 from ansible.module_utils.common.parameters import remove_values
 from ansible.module_utils.common.validation import check_type_dict
+from ansible.module_utils.errors import UnsupportedError
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.printable import printable_result
@@ -43,6 +46,8 @@ class LocalExecutionAction(ActionBase):
     perform: Callable[..., Result]
     # Options of which a task has exactly one.
     exclusive: tuple[str, ...] = ()
+    # Whether relative paths are below the folder of the playbook, where Ansible runs a module with a local connection.
+    relative_to_playbook = False
 
     # Shows what the task does while it runs; None for an action without `progress_title`.
     shown: ShownProgress | None = None
@@ -83,7 +88,8 @@ class LocalExecutionAction(ActionBase):
         if self.shown and task_vars:
             self.shown.update(f"{self.host_text()} on {task_vars['inventory_hostname']}")
         if not self.is_sensitive(options):
-            return dict(self._execute_module(module_args=options, task_vars=task_vars))
+            wrap = bool(self._task.async_val)
+            return dict(self._execute_module(module_args=options, task_vars=task_vars, wrap_async=wrap))
         no_log = self._task.no_log
         # Only while the module starts: it then writes no options to the syslog of the host. Its result has no other secrets.
         self._task.no_log = True
@@ -96,14 +102,49 @@ class LocalExecutionAction(ActionBase):
 
     def _run_in_process(self) -> Result:
         exclusive = [self.exclusive] if self.exclusive else None
-        validation, options = self.validate_argument_spec(
-            argument_spec=self.arguments, mutually_exclusive=exclusive, required_one_of=exclusive
+        validation = checked_arguments(
+            self, self.arguments, mutually_exclusive=exclusive, required_one_of=exclusive
         )
+        options = validation.validated_parameters
         gc.freeze()  # nothing that the worker has before its task becomes garbage
-        result = type(self).perform(options, self._task.check_mode, **self.further_arguments())
+        in_folder = working_folder(self._loader.get_basedir()) if self.relative_to_playbook else None
+        with in_folder or contextlib.nullcontext():
+            result = type(self).perform(options, self._task.check_mode, **self.further_arguments())
         if not self._task.diff:
             result.pop("diff", None)
         return without_secrets(result, validation, options)
+
+
+def checked_arguments(
+    action: ActionBase, arguments: Mapping[str, Any], **rules: list[tuple[str, ...]] | None
+) -> ValidationResult:
+    """Return the arguments of a task with their types and defaults.
+
+    `ActionBase.validate_argument_spec` prints the values of the arguments with an error, templates and vaulted texts included.
+
+    Raises:
+        AnsibleActionFail: An argument is wrong. The message has no value of an option with `no_log`.
+    """
+    task = action._task
+    validation = ArgumentSpecValidator(arguments, **rules).validate(task.args)
+    if validation.error_messages:
+        message = remove_values(validation.errors.msg, validation._no_log_values)
+        is_unknown = isinstance(validation.errors[0], UnsupportedError)
+        raise AnsibleActionFail(
+            f"Unsupported parameters for ({task.action}) module: {message}" if is_unknown else message
+        )
+    return validation
+
+
+@contextlib.contextmanager
+def working_folder(folder: str) -> Iterator[None]:
+    """Change the working folder of this process, which runs one task, and change it back."""
+    previous = os.getcwd()
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(previous)
 
 
 def without_secrets(result: Result, validation: ValidationResult, options: Mapping[str, Any]) -> Result:

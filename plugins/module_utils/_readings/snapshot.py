@@ -170,7 +170,7 @@ class Snapshot:
     def as_data(self) -> dict[str, Any]:
         """Return the data for JSON, which `read_snapshot` reads.
 
-        Most endpoints have the same selection, which the data has once: Ansible copies each value of a result several times.
+        The selection of the first endpoint is there once, for all that share it: Ansible copies each value of a result several times.
         """
         common: dict[str, Selection] = {}
         for page in self.pages.values():

@@ -6,15 +6,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from importlib import import_module
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from ansible.errors import AnsibleError
+from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.module_utils.common.arg_spec import ValidationResult
 
+from ansible_collections.meshlab.envoy.plugins.plugin_utils import _local_execution
 from ansible_collections.meshlab.envoy.plugins.plugin_utils._local_execution import (
     LocalExecutionAction,
     runs_in_place,
@@ -31,7 +34,7 @@ class Action(LocalExecutionAction):
     )
 
     def _execute_module(self, **call: Any) -> dict[str, Any]:
-        return {"sent": call["module_args"]}
+        return {"sent": call["module_args"], "async": call["wrap_async"]}
 
 
 def fake_action(
@@ -46,6 +49,7 @@ def fake_action(
         "environment": [],
         "check_mode": False,
         "diff": False,
+        "action": "meshlab.envoy.action",
     }
     action._task = SimpleNamespace(**{**defaults, **task})
     action._load_name = "action"
@@ -72,7 +76,7 @@ def test_localhost_runs_in_process() -> None:
 def test_other_connection_runs_the_module(connection: dict[str, Any]) -> None:
     action = fake_action(**connection)
     assert not runs_in_place(action)
-    assert action._run_on_host({}) == {"sent": {"name": "edge"}}
+    assert action._run_on_host({}) == {"sent": {"name": "edge"}, "async": "async_val" in connection}
 
 
 def test_text_of_a_dictionary_is_parsed() -> None:
@@ -116,6 +120,35 @@ def test_exclusive_options_are_checked(options: dict[str, str]) -> None:
         fake_action(SecretAction, args=options)._run_in_process()
 
 
+# In the second task, the secret is also the name of an unknown option.
+@pytest.mark.parametrize("task", [{"nope": 1}, {"cluster": {"hunter2": 1}}], ids=str)
+def test_wrong_arguments_are_refused_without_their_values(task: dict[str, Any]) -> None:
+    task = {"password": "hunter2", **task}
+    with pytest.raises(
+        AnsibleActionFail, match=r"^Unsupported parameters for \(meshlab\.envoy\.action\)"
+    ) as error:
+        fake_action(SecretAction, args=task)._run_in_process()
+    assert "hunter2" not in str(error.value)
+    # Ansible prints the object of an error.
+    assert error.value.obj is None
+
+
+def test_relative_paths_are_below_the_folder_of_the_playbook(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class FolderAction(Action):
+        perform = staticmethod(lambda options, check_mode: {"folder": os.getcwd()})
+
+    (elsewhere := tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(elsewhere)
+    action = fake_action(FolderAction)
+    action._loader = SimpleNamespace(get_basedir=lambda: str(tmp_path))
+    assert action._run_in_process() == {"folder": str(elsewhere)}
+    action.relative_to_playbook = True
+    assert action._run_in_process() == {"folder": str(tmp_path)}
+    assert Path.cwd() == elsewhere
+
+
 def test_actions_share_the_function_of_their_module() -> None:
     names = ("demo_deploy", "demo_verify", "envoy_stats", "envoy_stats_info", "executable_info")
     for name in names:
@@ -141,7 +174,7 @@ def test_interruption_is_printed_by_the_deployment(monkeypatch: pytest.MonkeyPat
     action._display = SimpleNamespace(warning=shown.append)
     monkeypatch.setattr(ActionModule, "perform", staticmethod(perform))
     monkeypatch.setattr(
-        ActionModule, "validate_argument_spec", lambda self, **spec: (ValidationResult({}), {})
+        _local_execution, "checked_arguments", lambda action, arguments, **rules: ValidationResult({})
     )
     assert action._run_in_process() == {"shown": ["edge: cannot hand over\\x1b[31m"]}
 

@@ -247,10 +247,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._common.python_versi
 
 require_supported_python()
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.printable import (
-    printable,
-    printable_result,
-)
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.printable import end_module
 from ansible_collections.meshlab.envoy.plugins.module_utils._deploy.deploy_options import ARGUMENTS, perform
 from ansible_collections.meshlab.envoy.plugins.module_utils._deploy.sensitive_plan import sensitive_texts
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.cluster_options import (
@@ -267,11 +264,7 @@ def main() -> None:
     result = perform(module.params, module.check_mode)
     if not module._diff:
         result.pop("diff")
-    for warning in result.pop("warnings"):
-        module.warn(printable(warning))
-    if result.pop("failed", False):
-        module.fail_json(**printable_result(**result))
-    module.exit_json(**printable_result(**result))
+    end_module(module, result)
 
 
 if __name__ == "__main__":

@@ -140,7 +140,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._common.python_versi
 
 require_supported_python()
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.printable import printable_result
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.printable import end_module
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.cluster_options import (
     allow_kubeconfig_path_in_output,
 )
@@ -151,10 +151,7 @@ def main() -> None:
     """Run the module: one round."""
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     allow_kubeconfig_path_in_output(module)
-    result = perform(module.params, module.check_mode)
-    if result.pop("failed", False):
-        module.fail_json(**printable_result(**result))
-    module.exit_json(**printable_result(**result))
+    end_module(module, perform(module.params, module.check_mode))
 
 
 if __name__ == "__main__":

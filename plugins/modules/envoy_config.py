@@ -282,10 +282,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._common.python_versi
 
 require_supported_python()
 
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.printable import (
-    printable,
-    printable_result,
-)
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.printable import end_module
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.envoy_config_options import (
     ARGUMENTS,
     sensitive_texts,
@@ -301,11 +298,7 @@ def main() -> None:
     result = perform(module.params, module.check_mode)
     if not module._diff:
         result.pop("diff", None)
-    for warning in result.pop("warnings", ()):
-        module.warn(printable(warning))
-    if result.get("failed"):
-        module.fail_json(**printable_result(**result))
-    module.exit_json(**printable_result(**result))
+    end_module(module, result)
 
 
 if __name__ == "__main__":

@@ -367,10 +367,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.stats_mo
     EXCLUSIVE,
     perform,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.printable import (
-    printable,
-    printable_result,
-)
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.printable import end_module
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.cluster_options import (
     allow_kubeconfig_path_in_output,
 )
@@ -386,12 +383,7 @@ def main() -> None:
     )
     allow_kubeconfig_path_in_output(module)
     gc.freeze()  # without it, garbage collection of the imported modules takes a fifth of the time for a fleet
-    result = perform(module.params, module.check_mode)
-    for text in result.pop("warnings", ()):
-        module.warn(printable(text))
-    if result.pop("failed", False):
-        module.fail_json(**printable_result(**result))
-    module.exit_json(**printable_result(**result))
+    end_module(module, perform(module.params, module.check_mode))
 
 
 if __name__ == "__main__":

@@ -198,10 +198,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._assertions.stats_mo
     EXCLUSIVE,
     perform,
 )
-from ansible_collections.meshlab.envoy.plugins.module_utils._common.printable import (
-    printable,
-    printable_result,
-)
+from ansible_collections.meshlab.envoy.plugins.module_utils._common.printable import end_module
 from ansible_collections.meshlab.envoy.plugins.module_utils._kube_client.cluster_options import (
     allow_kubeconfig_path_in_output,
 )
@@ -217,12 +214,7 @@ def main() -> None:
     )
     allow_kubeconfig_path_in_output(module)
     gc.freeze()  # a collection would look through the imported modules
-    result = perform(module.params, module.check_mode)
-    for text in result.pop("warnings", ()):
-        module.warn(printable(text))
-    if result.pop("failed", False):
-        module.fail_json(**printable_result(**result))
-    module.exit_json(**printable_result(**result))
+    end_module(module, perform(module.params, module.check_mode))
 
 
 if __name__ == "__main__":

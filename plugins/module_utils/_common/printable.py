@@ -35,6 +35,14 @@ def printable_result(**result: Any) -> dict[str, Any]:
     return {key: _printable(value) if key in _PRINTED else value for key, value in result.items()}
 
 
+def end_module(module: Any, result: dict[str, Any]) -> None:
+    """End an AnsibleModule with a printable result: as a failure if its `failed` is true, with a warning for each of its `warnings`."""
+    for warning in result.pop("warnings", ()):
+        module.warn(printable(warning))
+    end = module.fail_json if result.pop("failed", False) else module.exit_json
+    end(**printable_result(**result))
+
+
 def printable_data(value: Any) -> Any:
     """Return data in which all texts, also those of keys, are printable."""
     if isinstance(value, str):

@@ -67,6 +67,16 @@ class Job:
         return self.check.directory if self.check else ""
 
 
+def own_directories(check: Check) -> set[str]:
+    """Return the top-level directories that a check reads; empty if it can read all files.
+
+    A proxy reads only the files in its own top-level directories. A check with a file outside a directory can read all files.
+    """
+    if not all("/" in path for path in check.validated_files):
+        return set()
+    return {path.partition("/")[0] for path in check.validated_files}
+
+
 def check_digest(check: Check, contents: Mapping[str, bytes]) -> str:
     """Return a digest that changes when `check` must run again: of its command, its program and the files that it can read.
 
@@ -74,12 +84,7 @@ def check_digest(check: Check, contents: Mapping[str, bytes]) -> str:
         check: The check.
         contents: The content of all files of the folder, by path.
     """
-    # A proxy reads only the files in its own top-level directories. A check with a file outside a directory can read all files.
-    tops = (
-        {path.partition("/")[0] for path in check.validated_files}
-        if all("/" in path for path in check.validated_files)
-        else set()
-    )
+    tops = own_directories(check)
     readable = {
         path: sha256(content)
         for path, content in contents.items()

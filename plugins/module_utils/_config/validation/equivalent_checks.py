@@ -22,7 +22,10 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._config.errors impor
     RequirementMissing,
 )
 from ansible_collections.meshlab.envoy.plugins.module_utils._config.files.state_file import sha256
-from ansible_collections.meshlab.envoy.plugins.module_utils._config.validation.checks import run_checks
+from ansible_collections.meshlab.envoy.plugins.module_utils._config.validation.checks import (
+    own_directories,
+    run_checks,
+)
 
 _REPLICA = re.compile(r"(?P<group>.+)-\d+")
 # A digest of the resources of a watched file, whose text follows.
@@ -87,12 +90,10 @@ def distinct_checks(
 
 def _kind(check: Check, by_top: Mapping[str, Mapping[str, bytes]], issued: Collection[str]) -> str:
     """Return a digest that equivalent checks share; empty for a check that has no equivalent."""
-    # Only an Envoy is known to be independent of names. A file outside a directory is read by all checks.
-    if not check.version or "validate" not in check.command:
+    tops = own_directories(check)
+    # Only an Envoy is known to be independent of names.
+    if not (check.version and "validate" in check.command and tops):
         return ""
-    if not all("/" in path for path in check.validated_files):
-        return ""
-    tops = {path.partition("/")[0] for path in check.validated_files}
     readable = {path: content for top in tops for path, content in by_top.get(top, {}).items()}
     readable |= {file.path: file.content for file in check.files}
     neutral = _Neutral(check.name)

@@ -6,11 +6,15 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.daemon.user_settings import (
+    docker_folder,
+    user_settings,
+)
 
 NAME = "docker-compose"
 # The folders of the docker command, in its order, after the one of the user.
@@ -40,24 +44,14 @@ def compose_program(
     docker = shutil.which("docker", path=environment.get("PATH"))
     if not docker or os.path.basename(os.path.realpath(docker)) != "docker" or not _is_binary(Path(docker)):
         return ""
-    user_folder = Path(environment.get("DOCKER_CONFIG") or Path(environment.get("HOME") or "/", ".docker"))
-    if not _has_default_plugins(user_folder / "config.json"):
+    settings = user_settings(environment)
+    if settings is None or any(settings.get(key) for key in PLUGIN_KEYS):
         return ""
-    for folder in (user_folder / "cli-plugins", *map(Path, folders)):
+    for folder in (docker_folder(environment) / "cli-plugins", *map(Path, folders)):
         plugin = folder / NAME
         if os.path.lexists(plugin):
             return str(plugin) if _is_binary(plugin) and os.access(plugin, os.X_OK) else ""
     return ""
-
-
-def _has_default_plugins(config: Path) -> bool:
-    try:
-        data = json.loads(config.read_bytes())
-    except FileNotFoundError:
-        return True
-    except (OSError, ValueError):
-        return False
-    return isinstance(data, dict) and not any(data.get(key) for key in PLUGIN_KEYS)
 
 
 def _is_binary(path: Path) -> bool:

@@ -16,12 +16,14 @@ import shutil
 import socket
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.network.unix_socket import connect_unix
 from ansible_collections.meshlab.envoy.plugins.module_utils._common.timeout_errors import TIMEOUT_ERRORS
+from ansible_collections.meshlab.envoy.plugins.module_utils._platform.docker.daemon.user_settings import (
+    user_settings,
+)
 
 DEFAULT_SOCKET = "/var/run/docker.sock"
 DEFAULT_CONTEXT = "default"
@@ -122,11 +124,5 @@ def _context(environment: Mapping[str, str]) -> str:
     """Return the name of the context that the docker command uses without DOCKER_HOST. Empty: it is unknown."""
     if named := environment.get("DOCKER_CONTEXT"):
         return named
-    folder = environment.get("DOCKER_CONFIG") or os.path.join(environment.get("HOME") or "~", ".docker")
-    try:
-        data = json.loads(Path(os.path.expanduser(folder), "config.json").read_bytes())
-        return str(data.get("currentContext") or DEFAULT_CONTEXT)
-    except FileNotFoundError:
-        return DEFAULT_CONTEXT
-    except (OSError, ValueError, AttributeError):
-        return ""
+    settings = user_settings(environment)
+    return "" if settings is None else str(settings.get("currentContext") or DEFAULT_CONTEXT)

@@ -112,7 +112,7 @@ class LocalExecutionAction(ActionBase):
             result = type(self).perform(options, self._task.check_mode, **self.further_arguments())
         if not self._task.diff:
             result.pop("diff", None)
-        return without_secrets(result, validation, options)
+        return without_no_log_values(result, validation)
 
 
 def checked_arguments(
@@ -147,9 +147,9 @@ def working_folder(folder: str) -> Iterator[None]:
         os.chdir(previous)
 
 
-def without_secrets(result: Result, validation: ValidationResult, options: Mapping[str, Any]) -> Result:
+def without_no_log_values(result: Result, validation: ValidationResult) -> Result:
     """Return a result without the values of options that have `no_log`, as a module prints it."""
-    secrets = validation._no_log_values - {kubeconfig_path(options)}
+    secrets = validation._no_log_values - {kubeconfig_path(validation.validated_parameters)}
     if not secrets:
         return result
     # Ansible replaces no truth value: `failed` and `changed` stay, even if "True" is a secret.

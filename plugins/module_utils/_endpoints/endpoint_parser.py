@@ -183,15 +183,10 @@ def _pods(data: Mapping[str, Any], where: str, access: PodAccess) -> EndpointPod
 def _address(url: str, where: str, form: str, contained: bool) -> tuple[str, str, int, str, str]:
     """Return the scheme, host, port, socket and path of a URL."""
     if _BLANK.search(url):
-        raise ArgumentError(
-            where, f"{without_secrets(url)!r} contains a blank or a control character. Percent-encode it."
-        )
+        raise _wrong_url(where, url, "contains a blank or a control character. Percent-encode it.")
     scheme, separator, rest = url.partition("://")
     if not separator or scheme not in ("http", "https", "unix"):
-        raise ArgumentError(
-            where,
-            f"{without_secrets(url)!r} has no supported scheme. Use one of: http://, https://, unix://.",
-        )
+        raise _wrong_url(where, url, "has no supported scheme. Use one of: http://, https://, unix://.")
     if contained and scheme != "http":
         raise ArgumentError(
             where,
@@ -201,30 +196,30 @@ def _address(url: str, where: str, form: str, contained: bool) -> tuple[str, str
         socket, _colon, path = rest.partition(":/")
         socket = os.path.expanduser(socket) if socket.startswith("~") else socket
         if not socket.startswith(("/", "@")):
-            raise ArgumentError(
-                where,
-                f"{without_secrets(url)!r} has no absolute path. Write unix:///path, unix://~/path or unix://@name.",
+            raise _wrong_url(
+                where, url, "has no absolute path. Write unix:///path, unix://~/path or unix://@name."
             )
         return scheme, "", 0, socket, _page(f"/{path}" if path else "", form)
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
     except ValueError as error:
-        raise ArgumentError(where, f"{without_secrets(url)!r} is not a URL: {url_problem(error)}") from None
+        raise _wrong_url(where, url, f"is not a URL: {url_problem(error)}") from None
     if not host:
-        raise ArgumentError(where, f"{without_secrets(url)!r} has no host. Write {scheme}://HOST.")
+        raise _wrong_url(where, url, f"has no host. Write {scheme}://HOST.")
     if parts.username is not None or parts.password is not None:
         raise ArgumentError(
             where,
             f"the URL for {host} contains a user name or password. Send it in the header authorization.",
         )
     if parts.fragment or (parts.query and form != "prometheus"):
-        raise ArgumentError(
-            where,
-            f"{without_secrets(url)!r} is followed by ? or #. Remove that part: assertions set the query.",
-        )
+        raise _wrong_url(where, url, "is followed by ? or #. Remove that part: assertions set the query.")
     path = parts.path + (f"?{parts.query}" if parts.query else "")
     return scheme, host, port or (443 if scheme == "https" else 80), "", _page(path, form)
+
+
+def _wrong_url(where: str, url: str, problem: str) -> ArgumentError:
+    return ArgumentError(where, f"{without_secrets(url)!r} {problem}")
 
 
 def _page(path: str, form: str) -> str:

@@ -36,10 +36,7 @@ from ansible_collections.meshlab.envoy.plugins.module_utils._platform.replacemen
     newest_first,
 )
 
-FIRST_PAUSE, PAUSE = (
-    0.002,
-    0.02,
-)  # seconds between two questions to supervisord: the shortest and the longest pause
+FIRST_PAUSE, LONGEST_PAUSE = 0.002, 0.02  # seconds between two questions to supervisord
 START_TIMEOUT = 60  # seconds until supervisord answers
 SHUTDOWN_TIMEOUT = 30  # seconds until a supervisord that is shutting down ended
 # The variables that programs inherit; other variables of the run of Ansible do not reach them.
@@ -228,7 +225,9 @@ class SupervisordProcess:
 
 def wait_until(condition: Callable[[], bool], timeout: float) -> bool:
     """Return whether `condition` becomes true within `timeout` seconds."""
-    return any(condition() for _left in attempts(timeout, first_pause=FIRST_PAUSE, longest_pause=PAUSE))
+    return any(
+        condition() for _left in attempts(timeout, first_pause=FIRST_PAUSE, longest_pause=LONGEST_PAUSE)
+    )
 
 
 def _program(process: host_processes.Process) -> str:
